@@ -1,0 +1,20 @@
+"""Extensions only; everything else is in pyproject.toml."""
+
+import sys
+
+from setuptools import Extension, setup
+
+# -ffp-contract=off: a fused multiply-add on one machine and not on another would give another score.
+flags = [] if sys.platform == "win32" else ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wall"]
+
+setup(
+    ext_modules=[
+        Extension(
+            "popstrat.engine._engine",
+            sources=["engine/_engine.pyx"],
+            depends=["engine/interpreter.h", "engine/kernels.h", "engine/isa.h"],
+            include_dirs=["engine"],
+            extra_compile_args=flags,
+        )
+    ]
+)
