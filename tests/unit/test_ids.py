@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from popstrat import ids as ids_module
 from popstrat.errors import InputError
 from popstrat.ids import IdBatch, UniqueIds, check_unique, hash_ids
@@ -79,16 +79,15 @@ def test_nulls_are_named_by_row(kind: pa.DataType) -> None:
 @settings(max_examples=200, deadline=None)
 def test_the_verdict_is_exact(values: list[str], cuts: list[int], limit: int) -> None:
     edges = [0, *sorted(min(c, len(values)) for c in cuts), len(values)]
-    parts = [pa.array(values[a:b], pa.string()) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [pa.array(values[a:b], pa.string()) for a, b in itertools.pairwise(edges)]
     repeated = [v for v, n in Counter(values).items() if n > 1]
-    try:
-        check_unique(pa.chunked_array(parts, pa.string()), limit=limit)
-    except InputError as error:
-        first = next(i for i, v in enumerate(values) if v in values[:i])
-        assert repeated
-        assert error.rows[0] == first
-    else:
-        assert not repeated
+    ids = pa.chunked_array(parts, pa.string())
+    if not repeated:
+        check_unique(ids, limit=limit)
+        return
+    with pytest.raises(InputError) as caught:
+        check_unique(ids, limit=limit)
+    assert caught.value.rows[0] == next(i for i, v in enumerate(values) if v in values[:i])
 
 
 def test_colliding_hashes_never_stop_a_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,358 @@
+"""Sinks: a scored table written as Parquet, Arrow IPC or CSV, and outputs that appear together or not at all.
+
+The bytes of a file depend on the rows alone: batches are cut and joined to a fixed number of rows, and a text column
+that came in as a dictionary is coded again in the order in which its values occur.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import io
+import os
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import IO, Any, Literal, Self
+
+import pyarrow as pa
+
+from popstrat.errors import InputError
+
+ROW_GROUP_ROWS = 1 << 19
+ARROW_BATCH_ROWS = 1 << 17
+_CSV_BATCH_ROWS = 1 << 14
+_PROBE_ROWS, _FEW = 8192, 256  # a number column with few distinct values among the first rows is dictionary-coded
+
+_SUFFIXES: dict[str, Literal["parquet", "arrow", "csv"]] = {".parquet": "parquet", ".arrow": "arrow", ".csv": "csv"}
+
+
+class Outputs:
+    """Files that appear whole, together, or not at all.
+
+    Each is written under a hidden name beside its target and renamed by `commit`, in the order they were added.
+    Leaving the ``with`` block without `commit` removes whatever was written.
+    """
+
+    def __init__(self) -> None:
+        self._pending: list[tuple[Path, Path]] = []
+
+    def add(self, target: str | Path) -> Path:
+        """Create and return the hidden file for ``target``. Raises `InputError` if the folder cannot take it."""
+        target = Path(target)
+        real = target.resolve()  # through a link: the link stays, its target is replaced
+        partial = real.with_name(f".{real.name[:200]}.{secrets.token_hex(4)}.partial")
+        if real.exists() and not real.is_file():
+            raise InputError("cannot be written: something that is not a file has that name", file=str(target))
+        self._pending.append((partial, real))  # first: an interrupt must not leave an unknown file behind
+        try:
+            partial.touch(exist_ok=False)
+        except FileNotFoundError:
+            raise InputError("cannot be written: there is no such folder", file=str(target)) from None
+        except PermissionError:
+            raise InputError("cannot be written: the folder may not be written to", file=str(target)) from None
+        except OSError as error:
+            raise InputError(f"cannot be written: {error.strerror}", file=str(target)) from None
+        return partial
+
+    def commit(self, *, fsync: bool = False) -> None:
+        """Give every file its name; if one cannot have it, none of them stays."""
+        done: list[Path] = []
+        try:
+            for partial, _ in self._pending if fsync else ():
+                with partial.open("rb") as file:
+                    os.fsync(file.fileno())
+            while self._pending:
+                partial, target = self._pending[0]
+                partial.replace(target)
+                done.append(target)
+                del self._pending[0]
+        except BaseException:
+            for target in done:
+                target.unlink(missing_ok=True)
+            self.abort()
+            raise
+
+    def abort(self) -> None:
+        """Remove what was written; safe to call at any time."""
+        while self._pending:
+            with contextlib.suppress(OSError):
+                self._pending[-1][0].unlink(missing_ok=True)
+            self._pending.pop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.abort()
+
+
+def check_target(target: str | Path, inputs: Collection[Path] = ()) -> None:
+    """Raise `InputError` if ``target`` has no known extension or is one of the input files."""
+    target = Path(target)
+    if target.suffix.lower() not in _SUFFIXES:
+        raise InputError("the output should end in .parquet, .arrow or .csv", file=str(target))
+    for path in inputs:
+        if target.exists() and path.exists() and target.samefile(path):
+            raise InputError("is an input; choose another name for the output", file=str(target))
+
+
+class Sink(ABC):
+    """Takes record batches of one schema; `close` completes the file, `abort` lets go of it.
+
+    ``rows`` counts what was written. ``schema`` is what the file holds: large and view text becomes plain text;
+    dictionaries of data (the ``keys``) become plain text where the format holds one dictionary only.
+    """
+
+    def __init__(self, schema: pa.Schema, rows: int) -> None:
+        self.schema = schema
+        self.rows = 0
+        self._batches = Rechunker(rows)
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Add rows, cast to the sink's schema where their types differ; raises `InputError` if they cannot be."""
+        self.rows += batch.num_rows
+        for full in self._batches.add(_conform(batch, self.schema)):
+            self._write(full)
+
+    def close(self) -> None:
+        """Write what is left and complete the file."""
+        last = self._batches.rest()
+        if last is not None:
+            self._write(last)
+        self._close()
+
+    @abstractmethod
+    def _write(self, batch: pa.RecordBatch) -> None: ...
+
+    @abstractmethod
+    def _close(self) -> None: ...
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Release the file without completing it; never raises."""
+
+
+def open_sink(
+    path: Path,
+    schema: pa.Schema,
+    *,
+    form: str,
+    keys: Collection[str] = (),
+    encoding: str = "utf-8",
+    rows: int | None = None,
+) -> Sink:
+    """Open ``path`` (usually from `Outputs.add`) to be written in the format of the extension ``form``.
+
+    ``keys`` are the columns passed through from the input: text of any kind, with statistics kept in Parquet. ``rows``
+    overrides the rows to a row group or batch. ``encoding`` is for CSV.
+    """
+    kind = _SUFFIXES[form.lower()]
+    if kind == "parquet":
+        return ParquetSink(path, schema, keys, rows or ROW_GROUP_ROWS)
+    if kind == "arrow":
+        return ArrowSink(path, schema, keys, rows or ARROW_BATCH_ROWS)
+    return CsvSink(path, schema, encoding)
+
+
+class ParquetSink(Sink):
+    """zstd; fixed row groups; labels and columns of few values as dictionaries; statistics for the keys."""
+
+    def __init__(self, path: Path, schema: pa.Schema, keys: Collection[str], rows: int) -> None:
+        super().__init__(pa.schema([_stored(f, f.name in keys, True) for f in schema]), rows)
+        self._path, self._keys = path, [n for n in schema.names if n in keys]
+        self._writer: Any = None
+
+    def _write(self, batch: pa.RecordBatch) -> None:
+        if self._writer is None:
+            self._open(batch)
+        columns = [
+            _recoded(column) if name in self._keys and pa.types.is_dictionary(column.type) else column
+            for name, column in zip(batch.schema.names, batch.columns, strict=True)
+        ]
+        table = pa.Table.from_batches([pa.RecordBatch.from_arrays(columns, schema=self.schema)])
+        self._writer.write_table(table, row_group_size=max(1, table.num_rows))
+
+    def _open(self, first: pa.RecordBatch | None) -> None:
+        import pyarrow.parquet as pq
+
+        coded = [f.name for f in self.schema if _worth_a_dictionary(f, first)]
+        packed = {
+            f.name: "DELTA_BINARY_PACKED"
+            for f in self.schema
+            if f.name in self._keys and pa.types.is_int64(f.type) and f.name not in coded
+        }
+        self._writer = pq.ParquetWriter(
+            self._path,
+            self.schema,
+            compression="zstd",
+            use_dictionary=coded or False,
+            write_statistics=self._keys or False,
+            column_encoding=packed or None,
+        )
+
+    def _close(self) -> None:
+        if self._writer is None:
+            self._open(None)
+        self._writer.close()
+
+    def abort(self) -> None:
+        _quietly(self._writer)
+
+
+class ArrowSink(Sink):
+    """An uncompressed Arrow IPC file, which others can map into memory as it is."""
+
+    def __init__(self, path: Path, schema: pa.Schema, keys: Collection[str], rows: int) -> None:
+        super().__init__(pa.schema([_stored(f, f.name in keys, False) for f in schema]), rows)
+        self._writer = pa.ipc.new_file(str(path), self.schema)
+
+    def _write(self, batch: pa.RecordBatch) -> None:
+        self._writer.write_batch(batch)
+
+    def _close(self) -> None:
+        self._writer.close()
+
+    def abort(self) -> None:
+        _quietly(self._writer)
+
+
+class CsvSink(Sink):
+    """Ids and labels as quoted text, dates ISO, ``true``/``false``, nothing for null."""
+
+    def __init__(self, path: Path, schema: pa.Schema, encoding: str) -> None:
+        import pyarrow.csv as pa_csv
+
+        fields = [pa.field(f.name, pa.string()) if _is_text(f.type) or f.name == "patient_id" else f for f in schema]
+        super().__init__(pa.schema(fields), _CSV_BATCH_ROWS)
+        try:
+            name = codecs.lookup(encoding).name
+        except LookupError:
+            raise InputError(f"encoding {encoding!r} is not known; use utf-8, utf-8-sig or cp1252") from None
+        self._file: IO[bytes] = path.open("wb")
+        into: Any = self._file
+        if name == "utf-8-sig":
+            self._file.write(codecs.BOM_UTF8)
+        elif name != "utf-8":
+            into = _Transcoder(self._file, name)
+        self._writer = pa_csv.CSVWriter(
+            into, self.schema, write_options=pa_csv.WriteOptions(batch_size=_CSV_BATCH_ROWS)
+        )
+
+    def _write(self, batch: pa.RecordBatch) -> None:
+        self._writer.write_batch(batch)
+
+    def _close(self) -> None:
+        self._writer.close()
+        self._file.close()
+
+    def abort(self) -> None:
+        _quietly(self._writer)
+        _quietly(self._file)
+
+
+class Rechunker:
+    """Joins and cuts batches to exactly ``rows`` rows each; every batch given out is contiguous and starts at 0."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._held: list[pa.RecordBatch] = []
+        self._count = 0
+
+    def add(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        """Take a batch; give the full ones that are now complete."""
+        at = 0
+        while at < batch.num_rows:
+            part = batch.slice(at, self._rows - self._count)
+            self._held.append(part)
+            self._count += part.num_rows
+            at += part.num_rows
+            if self._count == self._rows:
+                yield self._joined()
+
+    def rest(self) -> pa.RecordBatch | None:
+        """What is left, shorter than the others; None if nothing is."""
+        return self._joined() if self._count else None
+
+    def _joined(self) -> pa.RecordBatch:
+        held, self._held, self._count = self._held, [], 0
+        if len(held) == 1 and all(c.offset == 0 for c in held[0].columns):
+            return held[0]
+        table = pa.Table.from_batches(held).combine_chunks()
+        return pa.RecordBatch.from_arrays([_one_chunk(c) for c in table.columns], schema=table.schema)
+
+
+class _Transcoder(io.RawIOBase):
+    """A file that takes UTF-8 and writes another encoding."""
+
+    def __init__(self, file: IO[bytes], encoding: str) -> None:
+        self._into, self._encoding = file, encoding
+        self._decode = codecs.getincrementaldecoder("utf-8")().decode
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        try:
+            self._into.write(self._decode(bytes(data)).encode(self._encoding))
+        except UnicodeEncodeError:
+            raise InputError(f"the output holds a character that {self._encoding} lacks; use utf-8") from None
+        return len(data)
+
+
+def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    if batch.schema.equals(schema):
+        return batch
+    columns = [
+        column if column.type == field.type else column.cast(field.type)
+        for column, field in zip(batch.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _stored(field: pa.Field, key: bool, dictionaries: bool) -> pa.Field:
+    """The type a column is stored as."""
+    if key and _is_text(field.type):
+        keep = dictionaries and pa.types.is_dictionary(field.type)
+        return pa.field(field.name, pa.dictionary(pa.int32(), pa.string()) if keep else pa.string())
+    return pa.field(field.name, pa.string() if _is_text(field.type) and not _is_coded(field.type) else field.type)
+
+
+def _is_coded(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_dictionary(kind))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _recoded(column: pa.Array) -> pa.Array:
+    """A dictionary column with its values in the order in which the rows use them."""
+    codes = column.indices.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(
+        codes.indices.cast(pa.int32()), column.dictionary.take(codes.dictionary).cast(pa.string())
+    )
+
+
+def _worth_a_dictionary(field: pa.Field, first: pa.RecordBatch | None) -> bool:
+    if pa.types.is_dictionary(field.type):
+        return True
+    if pa.types.is_boolean(field.type) or first is None:
+        return False
+    return len(first.column(field.name).slice(0, _PROBE_ROWS).unique()) <= _FEW
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
+
+
+def _quietly(file: Any) -> None:
+    """Close a file that is going to be removed; what goes wrong no longer matters."""
+    if file is not None:
+        try:
+            file.close()
+        except Exception:
+            return

@@ -1,0 +1,290 @@
+"""Sources: files of one patient table, streamed as record batches, only the columns wanted.
+
+Every fault of a file (missing, truncated, not what its name says, a repeated column name) is an `InputError` that
+names the file. What Arrow says about a broken CSV is never passed on, because it quotes the row.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+from popstrat.errors import InputError
+
+Format = Literal["parquet", "arrow", "csv"]
+Kind = str
+"""A column type of the patient table ("id", "bool", "category", …), or "text" to read a cell as it stands."""
+Kinds = Callable[[str], Kind | None]
+
+BATCH_ROWS = 1 << 17
+_WHOLE_ROW_GROUP = 1_200_000  # row groups up to this many rows are read at one go, which is faster
+
+_BY_SUFFIX: dict[str, Format] = {
+    ".parquet": "parquet", ".parq": "parquet", ".pq": "parquet",
+    ".arrow": "arrow", ".arrows": "arrow", ".feather": "arrow", ".ipc": "arrow",
+    ".csv": "csv",
+}  # fmt: skip
+_STREAM_END = b"\xff\xff\xff\xff\0\0\0\0"
+_KNOWN = ".parquet, .arrow, .feather, .ipc, .csv or .csv.gz"
+
+
+class FileSource(ABC):
+    """One input file.
+
+    ``name`` is the file as the user gave it; ``schema`` has every column as it would be read; ``rows`` is None
+    where only reading tells (CSV, Arrow streams).
+    """
+
+    format: Format
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = str(path)
+        self.schema: pa.Schema = pa.schema([])
+        self.rows: int | None = None
+        self.bytes = path.stat().st_size
+
+    @abstractmethod
+    def batches(self, columns: Sequence[str], *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+        """The rows in order, in batches of at most ``batch_rows``, with the named columns in that order.
+
+        Raises `InputError` naming the file, and for CSV the rows, if it turns out to be damaged.
+        """
+
+    def _check_names(self) -> None:
+        names = self.schema.names
+        repeated = sorted({n for n in names if names.count(n) > 1})
+        if repeated:
+            what = f"column {repeated[0]!r}" if repeated[0] else "a column without a name"
+            raise InputError(f"{what} appears {names.count(repeated[0])} times", file=self.name)
+
+
+class ParquetSource(FileSource):
+    """A Parquet file. Text columns of the ``dictionary`` kinds are read as dictionaries, which costs less."""
+
+    format = "parquet"
+
+    def __init__(self, path: Path, kinds: Kinds) -> None:
+        super().__init__(path)
+        import pyarrow.parquet as pq
+
+        with reading(self.name, "Parquet"), pq.ParquetFile(path) as file:
+            schema, self.rows = file.schema_arrow, file.metadata.num_rows
+            self._row_groups = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
+        self._as_dictionary = {f.name for f in schema if _is_text(f.type) and kinds(f.name) in ("string", "category")}
+        fields = [
+            f.with_type(pa.dictionary(pa.int32(), f.type)) if f.name in self._as_dictionary else f for f in schema
+        ]
+        self.schema = pa.schema(fields)
+        self._check_names()
+
+    def batches(self, columns: Sequence[str], *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+        import pyarrow.parquet as pq
+
+        columns = list(columns)
+        with (
+            reading(self.name, "Parquet"),
+            pq.ParquetFile(self.path, read_dictionary=[c for c in columns if c in self._as_dictionary]) as file,
+        ):
+            for group, rows in enumerate(self._row_groups):
+                if rows <= _WHOLE_ROW_GROUP:
+                    table = file.read_row_group(group, columns=columns)
+                    parts: Iterator[pa.RecordBatch] = iter(table.combine_chunks().to_batches())
+                else:
+                    parts = file.iter_batches(batch_rows, row_groups=[group], columns=columns)
+                for part in parts:
+                    yield from sliced(part.select(columns), batch_rows)
+
+
+class ArrowSource(FileSource):
+    """An Arrow IPC file or stream (Feather version 2 is the former), mapped into memory."""
+
+    format = "arrow"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        with reading(self.name, "Arrow IPC"), pa.memory_map(str(path)) as file:
+            start = file.read(6)
+            file.seek(0)
+            if start[:4] == b"FEA1":
+                raise InputError("is a Feather file of the old version 1; write it again as version 2", file=self.name)
+            self._stream = start != b"ARROW1"
+            if self._stream:
+                with pa.ipc.open_stream(file) as stream:
+                    self.schema = stream.schema
+                file.seek(max(0, self.bytes - len(_STREAM_END)))
+                # A stream cut off between two batches reads without an error, so insist on its end mark.
+                if file.read() != _STREAM_END:
+                    raise InputError("is cut short: an Arrow stream without its end mark", file=self.name)
+            else:
+                options = pa.ipc.IpcReadOptions(included_fields=[0])
+                with pa.ipc.open_file(file, options=options) as whole:
+                    self.rows = sum(whole.get_batch(i).num_rows for i in range(whole.num_record_batches))
+                file.seek(0)
+                with pa.ipc.open_file(file) as whole:
+                    self.schema = whole.schema
+        self._check_names()
+
+    def batches(self, columns: Sequence[str], *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+        columns = list(columns)
+        fields = [self.schema.get_field_index(c) for c in columns]
+        options = pa.ipc.IpcReadOptions(included_fields=sorted(fields))
+        with reading(self.name, "Arrow IPC"), pa.memory_map(str(self.path)) as file:
+            if self._stream:
+                with pa.ipc.open_stream(file, options=options) as stream:
+                    for batch in stream:
+                        yield from sliced(self._checked(batch, columns), batch_rows)
+            else:
+                with pa.ipc.open_file(file, options=options) as whole:
+                    for i in range(whole.num_record_batches):
+                        yield from sliced(self._checked(whole.get_batch(i), columns), batch_rows)
+
+    @staticmethod
+    def _checked(batch: pa.RecordBatch, columns: list[str]) -> pa.RecordBatch:
+        batch = batch.select(columns)
+        batch.validate()
+        return batch
+
+
+class Source:
+    """The files of one patient table, in order. ``rows`` is the total where every file tells it."""
+
+    def __init__(self, files: Sequence[FileSource]) -> None:
+        self.files = tuple(files)
+
+    @property
+    def rows(self) -> int | None:
+        known = [f.rows for f in self.files if f.rows is not None]
+        return sum(known) if len(known) == len(self.files) else None
+
+    @property
+    def bytes(self) -> int:
+        return sum(f.bytes for f in self.files)
+
+
+def open_source(
+    paths: Sequence[str | Path], *, kinds: Kinds = lambda name: None, encoding: str = "utf-8", threads: int = 1
+) -> Source:
+    """Open files and globs as one table; their schemas are read, their rows are not.
+
+    ``kinds`` says what a column of the file holds (by the file's own name for it): CSV cells are read accordingly, and
+    a column of no known kind as text. ``encoding`` and ``threads`` are for CSV. Raises `InputError` for a
+    file that is missing, repeated, unreadable or has two columns of one name.
+    """
+    return Source([_open_file(path, kinds, encoding, threads) for path in expand(paths)])
+
+
+def expand(paths: Sequence[str | Path]) -> list[Path]:
+    """File names from names and globs, those of a glob sorted. Raises `InputError` for what is not there."""
+    if not paths:
+        raise InputError("no input file is given")
+    found: list[Path] = []
+    for given in paths:
+        path = Path(given)
+        if path.is_dir():
+            advice = f"'{path}{os.sep}*.parquet'"
+            raise InputError(f"is a folder; name its files, or quote a pattern such as {advice}", file=str(path))
+        if path.exists() or not glob.has_magic(str(given)):
+            found.append(path)
+            continue
+        matches = sorted(p for p in map(Path, glob.glob(str(given), recursive=True)) if not p.is_dir())  # noqa: PTH207
+        if not matches:
+            raise InputError("no file matches this pattern", file=str(given))
+        found.extend(matches)
+    seen: set[Path] = set()
+    for path in found:
+        if not path.exists():
+            near = near_miss(path.name, _siblings(path))
+            raise InputError(f"there is no such file{near}", file=str(path))
+        if not path.is_file():
+            raise InputError("is not a regular file", file=str(path))
+        if path.resolve() in seen:
+            raise InputError("is given twice", file=str(path))
+        seen.add(path.resolve())
+    return found
+
+
+def near_miss(word: str, known: Collection[str]) -> str:
+    """ "; did you mean 'x'?" if something known is close to ``word``, else nothing."""
+    import difflib
+
+    close = difflib.get_close_matches(word, list(known), 1, 0.75) or difflib.get_close_matches(
+        word.casefold().replace(" ", "_"), list(known), 1, 0.75
+    )
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def sliced(batch: pa.RecordBatch, rows: int) -> Iterator[pa.RecordBatch]:
+    """The batch in pieces of at most ``rows``, without copying; nothing for an empty one."""
+    for start in range(0, batch.num_rows, rows):
+        yield batch.slice(start, rows)
+
+
+@contextmanager
+def reading(name: str, what: str) -> Iterator[None]:
+    """Turn whatever goes wrong while a file is read into an `InputError` that names it."""
+    try:
+        yield
+    except InputError:
+        raise
+    except PermissionError:
+        raise InputError("may not be read (permission denied)", file=name) from None
+    except (pa.ArrowException, OSError, EOFError, UnicodeError, zlib.error) as error:
+        if isinstance(error, pa.ArrowMemoryError | pa.ArrowCancelled):
+            raise
+        raise InputError(f"cannot be read as {what}: it is damaged, cut short or something else", file=name) from error
+
+
+def _open_file(path: Path, kinds: Kinds, encoding: str, threads: int) -> FileSource:
+    name = str(path)
+    packed = path.suffix.lower() == ".gz"
+    suffix = Path(path.stem).suffix.lower() if packed else path.suffix.lower()
+    form = _BY_SUFFIX.get(suffix)
+    if form is None or (packed and form != "csv"):
+        raise InputError(f"cannot tell the format from the name; it should end in {_KNOWN}", file=name)
+    with reading(name, form), path.open("rb") as file:
+        start = file.read(8)
+    if not start:
+        raise InputError("is empty (0 bytes)", file=name)
+    looks = _looks_like(start)
+    if form != "csv" and looks != form:
+        hint = f"; it looks like {looks.upper() if looks == 'csv' else looks.title()}" if looks else ""
+        raise InputError(f"is not a{'n Arrow IPC' if form == 'arrow' else ' Parquet'} file{hint}", file=name)
+    if form == "csv" and not packed and looks != "csv":
+        raise InputError(f"is not a CSV file{f'; it looks like {looks.title()}' if looks else ''}", file=name)
+    if form == "parquet":
+        return ParquetSource(path, kinds)
+    if form == "arrow":
+        return ArrowSource(path)
+    from popstrat.io.csvfile import CsvSource
+
+    return CsvSource(path, kinds, encoding, threads=threads)
+
+
+def _looks_like(start: bytes) -> Format | None:
+    """A guess from a file's first bytes; None if it is none of ours."""
+    if start[:4] in (b"PAR1", b"PARE"):
+        return "parquet"
+    if start[:6] == b"ARROW1" or start[:4] in (b"\xff\xff\xff\xff", b"FEA1"):
+        return "arrow"
+    return None if b"\0" in start or start[:2] == b"\x1f\x8b" or start[:4] == b"PK\3\4" else "csv"
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    # Arrow reads Parquet text as a dictionary only where the file does not ask for large or view text.
+    return bool(pa.types.is_string(kind))
+
+
+def _siblings(path: Path) -> list[str]:
+    try:
+        return [p.name for p in path.parent.iterdir()]
+    except OSError:
+        return []

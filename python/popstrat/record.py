@@ -1,0 +1,121 @@
+"""The run record: what was run, on what, with what result. A dict that goes to JSON; it holds no patient identifier."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import importlib.util
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+RECORD_VERSION = 1
+HASH = "sha256"
+_HASHED_SUFFIXES = {".py", ".pyi", ".toml", ".so", ".pyd"}
+_HASH_BLOCK = 4 << 20
+
+Record = dict[str, Any]
+
+
+def utc_now() -> str:
+    """The time in UTC, ISO 8601, to the millisecond."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def hash_file(path: Path, stopped: Callable[[], bool] = lambda: False) -> str:
+    """The file's `HASH` in hex; releases the GIL, so it can run beside the reading. Given up once ``stopped``."""
+    digest = hashlib.new(HASH)
+    with path.open("rb", buffering=0) as file:
+        block = bytearray(_HASH_BLOCK)
+        view = memoryview(block)
+        while (count := file.readinto(block)) and not stopped():
+            digest.update(view[:count])
+    return digest.hexdigest()
+
+
+@cache
+def program() -> Record:
+    """Name, version and content hash of popstrat itself: every source, data and compiled file of its packages."""
+    digest = hashlib.new(HASH)
+    for label, root in _package_roots():
+        for path in sorted(p for p in root.rglob("*") if p.suffix in _HASHED_SUFFIXES):
+            digest.update(f"{label}/{path.relative_to(root).as_posix()}\0".encode())
+            digest.update(hashlib.new(HASH, path.read_bytes()).digest())
+    return {"name": "popstrat", "version": version("popstrat"), HASH: digest.hexdigest()}
+
+
+def _package_roots() -> Iterable[tuple[str, Path]]:
+    for name in ("popstrat", "popstrat.engine", "popstrat.synthetic"):
+        try:
+            spec = importlib.util.find_spec(name)
+        except ImportError:
+            spec = None
+        for place in (spec.submodule_search_locations or ()) if spec else ():
+            yield name, Path(place)
+
+
+def version(package: str) -> str | None:
+    """The installed version of a package, or None."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def host() -> Record:
+    """The machine and the libraries of this process."""
+    return {
+        "hostname": platform.node(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in ("numpy", "pyarrow")},
+    }
+
+
+def peak_memory() -> int | None:
+    """The most memory this process has held, in bytes; None where the system does not tell."""
+    try:
+        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def counts(tally: Any) -> Record:
+    """A tally as the record has it: rows, groups, means, quality."""
+    return {
+        "rows": {
+            "in": tally.rows_in,
+            "out": tally.rows_out,
+            "excluded": sum(tally.excluded.values()),
+            "excluded_by_reason": dict(tally.excluded),
+        },
+        "groups": {column: dict(labels) for column, labels in tally.groups.items()},
+        "means": {
+            name: {"mean": total / n if (n := tally.counts.get(name, 0)) else None, "rows": n}
+            for name, total in tally.sums.items()
+        },
+        "quality": {column: dict(reasons) for column, reasons in tally.quality.items()},
+        "newest_record_date": tally.newest_date.isoformat() if tally.newest_date else None,
+    }
+
+
+def to_json(record: Mapping[str, Any]) -> str:
+    """The record as JSON text, keys in the order in which they are documented."""
+    return json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n"
