@@ -112,7 +112,8 @@ class MapPlan:
         for ours, theirs in self.sources.items():
             kind = schema.field(theirs).type
             fields.append(pa.field(ours, self._mapped_type(ours) if ours in self.map.values else kind))
-        return pa.schema([*fields, *(pa.field(ours, self._const(ours).type) for ours in self.map.const)])
+        constant = [pa.field(ours, _repeated(self._const(ours), 0).type) for ours in self.map.const]
+        return pa.schema(fields + constant)
 
     def wanted(self, ours: Sequence[str]) -> list[str]:
         """The file's names of those of our columns that it has."""

@@ -216,10 +216,12 @@ def near_miss(word: str, known: Collection[str]) -> str:
     """ "; did you mean 'x'?" if something known is close to ``word``, else nothing."""
     import difflib
 
-    close = difflib.get_close_matches(word, list(known), 1, 0.75) or difflib.get_close_matches(
-        word.casefold().replace(" ", "_"), list(known), 1, 0.75
-    )
-    return f"; did you mean {close[0]!r}?" if close else ""
+    def plain(text: str) -> str:
+        return text.casefold().replace(" ", "_").replace("-", "_")
+
+    spellings = {plain(k): k for k in known}
+    close = difflib.get_close_matches(plain(word), spellings, 1, 0.7)
+    return f"; did you mean {spellings[close[0]]!r}?" if close else ""
 
 
 def sliced(batch: pa.RecordBatch, rows: int) -> Iterator[pa.RecordBatch]:
