@@ -1,0 +1,35 @@
+"""The compiled core: programs of typed operations over columns, bit planes and numbers.
+
+It knows nothing of what a column means. `Program` is a checked list of operations, `Frame` binds it to the buffers of
+one batch, `Frame.run` runs it over a range of rows without the GIL.
+"""
+
+from __future__ import annotations
+
+from popstrat.engine._engine import (
+    BLOCK,
+    CODE_NULL,
+    CODE_UNKNOWN,
+    INSTRUCTION_WIDTH,
+    LEVELS,
+    NEWEST_SHIFT,
+    OPERATIONS,
+    Frame,
+    Labels,
+    Program,
+    levels,
+)
+
+__all__ = [
+    "BLOCK",
+    "CODE_NULL",
+    "CODE_UNKNOWN",
+    "INSTRUCTION_WIDTH",
+    "LEVELS",
+    "NEWEST_SHIFT",
+    "OPERATIONS",
+    "Frame",
+    "Labels",
+    "Program",
+    "levels",
+]

@@ -1,0 +1,59 @@
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+BLOCK: int
+INSTRUCTION_WIDTH: int
+CODE_UNKNOWN: int
+CODE_NULL: int
+NEWEST_SHIFT: int
+LEVELS: dict[str, int]
+OPERATIONS: dict[str, tuple[int, str]]
+
+def levels() -> list[str]: ...
+
+class Program:
+    code: NDArray[np.int32]
+    arguments: NDArray[np.int32]
+    integers: NDArray[np.int64]
+    doubles: NDArray[np.float64]
+    column_kinds: tuple[str, ...]
+    output_kinds: tuple[str, ...]
+    planes: int
+    bytes: int
+    shorts: int
+    numbers: int
+    counters: int
+    def __init__(
+        self,
+        code: ArrayLike,
+        arguments: Sequence[int],
+        integers: Sequence[int],
+        doubles: Sequence[float],
+        column_kinds: Sequence[str],
+        output_kinds: Sequence[str],
+        planes: int,
+        bytes: int,
+        shorts: int,
+        numbers: int,
+        counters: int,
+    ) -> None: ...
+    def listing(self) -> str: ...
+
+class Labels:
+    def __init__(self, codes: Mapping[str, int]) -> None: ...
+
+class Frame:
+    program: Program
+    rows: int
+    def __init__(
+        self,
+        program: Program,
+        columns: Sequence[tuple[Any, Any, int, Any, Any, Labels | None]],
+        outputs: Sequence[tuple[Any, Any]],
+        rows: int,
+    ) -> None: ...
+    def table_sizes(self, sizes: Mapping[int, int]) -> None: ...
+    def run(self, start: int, stop: int, level: str | None = None) -> NDArray[np.int64]: ...

@@ -1,0 +1,319 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, freethreading_compatible=True
+"""The compiled core: programs over columns. It knows bit planes, numbers and codes, and nothing of what they mean."""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+import numpy as np
+
+cdef extern from "interpreter.h" nogil:
+    const char *const *popstrat_op_names
+    const char *const *popstrat_op_signatures
+    int OP_END
+    int BLOCK_ROWS "BLOCK"
+    int WIDTH "INSTRUCTION_WIDTH"
+    int CODE_UNKNOWN_VALUE "CODE_UNKNOWN"
+    int CODE_NULL_VALUE "CODE_NULL"
+    int NEWEST_SHIFT_VALUE "NEWEST_SHIFT"
+
+    ctypedef struct popstrat_labels:
+        int64_t count
+        uint8_t length[256]
+        uint8_t code[256]
+        uint8_t text[256][32]
+
+    ctypedef struct popstrat_column:
+        const uint8_t *values
+        const uint8_t *valid
+        const uint8_t *characters
+        const uint8_t *table
+        int64_t table_size
+        int64_t offset
+        const popstrat_labels *labels
+
+    ctypedef struct popstrat_output:
+        uint8_t *values
+        uint8_t *valid
+
+    ctypedef struct popstrat_run:
+        const int32_t *code
+        int64_t instructions
+        const int32_t *arguments
+        const int64_t *integers
+        const double *doubles
+        const popstrat_column *columns
+        const popstrat_output *outputs
+        int64_t *counters
+
+    int popstrat_best_level()
+    int popstrat_execute(popstrat_run *run, int level, int64_t start, int64_t stop, int64_t planes, int64_t bytes,
+                         int64_t shorts, int64_t numbers)
+
+BLOCK = BLOCK_ROWS
+INSTRUCTION_WIDTH = WIDTH
+CODE_UNKNOWN = CODE_UNKNOWN_VALUE
+CODE_NULL = CODE_NULL_VALUE
+NEWEST_SHIFT = NEWEST_SHIFT_VALUE
+LEVELS = {"baseline": 0, "avx2": 2, "avx512": 4}
+
+# Bits a row of each kind of column and output; strings are their offsets.
+_COLUMN_BITS = {
+    "bits": 1, "i8": 8, "u8": 8, "i16": 16, "i32": 32, "i64": 64, "f32": 32, "f64": 64,
+    "dict8": 8, "dict16": 16, "dict32": 32, "str32": 32, "str64": 64,
+}
+_OUTPUT_BITS = {"bits": 1, "codes": 8, "short": 16, "number": 64, "flags": 64}
+# The kind of column an instruction reads, where it reads values and not only validity.
+_COLUMN_KIND = {
+    "BITS": "bits", "LESS_I32": "i32", "YEARS": "i32", "YEARS_TABLE": "i32", "NEWEST": "i32",
+    "CODES_I8": "dict8", "CODES_I16": "dict16", "CODES_I32": "dict32", "CODES_STR32": "str32", "CODES_STR64": "str64",
+    **{f"{name}_{kind.upper()}": kind
+       for name in ("RANGE", "F64") for kind in ("i8", "u8", "i16", "i32", "i64", "f32", "f64")},
+}
+_OUTPUT_KIND = {"OUT_BITS": "bits", "OUT_CODES": "codes", "OUT_NUM": "number", "OUT_SHORT": "short", "OUT_FLAGS": "flags"}
+OPERATIONS = {
+    popstrat_op_names[i].decode(): (i, popstrat_op_signatures[i].decode()) for i in range(OP_END)
+}
+_BY_CODE = {code: (name, signature) for name, (code, signature) in OPERATIONS.items()}
+
+
+def levels():
+    """Names of the instruction-set variants this processor can run, plainest first."""
+    best = popstrat_best_level()
+    return [name for name, level in LEVELS.items() if level <= best]
+
+
+cdef class Program:
+    """A flat list of operations over typed registers: plain data, checked once, picklable, shared between threads."""
+
+    cdef readonly object code, arguments, integers, doubles
+    cdef readonly tuple column_kinds, output_kinds
+    cdef readonly int planes, bytes, shorts, numbers, counters
+    cdef int32_t[:, ::1] _code
+    cdef int32_t[::1] _arguments
+    cdef int64_t[::1] _integers
+    cdef double[::1] _doubles
+
+    def __init__(self, code, arguments, integers, doubles, column_kinds, output_kinds, planes, bytes, shorts, numbers,
+                 counters):
+        self.code = np.ascontiguousarray(code, dtype=np.int32).reshape(-1, WIDTH)
+        self.arguments = np.ascontiguousarray(list(arguments) or [0], dtype=np.int32)
+        self.integers = np.ascontiguousarray(list(integers) or [0], dtype=np.int64)
+        self.doubles = np.ascontiguousarray(list(doubles) or [0.0], dtype=np.float64)
+        self.column_kinds, self.output_kinds = tuple(column_kinds), tuple(output_kinds)
+        self.planes, self.bytes, self.shorts, self.numbers, self.counters = planes, bytes, shorts, numbers, counters
+        self._check()
+        self._code, self._arguments = self.code, self.arguments
+        self._integers, self._doubles = self.integers, self.doubles
+
+    def __reduce__(self):
+        return Program, (self.code, self.arguments, self.integers, self.doubles, self.column_kinds, self.output_kinds,
+                         self.planes, self.bytes, self.shorts, self.numbers, self.counters)
+
+    def _check(self):
+        """Every operand in range and of the right kind, so that running cannot leave its memory."""
+        sizes = {"b": self.planes, "u": self.bytes, "h": self.shorts, "f": self.numbers, "c": len(self.column_kinds),
+                 "o": len(self.output_kinds), "n": self.counters, "i": len(self.integers), "k": len(self.doubles)}
+        for kind in self.column_kinds:
+            if kind not in _COLUMN_BITS:
+                raise ValueError(f"unknown column kind {kind!r}")
+        for kind in self.output_kinds:
+            if kind not in _OUTPUT_BITS:
+                raise ValueError(f"unknown output kind {kind!r}")
+        arguments = self.arguments
+        for row in self.code.tolist():
+            if row[0] not in _BY_CODE:
+                raise ValueError(f"unknown operation {row[0]}")
+            name, signature = _BY_CODE[row[0]]
+            at = 1
+            for letter in signature:
+                value = row[at]
+                if letter in "lmpt":
+                    count = row[at + 1]
+                    width = 1 if letter in "lt" else 2
+                    if value < 0 or count < 0 or value + width * count > len(arguments):
+                        raise ValueError(f"{name}: argument list out of range")
+                    listed = arguments[value:value + width * count]
+                    if letter != "t" and count and not (0 <= listed[::width].min() and listed[::width].max() < self.planes):
+                        raise ValueError(f"{name}: bit plane out of range")
+                    if letter == "m" and count and not (0 <= listed[1::2].min() and listed[1::2].max() < len(self.doubles)):
+                        raise ValueError(f"{name}: constant out of range")
+                    if letter == "p" and count and not (0 <= listed[1::2].min() and listed[1::2].max() < 64):
+                        raise ValueError(f"{name}: bit number out of range")
+                    if letter == "t" and count < 1:
+                        raise ValueError(f"{name}: empty table")
+                    if letter == "l" and name in ("OUT_CODES", "NUM_PLANES") and count > 8:
+                        raise ValueError(f"{name}: more than 8 bit planes")
+                    at += 2
+                    continue
+                if not 0 <= value < sizes[letter.lower()]:
+                    raise ValueError(f"{name}: operand {at} out of range")
+                if letter == "c" and name in _COLUMN_KIND and self.column_kinds[value] != _COLUMN_KIND[name]:
+                    raise ValueError(f"{name}: reads a column of kind {self.column_kinds[value]!r}")
+                if letter == "o" and name in _OUTPUT_KIND and self.output_kinds[value] != _OUTPUT_KIND[name]:
+                    raise ValueError(f"{name}: writes an output of kind {self.output_kinds[value]!r}")
+                at += 1
+
+    def listing(self):
+        """The program as text, one operation a line."""
+        lines = []
+        for row in self.code.tolist():
+            name, signature = _BY_CODE[row[0]]
+            operands, at = [], 1
+            for letter in signature:
+                if letter in "lmpt":
+                    width = 1 if letter in "lt" else 2
+                    operands.append(str(self.arguments[row[at]:row[at] + width * row[at + 1]].tolist()))
+                    at += 2
+                elif letter == "i":
+                    operands.append(str(self.integers[row[at]]))
+                    at += 1
+                elif letter == "k":
+                    operands.append(repr(float(self.doubles[row[at]])))
+                    at += 1
+                else:
+                    operands.append(f"{letter}{row[at]}")
+                    at += 1
+            lines.append(f"{name} {' '.join(operands)}")
+        return "\n".join(lines)
+
+
+cdef class Labels:
+    """Spellings of a category's labels (ASCII lower case, at most 32 bytes) and the code of each."""
+
+    cdef popstrat_labels table
+
+    def __init__(self, codes):
+        if len(codes) > 256:
+            raise ValueError("more than 256 spellings")
+        memset(&self.table, 0, sizeof(popstrat_labels))
+        self.table.count = len(codes)
+        for i, (spelling, code) in enumerate(codes.items()):
+            text = spelling.encode()
+            if len(text) > 32:
+                raise ValueError(f"label {spelling!r} is longer than 32 bytes")
+            self.table.length[i] = len(text)
+            self.table.code[i] = code
+            for j, byte in enumerate(text):
+                self.table.text[i][j] = byte
+
+
+cdef class Frame:
+    """The columns and outputs of one batch, bound to a program: addresses, held alive by the buffers kept here.
+
+    columns: for each of the program's columns (values, valid, offset, characters, table, labels), buffers or None;
+    outputs: for each of its outputs (values, valid), writable buffers, valid None where nothing is null.
+    """
+
+    cdef readonly Program program
+    cdef readonly int64_t rows
+    cdef list labels
+    cdef popstrat_column *columns
+    cdef popstrat_output *outputs
+    cdef Py_buffer *held
+    cdef int64_t holding
+
+    def __cinit__(self):
+        self.columns = NULL
+        self.outputs = NULL
+        self.held = NULL
+        self.holding = 0
+
+    cdef uint8_t *address(self, object buffer, int64_t needed, bint writable=False) except? NULL:
+        """Where a buffer's bytes are, NULL for none; the buffer is held until this object goes."""
+        if buffer is None:
+            return NULL
+        cdef Py_buffer *view = &self.held[self.holding]
+        PyObject_GetBuffer(buffer, view, PyBUF_WRITABLE if writable else PyBUF_SIMPLE)
+        self.holding += 1
+        if view.len < needed:
+            raise ValueError(f"a buffer of {view.len} bytes, where {needed} are needed")
+        return <uint8_t *>view.buf
+
+    def __init__(self, Program program, columns, outputs, int64_t rows):
+        cdef int64_t i, offset
+        cdef Labels names
+        if len(columns) != len(program.column_kinds) or len(outputs) != len(program.output_kinds):
+            raise ValueError("columns or outputs do not fit the program")
+        self.program, self.rows, self.labels = program, rows, []
+        self.columns = <popstrat_column *>calloc(len(columns) + 1, sizeof(popstrat_column))
+        self.outputs = <popstrat_output *>calloc(len(outputs) + 1, sizeof(popstrat_output))
+        self.held = <Py_buffer *>calloc(4 * len(columns) + 2 * len(outputs) + 1, sizeof(Py_buffer))
+        if self.columns == NULL or self.outputs == NULL or self.held == NULL:
+            raise MemoryError
+        for i, (values, valid, offset, characters, table, labels) in enumerate(columns):
+            kind = program.column_kinds[i]
+            end = offset + rows
+            if offset < 0:
+                raise ValueError("negative offset")
+            length = end + 1 if kind.startswith("str") else end
+            if values is None and rows:
+                raise ValueError(f"column {i} has no values")
+            self.columns[i].offset = offset
+            self.columns[i].values = self.address(values, (length * _COLUMN_BITS[kind] + 7) // 8 if rows else 0)
+            self.columns[i].valid = self.address(valid, (end + 7) // 8 if rows else 0)
+            self.columns[i].characters = self.address(characters, 0)
+            if kind.startswith("dict"):
+                if len(table) != 256:
+                    raise ValueError("a code table has 256 entries")
+                self.columns[i].table = self.address(table, 256)
+                self.columns[i].table_size = 256
+            if kind.startswith("str"):
+                names = labels
+                self.labels.append(names)
+                self.columns[i].labels = &names.table
+        for i, (values, valid) in enumerate(outputs):
+            kind = program.output_kinds[i]
+            self.outputs[i].values = self.address(values, (rows * _OUTPUT_BITS[kind] + 7) // 8, True)
+            if valid is not None:
+                self.outputs[i].valid = self.address(valid, (rows + 7) // 8, True)
+        if rows:
+            for row in program.code.tolist():
+                if row[0] == OPERATIONS["OUT_VALID"][0] and self.outputs[row[1]].valid == NULL:
+                    raise ValueError(f"output {row[1]} has no room for nulls")
+
+    def table_sizes(self, sizes):
+        """Entries really used in each dictionary's code table; small ones take a faster path."""
+        for i, size in sizes.items():
+            self.columns[i].table_size = size
+
+    def __dealloc__(self):
+        cdef int64_t i
+        for i in range(self.holding):
+            PyBuffer_Release(&self.held[i])
+        free(self.held)
+        free(self.columns)
+        free(self.outputs)
+
+    def run(self, int64_t start, int64_t stop, level=None):
+        """Run rows [start, stop); start a multiple of 64. Returns the counters (int64), which add up over calls,
+        save those of NEWEST, of which the largest counts. Releases the GIL; calls on disjoint rows may run at once."""
+        cdef popstrat_run run
+        cdef int chosen = popstrat_best_level()
+        cdef int failed
+        cdef Program program = self.program
+        if start % 64 or start < 0 or stop > self.rows:
+            raise ValueError("rows out of range")
+        if level is not None:
+            if LEVELS[level] > chosen:
+                raise ValueError(f"this processor has no {level}")
+            chosen = LEVELS[level]
+        counters = np.zeros(program.counters + 1, dtype=np.int64)
+        cdef int64_t[::1] counted = counters
+        if stop <= start or program._code.shape[0] == 0:
+            return counters[: program.counters]
+        run.code = &program._code[0, 0]
+        run.instructions = program._code.shape[0]
+        run.arguments = &program._arguments[0]
+        run.integers = &program._integers[0]
+        run.doubles = &program._doubles[0]
+        run.columns = self.columns
+        run.outputs = self.outputs
+        run.counters = &counted[0]
+        with nogil:
+            failed = popstrat_execute(&run, chosen, start, stop, program.planes, program.bytes, program.shorts,
+                                      program.numbers)
+        if failed:
+            raise MemoryError
+        return counters[: program.counters]

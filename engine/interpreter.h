@@ -1,0 +1,162 @@
+/* The block interpreter: types shared by every instruction-set variant, and the choice between them. */
+#ifndef POPSTRAT_INTERPRETER_H
+#define POPSTRAT_INTERPRETER_H
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ops.h"
+
+/* Rows a block: small enough that a block's registers stay in the second-level cache, large enough that
+ * dispatch costs nothing (measured: 4,096 is the flat part of the curve). A multiple of 512. */
+#define BLOCK 4096
+#define WORDS (BLOCK / 64)
+#define INSTRUCTION_WIDTH 8
+
+/* An input column where it lies in memory. `values` and `valid` may be NULL: no such buffer. */
+typedef struct {
+    const uint8_t *values;
+    const uint8_t *valid;       /* Arrow validity bitmap, NULL: nothing is null */
+    const uint8_t *characters;  /* string columns: the bytes; `values` are the offsets */
+    const uint8_t *table;       /* dictionary columns: 256 codes, one for each index */
+    int64_t table_size;
+    int64_t offset;             /* rows to skip in values and valid */
+    const struct popstrat_labels *labels;
+} popstrat_column;
+
+/* Labels of a category, folded to lower case, for matching strings: `count` entries of at most 32 bytes. */
+typedef struct popstrat_labels {
+    int64_t count;
+    uint8_t length[256];
+    uint8_t code[256];
+    uint8_t text[256][32];
+} popstrat_labels;
+
+#define CODE_UNKNOWN 255 /* a label that is not in the list */
+#define CODE_NULL 254    /* a dictionary entry that is itself null */
+#define NEWEST_SHIFT 1048576 /* added to a NEWEST counter, so that 0 means that no row counted */
+
+typedef struct {
+    uint8_t *values;
+    uint8_t *valid;
+} popstrat_output;
+
+typedef struct {
+    const int32_t *code;
+    int64_t instructions;
+    const int32_t *arguments;
+    const int64_t *integers;
+    const double *doubles;
+    const popstrat_column *columns;
+    const popstrat_output *outputs;
+    /* register files, owned by the call */
+    uint64_t *planes;
+    uint8_t *bytes;
+    int16_t *shorts;
+    double *numbers;
+    int64_t *counters;
+} popstrat_run;
+
+typedef void (*popstrat_block_function)(const popstrat_run *run, int64_t start, int64_t rows);
+
+#define POPSTRAT_JOIN2(a, b) a##_##b
+#define POPSTRAT_JOIN(a, b) POPSTRAT_JOIN2(a, b)
+#define FN(name) POPSTRAT_JOIN(name, ISA)
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#define POPSTRAT_X86 1
+#include <immintrin.h>
+#endif
+
+#define LEVEL 0
+#define ISA baseline
+#include "kernels.h"
+#undef LEVEL
+#undef ISA
+
+#ifdef POPSTRAT_X86
+/* One copy per instruction set, chosen when the module is loaded. Neither list names fma: a fused multiply-add
+ * would round differently from the baseline. */
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,popcnt,lzcnt"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,bmi,bmi2,popcnt,lzcnt")
+#endif
+#define LEVEL 2
+#define ISA avx2
+#include "kernels.h"
+#undef LEVEL
+#undef ISA
+#ifdef __clang__
+#pragma clang attribute pop
+#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,popcnt,lzcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512cd"))), apply_to = function)
+#else
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx2,bmi,bmi2,popcnt,lzcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512cd,prefer-vector-width=512")
+#endif
+#define LEVEL 4
+#define ISA avx512
+#include "kernels.h"
+#undef LEVEL
+#undef ISA
+#ifdef __clang__
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
+
+/* 0 baseline, 2 AVX2, 4 AVX-512: the best this processor runs. */
+static int popstrat_best_level(void) {
+#ifdef POPSTRAT_X86
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("bmi2"))
+        return 4;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) return 2;
+#endif
+    return 0;
+}
+
+static popstrat_block_function popstrat_block_for(int level) {
+#ifdef POPSTRAT_X86
+    if (level >= 4) return run_block_avx512;
+    if (level >= 2) return run_block_avx2;
+#endif
+    (void)level;
+    return run_block_baseline;
+}
+
+static int64_t popstrat_round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+/* Run the program over rows [start, stop). `start` is a multiple of 64, so that no two calls share an output word.
+ * Returns 0, or -1 when memory ran out. `run` is the caller's; its register files are set here. */
+static int popstrat_execute(popstrat_run *run, int level, int64_t start, int64_t stop, int64_t planes, int64_t bytes,
+                            int64_t shorts, int64_t numbers) {
+    popstrat_block_function block = popstrat_block_for(level);
+    int64_t size = planes * WORDS * 8 + bytes * BLOCK + shorts * BLOCK * 2 + numbers * BLOCK * 8 + 4096;
+    uint8_t *memory = NULL;
+    memory = malloc((size_t)size + 64);
+    if (memory == NULL) return -1;
+    memset(memory, 0, (size_t)size + 64);
+    uint8_t *at = (uint8_t *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);
+    run->planes = (uint64_t *)at;
+    at += popstrat_round_up(planes * WORDS * 8, 64);
+    run->numbers = (double *)at;
+    at += numbers * BLOCK * 8;
+    run->shorts = (int16_t *)at;
+    at += shorts * BLOCK * 2;
+    run->bytes = at;
+    for (int64_t row = start; row < stop; row += BLOCK) {
+        int64_t rows = stop - row < BLOCK ? stop - row : BLOCK;
+        block(run, row, rows);
+    }
+    free(memory);
+    return 0;
+}
+
+#endif

@@ -1,0 +1,773 @@
+/* The kernels and the block loop, included once for each instruction set (LEVEL 0 baseline, 2 AVX2, 4 AVX-512).
+ *
+ * Every variant gives the same bits: the same operations in the same order, no fused multiply-add, no
+ * reassociation. Loops run over whole 64-row words; the rows of the last word beyond the batch hold rubbish that
+ * no output and no counter takes up, and no input is read past its end.
+ */
+
+/* ---- 64 bytes of 0/1 <-> one word ------------------------------------------------------------------------------ */
+
+static inline uint64_t FN(pack64)(const uint8_t *t) {
+#if LEVEL >= 4
+    __m512i v = _mm512_loadu_si512((const void *)t);
+    return _mm512_test_epi8_mask(v, v);
+#elif LEVEL >= 2
+    __m256i a = _mm256_slli_epi16(_mm256_loadu_si256((const __m256i *)t), 7);
+    __m256i b = _mm256_slli_epi16(_mm256_loadu_si256((const __m256i *)(t + 32)), 7);
+    return (uint64_t)(uint32_t)_mm256_movemask_epi8(a) | (uint64_t)(uint32_t)_mm256_movemask_epi8(b) << 32;
+#elif defined(POPSTRAT_X86)
+    uint64_t w = 0;
+    for (int i = 0; i < 4; i++) {
+        __m128i v = _mm_slli_epi16(_mm_loadu_si128((const __m128i *)(t + 16 * i)), 7);
+        w |= (uint64_t)(uint32_t)_mm_movemask_epi8(v) << (16 * i);
+    }
+    return w;
+#else
+    uint64_t w = 0;
+    for (int i = 0; i < 8; i++) {
+        uint64_t b;
+        memcpy(&b, t + 8 * i, 8);
+        w |= ((b * UINT64_C(0x0102040810204080)) >> 56) << (8 * i);
+    }
+    return w;
+#endif
+}
+
+/* out[j] = sum over p of 2^p * bit j of planes[p]: codes or small counts from their bit planes. */
+static inline void FN(expand64)(uint8_t *out, const uint64_t *planes, const int32_t *registers, int64_t n, int64_t word) {
+#if LEVEL >= 4
+    __m512i sum = _mm512_setzero_si512();
+    for (int64_t p = 0; p < n; p++) {
+        __mmask64 m = planes[registers[p] * WORDS + word];
+        sum = _mm512_mask_add_epi8(sum, m, sum, _mm512_set1_epi8((char)(1u << p)));
+    }
+    _mm512_storeu_si512((void *)out, sum);
+#elif LEVEL >= 2
+    const __m256i spread = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3,
+                                            3, 3, 3, 3, 3, 3);
+    const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201ULL);
+    __m256i sum[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+    for (int64_t p = 0; p < n; p++) {
+        uint64_t w = planes[registers[p] * WORDS + word];
+        __m256i add = _mm256_set1_epi8((char)(1u << p));
+        for (int h = 0; h < 2; h++) {
+            __m256i v = _mm256_shuffle_epi8(_mm256_set1_epi32((int)(uint32_t)(w >> (32 * h))), spread);
+            v = _mm256_cmpeq_epi8(_mm256_and_si256(v, bit), bit);
+            sum[h] = _mm256_or_si256(sum[h], _mm256_and_si256(v, add));
+        }
+    }
+    _mm256_storeu_si256((__m256i *)out, sum[0]);
+    _mm256_storeu_si256((__m256i *)(out + 32), sum[1]);
+#else
+    uint64_t sum[8] = {0};
+    for (int64_t p = 0; p < n; p++) {
+        uint64_t w = planes[registers[p] * WORDS + word];
+        for (int i = 0; i < 8; i++) {
+            uint64_t b = ((w >> (8 * i)) & 255) * UINT64_C(0x0101010101010101) & UINT64_C(0x8040201008040201);
+            sum[i] += (((b + UINT64_C(0x7f7f7f7f7f7f7f7f)) >> 7) & UINT64_C(0x0101010101010101)) << p;
+        }
+    }
+    memcpy(out, sum, 64);
+#endif
+}
+
+/* ---- lo <= x <= hi as a plane ------------------------------------------------------------------------------------ */
+
+#if LEVEL >= 4
+static inline uint64_t FN(in64_i8)(const int8_t *x, int8_t lo, int8_t hi) {
+    __m512i v = _mm512_loadu_si512((const void *)x);
+    return _mm512_mask_cmple_epi8_mask(_mm512_cmpge_epi8_mask(v, _mm512_set1_epi8(lo)), v, _mm512_set1_epi8(hi));
+}
+static inline uint64_t FN(in64_u8)(const uint8_t *x, uint8_t lo, uint8_t hi) {
+    __m512i v = _mm512_loadu_si512((const void *)x);
+    return _mm512_mask_cmple_epu8_mask(_mm512_cmpge_epu8_mask(v, _mm512_set1_epi8((char)lo)), v,
+                                       _mm512_set1_epi8((char)hi));
+}
+static inline uint64_t FN(in64_i16)(const int16_t *x, int16_t lo, int16_t hi) {
+    uint64_t w = 0;
+    for (int i = 0; i < 2; i++) {
+        __m512i v = _mm512_loadu_si512((const void *)(x + 32 * i));
+        w |= (uint64_t)_mm512_mask_cmple_epi16_mask(_mm512_cmpge_epi16_mask(v, _mm512_set1_epi16(lo)), v,
+                                                    _mm512_set1_epi16(hi))
+             << (32 * i);
+    }
+    return w;
+}
+static inline uint64_t FN(in64_i32)(const int32_t *x, int32_t lo, int32_t hi) {
+    uint64_t w = 0;
+    for (int i = 0; i < 4; i++) {
+        __m512i v = _mm512_loadu_si512((const void *)(x + 16 * i));
+        w |= (uint64_t)_mm512_mask_cmple_epi32_mask(_mm512_cmpge_epi32_mask(v, _mm512_set1_epi32(lo)), v,
+                                                    _mm512_set1_epi32(hi))
+             << (16 * i);
+    }
+    return w;
+}
+static inline uint64_t FN(in64_i64)(const int64_t *x, int64_t lo, int64_t hi) {
+    uint64_t w = 0;
+    for (int i = 0; i < 8; i++) {
+        __m512i v = _mm512_loadu_si512((const void *)(x + 8 * i));
+        w |= (uint64_t)_mm512_mask_cmple_epi64_mask(_mm512_cmpge_epi64_mask(v, _mm512_set1_epi64(lo)), v,
+                                                    _mm512_set1_epi64(hi))
+             << (8 * i);
+    }
+    return w;
+}
+static inline uint64_t FN(in64_f32)(const float *x, float lo, float hi) {
+    uint64_t w = 0;
+    for (int i = 0; i < 4; i++) {
+        __m512 v = _mm512_loadu_ps(x + 16 * i);
+        w |= (uint64_t)_mm512_mask_cmp_ps_mask(_mm512_cmp_ps_mask(v, _mm512_set1_ps(lo), _CMP_GE_OQ), v,
+                                               _mm512_set1_ps(hi), _CMP_LE_OQ)
+             << (16 * i);
+    }
+    return w;
+}
+static inline uint64_t FN(in64_f64)(const double *x, double lo, double hi) {
+    uint64_t w = 0;
+    for (int i = 0; i < 8; i++) {
+        __m512d v = _mm512_loadu_pd(x + 8 * i);
+        w |= (uint64_t)_mm512_mask_cmp_pd_mask(_mm512_cmp_pd_mask(v, _mm512_set1_pd(lo), _CMP_GE_OQ), v,
+                                               _mm512_set1_pd(hi), _CMP_LE_OQ)
+             << (8 * i);
+    }
+    return w;
+}
+#else
+#define POPSTRAT_IN64(suffix, T)                                                                                       \
+    static inline uint64_t FN(in64_##suffix)(const T *x, T lo, T hi) {                                                \
+        uint8_t t[64];                                                                                                \
+        for (int j = 0; j < 64; j++) t[j] = (uint8_t)((x[j] >= lo) & (x[j] <= hi));                                   \
+        return FN(pack64)(t);                                                                                         \
+    }
+POPSTRAT_IN64(i8, int8_t)
+POPSTRAT_IN64(u8, uint8_t)
+POPSTRAT_IN64(i16, int16_t)
+POPSTRAT_IN64(i32, int32_t)
+POPSTRAT_IN64(i64, int64_t)
+POPSTRAT_IN64(f32, float)
+POPSTRAT_IN64(f64, double)
+#undef POPSTRAT_IN64
+#endif
+
+#define POPSTRAT_RANGE(suffix, T)                                                                                      \
+    static void FN(range_##suffix)(uint64_t *out, const T *x, int64_t rows, T lo, T hi) {                             \
+        int64_t whole = rows / 64;                                                                                    \
+        for (int64_t w = 0; w < whole; w++) out[w] = FN(in64_##suffix)(x + 64 * w, lo, hi);                           \
+        if (rows % 64) {                                                                                              \
+            T last[64] = {0};                                                                                         \
+            memcpy(last, x + 64 * whole, (size_t)(rows % 64) * sizeof(T));                                            \
+            out[whole] = FN(in64_##suffix)(last, lo, hi);                                                             \
+        }                                                                                                             \
+    }
+POPSTRAT_RANGE(i8, int8_t)
+POPSTRAT_RANGE(u8, uint8_t)
+POPSTRAT_RANGE(i16, int16_t)
+POPSTRAT_RANGE(i32, int32_t)
+POPSTRAT_RANGE(i64, int64_t)
+POPSTRAT_RANGE(f32, float)
+POPSTRAT_RANGE(f64, double)
+#undef POPSTRAT_RANGE
+
+/* A predicate of one or two doubles (registers, so whole words) or int32 columns. */
+#define POPSTRAT_TEST(name, T, predicate)                                                                              \
+    static void FN(name)(uint64_t *out, const T *x, const T *y, int64_t rows) {                                       \
+        for (int64_t w = 0; w < (rows + 63) / 64; w++) {                                                              \
+            uint8_t t[64] = {0};                                                                                      \
+            int64_t n = rows - 64 * w < 64 ? rows - 64 * w : 64;                                                      \
+            if (n == 64)                                                                                              \
+                for (int64_t j = 0; j < 64; j++) {                                                                    \
+                    const T a = x[64 * w + j], b = y[64 * w + j];                                                     \
+                    t[j] = (uint8_t)(predicate);                                                                      \
+                }                                                                                                     \
+            else                                                                                                      \
+                for (int64_t j = 0; j < n; j++) {                                                                     \
+                    const T a = x[64 * w + j], b = y[64 * w + j];                                                     \
+                    t[j] = (uint8_t)(predicate);                                                                      \
+                }                                                                                                     \
+            out[w] = FN(pack64)(t);                                                                                   \
+        }                                                                                                             \
+    }
+POPSTRAT_TEST(less_i32, int32_t, a < b)
+POPSTRAT_TEST(less_f64, double, a < b)
+POPSTRAT_TEST(equal_f64, double, a == b)
+POPSTRAT_TEST(finite_f64, double, (a - b) == 0.0) /* inf - inf and NaN - NaN are NaN */
+#undef POPSTRAT_TEST
+
+/* ---- bitmaps with an offset -------------------------------------------------------------------------------------- */
+
+static void FN(load_bits)(uint64_t *out, const uint8_t *bitmap, int64_t first, int64_t rows) {
+    const uint8_t *p = bitmap + (first >> 3);
+    const int shift = (int)(first & 7);
+    int64_t whole = rows / 64;
+    if (shift == 0) {
+        memcpy(out, p, (size_t)whole * 8);
+    } else {
+        for (int64_t w = 0; w < whole; w++) {
+            uint64_t low;
+            memcpy(&low, p + 8 * w, 8);
+            out[w] = low >> shift | (uint64_t)p[8 * w + 8] << (64 - shift);
+        }
+    }
+    if (rows % 64) { /* only the bytes that hold the last rows */
+        uint64_t word = 0;
+        for (int64_t j = 0; j < rows % 64; j++) {
+            int64_t bit = first + 64 * whole + j;
+            word |= (uint64_t)(bitmap[bit >> 3] >> (bit & 7) & 1) << j;
+        }
+        out[whole] = word;
+    }
+}
+
+/* The last word keeps the bits beyond `rows` clear, so that output buffers hold nothing but answers. */
+static void FN(store_bits)(uint8_t *bitmap, const uint64_t *x, int64_t start, int64_t rows) {
+    uint8_t *p = bitmap + (start >> 3);
+    int64_t whole = rows / 64;
+    memcpy(p, x, (size_t)whole * 8);
+    if (rows % 64) {
+        uint64_t word = x[whole] & ((UINT64_C(1) << (rows % 64)) - 1);
+        memcpy(p + 8 * whole, &word, (size_t)((rows % 64 + 7) / 8));
+    }
+}
+
+/* ---- categories -------------------------------------------------------------------------------------------------- */
+
+static void FN(codes_i8)(uint8_t *out, const uint8_t *x, int64_t rows, const popstrat_column *c) {
+    int64_t j = 0;
+#if LEVEL >= 4
+    if (c->table_size <= 16) {
+        const __m512i table = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)c->table));
+        for (; j + 64 <= rows; j += 64)
+            _mm512_storeu_si512((void *)(out + j), _mm512_shuffle_epi8(table, _mm512_loadu_si512((const void *)(x + j))));
+    }
+#elif LEVEL >= 2
+    if (c->table_size <= 16) {
+        const __m256i table = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)c->table));
+        for (; j + 32 <= rows; j += 32)
+            _mm256_storeu_si256((__m256i *)(out + j),
+                                _mm256_shuffle_epi8(table, _mm256_loadu_si256((const __m256i *)(x + j))));
+    }
+#endif
+    for (; j < rows; j++) out[j] = c->table[x[j]];
+}
+
+#define POPSTRAT_CODES(suffix, T)                                                                                      \
+    static void FN(codes_##suffix)(uint8_t *out, const T *x, int64_t rows, const popstrat_column *c) {                \
+        for (int64_t j = 0; j < rows; j++)                                                                            \
+            out[j] = x[j] >= 0 && x[j] < c->table_size ? c->table[x[j]] : CODE_NULL;                                  \
+    }
+POPSTRAT_CODES(i16, int16_t)
+POPSTRAT_CODES(i32, int32_t)
+#undef POPSTRAT_CODES
+
+static uint8_t FN(match_label)(const popstrat_labels *labels, const uint8_t *text, int64_t length) {
+    uint8_t folded[32];
+    while (length > 0 && text[0] == ' ') text++, length--;
+    while (length > 0 && text[length - 1] == ' ') length--;
+    if (length > 32 || length == 0) return length == 0 ? CODE_NULL : CODE_UNKNOWN;
+    for (int64_t i = 0; i < length; i++)
+        folded[i] = text[i] >= 'A' && text[i] <= 'Z' ? (uint8_t)(text[i] + 32) : text[i];
+    for (int64_t k = 0; k < labels->count; k++)
+        if (labels->length[k] == length && memcmp(folded, labels->text[k], (size_t)length) == 0) return labels->code[k];
+    return CODE_UNKNOWN;
+}
+
+/* Neighbouring rows often hold the same label, and a list has few: the last match of each length is tried first. */
+#define POPSTRAT_STRINGS(suffix, T)                                                                                    \
+    static void FN(codes_##suffix)(uint8_t *out, const T *offsets, const uint8_t *text, int64_t rows,                 \
+                                   const popstrat_labels *labels) {                                                   \
+        const uint8_t *seen[33] = {0};                                                                                \
+        uint8_t code[33] = {0};                                                                                       \
+        for (int64_t j = 0; j < rows; j++) {                                                                          \
+            int64_t length = (int64_t)(offsets[j + 1] - offsets[j]);                                                  \
+            const uint8_t *at = text + offsets[j];                                                                    \
+            int slot = length < 33 ? (int)length : 32;                                                                \
+            if (slot < 32 && seen[slot] != NULL && memcmp(seen[slot], at, (size_t)length) == 0) {                     \
+                out[j] = code[slot];                                                                                  \
+                continue;                                                                                             \
+            }                                                                                                         \
+            out[j] = code[slot] = FN(match_label)(labels, at, length);                                                \
+            seen[slot] = at;                                                                                          \
+        }                                                                                                             \
+    }
+POPSTRAT_STRINGS(str32, int32_t)
+POPSTRAT_STRINGS(str64, int64_t)
+#undef POPSTRAT_STRINGS
+
+/* ---- doubles ----------------------------------------------------------------------------------------------------- */
+
+#define POPSTRAT_ROUNDER 6755399441055744.0 /* 1.5 * 2^52: adding it rounds to the nearest integer, ties to even */
+#define POPSTRAT_EXACT 2251799813685248.0   /* 2^51: beyond it a double has no fraction worth rounding */
+
+static inline double FN(nearest)(double x) {
+    double r = (x + POPSTRAT_ROUNDER) - POPSTRAT_ROUNDER;
+    return fabs(x) < POPSTRAT_EXACT ? r : x;
+}
+
+static inline double FN(bits_as_number)(uint64_t b) {
+    double x;
+    memcpy(&x, &b, 8);
+    return x;
+}
+
+static inline uint64_t FN(number_as_bits)(double x) {
+    uint64_t b;
+    memcpy(&b, &x, 8);
+    return b;
+}
+
+/* exp: x = n ln 2 + r with |r| <= ln(2)/2, Taylor to r^13 (remainder under 2e-17), scaled by 2^n. Error bound tested
+ * against the C library: within 2 units in the last place; below -708 it is 0, above 709.78 infinite. */
+static inline double FN(exp1)(double x) {
+    double c = x > -708.0 ? x : -708.0;
+    c = c < 709.8 ? c : 709.8;
+    double t = c * 1.4426950408889634 + POPSTRAT_ROUNDER;
+    double n = t - POPSTRAT_ROUNDER;
+    double r = (c - n * 0.693147180369123816490) - n * 1.90821492927058770002e-10;
+    double p = 1.0 / 6227020800.0;
+    p = p * r + 1.0 / 479001600.0;
+    p = p * r + 1.0 / 39916800.0;
+    p = p * r + 1.0 / 3628800.0;
+    p = p * r + 1.0 / 362880.0;
+    p = p * r + 1.0 / 40320.0;
+    p = p * r + 1.0 / 5040.0;
+    p = p * r + 1.0 / 720.0;
+    p = p * r + 1.0 / 120.0;
+    p = p * r + 1.0 / 24.0;
+    p = p * r + 1.0 / 6.0;
+    p = p * r + 0.5;
+    p = p * (r * r) + r;
+    p = p + 1.0;
+    /* 2^(n-1), then doubled, so that n = 1024 does not overflow before its time */
+    uint64_t scale = (FN(number_as_bits)(t) + 1022) << 52;
+    double y = p * 2.0 * FN(bits_as_number)(scale);
+    y = x < -708.0 ? 0.0 : y;
+    y = x > 709.782712893384 ? INFINITY : y;
+    return x != x ? x : y;
+}
+
+/* ln: x = 2^e m with sqrt(1/2) <= m < sqrt(2), ln m = 2 artanh((m-1)/(m+1)) as a series to s^23 (remainder under
+ * 1e-19). NaN for x <= 0. */
+static inline double FN(ln1)(double x) {
+    int small = x < 2.2250738585072014e-308;
+    double y = small ? x * 18014398509481984.0 : x;
+    uint64_t b = FN(number_as_bits)(y);
+    double e = FN(bits_as_number)(b >> 52 | UINT64_C(0x4330000000000000)) - 4503599627370496.0 - 1023.0;
+    double m = FN(bits_as_number)((b & UINT64_C(0x000fffffffffffff)) | UINT64_C(0x3ff0000000000000));
+    int high = m > 1.4142135623730951;
+    m = high ? m * 0.5 : m;
+    e = high ? e + 1.0 : e;
+    e = small ? e - 54.0 : e;
+    double f = m - 1.0;
+    double s = f / (m + 1.0);
+    double z = s * s;
+    double p = 1.0 / 23.0;
+    p = p * z + 1.0 / 21.0;
+    p = p * z + 1.0 / 19.0;
+    p = p * z + 1.0 / 17.0;
+    p = p * z + 1.0 / 15.0;
+    p = p * z + 1.0 / 13.0;
+    p = p * z + 1.0 / 11.0;
+    p = p * z + 1.0 / 9.0;
+    p = p * z + 1.0 / 7.0;
+    p = p * z + 1.0 / 5.0;
+    p = p * z + 1.0 / 3.0;
+    /* 2s + 2s z p, with 2s written as f - s f so that its rounding error stays small */
+    double tail = e * 1.90821492927058770002e-10 + (2.0 * s * (z * p) - s * f);
+    double r = e * 0.693147180369123816490 + (f + tail);
+    r = x > 0.0 ? r : NAN;
+    return x == INFINITY ? x : r;
+}
+
+static inline double FN(pow1)(double x, double p) {
+    double r = FN(exp1)(p * FN(ln1)(x));
+    r = x == 0.0 && p > 0.0 ? 0.0 : r;
+    return p == 0.0 || x == 1.0 ? 1.0 : r;
+}
+
+/* Adds to each row the constants whose bit is set, in the order of the list: x + 0.0 is x, so adding nothing where a
+ * bit is clear gives the same double as not adding. */
+static void FN(masked_add)(double *out, const double *in, const popstrat_run *run, const int32_t *pairs, int64_t n,
+                           int64_t words) {
+    for (int64_t w = 0; w < words; w++) {
+#if LEVEL >= 4
+        __m512d a[8];
+        for (int v = 0; v < 8; v++) a[v] = _mm512_loadu_pd(in + 64 * w + 8 * v);
+        for (int64_t t = 0; t < n; t++) {
+            const uint8_t *m = (const uint8_t *)(run->planes + pairs[2 * t] * WORDS + w);
+            const __m512d k = _mm512_set1_pd(run->doubles[pairs[2 * t + 1]]);
+            for (int v = 0; v < 8; v++) a[v] = _mm512_mask_add_pd(a[v], _load_mask8((__mmask8 *)(m + v)), a[v], k);
+        }
+        for (int v = 0; v < 8; v++) _mm512_storeu_pd(out + 64 * w + 8 * v, a[v]);
+#elif LEVEL >= 2
+        for (int h = 0; h < 2; h++) {
+            __m256d a[8];
+            for (int v = 0; v < 8; v++) a[v] = _mm256_loadu_pd(in + 64 * w + 32 * h + 4 * v);
+            const __m256i bit = _mm256_setr_epi64x(1, 2, 4, 8);
+            for (int64_t t = 0; t < n; t++) {
+                uint64_t m = run->planes[pairs[2 * t] * WORDS + w] >> (32 * h);
+                const __m256d k = _mm256_set1_pd(run->doubles[pairs[2 * t + 1]]);
+                for (int v = 0; v < 8; v++) {
+                    __m256i on = _mm256_and_si256(_mm256_set1_epi64x((long long)(m >> (4 * v))), bit);
+                    on = _mm256_cmpeq_epi64(on, bit);
+                    a[v] = _mm256_add_pd(a[v], _mm256_and_pd(k, _mm256_castsi256_pd(on)));
+                }
+            }
+            for (int v = 0; v < 8; v++) _mm256_storeu_pd(out + 64 * w + 32 * h + 4 * v, a[v]);
+        }
+#else
+        double a[64];
+        memcpy(a, in + 64 * w, sizeof a);
+        for (int64_t t = 0; t < n; t++) {
+            uint64_t m = run->planes[pairs[2 * t] * WORDS + w];
+            const double k[2] = {0.0, run->doubles[pairs[2 * t + 1]]};
+            for (int j = 0; j < 64; j++) a[j] += k[m >> j & 1];
+        }
+        memcpy(out + 64 * w, a, sizeof a);
+#endif
+    }
+}
+
+static void FN(select_f64)(double *out, const uint64_t *mask, const double *a, const double *b, int64_t words) {
+    for (int64_t w = 0; w < words; w++) {
+#if LEVEL >= 4
+        const uint8_t *m = (const uint8_t *)(mask + w);
+        for (int v = 0; v < 8; v++) {
+            int64_t j = 64 * w + 8 * v;
+            _mm512_storeu_pd(out + j, _mm512_mask_blend_pd(_load_mask8((__mmask8 *)(m + v)), _mm512_loadu_pd(b + j),
+                                                           _mm512_loadu_pd(a + j)));
+        }
+#else
+        uint64_t m = mask[w];
+        for (int j = 0; j < 64; j++) out[64 * w + j] = m >> j & 1 ? a[64 * w + j] : b[64 * w + j];
+#endif
+    }
+}
+
+/* ---- the block ---------------------------------------------------------------------------------------------------- */
+
+#define PLANE(r) (run->planes + (int64_t)(r) * WORDS)
+#define BYTES(r) (run->bytes + (int64_t)(r) * BLOCK)
+#define SHORTS(r) (run->shorts + (int64_t)(r) * BLOCK)
+#define NUMBERS(r) (run->numbers + (int64_t)(r) * BLOCK)
+#define COLUMN(r) (run->columns + (r))
+#define VALUES(T, r) ((const T *)COLUMN(r)->values + COLUMN(r)->offset + start)
+
+#define EACH_WORD(expression)                                                                                          \
+    {                                                                                                                 \
+        uint64_t *restrict out = PLANE(at[1]);                                                                        \
+        const uint64_t *restrict x = PLANE(at[2]), *restrict y = PLANE(at[3]);                                                          \
+        (void)x, (void)y;                                                                                             \
+        for (int64_t w = 0; w < words; w++) out[w] = (expression);                                                    \
+        break;                                                                                                        \
+    }
+
+#define EACH_NUMBER(expression)                                                                                        \
+    {                                                                                                                 \
+        double *restrict out = NUMBERS(at[1]);                                                                        \
+        const double *restrict xs = NUMBERS(at[2]);                                                                            \
+        for (int64_t j = 0; j < padded; j++) {                                                                        \
+            const double x = xs[j];                                                                                   \
+            out[j] = (expression);                                                                                    \
+        }                                                                                                             \
+        break;                                                                                                        \
+    }
+
+#define EACH_PAIR(expression)                                                                                          \
+    {                                                                                                                 \
+        double *restrict out = NUMBERS(at[1]);                                                                        \
+        const double *restrict xs = NUMBERS(at[2]), *restrict ys = NUMBERS(at[3]);                                                      \
+        for (int64_t j = 0; j < padded; j++) {                                                                        \
+            const double x = xs[j], y = ys[j];                                                                        \
+            out[j] = (expression);                                                                                    \
+        }                                                                                                             \
+        break;                                                                                                        \
+    }
+
+#define RANGE_COLUMN(suffix, T)                                                                                        \
+    FN(range_##suffix)(PLANE(at[1]), VALUES(T, at[2]), rows, (T)run->integers[at[3]], (T)run->integers[at[4]]);        \
+    break;
+#define RANGE_FLOATS(suffix, T)                                                                                        \
+    FN(range_##suffix)(PLANE(at[1]), VALUES(T, at[2]), rows, (T)run->doubles[at[3]], (T)run->doubles[at[4]]);          \
+    break;
+#define TO_NUMBERS(T)                                                                                                  \
+    {                                                                                                                 \
+        double *out = NUMBERS(at[1]);                                                                                 \
+        const T *x = VALUES(T, at[2]);                                                                                \
+        for (int64_t j = 0; j < rows; j++) out[j] = (double)x[j];                                                     \
+        break;                                                                                                        \
+    }
+
+static void FN(run_block)(const popstrat_run *run, int64_t start, int64_t rows) {
+    const int64_t words = (rows + 63) / 64, padded = words * 64;
+    const int32_t *at = run->code;
+    for (int64_t i = 0; i < run->instructions; i++, at += INSTRUCTION_WIDTH) {
+        switch ((enum popstrat_op)at[0]) {
+        case OP_ZERO: memset(PLANE(at[1]), 0, (size_t)words * 8); break;
+        case OP_ONES: memset(PLANE(at[1]), 255, (size_t)words * 8); break;
+        case OP_NOT: {
+            uint64_t *restrict out = PLANE(at[1]);
+            const uint64_t *restrict x = PLANE(at[2]);
+            for (int64_t w = 0; w < words; w++) out[w] = ~x[w];
+            break;
+        }
+        case OP_AND: EACH_WORD(x[w] & y[w])
+        case OP_OR: EACH_WORD(x[w] | y[w])
+        case OP_ANDNOT: EACH_WORD(x[w] & ~y[w])
+        case OP_XOR: EACH_WORD(x[w] ^ y[w])
+        case OP_FULLADD: {
+            uint64_t *restrict sum = PLANE(at[1]), *restrict carry = PLANE(at[2]);
+            const uint64_t *restrict x = PLANE(at[3]), *restrict y = PLANE(at[4]), *restrict z = PLANE(at[5]);
+            for (int64_t w = 0; w < words; w++) {
+                uint64_t a = x[w], b = y[w], c = z[w], h = a ^ b;
+                sum[w] = h ^ c;
+                carry[w] = (a & b) | (h & c);
+            }
+            break;
+        }
+        case OP_HALFADD: {
+            uint64_t *restrict sum = PLANE(at[1]), *restrict carry = PLANE(at[2]);
+            const uint64_t *restrict x = PLANE(at[3]), *restrict y = PLANE(at[4]);
+            for (int64_t w = 0; w < words; w++) {
+                uint64_t a = x[w], b = y[w];
+                sum[w] = a ^ b;
+                carry[w] = a & b;
+            }
+            break;
+        }
+        case OP_ANY: {
+            uint64_t *out = PLANE(at[1]), any[WORDS];
+            memset(any, 0, (size_t)words * 8);
+            for (int64_t t = 0; t < at[3]; t++) {
+                const uint64_t *x = PLANE(run->arguments[at[2] + t]);
+                for (int64_t w = 0; w < words; w++) any[w] |= x[w];
+            }
+            memcpy(out, any, (size_t)words * 8);
+            break;
+        }
+        case OP_VALID: {
+            const popstrat_column *c = COLUMN(at[2]);
+            if (c->valid == NULL)
+                memset(PLANE(at[1]), 255, (size_t)words * 8);
+            else
+                FN(load_bits)(PLANE(at[1]), c->valid, c->offset + start, rows);
+            break;
+        }
+        case OP_BITS: FN(load_bits)(PLANE(at[1]), COLUMN(at[2])->values, COLUMN(at[2])->offset + start, rows); break;
+        case OP_RANGE_I8: RANGE_COLUMN(i8, int8_t)
+        case OP_RANGE_U8: RANGE_COLUMN(u8, uint8_t)
+        case OP_RANGE_I16: RANGE_COLUMN(i16, int16_t)
+        case OP_RANGE_I32: RANGE_COLUMN(i32, int32_t)
+        case OP_RANGE_I64: RANGE_COLUMN(i64, int64_t)
+        case OP_RANGE_F32: RANGE_FLOATS(f32, float)
+        case OP_RANGE_F64: RANGE_FLOATS(f64, double)
+        case OP_LESS_I32: FN(less_i32)(PLANE(at[1]), VALUES(int32_t, at[2]), VALUES(int32_t, at[3]), rows); break;
+        case OP_F64_I8: TO_NUMBERS(int8_t)
+        case OP_F64_U8: TO_NUMBERS(uint8_t)
+        case OP_F64_I16: TO_NUMBERS(int16_t)
+        case OP_F64_I32: TO_NUMBERS(int32_t)
+        case OP_F64_I64: TO_NUMBERS(int64_t)
+        case OP_F64_F32: TO_NUMBERS(float)
+        case OP_F64_F64: TO_NUMBERS(double)
+        case OP_CODES_I8: FN(codes_i8)(BYTES(at[1]), VALUES(uint8_t, at[2]), rows, COLUMN(at[2])); break;
+        case OP_CODES_I16: FN(codes_i16)(BYTES(at[1]), VALUES(int16_t, at[2]), rows, COLUMN(at[2])); break;
+        case OP_CODES_I32: FN(codes_i32)(BYTES(at[1]), VALUES(int32_t, at[2]), rows, COLUMN(at[2])); break;
+        case OP_CODES_STR32:
+            FN(codes_str32)(BYTES(at[1]), VALUES(int32_t, at[2]), COLUMN(at[2])->characters, rows, COLUMN(at[2])->labels);
+            break;
+        case OP_CODES_STR64:
+            FN(codes_str64)(BYTES(at[1]), VALUES(int64_t, at[2]), COLUMN(at[2])->characters, rows, COLUMN(at[2])->labels);
+            break;
+        case OP_YEARS: {
+            /* completed years = (days lived * multiplier + addend) >> shift, exact for every plausible date: the
+             * compiler has checked each birthday (rows with an implausible date hold rubbish, masked by validity) */
+            int16_t *out = SHORTS(at[1]);
+            const int32_t *x = VALUES(int32_t, at[2]);
+            const uint32_t today = (uint32_t)run->integers[at[3]], by = (uint32_t)run->integers[at[4]];
+            const uint32_t add = (uint32_t)run->integers[at[5]];
+            const int shift = (int)run->integers[at[6]];
+            for (int64_t j = 0; j < rows; j++) out[j] = (int16_t)(((today - (uint32_t)x[j]) * by + add) >> shift);
+            break;
+        }
+        case OP_YEARS_TABLE: {
+            /* the same where no such multiplier exists: a guess, corrected by the table of birthdays, newest first */
+            int16_t *out = SHORTS(at[1]);
+            const int32_t *x = VALUES(int32_t, at[2]), *birthdays = run->arguments + at[4];
+            const int32_t last = at[5] - 1;
+            const int64_t today = run->integers[at[3]];
+            for (int64_t j = 0; j < rows; j++) {
+                int64_t guess = (today - x[j]) * 400 / 146097;
+                int32_t k = guess < 0 ? 0 : guess > last ? last : (int32_t)guess;
+                while (k < last && x[j] <= birthdays[k + 1]) k++;
+                while (k > 0 && x[j] > birthdays[k]) k--;
+                out[j] = (int16_t)k;
+            }
+            break;
+        }
+        case OP_RANGE_CODE:
+            FN(range_u8)(PLANE(at[1]), BYTES(at[2]), padded, (uint8_t)run->integers[at[3]], (uint8_t)run->integers[at[4]]);
+            break;
+        case OP_RANGE_SHORT:
+            FN(range_i16)(PLANE(at[1]), SHORTS(at[2]), padded, (int16_t)run->integers[at[3]], (int16_t)run->integers[at[4]]);
+            break;
+        case OP_RANGE_NUM:
+            FN(range_f64)(PLANE(at[1]), NUMBERS(at[2]), padded, run->doubles[at[3]], run->doubles[at[4]]);
+            break;
+        case OP_LESS_NUM: FN(less_f64)(PLANE(at[1]), NUMBERS(at[2]), NUMBERS(at[3]), padded); break;
+        case OP_EQUAL_NUM: FN(equal_f64)(PLANE(at[1]), NUMBERS(at[2]), NUMBERS(at[3]), padded); break;
+        case OP_FINITE: FN(finite_f64)(PLANE(at[1]), NUMBERS(at[2]), NUMBERS(at[2]), padded); break;
+        case OP_SHORT_NUM: {
+            int16_t *out = SHORTS(at[1]);
+            const double *x = NUMBERS(at[2]);
+            for (int64_t j = 0; j < padded; j++) {
+                double v = x[j] > -32768.0 ? x[j] : -32768.0; /* NaN lands here too: masked by validity */
+                out[j] = (int16_t)(v < 32767.0 ? v : 32767.0);
+            }
+            break;
+        }
+        case OP_SELECT_SHORT: {
+            int16_t *out = SHORTS(at[1]);
+            const uint64_t *mask = PLANE(at[2]);
+            const int16_t *a = SHORTS(at[3]), *b = SHORTS(at[4]);
+            for (int64_t j = 0; j < padded; j++) out[j] = mask[j >> 6] >> (j & 63) & 1 ? a[j] : b[j];
+            break;
+        }
+        case OP_NUM_SHORT: {
+            double *out = NUMBERS(at[1]);
+            const int16_t *x = SHORTS(at[2]);
+            for (int64_t j = 0; j < padded; j++) out[j] = (double)x[j];
+            break;
+        }
+        case OP_NUM_PLANES: {
+            double *out = NUMBERS(at[1]);
+            for (int64_t w = 0; w < words; w++) {
+                uint8_t t[64];
+                FN(expand64)(t, run->planes, run->arguments + at[2], at[3], w);
+                for (int j = 0; j < 64; j++) out[64 * w + j] = (double)t[j];
+            }
+            break;
+        }
+        case OP_FILL: {
+            double *out = NUMBERS(at[1]), k = run->doubles[at[2]];
+            for (int64_t j = 0; j < padded; j++) out[j] = k;
+            break;
+        }
+        case OP_SELECT: FN(select_f64)(NUMBERS(at[1]), PLANE(at[2]), NUMBERS(at[3]), NUMBERS(at[4]), words); break;
+        case OP_MASKED_ADD:
+            FN(masked_add)(NUMBERS(at[1]), NUMBERS(at[2]), run, run->arguments + at[3], at[4], words);
+            break;
+        case OP_ADD: EACH_PAIR(x + y)
+        case OP_SUB: EACH_PAIR(x - y)
+        case OP_MUL: EACH_PAIR(x * y)
+        case OP_DIV: EACH_PAIR(x / y)
+        case OP_MIN: EACH_PAIR(x < y ? x : y)
+        case OP_MAX: EACH_PAIR(x > y ? x : y)
+        case OP_POW: EACH_PAIR(FN(pow1)(x, y))
+        case OP_ADDK: { const double k = run->doubles[at[3]]; EACH_NUMBER(x + k) }
+        case OP_MULK: { const double k = run->doubles[at[3]]; EACH_NUMBER(x * k) }
+        case OP_DIVK: { const double k = run->doubles[at[3]]; EACH_NUMBER(x / k) }
+        case OP_MINK: { const double k = run->doubles[at[3]]; EACH_NUMBER(x < k ? x : k) }
+        case OP_MAXK: { const double k = run->doubles[at[3]]; EACH_NUMBER(x > k ? x : k) }
+        case OP_RSUBK: { const double k = run->doubles[at[3]]; EACH_NUMBER(k - x) }
+        case OP_RDIVK: { const double k = run->doubles[at[3]]; EACH_NUMBER(k / x) }
+        case OP_POWK: { const double k = run->doubles[at[3]]; EACH_NUMBER(FN(pow1)(x, k)) }
+        case OP_ROUND: { const double k = run->doubles[at[3]]; EACH_NUMBER(FN(nearest)(x * k) / k) }
+        case OP_SINGLE: EACH_NUMBER((double)(float)x)
+        case OP_NEG: EACH_NUMBER(-x)
+        case OP_ABS: EACH_NUMBER(fabs(x))
+        case OP_SQRT: EACH_NUMBER(sqrt(x))
+        case OP_FLOOR: EACH_NUMBER(FN(nearest)(x) > x ? FN(nearest)(x) - 1.0 : FN(nearest)(x))
+        case OP_EXP: EACH_NUMBER(FN(exp1)(x))
+        case OP_LN: EACH_NUMBER(FN(ln1)(x))
+        case OP_OUT_BITS: FN(store_bits)(run->outputs[at[1]].values, PLANE(at[2]), start, rows); break;
+        case OP_OUT_VALID: FN(store_bits)(run->outputs[at[1]].valid, PLANE(at[2]), start, rows); break;
+        case OP_OUT_CODES: {
+            uint8_t *out = run->outputs[at[1]].values + start;
+            int64_t whole = rows / 64;
+            for (int64_t w = 0; w < whole; w++)
+                FN(expand64)(out + 64 * w, run->planes, run->arguments + at[2], at[3], w);
+            if (rows % 64) {
+                uint8_t t[64];
+                FN(expand64)(t, run->planes, run->arguments + at[2], at[3], whole);
+                memcpy(out + 64 * whole, t, (size_t)(rows % 64));
+            }
+            break;
+        }
+        case OP_OUT_NUM: {
+            double *out = (double *)run->outputs[at[1]].values + start;
+            const double *x = NUMBERS(at[2]);
+            const uint64_t *mask = PLANE(at[3]);
+            int64_t j = 0;
+#if LEVEL >= 4
+            for (; j + 64 <= rows; j += 64)
+                for (int v = 0; v < 8; v++)
+                    _mm512_storeu_pd(out + j + 8 * v, _mm512_maskz_loadu_pd((__mmask8)(mask[j >> 6] >> (8 * v)), x + j + 8 * v));
+#endif
+            for (; j < rows; j++) out[j] = mask[j >> 6] >> (j & 63) & 1 ? x[j] : 0.0;
+            break;
+        }
+        case OP_OUT_SHORT: {
+            int16_t *out = (int16_t *)run->outputs[at[1]].values + start;
+            const int16_t *x = SHORTS(at[2]);
+            const uint64_t *mask = PLANE(at[3]);
+            int64_t j = 0;
+#if LEVEL >= 4
+            for (; j + 64 <= rows; j += 64)
+                for (int v = 0; v < 2; v++)
+                    _mm512_storeu_si512((void *)(out + j + 32 * v),
+                                        _mm512_maskz_loadu_epi16((__mmask32)(mask[j >> 6] >> (32 * v)), x + j + 32 * v));
+#endif
+            for (; j < rows; j++) out[j] = mask[j >> 6] >> (j & 63) & 1 ? x[j] : 0;
+            break;
+        }
+        case OP_OUT_FLAGS: {
+            uint64_t *out = (uint64_t *)run->outputs[at[1]].values + start;
+            memset(out, 0, (size_t)rows * 8);
+            for (int64_t t = 0; t < at[3]; t++) {
+                const uint64_t *x = PLANE(run->arguments[at[2] + 2 * t]);
+                const uint64_t flag = UINT64_C(1) << run->arguments[at[2] + 2 * t + 1];
+                for (int64_t w = 0; w < words; w++)
+                    for (uint64_t m = x[w]; m; m &= m - 1) {
+                        int64_t j = 64 * w + __builtin_ctzll(m);
+                        if (j < rows) out[j] |= flag;
+                    }
+            }
+            break;
+        }
+        case OP_COUNT: {
+            const uint64_t *x = PLANE(at[2]);
+            int64_t n = 0;
+            for (int64_t w = 0; w < rows / 64; w++) n += __builtin_popcountll(x[w]);
+            if (rows % 64) n += __builtin_popcountll(x[rows / 64] & ((UINT64_C(1) << (rows % 64)) - 1));
+            run->counters[at[1]] += n;
+            break;
+        }
+        case OP_NEWEST: {
+            const int32_t *x = VALUES(int32_t, at[2]);
+            const uint64_t *mask = PLANE(at[3]);
+            int32_t newest = INT32_MIN;
+            for (int64_t j = 0; j < rows; j++) {
+                int32_t v = mask[j >> 6] >> (j & 63) & 1 ? x[j] : INT32_MIN;
+                newest = v > newest ? v : newest;
+            }
+            if (newest > INT32_MIN && newest + (int64_t)NEWEST_SHIFT > run->counters[at[1]])
+                run->counters[at[1]] = newest + (int64_t)NEWEST_SHIFT;
+            break;
+        }
+        case OP_END: break;
+        }
+    }
+}
+
+#undef PLANE
+#undef BYTES
+#undef SHORTS
+#undef NUMBERS
+#undef COLUMN
+#undef VALUES
+#undef EACH_WORD
+#undef EACH_NUMBER
+#undef EACH_PAIR
+#undef RANGE_COLUMN
+#undef RANGE_FLOATS
+#undef TO_NUMBERS

@@ -1,0 +1,60 @@
+/* The instruction set: one line per operation, read by the interpreter, the validator and Python alike.
+ *
+ * The signature names each operand in order:
+ *   b u h f   register: bit plane, bytes, 16-bit integers, doubles (written where the letter is a capital)
+ *   c         input column            o   output            n   counter
+ *   i         index of an integer constant                  k   index of a double constant
+ *   l m       (start, count) in the argument list: bit planes / pairs of (bit plane, double constant)
+ *   p         (start, count): pairs of (bit plane, bit number)
+ *   t         (start, count) in the argument list: a table of int32
+ */
+#ifndef POPSTRAT_OPS_H
+#define POPSTRAT_OPS_H
+
+#define POPSTRAT_OPS(X)                                                                                               \
+    /* bit planes */                                                                                                  \
+    X(ZERO, "B") X(ONES, "B") X(NOT, "Bb") X(AND, "Bbb") X(OR, "Bbb") X(ANDNOT, "Bbb") X(XOR, "Bbb")                  \
+    X(FULLADD, "BBbbb") X(HALFADD, "BBbb") X(ANY, "Bl")                                                               \
+    /* input columns to planes and registers */                                                                       \
+    X(VALID, "Bc") X(BITS, "Bc")                                                                                      \
+    X(RANGE_I8, "Bcii") X(RANGE_U8, "Bcii") X(RANGE_I16, "Bcii") X(RANGE_I32, "Bcii") X(RANGE_I64, "Bcii")            \
+    X(RANGE_F32, "Bckk") X(RANGE_F64, "Bckk") X(LESS_I32, "Bcc")                                                      \
+    X(F64_I8, "Fc") X(F64_U8, "Fc") X(F64_I16, "Fc") X(F64_I32, "Fc") X(F64_I64, "Fc") X(F64_F32, "Fc")               \
+    X(F64_F64, "Fc")                                                                                                  \
+    X(CODES_I8, "Uc") X(CODES_I16, "Uc") X(CODES_I32, "Uc") X(CODES_STR32, "Uc") X(CODES_STR64, "Uc")                 \
+    X(YEARS, "Hciiii") X(YEARS_TABLE, "Hcit")                                                                      \
+    /* registers to planes */                                                                                         \
+    X(RANGE_CODE, "Buii") X(RANGE_SHORT, "Bhii") X(RANGE_NUM, "Bfkk") X(LESS_NUM, "Bff") X(EQUAL_NUM, "Bff")          \
+    X(FINITE, "Bf")                                                                                                   \
+    /* 16-bit integers */                                                                                             \
+    X(SHORT_NUM, "Hf") X(SELECT_SHORT, "Hbhh")                                                                        \
+    /* doubles */                                                                                                     \
+    X(NUM_SHORT, "Fh") X(NUM_PLANES, "Fl") X(FILL, "Fk") X(SELECT, "Fbff") X(MASKED_ADD, "Ffm")                       \
+    X(ADD, "Fff") X(SUB, "Fff") X(MUL, "Fff") X(DIV, "Fff") X(MIN, "Fff") X(MAX, "Fff") X(POW, "Fff")                 \
+    X(ADDK, "Ffk") X(MULK, "Ffk") X(DIVK, "Ffk") X(MINK, "Ffk") X(MAXK, "Ffk") X(RSUBK, "Ffk") X(RDIVK, "Ffk")        \
+    X(POWK, "Ffk") X(ROUND, "Ffk")                                                                                    \
+    X(SINGLE, "Ff") X(NEG, "Ff") X(ABS, "Ff") X(SQRT, "Ff") X(FLOOR, "Ff") X(EXP, "Ff") X(LN, "Ff")                                   \
+    /* outputs and counters */                                                                                        \
+    X(OUT_BITS, "ob") X(OUT_VALID, "ob") X(OUT_CODES, "ol") X(OUT_NUM, "ofb") X(OUT_SHORT, "ohb") X(OUT_FLAGS, "op")  \
+    X(COUNT, "nb") X(NEWEST, "ncb")
+
+enum popstrat_op {
+#define X(name, signature) OP_##name,
+    POPSTRAT_OPS(X)
+#undef X
+        OP_END
+};
+
+static const char *const popstrat_op_names[] = {
+#define X(name, signature) #name,
+    POPSTRAT_OPS(X)
+#undef X
+};
+
+static const char *const popstrat_op_signatures[] = {
+#define X(name, signature) signature,
+    POPSTRAT_OPS(X)
+#undef X
+};
+
+#endif

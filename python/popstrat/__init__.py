@@ -1,0 +1,43 @@
+"""popstrat: population segmentation and risk stratification for NHS registered lists.
+
+    >>> import popstrat
+    >>> scored = popstrat.score(table, as_of="2026-06-30")  # doctest: +SKIP
+
+`score` and `Scorer` are the library; `popstrat.errors` holds what they raise. Everything is imported on first use, so
+that a command which needs little starts fast.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from popstrat.errors import DefinitionWarning as DefinitionWarning
+    from popstrat.errors import InputError as InputError
+    from popstrat.errors import PackError as PackError
+    from popstrat.pack import load_pack as load_pack
+    from popstrat.scorer import Scorer as Scorer
+    from popstrat.scorer import score as score
+
+_WHERE = {
+    "DefinitionWarning": "errors",
+    "InputError": "errors",
+    "PackError": "errors",
+    "Scorer": "scorer",
+    "load_pack": "pack",
+    "score": "scorer",
+}
+__all__ = ["DefinitionWarning", "InputError", "PackError", "Scorer", "__version__", "load_pack", "score"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'popstrat' has no attribute {name!r}")
+    return getattr(import_module(f"popstrat.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_WHERE])

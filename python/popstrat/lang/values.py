@@ -1,0 +1,95 @@
+"""What each operation does to single values: the arithmetic of the language, in plain Python.
+
+Used to fold constants and by the reference evaluator, so that there is one statement of what an operation means.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+
+from popstrat.lang import nodes as n
+
+
+def compare(sign: str, a: n.Value, b: n.Value) -> bool | None:
+    """`a sign b`, None (unknown) if either is null."""
+    if a is None or b is None:
+        return None
+    match sign:
+        case "<":
+            return a < b  # type: ignore[operator]
+        case "<=":
+            return a <= b  # type: ignore[operator]
+        case ">":
+            return a > b  # type: ignore[operator]
+        case ">=":
+            return a >= b  # type: ignore[operator]
+        case "==":
+            return a == b
+        case _:
+            return a != b
+
+
+def finite(x: float) -> float | None:
+    """Null for what is not a finite number."""
+    return x if math.isfinite(x) else None
+
+
+def round_half_even(x: float, places: int) -> float:
+    """To `places` decimals: the nearest multiple after scaling, ties to even."""
+    scale = 10.0**places
+    scaled = x * scale
+    if not math.isfinite(scaled):
+        return scaled
+    return (float(round(scaled)) if abs(scaled) < 2.0**51 else scaled) / scale
+
+
+def calculate(node: n.Arithmetic | n.Call, values: Sequence[n.Value]) -> float | int | None:
+    """The value of one arithmetic operation or function; null if an argument is null or the result is not finite."""
+    if any(v is None for v in values):
+        return None
+    if isinstance(node, n.Arithmetic) and isinstance(values[0], dt.date) and isinstance(values[1], dt.date):
+        return (values[0] - values[1]).days
+    x = [v for v in values if isinstance(v, int | float)]
+    try:
+        if isinstance(node, n.Arithmetic):
+            return _arithmetic(node.op, x[0], x[1])
+        return _function(node.function, x)
+    except (ZeroDivisionError, OverflowError, ValueError):
+        return None
+
+
+def _arithmetic(op: str, a: float, b: float) -> float | None:
+    match op:
+        case "+":
+            return finite(a + b)
+        case "-":
+            return finite(a - b)
+        case "*":
+            return finite(a * b)
+        case "/":
+            return finite(a / b)
+        case _:
+            result = float(a) ** float(b)
+            return finite(result) if isinstance(result, float) else None  # a negative base to a fraction is complex
+
+
+def _function(name: str, x: Sequence[float]) -> float | None:
+    match name:
+        case "abs":
+            return abs(x[0])
+        case "exp":
+            return finite(math.exp(x[0])) if x[0] >= -708.0 else 0.0
+        case "floor":
+            return math.floor(x[0])
+        case "ln":
+            return math.log(x[0])
+        case "sqrt":
+            return math.sqrt(x[0])
+        case "round":
+            return round_half_even(x[0], int(x[1]) if len(x) > 1 else 0)
+        case "min":
+            return min(x)
+        case _:
+            return max(x)

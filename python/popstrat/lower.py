@@ -1,0 +1,1098 @@
+"""Typed expressions → one engine program.
+
+Every condition becomes bit planes: the plane of rows where it *is true*, and, only where something negates it, the
+plane where it *is false*. Whatever can take few values (labels, statuses, tree leaves, targets that depend on age) is
+kept as exclusive planes with a constant each, so comparing, counting and choosing are word operations; numbers become
+registers only where arithmetic needs them. Equal subexpressions are computed once, registers are reused.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from popstrat import quality
+from popstrat.dates import days, latest_birth_for
+from popstrat.engine import OPERATIONS, Program
+from popstrat.lang import nodes as n
+from popstrat.lang.values import calculate, compare
+from popstrat.pack import Definition, Resolved
+from popstrat.schema import Column, Schema
+
+# -- planes ------------------------------------------------------------------------------------------------------------
+# A plane is (register value, inverted): negation costs nothing until a register of its own is needed.
+
+Plane = tuple[int, bool]
+FALSE: Plane = (-1, False)
+TRUE: Plane = (-1, True)
+_MOST_CASES = 24  # beyond this many constants, a finite-valued number is put into a register
+
+_INTEGER_RANGE = {
+    "i8": (-(2**7), 2**7 - 1), "u8": (0, 2**8 - 1), "i16": (-(2**15), 2**15 - 1),
+    "i32": (-(2**31), 2**31 - 1), "i64": (-(2**63), 2**63 - 1), "short": (-(2**15), 2**15 - 1),
+}  # fmt: skip
+
+
+def invert(p: Plane) -> Plane:
+    """`not`, for free."""
+    return (p[0], not p[1])
+
+
+class Emitter:
+    """Builds a list of operations in single-assignment form: equal operations are emitted once."""
+
+    def __init__(self) -> None:
+        self.operations: list[tuple[str, tuple[int, ...], tuple[Any, ...]]] = []
+        self.classes: list[str] = []  # register class of each value: b u h f
+        self.known: dict[tuple[Any, ...], tuple[int, ...]] = {}
+
+    def emit(self, name: str, *operands: Any) -> tuple[int, ...]:
+        """The values that an operation defines; operands are values, constants or lists, as its signature says."""
+        key = (name, *operands)
+        if key in self.known:
+            return self.known[key]
+        results = []
+        for letter in OPERATIONS[name][1]:
+            if letter.isupper():
+                results.append(len(self.classes))
+                self.classes.append(letter.lower())
+        self.operations.append((name, tuple(results), operands))
+        self.known[key] = tuple(results)
+        return tuple(results)
+
+    def value(self, name: str, *operands: Any) -> int:
+        return self.emit(name, *operands)[0]
+
+    def plane(self, name: str, *operands: Any) -> Plane:
+        return (self.value(name, *operands), False)
+
+    def register(self, p: Plane) -> int:
+        """A register that holds the plane as it is."""
+        if p == FALSE:
+            return self.value("ZERO")
+        if p == TRUE:
+            return self.value("ONES")
+        return self.value("NOT", p[0]) if p[1] else p[0]
+
+    def both(self, a: Plane, b: Plane) -> Plane:
+        """and"""
+        if a == FALSE or b == FALSE or a == invert(b):
+            return FALSE
+        if a == TRUE or a == b:
+            return b
+        if b == TRUE:
+            return a
+        if a[1] and b[1]:
+            return (self.value("OR", *sorted((a[0], b[0]))), True)
+        if b[1]:
+            return (self.value("ANDNOT", a[0], b[0]), False)
+        if a[1]:
+            return (self.value("ANDNOT", b[0], a[0]), False)
+        return (self.value("AND", *sorted((a[0], b[0]))), False)
+
+    def either(self, a: Plane, b: Plane) -> Plane:
+        """or"""
+        return invert(self.both(invert(a), invert(b)))
+
+    def any(self, planes: Iterable[Plane]) -> Plane:
+        """or of many"""
+        kept = list(dict.fromkeys(p for p in planes if p != FALSE))
+        if TRUE in kept:
+            return TRUE
+        if len(kept) > 3:
+            return self.plane("ANY", tuple(self.register(p) for p in kept))
+        out = FALSE
+        for p in kept:
+            out = self.either(out, p)
+        return out
+
+    def all(self, planes: Iterable[Plane]) -> Plane:
+        """and of many"""
+        out = TRUE
+        for p in planes:
+            out = self.both(out, p)
+        return out
+
+    def count(self, planes: Iterable[Plane]) -> list[Plane]:
+        """How many are set, as a number in bit planes, lowest first: a bit-sliced adder."""
+        columns: list[list[Plane]] = [[p for p in planes if p != FALSE]]
+        out: list[Plane] = []
+        weight = 0
+        while weight < len(columns):
+            column = columns[weight]
+            if len(columns) == weight + 1:
+                columns.append([])
+            while len(column) > 1:
+                if len(column) >= 3:
+                    total, carry = self.emit("FULLADD", *(self.register(column.pop(0)) for _ in range(3)))
+                else:
+                    total, carry = self.emit("HALFADD", *(self.register(column.pop(0)) for _ in range(2)))
+                column.append((total, False))
+                columns[weight + 1].append((carry, False))
+            if not column and not any(columns[weight + 1 :]):
+                break
+            out.append(column[0] if column else FALSE)
+            weight += 1
+        return out
+
+    def at_least(self, planes: Sequence[Plane], least: int) -> Plane:
+        """number in planes >= least"""
+        if least <= 0:
+            return TRUE
+        if least >= 1 << len(planes):
+            return FALSE
+        out = TRUE
+        for i, p in enumerate(planes):
+            out = self.both(p, out) if least >> i & 1 else self.either(p, out)
+        return out
+
+
+# -- numbers and categories as the compiler holds them --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where a number must lie, for leaving out checks that cannot fail."""
+
+    low: float = -math.inf
+    high: float = math.inf
+
+    @property
+    def safe(self) -> bool:
+        return self.low > -1e300 and self.high < 1e300
+
+
+@dataclass
+class Number:
+    """A number: how it is held, where it is not null, and where it must lie.
+
+    One of: `column` (read in place), `short` (16-bit register), `planes` (a small count), `cases` (exclusive planes
+    with a constant each; rows in none are null), `register` (doubles).
+    """
+
+    ok: Plane
+    interval: Interval
+    column: tuple[int, str] | None = None
+    short: int | None = None
+    planes: list[Plane] | None = None
+    cases: list[tuple[Plane, float | int]] | None = None
+    register: int | None = None
+
+
+@dataclass
+class Category:
+    """A category: where it is not null, and for each label the plane of rows that hold it."""
+
+    ok: Plane
+    label: Callable[[str], Plane]
+
+
+@dataclass
+class Output:
+    """An output column of the program: how the engine writes it and what it counts."""
+
+    name: str
+    kind: str  # bits, codes, short, number, flags
+    nullable: bool
+    definition: Definition | None
+    counters: dict[str, int] = field(default_factory=dict)  # label → counter
+
+
+@dataclass
+class Compiled:
+    """A program and what its columns, outputs and counters stand for. Plain data; pickles."""
+
+    program: Program
+    columns: list[str]
+    outputs: list[Output]
+    quality: dict[tuple[str, str], int]  # (column, reason) → counter
+    newest: dict[str, int]  # date column → NEWEST counter
+
+
+class Lowering:
+    """Compiles the definitions of a pack for one arrangement of input columns.
+
+    `kinds` maps the columns at hand to the engine's kind of each ("null": all null); any other column is absent.
+    """
+
+    def __init__(self, resolved: Resolved, kinds: Mapping[str, str]) -> None:
+        self.resolved, self.schema, self.kinds = resolved, resolved.pack.schema, dict(kinds)
+        self.as_of = resolved.as_of
+        self.e = Emitter()
+        self.columns: list[str] = []
+        self.reasons = quality.reasons(self.schema)
+        self.bad: dict[tuple[str, str], Plane] = {}
+        self.newest: dict[str, Plane] = {}
+        self._ok: dict[str, Plane] = {}
+        self._true: dict[int, Plane] = {}
+        self._false: dict[int, Plane] = {}
+        self._numbers: dict[int, Number] = {}
+        self._categories: dict[int, Category] = {}
+        self._keep: list[n.Node] = []  # keeps nodes alive while their ids are keys
+
+    # -- columns -------------------------------------------------------------------------------------------------------
+
+    def present(self, name: str) -> bool:
+        """The column is there and holds values."""
+        return self.kinds.get(name, "null") != "null"
+
+    def index(self, name: str) -> int:
+        """The engine's number of a column, given at first use."""
+        if name not in self.columns:
+            self.columns.append(name)
+        return self.columns.index(name)
+
+    def bounds(self, column: Column) -> tuple[float, float]:
+        """The plausible range of a numeric column."""
+        low = -math.inf if column.minimum is None else column.minimum
+        high = math.inf if column.maximum is None else column.maximum
+        return low, high
+
+    def ok(self, name: str) -> Plane:
+        """Where the column holds a plausible value; notes what is implausible, once."""
+        if name not in self._ok:
+            self._ok[name] = self._check(name) if self.present(name) else FALSE
+        return self._ok[name]
+
+    def _check(self, name: str) -> Plane:
+        e, column, index, kind = self.e, self.schema[name], self.index(name), self.kinds[name]
+        valid = e.plane("VALID", index)
+        if column.type == "bool":
+            if kind == "bits":
+                return valid
+            inside = self.in_range(name, 0, 1)
+            return self.note(name, quality.FLAG_REASON, valid, inside)
+        if column.type == "category":
+            codes = self.codes(name)
+            missing = e.plane("RANGE_CODE", codes, 254, 254)
+            known = e.plane("RANGE_CODE", codes, 0, len(column.labels) - 1)
+            return self.note(name, quality.LABEL_REASON, e.both(valid, invert(missing)), known)
+        if column.type == "date":
+            born = any(c.completed_years_since == name for c in self.schema)
+            earliest = self.schema.earliest_date
+            if born:
+                oldest = max(c.maximum or 0 for c in self.schema if c.completed_years_since == name)
+                earliest = max(earliest, latest_birth_for(int(oldest) + 1, self.as_of) + dt.timedelta(days=1))
+            past = e.plane("RANGE_I32", index, -(2**31), days(self.as_of))
+            late = e.plane("RANGE_I32", index, days(earliest), 2**31 - 1)
+            ok = self.note(name, quality.FUTURE_REASON, valid, past)
+            ok = self.note(name, quality.early_reason(column, self.schema), ok, late)
+            birth = next((c.completed_years_since for c in self.schema if c.completed_years_since), None)
+            if not born and birth and self.present(birth):
+                before = e.both(e.plane("LESS_I32", index, self.index(birth)), self.ok(birth))
+                ok = self.note(name, quality.BIRTH_REASON, ok, invert(before))
+            if not born:
+                self.newest[name] = ok
+            return ok
+        low, high = self.bounds(column)
+        if kind in ("f32", "f64") and not (math.isfinite(low) and math.isfinite(high)):
+            low, high = max(low, -1.7976931348623157e308), min(high, 1.7976931348623157e308)
+        return self.note(name, quality.range_reason(column), valid, self.in_range(name, low, high))
+
+    def note(self, name: str, reason: str, valid: Plane, inside: Plane) -> Plane:
+        """Rows that are valid and inside; those valid and not are counted under the reason."""
+        bad = self.e.both(valid, invert(inside))
+        if bad != FALSE:
+            self.bad[name, reason] = bad
+        return self.e.both(valid, inside)
+
+    def in_range(self, name: str, low: float, high: float) -> Plane:
+        """low <= column <= high, both included, whatever the column's type; says nothing of nulls."""
+        kind, index = self.kinds[name], self.index(name)
+        if kind in _INTEGER_RANGE:
+            least, most = _INTEGER_RANGE[kind]
+            lo = least if low == -math.inf else max(least, math.ceil(low))
+            hi = most if high == math.inf else min(most, math.floor(high))
+            if lo > hi:
+                return FALSE
+            if (lo, hi) == (least, most):
+                return TRUE
+            return self.e.plane(f"RANGE_{kind.upper()}", index, lo, hi)
+        return self.e.plane(f"RANGE_{kind.upper()}", index, float(low), float(high))
+
+    def codes(self, name: str) -> int:
+        """The register of a category's codes."""
+        operation = {"dict8": "CODES_I8", "dict16": "CODES_I16", "dict32": "CODES_I32", "str32": "CODES_STR32",
+                     "str64": "CODES_STR64"}[self.kinds[name]]  # fmt: skip
+        return self.e.value(operation, self.index(name))
+
+    def flag(self, name: str) -> Plane:
+        """Where a flag is set; null, absent and implausible are not."""
+        if not self.present(name):
+            return FALSE
+        ok = self.ok(name)
+        if self.kinds[name] == "bits":
+            return self.e.both(self.e.plane("BITS", self.index(name)), ok)
+        return self.e.both(self.in_range(name, 1, 1), ok)
+
+    # -- conditions ----------------------------------------------------------------------------------------------------
+
+    def true(self, node: n.Node) -> Plane:
+        """The rows where a condition is true."""
+        key = id(node)
+        if key not in self._true:
+            self._keep.append(node)
+            self._true[key] = self._make_true(node)
+        return self._true[key]
+
+    def false(self, node: n.Node) -> Plane:
+        """The rows where a condition is false (known, and not true)."""
+        key = id(node)
+        if key not in self._false:
+            self._keep.append(node)
+            self._false[key] = self._make_false(node)
+        return self._false[key]
+
+    def _make_true(self, node: n.Node) -> Plane:
+        e = self.e
+        match node:
+            case n.Const():
+                return TRUE if node.value is True else FALSE
+            case n.Column():
+                return self.flag(node.name)
+            case n.Named():
+                return self.true(self.resolved.definitions[node.id].node)
+            case n.Not():
+                return self.false(node.item)
+            case n.And():
+                return e.all(self.true(i) for i in node.items)
+            case n.Or():
+                return e.any([self.true(i) for i in node.items])
+            case n.Compare():
+                return self.compare(node)[0]
+            case n.IsIn():
+                return self.is_in(node)
+            case n.IsNull():
+                return invert(self.known(node.item))
+            case n.Within():
+                if node.item.name not in self.kinds:
+                    return TRUE if node.absent_is else FALSE
+                if not self.present(node.item.name):
+                    return FALSE
+                return e.both(self.in_range(node.item.name, days(node.start), days(node.end)), self.ok(node.item.name))
+            case n.Cases():
+                return e.any([e.both(mask, self.true(value)) for mask, value in self.branches(node)])
+            case n.Only():
+                return e.both(self.true(node.condition), self.true(node.item))
+            case _:
+                raise AssertionError(f"not a condition: {node}")
+
+    def _make_false(self, node: n.Node) -> Plane:
+        e = self.e
+        match node:
+            case n.Const():
+                return TRUE if node.value is False else FALSE
+            case n.Column() | n.Named() | n.IsNull():
+                return invert(self.true(node))
+            case n.Not():
+                return self.true(node.item)
+            case n.And():
+                return e.any([self.false(i) for i in node.items])
+            case n.Or():
+                return e.all(self.false(i) for i in node.items)
+            case n.Compare():
+                truth, ok = self.compare(node)
+                return e.both(ok, invert(truth))
+            case n.IsIn():
+                return e.both(self.known(node.item), invert(self.is_in(node)))
+            case n.Within():
+                if node.item.name not in self.kinds:
+                    return invert(self.true(node))
+                return e.both(self.ok(node.item.name), invert(self.true(node)))
+            case n.Cases():
+                return e.any([e.both(mask, self.false(value)) for mask, value in self.branches(node)])
+            case n.Only():
+                return e.both(self.true(node.condition), self.false(node.item))
+            case _:
+                raise AssertionError(f"not a condition: {node}")
+
+    def known(self, node: n.Node) -> Plane:
+        """The rows where a value of any kind is not null."""
+        match node.type.kind:
+            case "bool":
+                return self.e.either(self.true(node), self.false(node))
+            case "category":
+                return self.category(node).ok
+            case "null":
+                return FALSE
+            case _:
+                return self.number(node).ok
+
+    def branches(self, node: n.Cases) -> list[tuple[Plane, n.Node]]:
+        """Each value of a first match with the rows that take it; exclusive, and together all rows."""
+        out = []
+        left = TRUE
+        for condition, value in node.items:
+            truth = self.true(condition)
+            out.append((self.e.both(left, truth), value))
+            left = self.e.both(left, invert(truth))
+        return [*out, (left, node.otherwise)]
+
+    def is_in(self, node: n.IsIn) -> Plane:
+        category = self.category(node.item)
+        return self.e.any([category.label(str(v)) for v in node.values])
+
+    # -- comparisons ---------------------------------------------------------------------------------------------------
+
+    def single(self, node: n.Node) -> bool:
+        """The value comes straight from a 32-bit float column, so comparisons with it are made in 32 bits."""
+        if isinstance(node, n.Coalesce):
+            return self.single(node.item)
+        return isinstance(node, n.Column) and self.kinds.get(node.name) == "f32"
+
+    def compare(self, node: n.Compare) -> tuple[Plane, Plane]:
+        """(true, known) of a comparison of numbers or dates."""
+        e, single = self.e, self.single(node.left) or self.single(node.right)
+        a, b = self.number(node.left), self.number(node.right)
+        ok = e.both(a.ok, b.ok)
+        sign = node.op
+        if b.cases is None and a.cases is not None:
+            a, b = b, a
+            sign = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}.get(sign, sign)  # type: ignore[assignment]
+        if b.cases is not None:
+            hits = [e.both(mask, self.against(a, sign, constant, single)) for mask, constant in b.cases]
+            return e.both(ok, e.any(hits)), ok
+        if sign in (">", "<="):  # as < with the sides exchanged, negated for <=
+            less = self.less(b, a, single)
+        else:
+            less = self.less(a, b, single) if sign in ("<", ">=") else FALSE
+        match sign:
+            case "<" | ">":
+                truth = less
+            case ">=" | "<=":
+                truth = invert(less)
+            case _:
+                equal = e.plane("EQUAL_NUM", self.doubles(a, single), self.doubles(b, single))
+                truth = equal if sign == "==" else invert(equal)
+        return e.both(ok, truth), ok
+
+    def less(self, a: Number, b: Number, single: bool) -> Plane:
+        if a.column and b.column and a.column[1] == b.column[1] == "i32":
+            return self.e.plane("LESS_I32", a.column[0], b.column[0])
+        return self.e.plane("LESS_NUM", self.doubles(a, single), self.doubles(b, single))
+
+    def against(self, a: Number, sign: str, constant: float, single: bool) -> Plane:
+        """`a sign constant`, saying nothing of rows where `a` is null."""
+        if single:
+            with np.errstate(over="ignore"):
+                constant = float(np.float32(constant))
+        if a.cases is not None:
+            hits = [m for m, value in a.cases if compare(sign, float(np.float32(value)) if single else value, constant)]
+            return self.e.any(hits)
+        if sign in ("!=",):
+            return invert(self.against(a, "==", constant, single))
+        if a.planes is not None:
+            least, most = _integers(sign, constant, 0, (1 << len(a.planes)) - 1)
+            return self.e.both(self.e.at_least(a.planes, least), invert(self.e.at_least(a.planes, most + 1)))
+        if a.short is not None:
+            least, most = _integers(sign, constant, *_INTEGER_RANGE["short"])
+            return FALSE if least > most else self.e.plane("RANGE_SHORT", a.short, least, most)
+        if a.column is not None:
+            kind = a.column[1]
+            if kind in _INTEGER_RANGE:
+                least, most = _integers(sign, constant, *_INTEGER_RANGE[kind])
+                return FALSE if least > most else self._column_range(a.column, least, most)
+            step = np.float32 if kind == "f32" else np.float64
+            return self._column_range(a.column, *_reals(sign, constant, step))
+        low, high = _reals(sign, constant, np.float32 if single else np.float64)
+        return self.e.plane("RANGE_NUM", self.doubles(a, single), low, high)
+
+    def _column_range(self, column: tuple[int, str], low: float, high: float) -> Plane:
+        return self.in_range(self.columns[column[0]], low, high)
+
+    # -- numbers -------------------------------------------------------------------------------------------------------
+
+    def number(self, node: n.Node) -> Number:
+        """A number or a date (as days), however it is best held."""
+        key = id(node)
+        if key not in self._numbers:
+            self._keep.append(node)
+            self._numbers[key] = self._make_number(node)
+        return self._numbers[key]
+
+    def _make_number(self, node: n.Node) -> Number:
+        e = self.e
+        match node:
+            case n.Const():
+                if node.value is None:
+                    return Number(FALSE, Interval(0, 0), cases=[])
+                value = days(node.value) if isinstance(node.value, dt.date) else node.value
+                assert isinstance(value, int | float)
+                return Number(TRUE, Interval(value, value), cases=[(TRUE, value)])
+            case n.Column():
+                return self.column_number(node.name)
+            case n.Named():
+                return self.number(self.resolved.definitions[node.id].node)
+            case n.CountTrue():
+                planes = e.count([self.true(i) for i in node.items])
+                return Number(TRUE, Interval(0, len(node.items)), planes=planes)
+            case n.Only():
+                return self.restrict(self.number(node.item), self.true(node.condition))
+            case n.Cases():
+                return self.number_cases(node)
+            case n.Coalesce():
+                return self.number_coalesce(self.number(node.item), self.number(node.otherwise))
+            case n.Arithmetic() | n.Call():
+                return self.calculation(node)
+            case n.WeightedSum():
+                return self.weighted_sum(node)
+            case _:
+                raise AssertionError(f"not a number: {node}")
+
+    def column_number(self, name: str) -> Number:
+        column = self.schema[name]
+        if column.completed_years_since:
+            return self.years(column)
+        if not self.present(name):
+            return Number(FALSE, Interval(0, 0), cases=[])
+        ok = self.ok(name)
+        if column.type == "date":
+            interval = Interval(days(self.schema.earliest_date), days(self.as_of))
+        else:
+            interval = Interval(*self.bounds(column))
+            if self.kinds[name] in _INTEGER_RANGE:
+                least, most = _INTEGER_RANGE[self.kinds[name]]
+                interval = Interval(max(interval.low, least), min(interval.high, most))
+        return Number(ok, interval, column=(self.index(name), self.kinds[name]))
+
+    def years(self, column: Column) -> Number:
+        """Completed years: from the date where there is one, else the column as given."""
+        e, birth = self.e, column.completed_years_since
+        assert birth is not None
+        interval = Interval(*self.bounds(column))
+        given: Number | None = None
+        if self.present(column.name):
+            plain = Number(self.ok(column.name), interval, column=(self.index(column.name), self.kinds[column.name]))
+            given = Number(plain.ok, interval, short=e.value("SHORT_NUM", self.doubles(plain)))
+        if not self.present(birth):
+            return given or Number(FALSE, Interval(0, 0), cases=[])
+        ok, index, highest = self.ok(birth), self.index(birth), int(column.maximum or 120)
+        multiplier = years_multiplier(self.as_of, highest)
+        if multiplier is not None:
+            lived = e.value("YEARS", index, days(self.as_of), *multiplier)
+        else:
+            birthdays = tuple(days(latest_birth_for(k, self.as_of)) for k in range(highest + 2))
+            lived = e.value("YEARS_TABLE", index, days(self.as_of), birthdays)
+        if given is None:
+            return Number(ok, interval, short=lived)
+        assert given.short is not None
+        both = e.value("SELECT_SHORT", e.register(ok), lived, given.short)
+        return Number(e.either(ok, given.ok), interval, short=both)
+
+    def restrict(self, number: Number, rows: Plane) -> Number:
+        """The same number, null outside the rows."""
+        if number.cases is not None:
+            kept = [(self.e.both(m, rows), v) for m, v in number.cases]
+            return Number(self.e.both(number.ok, rows), number.interval, cases=[c for c in kept if c[0] != FALSE])
+        return Number(self.e.both(number.ok, rows), number.interval, number.column, number.short, number.planes, None, number.register)
+
+    def number_cases(self, node: n.Cases) -> Number:
+        e = self.e
+        parts = [(mask, self.number(value)) for mask, value in self.branches(node) if mask != FALSE]
+        ok = e.any([e.both(mask, number.ok) for mask, number in parts])
+        interval = _hull(number.interval for _, number in parts if number.ok != FALSE)
+        if all(number.cases is not None for _, number in parts):
+            return Number(ok, interval, cases=self.merge_cases([(e.both(m, c), v) for m, number in parts for c, v in number.cases or ()]))
+        out = self.doubles(parts[-1][1])
+        for mask, number in reversed(parts[:-1]):
+            if number.ok != FALSE:
+                out = e.value("SELECT", e.register(mask), self.doubles(number), out)
+        return Number(ok, interval, register=out)
+
+    def merge_cases(self, cases: Iterable[tuple[Plane, float | int]]) -> list[tuple[Plane, float | int]]:
+        """Cases of one constant joined; empty ones left out."""
+        by_value: dict[tuple[type, float | int], list[Plane]] = {}
+        for mask, value in cases:
+            if mask != FALSE:
+                by_value.setdefault((type(value), value), []).append(mask)
+        return [(self.e.any(masks), value) for (_, value), masks in by_value.items()]
+
+    def number_coalesce(self, a: Number, b: Number) -> Number:
+        e = self.e
+        if a.ok == TRUE or b.ok == FALSE:
+            return a
+        if a.ok == FALSE:
+            return b
+        ok, interval = e.either(a.ok, b.ok), _hull([a.interval, b.interval])
+        if a.cases is not None and b.cases is not None:
+            rest = [(e.both(m, invert(a.ok)), v) for m, v in b.cases]
+            return Number(ok, interval, cases=self.merge_cases([*a.cases, *rest]))
+        return Number(ok, interval, register=e.value("SELECT", e.register(a.ok), self.doubles(a), self.doubles(b)))
+
+    def doubles(self, number: Number, single: bool = False) -> int:
+        """The number in a register of doubles; rows where it is null hold rubbish."""
+        e = self.e
+        if number.register is not None:
+            out = number.register
+        elif number.column is not None:
+            out = e.value(f"F64_{number.column[1].upper()}", number.column[0])
+        elif number.short is not None:
+            out = e.value("NUM_SHORT", number.short)
+        elif number.planes is not None:
+            out = e.value("NUM_PLANES", tuple(e.register(p) for p in number.planes))
+        elif number.cases is not None and len(number.cases) == 1:
+            out = e.value("FILL", float(number.cases[0][1]))
+        else:
+            # exclusive planes: zero plus the one constant that applies is that constant
+            pairs = tuple((e.register(m), float(v)) for m, v in number.cases or ())
+            out = e.value("MASKED_ADD", e.value("FILL", 0.0), pairs) if pairs else e.value("FILL", 0.0)
+        if single and not (number.column is not None and number.column[1] == "f32"):
+            out = e.value("SINGLE", out)
+        return out
+
+    def calculation(self, node: n.Arithmetic | n.Call) -> Number:
+        parts = list(node.children())
+        numbers = [self.number(p) for p in parts]
+        ok = self.e.all(x.ok for x in numbers)
+        if ok == FALSE:
+            return Number(FALSE, Interval(0, 0), cases=[])
+        folded = self.fold_cases(node, numbers)
+        if folded is not None:
+            return folded
+        if isinstance(node, n.Call) and len(numbers) > 2:  # min and max of many, two at a time
+            out = numbers[0]
+            for item in numbers[1:]:
+                out = self._apply(node.function, [out, item], self.e.both(out.ok, item.ok))
+            return out
+        return self._apply(node.op if isinstance(node, n.Arithmetic) else node.function, numbers, ok)
+
+    def fold_cases(self, node: n.Arithmetic | n.Call, numbers: list[Number]) -> Number | None:
+        """Arithmetic on few constants gives few constants: work them out here, row by row nothing remains."""
+        if not all(x.cases is not None for x in numbers):
+            return None
+        if math.prod(max(1, len(x.cases or ())) for x in numbers) > _MOST_CASES or any(
+            p.type == n.DATE for p in node.children()
+        ):
+            return None
+        combined: list[tuple[Plane, tuple[float | int, ...]]] = [(TRUE, ())]
+        for x in numbers:
+            combined = [
+                (mask, (*values, value))
+                for known, values in combined
+                for case, value in x.cases or ()
+                if (mask := self.e.both(known, case)) != FALSE
+            ]
+        found = [(mask, calculate(node, values)) for mask, values in combined]
+        cases = self.merge_cases([(mask, value) for mask, value in found if value is not None])
+        values = [v for _, v in cases]
+        interval = Interval(min(values), max(values)) if values else Interval(0, 0)
+        return Number(self.e.any([m for m, _ in cases]), interval, cases=cases)
+
+    def _apply(self, name: str, numbers: list[Number], ok: Plane) -> Number:
+        """One operation in registers; a result that may not be finite is checked, and null where it is not."""
+        e = self.e
+        a = numbers[0]
+        b = numbers[1] if len(numbers) > 1 else None
+        constant_a, constant_b = _constant(a), _constant(b) if b else None
+        interval = _interval(name, a.interval, b.interval if b else None)
+        if b is None:
+            operation = {"abs": "ABS", "exp": "EXP", "floor": "FLOOR", "ln": "LN", "sqrt": "SQRT"}.get(name)
+            out = e.value("ROUND", self.doubles(a), 1.0) if name == "round" else e.value(str(operation), self.doubles(a))
+        elif name == "round":
+            assert constant_b is not None
+            out = e.value("ROUND", self.doubles(a), 10.0**constant_b)
+        elif name == "**":
+            out = self._power(a, b, constant_b)
+        elif constant_b is not None:
+            operation, k = {"+": ("ADDK", constant_b), "-": ("ADDK", -constant_b), "*": ("MULK", constant_b),
+                            "/": ("DIVK", constant_b), "min": ("MINK", constant_b), "max": ("MAXK", constant_b)}[name]  # fmt: skip
+            out = e.value(operation, self.doubles(a), float(k))
+        elif constant_a is not None:
+            if name == "-" and constant_a == 0:
+                out = e.value("NEG", self.doubles(b))
+            else:
+                operation = {"+": "ADDK", "-": "RSUBK", "*": "MULK", "/": "RDIVK", "min": "MINK", "max": "MAXK"}[name]
+                out = e.value(operation, self.doubles(b), float(constant_a))
+        else:
+            operation = {"+": "ADD", "-": "SUB", "*": "MUL", "/": "DIV", "min": "MIN", "max": "MAX"}[name]
+            out = e.value(operation, self.doubles(a), self.doubles(b))
+        if not interval.safe:
+            ok = e.both(ok, e.plane("FINITE", out))
+        return Number(ok, interval, register=out)
+
+    def _power(self, a: Number, b: Number, exponent: float | None) -> int:
+        e = self.e
+        x = self.doubles(a)
+        if exponent is None:
+            return e.value("POW", x, self.doubles(b))
+        if exponent == 0.5:
+            return e.value("SQRT", x)
+        if float(exponent).is_integer() and 1 <= abs(exponent) <= 8:
+            out = x
+            for _ in range(int(abs(exponent)) - 1):
+                out = e.value("MUL", out, x)
+            return out if exponent > 0 else e.value("RDIVK", out, 1.0)
+        return e.value("POWK", x, float(exponent))
+
+    def weighted_sum(self, node: n.WeightedSum) -> Number:
+        """Neighbouring conditions in one pass; the order of summation is the order written."""
+        e = self.e
+        total = e.value("FILL", node.start)
+        ok = TRUE
+        waiting: list[tuple[int, float]] = []
+
+        def flush() -> None:
+            nonlocal total
+            if waiting:
+                total = e.value("MASKED_ADD", total, tuple(waiting))
+                waiting.clear()
+
+        low = high = node.start
+        for term, weight in node.terms:
+            if term.type.kind == "bool":
+                plane = self.true(term)
+                low, high = low + min(0.0, weight), high + max(0.0, weight)
+                if plane != FALSE:
+                    waiting.append((e.register(plane), weight))
+                continue
+            flush()
+            number = self.number(term)
+            ok = e.both(ok, number.ok)
+            total = e.value("ADD", total, e.value("MULK", self.doubles(number), weight))
+            part = _interval("*", number.interval, Interval(weight, weight))
+            low, high = low + part.low, high + part.high
+        flush()
+        interval = Interval(low, high)
+        if not interval.safe:
+            ok = e.both(ok, e.plane("FINITE", total))
+        return Number(ok, interval, register=total)
+
+    # -- categories ----------------------------------------------------------------------------------------------------
+
+    def category(self, node: n.Node) -> Category:
+        key = id(node)
+        if key not in self._categories:
+            self._keep.append(node)
+            self._categories[key] = self._make_category(node)
+        return self._categories[key]
+
+    def _make_category(self, node: n.Node) -> Category:
+        e = self.e
+        match node:
+            case n.Const():
+                return Category(FALSE if node.value is None else TRUE, lambda label: TRUE if label == node.value else FALSE)
+            case n.Column():
+                if not self.present(node.name):
+                    return Category(FALSE, lambda label: FALSE)
+                ok, labels = self.ok(node.name), self.schema[node.name].labels
+
+                def held(label: str) -> Plane:
+                    if label not in labels:
+                        return FALSE
+                    code = labels.index(label)
+                    return e.both(ok, e.plane("RANGE_CODE", self.codes(node.name), code, code))
+
+                return Category(ok, cache(held))
+            case n.Named():
+                return self.category(self.resolved.definitions[node.id].node)
+            case n.Coalesce():
+                a, b = self.category(node.item), self.category(node.otherwise)
+                return Category(
+                    e.either(a.ok, b.ok),
+                    cache(lambda label: e.either(a.label(label), e.both(b.label(label), invert(a.ok)))),
+                )
+            case n.Only():
+                rows, item = self.true(node.condition), self.category(node.item)
+                return Category(e.both(rows, item.ok), cache(lambda label: e.both(rows, item.label(label))))
+            case n.Cases():
+                parts = [(mask, self.category(value)) for mask, value in self.branches(node) if mask != FALSE]
+                return Category(
+                    e.any([e.both(mask, value.ok) for mask, value in parts]),
+                    cache(lambda label: e.any([e.both(mask, value.label(label)) for mask, value in parts])),
+                )
+            case _:
+                raise AssertionError(f"not a category: {node}")
+
+    # -- the program ---------------------------------------------------------------------------------------------------
+
+    def compile(self, outputs: Sequence[Definition], check: Iterable[str] = (), flags: bool = True) -> Compiled:
+        """The program that writes the outputs, and checks the columns named in `check` besides those it uses."""
+        written: list[Output] = []
+        counters = 0
+
+        def counter() -> int:
+            nonlocal counters
+            counters += 1
+            return counters - 1
+
+        for definition in outputs:
+            written.append(self.write(definition, len(written), counter))
+        for name in check:
+            self.ok(name)
+        counted: dict[tuple[str, str], int] = {}
+        if flags:
+            pairs = tuple((self.e.register(p), self.reasons[key].bit) for key, p in self.bad.items())
+            self.e.emit("OUT_FLAGS", len(written), pairs)
+            written.append(Output("quality_flags", "flags", False, None))
+        for key, plane in self.bad.items():
+            counted[key] = counter()
+            self.e.emit("COUNT", counted[key], self.e.register(plane))
+        newest: dict[str, int] = {}
+        for name, plane in self.newest.items():
+            newest[name] = counter()
+            self.e.emit("NEWEST", newest[name], self.index(name), self.e.register(plane))
+        program = assemble(self.e, [self.kinds[c] for c in self.columns], [o.kind for o in written], counters)
+        return Compiled(program, list(self.columns), written, counted, newest)
+
+    def write(self, definition: Definition, place: int, counter: Callable[[], int]) -> Output:
+        """Emit the writing and counting of one output column."""
+        e, node = self.e, definition.node
+        assert definition.output is not None
+        out = Output(definition.output, "", False, definition)
+
+        def tally(label: str, plane: Plane) -> None:
+            if plane != FALSE:
+                out.counters[label] = counter()
+                e.emit("COUNT", out.counters[label], e.register(plane))
+
+        if node.type.kind == "bool":
+            out.kind = "bits"
+            plane = self.true(node)
+            e.emit("OUT_BITS", place, e.register(plane))
+            tally("true", plane)
+            return out
+        if node.type.kind == "category":
+            out.kind = "codes"
+            category = self.category(node)
+            ok = category.ok
+            planes = [category.label(label) for label in node.type.labels]
+            for label, plane in zip(node.type.labels, planes, strict=True):
+                tally(label, plane)
+            bits = max(1, (len(planes) - 1).bit_length())
+            code = [e.any([p for k, p in enumerate(planes) if k >> bit & 1]) for bit in range(bits)]
+            e.emit("OUT_CODES", place, tuple(e.register(p) for p in code))
+        else:
+            number = self.number(node)
+            ok = number.ok
+            if definition.dtype == "uint8" and number.planes is not None and len(number.planes) <= 8:
+                out.kind = "codes"
+                e.emit("OUT_CODES", place, tuple(e.register(e.both(p, ok)) for p in number.planes))
+            elif definition.dtype == "int16":
+                out.kind = "short"
+                short = number.short if number.short is not None else e.value("SHORT_NUM", self.doubles(number))
+                e.emit("OUT_SHORT", place, short, e.register(ok))
+            else:
+                out.kind = "number"
+                e.emit("OUT_NUM", place, self.doubles(number), e.register(ok))
+            tally("", ok)
+        out.nullable = ok != TRUE
+        if out.nullable:
+            e.emit("OUT_VALID", place, e.register(ok))
+        return out
+
+
+def years_multiplier(as_of: dt.date, highest: int) -> tuple[int, int, int] | None:
+    """(multiplier, addend, shift) with (days lived × multiplier + addend) >> shift the completed years, for every date
+    of birth up to `highest` + 1 years before, in 32 bits; None where no such numbers exist (as-of dates whose century
+    includes 1900-02-28 or 2100-02-28)."""
+    shift = 25
+    lived = [(as_of - latest_birth_for(k, as_of)).days for k in range(1, highest + 2)]
+    for multiplier in range(int(2**shift / 365.2425) - 16, int(2**shift / 365.2425) + 17):
+        least = max(0, *((k << shift) - d * multiplier for k, d in enumerate(lived, 1)))
+        most = min((k << shift) - (d - 1) * multiplier - 1 for k, d in enumerate(lived, 1))
+        if least <= most and lived[-1] * multiplier + least < 2**32:
+            return multiplier, least, shift
+    return None
+
+
+def _integers(sign: str, constant: float, least: int, most: int) -> tuple[int, int]:
+    """The whole numbers x with `x sign constant`, as a range within [least, most] (empty: low above high)."""
+    if constant == math.inf or constant == -math.inf:
+        constant = math.copysign(1e300, constant)
+    low, high = least, most
+    match sign:
+        case "<":
+            high = min(most, math.ceil(constant) - 1)
+        case "<=":
+            high = min(most, math.floor(constant))
+        case ">":
+            low = max(least, math.floor(constant) + 1)
+        case ">=":
+            low = max(least, math.ceil(constant))
+        case _:
+            if constant != math.floor(constant):
+                return 1, 0
+            low, high = max(least, int(constant)), min(most, int(constant))
+    return low, high
+
+
+def _reals(sign: str, constant: float, kind: type[np.floating[Any]]) -> tuple[float, float]:
+    """The range of x with `x sign constant`, both ends included, in 32 or 64 bits."""
+    with np.errstate(over="ignore"):
+        k = kind(constant)
+    match sign:
+        case "<":
+            return -math.inf, float(np.nextafter(k, kind(-math.inf)))
+        case "<=":
+            return -math.inf, float(k)
+        case ">":
+            return float(np.nextafter(k, kind(math.inf))), math.inf
+        case ">=":
+            return float(k), math.inf
+        case _:
+            return float(k), float(k)
+
+
+def _constant(number: Number) -> float | int | None:
+    if number.cases is not None and len(number.cases) == 1 and number.cases[0][0] == TRUE:
+        return number.cases[0][1]
+    return None
+
+
+def _hull(intervals: Iterable[Interval]) -> Interval:
+    found = list(intervals)
+    if not found:
+        return Interval(0, 0)
+    return Interval(min(i.low for i in found), max(i.high for i in found))
+
+
+def _interval(name: str, a: Interval, b: Interval | None) -> Interval:
+    """Where the result of an operation must lie; unbounded where this does not tell."""
+    match name:
+        case "+" | "-" if b:
+            return Interval(a.low + b.low, a.high + b.high) if name == "+" else Interval(a.low - b.high, a.high - b.low)
+        case "*" if b and a.safe and b.safe:
+            corners = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
+            return Interval(min(corners), max(corners))
+        case "/" if b and a.safe and b.safe and (b.low >= 1e-6 or b.high <= -1e-6):
+            corners = [x / y for x in (a.low, a.high) for y in (b.low, b.high)]
+            return Interval(min(corners), max(corners))
+        case "min" if b:
+            return Interval(min(a.low, b.low), min(a.high, b.high))
+        case "max" if b:
+            return Interval(max(a.low, b.low), max(a.high, b.high))
+        case "abs":
+            return Interval(0, max(abs(a.low), abs(a.high)))
+        case "exp" if a.high <= 600:
+            return Interval(0, math.exp(a.high))
+        case "ln" if a.low >= 1e-300 and a.safe:
+            return Interval(math.log(a.low), math.log(a.high))
+        case "sqrt" if a.low >= 0 and a.safe:
+            return Interval(math.sqrt(a.low), math.sqrt(a.high))
+        case "floor":
+            return Interval(a.low - 1, a.high)
+        case "round" if a.safe and max(abs(a.low), abs(a.high)) < 1e200:
+            return Interval(a.low - 1, a.high + 1)
+        case "**" if b and b.low == b.high and a.low >= 1e-6 and a.high < 1e12 and abs(b.low) <= 16:
+            corners = [a.low**b.low, a.high**b.low]
+            return Interval(min(corners), max(corners))
+        case _:
+            return Interval()
+
+
+# -- assembling ----------------------------------------------------------------------------------------------------------
+
+
+def assemble(e: Emitter, column_kinds: list[str], output_kinds: list[str], counters: int) -> Program:
+    """Drop what nothing uses, give registers, pack the constants."""
+    live = _needed(e)
+    last: dict[int, int] = {}
+    for at, (_, _, operands) in enumerate(live):
+        for value in _values(live[at][0], operands):
+            last[value] = at
+    free: dict[str, list[int]] = {c: [] for c in "buhf"}
+    used = dict.fromkeys("buhf", 0)
+    where: dict[int, int] = {}
+    code: list[list[int]] = []
+    arguments: list[int] = []
+    integers: dict[int, int] = {}
+    doubles: dict[tuple[float, float], int] = {}
+
+    def constant(x: float) -> int:
+        return doubles.setdefault((x, math.copysign(1.0, x)), len(doubles))
+
+    def listed(items: Sequence[int]) -> list[int]:
+        arguments.extend(items)
+        return [len(arguments) - len(items)]
+
+    for at, (name, results, operands) in enumerate(live):
+        for value in results:
+            kind = e.classes[value]
+            if free[kind]:
+                where[value] = free[kind].pop()
+            else:
+                where[value] = used[kind]
+                used[kind] += 1
+        row = [OPERATIONS[name][0], *(where[v] for v in results)]
+        for letter, operand in zip(_operand_letters(name), operands, strict=True):
+            match letter:
+                case "i":
+                    row.append(integers.setdefault(operand, len(integers)))
+                case "k":
+                    row.append(constant(operand))
+                case "l":
+                    row += [*listed([where[v] for v in operand]), len(operand)]
+                case "m":
+                    row += [*listed([x for v, k in operand for x in (where[v], constant(k))]), len(operand)]
+                case "p":
+                    row += [*listed([x for v, bit in operand for x in (where[v], bit)]), len(operand)]
+                case "t":
+                    row += [*listed(operand), len(operand)]
+                case "c" | "o" | "n":
+                    row.append(operand)
+                case _:
+                    row.append(where[operand])
+        code.append(row + [0] * (8 - len(row)))
+        # a register is given back only after the operation that last reads it: none is both read and written
+        for value in {*_values(name, operands), *results}:
+            if last.get(value, -1) <= at:
+                free[e.classes[value]].append(where[value])
+    return Program(
+        np.array(code, dtype=np.int32).reshape(-1, 8), arguments, list(integers), [x for x, _ in doubles],
+        column_kinds, output_kinds, used["b"], used["u"], used["h"], used["f"], counters,
+    )  # fmt: skip
+
+
+def _operand_letters(name: str) -> str:
+    return "".join(letter for letter in OPERATIONS[name][1] if not letter.isupper())
+
+
+def _values(name: str, operands: Sequence[Any]) -> Iterable[int]:
+    for letter, operand in zip(_operand_letters(name), operands, strict=True):
+        if letter in "buhf":
+            yield operand
+        elif letter == "l":
+            yield from operand
+        elif letter in "mp":
+            for value, _ in operand:
+                yield value
+
+
+def _needed(e: Emitter) -> list[tuple[str, tuple[int, ...], tuple[Any, ...]]]:
+    wanted: set[int] = set()
+    kept = []
+    for name, results, operands in reversed(e.operations):
+        if not results or wanted.intersection(results):
+            wanted.update(_values(name, operands))
+            kept.append((name, results, operands))
+    return kept[::-1]
+
+
+def read_columns(resolved: Resolved, schema: Schema) -> list[str]:
+    """The columns of the patient table that the outputs of a pack depend on, in schema order."""
+    found: set[str] = set()
+    done: set[str] = set()
+
+    def visit(node: n.Node) -> None:
+        for part in node.walk():
+            if isinstance(part, n.Column):
+                found.add(part.name)
+            elif isinstance(part, n.Named) and part.id not in done:
+                done.add(part.id)
+                visit(resolved.definitions[part.id].node)
+
+    for definition in resolved.outputs:
+        visit(definition.node)
+    for column in schema:
+        if column.name in found and column.completed_years_since:
+            found.add(column.completed_years_since)
+    birth = next((c.completed_years_since for c in schema if c.completed_years_since), None)
+    if birth and any(schema[name].type == "date" for name in found):
+        found.add(birth)
+    return [c.name for c in schema if c.name in found]

@@ -1,0 +1,821 @@
+"""Packs: clinical definitions as data.
+
+A pack is a TOML file. `load_pack` reads it (and what it extends); `Pack.at` resolves effective dates at an as-of date
+and turns every definition into one typed expression (`popstrat.lang.nodes`), which is all that the compiler and the
+reference evaluator see. Each kind of definition is a way of writing such an expression:
+
+* ``expression``: ``value``
+* ``count``: how many members ``of`` a set are true
+* ``first_match``: ``rules`` in order, each a ``label`` and a ``when``; ``otherwise``
+* ``status``: ``diagnosed``, ``optimised``, ``undiagnosed`` → none, optimised, unoptimised, undiagnosed
+* ``tree``: ``nodes`` that split on a condition or hold a value
+* ``model``: ``inputs`` with declared defaults, weighted ``terms``, a ``link``
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import math
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from popstrat.errors import PackError
+from popstrat.lang import nodes as n
+from popstrat.lang.parser import (
+    ExpressionError,
+    cases,
+    coalesce,
+    conjunction,
+    negation,
+    parse,
+    parse_condition,
+    suggest,
+)
+from popstrat.schema import Column, Schema, column_from_toml, patient_schema
+
+KINDS = ("expression", "count", "first_match", "status", "tree", "model")
+STATUS_LABELS = ("none", "optimised", "unoptimised", "undiagnosed")
+NUMBER_TYPES = ("float64", "int16", "uint8", "int32")
+EVIDENCE = ("published", "derived", "assumption")
+
+_TEXT_KEYS = {"title", "means", "source", "assumption", "version", "licence", "unit"}
+_COMMON_KEYS = _TEXT_KEYS | {"kind", "eligible", "output", "type", "effective_from", "effective_to", "versions"}
+_KIND_KEYS = {
+    "expression": {"value"},
+    "count": {"of"},
+    "first_match": {"rules", "otherwise", "labels"},
+    "status": {"diagnosed", "optimised", "undiagnosed"},
+    "tree": {"nodes"},
+    "model": {
+        "inputs", "terms", "link", "intercept", "baseline_survival", "decimals", "missing_output", "horizon",
+        "intended_use", "disclaimer",
+    },
+}  # fmt: skip
+_TOP_KEYS = {"pack", "parameters", "sets", "windows", "definition", "input"}
+_PACK_KEYS = {"id", "version", "title", "description", "extends", "licence", "source"}
+_LINKS = ("logistic", "survival", "identity")
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One definition as it stands at an as-of date: its expression and what a reader should know of it."""
+
+    id: str
+    kind: str
+    node: n.Node
+    title: str
+    means: str
+    source: str
+    version: str
+    output: str | None
+    dtype: str  # bool, dictionary, uint8, int16, int32, float64 — of the output column
+    raw: Mapping[str, Any]  # the TOML table, effective version folded in
+    parent: str | None = None  # the model that this one belongs to
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of one pack file, for hashes and for pointing at lines."""
+
+    name: str
+    text: str
+    location: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A pack as written, with what it extends merged in. Immutable; pickles with its text, so it travels to workers."""
+
+    id: str
+    version: str
+    title: str
+    raw: Mapping[str, Any]
+    sources: tuple[Source, ...]  # the pack's own file first, then what it extends
+    schema: Schema
+
+    @property
+    def sha256(self) -> str:
+        """Hash over the texts of the pack and of all that it extends."""
+        return hashlib.sha256("\0".join(s.sha256 for s in self.sources).encode()).hexdigest()
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the run record says of the pack."""
+        return {
+            "id": self.id,
+            "version": self.version,
+            "title": self.title,
+            "sha256": self.sha256,
+            "files": [{"name": s.name, "sha256": s.sha256} for s in self.sources],
+        }
+
+    def at(self, as_of: dt.date) -> Resolved:
+        """Every definition, typed, as it stands at `as_of`. Raises `PackError` pointing at file, line and word."""
+        return Resolved(self, as_of)
+
+    def error(self, section: str, message: str, text: str = "", start: int = 0, end: int = 0) -> PackError:
+        """A `PackError` that points into the file that wrote `section` (a dotted path), at `text` if it is there."""
+        for source in self.sources:
+            where = _locate(source.text, section, text, start)
+            if where is not None:
+                line, column, shown = where
+                width = max(1, min(end - start, len(shown) - column)) if text else 0
+                pointer = f"\n    {shown}\n    {' ' * column}{'^' * width}" if width else ""
+                return PackError(f"{source.name}:{line}: {section}: {message}{pointer}")
+        return PackError(f"{self.sources[0].name}: {section}: {message}")
+
+
+def _locate(file: str, section: str, text: str, start: int) -> tuple[int, int, str] | None:
+    """Line (1-based), column and line text of position `start` of `text` within a section of a TOML file."""
+    parts = section.split(".")
+    while parts:
+        spans = _spans(file, ".".join(parts))
+        for begin, end in spans:
+            at = file.find(text, begin, end) if text else -1
+            if at >= 0:
+                at = min(at + start, len(file))
+                line = file.count("\n", 0, at)
+                column = at - (file.rfind("\n", 0, at) + 1)
+                return line + 1, column, file.split("\n")[line]
+        if spans:
+            line = file.count("\n", 0, spans[0][0])
+            return line + 1, 0, file.split("\n")[line]
+        parts.pop()
+    return None
+
+
+def _spans(file: str, section: str) -> list[tuple[int, int]]:
+    """Character ranges of the tables at or below a dotted path."""
+    headers = list(re.finditer(r"^\[\[?\s*([^\]\n]+?)\s*\]\]?", file, re.MULTILINE))
+    spans = []
+    for header, following in zip(headers, [*headers[1:], None], strict=True):
+        name = header.group(1).replace('"', "")
+        if name == section or name.startswith(section + "."):
+            spans.append((header.start(), following.start() if following else len(file)))
+    return spans
+
+
+# -- loading -------------------------------------------------------------------------------------------------------------
+
+
+def builtin_packs() -> list[str]:
+    """Names of the packs that ship with popstrat."""
+    folder = resources.files("popstrat.packs")
+    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
+
+
+def load_pack(name_or_path: str | Path | Pack) -> Pack:
+    """A pack by built-in name or by the path of a TOML file. Raises `PackError`."""
+    if isinstance(name_or_path, Pack):
+        return name_or_path
+    return _load(str(name_or_path), None, ())
+
+
+def _read(name: str, beside: Path | None) -> tuple[Source, Path | None]:
+    if name in builtin_packs():
+        file = resources.files("popstrat.packs").joinpath(f"{name}.toml")
+        return Source(f"{name}.toml", file.read_text(encoding="utf-8"), f"popstrat.packs/{name}.toml"), None
+    path = Path(name)
+    if beside is not None and not path.is_absolute() and not path.exists():
+        path = beside / path
+    if path.suffix != ".toml" and not path.exists():
+        known = builtin_packs()
+        raise PackError(
+            f"there is no pack {name!r}{suggest(name, known)}; built in: {', '.join(known)}; or give a .toml file"
+        )
+    try:
+        return Source(path.name, path.read_text(encoding="utf-8"), str(path)), path.parent
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise PackError(f"cannot read the pack {path}: {reason}") from None
+
+
+def _load(name: str, beside: Path | None, seen: tuple[str, ...]) -> Pack:
+    source, folder = _read(name, beside)
+    if source.location in seen:
+        raise PackError(f"{source.name}: extends itself, through {' → '.join(seen)}")
+    try:
+        raw = tomllib.loads(source.text)
+    except tomllib.TOMLDecodeError as error:
+        raise PackError(f"{source.name}: not valid TOML: {error}") from None
+    head = raw.get("pack")
+    if not isinstance(head, dict) or not all(isinstance(head.get(k), str) for k in ("id", "version")):
+        raise PackError(f"{source.name}: needs a [pack] table with id and version, as text")
+    problem = Pack(head["id"], head["version"], "", raw, (source,), patient_schema()).error
+    _only(raw, _TOP_KEYS, "", problem)
+    _only(head, _PACK_KEYS, "pack", problem)
+    for table in ("parameters", "sets", "windows", "definition"):
+        if not isinstance(raw.get(table, {}), dict) or not all(
+            isinstance(v, dict) for v in raw.get(table, {}).values()
+        ):
+            raise problem(table, "every entry is a table")
+    sources: tuple[Source, ...] = (source,)
+    merged: dict[str, Any] = dict(raw)
+    if "extends" in head:
+        base = _load(str(head["extends"]), folder, (*seen, source.location))
+        sources += base.sources
+        for ident, body in raw.get("definition", {}).items():
+            inherited = base.raw.get("definition", {}).get(ident, {})
+            carried = {k for v in inherited.get("versions", ()) for k in v} & (set(body) - {"title", "means"})
+            if carried and "versions" not in body:
+                raise problem(
+                    f"definition.{ident}",
+                    f"{sorted(carried)[0]!r} is set by each dated version that this extends: restate `versions` "
+                    "(an empty list for none)",
+                )
+        merged = _merge(base.raw, raw)
+    schema = patient_schema()
+    columns: list[Column] = []
+    for item in merged.get("input", ()):
+        try:
+            column = column_from_toml(item)
+        except (ValueError, AttributeError) as error:
+            raise problem("input", str(error)) from None
+        if column.name in schema or column.name in {c.name for c in columns} or column.type in ("id",):
+            raise problem("input", f"the patient table has a column {column.name!r} already")
+        columns.append(column)
+    return Pack(head["id"], head["version"], head.get("title", head["id"]), merged, sources, schema.extended(columns))
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables merge key by key, lists of `input` add up, all else is replaced."""
+    out: dict[str, Any] = dict(base)
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(out.get(key), dict):
+            out[key] = _merge(out[key], value)
+        elif key == "input":
+            out[key] = [*out.get(key, ()), *value]
+        else:
+            out[key] = value
+    return out
+
+
+def _only(table: Mapping[str, Any], known: Iterable[str], section: str, problem: Any) -> None:
+    known = set(known)
+    for key in table:
+        if key not in known:
+            raise problem(section or "pack", f"unknown key {key!r}{suggest(key, known)}", key, 0, len(key))
+
+
+# -- resolving -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Resolved:
+    """A pack's definitions at an as-of date; also the scope in which their words are looked up."""
+
+    pack: Pack
+    as_of: dt.date
+    definitions: dict[str, Definition] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._building: list[str] = []
+        self._raw = {k: self._effective(k, v) for k, v in self.pack.raw.get("definition", {}).items()}
+        self._check_names()
+        for ident in self._raw:
+            self._define(ident)
+        outputs: dict[str, str] = {}
+        for d in self.definitions.values():
+            if d.output is not None:
+                if d.output in outputs:
+                    raise self._error(d.id, f"writes the output column {d.output!r}, as {outputs[d.output]!r} does")
+                outputs[d.output] = d.id
+        if self._nearest:
+            shown = ", ".join(self._nearest[:4]) + (
+                f" and {len(self._nearest) - 4} more" if len(self._nearest) > 4 else ""
+            )
+            count = f"{len(self._nearest)} definition{'s have' if len(self._nearest) > 1 else ' has'}"
+            self.notices.append(f"{count} no version in force at {self.as_of}; the nearest was used: {shown}")
+
+    # -- the scope --
+
+    @cached_property
+    def windows(self) -> dict[str, int]:
+        out = {}
+        for name, table in self.pack.raw.get("windows", {}).items():
+            _only(table, {"months", "title", "means", "source"}, f"windows.{name}", self.pack.error)
+            months = table.get("months")
+            if not isinstance(months, int) or not 0 <= months <= 1800:
+                raise self.pack.error(f"windows.{name}", "needs `months`, a whole number from 0 to 1,800")
+            out[name] = months
+        return out
+
+    @cached_property
+    def dated(self) -> frozenset[str]:
+        return frozenset(c.name for c in self.pack.schema if c.dates)
+
+    @cached_property
+    def parameters(self) -> dict[str, n.Const]:
+        out = {}
+        for name, table in self.pack.raw.get("parameters", {}).items():
+            _only(
+                table,
+                {"value", "title", "unit", "source", "means", "assumption"},
+                f"parameters.{name}",
+                self.pack.error,
+            )
+            value = table.get("value")
+            kind = (
+                n.BOOL if isinstance(value, bool) else n.NUMBER if isinstance(value, int | float)
+                else n.DATE if type(value) is dt.date else n.Type("category", (value,)) if isinstance(value, str) else None
+            )  # fmt: skip
+            if kind is None or (isinstance(value, float) and not math.isfinite(value)):
+                raise self.pack.error(
+                    f"parameters.{name}", "needs a `value`: a number, true or false, a date or a label"
+                )
+            out[name] = n.Const(kind, name, value, name)
+        return out
+
+    def members(self, set_name: str) -> Sequence[str] | None:
+        found = self.pack.raw.get("sets", {}).get(set_name)
+        return None if found is None else list(found.get("members", ()))
+
+    def lookup(self, name: str) -> n.Node | None:
+        if name in self.parameters:
+            return self.parameters[name]
+        if (name in self._raw or name in self.definitions) and name not in self.pack.schema:
+            definition = self.definitions.get(name) or self._define(name)
+            return n.Named(definition.node.type, name, name)
+        if name in self.pack.schema:
+            return column_node(self.pack.schema[name])
+        return None
+
+    def words(self) -> Iterable[str]:
+        return [
+            *self.parameters,
+            *self._raw,
+            *(c.name for c in self.pack.schema if c.type not in ("id", "string")),
+            *self.pack.raw.get("sets", {}),
+        ]
+
+    # -- definitions --
+
+    @property
+    def outputs(self) -> list[Definition]:
+        """The definitions that write a column, in the pack's order; what a model adds beside its result comes last."""
+        found = [d for d in self.definitions.values() if d.output is not None]
+        return sorted(found, key=lambda d: (d.parent is not None, list(self._raw).index(d.parent or d.id)))
+
+    @property
+    def _nearest(self) -> list[str]:
+        return self.__dict__.setdefault("_nearest_ids", [])
+
+    def _error(
+        self, ident: str, message: str, key: str = "", text: str = "", start: int = 0, end: int = 0
+    ) -> PackError:
+        return self.pack.error(f"definition.{ident}", f"{key}: {message}" if key else message, text, start, end)
+
+    def _check_names(self) -> None:
+        schema, raw = self.pack.schema, self.pack.raw
+        taken = {"true", "false", "null", "as_of"}
+        for kind, names in (("parameters", raw.get("parameters", {})), ("sets", raw.get("sets", {})),
+                            ("windows", raw.get("windows", {})), ("definition", self._raw)):  # fmt: skip
+            for name in names:
+                if not name.isidentifier() or name in taken:
+                    raise self.pack.error(f"{kind}.{name}", "this name is taken, or is not one word")
+                # a definition may republish the column that it is named after, such as age
+                if name in schema and not (kind == "definition" and self._raw[name].get("value") == name):
+                    raise self.pack.error(
+                        f"{kind}.{name}", f"the patient table has a column {name!r}: choose another name"
+                    )
+                taken.add(name)
+        for name, table in raw.get("sets", {}).items():
+            _only(table, {"members", "title", "source", "means", "assumption"}, f"sets.{name}", self.pack.error)
+            members = table.get("members")
+            if not isinstance(members, list) or not members or not all(isinstance(m, str) for m in members):
+                raise self.pack.error(f"sets.{name}", "needs `members`, a list of names")
+            if len(set(members)) < len(members):
+                twice = next(m for m in members if members.count(m) > 1)
+                raise self.pack.error(f"sets.{name}", f"{twice!r} stands in it twice", twice, 0, len(twice))
+            for member in members:
+                if member not in schema and member not in self._raw:
+                    raise self.pack.error(
+                        f"sets.{name}",
+                        f"unknown word {member!r}{suggest(member, self.words())}",
+                        member,
+                        0,
+                        len(member),
+                    )
+                if member in schema and member not in self._raw and schema[member].type != "bool":
+                    raise self.pack.error(f"sets.{name}", f"{member!r} is not a condition", member, 0, len(member))
+
+    def _effective(self, ident: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The definition's table with the version in force (or the nearest) folded in."""
+        versions = body.get("versions") or [{}]
+        if not isinstance(versions, list) or not all(isinstance(v, dict) for v in versions):
+            raise self._error(ident, "`versions` is a list of tables")
+        candidates = []
+        for version in versions:
+            table = {k: v for k, v in body.items() if k != "versions"} | dict(version)
+            start, end = table.get("effective_from", dt.date.min), table.get("effective_to", dt.date.max)
+            if type(start) is not dt.date or type(end) is not dt.date or start > end:
+                raise self._error(ident, "effective_from and effective_to are dates, in that order")
+            candidates.append((start, end, table))
+        candidates.sort(key=lambda c: c[0])
+        for (_, end, _), (start, _, _) in zip(candidates, candidates[1:], strict=False):
+            if end >= start:
+                raise self._error(ident, f"two versions are in force on {start}")
+        for start, end, table in candidates:
+            if start <= self.as_of <= end:
+                return table
+        self._nearest.append(ident)
+        return min(candidates, key=lambda c: min(abs((c[0] - self.as_of).days), abs((c[1] - self.as_of).days)))[2]
+
+    def _define(self, ident: str) -> Definition:
+        if ident in self._building:
+            raise self._error(ident, f"refers to itself, through {' → '.join([*self._building, ident])}")
+        self._building.append(ident)
+        try:
+            return self._build(ident, self._raw[ident])
+        except RecursionError:
+            raise self._error(ident, "too deeply nested") from None
+        finally:
+            self._building.pop()
+
+    def _build(self, ident: str, raw: dict[str, Any]) -> Definition:
+        kind = raw.get("kind")
+        if kind not in KINDS:
+            raise self._error(ident, f"needs a `kind`: one of {', '.join(KINDS)}" + suggest(str(kind), KINDS))
+        _only(raw, _COMMON_KEYS | _KIND_KEYS[kind], f"definition.{ident}", self.pack.error)
+        for key in _TEXT_KEYS & set(raw):
+            if not isinstance(raw[key], str):
+                raise self._error(ident, f"`{key}` is text")
+        for key in ("title", "version"):
+            if key not in raw:
+                raise self._error(ident, f"needs a `{key}`")
+        if "source" not in raw and "assumption" not in raw:
+            raise self._error(ident, "needs a `source`, or an `assumption` with its reason")
+        if kind == "model":
+            node = self._model(ident, raw)
+        else:
+            node = getattr(self, f"_{kind}")(ident, raw)
+        node = self._only_eligible(ident, raw, node)
+        if node.type.kind == "null":
+            raise self._error(ident, "is always null")
+        definition = self._finish(ident, kind, node, raw)
+        self.definitions[ident] = definition
+        return definition
+
+    def _finish(
+        self, ident: str, kind: str, node: n.Node, raw: dict[str, Any], parent: str | None = None
+    ) -> Definition:
+        output = raw.get("output", False)
+        if output is True:
+            output = ident
+        if output is not False and not (isinstance(output, str) and output.isidentifier()):
+            raise self._error(ident, "`output` is true, false or the name of a column")
+        if output in ("patient_id", "practice_code", "pcn_code", "neighbourhood", "place", "quality_flags"):
+            raise self._error(ident, f"the scored table has a column {output!r} already")
+        declared = raw.get("type")
+        if declared is not None and (node.type.kind != "number" or declared not in NUMBER_TYPES):
+            raise self._error(ident, f"`type` is for numbers: one of {', '.join(NUMBER_TYPES)}")
+        match node.type.kind:
+            case "bool":
+                dtype = "bool"
+            case "category":
+                dtype = "dictionary"
+                if len(node.type.labels) > 120:
+                    raise self._error(ident, "more than 120 labels")
+            case "date":
+                if output is not False:
+                    raise self._error(ident, "a date cannot be an output column")
+                dtype = "date32"
+            case _:
+                dtype = declared or ("uint8" if isinstance(_under(node), n.CountTrue) else "float64")
+        return Definition(
+            ident, kind, node, raw["title"], raw.get("means", ""), raw.get("source", raw.get("assumption", "")),
+            raw["version"], output or None, dtype, raw, parent,
+        )  # fmt: skip
+
+    def parse(self, ident: str, key: str, text: Any, condition: bool = False, scope: Any = None) -> n.Node:
+        """An expression of a definition, errors pointing at its place in the file."""
+        if isinstance(text, bool | int | float) and not condition:
+            text = repr(text).lower()
+        if isinstance(text, bool):
+            return n.Const(n.BOOL, str(text).lower(), text)
+        if not isinstance(text, str) or not text.strip():
+            raise self._error(ident, f"needs `{key}`, an expression in quotes")
+        try:
+            return (parse_condition if condition else parse)(text, scope or self)
+        except ExpressionError as error:
+            raise self._error(ident, error.message, key, text, error.start, error.end) from None
+
+    def _only_eligible(self, ident: str, raw: Mapping[str, Any], node: n.Node) -> n.Node:
+        if "eligible" not in raw:
+            return node
+        condition = self.parse(ident, "eligible", raw["eligible"], condition=True)
+        if node.type == n.BOOL:
+            return conjunction([condition, node], node.text)
+        return n.Only(node.type, node.text, condition, node)
+
+    # -- kinds --
+
+    def _expression(self, ident: str, raw: Mapping[str, Any]) -> n.Node:
+        return self.parse(ident, "value", raw.get("value"))
+
+    def _count(self, ident: str, raw: Mapping[str, Any]) -> n.Node:
+        of = raw.get("of")
+        names = [of] if isinstance(of, str) else of
+        if not isinstance(names, list) or not names or not all(isinstance(x, str) for x in names):
+            raise self._error(ident, "needs `of`: the name of a set, or a list of conditions")
+        return self.parse(ident, "of", f"count({', '.join(names)})")
+
+    def _first_match(self, ident: str, raw: Mapping[str, Any]) -> n.Node:
+        rules = raw.get("rules")
+        if not isinstance(rules, list) or not rules:
+            raise self._error(ident, "needs `rules`, a list of { label, when }")
+        items, found = [], []
+        for number, rule in enumerate(rules, 1):
+            if not isinstance(rule, dict):
+                raise self._error(ident, f"rule {number} is not a table")
+            _only(rule, {"label", "when", "means", "source", "assumption"}, f"definition.{ident}", self.pack.error)
+            label = rule.get("label")
+            if not isinstance(label, str) or not label:
+                raise self._error(ident, f"rule {number} needs a `label`")
+            found.append(label)
+            items.append((self.parse(ident, f"rule {number}, {label}", rule.get("when"), condition=True), label))
+        last = raw.get("otherwise")
+        if last is not None and not isinstance(last, str):
+            raise self._error(ident, "`otherwise` is a label")
+        used = list(dict.fromkeys([*found, *([last] if last else [])]))
+        labels = raw.get("labels", used)
+        if not isinstance(labels, list) or set(labels) != set(used) or len(set(labels)) < len(labels):
+            raise self._error(ident, "`labels`, where given, lists each label of the rules once")
+        return label_cases(items, last, tuple(labels))
+
+    def _status(self, ident: str, raw: Mapping[str, Any]) -> n.Node:
+        parts = {k: self.parse(ident, k, raw.get(k), condition=True) for k in ("diagnosed", "optimised", "undiagnosed")}
+        diagnosed = parts["diagnosed"]
+        items = [
+            (conjunction([diagnosed, parts["optimised"]], f"{diagnosed.text}, optimised"), "optimised"),
+            (diagnosed, "unoptimised"),
+            (parts["undiagnosed"], "undiagnosed"),
+        ]
+        return label_cases(items, "none", STATUS_LABELS)
+
+    def _tree(self, ident: str, raw: Mapping[str, Any]) -> n.Node:
+        table = raw.get("nodes")
+        if not isinstance(table, list) or not table:
+            raise self._error(ident, "needs `nodes`, a list of splits and leaves")
+        by_id: dict[Any, dict[str, Any]] = {}
+        for node in table:
+            if not isinstance(node, dict) or "id" not in node:
+                raise self._error(ident, "every node has an `id`")
+            _only(
+                node, {"id", "split", "yes", "no", "value", "n", "mean", "note"}, f"definition.{ident}", self.pack.error
+            )
+            if node["id"] in by_id:
+                raise self._error(ident, f"node {node['id']} stands twice")
+            by_id[node["id"]] = node
+        used: list[Any] = []
+        items: list[tuple[n.Node, n.Node]] = []
+
+        def descend(key: Any, path: list[n.Node]) -> None:
+            if key in used:
+                raise self._error(ident, f"node {key} is reached twice")
+            if key not in by_id:
+                raise self._error(ident, f"there is no node {key}")
+            used.append(key)
+            node = by_id[key]
+            if "value" in node:
+                if "split" in node or isinstance(node["value"], bool) or not isinstance(node["value"], int | float):
+                    raise self._error(ident, f"node {key}: a leaf has a number as its `value` and no split")
+                items.append((conjunction(path, f"leaf {key}"), n.Const(n.NUMBER, str(node["value"]), node["value"])))
+                return
+            split = self.parse(ident, f"node {key}", node.get("split"), condition=True)
+            descend(node.get("yes"), [*path, split])
+            descend(node.get("no"), [*path, negation(split, f"not ({split.text})")])
+
+        descend(table[0]["id"], [])
+        if len(used) < len(by_id):
+            raise self._error(ident, f"node {next(k for k in by_id if k not in used)} is never reached")
+        return cases(items, n.Const(n.NULL, "null", None), n.NUMBER, ident)
+
+    def _model(self, ident: str, raw: dict[str, Any]) -> n.Node:
+        link = raw.get("link")
+        if link not in _LINKS:
+            raise self._error(ident, f"needs a `link`: one of {', '.join(_LINKS)}")
+        scope = _ModelScope(self, ident)
+        declared = raw.get("inputs", {})
+        for name, spec in declared.items():
+            scope.declare(name, spec)
+        terms = []
+        seen: set[str] = set()
+        for number, term in enumerate(raw.get("terms") or (), 1):
+            if not isinstance(term, dict) or not isinstance(term.get("id"), str):
+                raise self._error(ident, f"term {number} needs an `id`")
+            name = term["id"]
+            _only(
+                term,
+                {"id", "title", "when", "value", "coefficient", "evidence", "source", "why"},
+                f"definition.{ident}",
+                self.pack.error,
+            )
+            if name in seen:
+                raise self._error(ident, f"two terms are called {name!r}", text=name, end=len(name))
+            seen.add(name)
+            weight = term.get("coefficient")
+            if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
+                raise self._error(ident, f"term {name!r} needs a `coefficient`, a number", text=name, end=len(name))
+            if term.get("evidence") not in EVIDENCE or not (term.get("source") or term.get("why")):
+                raise self._error(
+                    ident, f"term {name!r} needs its `evidence` ({', '.join(EVIDENCE)}) with a `source` or a `why`",
+                    text=name, end=len(name),
+                )  # fmt: skip
+            if ("when" in term) == ("value" in term):
+                raise self._error(
+                    ident, f"term {name!r} has a `when` (a condition) or a `value` (a number)", text=name, end=len(name)
+                )
+            if "when" in term:
+                node = self.parse(ident, f"term {name}", term["when"], condition=True, scope=scope)
+            else:
+                node = self.parse(ident, f"term {name}", term["value"], scope=scope)
+                if node.type.kind != "number":
+                    raise self._error(
+                        ident, f"term {name!r}: its `value` is {node.type}", text=term["value"], end=len(term["value"])
+                    )
+            if isinstance(node, n.Const):
+                raise self._error(ident, f"term {name!r} is the same for every patient", text=name, end=len(name))
+            terms.append((node, float(weight)))
+        if not terms:
+            raise self._error(ident, "needs `terms`")
+        idle = [name for name in declared if name not in scope.used]
+        if idle:
+            raise self._error(ident, f"no term uses the input {idle[0]!r}", text=idle[0], end=len(idle[0]))
+        start = raw.get("intercept", 0.0)
+        if isinstance(start, bool) or not isinstance(start, int | float):
+            raise self._error(ident, "`intercept` is a number")
+        total = n.WeightedSum(n.NUMBER, f"{ident}, linear predictor", float(start), tuple(terms))
+        helper = {
+            "title": f"{raw['title']}: linear predictor",
+            "version": raw["version"],
+            "source": raw.get("source", ""),
+        }
+        predictor = f"{ident}.linear_predictor"
+        self.definitions[predictor] = self._finish(
+            predictor, "model", self._only_eligible(ident, raw, total), helper, parent=ident
+        )
+        if "missing_output" in raw:
+            counted = n.CountTrue(n.NUMBER, "inputs missing", tuple(scope.missing))
+            body = helper | {"title": f"{raw['title']}: inputs missing", "output": raw["missing_output"], "type": "uint8",
+                             "means": "How many inputs of the model had no record, so that their declared default stood in."}  # fmt: skip
+            missing = f"{ident}.inputs_missing"
+            self.definitions[missing] = self._finish(
+                missing, "model", self._only_eligible(ident, raw, counted), body, parent=ident
+            )
+        lp = n.Named(n.NUMBER, predictor, predictor)
+        one = n.Const(n.NUMBER, "1", 1.0)
+        result: n.Node = lp
+        if link == "logistic":
+            negative = n.Arithmetic(n.NUMBER, "", "-", n.Const(n.NUMBER, "0", 0), lp)
+            growth = n.Call(n.NUMBER, "", "exp", (negative,))
+            result = n.Arithmetic(
+                n.NUMBER, "1 / (1 + exp(-lp))", "/", one, n.Arithmetic(n.NUMBER, "", "+", growth, one)
+            )
+        elif link == "survival":
+            survival = raw.get("baseline_survival")
+            if not isinstance(survival, float) or not 0 < survival < 1:
+                raise self._error(ident, "a survival link needs `baseline_survival`, between 0 and 1")
+            hazard = n.Arithmetic(
+                n.NUMBER, "", "*", n.Call(n.NUMBER, "", "exp", (lp,)), n.Const(n.NUMBER, "", math.log(survival))
+            )
+            result = n.Arithmetic(n.NUMBER, "1 - S0 ** exp(lp)", "-", one, n.Call(n.NUMBER, "", "exp", (hazard,)))
+        places = raw.get("decimals", 6)
+        if isinstance(places, bool) or not isinstance(places, int) or not 0 <= places <= 15:
+            raise self._error(ident, "`decimals` is a whole number from 0 to 15")
+        return n.Call(n.NUMBER, f"{ident}", "round", (result, n.Const(n.NUMBER, str(places), places)))
+
+
+def column_node(column: Column) -> n.Node | None:
+    """A column as a word of the language; a category with a declared reading of null has it put in here."""
+    match column.type:
+        case "bool":
+            return n.Column(n.BOOL, column.name, column.name)
+        case "int" | "float":
+            return n.Column(n.NUMBER, column.name, column.name)
+        case "date":
+            return n.Column(n.DATE, column.name, column.name)
+        case "category":
+            kind = n.Type("category", column.labels)
+            node = n.Column(kind, column.name, column.name)
+            if column.null_is is None:
+                return node
+            return coalesce(node, n.Const(n.Type("category", (column.null_is,)), "", column.null_is), column.name)
+        case _:
+            return None
+
+
+def label_cases(items: Sequence[tuple[n.Node, str]], otherwise: str | None, labels: tuple[str, ...]) -> n.Node:
+    """First match over labels, as a category whose codes follow `labels`."""
+    kind = n.Type("category", labels)
+    last = n.Const(n.NULL, "null", None) if otherwise is None else n.Const(kind, otherwise, otherwise)
+    node = cases([(when, n.Const(kind, label, label)) for when, label in items], last, kind, "")
+    return n.Cases(kind, "", (), node) if isinstance(node, n.Const) else node
+
+
+def _under(node: n.Node) -> n.Node:
+    return _under(node.item) if isinstance(node, n.Only) else node
+
+
+class _ModelScope:
+    """The scope of a model's terms: its declared inputs, with their defaults and bounds, before the pack's own words."""
+
+    def __init__(self, outer: Resolved, ident: str) -> None:
+        self.outer, self.ident = outer, ident
+        self.inputs: dict[str, n.Node] = {}
+        self.used: set[str] = set()
+        self.missing: list[n.Node] = []
+
+    @property
+    def as_of(self) -> dt.date:
+        return self.outer.as_of
+
+    @property
+    def windows(self) -> Mapping[str, int]:
+        return self.outer.windows
+
+    @property
+    def dated(self) -> frozenset[str]:
+        return self.outer.dated
+
+    def members(self, set_name: str) -> Sequence[str] | None:
+        return self.outer.members(set_name)
+
+    def words(self) -> Iterable[str]:
+        return [*self.inputs, *self.outer.words()]
+
+    def lookup(self, name: str) -> n.Node | None:
+        if name in self.inputs:
+            self.used.add(name)
+            return self.inputs[name]
+        node = self.outer.lookup(name)
+        if node is not None and node.type.kind not in ("bool", "null") and not isinstance(node, n.Const):
+            column = node.name if isinstance(node, n.Column) else ""
+            age = column in self.outer.pack.schema and self.outer.pack.schema[column].completed_years_since
+            counted = isinstance(node, n.Named) and isinstance(self.outer.definitions[node.id].node, n.CountTrue)
+            if not age and not counted:
+                raise ExpressionError(f"{name!r} may be null: declare it under `inputs`, with its default")
+        return node
+
+    def declare(self, name: str, spec: Any) -> None:
+        fail = self.outer._error
+        if not isinstance(spec, dict):
+            raise fail(self.ident, f"input {name!r} is a table like {{ default = 0 }}", text=name, end=len(name))
+        _only(spec, {"from", "default", "clip", "why", "source"}, f"definition.{self.ident}", self.outer.pack.error)
+        source = self.outer.parse(self.ident, f"input {name}", spec.get("from", name))
+        bare = source.item if isinstance(source, n.Coalesce) and source.text == source.item.text else source
+        if "default" not in spec or source.type.kind not in ("number", "category"):
+            raise fail(
+                self.ident, f"input {name!r}: a number or a category, with its `default`", text=name, end=len(name)
+            )
+        default = spec["default"]
+        if source.type.kind == "category":
+            if default not in source.type.labels:
+                raise fail(self.ident, f"input {name!r}: {default!r} is not one of its labels{suggest(str(default), source.type.labels)}",
+                           text=name, end=len(name))  # fmt: skip
+            other: n.Node = n.Const(n.Type("category", (default,)), default, default)
+        else:
+            other = self.outer.parse(self.ident, f"input {name}, default", default)
+            if other.type.kind != "number":
+                raise fail(self.ident, f"input {name!r}: its default is a number", text=name, end=len(name))
+        node = coalesce(bare, other, name)
+        if "clip" in spec:
+            low, high = spec["clip"] if isinstance(spec["clip"], list) and len(spec["clip"]) == 2 else (1, 0)
+            if source.type.kind != "number" or not low < high:
+                raise fail(
+                    self.ident, f"input {name!r}: `clip` is [lowest, highest], for a number", text=name, end=len(name)
+                )
+            node = self.outer.parse(self.ident, name, f"clip({name}, {low!r}, {high!r})", scope=_One(self, name, node))
+        self.inputs[name] = node
+        self.missing.append(n.IsNull(n.BOOL, f"{name} is null", bare))
+
+
+class _One:
+    """A scope with one more word."""
+
+    def __init__(self, outer: _ModelScope, name: str, node: n.Node) -> None:
+        self.outer, self.name, self.node = outer, name, node
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self.outer, attribute)
+
+    def lookup(self, name: str) -> n.Node | None:
+        return self.node if name == self.name else self.outer.lookup(name)
+
+
+def pack_as_json(pack: Pack) -> str:
+    """The merged pack as canonical JSON, for comparing packs."""
+    return json.dumps(pack.raw, sort_keys=True, default=str, ensure_ascii=False)

@@ -1,0 +1,83 @@
+"""Why a value was set aside: the reasons, their bits in `quality_flags`, and how they read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from popstrat.schema import Column, Schema
+
+FLAG_REASON = "neither true nor false"
+LABEL_REASON = "unknown label"
+FUTURE_REASON = "after the as-of date"
+BIRTH_REASON = "before the date of birth"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One way in which a column's value can be implausible; `bit` is its place in `quality_flags`."""
+
+    column: str
+    text: str
+    bit: int
+
+
+def _number(x: float) -> str:
+    return f"{x:,.0f}" if float(x).is_integer() else f"{x:g}"
+
+
+def range_reason(column: Column) -> str:
+    """How being outside the plausible range reads, with the unit."""
+    low, high = column.minimum, column.maximum
+    if low is None and high is None:
+        return "not a finite number"
+    unit = f" {column.unit}" if column.unit else ""
+    if low is None:
+        return f"over {_number(high or 0)}{unit}"
+    if high is None:
+        return f"under {_number(low)}{unit}"
+    return f"outside {_number(low)} to {_number(high)}{unit}"
+
+
+def _texts(column: Column, schema: Schema) -> list[str]:
+    match column.type:
+        case "int" | "float":
+            return [range_reason(column)]
+        case "category":
+            return [LABEL_REASON]
+        case "date":
+            born = any(c.completed_years_since == column.name for c in schema)
+            if born:
+                return [FUTURE_REASON, early_reason(column, schema)]
+            return [FUTURE_REASON, early_reason(column, schema), BIRTH_REASON]
+        case _:
+            return []
+
+
+def early_reason(column: Column, schema: Schema) -> str:
+    """How being too long ago reads."""
+    ages = [c for c in schema if c.completed_years_since == column.name and c.maximum is not None]
+    if ages:
+        return f"over {_number(ages[0].maximum or 0)} years ago or before {schema.earliest_date.year}"
+    return f"before {schema.earliest_date.year}"
+
+
+def reasons(schema: Schema) -> dict[tuple[str, str], Reason]:
+    """Every (column, reason) with its bit. Bit 0 is shared by all flags; beyond 62, the last bit is shared."""
+    found: dict[tuple[str, str], Reason] = {}
+    bit = 1
+    for column in schema:
+        if column.type == "bool":
+            found[column.name, FLAG_REASON] = Reason(column.name, FLAG_REASON, 0)
+        for text in _texts(column, schema):
+            found[column.name, text] = Reason(column.name, text, min(bit, 63))
+            bit += 1
+    return found
+
+
+def bit_names(schema: Schema) -> dict[str, int]:
+    """What each bit of `quality_flags` stands for, for the run record."""
+    names = {f"any flag: {FLAG_REASON}": 0}
+    for reason in reasons(schema).values():
+        if reason.bit:
+            names[f"{reason.column}: {reason.text}"] = reason.bit
+    return names

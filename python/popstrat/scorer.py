@@ -1,0 +1,422 @@
+"""Scoring: one `RecordBatch → RecordBatch` function, and the library calls around it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal, overload
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from popstrat import bind, quality
+from popstrat.dates import from_days, parse_as_of
+from popstrat.engine import BLOCK, NEWEST_SHIFT, Frame, Labels
+from popstrat.errors import InputError
+from popstrat.lower import Compiled, Lowering, Output, read_columns
+from popstrat.pack import Definition, Pack, Resolved, load_pack
+
+PROFILES = ("direct-care", "secondary-use")
+KEY_COLUMNS = ("patient_id", "practice_code")
+PLACE_COLUMNS = ("pcn_code", "neighbourhood", "place")
+OPT_OUTS = {"type1_opt_out": "type 1 opt-out", "national_data_opt_out": "national data opt-out"}
+_PIECE = 32 * BLOCK  # rows that a thread takes at a time
+
+_ARROW = {
+    "bool": pa.bool_(), "uint8": pa.uint8(), "int16": pa.int16(), "int32": pa.int32(), "float64": pa.float64(),
+    "dictionary": pa.dictionary(pa.int8(), pa.string()),
+}  # fmt: skip
+
+
+@dataclass
+class Tally:
+    """What was counted while scoring; tallies of parts add up with ``+``."""
+
+    rows_in: int = 0
+    rows_out: int = 0
+    excluded: dict[str, int] = field(default_factory=dict)
+    groups: dict[str, dict[str, int]] = field(default_factory=dict)
+    sums: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    quality: dict[str, dict[str, int]] = field(default_factory=dict)
+    newest_date: dt.date | None = None
+
+    def __add__(self, other: Tally) -> Tally:
+        newest = [d for d in (self.newest_date, other.newest_date) if d is not None]
+        return Tally(
+            self.rows_in + other.rows_in,
+            self.rows_out + other.rows_out,
+            _added(self.excluded, other.excluded),
+            _added_twice(self.groups, other.groups),
+            _added(self.sums, other.sums),
+            _added(self.counts, other.counts),
+            _added_twice(self.quality, other.quality),
+            max(newest, default=None),
+        )
+
+
+def _added(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: a.get(k, 0) + b.get(k, 0) for k in [*a, *(k for k in b if k not in a)]}
+
+
+def _added_twice(a: Mapping[str, dict[str, int]], b: Mapping[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    return {k: _added(a.get(k, {}), b.get(k, {})) for k in [*a, *(k for k in b if k not in a)]}
+
+
+class Scorer:
+    """A pack at an as-of date, ready to score record batches. Immutable, picklable, safe to share between threads.
+
+    Args:
+        pack: the name of a built-in pack, the path of a TOML file, or a loaded `Pack`.
+        as_of: ISO text or a date; today if None.
+        profile: ``direct-care`` (everybody) or ``secondary-use`` (people who opted out are left out and counted; the
+            table must hold both opt-out columns).
+
+    Raises:
+        PackError: the pack is at fault. InputError: the date or the profile is.
+    """
+
+    def __init__(
+        self,
+        pack: str | Path | Pack = "london-2026",
+        as_of: str | dt.date | None = None,
+        *,
+        profile: str = "direct-care",
+    ) -> None:
+        if profile not in PROFILES:
+            raise InputError(f"there is no profile {profile!r}; it is one of {', '.join(PROFILES)}")
+        self.pack = load_pack(pack)
+        self.as_of = parse_as_of(as_of)
+        self.profile = profile
+        self.resolved: Resolved = self.pack.at(self.as_of)
+        self._bound: dict[pa.Schema, BoundScorer] = {}
+        self._lock = Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _make_scorer, (self.pack, self.as_of, self.profile)
+
+    @property
+    def pack_record(self) -> dict[str, Any]:
+        """Id, version and hashes of the pack, for the run record."""
+        return self.pack.record
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What a reader of the results should know of the definitions used."""
+        return tuple(self.resolved.notices)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the patient table that scoring reads, in schema order."""
+        read = {*read_columns(self.resolved, self.pack.schema), *KEY_COLUMNS, *PLACE_COLUMNS}
+        if self.profile == "secondary-use":
+            read.update(OPT_OUTS)
+        return tuple(c.name for c in self.pack.schema if c.name in read)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Output column → its title."""
+        return {str(d.output): d.title for d in self.resolved.outputs}
+
+    @property
+    def quality_bits(self) -> dict[str, int]:
+        """What each bit of ``quality_flags`` stands for."""
+        return quality.bit_names(self.pack.schema)
+
+    @property
+    def input_schema(self) -> pa.Schema:
+        """The canonical patient table (columns of other accepted types, and absent optional ones, work as well)."""
+        return self.pack.schema.arrow(without=("age",))
+
+    @property
+    def output_schema(self) -> pa.Schema:
+        """The scored table for the canonical input. Key and place columns keep the type they came in."""
+        return self.bind(self.input_schema).output_schema
+
+    def bind(self, schema: pa.Schema) -> BoundScorer:
+        """This scorer for tables of one Arrow schema: compiled once, then kept.
+
+        Raises `InputError` for a missing required column, two columns of one name or a type that cannot be read.
+        """
+        schema = schema.remove_metadata()
+        with self._lock:
+            found = self._bound.get(schema)
+        if found is None:
+            found = BoundScorer(self, schema)
+            with self._lock:
+                while len(self._bound) >= 16:
+                    self._bound.pop(next(iter(self._bound)))
+                self._bound[schema] = found
+        return found
+
+    def checker(self, schema: pa.Schema) -> BoundScorer:
+        """As `bind`, for checking every column of the patient table that is there and scoring nothing."""
+        return BoundScorer(self, schema.remove_metadata(), check_only=True)
+
+    def score_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Score one record batch: any rows, slices included. One thread, the GIL released. Ids are not checked for
+        uniqueness. Raises `InputError`."""
+        return self.bind(batch.schema).score(batch)[0]
+
+    def score_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Score record batches one by one, in order (as Spark's ``mapInArrow`` wants it)."""
+        for batch in batches:
+            yield self.score_batch(batch)
+
+
+def _make_scorer(pack: Pack, as_of: dt.date, profile: str) -> Scorer:
+    return Scorer(pack, as_of, profile=profile)
+
+
+class BoundScorer:
+    """A `Scorer` for one input schema: the compiled program, the output schema, and what to tell the user."""
+
+    def __init__(self, scorer: Scorer, schema: pa.Schema, check_only: bool = False) -> None:
+        self.scorer, self.schema = scorer, schema
+        patient = scorer.pack.schema
+        wanted = [c.name for c in patient] if check_only else scorer.columns
+        self.bindings = bind.plan(schema, patient, wanted)
+        self.place = [c for c in PLACE_COLUMNS if c in schema.names and not check_only]
+        if scorer.profile == "secondary-use":
+            for name in OPT_OUTS:
+                if name not in schema.names:
+                    raise InputError("the profile secondary-use needs this column", column=name)
+        kinds = {name: b.kind for name, b in self.bindings.items() if b.kind not in ("id", "text")}
+        lowering = Lowering(scorer.resolved, kinds)
+        outputs = [] if check_only else scorer.resolved.outputs
+        checked = kinds if check_only else [c for c in read_columns(scorer.resolved, patient) if c in kinds]
+        self.compiled: Compiled = lowering.compile(outputs, check=checked, flags=not check_only)
+        self._labels: list[Labels | None] = [
+            bind.label_codes(patient[name]) if kinds[name].startswith("str") else None for name in self.compiled.columns
+        ]
+        self.ignored: tuple[str, ...] = tuple(name for name in schema.names if name not in patient)
+        self.notices: tuple[str, ...] = tuple(self._notices())
+        keys = [] if check_only else [schema.field(c).with_nullable(False) for c in KEY_COLUMNS]
+        fields = [*keys, *(schema.field(c) for c in self.place)]
+        fields += [pa.field(o.name, self._type(o), nullable=o.nullable) for o in self.compiled.outputs]
+        self.output_schema: pa.Schema = pa.schema(fields)
+        self._dictionaries = {
+            o.name: pa.array(o.definition.node.type.labels, pa.string())
+            for o in self.compiled.outputs
+            if o.definition is not None and o.kind == "codes" and o.definition.dtype == "dictionary"
+        }
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _make_bound, (self.scorer, self.schema)
+
+    def _notices(self) -> Iterator[str]:
+        patient = self.scorer.pack.schema
+        for column in patient:
+            if column.dates and column.name not in self.schema.names and column.name in self.scorer.columns:
+                there = [c for c in column.dates if c in self.schema.names]
+                if there:
+                    yield f"there is no column {column.name}: {' and '.join(there)} count as current"
+
+    def _type(self, output: Output) -> pa.DataType:
+        return pa.uint64() if output.definition is None else _ARROW[output.definition.dtype]
+
+    def score(self, batch: pa.RecordBatch, *, threads: int = 1) -> tuple[pa.RecordBatch, Tally]:
+        """The scored batch and what was counted. Raises `InputError` with rows counted within the batch."""
+        tally = Tally(rows_in=batch.num_rows)
+        for name in KEY_COLUMNS:
+            bind.refuse_nulls(batch.column(self.bindings[name].position), name)
+        if self.scorer.profile == "secondary-use":
+            batch = self._without_opted_out(batch, tally)
+        frame, made = self._frame(batch)
+        counters = _run(frame, threads)
+        rows = batch.num_rows
+        tally.rows_out = rows
+        columns: list[pa.Array] = []
+        if self.compiled.outputs:
+            columns = [batch.column(self.bindings[c].position) for c in (*KEY_COLUMNS, *self.place)]
+        for output, (values, valid) in zip(self.compiled.outputs, made, strict=True):
+            array = self._array(output, rows, values, valid)
+            columns.append(array)
+            self._count(output, array, counters, tally)
+        for (column, reason), counter in self.compiled.quality.items():
+            if counters[counter]:
+                tally.quality.setdefault(column, {})[reason] = counters[counter]
+        newest = max((counters[c] for c in self.compiled.newest.values()), default=0)
+        tally.newest_date = from_days(newest - NEWEST_SHIFT) if newest else None
+        return pa.RecordBatch.from_arrays(columns, schema=self.output_schema), tally
+
+    def _without_opted_out(self, batch: pa.RecordBatch, tally: Tally) -> pa.RecordBatch:
+        """The rows of people who have not opted out; each other row is counted under the first reason that applies."""
+        kept: pa.Array | None = None
+        for name, reason in OPT_OUTS.items():
+            binding = self.bindings.get(name) or bind.bind_column(
+                self.scorer.pack.schema[name], self.schema.names.index(name), self.schema.field(name).type
+            )
+            if binding.kind == "null":
+                continue
+            array = batch.column(binding.position)
+            if binding.convert is not None:
+                array = binding.convert(array)
+            out = pc.fill_null(array.cast(pa.bool_()), False)
+            fresh = out if kept is None else pc.and_(out, kept)
+            tally.excluded[reason] = pc.sum(fresh).as_py() or 0
+            kept = pc.invert(out) if kept is None else pc.and_not(kept, out)
+        return batch if kept is None else batch.filter(kept)
+
+    def _frame(self, batch: pa.RecordBatch) -> tuple[Frame, list[tuple[pa.Buffer, pa.Buffer | None]]]:
+        rows = batch.num_rows
+        columns, sizes = [], {}
+        for i, name in enumerate(self.compiled.columns):
+            binding = self.bindings[name]
+            found, size = bind.buffers(batch.column(binding.position), binding, self._labels[i])
+            columns.append(found)
+            if size is not None:
+                sizes[i] = size
+        made = []
+        bitmap = (rows + 63) // 64 * 8
+        for output in self.compiled.outputs:
+            size = {"bits": bitmap, "codes": rows, "short": 2 * rows, "number": 8 * rows, "flags": 8 * rows}[output.kind]
+            made.append((pa.allocate_buffer(size), pa.allocate_buffer(bitmap) if output.nullable else None))
+        frame = Frame(self.compiled.program, columns, made, rows)
+        frame.table_sizes(sizes)
+        return frame, made
+
+    def _array(self, output: Output, rows: int, values: pa.Buffer, valid: pa.Buffer | None) -> pa.Array:
+        if output.name in self._dictionaries:
+            codes = pa.Array.from_buffers(pa.int8(), rows, [valid, values])
+            return pa.DictionaryArray.from_arrays(codes, self._dictionaries[output.name], safe=False)
+        stored = {"bits": pa.bool_(), "codes": pa.uint8(), "short": pa.int16(), "number": pa.float64(), "flags": pa.uint64()}
+        array = pa.Array.from_buffers(stored[output.kind], rows, [valid, values])
+        wanted = self._type(output)
+        if array.type == wanted:
+            return array
+        # a number declared as a small integer: towards zero, and null where it does not fit
+        whole = pc.trunc(array)
+        low, high = {"uint8": (0, 255), "int32": (-(2**31), 2**31 - 1)}[str(wanted)]
+        fits = pc.and_(pc.greater_equal(whole, low), pc.less_equal(whole, high))
+        return pc.if_else(fits, whole, pa.scalar(None, pa.float64())).cast(wanted)
+
+    def _count(self, output: Output, array: pa.Array, counters: Sequence[int], tally: Tally) -> None:
+        definition = output.definition
+        if definition is None:
+            return
+        if definition.dtype in ("bool", "dictionary"):
+            labels = ("true",) if definition.dtype == "bool" else definition.node.type.labels
+            tally.groups[output.name] = {
+                label: counters[output.counters[label]] if label in output.counters else 0 for label in labels
+            }
+        else:
+            tally.counts[output.name] = counters[output.counters[""]] if "" in output.counters else 0
+            tally.sums[output.name] = float(pc.sum(array).as_py() or 0.0)
+
+
+def _make_bound(scorer: Scorer, schema: pa.Schema) -> BoundScorer:
+    return scorer.bind(schema)
+
+
+def _run(frame: Frame, threads: int) -> list[int]:
+    """Run all rows, in pieces over threads; counters add up, and of the newest dates the newest counts."""
+    rows = frame.rows
+    if threads <= 1 or rows <= _PIECE:
+        return list(map(int, frame.run(0, rows)))
+    pieces = [(start, min(start + _PIECE, rows)) for start in range(0, rows, _PIECE)]
+    found = list(_pool(threads).map(lambda piece: frame.run(*piece), pieces))
+    newest = {row[1] for row in frame.program.code.tolist() if row[0] == _NEWEST}
+    return [
+        int(max(f[i] for f in found)) if i in newest else int(sum(f[i] for f in found))
+        for i in range(frame.program.counters)
+    ]
+
+
+from popstrat.engine import OPERATIONS  # noqa: E402
+
+_NEWEST = OPERATIONS["NEWEST"][0]
+_pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
+
+
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """A pool of threads, kept between calls (one for each process, so that a fork starts afresh)."""
+    key = (os.getpid(), threads)
+    if key not in _pools:
+        _pools[key] = ThreadPoolExecutor(threads, thread_name_prefix="popstrat")
+    return _pools[key]
+
+
+def as_table(data: Any) -> pa.Table:
+    """A pyarrow table from anything that exports the Arrow PyCapsule stream. Raises `InputError` naming the type."""
+    if isinstance(data, pa.Table):
+        return data
+    if isinstance(data, pa.RecordBatch):
+        return pa.Table.from_batches([data])
+    if hasattr(data, "__arrow_c_stream__"):
+        return pa.table(data)
+    if isinstance(data, Mapping):
+        return pa.table(data)
+    raise InputError(f"a table is needed (anything with __arrow_c_stream__), not {type(data).__name__}")
+
+
+@overload
+def score(
+    table: Any, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
+    threads: int | None = ..., record: Literal[False] = ...,
+) -> pa.Table: ...  # fmt: skip
+@overload
+def score(
+    table: Any, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
+    threads: int | None = ..., record: Literal[True],
+) -> tuple[pa.Table, dict[str, Any]]: ...  # fmt: skip
+
+
+def score(
+    table: Any,
+    as_of: str | dt.date | None = None,
+    *,
+    pack: str | Path | Pack = "london-2026",
+    profile: str = "direct-care",
+    threads: int | None = None,
+    record: bool = False,
+) -> pa.Table | tuple[pa.Table, dict[str, Any]]:
+    """Score a whole registered list in memory.
+
+    Args:
+        table: one row a patient, in the shape of the patient table; anything with ``__arrow_c_stream__`` (pyarrow,
+            Polars, pandas, DuckDB relations).
+        as_of: ISO text or a date; today if None.
+        pack, profile: as for `Scorer`.
+        threads: how many to use; None for all cores.
+        record: also return the run record, as a dict.
+
+    Returns:
+        The scored table, rows in the same order, less those the profile excludes; with ``record=True`` a pair.
+
+    Raises:
+        InputError: the table is at fault (names the column and the first rows). PackError: the pack is.
+    """
+    from popstrat import ids
+
+    started = dt.datetime.now(dt.UTC)
+    table = as_table(table)
+    scorer = Scorer(pack, as_of, profile=profile)
+    bound = scorer.bind(table.schema)
+    threads = threads or os.cpu_count() or 1
+    batches, total = [], Tally()
+    first = 0
+    for batch in table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
+        try:
+            scored, tally = bound.score(batch, threads=threads)
+        except InputError as error:
+            raise error.located(None, first) from None
+        first += batch.num_rows
+        batches.append(scored)
+        total += tally
+    ids.check_unique(table.column("patient_id"))
+    out = pa.Table.from_batches(batches, schema=bound.output_schema)
+    if not record:
+        return out
+    from popstrat.record import memory_record
+
+    return out, memory_record(scorer, bound, total, started=started, threads=threads)
+
+
+MakeScorer = Callable[..., Scorer]
