@@ -158,20 +158,20 @@ def figures(people: People) -> Iterator[Figure]:
     yield Figure("end of life or palliative, % of adults", 0.6, "0.5-0.7, design aim", share(dying, adult), 0.2)
 
     old, frailty = age >= 65, p.frailty
-    for i, (label, percent) in enumerate((("fit", 50), ("mild", 35), ("moderate", 12), ("severe", 3))):
-        yield Figure(f"frailty at 65+: {label}, % of those known", percent, "usual split at the eFI's cuts",
+    for i, (label, split) in enumerate((("fit", 50), ("mild", 35), ("moderate", 12), ("severe", 3))):
+        yield Figure(f"frailty at 65+: {label}, % of those known", split, "usual split at the eFI's cuts",
                      share(frailty == i, old & (frailty >= 0)), 0.25)  # fmt: skip
     yield Figure("any frailty at 65+, %", 43.7, "RCGP RSC", share(frailty > 0, old))
     yield Figure("CFS recorded at 65+, %", None, "-", share(~np.isnan(p["cfs"]), old))
 
-    high = p["hypertension"] & p.recent("bp_date")
+    measured = p["hypertension"] & p.recent("bp_date")
     home = np.where(p["bp_setting"] == "home", 5, 0)
     limit = np.where(age >= 80, 150, 140)
-    target = (p["systolic_bp"] <= limit - home) & (p["diastolic_bp"] <= 90 - home) & high
-    for label, who, percent in (("under 80", age < 80, 73.8), ("80 and over", age >= 80, 84.2)):
-        yield Figure(f"hypertension at target, {label}, % of diagnosed", percent, NCL,
+    target = (p["systolic_bp"] <= limit - home) & (p["diastolic_bp"] <= 90 - home) & measured
+    for label, who, rate in (("under 80", age < 80, 73.8), ("80 and over", age >= 80, 84.2)):
+        yield Figure(f"hypertension at target, {label}, % of diagnosed", rate, NCL,
                      share(target, p["hypertension"] & who), 0.04)  # fmt: skip
-        yield Figure(f"the same, % of those with a recent reading ({label})", None, "-", share(target, high & who))
+        yield Figure(f"the same, % of those with a recent reading ({label})", None, "-", share(target, measured & who))
     raised = (p["systolic_bp"] >= 140 - home) | (p["diastolic_bp"] >= 90 - home)
     unseen = adult & ~p["hypertension"] & raised & p.recent("bp_date", 24)
     yield Figure("raised BP in 24 months, no diagnosis, % of adults", None, "-", share(unseen, adult))
@@ -207,8 +207,8 @@ def figures(people: People) -> Iterator[Figure]:
     yield Figure("HbA1c without diabetes, median", 37, usual, float(np.nanmedian(p["hba1c"][adult & ~diabetic])))
     yield Figure("HbA1c with diabetes, median", 53, usual, float(np.nanmedian(p["hba1c"][diabetic])))
     yield Figure("BMI of adults, mean", 27.6, usual, float(np.nanmean(p["bmi"][adult])))
-    for name, label, year, mean in (("systolic_bp", "systolic", 30, 120), ("systolic_bp", "systolic", 75, 135),
-                                    ("egfr", "eGFR", 70, 70)):  # fmt: skip
+    for name, label, year, mean in (("systolic_bp", "systolic", 30, 120.0), ("systolic_bp", "systolic", 75, 135.0),
+                                    ("egfr", "eGFR", 70, 70.0)):  # fmt: skip
         near = np.abs(age - year) <= 2
         yield Figure(f"{label} near {year}, mean", mean, usual, float(np.nanmean(p[name][near])))
     yield Figure("recent BP, % of adults", None, "-", share(p.recent("bp_date"), adult))
@@ -233,8 +233,8 @@ def figures(people: People) -> Iterator[Figure]:
     grown = np.sort(admitted[adult])[::-1]
     top = 100 * float(grown[: len(grown) // 100].sum() / grown.sum())
     yield Figure("admissions of the top 1 % of adults, % of all", None, "-", top)
-    for name, mean in (("ae_attendances", 0.40), ("gp_appointments", 5.0), ("outpatient_attendances", 1.5)):
-        yield Figure(f"{name.replace('_', ' ')} a person", mean, "assumption", float(p[f"{name}_12m"].mean()))
+    for name, a_year in (("ae_attendances", 0.40), ("gp_appointments", 5.0), ("outpatient_attendances", 1.5)):
+        yield Figure(f"{name.replace('_', ' ')} a person", a_year, "assumption", float(p[f"{name}_12m"].mean()))
     for name, percent in (("type1_opt_out", 3.8), ("national_data_opt_out", 5.4)):
         yield Figure(f"{name.replace('_', ' ')}, %", percent, "assumption", share(p[name], everyone), 0.12)
 

@@ -81,7 +81,7 @@ class Medicine:
 
 @dataclass(frozen=True)
 class Count:
-    """Log mean of a yearly count, as a sum of log ratios (see ``[[count]]``)."""
+    """Log mean of a yearly count, as a sum of log ratios; a mean m becomes m·most/(m + most) (see ``[[count]]``)."""
 
     name: str
     by_age_sex: F32
@@ -91,6 +91,7 @@ class Count:
     loads: tuple[tuple[str, np.float32], ...]
     residual: np.float32
     spread: np.float32
+    most: np.float32
 
 
 @dataclass(frozen=True)
@@ -294,6 +295,7 @@ def _count(entry: Mapping[str, Any], n_ages: int, residual: np.float32) -> Count
         loads=f32(entry["loads"]),
         residual=residual,
         spread=np.float32(entry["spread"]),
+        most=np.float32(entry["most"]),
     )
 
 

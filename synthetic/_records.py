@@ -328,7 +328,7 @@ class Records:
         count = self.draw.poisson(mean)
         for medicine in taken:
             count += medicine
-        self.cells.put("medicines_count", np.minimum(count, 60).astype(np.int16))
+        self.cells.put("medicines_count", np.minimum(count, 40).astype(np.int16))
 
     def _lipids(self) -> None:
         people, draw = self.people, self.draw
@@ -364,7 +364,7 @@ class Records:
             for name, ratio in count.flags:
                 np.add(log_mean, ratio, out=log_mean, where=people.flag[name])
             log_mean += count.spread * own
-            number = draw.poisson(np.minimum(np.exp(log_mean), np.float32(60)))
+            number = draw.poisson(count.most / (1 + count.most * np.exp(-log_mean)))
             if count.name == "emergency_admissions_12m":
                 admissions = number
             elif count.name == "ae_attendances_12m" and admissions is not None:
