@@ -743,15 +743,20 @@ static void FN(run_block)(const popstrat_run *run, int64_t start, int64_t rows) 
             break;
         }
         case OP_NEWEST: {
+            /* rows newer than the newest so far are rare once the first blocks have gone by: look for any, 64 at a time */
             const int32_t *x = VALUES(int32_t, at[2]);
             const uint64_t *mask = PLANE(at[3]);
-            int32_t newest = INT32_MIN;
-            for (int64_t j = 0; j < rows; j++) {
-                int32_t v = mask[j >> 6] >> (j & 63) & 1 ? x[j] : INT32_MIN;
-                newest = v > newest ? v : newest;
-            }
-            if (newest > INT32_MIN && newest + (int64_t)NEWEST_SHIFT > run->counters[at[1]])
-                run->counters[at[1]] = newest + (int64_t)NEWEST_SHIFT;
+            const int64_t before = run->counters[at[1]] - (int64_t)NEWEST_SHIFT;
+            int32_t newest = before < INT32_MIN ? INT32_MIN : (int32_t)before;
+            for (int64_t w = 0; w < rows / 64; w++)
+                if (newest < INT32_MAX && (FN(in64_i32)(x + 64 * w, newest + 1, INT32_MAX) & mask[w]))
+                    for (uint64_t m = mask[w]; m; m &= m - 1) {
+                        const int32_t v = x[64 * w + __builtin_ctzll(m)];
+                        newest = v > newest ? v : newest;
+                    }
+            for (int64_t j = rows / 64 * 64; j < rows; j++)
+                if ((mask[j >> 6] >> (j & 63) & 1) && x[j] > newest) newest = x[j];
+            if (newest > before) run->counters[at[1]] = newest + (int64_t)NEWEST_SHIFT;
             break;
         }
         case OP_END: break;
