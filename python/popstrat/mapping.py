@@ -226,7 +226,8 @@ def parse_map(
 
 def _check_column(table: str, ours: str, known: Mapping[str, Column], name: str, *, swapped: bool = False) -> None:
     if ours not in known:
-        advice = '; it is written our_name = "their name"' if swapped else near_miss(ours, known)
+        written = '; it is written our_name = "their name"' if swapped else ""
+        advice = near_miss(ours, known) or written
         raise InputError(f"[{table}] {ours}: popstrat has no such column{advice}", file=name)
 
 

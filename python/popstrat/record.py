@@ -12,19 +12,22 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from popstrat.scorer import BoundScorer, Scorer, Tally
 
 RECORD_VERSION = 1
 HASH = "sha256"
+STALE_DAYS = 45
 _HASHED_SUFFIXES = {".py", ".pyi", ".toml", ".so", ".pyd"}
 _HASH_BLOCK = 4 << 20
 
 Record = dict[str, Any]
 
 
-def utc_now() -> str:
-    """The time in UTC, ISO 8601, to the millisecond."""
-    return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _utc(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def hash_file(path: Path, stopped: Callable[[], bool] = lambda: False) -> str:
@@ -97,7 +100,7 @@ def peak_memory() -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def counts(tally: Any) -> Record:
+def counts(tally: Tally) -> Record:
     """A tally as the record has it: rows, groups, means, quality."""
     return {
         "rows": {
@@ -114,6 +117,91 @@ def counts(tally: Any) -> Record:
         "quality": {column: dict(reasons) for column, reasons in tally.quality.items()},
         "newest_record_date": tally.newest_date.isoformat() if tally.newest_date else None,
     }
+
+
+def assemble(
+    scorer: Scorer,
+    tally: Tally,
+    *,
+    command: str,
+    notices: Iterable[str],
+    ignored: Iterable[str],
+    started: dt.datetime,
+    seconds: Mapping[str, float],
+    threads: int,
+    **more: Any,
+) -> Record:
+    """The run record of a file run or a library call: all that comes from the scorer and the counts, and ``more``.
+
+    ``seconds`` holds the time by stage and ``total``. Keys come in the order of the documentation.
+    """
+    total = seconds["total"]
+    found = {
+        "record_version": RECORD_VERSION,
+        "command": command,
+        "program": program(),
+        "pack": dict(scorer.pack_record),
+        "as_of": scorer.as_of.isoformat(),
+        "profile": scorer.profile,
+        **counts(tally),
+        "quality_bits": dict(scorer.quality_bits),
+        "notices": list(dict.fromkeys([*scorer.notices, *notices])),
+        "warnings": staleness(scorer.as_of, tally.newest_date),
+        "ignored_columns": list(dict.fromkeys(ignored)),
+        "started": _utc(started),
+        "finished": _utc(dt.datetime.now(dt.UTC)),
+        "seconds": {stage: round(spent, 4) for stage, spent in seconds.items()},
+        "rows_per_second": round(tally.rows_in / total) if total > 0 else None,
+        "threads": threads,
+        "peak_memory_bytes": peak_memory(),
+        "host": host(),
+        **more,
+    }
+    place = {name: i for i, name in enumerate(_ORDER)}
+    return dict(sorted(found.items(), key=lambda item: place.get(item[0], len(place))))
+
+
+def memory_record(scorer: Scorer, bound: BoundScorer, tally: Tally, *, started: dt.datetime, threads: int) -> Record:
+    """The run record of `popstrat.score`; as that of a file run, without files."""
+    total = (dt.datetime.now(dt.UTC) - started).total_seconds()
+    return assemble(
+        scorer,
+        tally,
+        command="popstrat.score",
+        notices=bound.notices,
+        ignored=bound.ignored,
+        started=started,
+        seconds={"total": total},
+        threads=threads,
+    )
+
+
+def staleness(as_of: dt.date, newest: dt.date | None) -> list[str]:
+    """A warning if the newest record date is long before the as-of date."""
+    if newest is None or (days := (as_of - newest).days) <= STALE_DAYS:
+        return []
+    return [
+        f"the newest record date is {newest.isoformat()}, {days} days before the as-of date: is this extract stale?"
+    ]
+
+
+_SUMMARY = (
+    "command", "program", "pack", "as_of", "profile", "rows", "groups", "means", "quality", "newest_record_date",
+    "notices", "warnings", "ignored_columns", "seconds", "rows_per_second", "threads", "peak_memory_bytes",
+)  # fmt: skip
+_ORDER = (
+    "record_version", "command", "program", "pack", "as_of", "profile", "imd_release", "options", "inputs", "mapping",
+    "output", "rows", "groups", "means", "quality", "quality_bits", "newest_record_date", "ids", "notices", "warnings",
+    "ignored_columns", "started", "finished", "seconds", "rows_per_second", "threads", "peak_memory_bytes", "host",
+)  # fmt: skip
+
+
+def summary(record: Mapping[str, Any], output: Path | None) -> Record:
+    """What ``--json`` prints: the parts of a record that a reader wants at once, and where the files are."""
+    found = {name: record[name] for name in _SUMMARY if name in record}
+    if output is not None:
+        found["output"], found["record"] = str(output), f"{output}.run.json"
+    return found
 
 
 def to_json(record: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ named reason; anything else is an internal error.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import threading
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from popstrat import record as records
 from popstrat.errors import InputError
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int | None], None]
 """Called with the rows done so far and the rows in all (None where that is not known)."""
 
-STALE_DAYS = 45
 ID = "patient_id"
 _AHEAD, _BEHIND = 3, 3
 
@@ -51,6 +52,7 @@ class _File:
     plan: MapPlan
     columns: tuple[str, ...]  # ours, those that are read
     bound: BoundScorer
+    ignored: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,7 @@ def run_score(
         sink = open_sink(partial, schema, form=output.suffix, keys=keys, encoding=encoding)
         try:
             with WriteBehind(sink.write, _BEHIND) as writer:
-                run.over(
-                    files, lambda bound, data, n: bound.score(data, threads=n), writer.put, progress, output.parent
-                )
+                run.over(files, writer.put, progress, output.parent)
                 run.finish_ids(files)
                 with run.timed("write"):
                     writer.finish()
@@ -105,8 +105,8 @@ def run_score(
             sink.abort()
             raise
         _reconcile(run.tally, run.rows, sink.rows)
-        record = run.record("score", files, imd_release=imd_release, options=options)
-        record["output"] = {"name": output.name, "rows": sink.rows, "bytes": partial.stat().st_size}
+        written = {"name": output.name, "rows": sink.rows, "bytes": partial.stat().st_size}
+        record = run.record("score", files, options=options, imd_release=imd_release, output=written)
         record_partial.write_text(records.to_json(record), encoding="utf-8")
         outputs.commit()
     return record
@@ -127,20 +127,14 @@ def run_check(
 
     Nothing is written. Raises `InputError` as `run_score` does.
     """
-    run = _Run(scorer, mapping, threads, encoding, batch_rows, every_column=True)
+    run = _Run(scorer, mapping, threads, encoding, batch_rows, check_only=True)
     _, files = run.open(inputs)
-    run.over(files, _check_batch, lambda batch: None, progress, None)
+    run.over(files, lambda batch: None, progress, None)
     run.finish_ids(files)
-    record = run.record("check", files, imd_release=None, options=options)
+    record = run.record("check", files, options=options)
     for name in ("groups", "means"):
         del record[name]
     return record
-
-
-def _check_batch(bound: BoundScorer, data: pa.RecordBatch, threads: int) -> tuple[pa.RecordBatch, Tally]:
-    """Contract and plausibility of a batch (the seam for a check that does not score)."""
-    check: Callable[..., Tally] | None = getattr(bound, "check", None)
-    return (data, check(data, threads=threads)) if check else bound.score(data, threads=threads)
 
 
 class _Run:
@@ -154,21 +148,21 @@ class _Run:
         encoding: str,
         batch_rows: int | None,
         *,
-        every_column: bool = False,
+        check_only: bool = False,
     ) -> None:
         from popstrat.scorer import Tally
 
         self.scorer, self.mapping, self.encoding = scorer, mapping, encoding
         self.threads = threads or _cores()
         self.batch_rows = batch_rows or int(os.environ.get("POPSTRAT_BATCH_ROWS", BATCH_ROWS))
-        self.every_column = every_column
+        self.check_only = check_only
         self.known = known_columns(scorer)
-        self.started, self._start = records.utc_now(), time.perf_counter()
+        self.started, self._start = dt.datetime.now(dt.UTC), time.perf_counter()
         self.tally = Tally()
         self.rows = 0
         self.rows_by_file: list[int] = []
         self.hashes: list[Future[str]] = []
-        self.seconds: dict[str, float] = dict.fromkeys(("open", "read", "ids", "score", "write", "hash"), 0.0)
+        self.seconds: dict[str, float] = dict.fromkeys(("total", "open", "read", "ids", "score", "write", "hash"), 0.0)
         self.ids: UniqueIds | None = None
 
     def timed(self, stage: str) -> _Timer:
@@ -191,23 +185,28 @@ class _Run:
     def _bind(self, file: FileSource) -> _File:
         plan = self.mapping.plan(file.schema.names, self.known)
         whole = plan.schema(file.schema)
+        # What the table must have is read even where no rule asks for it.
+        births = {c for k in self.known.values() if k.completed_years_since for c in (k.completed_years_since, k.name)}
+        needed = {*self.scorer.columns, *(c.name for c in self.known.values() if c.required)}
+        needed |= set() if births & needed else births
+        columns = tuple(c for c in self.known if c in whole.names and (self.check_only or c in needed))
         try:
-            bound = self.scorer.bind(whole)
+            # Bound to every column for what is missing or unknown, then to those that are read.
+            bind = self.scorer.checker if self.check_only else self.scorer.bind
+            ignored = self.scorer.bind(whole).ignored
+            bound = bind(pa.schema([whole.field(c) for c in columns]))
         except InputError as error:
             raise error.located(file.name) from None
-        wanted = self.known if self.every_column else self.scorer.columns
-        columns = tuple(c for c in wanted if c in whole.names)
-        return _File(file, plan, columns, bound)
+        return _File(file, plan, columns, bound, ignored)
 
     def over(
         self,
         files: Sequence[_File],
-        work: Callable[[BoundScorer, pa.RecordBatch, int], tuple[pa.RecordBatch, Tally]],
         put: Callable[[pa.RecordBatch], None],
         progress: Progress | None,
         spill_dir: Path | None,
     ) -> None:
-        """Read every file, check its ids, do the work and pass the results on, in order."""
+        """Read every file, check its ids, score (or check) it and pass the results on, in order."""
         known = [f.source.rows for f in files if f.source.rows is not None]
         total = sum(known) if len(known) == len(files) else None
         self.ids = UniqueIds(files=[f.source.name for f in files], spill_dir=spill_dir)
@@ -223,7 +222,7 @@ class _Run:
                         self.ids.add(IdBatch(column, batch.file, batch.first_row))
                     try:
                         with self.timed("score"):
-                            scored, tally = work(file.bound, batch.data, self.threads)
+                            scored, tally = file.bound.score(batch.data, threads=self.threads)
                     except InputError as error:
                         raise error.located(file.source.name, batch.first_row) from None
                     self.tally = self.tally + tally
@@ -246,7 +245,7 @@ class _Run:
         """The verdict on the ids; reads them again only if they were not ascending and something looks repeated."""
         assert self.ids is not None
         with self.ids, self.timed("ids"):
-            self.ids.finish(lambda: self._reread_ids(files))
+            self.ids.finish(lambda: self.reread_ids(files))
 
     def _hash(self, path: Path, stop: threading.Event) -> str:
         with self.timed("hash"):
@@ -265,74 +264,100 @@ class _Run:
             if file.source.rows not in (None, row):
                 raise InputError("does not hold as many rows as it says", file=file.source.name)
 
-    def _reread_ids(self, files: Sequence[_File]) -> Iterable[IdBatch]:
+    def reread_ids(self, files: Sequence[_File]) -> Iterable[IdBatch]:
         for i, file in enumerate(files):
             row = 0
             for batch in file.source.batches([file.plan.sources[ID]], batch_rows=self.batch_rows):
                 yield IdBatch(batch.column(0), i, row)
                 row += batch.num_rows
 
-    def record(
-        self, command: str, files: Sequence[_File], *, imd_release: str | None, options: Mapping[str, Any] | None
-    ) -> Record:
-        """The run record, without the output."""
-        scorer, tally = self.scorer, self.tally
-        counted = records.counts(tally)
-        warnings = []
-        if tally.newest_date is not None and (days := (scorer.as_of - tally.newest_date).days) > STALE_DAYS:
-            warnings.append(
-                f"the newest record date is {tally.newest_date.isoformat()}, {days} days before the as-of date: "
-                "is this extract stale?"
-            )
-        notices = [*scorer.notices, *_distinct(n for f in files for n in f.bound.notices)]
-        notices += [
-            f"column {name!r} of the input gives way to the one mapped onto that name"
-            for name in _distinct(h for f in files for h in f.plan.hidden)
+    def record(self, command: str, files: Sequence[_File], *, options: Mapping[str, Any] | None, **more: Any) -> Record:
+        """The run record, with whatever ``more`` belongs in it."""
+        hidden = dict.fromkeys(h for f in files for h in f.plan.hidden)
+        self.seconds["total"] = time.perf_counter() - self._start
+        inputs = [
+            {
+                "name": f.source.path.name,
+                "format": f.source.format,
+                "rows": rows,
+                "bytes": f.source.bytes,
+                records.HASH: hashed.result(),
+            }
+            for f, rows, hashed in zip(files, self.rows_by_file, self.hashes, strict=True)
         ]
-        total = time.perf_counter() - self._start
-        return {
-            "record_version": records.RECORD_VERSION,
-            "command": command,
-            "program": records.program(),
-            "pack": dict(scorer.pack_record),
-            "as_of": scorer.as_of.isoformat(),
-            "profile": scorer.profile,
-            "imd_release": imd_release,
-            "options": dict(options or {}),
-            "inputs": [
-                {
-                    "name": f.source.path.name,
-                    "format": f.source.format,
-                    "rows": rows,
-                    "bytes": f.source.bytes,
-                    records.HASH: hashed.result(),
-                }
-                for f, rows, hashed in zip(files, self.rows_by_file, self.hashes, strict=True)
+        mapping = self.mapping
+        return records.assemble(
+            self.scorer,
+            self.tally,
+            command=command,
+            notices=[
+                *(n for f in files for n in f.bound.notices),
+                *(f"column {name!r} of the input gives way to the one mapped onto that name" for name in hidden),
             ],
-            "mapping": {"name": Path(self.mapping.name).name, "sha256": self.mapping.sha256, **self.mapping.content}
-            if self.mapping.content
+            ignored=[c for f in files for c in f.ignored],
+            started=self.started,
+            seconds=self.seconds,
+            threads=self.threads,
+            options=dict(options or {}),
+            inputs=inputs,
+            mapping={"name": Path(mapping.name).name, "sha256": mapping.sha256, **mapping.content}
+            if mapping.content
             else None,
-            **counted,
-            "quality_bits": dict(scorer.quality_bits),
-            "ids": {"checked": self.rows, "ascending": self.ids is not None and self.ids.in_passing},
-            "notices": notices,
-            "warnings": warnings,
-            "ignored_columns": _distinct(c for f in files for c in f.bound.ignored),
-            "started": self.started,
-            "finished": records.utc_now(),
-            "seconds": {"total": round(total, 4), **{k: round(v, 4) for k, v in self.seconds.items()}},
-            "rows_per_second": round(self.rows / total) if total > 0 else None,
-            "threads": self.threads,
-            "peak_memory_bytes": records.peak_memory(),
-            "host": records.host(),
-        }
+            ids={"checked": self.rows, "ascending": self.ids is not None and self.ids.in_passing},
+            **more,
+        )
+
+
+def find_patient(
+    inputs: Sequence[str | Path],
+    patient: str,
+    scorer: Scorer,
+    *,
+    mapping: ColumnMap = NO_MAP,
+    encoding: str = "utf-8",
+) -> pa.Table:
+    """The row of one patient as a table of one row: the columns that the scorer reads, under our names.
+
+    Raises `InputError` if nobody has that id; the message does not repeat it.
+    """
+    run = _Run(scorer, mapping, 1, encoding, None)
+    _, files = run.open(inputs)
+    for batch in run.reread_ids(files):
+        row = _position(batch.ids, patient)
+        if row is None:
+            continue
+        file, row = files[batch.file], batch.first_row + row
+        for data in file.source.batches(file.plan.wanted(file.columns), batch_rows=run.batch_rows):
+            if row < data.num_rows:
+                return pa.Table.from_batches([file.plan.apply(data.slice(row, 1), file.columns)])
+            row -= data.num_rows
+    raise InputError("no row has the id asked for", column=ID, file=files[0].source.name if len(files) == 1 else None)
+
+
+def _position(ids: pa.Array, patient: str) -> int | None:
+    """Where an id is in a column of ids of any type."""
+    if pa.types.is_integer(ids.type):
+        try:
+            wanted = pa.scalar(int(patient), pa.int64())
+        except (ValueError, OverflowError, pa.ArrowInvalid):
+            return None
+        at = pc.index(ids.cast(pa.int64(), safe=False), wanted).as_py()
+    else:
+        at = pc.index(ids.cast(pa.large_string()), pa.scalar(patient, pa.large_string())).as_py()
+    return None if at < 0 else int(at)
+
+
+def known_tables(inputs: Sequence[str | Path], *, encoding: str = "utf-8") -> Iterator[pa.Table]:
+    """The files' batches as tables of every column that popstrat knows."""
+    known = patient_schema().columns
+    for file in open_source(inputs, kinds=lambda n: known[n].type if n in known else None, encoding=encoding).files:
+        for batch in file.batches([n for n in file.schema.names if n in known]):
+            yield pa.Table.from_batches([batch])
 
 
 def known_columns(scorer: Scorer) -> Mapping[str, Column]:
     """The columns of the patient table, those of the scorer's pack among them."""
-    schema = getattr(scorer, "schema", None) or patient_schema()
-    columns: Mapping[str, Column] = schema.columns
-    return columns
+    return scorer.pack.schema.columns
 
 
 def _agreed_schema(files: Sequence[_File]) -> pa.Schema:
@@ -383,10 +408,6 @@ class _Timer:
 
     def __exit__(self, *exc: object) -> None:
         self._seconds[self._stage] += time.perf_counter() - self._start
-
-
-def _distinct(items: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(items))
 
 
 def _cores() -> int:

@@ -224,7 +224,7 @@ class CsvSink(Sink):
     def __init__(self, path: Path, schema: pa.Schema, encoding: str) -> None:
         import pyarrow.csv as pa_csv
 
-        fields = [pa.field(f.name, pa.string()) if _is_text(f.type) or f.name == "patient_id" else f for f in schema]
+        fields = [f.with_type(pa.string()) if _is_text(f.type) or f.name == "patient_id" else f for f in schema]
         super().__init__(pa.schema(fields), _CSV_BATCH_ROWS)
         try:
             name = codecs.lookup(encoding).name
@@ -312,15 +312,14 @@ def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 
 def _stored(field: pa.Field, key: bool, dictionaries: bool) -> pa.Field:
-    """The type a column is stored as."""
-    if key and _is_text(field.type):
-        keep = dictionaries and pa.types.is_dictionary(field.type)
-        return pa.field(field.name, pa.dictionary(pa.int32(), pa.string()) if keep else pa.string())
-    return pa.field(field.name, pa.string() if _is_text(field.type) and not _is_coded(field.type) else field.type)
-
-
-def _is_coded(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_dictionary(kind))
+    """The type a column is stored as; ids of any width are one type, so that files of one run agree."""
+    kind = field.type
+    if key and pa.types.is_integer(kind) and kind != pa.uint64():
+        return field.with_type(pa.int64())
+    if not _is_text(kind) or (pa.types.is_dictionary(kind) and not key):
+        return field
+    coded = key and dictionaries and pa.types.is_dictionary(kind)
+    return field.with_type(pa.dictionary(pa.int32(), pa.string()) if coded else pa.string())
 
 
 def _is_text(kind: pa.DataType) -> bool:

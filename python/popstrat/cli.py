@@ -1,0 +1,455 @@
+"""The commands. Each imports what it needs and no more, so that ``popstrat --help`` does not wait for Arrow.
+
+Exit status: 0 done, 2 the input or the arguments are at fault, 1 anything else. An error is one message on standard
+error, without a traceback (unless POPSTRAT_DEBUG=1) and without anything from a patient's row.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from popstrat.errors import InputError, PackError
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from rich.console import Console
+
+    from popstrat.mapping import ColumnMap
+    from popstrat.record import Record
+    from popstrat.scorer import Scorer
+
+DEFAULT_PACK = "london-2026"
+_WIDTH = 100
+
+app = typer.Typer(
+    name="popstrat",
+    help="Population segmentation and risk stratification for registered lists.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+packs_app = typer.Typer(
+    help="Definitions packs: list, show, check, compare.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(packs_app, name="packs")
+
+
+class Profile(StrEnum):
+    """What the output is for; secondary use leaves out patients who opted out."""
+
+    DIRECT_CARE = "direct-care"
+    SECONDARY_USE = "secondary-use"
+
+
+class ImdRelease(StrEnum):
+    """Which release of the Index of Multiple Deprivation `imd_decile` is from."""
+
+    IMD_2019 = "2019"
+    IMD_2025 = "2025"
+
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(metavar="INPUT...", help="Parquet, Arrow or CSV files; patterns such as 'lists/*.parquet'."),
+]
+Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Ends in .parquet, .arrow or .csv.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="YYYY-MM-DD; today if not given.")]
+PackName = Annotated[str, typer.Option("--pack", metavar="NAME|FILE", help="Definitions pack.")]
+MapFile = Annotated[
+    Path | None, typer.Option("--map", metavar="FILE", help="TOML: column names and values of the input.")
+]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, metavar="T", help="All cores if not given.")]
+Encoding = Annotated[str, typer.Option("--encoding", help="Of CSV files: utf-8, utf-8-sig or cp1252.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from popstrat.record import version
+
+        typer.echo(f"popstrat {version('popstrat') or 'of unknown version'}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Population segmentation and risk stratification for registered lists."""
+
+
+@app.command()
+def score(
+    inputs: Inputs,
+    output: Output,
+    as_of: AsOf = None,
+    pack: PackName = DEFAULT_PACK,
+    map_file: MapFile = None,
+    profile: Annotated[Profile, typer.Option(help="secondary-use leaves out opt-outs.")] = Profile.DIRECT_CARE,
+    threads: Threads = None,
+    encoding: Encoding = "utf-8",
+    imd_release: Annotated[ImdRelease | None, typer.Option(help="Release of imd_decile, for the record.")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score a patient table; writes OUTPUT and OUTPUT.run.json."""
+    date = parse_date(as_of)
+    from popstrat.run import run_score
+
+    scorer = _scorer(pack, date, profile)
+    column_map = _load_map(map_file, scorer)
+    with _progress("Scoring", quiet or as_json) as progress:
+        record = run_score(
+            inputs,
+            output,
+            scorer,
+            mapping=column_map,
+            threads=threads,
+            progress=progress,
+            imd_release=imd_release.value if imd_release else None,
+            encoding=encoding,
+            options=_options(
+                inputs=inputs, output=output, as_of=as_of, pack=pack, map=map_file, profile=profile.value,
+                threads=threads, encoding=encoding, imd_release=imd_release.value if imd_release else None,
+            ),
+        )  # fmt: skip
+    _close(record, scorer, output, as_json, quiet)
+
+
+@app.command()
+def check(
+    inputs: Inputs,
+    as_of: AsOf = None,
+    pack: PackName = DEFAULT_PACK,
+    map_file: MapFile = None,
+    profile: Annotated[Profile, typer.Option(help="secondary-use needs the opt-out columns.")] = Profile.DIRECT_CARE,
+    threads: Threads = None,
+    encoding: Encoding = "utf-8",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Check a patient table against the contract and count implausible values; nothing is scored or written."""
+    date = parse_date(as_of)
+    from popstrat.run import run_check
+
+    scorer = _scorer(pack, date, profile)
+    column_map = _load_map(map_file, scorer)
+    with _progress("Checking", quiet or as_json) as progress:
+        record = run_check(
+            inputs,
+            scorer,
+            mapping=column_map,
+            threads=threads,
+            progress=progress,
+            encoding=encoding,
+            options=_options(
+                inputs=inputs, as_of=as_of, pack=pack, map=map_file, profile=profile.value, threads=threads
+            ),
+        )
+    _close(record, scorer, None, as_json, quiet)
+
+
+@app.command()
+def synth(
+    output: Output,
+    patients: Annotated[int, typer.Option("--patients", "-n", min=0, metavar="N", help="Number of patients.")],
+    seed: Annotated[int, typer.Option("--seed", min=0, metavar="S", help="The same seed gives the same list.")] = 0,
+    as_of: AsOf = None,
+    practices: Annotated[
+        int | None, typer.Option("--practices", min=1, metavar="K", help="Number of practices.")
+    ] = None,
+    dirty: Annotated[
+        bool, typer.Option("--dirty", help="With implausible values; and a second file with repeated ids.")
+    ] = False,
+    threads: Threads = None,
+    encoding: Encoding = "utf-8",
+    quiet: Quiet = False,
+) -> None:
+    """Write a synthetic patient table: every column, no real person."""
+    date = parse_date(as_of)
+    from popstrat import synthetic
+    from popstrat.io import Outputs, check_target, open_sink
+    from popstrat.io.pipeline import WriteBehind
+
+    check_target(output)
+    batches = synthetic.generate(patients, seed=seed, as_of=date, practices=practices, dirty=dirty, threads=threads)
+    targets = [(output, batches)]
+    if dirty:
+        repeated = synthetic.duplicate_ids(patients, seed=seed, as_of=date, practices=practices)
+        targets.append((output.with_name(f"{output.stem}.duplicates{output.suffix}"), repeated))
+    schema = synthetic.schema()
+    keys = [
+        f.name
+        for f in schema
+        if f.name == "patient_id" or str(f.type).startswith("dictionary<values=string, indices=int32")
+    ]
+    with Outputs() as outputs, _progress("Drawing", quiet) as progress:
+        for target, rows in targets:
+            sink = open_sink(outputs.add(target), schema, form=target.suffix, keys=keys, encoding=encoding)
+            try:
+                with WriteBehind(sink.write, 3) as writer:
+                    done = 0
+                    for batch in rows:
+                        writer.put(batch)
+                        done += batch.num_rows
+                        if progress is not None:
+                            progress(done, patients)
+                    writer.finish()
+                    sink.close()
+            except BaseException:
+                sink.abort()
+                raise
+        outputs.commit()
+    if not quiet:
+        names = " and ".join(str(target) for target, _ in targets)
+        typer.echo(f"{patients:,} synthetic patients as of {date.isoformat()} in {names}")
+
+
+@app.command()
+def explain(
+    inputs: Inputs,
+    patient: Annotated[str, typer.Option("--patient", metavar="ID", help="The patient's id.")],
+    as_of: AsOf = None,
+    pack: PackName = DEFAULT_PACK,
+    map_file: MapFile = None,
+    encoding: Encoding = "utf-8",
+) -> None:
+    """Show why a patient got what they got, rule by rule and term by term."""
+    date = parse_date(as_of)
+    from popstrat.explain import render
+    from popstrat.run import find_patient
+
+    scorer = _scorer(pack, date, Profile.DIRECT_CARE)
+    row = find_patient(inputs, patient, scorer, mapping=_load_map(map_file, scorer), encoding=encoding)
+    render(scorer, row, _console())
+
+
+@packs_app.command("list")
+def packs_list(as_json: AsJson = False) -> None:
+    """List the packs that come with popstrat."""
+    from popstrat.catalogue import list_packs
+
+    packs = list_packs()
+    if as_json:
+        _print_json([{key: str(value) for key, value in pack.items()} for pack in packs])
+        return
+    from popstrat.summary import pack_table
+
+    _console().print(pack_table(packs))
+
+
+@packs_app.command("show")
+def packs_show(name: Annotated[str, typer.Argument(metavar="NAME|FILE")]) -> None:
+    """Show every definition of a pack, with its source."""
+    from popstrat.catalogue import show
+
+    show(name, _console())
+
+
+@packs_app.command("check")
+def packs_check(file: Annotated[str, typer.Argument(metavar="FILE")], as_of: AsOf = None, quiet: Quiet = False) -> None:
+    """Check a pack: its text, types and dates."""
+    date = parse_date(as_of)
+    scorer = _scorer(file, date, Profile.DIRECT_CARE)
+    if not quiet:
+        known = scorer.pack_record
+        typer.echo(f"{known['id']} {known['version']}: {len(scorer.output_schema)} output columns, no fault found")
+        for notice in scorer.notices:
+            typer.echo(f"note: {notice}")
+
+
+@packs_app.command("diff")
+def packs_diff(
+    a: Annotated[str, typer.Argument(metavar="A")],
+    b: Annotated[str, typer.Argument(metavar="B")],
+    data: Annotated[
+        list[str] | None, typer.Option("--data", metavar="FILE", help="Count the patients who change group.")
+    ] = None,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what changed between two packs, and with --data for how many patients."""
+    date = parse_date(as_of)
+    from popstrat.pack import load_pack
+    from popstrat.packdiff import diff
+
+    tables = None
+    if data:
+        from popstrat.run import known_tables
+
+        tables = known_tables(data)
+    found = diff(load_pack(a), load_pack(b), tables, date)
+    if as_json:
+        _print_json(found.as_dict())
+    else:
+        found.render(_console())
+
+
+# -- shared by the commands -------------------------------------------------------------------------------------
+
+
+def parse_date(text: str | None) -> dt.date:
+    """An ISO date, or today; raises `InputError`."""
+    import datetime as dt
+
+    if text is None:
+        return dt.datetime.now().astimezone().date()
+    try:
+        if len(text) != len("2026-06-30"):
+            raise ValueError
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"--as-of needs a date such as 2026-06-30, not {text!r}") from None
+
+
+def _scorer(pack: str, as_of: dt.date, profile: Profile) -> Scorer:
+    import warnings
+
+    from popstrat.errors import DefinitionWarning
+    from popstrat.scorer import Scorer
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DefinitionWarning)  # in the record's and the summary's notices
+        return Scorer(pack, as_of, profile=profile.value)
+
+
+def _load_map(path: Path | None, scorer: Scorer) -> ColumnMap:
+    from popstrat.mapping import NO_MAP, load_map
+    from popstrat.run import known_columns
+
+    return NO_MAP if path is None else load_map(path, known_columns(scorer))
+
+
+def _options(**given: Any) -> dict[str, Any]:
+    return {
+        name: str(value) if isinstance(value, Path) else value for name, value in given.items() if value is not None
+    }
+
+
+def _close(record: Record, scorer: Scorer, output: Path | None, as_json: bool, quiet: bool) -> None:
+    """The closing summary, in the form asked for."""
+    if as_json:
+        from popstrat.record import summary
+
+        _print_json(summary(record, output))
+    elif not quiet:
+        from popstrat.summary import render
+
+        render(record, scorer.titles, output, _console())
+
+
+def _print_json(what: object) -> None:
+    import json
+
+    sys.stdout.write(json.dumps(what, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.width = min(console.width, _WIDTH) if console.is_terminal else _WIDTH
+    return console
+
+
+@contextlib.contextmanager
+def _progress(what: str, hidden: bool) -> Iterator[Callable[[int, int | None], None] | None]:
+    """A progress bar on standard error if that is a terminal, else None."""
+    if hidden or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    text = TextColumn("{task.fields[rows]} rows")
+    with Progress(
+        TextColumn(what), BarColumn(), text, TimeRemainingColumn(), console=Console(stderr=True), transient=True
+    ) as bar:
+        task = bar.add_task(what, total=None, rows="0")
+        yield lambda done, total: bar.update(task, completed=done, total=total, rows=f"{done:,}")
+
+
+class _Stopped(BaseException):
+    """Ctrl-C or SIGTERM. Not KeyboardInterrupt, which typer would turn into an exit status of its own."""
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    # Cleaning up must not be interrupted by a second Ctrl-C.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise _Stopped
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return the exit status; errors are reported on standard error."""
+    before = {}
+    with contextlib.suppress(ValueError):  # not in the main thread
+        before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        status = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else 0
+    except BaseException as error:
+        if os.environ.get("POPSTRAT_DEBUG") == "1":
+            raise
+        status, message = _verdict(error)
+        if message:
+            with contextlib.suppress(OSError):
+                print(f"error: {message}", file=sys.stderr, flush=True)
+        return status
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _verdict(error: BaseException) -> tuple[int, str]:
+    """The exit status of an error and what to say."""
+    if isinstance(error, InputError | PackError):
+        return 2, str(error)
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1, ""
+    if isinstance(error, _Stopped | KeyboardInterrupt | typer.Abort):
+        return 1, "stopped; nothing was written"
+    if isinstance(error, BrokenPipeError):
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more can be flushed
+        return 1, ""
+    if hasattr(error, "format_message"):  # a mistake in the arguments; typer has its own copy of click's classes
+        context = getattr(error, "ctx", None)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(error.format_message(), err=True)
+            return 2, ""
+        advice = f"\nTry '{context.command_path} --help'." if context is not None else ""
+        return 2, error.format_message() + advice
+    if isinstance(error, OSError):
+        what = error.strerror or type(error).__name__
+        return 1, f"{what}{f': {error.filename}' if error.filename else ''}; nothing was written"
+    if isinstance(error, MemoryError):
+        return 1, "out of memory; nothing was written"
+    from popstrat.run import RunError
+
+    if isinstance(error, RunError):
+        return 1, str(error)
+    # Other messages may quote data.
+    return 1, f"internal error ({type(error).__name__}); POPSTRAT_DEBUG=1 shows where. Nothing was written"
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run())

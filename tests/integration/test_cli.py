@@ -1,0 +1,344 @@
+"""The commands, from the outside: what they write, print and return."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import popstrat
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+import pytest
+from popstrat import synthetic
+from popstrat.cli import run
+
+AS_OF = "2026-06-30"
+ROWS = 3000
+
+
+@pytest.fixture(scope="module")
+def people() -> pa.Table:
+    return synthetic.table(ROWS, seed=7, as_of=dt.date(2026, 6, 30))
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, people: pa.Table) -> Path:
+    """A folder of its own, holding ``list.parquet``."""
+    monkeypatch.chdir(tmp_path)
+    pq.write_table(people, "list.parquet", row_group_size=1000)
+    return tmp_path
+
+
+def plain(data: pa.Table) -> pa.Table:
+    """Dictionaries as text, for writing CSV and for comparing."""
+    columns = [c.cast(pa.string()) if pa.types.is_dictionary(c.type) else c for c in data.columns]
+    return pa.table(columns, names=data.column_names)
+
+
+def score(*arguments: str, as_of: str = AS_OF) -> None:
+    assert run(["score", *arguments, "--as-of", as_of, "--quiet"]) == 0
+
+
+def record_of(path: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path(f"{path}.run.json").read_text())
+    return found
+
+
+def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "popstrat", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+        timeout=120,
+    )
+
+
+# -- score ------------------------------------------------------------------------------------------------------
+
+
+def test_a_scored_file_is_what_the_library_gives(work: Path, people: pa.Table) -> None:
+    score("list.parquet", "-o", "out.parquet")
+    expected = popstrat.score(people, as_of=AS_OF)
+    found = pq.read_table("out.parquet")
+    assert found.column_names == expected.column_names
+    assert plain(found).to_pylist() == plain(expected).to_pylist()
+    assert sorted(p.name for p in work.iterdir()) == ["list.parquet", "out.parquet", "out.parquet.run.json"]
+
+
+def test_the_run_record(work: Path, people: pa.Table) -> None:
+    score("list.parquet", "-o", "out.parquet", "--imd-release", "2019", "--threads", "2")
+    record = record_of("out.parquet")
+    assert record["rows"] == {"in": ROWS, "out": ROWS, "excluded": 0, "excluded_by_reason": {}}
+    assert record["imd_release"] == "2019"
+    assert record["profile"] == "direct-care"
+    assert record["as_of"] == AS_OF
+    assert record["options"]["threads"] == 2
+    assert record["inputs"] == [
+        {
+            "name": "list.parquet",
+            "format": "parquet",
+            "rows": ROWS,
+            "bytes": (work / "list.parquet").stat().st_size,
+            "sha256": hashlib.sha256((work / "list.parquet").read_bytes()).hexdigest(),
+        }
+    ]
+    assert record["output"] == {
+        "name": "out.parquet",
+        "rows": ROWS,
+        "bytes": (work / "out.parquet").stat().st_size,
+    }
+    found = pq.read_table("out.parquet")
+    for column, labels in record["groups"].items():
+        values = [str(v).lower() if isinstance(v, bool) else v for v in found.column(column).to_pylist()]
+        assert labels == {label: values.count(label) for label in labels}
+    text = (work / "out.parquet.run.json").read_text()
+    assert not any(str(i) in text for i in people.column("patient_id").to_pylist()[:200])
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".csv"])
+def test_bytes_depend_on_the_input_alone(work: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = work / f"out{suffix}"
+    seen = set()
+    for threads, batch_rows in [("1", "131072"), ("2", "131072"), ("2", "77"), ("1", "1000")]:
+        monkeypatch.setenv("POPSTRAT_BATCH_ROWS", batch_rows)
+        score("list.parquet", "-o", str(out), "--threads", threads)
+        seen.add(hashlib.sha256(out.read_bytes()).hexdigest())
+    assert len(seen) == 1
+
+
+def test_every_format_in_gives_the_same_scores(work: Path, people: pa.Table) -> None:
+    score("list.parquet", "-o", "out.parquet")
+    expected = plain(pq.read_table("out.parquet")).drop_columns("patient_id").to_pylist()
+    pa_csv.write_csv(plain(people), "list.csv")
+    with pa.ipc.new_file("list.arrow", people.schema) as out:
+        out.write_table(people, 700)
+    for name in ("list.csv", "list.arrow"):
+        score(name, "-o", "out2.parquet")
+        found = plain(pq.read_table("out2.parquet"))
+        assert found.drop_columns("patient_id").to_pylist() == expected
+        assert [int(i) for i in found.column("patient_id").to_pylist()] == people.column("patient_id").to_pylist()
+
+
+def test_several_files_and_patterns_are_one_list(work: Path, people: pa.Table) -> None:
+    (work / "parts").mkdir()
+    for i, start in enumerate((2000, 0, 1000)):  # not in the order of the ids
+        pq.write_table(people.slice(start, 1000), f"parts/{i}.parquet")
+    score("parts/*.parquet", "-o", "out.parquet")
+    ids = people.column("patient_id").to_pylist()
+    assert pq.read_table("out.parquet").column("patient_id").to_pylist() == ids[2000:] + ids[:1000] + ids[1000:2000]
+    record = record_of("out.parquet")
+    assert [(f["name"], f["rows"]) for f in record["inputs"]] == [(f"{i}.parquet", 1000) for i in range(3)]
+    assert record["ids"] == {"checked": ROWS, "ascending": False}
+
+
+def test_secondary_use_leaves_out_who_opted_out(work: Path, people: pa.Table) -> None:
+    score("list.parquet", "-o", "out.parquet", "--profile", "secondary-use")
+    rows = record_of("out.parquet")["rows"]
+    type1, national = (people.column(f"{n}_opt_out").to_pylist() for n in ("type1", "national_data"))
+    out = [a or b for a, b in zip(type1, national, strict=True)]
+    assert rows["in"] == ROWS
+    assert rows["excluded"] == sum(out) > 0
+    assert rows["out"] == ROWS - sum(out) == pq.read_metadata("out.parquet").num_rows
+    assert sum(rows["excluded_by_reason"].values()) == rows["excluded"]
+
+
+def test_an_empty_list_is_scored_too(work: Path, people: pa.Table) -> None:
+    pq.write_table(people.slice(0, 0), "none.parquet")
+    for suffix in (".parquet", ".arrow", ".csv"):
+        score("none.parquet", "-o", f"out{suffix}")
+        assert record_of(f"out{suffix}")["rows"]["in"] == 0
+    assert pq.read_table("out.parquet").num_rows == 0
+    assert Path("out.csv").read_text().startswith('"patient_id","practice_code"')
+
+
+def test_output_csv_in_the_encoding_asked_for(work: Path) -> None:
+    score("list.parquet", "-o", "out.csv")
+    score("list.parquet", "-o", "bom.csv", "--encoding", "utf-8-sig")
+    assert Path("bom.csv").read_bytes() == b"\xef\xbb\xbf" + Path("out.csv").read_bytes()
+    header, first, *_ = Path("out.csv").read_text().splitlines()
+    assert header.split(",")[:2] == ['"patient_id"', '"practice_code"']
+    assert first.split(",")[0].strip('"').isdigit()
+
+
+def test_a_mapped_extract(work: Path, people: pa.Table) -> None:
+    score("list.parquet", "-o", "out.parquet")
+    expected = pq.read_table("out.parquet")
+    theirs = plain(people).rename_columns(
+        [{"patient_id": "PatientKey", "sex": "Gender", "diabetes": "DM"}.get(n, n) for n in people.column_names]
+    )
+    sexes = {"female": "Woman", "male": "Man"}
+    gender = pa.array([sexes.get(v, v) for v in theirs.column("Gender").to_pylist()])
+    theirs = theirs.set_column(theirs.column_names.index("Gender"), "Gender", gender)
+    flags = pa.array(["Y" if v else "N" for v in theirs.column("DM").to_pylist()])
+    theirs = theirs.set_column(theirs.column_names.index("DM"), "DM", flags).append_column("extra", flags)
+    text = (
+        '[columns]\npatient_id = "PatientKey"\nsex = "Gender"\ndiabetes = "DM"\n'
+        '[values.sex]\nWoman = "female"\nMan = "male"\n[values.diabetes]\nY = true\nN = false\n'
+    )
+    Path("map.toml").write_text(text)
+    pq.write_table(theirs, "theirs.parquet")
+    pa_csv.write_csv(theirs, "theirs.csv")
+    for name in ("theirs.parquet", "theirs.csv"):
+        score(name, "-o", "out2.parquet", "--map", "map.toml")
+        found = plain(pq.read_table("out2.parquet"))
+        assert found.drop_columns("patient_id").equals(plain(expected).drop_columns("patient_id"))
+    record = record_of("out2.parquet")
+    assert record["mapping"]["sha256"] == hashlib.sha256(text.encode()).hexdigest()
+    assert record["mapping"]["values"]["sex"] == {"Woman": "female", "Man": "male"}
+    assert record["ignored_columns"] == ["extra"]
+
+
+def test_notices_and_a_stale_extract(work: Path, people: pa.Table, capsys: pytest.CaptureFixture[str]) -> None:
+    pq.write_table(people.drop_columns("bp_date").append_column("shoe_size", pa.array([1] * ROWS)), "odd.parquet")
+    assert run(["score", "odd.parquet", "-o", "out.csv", "--as-of", "2026-12-31"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "days before the as-of date: is this extract stale?" in shown
+    assert "no column bp_date" in shown
+    assert "columns passed over: shoe_size" in shown
+    record = record_of("out.csv")
+    assert len(record["warnings"]) == 1
+    assert record["ignored_columns"] == ["shoe_size"]
+
+
+def test_the_summary_for_people(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["score", "list.parquet", "-o", "out.parquet", "--as-of", AS_OF]) == 0
+    shown, errors = capsys.readouterr()
+    assert errors == ""
+    assert f"{ROWS:,} patients in, {ROWS:,} out, 0 excluded" in shown
+    for words in ("specialist end of life", "unoptimised", "red", "amber", "very high", "out.parquet.run.json"):
+        assert words in shown
+    assert max(map(len, shown.splitlines())) <= 100
+    assert not any(line != line.rstrip() for line in shown.splitlines())
+
+
+def test_the_summary_for_programs(work: Path) -> None:
+    done = command("score", "list.parquet", "-o", "out.parquet", "--as-of", AS_OF, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    summary = json.loads(done.stdout)
+    assert summary["rows"]["out"] == ROWS
+    assert summary["output"] == "out.parquet"
+    assert summary["groups"] == record_of("out.parquet")["groups"]
+
+
+def test_names_with_brackets_are_shown_as_they_are(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("list.parquet").rename("[bold]list[1].parquet")
+    assert run(["score", "[bold]list[1].parquet", "-o", "[red]out.csv", "--as-of", AS_OF]) == 0
+    assert "[red]out.csv" in capsys.readouterr().out
+
+
+def test_an_output_is_replaced(work: Path) -> None:
+    Path("out.csv").write_text("old")
+    score("list.parquet", "-o", "out.csv")
+    assert Path("out.csv").stat().st_size > 100_000
+
+
+# -- check, synth, explain, packs -------------------------------------------------------------------------------
+
+
+def test_check_writes_nothing_and_counts_every_column(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["synth", "-n", "5000", "--seed", "3", "--as-of", AS_OF, "-o", "dirty.parquet", "--dirty"]) == 0
+    before = sorted(p.name for p in work.iterdir())
+    capsys.readouterr()
+    assert run(["check", "dirty.parquet", "--as-of", AS_OF, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["rows"]["in"] == 5000
+    assert sum(n for reasons in found["quality"].values() for n in reasons.values()) > 10
+    assert "groups" not in found
+    assert sorted(p.name for p in work.iterdir()) == before
+    assert run(["check", "list.parquet", "--as-of", AS_OF]) == 0
+    assert "no implausible value" in capsys.readouterr().out
+
+
+def test_synth_writes_the_same_list_again(work: Path, people: pa.Table) -> None:
+    for name in ("a.parquet", "b.parquet", "c.csv", "d.arrow"):
+        assert run(["synth", "--patients", str(ROWS), "--seed", "7", "--as-of", AS_OF, "-o", name, "--quiet"]) == 0
+    assert Path("a.parquet").read_bytes() == Path("b.parquet").read_bytes()
+    assert plain(pq.read_table("a.parquet")).equals(plain(people))
+    assert pa.ipc.open_file("d.arrow").read_all().num_rows == ROWS
+    score("c.csv", "-o", "out.csv")
+
+
+def test_synth_dirty_comes_with_a_list_that_must_be_refused(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["synth", "-n", "500", "--as-of", AS_OF, "-o", "d.parquet", "--dirty"]) == 0
+    assert sorted(p.name for p in work.glob("d.*")) == ["d.duplicates.parquet", "d.parquet"]
+    score("d.parquet", "-o", "out.csv")
+    assert run(["score", "d.duplicates.parquet", "-o", "out2.csv", "--as-of", AS_OF]) == 2
+    assert "occur more than once" in capsys.readouterr().err
+
+
+def test_explain_finds_the_patient(work: Path, people: pa.Table, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("popstrat.explain")
+    ids = people.column("patient_id").to_pylist()
+    assert run(["explain", "list.parquet", "--patient", str(ids[1500]), "--as-of", AS_OF]) == 0
+    assert len(capsys.readouterr().out.splitlines()) > 20
+    pa_csv.write_csv(plain(people), "list.csv")
+    assert run(["explain", "list.csv", "--patient", str(ids[1500]), "--as-of", AS_OF]) == 0
+    capsys.readouterr()
+    for unknown in ("31415926535", "not-there", "9" * 40):
+        assert run(["explain", "list.parquet", "--patient", unknown, "--as-of", AS_OF]) == 2
+        error = capsys.readouterr().err
+        assert "no row has the id asked for" in error
+        assert unknown not in error
+
+
+def test_packs(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("popstrat.catalogue")
+    assert run(["packs", "list"]) == 0
+    assert "london-2026" in capsys.readouterr().out
+    assert run(["packs", "show", "london-2026"]) == 0
+    assert "CHA" in capsys.readouterr().out
+    assert run(["packs", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)
+
+
+def test_packs_diff(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("popstrat.packdiff")
+    Path("ours.toml").write_text('[pack]\nid = "ours"\nversion = "1"\nextends = "london-2026"\n')
+    assert run(["packs", "diff", "london-2026", "ours.toml", "--data", "list.parquet", "--as-of", AS_OF]) == 0
+    capsys.readouterr()
+    assert run(["packs", "diff", "london-2026", "ours.toml", "--as-of", AS_OF, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) is not None
+
+
+def test_packs_check(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("ours.toml").write_text('[pack]\nid = "ours"\nversion = "1"\nextends = "london-2026"\n')
+    assert run(["packs", "check", "ours.toml", "--as-of", AS_OF]) == 0
+    assert "no fault found" in capsys.readouterr().out
+    Path("ours.toml").write_text('[pack]\nid = "ours"\nversion = "1"\nextends = "london-2026"\nx = 1\n')
+    assert run(["packs", "check", "ours.toml"]) == 2
+    assert capsys.readouterr().err.startswith("error: ours.toml:")
+
+
+def test_version_and_help() -> None:
+    version = command("--version")
+    assert (version.returncode, version.stdout.split()[0]) == (0, "popstrat")
+    shown = command("--help")
+    assert shown.returncode == 0
+    for name in ("score", "check", "synth", "explain", "packs"):
+        assert name in shown.stdout
+
+
+def test_help_does_not_wait_for_arrow() -> None:
+    code = "import sys; from popstrat.cli import run; run(['--help']); print([m for m in sys.modules if m in %r])"
+    heavy = ["pyarrow", "numpy", "numba", "polars", "rich"]
+    done = subprocess.run([sys.executable, "-c", code % heavy], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_scoring_loads_nothing_that_it_does_not_need(work: Path) -> None:
+    code = (
+        "import sys; from popstrat.cli import run; "
+        "run(['score', 'list.parquet', '-o', 'out.parquet', '--quiet', '--as-of', '2026-06-30']); "
+        "print([m for m in sys.modules if m in ('numba', 'polars', 'pandas', 'rich', 'duckdb', 'pyarrow.dataset')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
