@@ -5,7 +5,8 @@ import sys
 from setuptools import Extension, setup
 
 # -ffp-contract=off: a fused multiply-add on one machine and not on another would give another score.
-flags = [] if sys.platform == "win32" else ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wall"]
+strict = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wall"]
+flags = [] if sys.platform == "win32" else strict
 
 setup(
     ext_modules=[

@@ -20,6 +20,7 @@ from functools import cache
 
 import numpy as np
 import pyarrow as pa
+
 from popstrat.errors import InputError
 from popstrat.schema import patient_schema
 from popstrat.synthetic._faults import ODD_LABELS, add_faults

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+
 from popstrat.synthetic._people import BLOCK, Cells, Values, days
 from popstrat.synthetic._places import stream
 

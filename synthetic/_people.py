@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from popstrat.synthetic._parameters import F32, Model, deprivation_of_decile, probit
 from popstrat.synthetic._places import Places, stream
 

@@ -8,6 +8,7 @@ from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
+
 from popstrat.synthetic._parameters import PlaceFigures
 
 _PLACE_STREAM, _PRACTICE_STREAM, _EVEN_STREAM = 1 << 62, 1 << 62 | 1, 1 << 62 | 2

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from popstrat.synthetic._parameters import F32, Model, Recency, f32, probit
 from popstrat.synthetic._people import BLOCK, Bools, Cells, Draw, People, Values, days
 

@@ -51,13 +51,18 @@ def plan(table: pa.Schema, schema: Schema, wanted: Sequence[str]) -> dict[str, B
             raise InputError("two columns have this name", column=name)
     for column in schema:
         if column.required and column.name not in names:
-            raise InputError(f"this required column is missing{suggest(column.name, set(names) - set(schema.columns))}", column=column.name)
+            raise InputError(
+                f"this required column is missing{suggest(column.name, set(names) - set(schema.columns))}",
+                column=column.name,
+            )
     births = [(c.completed_years_since, c.name) for c in schema if c.completed_years_since]
     for birth, age in births:
         if birth not in names and age not in names:
             near = suggest(str(birth), names) or suggest(age, set(names) - {"age"})
             raise InputError(f"needs the column {birth!r} or {age!r}{near}")
-    return {name: bind_column(schema[name], names.index(name), table.field(name).type) for name in wanted if name in names}
+    return {
+        name: bind_column(schema[name], names.index(name), table.field(name).type) for name in wanted if name in names
+    }
 
 
 def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
@@ -85,7 +90,9 @@ def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
                 index = {8: "dict8", 16: "dict16", 32: "dict32"}.get(kind.index_type.bit_width)
                 if index is not None:
                     return Binding(column, position, index)
-                return Binding(column, position, "dict32", lambda a: a.cast(pa.dictionary(pa.int32(), a.type.value_type)))
+                return Binding(
+                    column, position, "dict32", lambda a: a.cast(pa.dictionary(pa.int32(), a.type.value_type))
+                )
             if pt.is_string(kind):
                 return Binding(column, position, "str32")
             if pt.is_large_string(kind):
@@ -104,7 +111,9 @@ def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
             if pt.is_date64(kind) or pt.is_timestamp(kind):
                 return Binding(column, position, "i32", lambda a: a.cast(pa.date32(), safe=False))
             if _is_text(kind):
-                return Binding(column, position, "i32", lambda a: _parse_text(a, pa.date32(), column, "not a date like 2026-06-30"))
+                return Binding(
+                    column, position, "i32", lambda a: _parse_text(a, pa.date32(), column, "not a date like 2026-06-30")
+                )
         case _:
             if pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind):
                 return _number(column, position, kind)

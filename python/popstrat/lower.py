@@ -25,7 +25,7 @@ from popstrat.lang.values import calculate, compare
 from popstrat.pack import Definition, Resolved
 from popstrat.schema import Column, Schema
 
-# -- planes ------------------------------------------------------------------------------------------------------------
+# -- planes ---------------------------------------------------------------------------------------------------------
 # A plane is (register value, inverted): negation costs nothing until a register of its own is needed.
 
 Plane = tuple[int, bool]
@@ -84,7 +84,7 @@ class Emitter:
         """and"""
         if a == FALSE or b == FALSE or a == invert(b):
             return FALSE
-        if a == TRUE or a == b:
+        if a in (TRUE, b):
             return b
         if b == TRUE:
             return a
@@ -153,7 +153,7 @@ class Emitter:
         return out
 
 
-# -- numbers and categories as the compiler holds them --------------------------------------------------------------------
+# -- numbers and categories as the compiler holds them -------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,7 @@ class Lowering:
         self._categories: dict[int, Category] = {}
         self._keep: list[n.Node] = []  # keeps nodes alive while their ids are keys
 
-    # -- columns -------------------------------------------------------------------------------------------------------
+    # -- columns ----------------------------------------------------------------------------------------------------
 
     def present(self, name: str) -> bool:
         """The column is there and holds values."""
@@ -331,7 +331,7 @@ class Lowering:
             return self.e.both(self.e.plane("BITS", self.index(name)), ok)
         return self.e.both(self.in_range(name, 1, 1), ok)
 
-    # -- conditions ----------------------------------------------------------------------------------------------------
+    # -- conditions -------------------------------------------------------------------------------------------------
 
     def true(self, node: n.Node) -> Plane:
         """The rows where a condition is true."""
@@ -438,7 +438,7 @@ class Lowering:
         category = self.category(node.item)
         return self.e.any([category.label(str(v)) for v in node.values])
 
-    # -- comparisons ---------------------------------------------------------------------------------------------------
+    # -- comparisons ------------------------------------------------------------------------------------------------
 
     def single(self, node: n.Node) -> bool:
         """The value comes straight from a 32-bit float column, so comparisons with it are made in 32 bits."""
@@ -506,7 +506,7 @@ class Lowering:
     def _column_range(self, column: tuple[int, str], low: float, high: float) -> Plane:
         return self.in_range(self.columns[column[0]], low, high)
 
-    # -- numbers -------------------------------------------------------------------------------------------------------
+    # -- numbers ----------------------------------------------------------------------------------------------------
 
     def number(self, node: n.Node) -> Number:
         """A number or a date (as days), however it is best held."""
@@ -590,7 +590,15 @@ class Lowering:
         if number.cases is not None:
             kept = [(self.e.both(m, rows), v) for m, v in number.cases]
             return Number(self.e.both(number.ok, rows), number.interval, cases=[c for c in kept if c[0] != FALSE])
-        return Number(self.e.both(number.ok, rows), number.interval, number.column, number.short, number.planes, None, number.register)
+        return Number(
+            self.e.both(number.ok, rows),
+            number.interval,
+            number.column,
+            number.short,
+            number.planes,
+            None,
+            number.register,
+        )
 
     def number_cases(self, node: n.Cases) -> Number:
         e = self.e
@@ -598,7 +606,11 @@ class Lowering:
         ok = e.any([e.both(mask, number.ok) for mask, number in parts])
         interval = _hull(number.interval for _, number in parts if number.ok != FALSE)
         if all(number.cases is not None for _, number in parts):
-            return Number(ok, interval, cases=self.merge_cases([(e.both(m, c), v) for m, number in parts for c, v in number.cases or ()]))
+            return Number(
+                ok,
+                interval,
+                cases=self.merge_cases([(e.both(m, c), v) for m, number in parts for c, v in number.cases or ()]),
+            )
         out = self.doubles(parts[-1][1])
         for mask, number in reversed(parts[:-1]):
             if number.ok != FALSE:
@@ -693,16 +705,17 @@ class Lowering:
         interval = _interval(name, a.interval, b.interval if b else None)
         if b is None:
             operation = {"abs": "ABS", "exp": "EXP", "floor": "FLOOR", "ln": "LN", "sqrt": "SQRT"}.get(name)
-            out = e.value("ROUND", self.doubles(a), 1.0) if name == "round" else e.value(str(operation), self.doubles(a))
+            out = (
+                e.value("ROUND", self.doubles(a), 1.0) if name == "round" else e.value(str(operation), self.doubles(a))
+            )
         elif name == "round":
             assert constant_b is not None
             out = e.value("ROUND", self.doubles(a), 10.0**constant_b)
         elif name == "**":
             out = self._power(a, b, constant_b)
         elif constant_b is not None:
-            operation, k = {"+": ("ADDK", constant_b), "-": ("ADDK", -constant_b), "*": ("MULK", constant_b),
-                            "/": ("DIVK", constant_b), "min": ("MINK", constant_b), "max": ("MAXK", constant_b)}[name]  # fmt: skip
-            out = e.value(operation, self.doubles(a), float(k))
+            operation = {"+": "ADDK", "-": "ADDK", "*": "MULK", "/": "DIVK", "min": "MINK", "max": "MAXK"}[name]
+            out = e.value(operation, self.doubles(a), float(-constant_b if name == "-" else constant_b))
         elif constant_a is not None:
             if name == "-" and constant_a == 0:
                 out = e.value("NEG", self.doubles(b))
@@ -763,7 +776,7 @@ class Lowering:
             ok = e.both(ok, e.plane("FINITE", total))
         return Number(ok, interval, register=total)
 
-    # -- categories ----------------------------------------------------------------------------------------------------
+    # -- categories -------------------------------------------------------------------------------------------------
 
     def category(self, node: n.Node) -> Category:
         key = id(node)
@@ -776,7 +789,9 @@ class Lowering:
         e = self.e
         match node:
             case n.Const():
-                return Category(FALSE if node.value is None else TRUE, lambda label: TRUE if label == node.value else FALSE)
+                return Category(
+                    FALSE if node.value is None else TRUE, lambda label: TRUE if label == node.value else FALSE
+                )
             case n.Column():
                 if not self.present(node.name):
                     return Category(FALSE, lambda label: FALSE)
@@ -809,7 +824,7 @@ class Lowering:
             case _:
                 raise AssertionError(f"not a category: {node}")
 
-    # -- the program ---------------------------------------------------------------------------------------------------
+    # -- the program ------------------------------------------------------------------------------------------------
 
     def compile(self, outputs: Sequence[Definition], check: Iterable[str] = (), flags: bool = True) -> Compiled:
         """The program that writes the outputs, and checks the columns named in `check` besides those it uses."""
@@ -986,7 +1001,7 @@ def _interval(name: str, a: Interval, b: Interval | None) -> Interval:
             return Interval()
 
 
-# -- assembling ----------------------------------------------------------------------------------------------------------
+# -- assembling ----------------------------------------------------------------------------------------------------
 
 
 def assemble(e: Emitter, column_kinds: list[str], output_kinds: list[str], counters: int) -> Program:

@@ -20,10 +20,11 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,7 @@ def _spans(file: str, section: str) -> list[tuple[int, int]]:
     return spans
 
 
-# -- loading -------------------------------------------------------------------------------------------------------------
+# -- loading -------------------------------------------------------------------------------------------------------
 
 
 def builtin_packs() -> list[str]:
@@ -246,7 +247,9 @@ def _load(name: str, beside: Path | None, seen: tuple[str, ...]) -> Pack:
         if column.name in schema or column.name in {c.name for c in columns} or column.type in ("id",):
             raise problem("input", f"the patient table has a column {column.name!r} already")
         columns.append(column)
-    return Pack(head["id"], head["version"], head.get("title", head["id"]), merged, sources, schema.extended(columns))
+    return Pack(
+        head["id"], head["version"], str(head.get("title", head["id"])), merged, sources, schema.extended(columns)
+    )
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -269,7 +272,7 @@ def _only(table: Mapping[str, Any], known: Iterable[str], section: str, problem:
             raise problem(section or "pack", f"unknown key {key!r}{suggest(key, known)}", key, 0, len(key))
 
 
-# -- resolving -----------------------------------------------------------------------------------------------------------
+# -- resolving -----------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -283,6 +286,7 @@ class Resolved:
 
     def __post_init__(self) -> None:
         self._building: list[str] = []
+        self._nearest: list[str] = []
         self._raw = {k: self._effective(k, v) for k, v in self.pack.raw.get("definition", {}).items()}
         self._check_names()
         for ident in self._raw:
@@ -328,11 +332,8 @@ class Resolved:
                 self.pack.error,
             )
             value = table.get("value")
-            kind = (
-                n.BOOL if isinstance(value, bool) else n.NUMBER if isinstance(value, int | float)
-                else n.DATE if type(value) is dt.date else n.Type("category", (value,)) if isinstance(value, str) else None
-            )  # fmt: skip
-            if kind is None or (isinstance(value, float) and not math.isfinite(value)):
+            kind = _type_of(value)
+            if kind is None:
                 raise self.pack.error(
                     f"parameters.{name}", "needs a `value`: a number, true or false, a date or a label"
                 )
@@ -368,10 +369,6 @@ class Resolved:
         """The definitions that write a column, in the pack's order; what a model adds beside its result comes last."""
         found = [d for d in self.definitions.values() if d.output is not None]
         return sorted(found, key=lambda d: (d.parent is not None, list(self._raw).index(d.parent or d.id)))
-
-    @property
-    def _nearest(self) -> list[str]:
-        return self.__dict__.setdefault("_nearest_ids", [])
 
     def _error(
         self, ident: str, message: str, key: str = "", text: str = "", start: int = 0, end: int = 0
@@ -425,7 +422,7 @@ class Resolved:
                 raise self._error(ident, "effective_from and effective_to are dates, in that order")
             candidates.append((start, end, table))
         candidates.sort(key=lambda c: c[0])
-        for (_, end, _), (start, _, _) in zip(candidates, candidates[1:], strict=False):
+        for (_, end, _), (start, _, _) in pairwise(candidates):
             if end >= start:
                 raise self._error(ident, f"two versions are in force on {start}")
         for start, end, table in candidates:
@@ -458,10 +455,8 @@ class Resolved:
                 raise self._error(ident, f"needs a `{key}`")
         if "source" not in raw and "assumption" not in raw:
             raise self._error(ident, "needs a `source`, or an `assumption` with its reason")
-        if kind == "model":
-            node = self._model(ident, raw)
-        else:
-            node = getattr(self, f"_{kind}")(ident, raw)
+        build: Callable[[str, dict[str, Any]], n.Node] = getattr(self, f"_{kind}")
+        node = build(ident, raw)
         node = self._only_eligible(ident, raw, node)
         if node.type.kind == "null":
             raise self._error(ident, "is always null")
@@ -670,8 +665,12 @@ class Resolved:
         )
         if "missing_output" in raw:
             counted = n.CountTrue(n.NUMBER, "inputs missing", tuple(scope.missing))
-            body = helper | {"title": f"{raw['title']}: inputs missing", "output": raw["missing_output"], "type": "uint8",
-                             "means": "How many inputs of the model had no record, so that their declared default stood in."}  # fmt: skip
+            body = helper | {
+                "title": f"{raw['title']}: inputs missing",
+                "means": "How many inputs of the model had no record, so that their declared default stood in.",
+                "output": raw["missing_output"],
+                "type": "uint8",
+            }
             missing = f"{ident}.inputs_missing"
             self.definitions[missing] = self._finish(
                 missing, "model", self._only_eligible(ident, raw, counted), body, parent=ident
@@ -697,6 +696,17 @@ class Resolved:
         if isinstance(places, bool) or not isinstance(places, int) or not 0 <= places <= 15:
             raise self._error(ident, "`decimals` is a whole number from 0 to 15")
         return n.Call(n.NUMBER, f"{ident}", "round", (result, n.Const(n.NUMBER, str(places), places)))
+
+
+def _type_of(value: Any) -> n.Type | None:
+    """The type of a parameter's value; None for what cannot be one."""
+    if isinstance(value, bool):
+        return n.BOOL
+    if isinstance(value, int | float):
+        return n.NUMBER if math.isfinite(value) else None
+    if type(value) is dt.date:
+        return n.DATE
+    return n.Type("category", (value,)) if isinstance(value, str) else None
 
 
 def column_node(column: Column) -> n.Node | None:
@@ -731,7 +741,7 @@ def _under(node: n.Node) -> n.Node:
 
 
 class _ModelScope:
-    """The scope of a model's terms: its declared inputs, with their defaults and bounds, before the pack's own words."""
+    """The scope of a model's terms: its declared inputs, with defaults and bounds, before the pack's own words."""
 
     def __init__(self, outer: Resolved, ident: str) -> None:
         self.outer, self.ident = outer, ident
@@ -784,8 +794,9 @@ class _ModelScope:
         default = spec["default"]
         if source.type.kind == "category":
             if default not in source.type.labels:
-                raise fail(self.ident, f"input {name!r}: {default!r} is not one of its labels{suggest(str(default), source.type.labels)}",
-                           text=name, end=len(name))  # fmt: skip
+                near = suggest(str(default), source.type.labels)
+                problem = f"input {name!r}: {default!r} is not one of its labels{near}"
+                raise fail(self.ident, problem, text=name, end=len(name))
             other: n.Node = n.Const(n.Type("category", (default,)), default, default)
         else:
             other = self.outer.parse(self.ident, f"input {name}, default", default)

@@ -44,7 +44,7 @@ class Reference:
         self.columns, self.singles = columns, singles
         self.reasons = quality.reasons(self.schema)
 
-    # -- plausibility ----------------------------------------------------------------------------------------------------
+    # -- plausibility -----------------------------------------------------------------------------------------------
 
     def patient(self, row: Mapping[str, Any]) -> Patient:
         """The plausible values of a row; a null, and a value that is not plausible, is None."""
@@ -100,7 +100,7 @@ class Reference:
             return None, quality.BIRTH_REASON
         return value, None
 
-    # -- expressions -----------------------------------------------------------------------------------------------------
+    # -- expressions ------------------------------------------------------------------------------------------------
 
     def value(self, node: n.Node, patient: Patient) -> n.Value:
         """The value of an expression; None is null, or for a condition unknown."""
@@ -179,10 +179,10 @@ class Reference:
 
     def compare(self, node: n.Compare, patient: Patient) -> bool | None:
         left, right = self.value(node.left, patient), self.value(node.right, patient)
-        if self.single(node.left) or self.single(node.right):
-            if isinstance(left, int | float) and isinstance(right, int | float):
-                with np.errstate(over="ignore"):
-                    return compare(node.op, float(np.float32(left)), float(np.float32(right)))
+        single = self.single(node.left) or self.single(node.right)
+        if single and isinstance(left, int | float) and isinstance(right, int | float):
+            with np.errstate(over="ignore"):
+                return compare(node.op, float(np.float32(left)), float(np.float32(right)))
         return compare(node.op, left, right)
 
     def weighted_sum(self, node: n.WeightedSum, patient: Patient) -> float | None:
@@ -197,7 +197,7 @@ class Reference:
                 return None
         return finite(total)
 
-    # -- output ----------------------------------------------------------------------------------------------------------
+    # -- output -----------------------------------------------------------------------------------------------------
 
     def output(self, definition: Definition, patient: Patient) -> n.Value:
         """What the output column holds for this patient."""

@@ -46,7 +46,7 @@ class Column:
     """One column of the patient table.
 
     ``minimum`` and ``maximum`` bound what is plausible, inclusive; ``aliases`` maps accepted spellings (in any
-    case) to a label; ``dates`` names the values that a date column dates; ``null_is`` is the label that a null reads as.
+    case) to a label; ``dates`` names the values that a date column dates; ``null_is`` is the label a null reads as.
     """
 
     name: str
@@ -155,6 +155,4 @@ def patient_schema() -> Schema:
     """The standard patient table."""
     raw = tomllib.loads(resources.files("popstrat").joinpath("patient.toml").read_text(encoding="utf-8"))
     columns = [column_from_toml(c) for c in raw["column"]]
-    return Schema(
-        {c.name: c for c in columns}, raw["schema"]["earliest_date"], raw["schema"]["version"]
-    )
+    return Schema({c.name: c for c in columns}, raw["schema"]["earliest_date"], raw["schema"]["version"])

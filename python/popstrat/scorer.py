@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 
 from popstrat import bind, quality
 from popstrat.dates import from_days, parse_as_of
-from popstrat.engine import BLOCK, NEWEST_SHIFT, Frame, Labels
+from popstrat.engine import BLOCK, NEWEST_SHIFT, OPERATIONS, Frame, Labels
 from popstrat.errors import InputError
 from popstrat.lower import Compiled, Lowering, Output, read_columns
-from popstrat.pack import Definition, Pack, Resolved, load_pack
+from popstrat.pack import Pack, Resolved, load_pack
 
 PROFILES = ("direct-care", "secondary-use")
 KEY_COLUMNS = ("patient_id", "practice_code")
@@ -28,6 +28,11 @@ PLACE_COLUMNS = ("pcn_code", "neighbourhood", "place")
 OPT_OUTS = {"type1_opt_out": "type 1 opt-out", "national_data_opt_out": "national data opt-out"}
 _PIECE = 32 * BLOCK  # rows that a thread takes at a time
 
+# how the engine writes an output, and the bytes a row of it takes
+_STORED = {
+    "bits": pa.bool_(), "codes": pa.uint8(), "short": pa.int16(), "number": pa.float64(), "flags": pa.uint64(),
+}  # fmt: skip
+_BYTES = {"codes": 1, "short": 2, "number": 8, "flags": 8}
 _ARROW = {
     "bool": pa.bool_(), "uint8": pa.uint8(), "int16": pa.int16(), "int32": pa.int32(), "float64": pa.float64(),
     "dictionary": pa.dictionary(pa.int8(), pa.string()),
@@ -276,7 +281,9 @@ class BoundScorer:
         made = []
         bitmap = (rows + 63) // 64 * 8
         for output in self.compiled.outputs:
-            size = {"bits": bitmap, "codes": rows, "short": 2 * rows, "number": 8 * rows, "flags": 8 * rows}[output.kind]
+            size = {"bits": bitmap, "codes": rows, "short": 2 * rows, "number": 8 * rows, "flags": 8 * rows}[
+                output.kind
+            ]
             made.append((pa.allocate_buffer(size), pa.allocate_buffer(bitmap) if output.nullable else None))
         frame = Frame(self.compiled.program, columns, made, rows)
         frame.table_sizes(sizes)
@@ -286,7 +293,13 @@ class BoundScorer:
         if output.name in self._dictionaries:
             codes = pa.Array.from_buffers(pa.int8(), rows, [valid, values])
             return pa.DictionaryArray.from_arrays(codes, self._dictionaries[output.name], safe=False)
-        stored = {"bits": pa.bool_(), "codes": pa.uint8(), "short": pa.int16(), "number": pa.float64(), "flags": pa.uint64()}
+        stored = {
+            "bits": pa.bool_(),
+            "codes": pa.uint8(),
+            "short": pa.int16(),
+            "number": pa.float64(),
+            "flags": pa.uint64(),
+        }
         array = pa.Array.from_buffers(stored[output.kind], rows, [valid, values])
         wanted = self._type(output)
         if array.type == wanted:
@@ -328,8 +341,6 @@ def _run(frame: Frame, threads: int) -> list[int]:
         for i in range(frame.program.counters)
     ]
 
-
-from popstrat.engine import OPERATIONS  # noqa: E402
 
 _NEWEST = OPERATIONS["NEWEST"][0]
 _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
@@ -417,6 +428,3 @@ def score(
     from popstrat.record import memory_record
 
     return out, memory_record(scorer, bound, total, started=started, threads=threads)
-
-
-MakeScorer = Callable[..., Scorer]

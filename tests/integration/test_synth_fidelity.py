@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from popstrat import synthetic
 
 AS_OF = dt.date(2026, 6, 30)

@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+
 from popstrat import synthetic
 from popstrat.errors import InputError
 from popstrat.schema import patient_schema

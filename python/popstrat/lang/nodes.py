@@ -190,7 +190,7 @@ class Only(Node):
 
 @dataclass(frozen=True, slots=True)
 class WeightedSum(Node):
-    """`start` plus, in the order written, each term: a condition adds its weight where true, a number adds weight × value.
+    """`start` plus each term in the order written: a condition adds its weight where true, a number weight × value.
 
     Null where a number is null.
     """

@@ -124,7 +124,7 @@ class _Builder:
     def fail(self, node: ast.AST, message: str) -> ExpressionError:
         return ExpressionError(message, *self.span(node))
 
-    # -- one method a form -------------------------------------------------------------------------------------------
+    # -- one method a form ------------------------------------------------------------------------------------------
 
     def build(self, e: ast.expr) -> n.Node:
         match e:
@@ -232,7 +232,8 @@ class _Builder:
         return conjunction(parts, self.text(e))
 
     def one_comparison(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> n.Node:
-        text = f"{self.text(left)} {self.source[self.span(left)[1] + 1 : self.span(right)[0] + 1].strip()} {self.text(right)}"
+        between = self.source[self.span(left)[1] + 1 : self.span(right)[0] + 1].strip()
+        text = f"{self.text(left)} {between} {self.text(right)}"
         if isinstance(op, ast.Is | ast.IsNot):
             if not (isinstance(right, ast.Name) and right.id == "null"):
                 raise self.fail(right, "after `is` only null can stand")
@@ -319,7 +320,7 @@ class _Builder:
             raise self.fail(e.orelse, f"one branch is {then.type}, the other {otherwise.type}")
         return cases([(condition, then)], otherwise, kind, text)
 
-    # -- functions ---------------------------------------------------------------------------------------------------
+    # -- functions --------------------------------------------------------------------------------------------------
 
     def call(self, e: ast.Call) -> n.Node:
         if not isinstance(e.func, ast.Name) or e.keywords or any(isinstance(a, ast.Starred) for a in e.args):
@@ -416,10 +417,10 @@ class _Builder:
         return found
 
 
-# -- making nodes, folding what is constant ------------------------------------------------------------------------------
+# -- making nodes, folding what is constant ------------------------------------------------------------------------
 
 
-def _truth(node: n.Node) -> bool | None | Literal["open"]:
+def _truth(node: n.Node) -> bool | Literal["open"] | None:
     if isinstance(node, n.Const):
         return None if node.value is None else bool(node.value)
     return "open"

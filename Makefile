@@ -1,0 +1,77 @@
+# make demo   sets up, makes a synthetic list, scores it, shows and writes the results (in demo/)
+# make test   sets up, runs the tests against the installed package
+# Both need Python 3.11 or newer with venv, and a C compiler; everything else is installed into .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PATIENTS ?= 100000
+AS_OF ?= 2026-06-30
+SOURCES := $(shell find engine python synthetic -name '*.py' -o -name '*.pyx' -o -name '*.pyi' -o -name '*.h' -o -name '*.toml')
+
+.PHONY: demo test setup dev lint types bench-smoke bench docs clean
+
+demo: setup
+	@mkdir -p demo
+	$(BIN)/popstrat synth --patients $(PATIENTS) --as-of $(AS_OF) --seed 1 -o demo/list.parquet
+	$(BIN)/popstrat check demo/list.parquet --as-of $(AS_OF)
+	$(BIN)/popstrat score demo/list.parquet --as-of $(AS_OF) -o demo/scored.parquet
+	$(BIN)/popstrat explain demo/list.parquet --as-of $(AS_OF) --patient $$($(BIN)/python benchmarks/pick_patient.py demo/scored.parquet)
+	@echo
+	@echo "Written: demo/list.parquet (the list), demo/scored.parquet (the scored table), demo/scored.parquet.run.json (the run record)"
+
+test: setup $(VENV)/.test
+	$(BIN)/python -m pytest
+
+setup: $(VENV)/.installed
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "popstrat needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another with: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing (on Debian and Ubuntu: apt-get install python3-venv)"; exit 1; }
+	@command -v $${CC:-cc} >/dev/null || { echo "a C compiler is missing (on Debian and Ubuntu: apt-get install gcc python3-dev)"; exit 1; }
+	@$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))' || { echo "Python's C headers are missing (on Debian and Ubuntu: apt-get install python3-dev)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.python pyproject.toml setup.py $(SOURCES)
+	$(BIN)/python -m pip install --quiet .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.python pyproject.toml
+	$(BIN)/python -m pip install --quiet --group test
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.python pyproject.toml
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+# an editable install, for working on popstrat itself
+dev: $(VENV)/.python
+	$(BIN)/python -m pip install --quiet setuptools --group dev
+	$(BIN)/python -m pip install --quiet --no-build-isolation -e .
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# mypy wants one folder for one package: lay the sources out as they are installed
+types: setup $(VENV)/.dev
+	rm -rf build/types && mkdir -p build/types
+	cp -r python/popstrat build/types/popstrat
+	cp -r engine build/types/popstrat/engine
+	cp -r synthetic build/types/popstrat/synthetic
+	$(BIN)/mypy build/types/popstrat
+
+bench-smoke: setup $(VENV)/.dev
+	$(BIN)/python -m pytest benchmarks --benchmark-disable -q
+
+bench: setup $(VENV)/.dev
+	$(BIN)/python -m pytest benchmarks -q --benchmark-columns=median,min,rounds --benchmark-sort=fullname
+
+docs: setup $(VENV)/.dev
+	$(BIN)/python -m popstrat.catalogue --write docs/definitions.md
+	$(BIN)/python benchmarks/fidelity.py --write docs/synthetic.md
+
+clean:
+	rm -rf build dist demo *.egg-info
