@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from popstrat import record as records
+from popstrat.bind import plan as bind_columns
 from popstrat.errors import InputError
 from popstrat.ids import IdBatch, UniqueIds
 from popstrat.io import FileSource, Outputs, Source, check_target, open_sink, open_source
@@ -191,13 +192,13 @@ class _Run:
         needed |= set() if births & needed else births
         columns = tuple(c for c in self.known if c in whole.names and (self.check_only or c in needed))
         try:
-            # Bound to every column for what is missing or unknown, then to those that are read.
+            # Look at every column for what is missing or repeated, then bind those that are read.
+            bind_columns(whole, self.scorer.pack.schema, ())
             bind = self.scorer.checker if self.check_only else self.scorer.bind
-            ignored = self.scorer.bind(whole).ignored
             bound = bind(pa.schema([whole.field(c) for c in columns]))
         except InputError as error:
             raise error.located(file.name) from None
-        return _File(file, plan, columns, bound, ignored)
+        return _File(file, plan, columns, bound, tuple(n for n in whole.names if n not in self.known))
 
     def over(
         self,

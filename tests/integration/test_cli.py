@@ -11,11 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import popstrat
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
+
+import popstrat
 from popstrat import synthetic
 from popstrat.cli import run
 
@@ -336,9 +337,10 @@ def test_help_does_not_wait_for_arrow() -> None:
 
 def test_scoring_loads_nothing_that_it_does_not_need(work: Path) -> None:
     code = (
-        "import sys; from popstrat.cli import run; "
-        "run(['score', 'list.parquet', '-o', 'out.parquet', '--quiet', '--as-of', '2026-06-30']); "
-        "print([m for m in sys.modules if m in ('numba', 'polars', 'pandas', 'rich', 'duckdb', 'pyarrow.dataset')])"
+        "import sys, atexit; from popstrat.cli import main; "
+        "heavy = ('numba', 'polars', 'pandas', 'rich', 'duckdb', 'pyarrow.dataset'); "
+        "atexit.register(lambda: print([m for m in sys.modules if m in heavy])); "
+        "sys.argv[1:] = 'score list.parquet -o out.parquet --quiet --as-of 2026-06-30'.split(); main()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from popstrat import ids as ids_module
 from popstrat.errors import InputError
 from popstrat.ids import IdBatch, UniqueIds, check_unique, hash_ids

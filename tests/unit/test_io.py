@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from popstrat.errors import InputError
 from popstrat.io import Outputs, check_target, expand, open_sink, open_source
 from popstrat.io import sinks as sinks_module

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+
 from popstrat.errors import InputError
 from popstrat.io import open_source
 from popstrat.mapping import MapPlan, load_map, parse_map
