@@ -30,6 +30,7 @@ cdef extern from "interpreter.h" nogil:
         const uint8_t *characters
         const uint8_t *table
         int64_t table_size
+        int64_t bits
         int64_t offset
         const popstrat_labels *labels
 
@@ -66,10 +67,10 @@ _COLUMN_BITS = {
 _OUTPUT_BITS = {"bits": 1, "codes": 8, "short": 16, "number": 64, "flags": 64}
 # The kind of column an instruction reads, where it reads values and not only validity.
 _COLUMN_KIND = {
-    "BITS": "bits", "LESS_I32": "i32", "YEARS": "i32", "YEARS_TABLE": "i32", "NEWEST": "i32",
+    "BITS": "bits", "FLAG": "bits", "CHECK_DATE": "i32", "LESS_I32": "i32", "YEARS": "i32", "YEARS_TABLE": "i32", "NEWEST": "i32",
     "CODES_I8": "dict8", "CODES_I16": "dict16", "CODES_I32": "dict32", "CODES_STR32": "str32", "CODES_STR64": "str64",
     **{f"{name}_{kind.upper()}": kind
-       for name in ("RANGE", "F64") for kind in ("i8", "u8", "i16", "i32", "i64", "f32", "f64")},
+       for name in ("RANGE", "CHECK", "F64") for kind in ("i8", "u8", "i16", "i32", "i64", "f32", "f64")},
 }
 _OUTPUT_KIND = {"OUT_BITS": "bits", "OUT_CODES": "codes", "OUT_NUM": "number", "OUT_SHORT": "short", "OUT_FLAGS": "flags"}
 OPERATIONS = {
@@ -129,21 +130,23 @@ cdef class Program:
             at = 1
             for letter in signature:
                 value = row[at]
-                if letter in "lmpt":
+                if letter in "lmptq":
                     count = row[at + 1]
-                    width = 1 if letter in "lt" else 2
+                    width = 1 if letter in "ltq" else 2
                     if value < 0 or count < 0 or value + width * count > len(arguments):
                         raise ValueError(f"{name}: argument list out of range")
                     listed = arguments[value:value + width * count]
-                    if letter != "t" and count and not (0 <= listed[::width].min() and listed[::width].max() < self.planes):
+                    if letter in "lmp" and count and not (0 <= listed[::width].min() and listed[::width].max() < self.planes):
                         raise ValueError(f"{name}: bit plane out of range")
                     if letter == "m" and count and not (0 <= listed[1::2].min() and listed[1::2].max() < len(self.doubles)):
                         raise ValueError(f"{name}: constant out of range")
                     if letter == "p" and count and not (0 <= listed[1::2].min() and listed[1::2].max() < 64):
                         raise ValueError(f"{name}: bit number out of range")
-                    if letter == "t" and count < 1:
-                        raise ValueError(f"{name}: empty table")
-                    if letter == "l" and name in ("OUT_CODES", "NUM_PLANES") and count > 8:
+                    if letter == "q" and not (count and 0 <= listed.min() and listed.max() < len(self.doubles)):
+                        raise ValueError(f"{name}: constant out of range")
+                    if letter == "q" and count > 256 or letter == "t" and count < 1:
+                        raise ValueError(f"{name}: a table of {count} entries")
+                    if letter == "l" and name in ("OUT_CODES", "NUM_PLANES", "LOOKUP") and count > 8:
                         raise ValueError(f"{name}: more than 8 bit planes")
                     at += 2
                     continue
@@ -162,8 +165,8 @@ cdef class Program:
             name, signature = _BY_CODE[row[0]]
             operands, at = [], 1
             for letter in signature:
-                if letter in "lmpt":
-                    width = 1 if letter in "lt" else 2
+                if letter in "lmptq":
+                    width = 1 if letter in "ltq" else 2
                     operands.append(str(self.arguments[row[at]:row[at] + width * row[at + 1]].tolist()))
                     at += 2
                 elif letter == "i":
@@ -251,6 +254,7 @@ cdef class Frame:
             if values is None and rows:
                 raise ValueError(f"column {i} has no values")
             self.columns[i].offset = offset
+            self.columns[i].bits = _COLUMN_BITS[kind]
             self.columns[i].values = self.address(values, (length * _COLUMN_BITS[kind] + 7) // 8 if rows else 0)
             self.columns[i].valid = self.address(valid, (end + 7) // 8 if rows else 0)
             self.columns[i].characters = self.address(characters, 0)

@@ -13,7 +13,7 @@
  * dispatch costs nothing (measured: 4,096 is the flat part of the curve). A multiple of 512. */
 #define BLOCK 4096
 #define WORDS (BLOCK / 64)
-#define INSTRUCTION_WIDTH 8
+#define INSTRUCTION_WIDTH 10
 
 /* An input column where it lies in memory. `values` and `valid` may be NULL: no such buffer. */
 typedef struct {
@@ -22,6 +22,7 @@ typedef struct {
     const uint8_t *characters;  /* string columns: the bytes; `values` are the offsets */
     const uint8_t *table;       /* dictionary columns: 256 codes, one for each index */
     int64_t table_size;
+    int64_t bits;               /* a row of values takes */
     int64_t offset;             /* rows to skip in values and valid */
     const struct popstrat_labels *labels;
 } popstrat_column;
@@ -51,6 +52,7 @@ typedef struct {
     const double *doubles;
     const popstrat_column *columns;
     const popstrat_output *outputs;
+    int stream; /* outputs far larger than the caches: write past them */
     /* register files, owned by the call */
     uint64_t *planes;
     uint8_t *bytes;

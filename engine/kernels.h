@@ -169,6 +169,24 @@ POPSTRAT_RANGE(f32, float)
 POPSTRAT_RANGE(f64, double)
 #undef POPSTRAT_RANGE
 
+/* Where valid, and inside or not; returns how many are valid and not inside. The last word counts its rows only. */
+static inline int64_t FN(split)(uint64_t *restrict ok, uint64_t *restrict bad, const uint64_t *restrict inside,
+                                int64_t rows) {
+    const int64_t words = (rows + 63) / 64;
+    uint64_t any = 0;
+    if (rows % 64) ok[words - 1] &= (UINT64_C(1) << (rows % 64)) - 1;
+    for (int64_t w = 0; w < words; w++) {
+        const uint64_t v = ok[w], in = inside[w];
+        ok[w] = v & in;
+        bad[w] = v & ~in;
+        any |= v & ~in;
+    }
+    int64_t n = 0;
+    if (any) /* implausible values are rare */
+        for (int64_t w = 0; w < words; w++) n += __builtin_popcountll(bad[w]);
+    return n;
+}
+
 /* A predicate of one or two doubles (registers, so whole words) or int32 columns. */
 #define POPSTRAT_TEST(name, T, predicate)                                                                              \
     static void FN(name)(uint64_t *out, const T *x, const T *y, int64_t rows) {                                       \
@@ -219,6 +237,13 @@ static void FN(load_bits)(uint64_t *out, const uint8_t *bitmap, int64_t first, i
     }
 }
 
+static void FN(load_valid)(uint64_t *out, const popstrat_column *c, int64_t start, int64_t rows) {
+    if (c->valid == NULL)
+        memset(out, 255, (size_t)(rows + 63) / 64 * 8);
+    else
+        FN(load_bits)(out, c->valid, c->offset + start, rows);
+}
+
 /* The last word keeps the bits beyond `rows` clear, so that output buffers hold nothing but answers. */
 static void FN(store_bits)(uint8_t *bitmap, const uint64_t *x, int64_t start, int64_t rows) {
     uint8_t *p = bitmap + (start >> 3);
@@ -235,10 +260,15 @@ static void FN(store_bits)(uint8_t *bitmap, const uint64_t *x, int64_t start, in
 static void FN(codes_i8)(uint8_t *out, const uint8_t *x, int64_t rows, const popstrat_column *c) {
     int64_t j = 0;
 #if LEVEL >= 4
-    if (c->table_size <= 16) {
-        const __m512i table = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)c->table));
-        for (; j + 64 <= rows; j += 64)
-            _mm512_storeu_si512((void *)(out + j), _mm512_shuffle_epi8(table, _mm512_loadu_si512((const void *)(x + j))));
+    if (c->table_size <= 32) {
+        const __m512i low = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)c->table));
+        const __m512i high = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(c->table + 16)));
+        for (; j + 64 <= rows; j += 64) {
+            const __m512i v = _mm512_loadu_si512((const void *)(x + j));
+            const __mmask64 upper = _mm512_test_epi8_mask(v, _mm512_set1_epi8(16));
+            _mm512_storeu_si512((void *)(out + j),
+                                _mm512_mask_shuffle_epi8(_mm512_shuffle_epi8(low, v), upper, high, v));
+        }
     }
 #elif LEVEL >= 2
     if (c->table_size <= 16) {
@@ -428,6 +458,31 @@ static void FN(masked_add)(double *out, const double *in, const popstrat_run *ru
     }
 }
 
+/* The table's entry for the number that the planes spell. */
+static void FN(lookup)(double *restrict out, const popstrat_run *run, const int32_t *planes, int64_t n,
+                       const int32_t *entries, int64_t count, int64_t words) {
+    double table[256] = {0};
+    for (int64_t k = 0; k < count; k++) table[k] = run->doubles[entries[k]];
+    for (int64_t w = 0; w < words; w++) {
+        uint8_t code[64];
+        FN(expand64)(code, run->planes, planes, n, w);
+#if LEVEL >= 4
+        if (count <= 32) {
+            const __m512d a = _mm512_loadu_pd(table), b = _mm512_loadu_pd(table + 8);
+            const __m512d c = _mm512_loadu_pd(table + 16), d = _mm512_loadu_pd(table + 24);
+            for (int v = 0; v < 8; v++) {
+                const __m512i at = _mm512_cvtepu8_epi64(_mm_loadl_epi64((const __m128i *)(code + 8 * v)));
+                const __mmask8 upper = _mm512_test_epi64_mask(at, _mm512_set1_epi64(16));
+                _mm512_storeu_pd(out + 64 * w + 8 * v, _mm512_mask_blend_pd(upper, _mm512_permutex2var_pd(a, at, b),
+                                                                            _mm512_permutex2var_pd(c, at, d)));
+            }
+            continue;
+        }
+#endif
+        for (int j = 0; j < 64; j++) out[64 * w + j] = table[code[j]];
+    }
+}
+
 static void FN(select_f64)(double *out, const uint64_t *mask, const double *a, const double *b, int64_t words) {
     for (int64_t w = 0; w < words; w++) {
 #if LEVEL >= 4
@@ -490,6 +545,14 @@ static void FN(select_f64)(double *out, const uint64_t *mask, const double *a, c
 #define RANGE_FLOATS(suffix, T)                                                                                        \
     FN(range_##suffix)(PLANE(at[1]), VALUES(T, at[2]), rows, (T)run->doubles[at[3]], (T)run->doubles[at[4]]);          \
     break;
+#define CHECK_COLUMN(suffix, T, constants)                                                                             \
+    {                                                                                                                 \
+        uint64_t inside[WORDS];                                                                                       \
+        FN(range_##suffix)(inside, VALUES(T, at[3]), rows, (T)run->constants[at[4]], (T)run->constants[at[5]]);        \
+        FN(load_valid)(PLANE(at[1]), COLUMN(at[3]), start, rows);                                                     \
+        run->counters[at[6]] += FN(split)(PLANE(at[1]), PLANE(at[2]), inside, rows);                                  \
+        break;                                                                                                        \
+    }
 #define TO_NUMBERS(T)                                                                                                  \
     {                                                                                                                 \
         double *out = NUMBERS(at[1]);                                                                                 \
@@ -545,12 +608,56 @@ static void FN(run_block)(const popstrat_run *run, int64_t start, int64_t rows) 
             memcpy(out, any, (size_t)words * 8);
             break;
         }
-        case OP_VALID: {
-            const popstrat_column *c = COLUMN(at[2]);
-            if (c->valid == NULL)
-                memset(PLANE(at[1]), 255, (size_t)words * 8);
-            else
-                FN(load_bits)(PLANE(at[1]), c->valid, c->offset + start, rows);
+        case OP_PREFETCH: {
+            /* the next block of this column, on its way while this block is worked on; beyond the end it is ignored */
+            const popstrat_column *c = COLUMN(at[1]);
+            const int64_t row = c->offset + start + BLOCK;
+            const uint8_t *p = c->values + (row * c->bits >> 3);
+            for (int64_t b = 0; b < (int64_t)BLOCK * c->bits / 8; b += 64) __builtin_prefetch(p + b, 0, 2);
+            if (c->valid != NULL)
+                for (int64_t b = 0; b < BLOCK / 8; b += 64) __builtin_prefetch(c->valid + (row >> 3) + b, 0, 2);
+            break;
+        }
+        case OP_VALID: FN(load_valid)(PLANE(at[1]), COLUMN(at[2]), start, rows); break;
+        case OP_FLAG: {
+            uint64_t *restrict out = PLANE(at[1]), valid[WORDS];
+            FN(load_bits)(out, COLUMN(at[2])->values, COLUMN(at[2])->offset + start, rows);
+            if (COLUMN(at[2])->valid != NULL) {
+                FN(load_valid)(valid, COLUMN(at[2]), start, rows);
+                for (int64_t w = 0; w < words; w++) out[w] &= valid[w];
+            }
+            break;
+        }
+        case OP_CHECK_I8: CHECK_COLUMN(i8, int8_t, integers)
+        case OP_CHECK_U8: CHECK_COLUMN(u8, uint8_t, integers)
+        case OP_CHECK_I16: CHECK_COLUMN(i16, int16_t, integers)
+        case OP_CHECK_I32: CHECK_COLUMN(i32, int32_t, integers)
+        case OP_CHECK_I64: CHECK_COLUMN(i64, int64_t, integers)
+        case OP_CHECK_F32: CHECK_COLUMN(f32, float, doubles)
+        case OP_CHECK_F64: CHECK_COLUMN(f64, double, doubles)
+        case OP_CHECK_DATE: {
+            uint64_t inside[WORDS], *low = PLANE(at[2]), *high = PLANE(at[3]);
+            const int32_t *x = VALUES(int32_t, at[4]), last = (int32_t)run->integers[at[6]];
+            FN(range_i32)(inside, x, rows, (int32_t)run->integers[at[5]], last);
+            FN(load_valid)(PLANE(at[1]), COLUMN(at[4]), start, rows);
+            const int64_t outside = FN(split)(PLANE(at[1]), low, inside, rows);
+            if (outside == 0) {
+                memset(high, 0, (size_t)words * 8);
+                break;
+            }
+            FN(range_i32)(inside, x, rows, INT32_MIN, last);
+            memcpy(high, low, (size_t)words * 8);
+            memcpy(low, PLANE(at[1]), (size_t)words * 8); /* kept while the two kinds of outside are told apart */
+            uint64_t *restrict ok = PLANE(at[1]);
+            memcpy(ok, high, (size_t)words * 8);
+            const int64_t late = FN(split)(ok, high, inside, rows); /* ok: too low; high: too high */
+            for (int64_t w = 0; w < words; w++) {
+                const uint64_t plausible = low[w];
+                low[w] = ok[w];
+                ok[w] = plausible;
+            }
+            run->counters[at[7]] += outside - late;
+            run->counters[at[8]] += late;
             break;
         }
         case OP_BITS: FN(load_bits)(PLANE(at[1]), COLUMN(at[2])->values, COLUMN(at[2])->offset + start, rows); break;
@@ -663,6 +770,10 @@ static void FN(run_block)(const popstrat_run *run, int64_t start, int64_t rows) 
         case OP_MIN: EACH_PAIR(x < y ? x : y)
         case OP_MAX: EACH_PAIR(x > y ? x : y)
         case OP_POW: EACH_PAIR(FN(pow1)(x, y))
+        case OP_LOOKUP:
+            FN(lookup)(NUMBERS(at[1]), run, run->arguments + at[2], at[3], run->arguments + at[4], at[5], words);
+            break;
+        case OP_ADD_SCALED: { const double k = run->doubles[at[4]]; EACH_PAIR(x + y * k) }
         case OP_ADDK: { const double k = run->doubles[at[3]]; EACH_NUMBER(x + k) }
         case OP_MULK: { const double k = run->doubles[at[3]]; EACH_NUMBER(x * k) }
         case OP_DIVK: { const double k = run->doubles[at[3]]; EACH_NUMBER(x / k) }
@@ -726,6 +837,9 @@ static void FN(run_block)(const popstrat_run *run, int64_t start, int64_t rows) 
             for (int64_t t = 0; t < at[3]; t++) {
                 const uint64_t *x = PLANE(run->arguments[at[2] + 2 * t]);
                 const uint64_t flag = UINT64_C(1) << run->arguments[at[2] + 2 * t + 1];
+                uint64_t any = 0;
+                for (int64_t w = 0; w < words; w++) any |= x[w];
+                if (any == 0) continue;
                 for (int64_t w = 0; w < words; w++)
                     for (uint64_t m = x[w]; m; m &= m - 1) {
                         int64_t j = 64 * w + __builtin_ctzll(m);
@@ -775,4 +889,5 @@ static void FN(run_block)(const popstrat_run *run, int64_t start, int64_t rows) 
 #undef EACH_PAIR
 #undef RANGE_COLUMN
 #undef RANGE_FLOATS
+#undef CHECK_COLUMN
 #undef TO_NUMBERS

@@ -6,7 +6,10 @@
  *   i         index of an integer constant                  k   index of a double constant
  *   l m       (start, count) in the argument list: bit planes / pairs of (bit plane, double constant)
  *   p         (start, count): pairs of (bit plane, bit number)
- *   t         (start, count) in the argument list: a table of int32
+ *   t q       (start, count) in the argument list: a table of int32 / of indices of double constants
+ *
+ * Names: RANGE lo <= x <= hi; CHECK the same where valid, as two planes (plausible; valid but not), the second counted;
+ * CHECK_DATE with one plane each for too low and too high; FLAG set and valid.
  */
 #ifndef POPSTRAT_OPS_H
 #define POPSTRAT_OPS_H
@@ -16,9 +19,11 @@
     X(ZERO, "B") X(ONES, "B") X(NOT, "Bb") X(AND, "Bbb") X(OR, "Bbb") X(ANDNOT, "Bbb") X(XOR, "Bbb")                  \
     X(FULLADD, "BBbbb") X(HALFADD, "BBbb") X(ANY, "Bl")                                                               \
     /* input columns to planes and registers */                                                                       \
-    X(VALID, "Bc") X(BITS, "Bc")                                                                                      \
+    X(PREFETCH, "c") X(VALID, "Bc") X(BITS, "Bc") X(FLAG, "Bc")                                                                                      \
     X(RANGE_I8, "Bcii") X(RANGE_U8, "Bcii") X(RANGE_I16, "Bcii") X(RANGE_I32, "Bcii") X(RANGE_I64, "Bcii")            \
     X(RANGE_F32, "Bckk") X(RANGE_F64, "Bckk") X(LESS_I32, "Bcc")                                                      \
+    X(CHECK_I8, "BBciin") X(CHECK_U8, "BBciin") X(CHECK_I16, "BBciin") X(CHECK_I32, "BBciin") X(CHECK_I64, "BBciin")  \
+    X(CHECK_F32, "BBckkn") X(CHECK_F64, "BBckkn") X(CHECK_DATE, "BBBciinn")                                                      \
     X(F64_I8, "Fc") X(F64_U8, "Fc") X(F64_I16, "Fc") X(F64_I32, "Fc") X(F64_I64, "Fc") X(F64_F32, "Fc")               \
     X(F64_F64, "Fc")                                                                                                  \
     X(CODES_I8, "Uc") X(CODES_I16, "Uc") X(CODES_I32, "Uc") X(CODES_STR32, "Uc") X(CODES_STR64, "Uc")                 \
@@ -29,9 +34,9 @@
     /* 16-bit integers */                                                                                             \
     X(SHORT_NUM, "Hf") X(SELECT_SHORT, "Hbhh")                                                                        \
     /* doubles */                                                                                                     \
-    X(NUM_SHORT, "Fh") X(NUM_PLANES, "Fl") X(FILL, "Fk") X(SELECT, "Fbff") X(MASKED_ADD, "Ffm")                       \
+    X(NUM_SHORT, "Fh") X(NUM_PLANES, "Fl") X(FILL, "Fk") X(SELECT, "Fbff") X(MASKED_ADD, "Ffm") X(LOOKUP, "Flq")                       \
     X(ADD, "Fff") X(SUB, "Fff") X(MUL, "Fff") X(DIV, "Fff") X(MIN, "Fff") X(MAX, "Fff") X(POW, "Fff")                 \
-    X(ADDK, "Ffk") X(MULK, "Ffk") X(DIVK, "Ffk") X(MINK, "Ffk") X(MAXK, "Ffk") X(RSUBK, "Ffk") X(RDIVK, "Ffk")        \
+    X(ADDK, "Ffk") X(MULK, "Ffk") X(DIVK, "Ffk") X(MINK, "Ffk") X(MAXK, "Ffk") X(RSUBK, "Ffk") X(RDIVK, "Ffk") X(ADD_SCALED, "Fffk")        \
     X(POWK, "Ffk") X(ROUND, "Ffk")                                                                                    \
     X(SINGLE, "Ff") X(NEG, "Ff") X(ABS, "Ff") X(SQRT, "Ff") X(FLOOR, "Ff") X(EXP, "Ff") X(LN, "Ff")                                   \
     /* outputs and counters */                                                                                        \

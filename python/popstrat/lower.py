@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from popstrat import quality
 from popstrat.dates import days, latest_birth_for
-from popstrat.engine import OPERATIONS, Program
+from popstrat.engine import INSTRUCTION_WIDTH, OPERATIONS, Program
 from popstrat.lang import nodes as n
 from popstrat.lang.values import calculate, compare
 from popstrat.pack import Definition, Resolved
@@ -33,6 +33,7 @@ FALSE: Plane = (-1, False)
 TRUE: Plane = (-1, True)
 _MOST_CASES = 24  # beyond this many constants, a finite-valued number is put into a register
 
+_EXCHANGED: dict[str, Any] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 _INTEGER_RANGE = {
     "i8": (-(2**7), 2**7 - 1), "u8": (0, 2**8 - 1), "i16": (-(2**15), 2**15 - 1),
     "i32": (-(2**31), 2**31 - 1), "i64": (-(2**63), 2**63 - 1), "short": (-(2**15), 2**15 - 1),
@@ -173,7 +174,8 @@ class Number:
     """A number: how it is held, where it is not null, and where it must lie.
 
     One of: `column` (read in place), `short` (16-bit register), `planes` (a small count), `cases` (exclusive planes
-    with a constant each; rows in none are null), `register` (doubles).
+    with a constant each; rows in none are null), `pieces` (exclusive planes with a number each; rows in none are
+    null), `register` (doubles).
     """
 
     ok: Plane
@@ -182,6 +184,7 @@ class Number:
     short: int | None = None
     planes: list[Plane] | None = None
     cases: list[tuple[Plane, float | int]] | None = None
+    pieces: list[tuple[Plane, Number]] | None = None
     register: int | None = None
 
 
@@ -228,6 +231,8 @@ class Lowering:
         self.columns: list[str] = []
         self.reasons = quality.reasons(self.schema)
         self.bad: dict[tuple[str, str], Plane] = {}
+        self.counters = 0
+        self.counted: dict[tuple[str, str], int] = {}  # (column, reason) → counter, where checking counts as it goes
         self.newest: dict[str, Plane] = {}
         self._ok: dict[str, Plane] = {}
         self._true: dict[int, Plane] = {}
@@ -260,15 +265,17 @@ class Lowering:
             self._ok[name] = self._check(name) if self.present(name) else FALSE
         return self._ok[name]
 
+    def counter(self) -> int:
+        """The number of a new counter."""
+        self.counters += 1
+        return self.counters - 1
+
     def _check(self, name: str) -> Plane:
         e, column, index, kind = self.e, self.schema[name], self.index(name), self.kinds[name]
-        valid = e.plane("VALID", index)
         if column.type == "bool":
-            if kind == "bits":
-                return valid
-            inside = self.in_range(name, 0, 1)
-            return self.note(name, quality.FLAG_REASON, valid, inside)
+            return e.plane("VALID", index) if kind == "bits" else self.check_range(name, quality.FLAG_REASON, 0, 1)
         if column.type == "category":
+            valid = e.plane("VALID", index)
             codes = self.codes(name)
             missing = e.plane("RANGE_CODE", codes, 254, 254)
             known = e.plane("RANGE_CODE", codes, 0, len(column.labels) - 1)
@@ -279,10 +286,13 @@ class Lowering:
             if born:
                 oldest = max(c.maximum or 0 for c in self.schema if c.completed_years_since == name)
                 earliest = max(earliest, latest_birth_for(int(oldest) + 1, self.as_of) + dt.timedelta(days=1))
-            past = e.plane("RANGE_I32", index, -(2**31), days(self.as_of))
-            late = e.plane("RANGE_I32", index, days(earliest), 2**31 - 1)
-            ok = self.note(name, quality.FUTURE_REASON, valid, past)
-            ok = self.note(name, quality.early_reason(column, self.schema), ok, late)
+            reasons = (quality.early_reason(column, self.schema), quality.FUTURE_REASON)
+            counters = tuple(self.counter() for _ in reasons)
+            found, *outside = e.emit("CHECK_DATE", index, days(earliest), days(self.as_of), *counters)
+            for reason, value, counter in zip(reasons, outside, counters, strict=True):
+                self.bad[name, reason] = (value, False)
+                self.counted[name, reason] = counter
+            ok = (found, False)
             birth = next((c.completed_years_since for c in self.schema if c.completed_years_since), None)
             if not born and birth and self.present(birth):
                 before = e.both(e.plane("LESS_I32", index, self.index(birth)), self.ok(birth))
@@ -293,7 +303,21 @@ class Lowering:
         low, high = self.bounds(column)
         if kind in ("f32", "f64") and not (math.isfinite(low) and math.isfinite(high)):
             low, high = max(low, -1.7976931348623157e308), min(high, 1.7976931348623157e308)
-        return self.note(name, quality.range_reason(column), valid, self.in_range(name, low, high))
+        return self.check_range(name, quality.range_reason(column), low, high)
+
+    def check_range(self, name: str, reason: str, low: float, high: float) -> Plane:
+        """Rows that are valid and within the range; those valid and not are counted under the reason."""
+        e, kind, index = self.e, self.kinds[name], self.index(name)
+        limits: tuple[float, float] = (float(low), float(high))
+        if kind in _INTEGER_RANGE:
+            least, most = _INTEGER_RANGE[kind]
+            limits = max(least, math.ceil(max(low, -1e300))), min(most, math.floor(min(high, 1e300)))
+            if limits == (least, most):
+                return e.plane("VALID", index)
+        counter = self.counter()
+        ok, bad = e.emit(f"CHECK_{kind.upper()}", index, *limits, counter)
+        self.bad[name, reason], self.counted[name, reason] = (bad, False), counter
+        return (ok, False)
 
     def note(self, name: str, reason: str, valid: Plane, inside: Plane) -> Plane:
         """Rows that are valid and inside; those valid and not are counted under the reason."""
@@ -326,10 +350,9 @@ class Lowering:
         """Where a flag is set; null, absent and implausible are not."""
         if not self.present(name):
             return FALSE
-        ok = self.ok(name)
         if self.kinds[name] == "bits":
-            return self.e.both(self.e.plane("BITS", self.index(name)), ok)
-        return self.e.both(self.in_range(name, 1, 1), ok)
+            return self.e.plane("FLAG", self.index(name))
+        return self.e.both(self.in_range(name, 1, 1), self.ok(name))
 
     # -- conditions -------------------------------------------------------------------------------------------------
 
@@ -449,28 +472,20 @@ class Lowering:
     def compare(self, node: n.Compare) -> tuple[Plane, Plane]:
         """(true, known) of a comparison of numbers or dates."""
         e, single = self.e, self.single(node.left) or self.single(node.right)
-        a, b = self.number(node.left), self.number(node.right)
+        a, b, sign = self.number(node.left), self.number(node.right), node.op
         ok = e.both(a.ok, b.ok)
-        sign = node.op
         if b.cases is None and a.cases is not None:
-            a, b = b, a
-            sign = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}.get(sign, sign)  # type: ignore[assignment]
+            a, b, sign = b, a, _EXCHANGED[sign]
         if b.cases is not None:
             hits = [e.both(mask, self.against(a, sign, constant, single)) for mask, constant in b.cases]
             return e.both(ok, e.any(hits)), ok
-        if sign in (">", "<="):  # as < with the sides exchanged, negated for <=
-            less = self.less(b, a, single)
-        else:
-            less = self.less(a, b, single) if sign in ("<", ">=") else FALSE
-        match sign:
-            case "<" | ">":
-                truth = less
-            case ">=" | "<=":
-                truth = invert(less)
-            case _:
-                equal = e.plane("EQUAL_NUM", self.doubles(a, single), self.doubles(b, single))
-                truth = equal if sign == "==" else invert(equal)
-        return e.both(ok, truth), ok
+        if sign in ("==", "!="):
+            equal = e.plane("EQUAL_NUM", self.doubles(a, single), self.doubles(b, single))
+            return e.both(ok, equal if sign == "==" else invert(equal)), ok
+        if sign in (">", "<="):  # as < and >= with the sides exchanged
+            a, b = b, a
+        less = self.less(a, b, single)
+        return e.both(ok, less if sign in ("<", ">") else invert(less)), ok
 
     def less(self, a: Number, b: Number, single: bool) -> Plane:
         if a.column and b.column and a.column[1] == b.column[1] == "i32":
@@ -479,29 +494,30 @@ class Lowering:
 
     def against(self, a: Number, sign: str, constant: float, single: bool) -> Plane:
         """`a sign constant`, saying nothing of rows where `a` is null."""
+        e = self.e
+        if a.pieces is not None:
+            return e.any([e.both(m, self.against(part, sign, constant, single)) for m, part in a.pieces])
         if single:
             with np.errstate(over="ignore"):
                 constant = float(np.float32(constant))
         if a.cases is not None:
-            hits = [m for m, value in a.cases if compare(sign, float(np.float32(value)) if single else value, constant)]
-            return self.e.any(hits)
-        if sign in ("!=",):
+            return e.any([m for m, v in a.cases if compare(sign, float(np.float32(v)) if single else v, constant)])
+        if sign == "!=":
             return invert(self.against(a, "==", constant, single))
         if a.planes is not None:
             least, most = _integers(sign, constant, 0, (1 << len(a.planes)) - 1)
-            return self.e.both(self.e.at_least(a.planes, least), invert(self.e.at_least(a.planes, most + 1)))
+            return e.both(e.at_least(a.planes, least), invert(e.at_least(a.planes, most + 1)))
         if a.short is not None:
             least, most = _integers(sign, constant, *_INTEGER_RANGE["short"])
-            return FALSE if least > most else self.e.plane("RANGE_SHORT", a.short, least, most)
-        if a.column is not None:
+            return FALSE if least > most else e.plane("RANGE_SHORT", a.short, least, most)
+        if a.column is not None and not (single and a.column[1] in ("i32", "i64", "f64")):
             kind = a.column[1]
             if kind in _INTEGER_RANGE:
                 least, most = _integers(sign, constant, *_INTEGER_RANGE[kind])
                 return FALSE if least > most else self._column_range(a.column, least, most)
-            step = np.float32 if kind == "f32" else np.float64
-            return self._column_range(a.column, *_reals(sign, constant, step))
+            return self._column_range(a.column, *_reals(sign, constant, np.float32 if kind == "f32" else np.float64))
         low, high = _reals(sign, constant, np.float32 if single else np.float64)
-        return self.e.plane("RANGE_NUM", self.doubles(a, single), low, high)
+        return e.plane("RANGE_NUM", self.doubles(a, single), low, high)
 
     def _column_range(self, column: tuple[int, str], low: float, high: float) -> Plane:
         return self.in_range(self.columns[column[0]], low, high)
@@ -587,55 +603,46 @@ class Lowering:
 
     def restrict(self, number: Number, rows: Plane) -> Number:
         """The same number, null outside the rows."""
+        e = self.e
+        ok = e.both(number.ok, rows)
         if number.cases is not None:
-            kept = [(self.e.both(m, rows), v) for m, v in number.cases]
-            return Number(self.e.both(number.ok, rows), number.interval, cases=[c for c in kept if c[0] != FALSE])
-        return Number(
-            self.e.both(number.ok, rows),
-            number.interval,
-            number.column,
-            number.short,
-            number.planes,
-            None,
-            number.register,
-        )
+            return replace(number, ok=ok, cases=[(c, v) for m, v in number.cases if (c := e.both(m, rows)) != FALSE])
+        if number.pieces is not None:
+            return replace(number, ok=ok, pieces=[(e.both(m, rows), part) for m, part in number.pieces])
+        return replace(number, ok=ok)
 
     def number_cases(self, node: n.Cases) -> Number:
-        e = self.e
-        parts = [(mask, self.number(value)) for mask, value in self.branches(node) if mask != FALSE]
-        ok = e.any([e.both(mask, number.ok) for mask, number in parts])
-        interval = _hull(number.interval for _, number in parts if number.ok != FALSE)
-        if all(number.cases is not None for _, number in parts):
-            return Number(
-                ok,
-                interval,
-                cases=self.merge_cases([(e.both(m, c), v) for m, number in parts for c, v in number.cases or ()]),
-            )
-        out = self.doubles(parts[-1][1])
-        for mask, number in reversed(parts[:-1]):
-            if number.ok != FALSE:
-                out = e.value("SELECT", e.register(mask), self.doubles(number), out)
-        return Number(ok, interval, register=out)
-
-    def merge_cases(self, cases: Iterable[tuple[Plane, float | int]]) -> list[tuple[Plane, float | int]]:
-        """Cases of one constant joined; empty ones left out."""
-        by_value: dict[tuple[type, float | int], list[Plane]] = {}
-        for mask, value in cases:
-            if mask != FALSE:
-                by_value.setdefault((type(value), value), []).append(mask)
-        return [(self.e.any(masks), value) for (_, value), masks in by_value.items()]
+        return self.join([(m, part) for mask, v in self.branches(node) for m, part in self.split(self.number(v), mask)])
 
     def number_coalesce(self, a: Number, b: Number) -> Number:
-        e = self.e
-        if a.ok == TRUE or b.ok == FALSE:
-            return a
-        if a.ok == FALSE:
-            return b
-        ok, interval = e.either(a.ok, b.ok), _hull([a.interval, b.interval])
-        if a.cases is not None and b.cases is not None:
-            rest = [(e.both(m, invert(a.ok)), v) for m, v in b.cases]
-            return Number(ok, interval, cases=self.merge_cases([*a.cases, *rest]))
-        return Number(ok, interval, register=e.value("SELECT", e.register(a.ok), self.doubles(a), self.doubles(b)))
+        return self.join([*self.split(a, TRUE), *self.split(b, invert(a.ok))])
+
+    def split(self, number: Number, rows: Plane) -> list[tuple[Plane, Number]]:
+        """A number as exclusive pieces that are not null, within the rows."""
+        if number.cases is not None:
+            pieces = [(m, Number(TRUE, Interval(v, v), cases=[(TRUE, v)])) for m, v in number.cases]
+        else:
+            pieces = number.pieces if number.pieces is not None else [(number.ok, number)]
+        return [(mask, part) for m, part in pieces if (mask := self.e.both(rows, m)) != FALSE]
+
+    def join(self, pieces: list[tuple[Plane, Number]]) -> Number:
+        """One number of exclusive pieces: constants stay constants, others are put together only where they must be."""
+        ok = self.e.any([m for m, _ in pieces])
+        interval = _hull(part.interval for _, part in pieces)
+        constants: dict[tuple[type, float | int], list[Plane]] = {}
+        others = []
+        for mask, part in pieces:
+            value = _constant(part)
+            if value is None:
+                others.append((mask, part))
+            else:
+                constants.setdefault((type(value), value), []).append(mask)
+        cases = [(self.e.any(masks), value) for (_, value), masks in constants.items()]
+        if not others:
+            return Number(ok, interval, cases=cases)
+        fixed = [(m, Number(TRUE, Interval(v, v), cases=[(TRUE, v)])) for m, v in cases]
+        joined = Number(ok, interval, pieces=[*others, *fixed])
+        return joined if len(others) <= _MOST_CASES else Number(ok, interval, register=self.doubles(joined))
 
     def doubles(self, number: Number, single: bool = False) -> int:
         """The number in a register of doubles; rows where it is null hold rubbish."""
@@ -648,15 +655,27 @@ class Lowering:
             out = e.value("NUM_SHORT", number.short)
         elif number.planes is not None:
             out = e.value("NUM_PLANES", tuple(e.register(p) for p in number.planes))
-        elif number.cases is not None and len(number.cases) == 1:
-            out = e.value("FILL", float(number.cases[0][1]))
+        elif number.pieces is not None:
+            parts = list(number.pieces)
+            out = self.doubles(parts.pop()[1])
+            for mask, part in reversed(parts):
+                out = e.value("SELECT", e.register(mask), self.doubles(part), out)
         else:
-            # exclusive planes: zero plus the one constant that applies is that constant
-            pairs = tuple((e.register(m), float(v)) for m, v in number.cases or ())
-            out = e.value("MASKED_ADD", e.value("FILL", 0.0), pairs) if pairs else e.value("FILL", 0.0)
+            out = self.constants(number.cases or [])
         if single and not (number.column is not None and number.column[1] == "f32"):
             out = e.value("SINGLE", out)
         return out
+
+    def constants(self, cases: list[tuple[Plane, float | int]]) -> int:
+        """A register that holds, on each exclusive plane, its constant."""
+        e = self.e
+        if len(cases) <= 1:
+            return e.value("FILL", float(cases[0][1]) if cases else 0.0)
+        if len(cases) <= 3 or len(cases) > 255:  # zero plus the one constant that applies is that constant
+            return e.value("MASKED_ADD", e.value("FILL", 0.0), tuple((e.register(m), float(v)) for m, v in cases))
+        bits = len(cases).bit_length()
+        code = [e.any([m for k, (m, _) in enumerate(cases, 1) if k >> bit & 1]) for bit in range(bits)]
+        return e.value("LOOKUP", tuple(e.register(p) for p in code), (0.0, *(float(v) for _, v in cases)))
 
     def calculation(self, node: n.Arithmetic | n.Call) -> Number:
         parts = list(node.children())
@@ -691,10 +710,9 @@ class Lowering:
                 if (mask := self.e.both(known, case)) != FALSE
             ]
         found = [(mask, calculate(node, values)) for mask, values in combined]
-        cases = self.merge_cases([(mask, value) for mask, value in found if value is not None])
-        values = [v for _, v in cases]
-        interval = Interval(min(values), max(values)) if values else Interval(0, 0)
-        return Number(self.e.any([m for m, _ in cases]), interval, cases=cases)
+        return self.join(
+            [(mask, Number(TRUE, Interval(v, v), cases=[(TRUE, v)])) for mask, v in found if v is not None]
+        )
 
     def _apply(self, name: str, numbers: list[Number], ok: Plane) -> Number:
         """One operation in registers; a result that may not be finite is checked, and null where it is not."""
@@ -767,7 +785,7 @@ class Lowering:
             flush()
             number = self.number(term)
             ok = e.both(ok, number.ok)
-            total = e.value("ADD", total, e.value("MULK", self.doubles(number), weight))
+            total = e.value("ADD_SCALED", total, self.doubles(number), weight)
             part = _interval("*", number.interval, Interval(weight, weight))
             low, high = low + part.low, high + part.high
         flush()
@@ -829,33 +847,26 @@ class Lowering:
     def compile(self, outputs: Sequence[Definition], check: Iterable[str] = (), flags: bool = True) -> Compiled:
         """The program that writes the outputs, and checks the columns named in `check` besides those it uses."""
         written: list[Output] = []
-        counters = 0
-
-        def counter() -> int:
-            nonlocal counters
-            counters += 1
-            return counters - 1
-
         for definition in outputs:
-            written.append(self.write(definition, len(written), counter))
+            written.append(self.write(definition, len(written)))
         for name in check:
             self.ok(name)
-        counted: dict[tuple[str, str], int] = {}
         if flags:
             pairs = tuple((self.e.register(p), self.reasons[key].bit) for key, p in self.bad.items())
             self.e.emit("OUT_FLAGS", len(written), pairs)
             written.append(Output("quality_flags", "flags", False, None))
         for key, plane in self.bad.items():
-            counted[key] = counter()
-            self.e.emit("COUNT", counted[key], self.e.register(plane))
+            if key not in self.counted:
+                self.counted[key] = self.counter()
+                self.e.emit("COUNT", self.counted[key], self.e.register(plane))
         newest: dict[str, int] = {}
         for name, plane in self.newest.items():
-            newest[name] = counter()
+            newest[name] = self.counter()
             self.e.emit("NEWEST", newest[name], self.index(name), self.e.register(plane))
-        program = assemble(self.e, [self.kinds[c] for c in self.columns], [o.kind for o in written], counters)
-        return Compiled(program, list(self.columns), written, counted, newest)
+        program = assemble(self.e, [self.kinds[c] for c in self.columns], [o.kind for o in written], self.counters)
+        return Compiled(program, list(self.columns), written, self.counted, newest)
 
-    def write(self, definition: Definition, place: int, counter: Callable[[], int]) -> Output:
+    def write(self, definition: Definition, place: int) -> Output:
         """Emit the writing and counting of one output column."""
         e, node = self.e, definition.node
         assert definition.output is not None
@@ -863,7 +874,7 @@ class Lowering:
 
         def tally(label: str, plane: Plane) -> None:
             if plane != FALSE:
-                out.counters[label] = counter()
+                out.counters[label] = self.counter()
                 e.emit("COUNT", out.counters[label], e.register(plane))
 
         if node.type.kind == "bool":
@@ -1015,6 +1026,7 @@ def assemble(e: Emitter, column_kinds: list[str], output_kinds: list[str], count
     used = dict.fromkeys("buhf", 0)
     where: dict[int, int] = {}
     code: list[list[int]] = []
+    touched: set[int] = set()
     arguments: list[int] = []
     integers: dict[int, int] = {}
     doubles: dict[tuple[float, float], int] = {}
@@ -1036,6 +1048,10 @@ def assemble(e: Emitter, column_kinds: list[str], output_kinds: list[str], count
                 used[kind] += 1
         row = [OPERATIONS[name][0], *(where[v] for v in results)]
         for letter, operand in zip(_operand_letters(name), operands, strict=True):
+            if letter == "c" and operand not in touched:  # its next block is fetched while this one is worked on
+                touched.add(operand)
+                code.append([OPERATIONS["PREFETCH"][0], operand, *[0] * (INSTRUCTION_WIDTH - 2)])
+        for letter, operand in zip(_operand_letters(name), operands, strict=True):
             match letter:
                 case "i":
                     row.append(integers.setdefault(operand, len(integers)))
@@ -1049,18 +1065,20 @@ def assemble(e: Emitter, column_kinds: list[str], output_kinds: list[str], count
                     row += [*listed([x for v, bit in operand for x in (where[v], bit)]), len(operand)]
                 case "t":
                     row += [*listed(operand), len(operand)]
+                case "q":
+                    row += [*listed([constant(x) for x in operand]), len(operand)]
                 case "c" | "o" | "n":
                     row.append(operand)
                 case _:
                     row.append(where[operand])
-        code.append(row + [0] * (8 - len(row)))
+        code.append(row + [0] * (INSTRUCTION_WIDTH - len(row)))
         # a register is given back only after the operation that last reads it: none is both read and written
         for value in {*_values(name, operands), *results}:
             if last.get(value, -1) <= at:
                 free[e.classes[value]].append(where[value])
     return Program(
-        np.array(code, dtype=np.int32).reshape(-1, 8), arguments, list(integers), [x for x, _ in doubles],
-        column_kinds, output_kinds, used["b"], used["u"], used["h"], used["f"], counters,
+        np.array(code, dtype=np.int32).reshape(-1, INSTRUCTION_WIDTH), arguments, list(integers),
+        [x for x, _ in doubles], column_kinds, output_kinds, used["b"], used["u"], used["h"], used["f"], counters,
     )  # fmt: skip
 
 
