@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,14 +30,13 @@ from popstrat.io.sources import BATCH_ROWS
 from popstrat.mapping import NO_MAP, ColumnMap, MapPlan
 from popstrat.record import Record
 from popstrat.schema import Column, patient_schema
-
-if TYPE_CHECKING:
-    from popstrat.scorer import BoundScorer, Scorer, Tally
+from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, BoundScorer, Scorer, Tally
 
 Progress = Callable[[int, int | None], None]
 """Called with the rows done so far and the rows in all (None where that is not known)."""
 
 ID = "patient_id"
+KEYS = (*KEY_COLUMNS, *PLACE_COLUMNS)
 _AHEAD, _BEHIND = 3, 3
 
 
@@ -88,12 +87,11 @@ def run_score(
     source, files = run.open(inputs)
     check_target(output, [f.path for f in source.files])
     schema = _agreed_schema(files)
-    keys = [n for n in schema.names if all(n in f.plan.schema(f.source.schema).names for f in files)]
     record_path = output.with_name(output.name + ".run.json")
     with Outputs() as outputs:
         partial = outputs.add(output)
         record_partial = outputs.add(record_path)
-        sink = open_sink(partial, schema, form=output.suffix, keys=keys, encoding=encoding)
+        sink = open_sink(partial, schema, form=output.suffix, keys=KEYS, encoding=encoding)
         try:
             with WriteBehind(sink.write, _BEHIND) as writer:
                 run.over(files, writer.put, progress, output.parent)
@@ -151,8 +149,6 @@ class _Run:
         *,
         check_only: bool = False,
     ) -> None:
-        from popstrat.scorer import Tally
-
         self.scorer, self.mapping, self.encoding = scorer, mapping, encoding
         self.threads = threads or _cores()
         self.batch_rows = batch_rows or int(os.environ.get("POPSTRAT_BATCH_ROWS", BATCH_ROWS))
@@ -233,8 +229,9 @@ class _Run:
                     if progress is not None:
                         progress(self.rows, total)
             self.seconds["read"] += batches.busy
-            for future in self.hashes:
+            for file, future in zip(files, self.hashes, strict=True):
                 future.result()
+                file.source.check_unchanged()
         except BaseException:
             self.ids.close()
             raise

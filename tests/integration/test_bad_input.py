@@ -18,7 +18,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
-from popstrat import synthetic
+from popstrat import record, synthetic
 from popstrat.cli import run
 
 AS_OF = "2026-06-30"
@@ -261,6 +261,22 @@ def test_the_wrong_encoding(refused: Refusal, people: pa.Table) -> None:
     path.write_bytes(path.read_text().encode("cp1252"))
     assert "is not in utf-8; see --encoding (row 1)" in refused("score", "in.csv", "-o", "out.csv")
     assert "'klingon' is not known" in refused("score", "in.csv", "-o", "out.csv", "--encoding", "klingon")
+
+
+def test_a_file_that_changes_while_it_is_read(
+    work: Path, people: pa.Table, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(people, "in.parquet")
+    real = record.hash_file
+
+    def touching(path: Path, stopped: Callable[[], bool]) -> str:
+        os.utime(path, ns=(1, 1))
+        return real(path, stopped)
+
+    monkeypatch.setattr(record, "hash_file", touching)
+    assert run(list(SCORE)) == 2
+    assert capsys.readouterr().err == "error: in.parquet: was changed while it was read\n"
+    assert [p.name for p in work.iterdir()] == ["in.parquet"]
 
 
 # -- the arguments ----------------------------------------------------------------------------------------------

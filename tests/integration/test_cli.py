@@ -236,6 +236,14 @@ def test_names_with_brackets_are_shown_as_they_are(work: Path, capsys: pytest.Ca
     assert "[red]out.csv" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
+def test_an_age_in_the_input_does_not_change_the_one_in_the_output(work: Path, people: pa.Table, suffix: str) -> None:
+    score("list.parquet", "-o", f"out{suffix}")
+    pq.write_table(people.append_column("age", pa.array([50] * ROWS)), "aged.parquet")
+    score("aged.parquet", "-o", f"again{suffix}")
+    assert Path(f"again{suffix}").read_bytes() == Path(f"out{suffix}").read_bytes()
+
+
 def test_an_output_is_replaced(work: Path) -> None:
     Path("out.csv").write_text("old")
     score("list.parquet", "-o", "out.csv")

@@ -351,6 +351,24 @@ def test_bytes_do_not_depend_on_how_rows_arrive(tmp_path: Path, suffix: str) -> 
         assert found.schema.field("cvrm_rag").type == pa.dictionary(pa.int8(), pa.string())
 
 
+@pytest.mark.parametrize("rows", [1, 7, 999, 1000])
+def test_arrow_files_hold_no_spare_bytes(tmp_path: Path, rows: int) -> None:
+    data = scored(rows).combine_chunks()
+    roomy = []
+    for column in data.columns[2:]:
+        # As an engine would make it: whole words, something beyond the end and something under the nulls.
+        plain = column.chunk(0)
+        codes = plain.indices if pa.types.is_dictionary(plain.type) else plain
+        valid, values = codes.buffers()
+        spare = pa.py_buffer(values.to_pybytes() + b"\x5a" * 16)
+        bits = None if valid is None else pa.py_buffer(valid.to_pybytes() + b"\xa5" * 8)
+        made = pa.Array.from_buffers(codes.type, rows, [bits, spare])
+        dictionary = pa.types.is_dictionary(plain.type)
+        roomy.append(pa.DictionaryArray.from_arrays(made, plain.dictionary) if dictionary else made)
+    other = pa.table([*data.columns[:2], *roomy], schema=data.schema)
+    assert put(other, tmp_path / "a.arrow", other.to_batches()) == put(data, tmp_path / "a.arrow", data.to_batches())
+
+
 @pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".csv"])
 def test_no_rows_make_a_whole_file(tmp_path: Path, suffix: str) -> None:
     data = scored(10).slice(0, 0)

@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO, Any, Literal, Self
 
+import numpy as np
 import pyarrow as pa
 
 from popstrat.errors import InputError
@@ -58,21 +59,19 @@ class Outputs:
 
     def commit(self, *, fsync: bool = False) -> None:
         """Give every file its name; if one cannot have it, none of them stays."""
-        done: list[Path] = []
         try:
             for partial, _ in self._pending if fsync else ():
                 with partial.open("rb") as file:
                     os.fsync(file.fileno())
-            while self._pending:
-                partial, target = self._pending[0]
+            for partial, target in self._pending:
                 partial.replace(target)
-                done.append(target)
-                del self._pending[0]
         except BaseException:
-            for target in done:
-                target.unlink(missing_ok=True)
+            for partial, target in self._pending:
+                if not partial.exists():  # it has its name already, but may not stay alone
+                    target.unlink(missing_ok=True)
             self.abort()
             raise
+        self._pending.clear()
 
     def abort(self) -> None:
         """Remove what was written; safe to call at any time."""
@@ -209,7 +208,8 @@ class ArrowSink(Sink):
         self._writer = pa.ipc.new_file(str(path), self.schema)
 
     def _write(self, batch: pa.RecordBatch) -> None:
-        self._writer.write_batch(batch)
+        # IPC writes buffers as they are, spare bytes and what lies under nulls included; a gather leaves neither.
+        self._writer.write_batch(batch.take(pa.array(np.arange(batch.num_rows, dtype=np.int32))))
 
     def _close(self) -> None:
         self._writer.close()

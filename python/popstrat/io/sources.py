@@ -50,7 +50,8 @@ class FileSource(ABC):
         self.name = str(path)
         self.schema: pa.Schema = pa.schema([])
         self.rows: int | None = None
-        self.bytes = path.stat().st_size
+        state = path.stat()
+        self.bytes, self._modified = state.st_size, state.st_mtime_ns
 
     @abstractmethod
     def batches(self, columns: Sequence[str], *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
@@ -58,6 +59,16 @@ class FileSource(ABC):
 
         Raises `InputError` naming the file, and for CSV the rows, if it turns out to be damaged.
         """
+
+    def check_unchanged(self) -> None:
+        """Raise `InputError` if the file is no longer the one that was opened."""
+        try:
+            state = self.path.stat()
+            same = (state.st_size, state.st_mtime_ns) == (self.bytes, self._modified)
+        except OSError:
+            same = False
+        if not same:
+            raise InputError("was changed while it was read", file=self.name)
 
     def _check_names(self) -> None:
         names = self.schema.names
