@@ -249,29 +249,37 @@ def packs_list(as_json: AsJson = False) -> None:
     if as_json:
         _print_json([{key: str(value) for key, value in pack.items()} for pack in packs])
         return
-    from popstrat.summary import pack_table
+    from popstrat.summary import print_packs
 
-    _console().print(pack_table(packs))
+    print_packs(packs, _console())
 
 
 @packs_app.command("show")
-def packs_show(name: Annotated[str, typer.Argument(metavar="NAME|FILE")]) -> None:
+def packs_show(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE")],
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", metavar="DATE", help="YYYY-MM-DD; the latest if not given.")
+    ] = None,
+) -> None:
     """Show every definition of a pack, with its source."""
+    date = None if as_of is None else parse_date(as_of)
     from popstrat.catalogue import show
 
-    show(name, _console())
+    show(name, _console(), date)
 
 
 @packs_app.command("check")
 def packs_check(file: Annotated[str, typer.Argument(metavar="FILE")], as_of: AsOf = None, quiet: Quiet = False) -> None:
-    """Check a pack: its text, types and dates."""
+    """Check a pack: its text, its types, every date on which a definition changes; warn of what is odd."""
     date = parse_date(as_of)
-    scorer = _scorer(file, date, Profile.DIRECT_CARE)
-    if not quiet:
-        known = scorer.pack_record
-        typer.echo(f"{known['id']} {known['version']}: {len(scorer.output_schema)} output columns, no fault found")
-        for notice in scorer.notices:
-            typer.echo(f"note: {notice}")
+    from popstrat.catalogue import check as check_pack
+    from popstrat.catalogue import examine
+
+    with _notices_aside():
+        if quiet:
+            examine(file, date)
+        else:
+            check_pack(file, _console(), date)
 
 
 @packs_app.command("diff")
@@ -319,14 +327,22 @@ def parse_date(text: str | None) -> dt.date:
 
 
 def _scorer(pack: str, as_of: dt.date, profile: Profile) -> Scorer:
+    from popstrat.scorer import Scorer
+
+    with _notices_aside():
+        return Scorer(pack, as_of, profile=profile.value)
+
+
+@contextlib.contextmanager
+def _notices_aside() -> Iterator[None]:
+    """Without Python's warnings of definitions: the record and the summary give them as notices."""
     import warnings
 
     from popstrat.errors import DefinitionWarning
-    from popstrat.scorer import Scorer
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DefinitionWarning)  # in the record's and the summary's notices
-        return Scorer(pack, as_of, profile=profile.value)
+        warnings.simplefilter("ignore", DefinitionWarning)
+        yield
 
 
 def _load_map(path: Path | None, scorer: Scorer) -> ColumnMap:

@@ -6,7 +6,7 @@ repeats what the words say.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,16 @@ _COLOURS = {"red": "red", "amber": "yellow", "green": "green"}
 
 def render(record: Record, titles: Mapping[str, str], output: Path | None, console: Console) -> None:
     """Print the summary of a run or a check. ``titles`` names the output columns in words."""
+    _print(console, lambda: _render(record, titles, output, console))
+
+
+def _print(console: Console, draw: Callable[[], None]) -> None:
+    """Draw on the console; off a terminal without the spaces that pad tables to their width."""
     if console.is_terminal:
-        _render(record, titles, output, console)
+        draw()
         return
     with console.capture() as captured:
-        _render(record, titles, output, console)
-    # Tables are padded to their width, which a log can do without.
+        draw()
     console.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
@@ -88,14 +92,15 @@ def _spaced(tables: Sequence[Table]) -> list[RenderableType]:
     return [Padding(table, (int(i > 0), 0, 0, 0)) for i, table in enumerate(tables)]
 
 
-def pack_table(packs: Iterable[Mapping[str, Any]]) -> Table:
-    """A table of packs."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("pack", "version", "title"):
-        table.add_column(heading, no_wrap=heading != "title")
+def print_packs(packs: Iterable[Mapping[str, Any]], console: Console) -> None:
+    """Print a table of packs."""
+    table = _table("pack", "version", "title")
+    for column in table.columns[1:]:
+        column.justify = "left"
+    table.columns[2].no_wrap = False
     for pack in packs:
         table.add_row(*(escape(str(pack.get(key, ""))) for key in ("id", "version", "title")))
-    return table
+    _print(console, lambda: console.print(table))
 
 
 def _group_tables(groups: Mapping[str, Mapping[str, int]], titles: Mapping[str, str], rows: int) -> list[Table]:
