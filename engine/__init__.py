@@ -17,6 +17,7 @@ from popstrat.engine._engine import (
     Frame,
     Labels,
     Program,
+    increasing,
     levels,
 )
 
@@ -31,5 +32,6 @@ __all__ = [
     "Frame",
     "Labels",
     "Program",
+    "increasing",
     "levels",
 ]

@@ -13,6 +13,7 @@ LEVELS: dict[str, int]
 OPERATIONS: dict[str, tuple[int, str]]
 
 def levels() -> list[str]: ...
+def increasing(values: Any, offset: int, rows: int) -> bool: ...
 
 class Program:
     code: NDArray[np.int32]

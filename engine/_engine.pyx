@@ -49,6 +49,7 @@ cdef extern from "interpreter.h" nogil:
         int64_t *counters
 
     int popstrat_best_level()
+    int popstrat_increasing(const int64_t *x, int64_t n)
     int popstrat_execute(popstrat_run *run, int level, int64_t start, int64_t stop, int64_t planes, int64_t bytes,
                          int64_t shorts, int64_t numbers)
 
@@ -77,6 +78,23 @@ OPERATIONS = {
     popstrat_op_names[i].decode(): (i, popstrat_op_signatures[i].decode()) for i in range(OP_END)
 }
 _BY_CODE = {code: (name, signature) for name, (code, signature) in OPERATIONS.items()}
+
+
+def increasing(values, int64_t offset, int64_t rows):
+    """Whether `rows` 64-bit integers of a buffer, from row `offset`, go strictly upwards. Releases the GIL."""
+    cdef Py_buffer view
+    cdef int found
+    if rows < 2:
+        return True
+    PyObject_GetBuffer(values, &view, PyBUF_SIMPLE)
+    try:
+        if offset < 0 or view.len < (offset + rows) * 8:
+            raise ValueError(f"a buffer of {view.len} bytes, where {(offset + rows) * 8} are needed")
+        with nogil:
+            found = popstrat_increasing(<const int64_t *>view.buf + offset, rows)
+    finally:
+        PyBuffer_Release(&view)
+    return bool(found)
 
 
 def levels():
@@ -292,7 +310,7 @@ cdef class Frame:
 
     def run(self, int64_t start, int64_t stop, level=None):
         """Run rows [start, stop); start a multiple of 64. Returns the counters (int64), which add up over calls,
-        save those of NEWEST, of which the largest counts. Releases the GIL; calls on disjoint rows may run at once."""
+        save those of NEWEST, of which the largest counts, and those of SUM, which are the bits of doubles. Releases the GIL; calls on disjoint rows may run at once."""
         cdef popstrat_run run
         cdef int chosen = popstrat_best_level()
         cdef int failed

@@ -133,6 +133,15 @@ static popstrat_block_function popstrat_block_for(int level) {
     return run_block_baseline;
 }
 
+static int popstrat_increasing(const int64_t *x, int64_t n) {
+#ifdef POPSTRAT_X86
+    const int level = popstrat_best_level();
+    if (level >= 4) return increasing_i64_avx512(x, n);
+    if (level >= 2) return increasing_i64_avx2(x, n);
+#endif
+    return increasing_i64_baseline(x, n);
+}
+
 static int64_t popstrat_round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 /* Run the program over rows [start, stop). `start` is a multiple of 64, so that no two calls share an output word.

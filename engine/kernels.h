@@ -324,6 +324,19 @@ POPSTRAT_STRINGS(str32, int32_t)
 POPSTRAT_STRINGS(str64, int64_t)
 #undef POPSTRAT_STRINGS
 
+/* Whether each value is above the one before it. */
+static int FN(increasing_i64)(const int64_t *x, int64_t n) {
+    int64_t i = 1;
+    for (; i + 512 <= n; i += 512) {
+        int64_t bad = 0;
+        for (int64_t j = i; j < i + 512; j++) bad |= x[j] <= x[j - 1];
+        if (bad) return 0;
+    }
+    for (; i < n; i++)
+        if (x[i] <= x[i - 1]) return 0;
+    return 1;
+}
+
 /* ---- doubles ----------------------------------------------------------------------------------------------------- */
 
 #define POPSTRAT_ROUNDER 6755399441055744.0 /* 1.5 * 2^52: adding it rounds to the nearest integer, ties to even */
@@ -871,6 +884,29 @@ static void FN(run_block)(const popstrat_run *run, int64_t start, int64_t rows) 
             for (int64_t j = rows / 64 * 64; j < rows; j++)
                 if ((mask[j >> 6] >> (j & 63) & 1) && x[j] > newest) newest = x[j];
             if (newest > before) run->counters[at[1]] = newest + (int64_t)NEWEST_SHIFT;
+            break;
+        }
+        case OP_SUM: {
+            /* eight running sums, so that every instruction set adds in the same order */
+            const double *x = NUMBERS(at[2]);
+            const uint64_t *mask = PLANE(at[3]);
+            double lane[8] = {0}, total;
+            for (int64_t w = 0; w < words; w++) {
+                const uint64_t m = w == rows / 64 ? mask[w] & ((UINT64_C(1) << (rows % 64)) - 1) : mask[w];
+#if LEVEL >= 4
+                __m512d sum = _mm512_loadu_pd(lane);
+                for (int v = 0; v < 8; v++) {
+                    const __mmask8 on = (__mmask8)(m >> (8 * v));
+                    sum = _mm512_add_pd(sum, _mm512_maskz_loadu_pd(on, x + 64 * w + 8 * v));
+                }
+                _mm512_storeu_pd(lane, sum);
+#else
+                for (int j = 0; j < 64; j++) lane[j & 7] += m >> j & 1 ? x[64 * w + j] : 0.0;
+#endif
+            }
+            memcpy(&total, run->counters + at[1], 8);
+            total += ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+            memcpy(run->counters + at[1], &total, 8);
             break;
         }
         case OP_END: break;

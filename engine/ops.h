@@ -9,7 +9,8 @@
  *   t q       (start, count) in the argument list: a table of int32 / of indices of double constants
  *
  * Names: RANGE lo <= x <= hi; CHECK the same where valid, as two planes (plausible; valid but not), the second counted;
- * CHECK_DATE with one plane each for too low and too high; FLAG set and valid.
+ * CHECK_DATE with one plane each for too low and too high; FLAG set and valid. A counter holds a whole number that adds up
+ * (COUNT), the largest value (NEWEST) or the bits of a double that adds up (SUM).
  */
 #ifndef POPSTRAT_OPS_H
 #define POPSTRAT_OPS_H
@@ -41,7 +42,7 @@
     X(SINGLE, "Ff") X(NEG, "Ff") X(ABS, "Ff") X(SQRT, "Ff") X(FLOOR, "Ff") X(EXP, "Ff") X(LN, "Ff")                                   \
     /* outputs and counters */                                                                                        \
     X(OUT_BITS, "ob") X(OUT_VALID, "ob") X(OUT_CODES, "ol") X(OUT_NUM, "ofb") X(OUT_SHORT, "ohb") X(OUT_FLAGS, "op")  \
-    X(COUNT, "nb") X(NEWEST, "ncb")
+    X(COUNT, "nb") X(NEWEST, "ncb") X(SUM, "nfb")
 
 enum popstrat_op {
 #define X(name, signature) OP_##name,

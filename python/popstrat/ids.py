@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from popstrat.engine import increasing
 from popstrat.errors import InputError
 
 U64 = npt.NDArray[np.uint64]
@@ -365,8 +366,8 @@ def _increasing(ids: pa.Array, order: str) -> bool:
     if len(ids) < 2:
         return True
     if pa.types.is_integer(ids.type):
-        values = np.asarray(ids)
-        return bool((values[1:] > values[:-1]).all())
+        ids = ids.cast(pa.int64())
+        return increasing(ids.buffers()[1], ids.offset, len(ids))
     before, after = ids.slice(0, len(ids) - 1), ids.slice(1)
     less = pc.less(before, after)
     if order == "shortlex":

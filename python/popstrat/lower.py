@@ -204,7 +204,9 @@ class Output:
     kind: str  # bits, codes, short, number, flags
     nullable: bool
     definition: Definition | None
-    counters: dict[str, int] = field(default_factory=dict)  # label → counter
+    counters: dict[str, int] = field(default_factory=dict)  # label → counter; of a number "" → how many are not null
+    total: int | None = None  # SUM counter of a number
+    total_planes: tuple[int, ...] = ()  # or one COUNT for each of its bit planes, lowest first
 
 
 @dataclass
@@ -907,22 +909,31 @@ class Lowering:
                 out.kind = "number"
                 e.emit("OUT_NUM", place, self.doubles(number), e.register(ok))
             tally("", ok)
+            if ok != FALSE and number.planes is not None:
+                out.total_planes = tuple(self.counter() for _ in number.planes)
+                for place_value, plane in zip(out.total_planes, number.planes, strict=True):
+                    e.emit("COUNT", place_value, e.register(e.both(plane, ok)))
+            elif ok != FALSE:
+                out.total = self.counter()
+                e.emit("SUM", out.total, self.doubles(number), e.register(ok))
         out.nullable = ok != TRUE
         if out.nullable:
             e.emit("OUT_VALID", place, e.register(ok))
         return out
 
 
+@cache
 def years_multiplier(as_of: dt.date, highest: int) -> tuple[int, int, int] | None:
     """(multiplier, addend, shift) with (days lived × multiplier + addend) >> shift the completed years, for every date
     of birth up to `highest` + 1 years before, in 32 bits; None where no such numbers exist (as-of dates whose century
     includes 1900-02-28 or 2100-02-28)."""
     shift = 25
-    lived = [(as_of - latest_birth_for(k, as_of)).days for k in range(1, highest + 2)]
+    years = np.arange(1, highest + 2, dtype=np.int64) << shift
+    lived = np.array([(as_of - latest_birth_for(k, as_of)).days for k in range(1, highest + 2)], dtype=np.int64)
     for multiplier in range(int(2**shift / 365.2425) - 16, int(2**shift / 365.2425) + 17):
-        least = max(0, *((k << shift) - d * multiplier for k, d in enumerate(lived, 1)))
-        most = min((k << shift) - (d - 1) * multiplier - 1 for k, d in enumerate(lived, 1))
-        if least <= most and lived[-1] * multiplier + least < 2**32:
+        least = max(0, int((years - lived * multiplier).max()))
+        most = int((years - (lived - 1) * multiplier).min()) - 1
+        if least <= most and int(lived[-1]) * multiplier + least < 2**32:
             return multiplier, least, shift
     return None
 
@@ -1082,6 +1093,7 @@ def assemble(e: Emitter, column_kinds: list[str], output_kinds: list[str], count
     )  # fmt: skip
 
 
+@cache
 def _operand_letters(name: str) -> str:
     return "".join(letter for letter in OPERATIONS[name][1] if not letter.isupper())
 

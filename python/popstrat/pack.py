@@ -22,7 +22,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
@@ -106,7 +106,7 @@ class Pack:
     sources: tuple[Source, ...]  # the pack's own file first, then what it extends
     schema: Schema
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Hash over the texts of the pack and of all that it extends."""
         return hashlib.sha256("\0".join(s.sha256 for s in self.sources).encode()).hexdigest()
@@ -171,6 +171,7 @@ def _spans(file: str, section: str) -> list[tuple[int, int]]:
 # -- loading -------------------------------------------------------------------------------------------------------
 
 
+@cache
 def builtin_packs() -> list[str]:
     """Names of the packs that ship with popstrat."""
     folder = resources.files("popstrat.packs")
@@ -181,7 +182,14 @@ def load_pack(name_or_path: str | Path | Pack) -> Pack:
     """A pack by built-in name or by the path of a TOML file. Raises `PackError`."""
     if isinstance(name_or_path, Pack):
         return name_or_path
+    if str(name_or_path) in builtin_packs():
+        return _load_builtin(str(name_or_path))
     return _load(str(name_or_path), None, ())
+
+
+@cache
+def _load_builtin(name: str) -> Pack:
+    return _load(name, None, ())
 
 
 def _read(name: str, beside: Path | None) -> tuple[Source, Path | None]:

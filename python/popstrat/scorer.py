@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, overload
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -243,7 +244,7 @@ class BoundScorer:
         for output, (values, valid) in zip(self.compiled.outputs, made, strict=True):
             array = self._array(output, rows, values, valid)
             columns.append(array)
-            self._count(output, array, counters, tally)
+            self._count(output, counters, tally)
         for (column, reason), counter in self.compiled.quality.items():
             if counters[counter]:
                 tally.quality.setdefault(column, {})[reason] = counters[counter]
@@ -310,7 +311,7 @@ class BoundScorer:
         fits = pc.and_(pc.greater_equal(whole, low), pc.less_equal(whole, high))
         return pc.if_else(fits, whole, pa.scalar(None, pa.float64())).cast(wanted)
 
-    def _count(self, output: Output, array: pa.Array, counters: Sequence[int], tally: Tally) -> None:
+    def _count(self, output: Output, counters: Sequence[int], tally: Tally) -> None:
         definition = output.definition
         if definition is None:
             return
@@ -321,7 +322,10 @@ class BoundScorer:
             }
         else:
             tally.counts[output.name] = counters[output.counters[""]] if "" in output.counters else 0
-            tally.sums[output.name] = float(pc.sum(array).as_py() or 0.0)
+            if output.total is not None:
+                tally.sums[output.name] = float(np.int64(counters[output.total]).view(np.float64))
+            else:
+                tally.sums[output.name] = float(sum(counters[c] << bit for bit, c in enumerate(output.total_planes)))
 
 
 def _make_bound(scorer: Scorer, schema: pa.Schema) -> BoundScorer:
@@ -335,14 +339,17 @@ def _run(frame: Frame, threads: int) -> list[int]:
         return list(map(int, frame.run(0, rows)))
     pieces = [(start, min(start + _PIECE, rows)) for start in range(0, rows, _PIECE)]
     found = list(_pool(threads).map(lambda piece: frame.run(*piece), pieces))
-    newest = {row[1] for row in frame.program.code.tolist() if row[0] == _NEWEST}
-    return [
-        int(max(f[i] for f in found)) if i in newest else int(sum(f[i] for f in found))
-        for i in range(frame.program.counters)
-    ]
+    together = np.array(found)
+    counters = together.sum(axis=0)
+    for operation, counter in frame.program.code[:, :2].tolist():
+        if operation == _NEWEST:
+            counters[counter] = together[:, counter].max()
+        elif operation == _SUM:
+            counters[counter] = together[:, counter].view(np.float64).sum().view(np.int64)
+    return [int(c) for c in counters]
 
 
-_NEWEST = OPERATIONS["NEWEST"][0]
+_NEWEST, _SUM = OPERATIONS["NEWEST"][0], OPERATIONS["SUM"][0]
 _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
 
 
@@ -352,6 +359,22 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     if key not in _pools:
         _pools[key] = ThreadPoolExecutor(threads, thread_name_prefix="popstrat")
     return _pools[key]
+
+
+_scorers: dict[tuple[str, dt.date, str], Scorer] = {}
+
+
+def _scorer(pack: str | Path | Pack, as_of: dt.date, profile: str) -> Scorer:
+    """A scorer, kept for the next call with the same definitions (a changed pack file counts as another)."""
+    loaded = load_pack(pack)
+    key = (loaded.sha256, as_of, profile)
+    found = _scorers.get(key)
+    if found is None:
+        found = Scorer(loaded, as_of, profile=profile)
+        while len(_scorers) >= 8:
+            _scorers.pop(next(iter(_scorers)))
+        _scorers[key] = found
+    return found
 
 
 def as_table(data: Any) -> pa.Table:
@@ -408,7 +431,7 @@ def score(
 
     started = dt.datetime.now(dt.UTC)
     table = as_table(table)
-    scorer = Scorer(pack, as_of, profile=profile)
+    scorer = _scorer(pack, parse_as_of(as_of), profile)
     bound = scorer.bind(table.schema)
     threads = threads or os.cpu_count() or 1
     batches, total = [], Tally()
