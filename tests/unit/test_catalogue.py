@@ -1,0 +1,200 @@
+"""The page of a pack is complete and current; a check says what is odd."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from popstrat import catalogue
+from popstrat.errors import PackError
+from popstrat.pack import builtin_packs, load_pack
+
+ROOT = Path(__file__).parents[2]
+LONDON = load_pack("london-2026")
+
+
+def console() -> Console:
+    return Console(width=100, file=io.StringIO(), highlight=False)
+
+
+def printed(to: Console) -> str:
+    assert isinstance(to.file, io.StringIO)
+    return to.file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return catalogue.page()
+
+
+def test_the_committed_page_is_current(page: str) -> None:
+    committed = (ROOT / "docs" / "definitions.md").read_text(encoding="utf-8")
+    assert committed == page, f"out of date: {catalogue.COMMAND}"
+
+
+@pytest.mark.parametrize("name", builtin_packs())
+def test_every_definition_parameter_set_and_column_is_on_the_page(name: str) -> None:
+    pack = load_pack(name)
+    made = catalogue.markdown(pack)
+    anchors = set(re.findall(r'<a id="([^"]+)"></a>', made))
+    for ident, body in pack.raw["definition"].items():
+        assert ident in anchors
+        assert body["title"] in made
+        for text in (body.get("source"), body.get("assumption"), body.get("means")):
+            assert text is None or text in made
+        for text in catalogue.expressions(body):
+            assert text in pack.raw.get("sets", {}) or " ".join(text.split()).replace("|", "\\|") in made
+    for kind in ("parameters", "sets", "windows"):
+        assert {f"{kind[:-1]}-{n}" for n in pack.raw.get(kind, {})} <= anchors
+    for column in pack.schema.names():
+        assert f"| `{column}` |" in made
+    for output in pack.at(catalogue.latest(pack)).outputs:
+        assert f"| `{output.output}` |" in made
+
+
+def test_links_lead_somewhere(page: str) -> None:
+    anchors = set(re.findall(r'<a id="([^"]+)"></a>', page))
+    links = set(re.findall(r"\]\(#([^)]+)\)", page))
+    assert links
+    assert links <= anchors
+
+
+def test_tables_are_whole(page: str) -> None:
+    width = 0
+    for line in page.splitlines():
+        cells = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
+        assert not (cells and width and cells != width), line
+        width = cells
+
+
+def test_all_versions_are_shown_with_their_dates(page: str) -> None:
+    part = page[page.index('<a id="mltc_int_segment">') : page.index('<a id="mltc_int_priority">')]
+    assert part.index("to 2026-06-30") < part.index("not smi") < part.index("from 2026-07-01")
+
+
+def test_the_model_shows_its_ratios(page: str) -> None:
+    assert re.search(r"\| Dementia \| `dementia` \| 0\.\d{4} \| \d\.\d{3} \| derived \| CMAJ", page)
+
+
+def test_the_tree_is_indented(page: str) -> None:
+    part = page[page.index('<a id="expected_cost_2014">') :]
+    assert "- `ltc_count < 1.5` (n = 153,687)\n  - yes: `ltc_count < 0.5`" in part
+    assert "**17,062.27** (n = 195)" in part
+
+
+def test_the_page_does_not_depend_on_the_day(page: str) -> None:
+    assert dt.date.today().isoformat() not in page
+
+
+def test_show_on_a_terminal() -> None:
+    to = console()
+    catalogue.show("london-2026", to)
+    shown = printed(to)
+    assert "Hypertension" in shown
+    assert "](#" not in shown
+    assert "<a id" not in shown
+    assert max(map(len, shown.splitlines())) <= 100
+
+
+def test_list_packs() -> None:
+    found = {p["id"]: p for p in catalogue.list_packs()}
+    assert set(found) == set(builtin_packs())
+    assert all(p["version"] and p["title"] and p["path"] for p in found.values())
+
+
+ODD = """
+[pack]
+id = "odd"
+version = "1"
+
+[parameters.idle]
+value = 1
+
+[sets.idle_set]
+source = "a list"
+members = ["ckd"]
+
+[windows.never]
+months = 3
+
+[[input]]
+name = "ward"
+type = "category"
+labels = ["a", "b"]
+
+[definition.lost]
+kind = "expression"
+title = "Lost"
+source = "us"
+version = "1"
+value = "ckd"
+
+[definition.kept]
+kind = "expression"
+title = "Kept"
+means = "Diabetes."
+source = "us"
+version = "1"
+value = "diabetes"
+output = true
+"""
+
+
+def test_check_says_what_is_odd(tmp_path: Path) -> None:
+    file = tmp_path / "odd.toml"
+    file.write_text(ODD)
+    to = console()
+    found = catalogue.check(file, to, dt.date(2026, 6, 30))
+    assert found == [
+        "definition lost does not say what it `means`",
+        "definition lost writes no column, and nothing uses it",
+        "nothing uses the parameter idle",
+        "parameter idle gives neither a source nor an assumption",
+        "nothing uses the set idle_set",
+        "nothing uses the window never",
+        "nothing uses the input column ward",
+    ]
+    assert "odd 1: no fault found" in printed(to)
+    assert all(f"warning: {w}" in printed(to) for w in found)
+
+
+def test_check_tries_every_date_at_which_something_changes(tmp_path: Path) -> None:
+    file = tmp_path / "dated.toml"
+    later = """versions = [
+        { version = "1", effective_to = 2026-06-30, value = "diabetes" },
+        { version = "2", effective_from = 2026-07-01, value = "diabtes" },
+    ]"""
+    file.write_text(ODD.replace('value = "diabetes"', later))
+    load_pack(file).at(dt.date(2026, 6, 30))
+    with pytest.raises(
+        PackError, match=r"dated\.toml:\d+: definition\.kept: .*'diabtes' \(did you mean 'diabetes'\?\)"
+    ):
+        catalogue.check(file, console(), dt.date(2026, 6, 30))
+
+
+@pytest.mark.parametrize("name", builtin_packs())
+def test_built_in_packs_are_sound(name: str) -> None:
+    report = catalogue.examine(name, dt.date(2026, 6, 30))
+    assert report.outputs
+    assert not [w for w in report.warnings if "no column" in w or "neither" in w]
+
+
+def test_check_of_an_extension_speaks_of_the_extension_only(tmp_path: Path) -> None:
+    file = tmp_path / "ours.toml"
+    file.write_text(
+        '[pack]\nid = "ours"\nversion = "1"\nextends = "london-2026"\n[parameters.systolic_target]\nvalue = 130\n'
+    )
+    assert catalogue.examine(file).warnings == ()
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], page: str) -> None:
+    assert catalogue.main(["--write", str(tmp_path / "page.md")]) == 0
+    assert (tmp_path / "page.md").read_text(encoding="utf-8") == page
+    assert catalogue.COMMAND in page
+    assert catalogue.main([]) == 2
+    assert catalogue.COMMAND in capsys.readouterr().err
