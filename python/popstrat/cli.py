@@ -297,12 +297,14 @@ def packs_diff(
     from popstrat.pack import load_pack
     from popstrat.packdiff import diff
 
+    packs = load_pack(a), load_pack(b)
     tables = None
     if data:
         from popstrat.run import known_tables
 
-        tables = known_tables(data)
-    found = diff(load_pack(a), load_pack(b), tables, date)
+        tables = known_tables(data, {**packs[0].schema.columns, **packs[1].schema.columns})
+    with _notices_aside():
+        found = diff(*packs, tables, date)
     if as_json:
         _print_json(found.as_dict())
     else:

@@ -29,7 +29,7 @@ from popstrat.io.pipeline import ReadAhead, WriteBehind
 from popstrat.io.sources import BATCH_ROWS
 from popstrat.mapping import NO_MAP, ColumnMap, MapPlan
 from popstrat.record import Record
-from popstrat.schema import Column, patient_schema
+from popstrat.schema import Column
 from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, BoundScorer, Scorer, Tally
 
 Progress = Callable[[int, int | None], None]
@@ -345,10 +345,12 @@ def _position(ids: pa.Array, patient: str) -> int | None:
     return None if at < 0 else int(at)
 
 
-def known_tables(inputs: Sequence[str | Path], *, encoding: str = "utf-8") -> Iterator[pa.Table]:
-    """The files' batches as tables of every column that popstrat knows."""
-    known = patient_schema().columns
-    for file in open_source(inputs, kinds=lambda n: known[n].type if n in known else None, encoding=encoding).files:
+def known_tables(
+    inputs: Sequence[str | Path], known: Mapping[str, Column], *, encoding: str = "utf-8"
+) -> Iterator[pa.Table]:
+    """The files' batches as tables of those of their columns that are ``known``."""
+    source = open_source(inputs, kinds=lambda n: known[n].type if n in known else None, encoding=encoding)
+    for file in source.files:
         for batch in file.batches([n for n in file.schema.names if n in known]):
             yield pa.Table.from_batches([batch])
 

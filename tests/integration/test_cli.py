@@ -285,7 +285,6 @@ def test_synth_dirty_comes_with_a_list_that_must_be_refused(work: Path, capsys: 
 
 
 def test_explain_finds_the_patient(work: Path, people: pa.Table, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("popstrat.explain")
     ids = people.column("patient_id").to_pylist()
     assert run(["explain", "list.parquet", "--patient", str(ids[1500]), "--as-of", AS_OF]) == 0
     assert len(capsys.readouterr().out.splitlines()) > 20
@@ -300,7 +299,6 @@ def test_explain_finds_the_patient(work: Path, people: pa.Table, capsys: pytest.
 
 
 def test_packs(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("popstrat.catalogue")
     assert run(["packs", "list"]) == 0
     assert "london-2026" in capsys.readouterr().out
     assert run(["packs", "show", "london-2026"]) == 0
@@ -310,7 +308,6 @@ def test_packs(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_packs_diff(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("popstrat.packdiff")
     Path("ours.toml").write_text('[pack]\nid = "ours"\nversion = "1"\nextends = "london-2026"\n')
     assert run(["packs", "diff", "london-2026", "ours.toml", "--data", "list.parquet", "--as-of", AS_OF]) == 0
     capsys.readouterr()

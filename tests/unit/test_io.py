@@ -183,6 +183,17 @@ def test_csv_cells(tmp_path: Path) -> None:
     assert rows[0]["note"] == 'a, "b"'
 
 
+def test_csv_dates_may_have_a_time_of_day(tmp_path: Path) -> None:
+    cells = ["1931-02-28 23:59:59", "1931-02-28T00:00", "1931-02-28 13:00:00.123", "1931-02-28", "0001-01-01", ""]
+    path = csv_file(tmp_path / "a.csv", "patient_id,bp_date\n" + "".join(f"1,{c}\n" for c in cells))
+    assert open_source([path], kinds=kinds).files[0].schema.field("bp_date").type == pa.date32()
+    assert [r["bp_date"] for r in read(path)] == [*[dt.date(1931, 2, 28)] * 4, dt.date(1, 1, 1), None]
+    for wrong in ("1931-02-28 25:00:00", "28/02/1931", "1931-02-30 00:00:00", "19310228"):
+        csv_file(path, f"patient_id,bp_date\n1,2020-01-01\n2,{wrong}\n")
+        with pytest.raises(InputError, match=r"a cell is not a date as YYYY-MM-DD .*\(row 2\)"):
+            read(path)
+
+
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("last", [True, False])
 def test_csv_line_ends(tmp_path: Path, ending: str, last: bool) -> None:

@@ -6,7 +6,7 @@ at again line by line for the row at fault. Cells are never quoted in a message.
 
 Ids and practice codes are read as text, always: a column of digits in one file and of letters in the next is
 then still one column, and leading zeros stay. Whole numbers are read as float64, because "120.0" is what many
-programs write for a column with gaps.
+programs write for a column with gaps. A date may be followed by a time of day, which is dropped.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ _TYPES: dict[Kind, pa.DataType] = {
     "float": pa.float32(),
     "date": pa.date32(),
 }
+_MOMENT = pa.timestamp("us")
 _EXPECTED = {
     "bool": "true, false, 1 or 0",
     "int": "a number",
@@ -62,6 +63,7 @@ TRUE, FALSE = ["1", *_any_case("true")], ["0", *_any_case("false")]
 
 _CELL = rb'(?:"(?:[^"]|"")*"|[^",]*)'
 _LINE = re.compile(rb"%s(?:,%s)*" % (_CELL, _CELL))
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 
 
@@ -173,7 +175,8 @@ class CsvSource(FileSource):
             self._find_fault(block)
         read = pa_csv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=self._names)
         convert = pa_csv.ConvertOptions(
-            column_types={c: self.schema.field(c).type for c in columns},
+            # A date may come with a time of day, as databases export it.
+            column_types={c: _MOMENT if self._kinds[c] == "date" else self.schema.field(c).type for c in columns},
             include_columns=columns,
             null_values=[""],
             true_values=TRUE,
@@ -193,7 +196,13 @@ class CsvSource(FileSource):
         if table.num_rows != lines and table.num_rows != self._find_fault(block):
             raise InputError("the lines and the rows do not agree; is there a stray quote?")
         batches = table.combine_chunks().to_batches()
-        return batches[0] if batches else self._no_rows(columns)
+        if not batches:
+            return self._no_rows(columns)
+        schema = pa.schema([self.schema.field(c) for c in columns])
+        found = [
+            a.cast(f.type, safe=False) if a.type == _MOMENT else a for a, f in zip(batches[0], schema, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(found, schema=schema)
 
     def _no_rows(self, columns: list[str]) -> pa.RecordBatch:
         schema = pa.schema([self.schema.field(c) for c in columns])
@@ -276,7 +285,7 @@ def _converts(cell: str, kind: Kind) -> bool:
         return cell in TRUE or cell in FALSE
     if kind == "date":
         try:
-            return bool(re.fullmatch(r"\d{4}-\d\d-\d\d", cell)) and bool(dt.date.fromisoformat(cell))
+            return bool(_DATE.fullmatch(cell)) and bool(dt.datetime.fromisoformat(cell))
         except ValueError:
             return False
     return _NUMBER.fullmatch(cell) is not None
