@@ -1,0 +1,497 @@
+"""The built-in pack `london-2026` once more, by hand, as Polars expressions.
+
+What an analyst who knows Polars well would write instead of using popstrat, and then polish for speed. It shares no
+code with the package, so that each can be held against the other (tests/integration/test_peers.py), and it is what
+popstrat is timed against. It does less: no plausibility checks, no `quality_flags`, no counts, no record.
+
+Every rule is written out; only the numbers of the risk model come from the pack's file, by the id of the term, so that
+a term without an expression here is an error and not a silent zero.
+"""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+import math
+import operator
+import tomllib
+from collections.abc import Iterable
+from functools import cache, reduce
+from importlib import resources
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+KEYS = ("patient_id", "practice_code", "pcn_code", "neighbourhood", "place")
+OUTPUTS = (
+    "age", "ltc_count", "frailty_category", "nwl_risk_group", "whole_systems_segment", "bridges_to_health_segment",
+    "hypertension_status", "diabetes_status", "af_status", "ckd_status", "cvrm_unoptimised_count", "cvrm_rag",
+    "frailty_int_segment", "frailty_int_priority", "mltc_int_segment", "mltc_int_priority", "cyp_int_segment",
+    "admission_risk", "admission_risk_band", "expected_cost_2014", "inputs_missing",
+)  # fmt: skip
+LTC = (
+    "hypertension", "chronic_pain", "osteoarthritis", "diabetes", "depression", "ckd", "asthma", "chd", "obesity",
+    "atrial_fibrillation", "stroke_tia", "copd", "heart_failure", "dementia", "ibd", "rheumatoid_arthritis", "pad",
+    "epilepsy", "bronchiectasis", "osteoporosis", "sarcoidosis", "liver_cirrhosis", "parkinsons", "lupus",
+    "multiple_sclerosis", "sickle_cell", "cystic_fibrosis",
+)  # fmt: skip
+REVIEWED = (
+    "diabetes", "ckd", "chd", "atrial_fibrillation", "stroke_tia", "copd", "asthma", "heart_failure", "dementia", "ibd",
+    "rheumatoid_arthritis", "pad", "epilepsy", "bronchiectasis", "sarcoidosis", "liver_cirrhosis", "parkinsons",
+    "lupus", "multiple_sclerosis", "sickle_cell", "cystic_fibrosis", "cancer", "smi", "learning_disability",
+    "alcohol_dependence", "drug_dependence",
+)  # fmt: skip
+FLAGS = (
+    *LTC, "cancer", "smi", "learning_disability", "anxiety", "palliative_care", "alcohol_dependence", "drug_dependence",
+    "homeless", "falls", "venous_thromboembolism", "af_suspected", "end_of_life", "housebound", "complex_needs",
+    "pregnant", "anticoagulant", "statin", "ras_inhibitor", "antidepressant", "antipsychotic", "corticosteroid",
+    "nsaid",
+)  # fmt: skip
+NUMBERS = {
+    "cfs": pl.Int8, "efi": pl.Float32, "imd_decile": pl.Int8, "systolic_bp": pl.Int16, "diastolic_bp": pl.Int16,
+    "hba1c": pl.Float32, "egfr": pl.Float32, "egfr_previous": pl.Float32, "acr": pl.Float32, "bmi": pl.Float32,
+    "haemoglobin": pl.Int16, "platelets": pl.Int16, "alcohol_units_week": pl.Int16,
+    "emergency_admissions_12m": pl.Int16,
+}  # fmt: skip
+DATES = ("date_of_birth", "bp_date", "hba1c_date", "egfr_date", "egfr_previous_date")
+CATEGORIES = {
+    "sex": pl.Enum(["female", "male", "intersex", "unknown"]),
+    "ethnicity": pl.Enum([*"ABCDEFGHJKLMNPRSZ", "99"]),
+    "frailty": pl.Enum(["fit", "mild", "moderate", "severe"]),
+    "bp_setting": pl.Enum(["clinic", "home"]),
+    "smoking": pl.Enum(["never", "ex", "current"]),
+}
+
+FRAILTY = CATEGORIES["frailty"]
+STATUS = pl.Enum(["none", "optimised", "unoptimised", "undiagnosed"])
+RAG = pl.Enum(["red", "amber", "green"])
+BAND = pl.Enum(["very_high", "high", "medium", "low", "very_low"])
+NWL = pl.Enum(["specialist_end_of_life", "high", "rising", "stable", "well"])
+WHOLE_SYSTEMS = pl.Enum(
+    [
+        "socially_excluded", "advanced_organic_disorder", "learning_disability", "smi", "cancer", "elderly_with_ltc",
+        "adults_with_ltc", "mostly_healthy_elderly", "mostly_healthy_adults",
+    ]
+)  # fmt: skip
+BRIDGES = pl.Enum(
+    [
+        "healthy", "children_and_maternal", "acutely_ill", "ltc", "serious_disability", "end_of_life", "organ_failure",
+        "frailty_dementia",
+    ]
+)  # fmt: skip
+
+RECENT_MONTHS, LOOKED_BACK_MONTHS = 12, 24
+SMI_COUNTS_FROM = dt.date(2026, 7, 1)
+POINT = 10_000  # the risk model is added up in ten-thousandths, as whole numbers: exact, and half the time of doubles
+
+
+def prepare(table: pa.Table) -> pl.DataFrame:
+    """The columns that scoring needs, labels as Enum, in one chunk. Not part of what is timed."""
+    wanted = [c for c in (*KEYS, *DATES, *CATEGORIES, *NUMBERS, *FLAGS) if c in table.column_names]
+    frame = pl.from_arrow(table.select(wanted))
+    assert isinstance(frame, pl.DataFrame)
+    casts = [pl.col(c).cast(t) for c, t in CATEGORIES.items() if c in wanted]
+    return frame.with_columns(casts).rechunk()
+
+
+def score_frame(df: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
+    """The scored table of a frame that `prepare` made."""
+    return lazy(df.lazy(), as_of).collect()
+
+
+def lazy(lf: pl.LazyFrame, as_of: dt.date) -> pl.LazyFrame:
+    """The scored table as a query, for frames and for files: three stages, each on what the one before it has made.
+
+    A null flag needs no care in ``when``, where null takes the other branch; it does wherever it is negated, and in
+    whatever is a boolean in the output.
+    """
+    present = lf.collect_schema().names()
+    keys = [c for c in KEYS if c in present]
+    labels = [pl.col(c).cast(t) for c, t in CATEGORIES.items()]  # costs nothing where it is an Enum already
+    return (
+        lf.select(*keys, *DATES, *labels, *NUMBERS, *FLAGS)
+        .with_columns(_age(as_of), _ltc_count(), _frailty_category(), *_pressure())
+        .with_columns(_adult(), _expected_cost(), _whole_systems(), _bridges(), *_statuses(as_of), *_points())
+        .with_columns(_admission_risk(), _inputs_missing(), _unoptimised(), *_cohorts(as_of))
+        .with_columns(_rag(), _band(), _nwl())
+        .with_columns((col("mltc_int_segment") & col("cvrm_rag").is_not_null()).alias("mltc_int_priority"))
+        .select(*keys, *OUTPUTS)
+    )
+
+
+col, when = pl.col, pl.when
+_adult_now = col("_adult")
+
+
+def _lit(value: Any, dtype: Any) -> pl.Expr:
+    return pl.lit(value, dtype=dtype)
+
+
+def _total(parts: Iterable[pl.Expr]) -> pl.Expr:
+    return reduce(operator.add, parts)
+
+
+def _any(names: Iterable[str]) -> pl.Expr:
+    return reduce(operator.or_, [col(n) for n in names])
+
+
+def _one_of(name: str, *labels: str) -> pl.Expr:
+    """Equality is fast on an Enum; ``>=`` and the like are not."""
+    return reduce(operator.or_, [col(name) == label for label in labels])
+
+
+def _sure(condition: pl.Expr) -> pl.Expr:
+    """Unknown is false."""
+    return condition.fill_null(False)
+
+
+def _count(conditions: Iterable[pl.Expr]) -> pl.Expr:
+    """How many are true. A choice of two constants is several times faster than a cast from bool."""
+    return _total(when(c).then(_lit(1, pl.UInt8)).otherwise(_lit(0, pl.UInt8)) for c in conditions)
+
+
+def _first(labels: pl.Enum, *rules: tuple[pl.Expr, str | None], otherwise: str | None = None) -> pl.Expr:
+    """The label of the first rule that is true."""
+    value = _lit(otherwise, labels)
+    for condition, label in reversed(rules):
+        value = when(condition).then(_lit(label, labels)).otherwise(value)
+    return value
+
+
+def months_before(date: dt.date, months: int) -> dt.date:
+    """The same day some calendar months earlier, clipped to the month's end."""
+    year, month = divmod(date.year * 12 + date.month - 1 - months, 12)
+    return dt.date(year, month + 1, min(date.day, calendar.monthrange(year, month + 1)[1]))
+
+
+def _within(name: str, months: int, as_of: dt.date) -> pl.Expr:
+    return col(name).is_between(months_before(as_of, months), as_of)
+
+
+def _age(as_of: dt.date) -> pl.Expr:
+    """Completed years, with one look at the calendar instead of three.
+
+    Everybody's date of birth is moved by a fixed number of days, so that the day on which this year's birthday is
+    still to come falls on 1 January: then the year alone tells the age. From March on that means forward to the next
+    1 January, before it back to this one, so that no 29 February lies between.
+    """
+    if (as_of.month, as_of.day) >= (2, 29):
+        tomorrow = dt.date(2000, as_of.month, as_of.day) + dt.timedelta(days=1)  # 2000, to have a 29 February
+        shift, year = (dt.date(2001, 1, 1) - tomorrow).days, as_of.year
+    else:
+        shift, year = -as_of.timetuple().tm_yday, as_of.year - 1
+    moved = (col("date_of_birth").to_physical() + shift).cast(pl.Date)
+    return (year - moved.dt.year()).cast(pl.Int16, wrap_numerical=True).alias("age")
+
+
+def _ltc_count() -> pl.Expr:
+    return _count(col(c) for c in LTC).alias("ltc_count")
+
+
+def _frailty_category() -> pl.Expr:
+    cfs, efi = col("cfs"), col("efi")
+    from_cfs = _first(FRAILTY, (cfs <= 3, "fit"), (cfs <= 5, "mild"), (cfs == 6, "moderate"), (cfs >= 7, "severe"))
+    # a literal takes the type of the column: 0.36 is at the cut in float32, not over it
+    cuts = ((efi <= 0.12, "fit"), (efi <= 0.24, "mild"), (efi <= 0.36, "moderate"), (efi > 0.36, "severe"))
+    return pl.coalesce(from_cfs, "frailty", _first(FRAILTY, *cuts)).alias("frailty_category")
+
+
+def _pressure() -> list[pl.Expr]:
+    """The blood pressure as a clinic would have read it: home readings count 5 higher."""
+    more = when(col("bp_setting") == "home").then(_lit(5, pl.Int16)).otherwise(_lit(0, pl.Int16))
+    return [(col("systolic_bp") + more).alias("_systolic"), (col("diastolic_bp") + more).alias("_diastolic")]
+
+
+def _adult() -> pl.Expr:
+    return _sure(col("age") >= 18).alias("_adult")
+
+
+def _statuses(as_of: dt.date) -> list[pl.Expr]:
+    systolic, diastolic, acr, age = col("_systolic"), col("_diastolic"), col("acr"), col("age")
+    recent_bp = _within("bp_date", RECENT_MONTHS, as_of)
+    not_pregnant = ~_sure(col("pregnant"))
+    frail = _one_of("frailty_category", "moderate", "severe")
+
+    limit = when(age >= 80).then(_lit(150, pl.Int16)).otherwise(_lit(140, pl.Int16))
+    at_target = (systolic <= limit) & (diastolic <= 90)
+    high = (systolic >= 140) | (diastolic >= 90)
+    hba1c = col("hba1c")
+    score = _count(
+        [
+            *(col(c) for c in ("heart_failure", "hypertension", "diabetes", "stroke_tia", "stroke_tia")),
+            age >= 65, age >= 75, col("chd") | col("pad"), col("sex") == "female",
+        ]
+    )  # fmt: skip
+    severe = _sure(acr >= 70)
+    kidney_target = ((systolic <= 140) & (diastolic <= 90) & ~severe) | ((systolic <= 130) & (diastolic <= 80))
+    indicated = severe | ((acr >= 30) & col("hypertension")) | ((acr >= 3) & col("diabetes"))
+    apart = (col("egfr_date").to_physical() - col("egfr_previous_date").to_physical()).abs() >= 90
+
+    def status(name: str, diagnosed: str, optimised: pl.Expr, undiagnosed: pl.Expr) -> pl.Expr:
+        return _first(
+            STATUS,
+            (~_sure(age >= 18), None),
+            (col(diagnosed) & optimised, "optimised"),
+            (col(diagnosed), "unoptimised"),
+            (undiagnosed, "undiagnosed"),
+            otherwise="none",
+        ).alias(name)
+
+    return [
+        status(
+            "hypertension_status",
+            "hypertension",
+            recent_bp & at_target,
+            _within("bp_date", LOOKED_BACK_MONTHS, as_of) & high,
+        ),
+        status(
+            "diabetes_status",
+            "diabetes",
+            _within("hba1c_date", RECENT_MONTHS, as_of) & ((hba1c <= 58) | (frail & (hba1c <= 75))),
+            _within("hba1c_date", LOOKED_BACK_MONTHS, as_of) & (hba1c >= 48) & not_pregnant,
+        ),
+        status("af_status", "atrial_fibrillation", col("anticoagulant") | (score < 2), col("af_suspected")),
+        status(
+            "ckd_status",
+            "ckd",
+            col("statin") & recent_bp & kidney_target & (col("ras_inhibitor") | ~_sure(indicated)),
+            _within("egfr_date", LOOKED_BACK_MONTHS, as_of)
+            & (col("egfr") < 60)
+            & (col("egfr_previous") < 60)
+            & apart
+            & not_pregnant,
+        ),
+    ]
+
+
+def _unoptimised() -> pl.Expr:
+    four = ("hypertension_status", "diabetes_status", "af_status", "ckd_status")
+    counted = _count(_one_of(status, "unoptimised", "undiagnosed") for status in four)
+    return when("_adult").then(counted).alias("cvrm_unoptimised_count")
+
+
+def _rag() -> pl.Expr:
+    n = col("cvrm_unoptimised_count")
+    return _first(RAG, (n >= 3, "red"), (n == 2, "amber"), (n == 1, "green")).alias("cvrm_rag")
+
+
+def _dying() -> pl.Expr:
+    return col("end_of_life") | (col("cfs") == 9)
+
+
+def _cohorts(as_of: dt.date) -> list[pl.Expr]:
+    age = col("age")
+    frail = _one_of("frailty_category", "moderate", "severe")
+    several = (age >= 18) & (age <= 64) & (col("ltc_count") >= 3)
+    if as_of < SMI_COUNTS_FROM:
+        several &= ~_sure(col("smi"))
+    return [
+        _sure(age >= 65).alias("frailty_int_segment"),
+        _sure((age >= 65) & (frail | _dying() | col("palliative_care"))).alias("frailty_int_priority"),
+        _sure(several).alias("mltc_int_segment"),
+        _sure((age < 18) & ((col("imd_decile") <= 2) | col("complex_needs"))).alias("cyp_int_segment"),
+    ]
+
+
+def _whole_systems() -> pl.Expr:
+    age, ill = col("age"), col("ltc_count") >= 1
+    return _first(
+        WHOLE_SYSTEMS,
+        (~_sure(age >= 16), None),
+        (_any(["homeless", "alcohol_dependence", "drug_dependence"]), "socially_excluded"),
+        (col("dementia"), "advanced_organic_disorder"),
+        (col("learning_disability"), "learning_disability"),
+        (col("smi"), "smi"),
+        (col("cancer"), "cancer"),
+        ((age >= 75) & ill, "elderly_with_ltc"),
+        (ill, "adults_with_ltc"),
+        (age >= 75, "mostly_healthy_elderly"),
+        otherwise="mostly_healthy_adults",
+    ).alias("whole_systems_segment")
+
+
+def _bridges() -> pl.Expr:
+    admitted = col("emergency_admissions_12m") >= 1
+    organ = _any(["heart_failure", "liver_cirrhosis", "cystic_fibrosis"])
+    return _first(
+        BRIDGES,
+        (col("dementia") | (col("frailty_category") == "severe"), "frailty_dementia"),
+        (organ | (col("egfr") < 30) | (col("copd") & admitted), "organ_failure"),
+        (_dying() | col("palliative_care"), "end_of_life"),
+        (_any(["learning_disability", "smi", "multiple_sclerosis", "parkinsons", "housebound"]), "serious_disability"),
+        ((col("ltc_count") >= 1) | col("cancer"), "ltc"),
+        (admitted, "acutely_ill"),
+        ((col("age") < 18) | col("pregnant"), "children_and_maternal"),
+        otherwise="healthy",
+    ).alias("bridges_to_health_segment")
+
+
+def _nwl() -> pl.Expr:
+    risk, again = col("admission_risk"), col("emergency_admissions_12m") >= 2
+    advanced = (col("frailty_category") == "severe") & (
+        (col("dementia") & col("housebound")) | (_any(["heart_failure", "copd"]) & again)
+    )
+    return _first(
+        NWL,
+        (~_adult_now, None),
+        (_dying() | col("palliative_care") | advanced, "specialist_end_of_life"),
+        (risk >= 0.20, "high"),
+        ((risk >= 0.09) & (col("cvrm_unoptimised_count") >= 2), "rising"),
+        (_any(REVIEWED), "stable"),
+        otherwise="well",
+    ).alias("nwl_risk_group")
+
+
+def _expected_cost() -> pl.Expr:
+    """The regression tree of 2014, split by split."""
+    age, n, cancer = col("age"), col("ltc_count"), col("cancer")
+
+    def split(condition: pl.Expr, yes: pl.Expr | float, no: pl.Expr | float) -> pl.Expr:
+        return when(condition).then(yes).otherwise(no)
+
+    def by_age(limit: int, yes: pl.Expr | float, no: pl.Expr | float) -> pl.Expr:
+        return when(age < limit).then(yes).when(age.is_not_null()).then(no)  # where age is unknown, so is the cost
+
+    without = by_age(
+        75,
+        split(col("learning_disability"), 8575.203, split(cancer, 3488.164, 429.0872)),
+        by_age(85, 3286.481, 5631.572),
+    )
+    one = by_age(78, split(cancer, 5804.239, 2530.153), by_age(87, 4937.704, 9261.335))
+    two_or_three = split(
+        col("dementia"),
+        17062.27,
+        split(n < 3, split(cancer, 7931.51, 4767.833), split(cancer, 10519.78, 7226.45)),
+    )
+    more = split(n < 6, by_age(79, split(n < 5, 10105.6, 13077.32), 14018.81), 18818.71)
+    return split(n < 2, split(n < 1, without, one), split(n < 4, two_or_three, more)).alias("expected_cost_2014")
+
+
+def _inputs_missing() -> pl.Expr:
+    inputs = (
+        "imd_decile", "ethnicity", "frailty_category", "emergency_admissions_12m", "smoking", "alcohol_units_week",
+        "bmi", "haemoglobin", "platelets",
+    )  # fmt: skip
+    return when("_adult").then(_count(col(c).is_null() for c in inputs)).alias("inputs_missing")
+
+
+# ---- the risk model --------------------------------------------------------------------------------------------------
+
+
+@cache
+def _model() -> tuple[float, dict[str, int]]:
+    """Baseline survival and the points of each term, from the pack's file."""
+    text = resources.files("popstrat.packs").joinpath("london-2026.toml").read_text(encoding="utf-8")
+    model = tomllib.loads(text)["definition"]["admission_risk"]
+    points = {t["id"]: round(t["coefficient"] * POINT) for t in model["terms"]}
+    coarse = [t["id"] for t in model["terms"] if abs(points[t["id"]] / POINT - t["coefficient"]) > 1e-12]
+    if coarse:
+        raise ValueError(f"these coefficients are no whole ten-thousandths: {', '.join(coarse)}")
+    return model["baseline_survival"], points
+
+
+def _years_over(start: int) -> pl.Expr:
+    return pl.max_horizontal(pl.min_horizontal("age", _lit(100, pl.Int16)) - start, _lit(0, pl.Int16)).cast(pl.Int32)
+
+
+def _terms(points: dict[str, int]) -> list[pl.Expr]:
+    """Every term of the model in points. Raises if the model holds a term that is not written here, or lacks one."""
+    older, frailty = col("age") >= 65, col("frailty_category")
+    ethnicity, smoking = col("ethnicity"), col("smoking")
+    units, admissions = col("alcohol_units_week"), col("emergency_admissions_12m")
+    slopes = {
+        "age_decades_from_40": (_years_over(40), 10),
+        "age_decades_from_70": (_years_over(70), 10),
+        "deprivation": ((10 - col("imd_decile").fill_null(5)).cast(pl.Int32), 1),
+    }
+    conditions = {
+        "ethnicity_indian": ethnicity == "H",
+        "ethnicity_pakistani": ethnicity == "J",
+        "ethnicity_bangladeshi": ethnicity == "K",
+        "ethnicity_other_asian": ethnicity == "L",
+        "ethnicity_caribbean": ethnicity == "M",
+        "ethnicity_black_african": ethnicity == "N",
+        "ethnicity_chinese": ethnicity == "R",
+        "ethnicity_other": ethnicity.is_in(["D", "E", "F", "G", "P", "S"]),
+        "smoking_ex": smoking == "ex",
+        "smoking_current": smoking == "current",
+        "alcohol_some": units.is_null() | ((units > 0) & (units < 49)),  # unknown counts as 7 a week
+        "alcohol_heavy": units >= 49,
+        "admissions_1": admissions == 1,
+        "admissions_2": admissions == 2,
+        "admissions_3": admissions >= 3,
+        "frailty_mild": older & (frailty == "mild"),
+        "frailty_moderate": older & (frailty == "moderate"),
+        "frailty_severe": older & (frailty == "severe"),
+        "anxiety_or_depression": col("anxiety") | col("depression"),
+        "connective_tissue_disease": col("rheumatoid_arthritis") | col("lupus"),
+        "anaemia": col("haemoglobin") < 110,
+        "platelets_high": col("platelets") > 480,
+        "underweight": col("bmi") < 18.5,
+        "bmi_40": col("bmi") >= 40,
+    }
+    flags = (
+        "hypertension", "chronic_pain", "asthma", "diabetes", "chd", "ckd", "atrial_fibrillation", "stroke_tia", "copd",
+        "cancer", "alcohol_dependence", "heart_failure", "dementia", "smi", "epilepsy", "liver_cirrhosis", "parkinsons",
+        "multiple_sclerosis", "sickle_cell", "cystic_fibrosis", "bronchiectasis", "pad", "ibd", "learning_disability",
+        "drug_dependence", "venous_thromboembolism", "falls", "osteoarthritis", "osteoporosis", "obesity",
+        "sarcoidosis", "anticoagulant", "antidepressant", "antipsychotic", "corticosteroid", "nsaid",
+    )  # fmt: skip
+    conditions |= {name: col(name) for name in flags}
+    unlike = points.keys() ^ (slopes.keys() | conditions.keys())
+    if unlike:
+        raise ValueError(f"the pack and this peer do not have the same terms: {', '.join(sorted(unlike))}")
+    sloped = [value * _whole(points[name], step, name) for name, (value, step) in slopes.items()]
+    alike: dict[int, list[pl.Expr]] = {}  # terms of one weight are counted in bytes first
+    for name, condition in conditions.items():
+        alike.setdefault(points[name], []).append(condition)
+    weighed = [
+        _count(same).cast(pl.Int32) * weight
+        if len(same) > 3
+        else _total(when(c).then(_lit(weight, pl.Int32)).otherwise(_lit(0, pl.Int32)) for c in same)
+        for weight, same in alike.items()
+    ]
+    return sloped + weighed
+
+
+def _whole(points: int, step: int, name: str) -> int:
+    if points % step:
+        raise ValueError(f"the coefficient of {name} is no whole number of points for each of its {step} steps")
+    return points // step
+
+
+_PARTS = ("_points_1", "_points_2", "_points_3")
+
+
+def _points() -> list[pl.Expr]:
+    """The terms in a few columns instead of one, so that all cores have something to add up."""
+    terms = _terms(_model()[1])
+    return [_total(terms[i :: len(_PARTS)]).alias(part) for i, part in enumerate(_PARTS)]
+
+
+def _risk() -> pl.Expr:
+    predictor = _total(col(part) for part in _PARTS) / POINT
+    return 1 - (math.log(_model()[0]) * predictor.exp()).exp()
+
+
+def _admission_risk() -> pl.Expr:
+    return when("_adult").then(_risk().round(6)).alias("admission_risk")
+
+
+def unrounded_risk(df: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
+    """The risks before they are rounded, to tell where the last bit decides which way."""
+    staged = df.lazy().with_columns(_age(as_of), _frailty_category()).with_columns(_adult(), *_points())
+    return staged.select("patient_id", when("_adult").then(_risk()).alias("admission_risk")).collect()
+
+
+def _band() -> pl.Expr:
+    risk = col("admission_risk")
+    return _first(
+        BAND,
+        (risk > 0.28, "very_high"),
+        (risk > 0.18, "high"),
+        (risk > 0.12, "medium"),
+        (risk > 0.07, "low"),
+        (risk.is_not_null(), "very_low"),
+    ).alias("admission_risk_band")
