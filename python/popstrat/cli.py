@@ -184,7 +184,7 @@ def synth(
     """Write a synthetic patient table: every column, no real person."""
     date = parse_date(as_of)
     from popstrat import synthetic
-    from popstrat.io import Outputs, check_target, open_sink
+    from popstrat.io import Outputs, check_target, open_sink, writing
     from popstrat.io.pipeline import WriteBehind
 
     check_target(output)
@@ -203,7 +203,7 @@ def synth(
         for target, rows in targets:
             sink = open_sink(outputs.add(target), schema, form=target.suffix, keys=keys, encoding=encoding)
             try:
-                with WriteBehind(sink.write, 3) as writer:
+                with writing(target), WriteBehind(sink.write, 3) as writer:
                     done = 0
                     for batch in rows:
                         writer.put(batch)
@@ -460,7 +460,7 @@ def _verdict(error: BaseException) -> tuple[int, str]:
         return 1, f"{what}{f': {error.filename}' if error.filename else ''}; nothing was written"
     if isinstance(error, MemoryError):
         return 1, "out of memory; nothing was written"
-    from popstrat.run import RunError
+    from popstrat.record import RunError
 
     if isinstance(error, RunError):
         return 1, str(error)

@@ -26,6 +26,10 @@ _HASH_BLOCK = 4 << 20
 Record = dict[str, Any]
 
 
+class RunError(RuntimeError):
+    """A run went wrong in a way that neither the input nor the arguments explain (exit status 1)."""
+
+
 def _utc(moment: dt.datetime) -> str:
     return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -98,6 +102,15 @@ def peak_memory() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def reconcile(tally: Tally, read: int, written: int) -> None:
+    """Raise `RunError` unless each row read was scored, and written or excluded for a reason."""
+    excluded = sum(tally.excluded.values())
+    if not (tally.rows_in == read and tally.rows_out == written and read == written + excluded):
+        raise RunError(
+            f"internal error: {read:,} rows read ({tally.rows_in:,} scored), {written:,} written, {excluded:,} excluded"
+        )
 
 
 def counts(tally: Tally) -> Record:

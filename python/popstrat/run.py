@@ -24,7 +24,7 @@ from popstrat import record as records
 from popstrat.bind import plan as bind_columns
 from popstrat.errors import InputError
 from popstrat.ids import IdBatch, UniqueIds
-from popstrat.io import FileSource, Outputs, Source, check_target, open_sink, open_source
+from popstrat.io import FileSource, Outputs, Source, check_target, open_sink, open_source, writing
 from popstrat.io.pipeline import ReadAhead, WriteBehind
 from popstrat.io.sources import BATCH_ROWS
 from popstrat.mapping import NO_MAP, ColumnMap, MapPlan
@@ -38,10 +38,6 @@ Progress = Callable[[int, int | None], None]
 ID = "patient_id"
 KEYS = (*KEY_COLUMNS, *PLACE_COLUMNS)
 _AHEAD, _BEHIND = 3, 3
-
-
-class RunError(RuntimeError):
-    """The run went wrong in a way that neither the input nor the arguments explain (exit status 1)."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +75,8 @@ def run_score(
 
     Both files appear, complete, or neither does. ``threads`` defaults to all cores; ``batch_rows`` is the size of
     a batch, which changes nothing in the output. ``options`` are the command's options, for the record.
-    Raises `InputError` for whatever is wrong with the input, the mapping or the output's place, `RunError` if rows do
-    not reconcile, ``OSError`` if the output cannot be written to the end.
+    Raises `InputError` for whatever is wrong with the input, the mapping or the output's place, `record.RunError` if
+    rows do not reconcile, ``OSError`` if the output cannot be written to the end.
     """
     output = Path(output)
     run = _Run(scorer, mapping, threads, encoding, batch_rows)
@@ -88,7 +84,7 @@ def run_score(
     check_target(output, [f.path for f in source.files])
     schema = _agreed_schema(files)
     record_path = output.with_name(output.name + ".run.json")
-    with Outputs() as outputs:
+    with writing(output), Outputs() as outputs:
         partial = outputs.add(output)
         record_partial = outputs.add(record_path)
         sink = open_sink(partial, schema, form=output.suffix, keys=KEYS, encoding=encoding)
@@ -103,7 +99,7 @@ def run_score(
         except BaseException:
             sink.abort()
             raise
-        _reconcile(run.tally, run.rows, sink.rows)
+        records.reconcile(run.tally, run.rows, sink.rows)
         written = {"name": output.name, "rows": sink.rows, "bytes": partial.stat().st_size}
         record = run.record("score", files, options=options, imd_release=imd_release, output=written)
         record_partial.write_text(records.to_json(record), encoding="utf-8")
@@ -387,14 +383,6 @@ def _family(kind: pa.DataType) -> str:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return "text"
     return "integer" if pa.types.is_integer(kind) else str(kind)
-
-
-def _reconcile(tally: Tally, read: int, written: int) -> None:
-    excluded = sum(tally.excluded.values())
-    if not (tally.rows_in == read and tally.rows_out == written and read == written + excluded):
-        raise RunError(
-            f"internal error: {read:,} rows read ({tally.rows_in:,} scored), {written:,} written, {excluded:,} excluded"
-        )
 
 
 class _Timer:

@@ -355,6 +355,7 @@ def test_a_full_disk(work: Path, people: pa.Table, suffix: str, name: str) -> No
     assert shown == ""
     assert message.startswith("error: ")
     assert "nothing was written" in message
+    assert f"out{suffix}" in message
     assert len(message.splitlines()) == 1
     assert [p.name for p in work.iterdir()] == ["in.parquet"]
 

@@ -7,7 +7,7 @@ together or not at all.
 
 from __future__ import annotations
 
-from popstrat.io.sinks import Outputs, Sink, check_target, open_sink
+from popstrat.io.sinks import Outputs, Sink, check_target, open_sink, writing
 from popstrat.io.sources import FileSource, Source, expand, open_source
 
-__all__ = ["FileSource", "Outputs", "Sink", "Source", "check_target", "expand", "open_sink", "open_source"]
+__all__ = ["FileSource", "Outputs", "Sink", "Source", "check_target", "expand", "open_sink", "open_source", "writing"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import errno
 import io
 import os
 import secrets
@@ -95,6 +96,18 @@ def check_target(target: str | Path, inputs: Collection[Path] = ()) -> None:
     for path in inputs:
         if target.exists() and path.exists() and target.samefile(path):
             raise InputError("is an input; choose another name for the output", file=str(target))
+
+
+@contextlib.contextmanager
+def writing(target: str | Path) -> Iterator[None]:
+    """Name the file in an ``OSError`` that does not, as Arrow's do not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        number = error.errno or errno.EIO
+        raise OSError(number, os.strerror(number), str(target)) from error
 
 
 class Sink(ABC):
