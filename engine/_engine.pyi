@@ -10,6 +10,7 @@ CODE_UNKNOWN: int
 CODE_NULL: int
 NEWEST_SHIFT: int
 LEVELS: dict[str, int]
+IN_PARTS: frozenset[str]
 OPERATIONS: dict[str, tuple[int, str]]
 
 def levels() -> list[str]: ...

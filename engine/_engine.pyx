@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, freethreading_compatible=True
+# cython: language_level=3, boundscheck=False, initializedcheck=False, freethreading_compatible=True
 """The compiled core: programs over columns. It knows bit planes, numbers and codes, and nothing of what they mean."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -30,7 +30,6 @@ cdef extern from "interpreter.h" nogil:
         const uint8_t *characters
         const uint8_t *table
         int64_t table_size
-        int64_t bits
         int64_t offset
         const popstrat_labels *labels
 
@@ -41,6 +40,8 @@ cdef extern from "interpreter.h" nogil:
     ctypedef struct popstrat_run:
         const int32_t *code
         int64_t instructions
+        const int32_t *span
+        int64_t spans
         const int32_t *arguments
         const int64_t *integers
         const double *doubles
@@ -103,6 +104,23 @@ def levels():
     return [name for name, level in LEVELS.items() if level <= best]
 
 
+# Work on doubles goes over a block in parts, so that its registers stay in the first-level cache.
+IN_PARTS = frozenset(name for name, (_, signature) in OPERATIONS.items() if "F" in signature or "f" in signature)
+_PART_CODES = frozenset(OPERATIONS[name][0] for name in IN_PARTS)
+
+
+def _spans(codes):
+    """Neighbouring operations of one kind together: (begin, end, whether in parts) of each run."""
+    spans = []
+    for i, code in enumerate(codes):
+        parts = code in _PART_CODES
+        if spans and spans[-1][2] == parts:
+            spans[-1][1] = i + 1
+        else:
+            spans.append([i, i + 1, parts])
+    return np.array(spans or [[0, 0, 0]], dtype=np.int32)
+
+
 cdef class Program:
     """A flat list of operations over typed registers: plain data, checked once, picklable, shared between threads."""
 
@@ -110,6 +128,7 @@ cdef class Program:
     cdef readonly tuple column_kinds, output_kinds
     cdef readonly int planes, bytes, shorts, numbers, counters
     cdef int32_t[:, ::1] _code
+    cdef int32_t[:, ::1] _spans
     cdef int32_t[::1] _arguments
     cdef int64_t[::1] _integers
     cdef double[::1] _doubles
@@ -124,6 +143,7 @@ cdef class Program:
         self.planes, self.bytes, self.shorts, self.numbers, self.counters = planes, bytes, shorts, numbers, counters
         self._check()
         self._code, self._arguments = self.code, self.arguments
+        self._spans = _spans(self.code[:, 0].tolist())
         self._integers, self._doubles = self.integers, self.doubles
 
     def __reduce__(self):
@@ -272,7 +292,6 @@ cdef class Frame:
             if values is None and rows:
                 raise ValueError(f"column {i} has no values")
             self.columns[i].offset = offset
-            self.columns[i].bits = _COLUMN_BITS[kind]
             self.columns[i].values = self.address(values, (length * _COLUMN_BITS[kind] + 7) // 8 if rows else 0)
             self.columns[i].valid = self.address(valid, (end + 7) // 8 if rows else 0)
             self.columns[i].characters = self.address(characters, 0)
@@ -327,6 +346,8 @@ cdef class Frame:
             return counters[: program.counters]
         run.code = &program._code[0, 0]
         run.instructions = program._code.shape[0]
+        run.span = &program._spans[0, 0]
+        run.spans = program._spans.shape[0]
         run.arguments = &program._arguments[0]
         run.integers = &program._integers[0]
         run.doubles = &program._doubles[0]

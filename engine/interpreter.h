@@ -13,6 +13,7 @@
  * dispatch costs nothing (measured: 4,096 is the flat part of the curve). A multiple of 512. */
 #define BLOCK 4096
 #define WORDS (BLOCK / 64)
+#define PART 512 /* rows that spans of number work take at a time: a few registers of 4 KB each fit the first-level cache */
 #define INSTRUCTION_WIDTH 10
 
 /* An input column where it lies in memory. `values` and `valid` may be NULL: no such buffer. */
@@ -22,7 +23,6 @@ typedef struct {
     const uint8_t *characters;  /* string columns: the bytes; `values` are the offsets */
     const uint8_t *table;       /* dictionary columns: 256 codes, one for each index */
     int64_t table_size;
-    int64_t bits;               /* a row of values takes */
     int64_t offset;             /* rows to skip in values and valid */
     const struct popstrat_labels *labels;
 } popstrat_column;
@@ -47,6 +47,8 @@ typedef struct {
 typedef struct {
     const int32_t *code;
     int64_t instructions;
+    const int32_t *span; /* (begin, end, in parts) */
+    int64_t spans;
     const int32_t *arguments;
     const int64_t *integers;
     const double *doubles;

@@ -430,15 +430,15 @@ static inline double FN(pow1)(double x, double p) {
 
 /* Adds to each row the constants whose bit is set, in the order of the list: x + 0.0 is x, so adding nothing where a
  * bit is clear gives the same double as not adding. */
-static void FN(masked_add)(double *out, const double *in, const popstrat_run *run, const int32_t *pairs, int64_t n,
-                           int64_t words) {
+static void FN(masked_add)(double *out, const double *in, const uint64_t *planes, const double *constants,
+                           const int32_t *pairs, int64_t n, int64_t words) {
     for (int64_t w = 0; w < words; w++) {
 #if LEVEL >= 4
         __m512d a[8];
         for (int v = 0; v < 8; v++) a[v] = _mm512_loadu_pd(in + 64 * w + 8 * v);
         for (int64_t t = 0; t < n; t++) {
-            const uint8_t *m = (const uint8_t *)(run->planes + pairs[2 * t] * WORDS + w);
-            const __m512d k = _mm512_set1_pd(run->doubles[pairs[2 * t + 1]]);
+            const uint8_t *m = (const uint8_t *)(planes + pairs[2 * t] * WORDS + w);
+            const __m512d k = _mm512_set1_pd(constants[pairs[2 * t + 1]]);
             for (int v = 0; v < 8; v++) a[v] = _mm512_mask_add_pd(a[v], _load_mask8((__mmask8 *)(m + v)), a[v], k);
         }
         for (int v = 0; v < 8; v++) _mm512_storeu_pd(out + 64 * w + 8 * v, a[v]);
@@ -448,8 +448,8 @@ static void FN(masked_add)(double *out, const double *in, const popstrat_run *ru
             for (int v = 0; v < 8; v++) a[v] = _mm256_loadu_pd(in + 64 * w + 32 * h + 4 * v);
             const __m256i bit = _mm256_setr_epi64x(1, 2, 4, 8);
             for (int64_t t = 0; t < n; t++) {
-                uint64_t m = run->planes[pairs[2 * t] * WORDS + w] >> (32 * h);
-                const __m256d k = _mm256_set1_pd(run->doubles[pairs[2 * t + 1]]);
+                uint64_t m = planes[pairs[2 * t] * WORDS + w] >> (32 * h);
+                const __m256d k = _mm256_set1_pd(constants[pairs[2 * t + 1]]);
                 for (int v = 0; v < 8; v++) {
                     __m256i on = _mm256_and_si256(_mm256_set1_epi64x((long long)(m >> (4 * v))), bit);
                     on = _mm256_cmpeq_epi64(on, bit);
@@ -462,8 +462,8 @@ static void FN(masked_add)(double *out, const double *in, const popstrat_run *ru
         double a[64];
         memcpy(a, in + 64 * w, sizeof a);
         for (int64_t t = 0; t < n; t++) {
-            uint64_t m = run->planes[pairs[2 * t] * WORDS + w];
-            const double k[2] = {0.0, run->doubles[pairs[2 * t + 1]]};
+            uint64_t m = planes[pairs[2 * t] * WORDS + w];
+            const double k[2] = {0.0, constants[pairs[2 * t + 1]]};
             for (int j = 0; j < 64; j++) a[j] += k[m >> j & 1];
         }
         memcpy(out + 64 * w, a, sizeof a);
@@ -472,19 +472,19 @@ static void FN(masked_add)(double *out, const double *in, const popstrat_run *ru
 }
 
 /* The table's entry for the number that the planes spell. */
-static void FN(lookup)(double *restrict out, const popstrat_run *run, const int32_t *planes, int64_t n,
-                       const int32_t *entries, int64_t count, int64_t words) {
+static void FN(lookup)(double *restrict out, const uint64_t *planes, const double *constants, const int32_t *code,
+                       int64_t n, const int32_t *entries, int64_t count, int64_t words) {
     double table[256] = {0};
-    for (int64_t k = 0; k < count; k++) table[k] = run->doubles[entries[k]];
+    for (int64_t k = 0; k < count; k++) table[k] = constants[entries[k]];
     for (int64_t w = 0; w < words; w++) {
-        uint8_t code[64];
-        FN(expand64)(code, run->planes, planes, n, w);
+        uint8_t bytes[64];
+        FN(expand64)(bytes, planes, code, n, w);
 #if LEVEL >= 4
         if (count <= 32) {
             const __m512d a = _mm512_loadu_pd(table), b = _mm512_loadu_pd(table + 8);
             const __m512d c = _mm512_loadu_pd(table + 16), d = _mm512_loadu_pd(table + 24);
             for (int v = 0; v < 8; v++) {
-                const __m512i at = _mm512_cvtepu8_epi64(_mm_loadl_epi64((const __m128i *)(code + 8 * v)));
+                const __m512i at = _mm512_cvtepu8_epi64(_mm_loadl_epi64((const __m128i *)(bytes + 8 * v)));
                 const __mmask8 upper = _mm512_test_epi64_mask(at, _mm512_set1_epi64(16));
                 _mm512_storeu_pd(out + 64 * w + 8 * v, _mm512_mask_blend_pd(upper, _mm512_permutex2var_pd(a, at, b),
                                                                             _mm512_permutex2var_pd(c, at, d)));
@@ -492,7 +492,7 @@ static void FN(lookup)(double *restrict out, const popstrat_run *run, const int3
             continue;
         }
 #endif
-        for (int j = 0; j < 64; j++) out[64 * w + j] = table[code[j]];
+        for (int j = 0; j < 64; j++) out[64 * w + j] = table[bytes[j]];
     }
 }
 
@@ -514,10 +514,10 @@ static void FN(select_f64)(double *out, const uint64_t *mask, const double *a, c
 
 /* ---- the block ---------------------------------------------------------------------------------------------------- */
 
-#define PLANE(r) (run->planes + (int64_t)(r) * WORDS)
-#define BYTES(r) (run->bytes + (int64_t)(r) * BLOCK)
-#define SHORTS(r) (run->shorts + (int64_t)(r) * BLOCK)
-#define NUMBERS(r) (run->numbers + (int64_t)(r) * BLOCK)
+#define PLANE(r) (planes + (int64_t)(r) * WORDS)
+#define BYTES(r) (run->bytes + first + (int64_t)(r) * BLOCK)
+#define SHORTS(r) (run->shorts + first + (int64_t)(r) * BLOCK)
+#define NUMBERS(r) (run->numbers + first + (int64_t)(r) * BLOCK)
 #define COLUMN(r) (run->columns + (r))
 #define VALUES(T, r) ((const T *)COLUMN(r)->values + COLUMN(r)->offset + start)
 
@@ -574,10 +574,12 @@ static void FN(select_f64)(double *out, const uint64_t *mask, const double *a, c
         break;                                                                                                        \
     }
 
-static void FN(run_block)(const popstrat_run *run, int64_t start, int64_t rows) {
+/* Operations [begin, end) over `rows` rows of the input from `start`, which stand `first` rows into the block's registers. */
+static void FN(run_span)(const popstrat_run *run, int64_t begin, int64_t end, int64_t start, int64_t first, int64_t rows) {
     const int64_t words = (rows + 63) / 64, padded = words * 64;
-    const int32_t *at = run->code;
-    for (int64_t i = 0; i < run->instructions; i++, at += INSTRUCTION_WIDTH) {
+    uint64_t *const planes = run->planes + first / 64;
+    const int32_t *at = run->code + begin * INSTRUCTION_WIDTH;
+    for (int64_t i = begin; i < end; i++, at += INSTRUCTION_WIDTH) {
         switch ((enum popstrat_op)at[0]) {
         case OP_ZERO: memset(PLANE(at[1]), 0, (size_t)words * 8); break;
         case OP_ONES: memset(PLANE(at[1]), 255, (size_t)words * 8); break;
@@ -619,16 +621,6 @@ static void FN(run_block)(const popstrat_run *run, int64_t start, int64_t rows) 
                 for (int64_t w = 0; w < words; w++) any[w] |= x[w];
             }
             memcpy(out, any, (size_t)words * 8);
-            break;
-        }
-        case OP_PREFETCH: {
-            /* the next block of this column, on its way while this block is worked on; beyond the end it is ignored */
-            const popstrat_column *c = COLUMN(at[1]);
-            const int64_t row = c->offset + start + BLOCK;
-            const uint8_t *p = c->values + (row * c->bits >> 3);
-            for (int64_t b = 0; b < (int64_t)BLOCK * c->bits / 8; b += 64) __builtin_prefetch(p + b, 0, 2);
-            if (c->valid != NULL)
-                for (int64_t b = 0; b < BLOCK / 8; b += 64) __builtin_prefetch(c->valid + (row >> 3) + b, 0, 2);
             break;
         }
         case OP_VALID: FN(load_valid)(PLANE(at[1]), COLUMN(at[2]), start, rows); break;
@@ -762,7 +754,7 @@ static void FN(run_block)(const popstrat_run *run, int64_t start, int64_t rows) 
             double *out = NUMBERS(at[1]);
             for (int64_t w = 0; w < words; w++) {
                 uint8_t t[64];
-                FN(expand64)(t, run->planes, run->arguments + at[2], at[3], w);
+                FN(expand64)(t, planes, run->arguments + at[2], at[3], w);
                 for (int j = 0; j < 64; j++) out[64 * w + j] = (double)t[j];
             }
             break;
@@ -774,7 +766,7 @@ static void FN(run_block)(const popstrat_run *run, int64_t start, int64_t rows) 
         }
         case OP_SELECT: FN(select_f64)(NUMBERS(at[1]), PLANE(at[2]), NUMBERS(at[3]), NUMBERS(at[4]), words); break;
         case OP_MASKED_ADD:
-            FN(masked_add)(NUMBERS(at[1]), NUMBERS(at[2]), run, run->arguments + at[3], at[4], words);
+            FN(masked_add)(NUMBERS(at[1]), NUMBERS(at[2]), planes, run->doubles, run->arguments + at[3], at[4], words);
             break;
         case OP_ADD: EACH_PAIR(x + y)
         case OP_SUB: EACH_PAIR(x - y)
@@ -784,7 +776,8 @@ static void FN(run_block)(const popstrat_run *run, int64_t start, int64_t rows) 
         case OP_MAX: EACH_PAIR(x > y ? x : y)
         case OP_POW: EACH_PAIR(FN(pow1)(x, y))
         case OP_LOOKUP:
-            FN(lookup)(NUMBERS(at[1]), run, run->arguments + at[2], at[3], run->arguments + at[4], at[5], words);
+            FN(lookup)(NUMBERS(at[1]), planes, run->doubles, run->arguments + at[2], at[3], run->arguments + at[4], at[5],
+                       words);
             break;
         case OP_ADD_SCALED: { const double k = run->doubles[at[4]]; EACH_PAIR(x + y * k) }
         case OP_ADDK: { const double k = run->doubles[at[3]]; EACH_NUMBER(x + k) }
@@ -809,10 +802,10 @@ static void FN(run_block)(const popstrat_run *run, int64_t start, int64_t rows) 
             uint8_t *out = run->outputs[at[1]].values + start;
             int64_t whole = rows / 64;
             for (int64_t w = 0; w < whole; w++)
-                FN(expand64)(out + 64 * w, run->planes, run->arguments + at[2], at[3], w);
+                FN(expand64)(out + 64 * w, planes, run->arguments + at[2], at[3], w);
             if (rows % 64) {
                 uint8_t t[64];
-                FN(expand64)(t, run->planes, run->arguments + at[2], at[3], whole);
+                FN(expand64)(t, planes, run->arguments + at[2], at[3], whole);
                 memcpy(out + 64 * whole, t, (size_t)(rows % 64));
             }
             break;
@@ -910,6 +903,21 @@ static void FN(run_block)(const popstrat_run *run, int64_t start, int64_t rows) 
             break;
         }
         case OP_END: break;
+        }
+    }
+}
+
+/* One block: spans of number work go over it in parts small enough for the first-level cache, all else at one go. */
+static void FN(run_block)(const popstrat_run *run, int64_t start, int64_t rows) {
+    for (int64_t s = 0; s < run->spans; s++) {
+        const int32_t *span = run->span + 3 * s;
+        if (!span[2]) {
+            FN(run_span)(run, span[0], span[1], start, 0, rows);
+            continue;
+        }
+        for (int64_t first = 0; first < rows; first += PART) {
+            const int64_t part = rows - first < PART ? rows - first : PART;
+            FN(run_span)(run, span[0], span[1], start + first, first, part);
         }
     }
 }

@@ -20,7 +20,7 @@
     X(ZERO, "B") X(ONES, "B") X(NOT, "Bb") X(AND, "Bbb") X(OR, "Bbb") X(ANDNOT, "Bbb") X(XOR, "Bbb")                  \
     X(FULLADD, "BBbbb") X(HALFADD, "BBbb") X(ANY, "Bl")                                                               \
     /* input columns to planes and registers */                                                                       \
-    X(PREFETCH, "c") X(VALID, "Bc") X(BITS, "Bc") X(FLAG, "Bc")                                                                                      \
+    X(VALID, "Bc") X(BITS, "Bc") X(FLAG, "Bc")                                                                                      \
     X(RANGE_I8, "Bcii") X(RANGE_U8, "Bcii") X(RANGE_I16, "Bcii") X(RANGE_I32, "Bcii") X(RANGE_I64, "Bcii")            \
     X(RANGE_F32, "Bckk") X(RANGE_F64, "Bckk") X(LESS_I32, "Bcc")                                                      \
     X(CHECK_I8, "BBciin") X(CHECK_U8, "BBciin") X(CHECK_I16, "BBciin") X(CHECK_I32, "BBciin") X(CHECK_I64, "BBciin")  \

@@ -9,6 +9,7 @@ registers only where arithmetic needs them. Equal subexpressions are computed on
 from __future__ import annotations
 
 import datetime as dt
+import heapq
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,7 @@ import numpy as np
 
 from popstrat import quality
 from popstrat.dates import days, latest_birth_for
-from popstrat.engine import INSTRUCTION_WIDTH, OPERATIONS, Program
+from popstrat.engine import IN_PARTS, INSTRUCTION_WIDTH, OPERATIONS, Program
 from popstrat.lang import nodes as n
 from popstrat.lang.values import calculate, compare
 from popstrat.pack import Definition, Resolved
@@ -29,6 +30,7 @@ from popstrat.schema import Column, Schema
 # A plane is (register value, inverted): negation costs nothing until a register of its own is needed.
 
 Plane = tuple[int, bool]
+_Operation = tuple[str, tuple[int, ...], tuple[Any, ...]]  # name, values it defines, operands
 FALSE: Plane = (-1, False)
 TRUE: Plane = (-1, True)
 _MOST_CASES = 24  # beyond this many constants, a finite-valued number is put into a register
@@ -49,7 +51,7 @@ class Emitter:
     """Builds a list of operations in single-assignment form: equal operations are emitted once."""
 
     def __init__(self) -> None:
-        self.operations: list[tuple[str, tuple[int, ...], tuple[Any, ...]]] = []
+        self.operations: list[_Operation] = []
         self.classes: list[str] = []  # register class of each value: b u h f
         self.known: dict[tuple[Any, ...], tuple[int, ...]] = {}
 
@@ -1028,7 +1030,7 @@ def _interval(name: str, a: Interval, b: Interval | None) -> Interval:
 
 def assemble(e: Emitter, column_kinds: list[str], output_kinds: list[str], counters: int) -> Program:
     """Drop what nothing uses, give registers, pack the constants."""
-    live = _needed(e)
+    live = _scheduled(_needed(e))
     last: dict[int, int] = {}
     for at, (_, _, operands) in enumerate(live):
         for value in _values(live[at][0], operands):
@@ -1037,7 +1039,6 @@ def assemble(e: Emitter, column_kinds: list[str], output_kinds: list[str], count
     used = dict.fromkeys("buhf", 0)
     where: dict[int, int] = {}
     code: list[list[int]] = []
-    touched: set[int] = set()
     arguments: list[int] = []
     integers: dict[int, int] = {}
     doubles: dict[tuple[float, float], int] = {}
@@ -1058,10 +1059,6 @@ def assemble(e: Emitter, column_kinds: list[str], output_kinds: list[str], count
                 where[value] = used[kind]
                 used[kind] += 1
         row = [OPERATIONS[name][0], *(where[v] for v in results)]
-        for letter, operand in zip(_operand_letters(name), operands, strict=True):
-            if letter == "c" and operand not in touched:  # its next block is fetched while this one is worked on
-                touched.add(operand)
-                code.append([OPERATIONS["PREFETCH"][0], operand, *[0] * (INSTRUCTION_WIDTH - 2)])
         for letter, operand in zip(_operand_letters(name), operands, strict=True):
             match letter:
                 case "i":
@@ -1109,7 +1106,7 @@ def _values(name: str, operands: Sequence[Any]) -> Iterable[int]:
                 yield value
 
 
-def _needed(e: Emitter) -> list[tuple[str, tuple[int, ...], tuple[Any, ...]]]:
+def _needed(e: Emitter) -> list[_Operation]:
     wanted: set[int] = set()
     kept = []
     for name, results, operands in reversed(e.operations):
@@ -1117,6 +1114,34 @@ def _needed(e: Emitter) -> list[tuple[str, tuple[int, ...], tuple[Any, ...]]]:
             wanted.update(_values(name, operands))
             kept.append((name, results, operands))
     return kept[::-1]
+
+
+def _scheduled(operations: list[_Operation]) -> list[_Operation]:
+    """The same operations with the work on doubles drawn together, as late as it can wait: the engine then takes it in
+    parts that stay in the first-level cache. Otherwise the order is kept."""
+    defined = {value: i for i, (_, results, _) in enumerate(operations) for value in results}
+    needs = [{defined[v] for v in _values(name, operands)} for name, _, operands in operations]
+    users: list[list[int]] = [[] for _ in operations]
+    waiting = [len(n) for n in needs]
+    for i, found in enumerate(needs):
+        for j in found:
+            users[j].append(i)
+    ready: dict[bool, list[int]] = {False: [], True: []}
+    for i, count in enumerate(waiting):
+        if count == 0:
+            heapq.heappush(ready[operations[i][0] in IN_PARTS], i)
+    out = []
+    parts = False
+    while ready[False] or ready[True]:
+        if not ready[parts]:
+            parts = not parts
+        i = heapq.heappop(ready[parts])
+        out.append(operations[i])
+        for j in users[i]:
+            waiting[j] -= 1
+            if waiting[j] == 0:
+                heapq.heappush(ready[operations[j][0] in IN_PARTS], j)
+    return out
 
 
 def read_columns(resolved: Resolved, schema: Schema) -> list[str]:
