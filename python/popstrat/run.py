@@ -189,7 +189,7 @@ class _Run:
             bind = self.scorer.checker if self.check_only else self.scorer.bind
             bound = bind(pa.schema([whole.field(c) for c in columns]))
         except InputError as error:
-            raise error.located(file.name) from None
+            raise _placed(error, plan, file.name) from None
         return _File(file, plan, columns, bound, tuple(n for n in whole.names if n not in self.known))
 
     def over(
@@ -217,7 +217,7 @@ class _Run:
                         with self.timed("score"):
                             scored, tally = file.bound.score(batch.data, threads=self.threads)
                     except InputError as error:
-                        raise error.located(file.source.name, batch.first_row) from None
+                        raise _placed(error, file.plan, file.source.name, batch.first_row) from None
                     self.tally = self.tally + tally
                     self.rows += batch.data.num_rows
                     self.rows_by_file[batch.file] += batch.data.num_rows
@@ -252,7 +252,7 @@ class _Run:
                 try:
                     data = file.plan.apply(batch, file.columns)
                 except InputError as error:
-                    raise error.located(file.source.name, row) from None
+                    raise _placed(error, file.plan, file.source.name, row) from None
                 yield _Batch(i, row, data)
                 row += batch.num_rows
             if file.source.rows not in (None, row):
@@ -383,6 +383,15 @@ def _family(kind: pa.DataType) -> str:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return "text"
     return "integer" if pa.types.is_integer(kind) else str(kind)
+
+
+def _placed(error: InputError, plan: MapPlan, file: str, first_row: int = 0) -> InputError:
+    """The error with its place in the file, and the file's own name for a column that is mapped."""
+    theirs = plan.sources.get(error.column or "")
+    if theirs is not None and theirs != error.column:
+        problem = f"{error.problem} (mapped from {theirs!r})"
+        error = InputError(problem, column=error.column, rows=error.rows, more=error.more, file=error.file)
+    return error.located(file, first_row)
 
 
 class _Timer:

@@ -314,6 +314,14 @@ def test_a_mapping_at_fault(refused: Refusal, people: pa.Table) -> None:
     assert "map.toml: [columns] smokign: popstrat has no such column; did you mean 'smoking'?" in message
 
 
+def test_a_mapped_column_is_named_in_both_ways(refused: Refusal, people: pa.Table) -> None:
+    theirs = changed(people, "hba1c", pa.array(["high"] * ROWS))
+    write(theirs.rename_columns(["HbA1c" if n == "hba1c" else n for n in theirs.column_names]), "in.parquet")
+    Path("map.toml").write_text('[columns]\nhba1c = "HbA1c"\n')
+    message = refused(*SCORE, "--map", "map.toml")
+    assert "in.parquet: column 'hba1c': not a number (mapped from 'HbA1c') (rows 1, 2" in message
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_not_be_written(refused: Refusal, people: pa.Table) -> None:
     write(people, "in.parquet")
