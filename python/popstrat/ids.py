@@ -355,7 +355,8 @@ def _adjacent_equal(values: U64) -> U64:
 def _plain(ids: pa.Array) -> pa.Array:
     """Integers, or (large) text; dictionaries and views are decoded."""
     if pa.types.is_dictionary(ids.type):
-        ids = ids.dictionary_decode()
+        # Views first become plain text: Arrow cannot gather them.
+        return _plain(ids.dictionary).take(ids.indices)
     if pa.types.is_integer(ids.type) or pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type):
         return ids
     return ids.cast(pa.large_string())

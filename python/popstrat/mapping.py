@@ -35,6 +35,7 @@ import numpy as np
 import pyarrow as pa
 
 from popstrat.errors import InputError
+from popstrat.io.sinks import plain_text
 from popstrat.io.sources import Kind, near_miss
 from popstrat.schema import Column
 
@@ -142,6 +143,7 @@ class MapPlan:
         return _PARSED.get(self._kind(ours), pa.dictionary(pa.int32(), pa.string()))
 
     def _mapped(self, ours: str, column: pa.Array) -> pa.Array:
+        column = plain_text(column)
         coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         table = self.map.values[ours]
         texts = [table.get(text, text) if text is not None else None for text in _texts(coded.dictionary)]

@@ -129,6 +129,31 @@ def test_every_format_in_gives_the_same_scores(work: Path, people: pa.Table) -> 
         assert [int(i) for i in found.column("patient_id").to_pylist()] == people.column("patient_id").to_pylist()
 
 
+@pytest.mark.parametrize("name", ["list.parquet", "list.arrow", "list.arrows", "list.csv"])
+@pytest.mark.parametrize("kind", ["Categorical", "String"])
+def test_files_that_polars_wrote(work: Path, name: str, kind: str) -> None:
+    pl = pytest.importorskip("polars")
+    score("list.parquet", "-o", "expected.csv")
+    data = pl.read_parquet("list.parquet")
+    if kind == "String":
+        data = data.with_columns(pl.col(pl.Categorical).cast(pl.String), pl.col("patient_id").cast(pl.String))
+    how = {".parquet": "write_parquet", ".arrow": "write_ipc", ".arrows": "write_ipc_stream", ".csv": "write_csv"}
+    getattr(data, how[Path(name).suffix])(f"their-{name}")
+    for suffix in (".csv", ".parquet", ".arrow"):
+        score(f"their-{name}", "-o", f"out{suffix}")
+    assert Path("out.csv").read_bytes() == Path("expected.csv").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["list.parquet", "list.feather", "list.csv"])
+def test_files_that_pandas_wrote(work: Path, name: str) -> None:
+    pd = pytest.importorskip("pandas")
+    score("list.parquet", "-o", "expected.csv")
+    data = pd.read_parquet("list.parquet")  # whole numbers with gaps become floats, booleans "True" and "False"
+    {".parquet": data.to_parquet, ".feather": data.to_feather, ".csv": data.to_csv}[Path(name).suffix](f"their-{name}")
+    score(f"their-{name}", "-o", "out.csv")
+    assert Path("out.csv").read_bytes() == Path("expected.csv").read_bytes()
+
+
 def test_several_files_and_patterns_are_one_list(work: Path, people: pa.Table) -> None:
     (work / "parts").mkdir()
     for i, start in enumerate((2000, 0, 1000)):  # not in the order of the ids

@@ -18,14 +18,26 @@ from popstrat.errors import InputError
 from popstrat.ids import IdBatch, UniqueIds, check_unique, hash_ids
 
 KEY = np.uint64(0x1234_5678_9ABC_DEF0)
-TYPES = [pa.int64(), pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string()), pa.string_view()]
+TYPES = [
+    pa.int64(),
+    pa.string(),
+    pa.large_string(),
+    pa.dictionary(pa.int32(), pa.string()),
+    pa.string_view(),
+    pa.dictionary(pa.uint32(), pa.string_view()),
+]
 
 
 def as_type(values: list[int], kind: pa.DataType) -> pa.Array:
     if pa.types.is_integer(kind):
         return pa.array(values, kind)
     text = pa.array([f"P{v}" for v in values], pa.string())
-    return text.dictionary_encode() if pa.types.is_dictionary(kind) else text.cast(kind)
+    return coded(text, kind) if pa.types.is_dictionary(kind) else text.cast(kind)
+
+
+def coded(text: pa.Array, kind: pa.DataType) -> pa.Array:
+    plain = text.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(plain.indices.cast(kind.index_type), plain.dictionary.cast(kind.value_type))
 
 
 @pytest.mark.parametrize("kind", TYPES, ids=str)
@@ -68,7 +80,7 @@ def test_nulls_are_named_by_row(kind: pa.DataType) -> None:
     plain = pa.string() if pa.types.is_dictionary(kind) else kind
     chunks = [pa.array(values[i : i + 6], plain) for i in range(0, 20, 6)]
     with pytest.raises(InputError, match="is null") as caught:
-        check_unique(pa.chunked_array([c.dictionary_encode() for c in chunks] if plain != kind else chunks))
+        check_unique(pa.chunked_array([coded(c, kind) for c in chunks] if plain != kind else chunks))
     assert caught.value.rows == (4, 5)
 
 

@@ -318,7 +318,7 @@ def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     if batch.schema.equals(schema):
         return batch
     columns = [
-        column if column.type == field.type else column.cast(field.type)
+        column if column.type == field.type else plain_text(column).cast(field.type)
         for column, field in zip(batch.columns, schema, strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
@@ -339,6 +339,15 @@ def _is_text(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def plain_text(column: pa.Array) -> pa.Array:
+    """The column with text views, in a dictionary or not, as plain text: Arrow cannot gather or encode views."""
+    if pa.types.is_dictionary(column.type):
+        if not pa.types.is_string_view(column.dictionary.type):
+            return column
+        return pa.DictionaryArray.from_arrays(column.indices, column.dictionary.cast(pa.string()))
+    return column.cast(pa.large_string()) if pa.types.is_string_view(column.type) else column
 
 
 def _recoded(column: pa.Array) -> pa.Array:
