@@ -26,7 +26,7 @@ from functools import cache, cached_property
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
@@ -40,6 +40,7 @@ from popstrat.lang.parser import (
     parse_condition,
     suggest,
 )
+from popstrat.lang.place import at_line, locate
 from popstrat.schema import Column, Schema, column_from_toml, patient_schema
 
 KINDS = ("expression", "count", "first_match", "status", "tree", "model")
@@ -63,6 +64,7 @@ _KIND_KEYS = {
 _TOP_KEYS = {"pack", "parameters", "sets", "windows", "definition", "input"}
 _PACK_KEYS = {"id", "version", "title", "description", "extends", "licence", "source"}
 _LINKS = ("logistic", "survival", "identity")
+_LARGEST = 1e15  # as in the rule language; beyond it whole numbers are not exact
 
 
 @dataclass(frozen=True)
@@ -128,44 +130,11 @@ class Pack:
 
     def error(self, section: str, message: str, text: str = "", start: int = 0, end: int = 0) -> PackError:
         """A `PackError` that points into the file that wrote `section` (a dotted path), at `text` if it is there."""
-        for source in self.sources:
-            where = _locate(source.text, section, text, start)
-            if where is not None:
-                line, column, shown = where
-                width = max(1, min(end - start, len(shown) - column)) if text else 0
-                pointer = f"\n    {shown}\n    {' ' * column}{'^' * width}" if width else ""
-                return PackError(f"{source.name}:{line}: {section}: {message}{pointer}")
+        found = [(s.name, at) for s in self.sources if (at := locate(s.text, section, text, start)) is not None]
+        found.sort(key=lambda item: not item[1].exact)  # a file that holds the text, before one with the section only
+        for name, at in found[:1]:
+            return PackError(f"{name}:{at.line}: {section}: {message}{at.pointer(end - start) if at.exact else ''}")
         return PackError(f"{self.sources[0].name}: {section}: {message}")
-
-
-def _locate(file: str, section: str, text: str, start: int) -> tuple[int, int, str] | None:
-    """Line (1-based), column and line text of position `start` of `text` within a section of a TOML file."""
-    parts = section.split(".")
-    while parts:
-        spans = _spans(file, ".".join(parts))
-        for begin, end in spans:
-            at = file.find(text, begin, end) if text else -1
-            if at >= 0:
-                at = min(at + start, len(file))
-                line = file.count("\n", 0, at)
-                column = at - (file.rfind("\n", 0, at) + 1)
-                return line + 1, column, file.split("\n")[line]
-        if spans:
-            line = file.count("\n", 0, spans[0][0])
-            return line + 1, 0, file.split("\n")[line]
-        parts.pop()
-    return None
-
-
-def _spans(file: str, section: str) -> list[tuple[int, int]]:
-    """Character ranges of the tables at or below a dotted path."""
-    headers = list(re.finditer(r"^\[\[?\s*([^\]\n]+?)\s*\]\]?", file, re.MULTILINE))
-    spans = []
-    for header, following in zip(headers, [*headers[1:], None], strict=True):
-        name = header.group(1).replace('"', "")
-        if name == section or name.startswith(section + "."):
-            spans.append((header.start(), following.start() if following else len(file)))
-    return spans
 
 
 # -- loading -------------------------------------------------------------------------------------------------------
@@ -192,7 +161,7 @@ def _load_builtin(name: str) -> Pack:
     return _load(name, None, ())
 
 
-def _read(name: str, beside: Path | None) -> tuple[Source, Path | None]:
+def _read(name: str, beside: Path | None, by: str) -> tuple[Source, Path | None]:
     if name in builtin_packs():
         file = resources.files("popstrat.packs").joinpath(f"{name}.toml")
         return Source(f"{name}.toml", file.read_text(encoding="utf-8"), f"popstrat.packs/{name}.toml"), None
@@ -202,34 +171,44 @@ def _read(name: str, beside: Path | None) -> tuple[Source, Path | None]:
     if path.suffix != ".toml" and not path.exists():
         known = builtin_packs()
         raise PackError(
-            f"there is no pack {name!r}{suggest(name, known)}; built in: {', '.join(known)}; or give a .toml file"
+            f"{by}there is no pack {name!r}{suggest(name, known)}; built in: {', '.join(known)}; or give a .toml file"
         )
     try:
         return Source(path.name, path.read_text(encoding="utf-8"), str(path)), path.parent
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise PackError(f"cannot read the pack {path}: {reason}") from None
+        raise PackError(f"{by}cannot read the pack {path}: {reason}") from None
 
 
 def _load(name: str, beside: Path | None, seen: tuple[str, ...]) -> Pack:
-    source, folder = _read(name, beside)
+    source, folder = _read(name, beside, f"{Path(seen[-1]).name}: extends: " if seen else "")
     if source.location in seen:
-        raise PackError(f"{source.name}: extends itself, through {' → '.join(seen)}")
+        chain = [Path(location).name for location in (*seen, source.location)]
+        raise PackError(f"{chain[-2]}: extends itself, through {' → '.join(chain)}")
     try:
         raw = tomllib.loads(source.text)
     except tomllib.TOMLDecodeError as error:
-        raise PackError(f"{source.name}: not valid TOML: {error}") from None
+        raise _not_toml(source, str(error)) from None
+    except RecursionError:
+        raise PackError(f"{source.name}: not valid TOML: too deeply nested") from None
     head = raw.get("pack")
+    if isinstance(head, dict):
+        _only(head, _PACK_KEYS, "pack", Pack("", "", "", raw, (source,), patient_schema()).error)
     if not isinstance(head, dict) or not all(isinstance(head.get(k), str) for k in ("id", "version")):
         raise PackError(f"{source.name}: needs a [pack] table with id and version, as text")
     problem = Pack(head["id"], head["version"], "", raw, (source,), patient_schema()).error
     _only(raw, _TOP_KEYS, "", problem)
-    _only(head, _PACK_KEYS, "pack", problem)
+    for key in _PACK_KEYS & set(head):
+        if not isinstance(head[key], str):
+            raise problem("pack", f"`{key}` is text", key, 0, len(key))
     for table in ("parameters", "sets", "windows", "definition"):
         if not isinstance(raw.get(table, {}), dict) or not all(
             isinstance(v, dict) for v in raw.get(table, {}).values()
         ):
-            raise problem(table, "every entry is a table")
+            raise problem(table, "every entry is a table", table, 0, len(table))
+    items = raw.get("input", [])
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise problem("input", "input columns are tables headed [[input]], in double brackets")
     sources: tuple[Source, ...] = (source,)
     merged: dict[str, Any] = dict(raw)
     if "extends" in head:
@@ -251,9 +230,11 @@ def _load(name: str, beside: Path | None, seen: tuple[str, ...]) -> Pack:
         try:
             column = column_from_toml(item)
         except (ValueError, AttributeError) as error:
-            raise problem("input", str(error)) from None
+            shown = str(item.get("name", ""))
+            raise problem("input", str(error), shown, 0, len(shown)) from None
         if column.name in schema or column.name in {c.name for c in columns} or column.type in ("id",):
-            raise problem("input", f"the patient table has a column {column.name!r} already")
+            told = f"the patient table has a column {column.name!r} already"
+            raise problem("input", told, column.name, 0, len(column.name))
         columns.append(column)
     return Pack(
         head["id"], head["version"], str(head.get("title", head["id"])), merged, sources, schema.extended(columns)
@@ -277,7 +258,21 @@ def _only(table: Mapping[str, Any], known: Iterable[str], section: str, problem:
     known = set(known)
     for key in table:
         if key not in known:
-            raise problem(section or "pack", f"unknown key {key!r}{suggest(key, known)}", key, 0, len(key))
+            raise problem(section or key, f"unknown key {key!r}{suggest(key, known)}", key, 0, len(key))
+
+
+def _not_toml(source: Source, reason: str) -> PackError:
+    """The TOML parser's complaint, at its line."""
+    where = re.search(r" \(at line (\d+), column (\d+)\)$", reason)
+    if where is None:
+        return PackError(f"{source.name}: not valid TOML: {reason}")
+    at = at_line(source.text, int(where.group(1)), int(where.group(2)))
+    return PackError(f"{source.name}:{at.line}: not valid TOML: {reason[: where.start()]}{at.pointer(1)}")
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    """A number that rules can count with."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
 
 
 # -- resolving -----------------------------------------------------------------------------------------------------
@@ -320,8 +315,10 @@ class Resolved:
         for name, table in self.pack.raw.get("windows", {}).items():
             _only(table, {"months", "title", "means", "source"}, f"windows.{name}", self.pack.error)
             months = table.get("months")
-            if not isinstance(months, int) or not 0 <= months <= 1800:
-                raise self.pack.error(f"windows.{name}", "needs `months`, a whole number from 0 to 1,800")
+            if isinstance(months, bool) or not isinstance(months, int) or not 0 <= months <= 1800:
+                raise self.pack.error(
+                    f"windows.{name}", "needs `months`, a whole number from 0 to 1,800", "months", 0, len("months")
+                )
             out[name] = months
         return out
 
@@ -343,7 +340,7 @@ class Resolved:
             kind = _type_of(value)
             if kind is None:
                 raise self.pack.error(
-                    f"parameters.{name}", "needs a `value`: a number, true or false, a date or a label"
+                    f"parameters.{name}", "needs a `value`: a number, true or false, a date or a label", "value", 0, 5
                 )
             out[name] = n.Const(kind, name, value, name)
         return out
@@ -359,6 +356,8 @@ class Resolved:
             definition = self.definitions.get(name) or self._define(name)
             return n.Named(definition.node.type, name, name)
         if name in self.pack.schema:
+            if self.pack.schema[name].type in ("id", "string"):
+                raise ExpressionError(f"{name!r} holds names or codes, which rules do not read")
             return column_node(self.pack.schema[name])
         return None
 
@@ -385,6 +384,7 @@ class Resolved:
 
     def _check_names(self) -> None:
         schema, raw = self.pack.schema, self.pack.raw
+        _ = self.windows, self.parameters  # looked at even if nothing uses them
         taken = {"true", "false", "null", "as_of"}
         for kind, names in (("parameters", raw.get("parameters", {})), ("sets", raw.get("sets", {})),
                             ("windows", raw.get("windows", {})), ("definition", self._raw)):  # fmt: skip
@@ -421,18 +421,22 @@ class Resolved:
         """The definition's table with the version in force (or the nearest) folded in."""
         versions = body.get("versions") or [{}]
         if not isinstance(versions, list) or not all(isinstance(v, dict) for v in versions):
-            raise self._error(ident, "`versions` is a list of tables")
+            raise self._error(ident, "`versions` is a list of tables", text="versions", end=len("versions"))
         candidates = []
         for version in versions:
             table = {k: v for k, v in body.items() if k != "versions"} | dict(version)
             start, end = table.get("effective_from", dt.date.min), table.get("effective_to", dt.date.max)
             if type(start) is not dt.date or type(end) is not dt.date or start > end:
-                raise self._error(ident, "effective_from and effective_to are dates, in that order")
+                key = "effective_from" if "effective_from" in table else "effective_to"
+                raise self._error(
+                    ident, "effective_from and effective_to are dates, in that order", text=key, end=len(key)
+                )
             candidates.append((start, end, table))
         candidates.sort(key=lambda c: c[0])
         for (_, end, _), (start, _, _) in pairwise(candidates):
             if end >= start:
-                raise self._error(ident, f"two versions are in force on {start}")
+                at = f"effective_from = {start}"
+                raise self._error(ident, f"two versions are in force on {start}", text=at, end=len(at))
         for start, end, table in candidates:
             if start <= self.as_of <= end:
                 return table
@@ -453,11 +457,13 @@ class Resolved:
     def _build(self, ident: str, raw: dict[str, Any]) -> Definition:
         kind = raw.get("kind")
         if kind not in KINDS:
-            raise self._error(ident, f"needs a `kind`: one of {', '.join(KINDS)}" + suggest(str(kind), KINDS))
+            shown = str(kind or "")
+            problem = f"needs a `kind`: one of {', '.join(KINDS)}{suggest(shown, KINDS)}"
+            raise self._error(ident, problem, text=shown, end=len(shown))
         _only(raw, _COMMON_KEYS | _KIND_KEYS[kind], f"definition.{ident}", self.pack.error)
         for key in _TEXT_KEYS & set(raw):
             if not isinstance(raw[key], str):
-                raise self._error(ident, f"`{key}` is text")
+                raise self._error(ident, f"`{key}` is text", text=key, end=len(key))
         for key in ("title", "version"):
             if key not in raw:
                 raise self._error(ident, f"needs a `{key}`")
@@ -479,12 +485,16 @@ class Resolved:
         if output is True:
             output = ident
         if output is not False and not (isinstance(output, str) and output.isidentifier()):
-            raise self._error(ident, "`output` is true, false or the name of a column")
+            shown = str(output)
+            raise self._error(ident, "`output` is true, false or the name of a column", text=shown, end=len(shown))
         if output in ("patient_id", "practice_code", "pcn_code", "neighbourhood", "place", "quality_flags"):
-            raise self._error(ident, f"the scored table has a column {output!r} already")
+            raise self._error(ident, f"the scored table has a column {output!r} already", text=output, end=len(output))
         declared = raw.get("type")
         if declared is not None and (node.type.kind != "number" or declared not in NUMBER_TYPES):
-            raise self._error(ident, f"`type` is for numbers: one of {', '.join(NUMBER_TYPES)}")
+            shown = str(declared)
+            near = "" if declared in NUMBER_TYPES else suggest(shown, NUMBER_TYPES)
+            problem = f"`type` is for numbers: one of {', '.join(NUMBER_TYPES)}{near}"
+            raise self._error(ident, problem, text=shown, end=len(shown))
         match node.type.kind:
             case "bool":
                 dtype = "bool"
@@ -510,7 +520,9 @@ class Resolved:
         if isinstance(text, bool):
             return n.Const(n.BOOL, str(text).lower(), text)
         if not isinstance(text, str) or not text.strip():
-            raise self._error(ident, f"needs `{key}`, an expression in quotes")
+            if key.isidentifier():
+                raise self._error(ident, f"needs `{key}`, an expression in quotes", text=key, end=len(key))
+            raise self._error(ident, f"{key}: needs an expression in quotes")
         try:
             return (parse_condition if condition else parse)(text, scope or self)
         except ExpressionError as error:
@@ -534,6 +546,9 @@ class Resolved:
         names = [of] if isinstance(of, str) else of
         if not isinstance(names, list) or not names or not all(isinstance(x, str) for x in names):
             raise self._error(ident, "needs `of`: the name of a set, or a list of conditions")
+        for name in names:
+            if self.members(name) is None:
+                self.parse(ident, "of", name, condition=True)  # so that a fault is shown where it is written
         return self.parse(ident, "of", f"count({', '.join(names)})")
 
     def _first_match(self, ident: str, raw: Mapping[str, Any]) -> n.Node:
@@ -552,11 +567,13 @@ class Resolved:
             items.append((self.parse(ident, f"rule {number}, {label}", rule.get("when"), condition=True), label))
         last = raw.get("otherwise")
         if last is not None and not isinstance(last, str):
-            raise self._error(ident, "`otherwise` is a label")
+            raise self._error(ident, "`otherwise` is a label", text="otherwise", end=len("otherwise"))
         used = list(dict.fromkeys([*found, *([last] if last else [])]))
         labels = raw.get("labels", used)
         if not isinstance(labels, list) or set(labels) != set(used) or len(set(labels)) < len(labels):
-            raise self._error(ident, "`labels`, where given, lists each label of the rules once")
+            raise self._error(
+                ident, "`labels`, where given, lists each label of the rules once", text="labels", end=len("labels")
+            )
         return label_cases(items, last, tuple(labels))
 
     def _status(self, ident: str, raw: Mapping[str, Any]) -> n.Node:
@@ -574,6 +591,10 @@ class Resolved:
         if not isinstance(table, list) or not table:
             raise self._error(ident, "needs `nodes`, a list of splits and leaves")
         by_id: dict[Any, dict[str, Any]] = {}
+
+        def fail(message: str, at: str) -> PackError:
+            return self._error(ident, message, text=at, end=len(at))
+
         for node in table:
             if not isinstance(node, dict) or "id" not in node:
                 raise self._error(ident, "every node has an `id`")
@@ -581,38 +602,45 @@ class Resolved:
                 node, {"id", "split", "yes", "no", "value", "n", "mean", "note"}, f"definition.{ident}", self.pack.error
             )
             if node["id"] in by_id:
-                raise self._error(ident, f"node {node['id']} stands twice")
+                raise fail(f"node {node['id']} stands twice", f"id = {node['id']}")
             by_id[node["id"]] = node
         used: list[Any] = []
         items: list[tuple[n.Node, n.Node]] = []
 
-        def descend(key: Any, path: list[n.Node]) -> None:
+        def descend(key: Any, path: list[n.Node], at: str) -> None:
             if key in used:
-                raise self._error(ident, f"node {key} is reached twice")
+                raise fail(f"node {key} is reached twice", at)
             if key not in by_id:
-                raise self._error(ident, f"there is no node {key}")
+                raise fail(f"there is no node {key}", at)
             used.append(key)
-            node = by_id[key]
+            node, here = by_id[key], f"id = {key}"
             if "value" in node:
-                if "split" in node or isinstance(node["value"], bool) or not isinstance(node["value"], int | float):
-                    raise self._error(ident, f"node {key}: a leaf has a number as its `value` and no split")
+                if "split" in node or not _is_number(node["value"]):
+                    raise fail(f"node {key}: a leaf has a number as its `value` and no split", here)
                 items.append((conjunction(path, f"leaf {key}"), n.Const(n.NUMBER, str(node["value"]), node["value"])))
                 return
-            split = self.parse(ident, f"node {key}", node.get("split"), condition=True)
-            descend(node.get("yes"), [*path, split])
-            descend(node.get("no"), [*path, negation(split, f"not ({split.text})")])
+            if not {"split", "yes", "no"} <= set(node):
+                raise fail(f"node {key}: needs a `value`, or a `split` with `yes` and `no`", here)
+            split = self.parse(ident, f"node {key}", node["split"], condition=True)
+            descend(node["yes"], [*path, split], f"yes = {node['yes']}")
+            descend(node["no"], [*path, negation(split, f"not ({split.text})")], f"no = {node['no']}")
 
-        descend(table[0]["id"], [])
+        descend(table[0]["id"], [], "")
         if len(used) < len(by_id):
-            raise self._error(ident, f"node {next(k for k in by_id if k not in used)} is never reached")
+            lost = next(k for k in by_id if k not in used)
+            raise fail(f"node {lost} is never reached", f"id = {lost}")
         return cases(items, n.Const(n.NULL, "null", None), n.NUMBER, ident)
 
     def _model(self, ident: str, raw: dict[str, Any]) -> n.Node:
         link = raw.get("link")
         if link not in _LINKS:
-            raise self._error(ident, f"needs a `link`: one of {', '.join(_LINKS)}")
+            shown = str(link or "")
+            problem = f"needs a `link`: one of {', '.join(_LINKS)}{suggest(shown, _LINKS)}"
+            raise self._error(ident, problem, text=shown, end=len(shown))
         scope = _ModelScope(self, ident)
         declared = raw.get("inputs", {})
+        if not isinstance(declared, dict):
+            raise self._error(ident, "`inputs` is a table: bmi = { default = 27 }", text="inputs", end=len("inputs"))
         for name, spec in declared.items():
             scope.declare(name, spec)
         terms = []
@@ -631,7 +659,7 @@ class Resolved:
                 raise self._error(ident, f"two terms are called {name!r}", text=name, end=len(name))
             seen.add(name)
             weight = term.get("coefficient")
-            if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
+            if not _is_number(weight):
                 raise self._error(ident, f"term {name!r} needs a `coefficient`, a number", text=name, end=len(name))
             if term.get("evidence") not in EVIDENCE or not (term.get("source") or term.get("why")):
                 raise self._error(
@@ -657,10 +685,10 @@ class Resolved:
             raise self._error(ident, "needs `terms`")
         idle = [name for name in declared if name not in scope.used]
         if idle:
-            raise self._error(ident, f"no term uses the input {idle[0]!r}", text=idle[0], end=len(idle[0]))
+            raise self._error(ident, f"no term uses the input {idle[0]!r}", text=f"{idle[0]} =", end=len(idle[0]))
         start = raw.get("intercept", 0.0)
-        if isinstance(start, bool) or not isinstance(start, int | float):
-            raise self._error(ident, "`intercept` is a number")
+        if not _is_number(start):
+            raise self._error(ident, "`intercept` is a number", text="intercept", end=len("intercept"))
         total = n.WeightedSum(n.NUMBER, f"{ident}, linear predictor", float(start), tuple(terms))
         helper = {
             "title": f"{raw['title']}: linear predictor",
@@ -711,7 +739,7 @@ def _type_of(value: Any) -> n.Type | None:
     if isinstance(value, bool):
         return n.BOOL
     if isinstance(value, int | float):
-        return n.NUMBER if math.isfinite(value) else None
+        return n.NUMBER if _is_number(value) else None
     if type(value) is dt.date:
         return n.DATE
     return n.Type("category", (value,)) if isinstance(value, str) else None
@@ -789,33 +817,39 @@ class _ModelScope:
         return node
 
     def declare(self, name: str, spec: Any) -> None:
-        fail = self.outer._error
+        fail, here = self.outer._error, f"{name} ="
         if not isinstance(spec, dict):
-            raise fail(self.ident, f"input {name!r} is a table like {{ default = 0 }}", text=name, end=len(name))
+            raise fail(self.ident, f"input {name!r} is a table like {{ default = 0 }}", text=here, end=len(name))
         _only(spec, {"from", "default", "clip", "why", "source"}, f"definition.{self.ident}", self.outer.pack.error)
         source = self.outer.parse(self.ident, f"input {name}", spec.get("from", name))
         bare = source.item if isinstance(source, n.Coalesce) and source.text == source.item.text else source
         if "default" not in spec or source.type.kind not in ("number", "category"):
             raise fail(
-                self.ident, f"input {name!r}: a number or a category, with its `default`", text=name, end=len(name)
+                self.ident,
+                f"input {name!r}: a number or a category, with its `default`",
+                text=here,
+                end=len(name),
             )
         default = spec["default"]
         if source.type.kind == "category":
             if default not in source.type.labels:
                 near = suggest(str(default), source.type.labels)
                 problem = f"input {name!r}: {default!r} is not one of its labels{near}"
-                raise fail(self.ident, problem, text=name, end=len(name))
+                raise fail(self.ident, problem, text=here, end=len(name))
             other: n.Node = n.Const(n.Type("category", (default,)), default, default)
         else:
             other = self.outer.parse(self.ident, f"input {name}, default", default)
             if other.type.kind != "number":
-                raise fail(self.ident, f"input {name!r}: its default is a number", text=name, end=len(name))
+                raise fail(self.ident, f"input {name!r}: its default is a number", text=here, end=len(name))
         node = coalesce(bare, other, name)
         if "clip" in spec:
             low, high = spec["clip"] if isinstance(spec["clip"], list) and len(spec["clip"]) == 2 else (1, 0)
             if source.type.kind != "number" or not low < high:
                 raise fail(
-                    self.ident, f"input {name!r}: `clip` is [lowest, highest], for a number", text=name, end=len(name)
+                    self.ident,
+                    f"input {name!r}: `clip` is [lowest, highest], for a number",
+                    text=here,
+                    end=len(name),
                 )
             node = self.outer.parse(self.ident, name, f"clip({name}, {low!r}, {high!r})", scope=_One(self, name, node))
         self.inputs[name] = node

@@ -80,7 +80,10 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
     }  # fmt: skip
     extra = set(raw) - known
     if extra:
-        raise ValueError(f"unknown key {sorted(extra)[0]!r} for an input column")
+        from popstrat.lang.parser import suggest
+
+        key = sorted(extra)[0]
+        raise ValueError(f"unknown key {key!r} for an input column{suggest(key, known)}")
     name, kind = raw.get("name"), raw.get("type")
     if not isinstance(name, str) or not name.isidentifier():
         raise ValueError(f"an input column needs a name that is one word, not {name!r}")
@@ -98,6 +101,11 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
     for target in [*aliases.values(), *([raw["null_is"]] if "null_is" in raw else [])]:
         if target not in labels:
             raise ValueError(f"column {name!r}: {target!r} is not one of its labels")
+    for key in ("min", "max"):
+        if key in raw and (isinstance(raw[key], bool) or not isinstance(raw[key], int | float)):
+            raise ValueError(f"column {name!r}: `{key}` is a number")
+    if raw.get("min", 0) > raw.get("max", raw.get("min", 0)):
+        raise ValueError(f"column {name!r}: `min` is over `max`")
     return Column(
         name=name,
         group=raw.get("group", "local"),

@@ -11,6 +11,7 @@ import ast
 import datetime as dt
 import difflib
 import math
+import re
 import textwrap
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +29,10 @@ _ARITHMETIC: dict[type[ast.operator], Literal["+", "-", "*", "/", "**"]] = {
 }  # fmt: skip
 _FLIP: dict[str, Literal["<", "<=", ">", ">=", "==", "!="]] = {
     "<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!=",
+}  # fmt: skip
+_FORMS: dict[type[ast.expr], str] = {
+    ast.Attribute: "a dot in a name", ast.Subscript: "an index in square brackets", ast.NamedExpr: ":=",
+    ast.JoinedStr: "an f-string", ast.Lambda: "lambda", ast.Dict: "a dictionary", ast.UnaryOp: "~",
 }  # fmt: skip
 # name: least and most arguments
 NUMBER_FUNCTIONS: dict[str, tuple[int, int]] = {
@@ -74,18 +79,56 @@ def parse(text: str, scope: Scope) -> n.Node:
             warnings.simplefilter("ignore", SyntaxWarning)
             tree = ast.parse(source, mode="eval")
     except SyntaxError as error:
-        at = _offset(source, error.lineno or 1, (error.offset or 1) - 1, characters=True) - 1
-        at = max(0, min(at, len(text)))
-        reason = (error.msg or "not an expression").split(". Perhaps")[0]
-        if "Maybe you meant '==' or ':=' instead of '='" in reason:
-            reason = "to compare, write == (two equals signs)"
-        raise ExpressionError(reason, at, at + 1) from None
-    except (ValueError, RecursionError, MemoryError):
+        raise _explained(text, source, error) from None
+    except (RecursionError, MemoryError):
+        raise ExpressionError("too deeply nested") from None
+    except ValueError:
         raise ExpressionError("not an expression that can be read") from None
     try:
         return _Builder(source, scope).build(tree.body)
     except RecursionError:
         raise ExpressionError("too deeply nested") from None
+
+
+# what people write who know other languages, and what to write instead
+_FOREIGN = {
+    "&&": "and", "||": "or", "=>": ">=", "=<": "<=", "<>": "!=", "≥": ">=", "≤": "<=", "≠": "!=", "“": '"', "”": '"',
+    "‘": "'", "’": "'", "–": "-", "−": "-", "×": "*", "AND": "and", "OR": "or", "NOT": "not", "IN": "in", "IS": "is",
+    "NULL": "null",
+}  # fmt: skip
+_FOREIGN_TEXT = re.compile(
+    "|".join(rf"\b{w}\b" if w.isalpha() else re.escape(w) for w in sorted(_FOREIGN, key=len, reverse=True))
+)
+_SINGLE_EQUALS = re.compile(r"(?<![=<>!])=(?!=)")
+_SINGLE_BANG = re.compile(r"!(?!=)")
+_QUOTED = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'")
+
+
+def _explained(text: str, source: str, error: SyntaxError) -> ExpressionError:
+    """Why Python's parser gave up, in the words of the rule language."""
+    bare = _QUOTED.sub(lambda quoted: " " * len(quoted.group()), text)
+    if (found := _FOREIGN_TEXT.search(bare)) is not None:
+        return ExpressionError(f"instead of {found.group()} write {_FOREIGN[found.group()]}", *found.span())
+    if (found := re.search("[\"']", bare)) is not None:
+        return ExpressionError("this quote is never closed", *found.span())
+    opened: list[int] = []
+    for i, letter in enumerate(bare):
+        if letter in "([{":
+            opened.append(i)
+        elif letter in ")]}" and (not opened or bare[opened.pop()] + letter not in ("()", "[]", "{}")):
+            return ExpressionError("there is no bracket that this one closes", i, i + 1)
+    if opened:
+        return ExpressionError("this bracket is never closed", opened[-1], opened[-1] + 1)
+    if (found := _SINGLE_EQUALS.search(bare)) is not None:
+        return ExpressionError("to compare, write == (two equals signs)", *found.span())
+    if (found := _SINGLE_BANG.search(bare)) is not None:
+        return ExpressionError("instead of ! write not", *found.span())
+    reason = (error.msg or "").split(". Perhaps")[0]
+    if reason in ("", "invalid syntax"):
+        reason = "this cannot be read: is a word, an operator, `and` or `or` missing?"
+    at = _offset(source, error.lineno or 1, (error.offset or 1) - 1, characters=True) - 1
+    at = max(0, min(at, len(text)))
+    return ExpressionError(reason, at, at + 1)
 
 
 def parse_condition(text: str, scope: Scope) -> n.Node:
@@ -154,8 +197,10 @@ class _Builder:
                 return self.call(e)
             case ast.Tuple() if len(e.elts) != 1:
                 raise self.fail(e, "a list stands only after `in`, in braces")
+            case ast.Set() | ast.List():
+                raise self.fail(e, "a list stands only after `in`, in braces")
             case _:
-                raise self.fail(e, f"{type(e).__name__.lower()} is not part of the rule language")
+                raise self.fail(e, f"{_FORMS.get(type(e), 'this')} is not part of the rule language")
 
     def constant(self, e: ast.Constant) -> n.Node:
         value, text = e.value, self.text(e)
@@ -180,7 +225,10 @@ class _Builder:
                 return n.Const(n.NULL, text, None)
             case "as_of":
                 return n.Const(n.DATE, text, self.scope.as_of)
-        found = self.scope.lookup(word)
+        try:
+            found = self.scope.lookup(word)
+        except ExpressionError as error:  # the scope knows the word, and why it cannot stand here
+            raise self.fail(e, error.message) from None
         if found is None:
             if self.scope.members(word) is not None:
                 raise self.fail(e, f"{word!r} is a set: use count({word}), any({word}) or all({word})")
@@ -246,7 +294,10 @@ class _Builder:
             inside = self.membership(left, right, text)
             return negation(inside, text) if isinstance(op, ast.NotIn) else inside
         sign = _COMPARE[type(op)]
-        a, b = self.build(left), self.build(right)
+        a = self.build(left)
+        if a.type.kind == "category" and isinstance(right, ast.Name) and right.id in a.type.labels:
+            raise self.fail(right, f'a label is written in quotes: "{right.id}"')
+        b = self.build(right)
         if "bool" in (a.type.kind, b.type.kind):
             raise self.fail(left, "a condition needs no comparison: write it as it is, or with `not`")
         if a.type.kind == "category" or b.type.kind == "category":
@@ -413,6 +464,8 @@ class _Builder:
         for member in members:
             node = self.scope.lookup(member)
             assert node is not None  # the pack has checked its sets
+            if node.type.kind not in ("bool", "null"):
+                raise self.fail(e, f"{member!r}, a member of this set, is {node.type}, not a condition")
             found.append(replace(node, text=member))
         return found
 
