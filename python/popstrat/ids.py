@@ -368,7 +368,7 @@ def _increasing(ids: pa.Array, order: str) -> bool:
         return True
     if pa.types.is_integer(ids.type):
         ids = ids.cast(pa.int64(), safe=False)  # large unsigned ids wrap, which is as good an order as any
-        return increasing(ids.buffers()[1], ids.offset, len(ids))
+        return bool(increasing(ids.buffers()[1], ids.offset, len(ids)))
     before, after = ids.slice(0, len(ids) - 1), ids.slice(1)
     less = pc.less(before, after)
     if order == "shortlex":

@@ -323,7 +323,8 @@ def scored(rows: int) -> pa.Table:
 
 def cut(data: pa.Table, sizes: list[int]) -> list[pa.RecordBatch]:
     """The table in batches of these sizes, each with its own dictionary of practices, as a reader would give it."""
-    batches, at = [], 0
+    batches: list[pa.RecordBatch] = []
+    at = 0
     while at < data.num_rows:
         part = data.slice(at, sizes[len(batches) % len(sizes)]).combine_chunks()
         at += part.num_rows

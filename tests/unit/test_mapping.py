@@ -26,7 +26,8 @@ def mapped(text: str, batch: pa.RecordBatch) -> dict[str, list[object]]:
     ours = made.schema(batch.schema).names
     out = made.apply(batch.select(made.wanted(ours)), ours)
     assert out.schema.equals(made.schema(batch.schema))
-    return out.to_pydict()
+    found: dict[str, list[object]] = out.to_pydict()
+    return found
 
 
 EXTRACT = pa.record_batch(
