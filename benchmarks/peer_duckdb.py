@@ -114,10 +114,12 @@ def _within(column: str, months: int, as_of: dt.date) -> str:
 
 
 def _age(as_of: dt.date) -> str:
-    birthday = as_of.month * 100 + as_of.day
-    return dedent(f"""\
-        ({as_of.year} - year(date_of_birth)
-            - (month(date_of_birth) * 100 + day(date_of_birth) > {birthday})::int)::smallint""")
+    """Completed years with one look at the calendar: the date of birth is moved by a fixed number of days, so that the
+    first birthday still to come this year falls on 1 January and the year alone tells the age (see peer_polars)."""
+    if (as_of.month, as_of.day) >= (2, 29):
+        tomorrow = dt.date(2000, as_of.month, as_of.day) + dt.timedelta(days=1)
+        return f"({as_of.year} - year(date_of_birth + {(dt.date(2001, 1, 1) - tomorrow).days}))::smallint"
+    return f"({as_of.year - 1} - year(date_of_birth - {as_of.timetuple().tm_yday}))::smallint"
 
 
 def _status(diagnosed: str, optimised: str, undiagnosed: str) -> str:

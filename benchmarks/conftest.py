@@ -1,0 +1,144 @@
+"""What the benchmarks share: lists of a chosen size, the alternating measurement, the table at the end.
+
+    pytest benchmarks                              # 500,000 patients
+    pytest benchmarks --patients 2.5M -k memory    # a whole Integrated Care Board
+    pytest benchmarks --peer-threads 1             # the peers on one thread as well
+    pytest benchmarks --benchmark-disable          # everything once, on a small list: a smoke test
+
+Ours and the peer's run turn by turn (A B A B …) in one process, and what is reported is the median of the ratios of
+neighbours: on a machine that others use too, that is the only figure that holds.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # the peers, and what compares with them
+
+from measuring import OUTCOMES, Versus, machine
+
+if TYPE_CHECKING:
+    import duckdb
+    import polars as pl
+
+AS_OF = dt.date(2026, 6, 30)
+USUAL, SMOKE = 500_000, 5_000
+_UNITS = {"k": 1_000, "m": 1_000_000}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("popstrat")
+    group.addoption("--patients", type=_size, default=None, metavar="N", help="10k, 250k, 2.5M … (default: 500k)")
+    group.addoption("--peer-threads", type=int, default=None, metavar="T", help="threads for the peers (default: all)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[OUTCOMES] = []
+    threads = config.getoption("--peer-threads")
+    if threads:
+        if "polars" in sys.modules:
+            raise pytest.UsageError("--peer-threads comes too late: something has imported Polars already")
+        os.environ["POLARS_MAX_THREADS"] = str(threads)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    outcomes = config.stash[OUTCOMES]
+    if not outcomes:
+        return
+    terminalreporter.section("popstrat beside its peers")
+    terminalreporter.write_line(f"{'':40} {'patients':>10} {'popstrat':>14} {'peer':>22} {'ratio':>7} {'CPU':>7}")
+    for o in outcomes:
+        ours = f"{_shown(o.seconds)} [{o.threads}]"
+        peer = f"{o.peer} {_shown(o.peer_seconds)} [{o.peer_threads}]" if o.peer else ""
+        ratios = f"{o.ratio:>7.2f} {o.cpu_ratio:>7.2f}" if o.peer else ""
+        terminalreporter.write_line(f"{o.what:40} {o.patients:>10,} {ours:>14} {peer:>22} {ratios}")
+    terminalreporter.write_line(
+        "Medians; threads in brackets; ratios are the peer's time over ours, elapsed and processor."
+    )
+
+
+def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
+    machine_info["popstrat"] = machine()
+
+
+def _size(text: str) -> int:
+    number, unit = (text[:-1], _UNITS[text[-1].lower()]) if text[-1:].lower() in _UNITS else (text, 1)
+    return round(float(number) * unit)
+
+
+def _shown(seconds: float) -> str:
+    return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+# ---- lists -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def smoke(pytestconfig: pytest.Config) -> bool:
+    """Whether this is only to see that everything runs."""
+    return bool(pytestconfig.getoption("benchmark_disable"))
+
+
+@pytest.fixture(scope="session")
+def patients(pytestconfig: pytest.Config, smoke: bool) -> int:
+    return int(pytestconfig.getoption("--patients") or (SMOKE if smoke else USUAL))
+
+
+@pytest.fixture(scope="session")
+def as_of() -> dt.date:
+    return AS_OF
+
+
+@pytest.fixture(scope="session")
+def table(patients: int) -> pa.Table:
+    """The synthetic list, in one chunk, as a file read at once would give it."""
+    from popstrat import synthetic
+
+    return synthetic.table(patients, seed=1, as_of=AS_OF).combine_chunks()
+
+
+@pytest.fixture(scope="session")
+def frame(table: pa.Table) -> pl.DataFrame:
+    """The list as Polars likes it best."""
+    import peer_polars
+
+    return peer_polars.prepare(table)
+
+
+@pytest.fixture(scope="session")
+def database(table: pa.Table, pytestconfig: pytest.Config) -> duckdb.DuckDBPyConnection:
+    """The list as DuckDB likes it best."""
+    import peer_duckdb
+
+    return peer_duckdb.prepare(table, pytestconfig.getoption("--peer-threads"))
+
+
+@pytest.fixture(scope="session")
+def make_list(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, str], Path]:
+    """A list on disk as `popstrat synth` writes it, by number of patients and ending."""
+    from popstrat.cli import run
+
+    folder = tmp_path_factory.mktemp("lists")
+
+    @cache
+    def make(patients: int, ending: str) -> Path:
+        path = folder / f"list-{patients}{ending}"
+        asked = ["synth", "--patients", str(patients), "--seed", "1", "--as-of", str(AS_OF), "-o", str(path), "--quiet"]
+        assert run(asked) == 0
+        return path
+
+    return make
+
+
+@pytest.fixture
+def versus(benchmark: Any, pytestconfig: pytest.Config) -> Versus:
+    return Versus(benchmark, pytestconfig)

@@ -1,0 +1,81 @@
+"""Scoring file to file, against Polars scanning the file, scoring lazily and writing as it goes.
+
+popstrat also hashes the input, checks the ids, counts, and writes the run record; both compress alike.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import compare
+import peer_polars
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from measuring import Versus
+
+import popstrat
+from popstrat.run import run_score
+
+CORES = os.cpu_count() or 1
+MakeList = Callable[[int, str], Path]
+
+
+def _polars_parquet(source: Path, target: Path, as_of: dt.date) -> None:
+    scored = peer_polars.lazy(pl.scan_parquet(source), as_of)
+    scored.sink_parquet(target, compression="zstd", compression_level=1, statistics=False)
+
+
+def _polars_csv(source: Path, target: Path, as_of: dt.date) -> None:
+    types = {
+        **dict.fromkeys(peer_polars.KEYS, pl.String),
+        **dict.fromkeys(peer_polars.DATES, pl.Date),
+        **dict.fromkeys(peer_polars.FLAGS, pl.Boolean),
+        **peer_polars.NUMBERS,
+        **peer_polars.CATEGORIES,
+    }
+    peer_polars.lazy(pl.scan_csv(source, schema_overrides=types), as_of).sink_csv(target)
+
+
+@pytest.mark.parametrize("threads", sorted({1, CORES}))
+def test_parquet(
+    make_list: MakeList, patients: int, as_of: dt.date, threads: int, versus: Versus, tmp_path: Path
+) -> None:
+    source, ours, theirs = make_list(patients, ".parquet"), tmp_path / "ours.parquet", tmp_path / "theirs.parquet"
+    scorer = popstrat.Scorer(as_of=as_of)
+    run_score([source], ours, scorer, threads=threads)
+    _polars_parquet(source, theirs, as_of)
+    assert compare.differences(pq.read_table(ours), pl.read_parquet(theirs)) == {}
+    versus(
+        "Parquet to Parquet",
+        lambda: run_score([source], ours, popstrat.Scorer(as_of=as_of), threads=threads),
+        patients=patients,
+        threads=threads,
+        peer=("Polars", lambda: _polars_parquet(source, theirs, as_of)),
+    )
+
+
+def test_csv(make_list: MakeList, patients: int, as_of: dt.date, versus: Versus, tmp_path: Path) -> None:
+    source, ours, theirs = make_list(patients, ".csv"), tmp_path / "ours.csv", tmp_path / "theirs.csv"
+    run_score([source], ours, popstrat.Scorer(as_of=as_of))
+    _polars_csv(source, theirs, as_of)
+    a, b = _read_csv(ours).drop("quality_flags"), _read_csv(theirs)
+    assert a.columns == b.columns
+    assert a.equals(b)
+    versus(
+        "CSV to CSV",
+        lambda: run_score([source], ours, popstrat.Scorer(as_of=as_of)),
+        patients=patients,
+        threads=CORES,
+        peer=("Polars", lambda: _polars_csv(source, theirs, as_of)),
+    )
+
+
+def _read_csv(path: Path) -> pl.DataFrame:
+    """As text, but for the two columns that may be spelt in several ways."""
+    return pl.read_csv(path, infer_schema=False).with_columns(
+        pl.col("admission_risk", "expected_cost_2014").cast(pl.Float64)
+    )
