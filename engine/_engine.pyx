@@ -47,6 +47,7 @@ cdef extern from "interpreter.h" nogil:
         const double *doubles
         const popstrat_column *columns
         const popstrat_output *outputs
+        int stream
         int64_t *counters
 
     int popstrat_best_level()
@@ -54,6 +55,8 @@ cdef extern from "interpreter.h" nogil:
     int popstrat_execute(popstrat_run *run, int level, int64_t start, int64_t stop, int64_t planes, int64_t bytes,
                          int64_t shorts, int64_t numbers)
 
+# From so many rows on, outputs are far larger than any cache, and are written past it.
+cdef int64_t _STREAM_ROWS = 1 << 20
 BLOCK = BLOCK_ROWS
 INSTRUCTION_WIDTH = WIDTH
 CODE_UNKNOWN = CODE_UNKNOWN_VALUE
@@ -354,6 +357,7 @@ cdef class Frame:
         run.columns = self.columns
         run.outputs = self.outputs
         run.counters = &counted[0]
+        run.stream = self.rows >= _STREAM_ROWS
         with nogil:
             failed = popstrat_execute(&run, chosen, start, stop, program.planes, program.bytes, program.shorts,
                                       program.numbers)

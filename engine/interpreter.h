@@ -67,6 +67,15 @@ typedef void (*popstrat_block_function)(const popstrat_run *run, int64_t start, 
 
 #define POPSTRAT_JOIN2(a, b) a##_##b
 #define POPSTRAT_JOIN(a, b) POPSTRAT_JOIN2(a, b)
+/* accumulators must stay in registers, whatever the function around them looks like */
+#ifdef __GNUC__
+#define POPSTRAT_NOINLINE __attribute__((noinline))
+#define POPSTRAT_UNROLL _Pragma("GCC unroll 8")
+#else
+#define POPSTRAT_NOINLINE
+#define POPSTRAT_UNROLL
+#endif
+
 #define FN(name) POPSTRAT_JOIN(name, ISA)
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
