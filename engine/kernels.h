@@ -74,109 +74,95 @@ static inline void FN(expand64)(uint8_t *out, const uint64_t *planes, const int3
 /* ---- lo <= x <= hi as a plane ------------------------------------------------------------------------------------ */
 
 #if LEVEL >= 4
-static inline uint64_t FN(in64_i8)(const int8_t *x, int8_t lo, int8_t hi) {
-    __m512i v = _mm512_loadu_si512((const void *)x);
-    return _mm512_mask_cmple_epi8_mask(_mm512_cmpge_epi8_mask(v, _mm512_set1_epi8(lo)), v, _mm512_set1_epi8(hi));
-}
-static inline uint64_t FN(in64_u8)(const uint8_t *x, uint8_t lo, uint8_t hi) {
-    __m512i v = _mm512_loadu_si512((const void *)x);
-    return _mm512_mask_cmple_epu8_mask(_mm512_cmpge_epu8_mask(v, _mm512_set1_epi8((char)lo)), v,
-                                       _mm512_set1_epi8((char)hi));
-}
-static inline uint64_t FN(in64_i16)(const int16_t *x, int16_t lo, int16_t hi) {
-    uint64_t w = 0;
-    for (int i = 0; i < 2; i++) {
-        __m512i v = _mm512_loadu_si512((const void *)(x + 32 * i));
-        w |= (uint64_t)_mm512_mask_cmple_epi16_mask(_mm512_cmpge_epi16_mask(v, _mm512_set1_epi16(lo)), v,
-                                                    _mm512_set1_epi16(hi))
-             << (32 * i);
-    }
-    return w;
-}
-static inline uint64_t FN(in64_i32)(const int32_t *x, int32_t lo, int32_t hi) {
-    uint64_t w = 0;
-    for (int i = 0; i < 4; i++) {
-        __m512i v = _mm512_loadu_si512((const void *)(x + 16 * i));
-        w |= (uint64_t)_mm512_mask_cmple_epi32_mask(_mm512_cmpge_epi32_mask(v, _mm512_set1_epi32(lo)), v,
-                                                    _mm512_set1_epi32(hi))
-             << (16 * i);
-    }
-    return w;
-}
-static inline uint64_t FN(in64_i64)(const int64_t *x, int64_t lo, int64_t hi) {
-    uint64_t w = 0;
-    for (int i = 0; i < 8; i++) {
-        __m512i v = _mm512_loadu_si512((const void *)(x + 8 * i));
-        w |= (uint64_t)_mm512_mask_cmple_epi64_mask(_mm512_cmpge_epi64_mask(v, _mm512_set1_epi64(lo)), v,
-                                                    _mm512_set1_epi64(hi))
-             << (8 * i);
-    }
-    return w;
-}
-/* Bounds that cannot be passed are not looked at: a comparison less for half of all rules. */
-#define POPSTRAT_FLOATS64(suffix, T, V, COMPARE, MASKED, SPREAD, LANES)                                                \
-    static inline uint64_t FN(in64_##suffix)(const T *x, T lo, T hi) {                                                \
-        uint64_t w = 0;                                                                                               \
-        for (int i = 0; i < 64 / LANES; i++) {                                                                        \
-            V v = SPREAD##loadu(x + LANES * i);                                                                       \
-            w |= (uint64_t)MASKED(COMPARE(v, SPREAD##set1(lo), _CMP_GE_OQ), v, SPREAD##set1(hi), _CMP_LE_OQ)          \
-                 << (LANES * i);                                                                                      \
+/* The masks of the comparisons go to memory as they are, without a detour through general registers. Whole numbers take
+ * one comparison: x - lo <= hi - lo, unsigned. Bounds that no float passes are not looked at. */
+#define POPSTRAT_MASKS(suffix, T, LANES, MASK, PREPARE, TEST)                                                          \
+    static POPSTRAT_NOINLINE void FN(range_##suffix)(uint64_t *out, const T *x, int64_t rows, T lo, T hi) {           \
+        uint8_t *to = (uint8_t *)out;                                                                                 \
+        const int64_t whole = rows / LANES;                                                                           \
+        PREPARE                                                                                                       \
+        for (int64_t i = 0; i < whole; i++) {                                                                         \
+            const MASK m = TEST(x + LANES * i);                                                                       \
+            memcpy(to + i * (LANES / 8), &m, LANES / 8);                                                              \
         }                                                                                                             \
-        return w;                                                                                                     \
-    }                                                                                                                 \
-    static inline uint64_t FN(one_sided64_##suffix)(const T *x, T bound, int below) {                                 \
-        uint64_t w = 0;                                                                                               \
-        if (below)                                                                                                    \
-            for (int i = 0; i < 64 / LANES; i++)                                                                      \
-                w |= (uint64_t)COMPARE(SPREAD##loadu(x + LANES * i), SPREAD##set1(bound), _CMP_LE_OQ) << (LANES * i); \
-        else                                                                                                          \
-            for (int i = 0; i < 64 / LANES; i++)                                                                      \
-                w |= (uint64_t)COMPARE(SPREAD##loadu(x + LANES * i), SPREAD##set1(bound), _CMP_GE_OQ) << (LANES * i); \
-        return w;                                                                                                     \
+        if (rows % LANES) {                                                                                           \
+            T last[LANES] = {0};                                                                                      \
+            memcpy(last, x + LANES * whole, (size_t)(rows % LANES) * sizeof(T));                                      \
+            const MASK m = TEST(last);                                                                                \
+            memcpy(to + whole * (LANES / 8), &m, LANES / 8);                                                          \
+        }                                                                                                             \
     }
-#define popstrat_ps_loadu _mm512_loadu_ps
-#define popstrat_ps_set1 _mm512_set1_ps
-#define popstrat_pd_loadu _mm512_loadu_pd
-#define popstrat_pd_set1 _mm512_set1_pd
-POPSTRAT_FLOATS64(f32, float, __m512, _mm512_cmp_ps_mask, _mm512_mask_cmp_ps_mask, popstrat_ps_, 16)
-POPSTRAT_FLOATS64(f64, double, __m512d, _mm512_cmp_pd_mask, _mm512_mask_cmp_pd_mask, popstrat_pd_, 8)
-#undef POPSTRAT_FLOATS64
-#undef popstrat_ps_loadu
-#undef popstrat_ps_set1
-#undef popstrat_pd_loadu
-#undef popstrat_pd_set1
+#define POPSTRAT_SPREAD(bits)                                                                                          \
+    const __m512i low = _mm512_set1_epi##bits(lo);                                                                    \
+    const __m512i width = _mm512_set1_epi##bits((int##bits##_t)((uint##bits##_t)hi - (uint##bits##_t)lo));
+#define POPSTRAT_SPREAD64                                                                                              \
+    const __m512i low = _mm512_set1_epi64(lo), width = _mm512_set1_epi64((int64_t)((uint64_t)hi - (uint64_t)lo));
+#define POPSTRAT_INSIDE(bits, p)                                                                                       \
+    _mm512_cmple_epu##bits##_mask(_mm512_sub_epi##bits(_mm512_loadu_si512((const void *)(p)), low), width)
+#define POPSTRAT_INSIDE8(p) POPSTRAT_INSIDE(8, p)
+#define POPSTRAT_INSIDE16(p) POPSTRAT_INSIDE(16, p)
+#define POPSTRAT_INSIDE32(p) POPSTRAT_INSIDE(32, p)
+#define POPSTRAT_INSIDE64(p) POPSTRAT_INSIDE(64, p)
+POPSTRAT_MASKS(i8, int8_t, 64, __mmask64, POPSTRAT_SPREAD(8), POPSTRAT_INSIDE8)
+POPSTRAT_MASKS(u8, uint8_t, 64, __mmask64, POPSTRAT_SPREAD(8), POPSTRAT_INSIDE8)
+POPSTRAT_MASKS(i16, int16_t, 32, __mmask32, POPSTRAT_SPREAD(16), POPSTRAT_INSIDE16)
+POPSTRAT_MASKS(i32, int32_t, 16, __mmask16, POPSTRAT_SPREAD(32), POPSTRAT_INSIDE32)
+POPSTRAT_MASKS(i64, int64_t, 8, __mmask8, POPSTRAT_SPREAD64, POPSTRAT_INSIDE64)
+#define POPSTRAT_ABOVE(p, x) _mm512_cmp_p##p##_mask(_mm512_loadu_p##p(x), low, _CMP_GE_OQ)
+#define POPSTRAT_BELOW(p, x) _mm512_cmp_p##p##_mask(_mm512_loadu_p##p(x), high, _CMP_LE_OQ)
+#define POPSTRAT_SINGLES const __m512 low = _mm512_set1_ps(lo), high = _mm512_set1_ps(hi); (void)low, (void)high;
+#define POPSTRAT_DOUBLES const __m512d low = _mm512_set1_pd(lo), high = _mm512_set1_pd(hi); (void)low, (void)high;
+#define POPSTRAT_ABOVE_F(x) POPSTRAT_ABOVE(s, x)
+#define POPSTRAT_BELOW_F(x) POPSTRAT_BELOW(s, x)
+#define POPSTRAT_WITHIN_F(x) (__mmask16)(POPSTRAT_ABOVE(s, x) & POPSTRAT_BELOW(s, x))
+#define POPSTRAT_ABOVE_D(x) POPSTRAT_ABOVE(d, x)
+#define POPSTRAT_BELOW_D(x) POPSTRAT_BELOW(d, x)
+#define POPSTRAT_WITHIN_D(x) (__mmask8)(POPSTRAT_ABOVE(d, x) & POPSTRAT_BELOW(d, x))
+POPSTRAT_MASKS(above_f32, float, 16, __mmask16, POPSTRAT_SINGLES, POPSTRAT_ABOVE_F)
+POPSTRAT_MASKS(below_f32, float, 16, __mmask16, POPSTRAT_SINGLES, POPSTRAT_BELOW_F)
+POPSTRAT_MASKS(within_f32, float, 16, __mmask16, POPSTRAT_SINGLES, POPSTRAT_WITHIN_F)
+POPSTRAT_MASKS(above_f64, double, 8, __mmask8, POPSTRAT_DOUBLES, POPSTRAT_ABOVE_D)
+POPSTRAT_MASKS(below_f64, double, 8, __mmask8, POPSTRAT_DOUBLES, POPSTRAT_BELOW_D)
+POPSTRAT_MASKS(within_f64, double, 8, __mmask8, POPSTRAT_DOUBLES, POPSTRAT_WITHIN_D)
+#define POPSTRAT_RANGE(suffix, T)                                                                                      \
+    static inline void FN(range_##suffix)(uint64_t *out, const T *x, int64_t rows, T lo, T hi) {                      \
+        if (lo == -INFINITY)                                                                                          \
+            FN(range_below_##suffix)(out, x, rows, lo, hi);                                                           \
+        else if (hi == INFINITY)                                                                                      \
+            FN(range_above_##suffix)(out, x, rows, lo, hi);                                                           \
+        else                                                                                                          \
+            FN(range_within_##suffix)(out, x, rows, lo, hi);                                                          \
+    }
+POPSTRAT_RANGE(f32, float)
+POPSTRAT_RANGE(f64, double)
+#undef POPSTRAT_RANGE
+#undef POPSTRAT_MASKS
+#undef POPSTRAT_SPREAD
+#undef POPSTRAT_SPREAD64
+#undef POPSTRAT_INSIDE
+#undef POPSTRAT_INSIDE8
+#undef POPSTRAT_INSIDE16
+#undef POPSTRAT_INSIDE32
+#undef POPSTRAT_INSIDE64
+#undef POPSTRAT_ABOVE
+#undef POPSTRAT_BELOW
+#undef POPSTRAT_SINGLES
+#undef POPSTRAT_DOUBLES
+#undef POPSTRAT_ABOVE_F
+#undef POPSTRAT_BELOW_F
+#undef POPSTRAT_WITHIN_F
+#undef POPSTRAT_ABOVE_D
+#undef POPSTRAT_BELOW_D
+#undef POPSTRAT_WITHIN_D
 #else
-#define POPSTRAT_IN64(suffix, T)                                                                                       \
+#define POPSTRAT_RANGE(suffix, T)                                                                                      \
     static inline uint64_t FN(in64_##suffix)(const T *x, T lo, T hi) {                                                \
         uint8_t t[64];                                                                                                \
         for (int j = 0; j < 64; j++) t[j] = (uint8_t)((x[j] >= lo) & (x[j] <= hi));                                   \
         return FN(pack64)(t);                                                                                         \
-    }
-POPSTRAT_IN64(i8, int8_t)
-POPSTRAT_IN64(u8, uint8_t)
-POPSTRAT_IN64(i16, int16_t)
-POPSTRAT_IN64(i32, int32_t)
-POPSTRAT_IN64(i64, int64_t)
-POPSTRAT_IN64(f32, float)
-POPSTRAT_IN64(f64, double)
-#undef POPSTRAT_IN64
-#define POPSTRAT_ONE_SIDED64(suffix, T)                                                                                \
-    static inline uint64_t FN(one_sided64_##suffix)(const T *x, T bound, int below) {                                 \
-        uint8_t t[64];                                                                                                \
-        if (below)                                                                                                    \
-            for (int j = 0; j < 64; j++) t[j] = (uint8_t)(x[j] <= bound);                                             \
-        else                                                                                                          \
-            for (int j = 0; j < 64; j++) t[j] = (uint8_t)(x[j] >= bound);                                             \
-        return FN(pack64)(t);                                                                                         \
-    }
-POPSTRAT_ONE_SIDED64(f32, float)
-POPSTRAT_ONE_SIDED64(f64, double)
-#undef POPSTRAT_ONE_SIDED64
-#endif
-
-#define POPSTRAT_RANGE(suffix, T)                                                                                      \
-    static void FN(range_##suffix)(uint64_t *out, const T *x, int64_t rows, T lo, T hi) {                             \
-        int64_t whole = rows / 64;                                                                                    \
+    }                                                                                                                 \
+    static POPSTRAT_NOINLINE void FN(range_##suffix)(uint64_t *out, const T *x, int64_t rows, T lo, T hi) {           \
+        const int64_t whole = rows / 64;                                                                              \
         for (int64_t w = 0; w < whole; w++) out[w] = FN(in64_##suffix)(x + 64 * w, lo, hi);                           \
         if (rows % 64) {                                                                                              \
             T last[64] = {0};                                                                                         \
@@ -189,26 +175,10 @@ POPSTRAT_RANGE(u8, uint8_t)
 POPSTRAT_RANGE(i16, int16_t)
 POPSTRAT_RANGE(i32, int32_t)
 POPSTRAT_RANGE(i64, int64_t)
-#undef POPSTRAT_RANGE
-
-#define POPSTRAT_RANGE(suffix, T)                                                                                      \
-    static void FN(range_##suffix)(uint64_t *out, const T *x, int64_t rows, T lo, T hi) {                             \
-        const int64_t whole = rows / 64;                                                                              \
-        if (lo == -INFINITY || hi == INFINITY) {                                                                      \
-            const int below = lo == -INFINITY;                                                                        \
-            const T bound = below ? hi : lo;                                                                          \
-            for (int64_t w = 0; w < whole; w++) out[w] = FN(one_sided64_##suffix)(x + 64 * w, bound, below);          \
-        } else                                                                                                        \
-            for (int64_t w = 0; w < whole; w++) out[w] = FN(in64_##suffix)(x + 64 * w, lo, hi);                       \
-        if (rows % 64) {                                                                                              \
-            T last[64] = {0};                                                                                         \
-            memcpy(last, x + 64 * whole, (size_t)(rows % 64) * sizeof(T));                                            \
-            out[whole] = FN(in64_##suffix)(last, lo, hi);                                                             \
-        }                                                                                                             \
-    }
 POPSTRAT_RANGE(f32, float)
 POPSTRAT_RANGE(f64, double)
 #undef POPSTRAT_RANGE
+#endif
 
 static inline int64_t FN(set_bits)(const uint64_t *x, int64_t words) {
     int64_t n = 0, w = 0;
@@ -937,8 +907,11 @@ static void FN(run_span)(const popstrat_run *run, int64_t begin, int64_t end, in
             const uint64_t *mask = PLANE(at[3]);
             const int64_t before = run->counters[at[1]] - (int64_t)NEWEST_SHIFT;
             int32_t newest = before < INT32_MIN ? INT32_MIN : (int32_t)before;
+            uint64_t newer[WORDS];
+            if (newest == INT32_MAX) break;
+            FN(range_i32)(newer, x, rows, newest + 1, INT32_MAX);
             for (int64_t w = 0; w < rows / 64; w++)
-                if (newest < INT32_MAX && (FN(in64_i32)(x + 64 * w, newest + 1, INT32_MAX) & mask[w]))
+                if (newer[w] & mask[w])
                     for (uint64_t m = mask[w]; m; m &= m - 1) {
                         const int32_t v = x[64 * w + __builtin_ctzll(m)];
                         newest = v > newest ? v : newest;
