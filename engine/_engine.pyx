@@ -13,6 +13,7 @@ cdef extern from "interpreter.h" nogil:
     const char *const *popstrat_op_signatures
     int OP_END
     int BLOCK_ROWS "BLOCK"
+    int PART_ROWS "PART"
     int WIDTH "INSTRUCTION_WIDTH"
     int CODE_UNKNOWN_VALUE "CODE_UNKNOWN"
     int CODE_NULL_VALUE "CODE_NULL"
@@ -37,6 +38,10 @@ cdef extern from "interpreter.h" nogil:
         uint8_t *values
         uint8_t *valid
 
+    ctypedef struct popstrat_read:
+        const uint8_t *start
+        int64_t bits
+
     ctypedef struct popstrat_run:
         const int32_t *code
         int64_t instructions
@@ -47,6 +52,9 @@ cdef extern from "interpreter.h" nogil:
         const double *doubles
         const popstrat_column *columns
         const popstrat_output *outputs
+        const popstrat_read *read
+        int64_t reads
+        int64_t lines
         int stream
         int64_t *counters
 
@@ -127,7 +135,7 @@ def _spans(codes):
 cdef class Program:
     """A flat list of operations over typed registers: plain data, checked once, picklable, shared between threads."""
 
-    cdef readonly object code, arguments, integers, doubles
+    cdef readonly object code, arguments, integers, doubles, spans
     cdef readonly tuple column_kinds, output_kinds
     cdef readonly int planes, bytes, shorts, numbers, counters
     cdef int32_t[:, ::1] _code
@@ -146,7 +154,8 @@ cdef class Program:
         self.planes, self.bytes, self.shorts, self.numbers, self.counters = planes, bytes, shorts, numbers, counters
         self._check()
         self._code, self._arguments = self.code, self.arguments
-        self._spans = _spans(self.code[:, 0].tolist())
+        self.spans = _spans(self.code[:, 0].tolist())
+        self._spans = self.spans
         self._integers, self._doubles = self.integers, self.doubles
 
     def __reduce__(self):
@@ -255,12 +264,16 @@ cdef class Frame:
     cdef list labels
     cdef popstrat_column *columns
     cdef popstrat_output *outputs
+    cdef popstrat_read *reads
+    cdef int64_t reading, lines
     cdef Py_buffer *held
     cdef int64_t holding
 
     def __cinit__(self):
         self.columns = NULL
         self.outputs = NULL
+        self.reads = NULL
+        self.reading = self.lines = 0
         self.held = NULL
         self.holding = 0
 
@@ -275,6 +288,14 @@ cdef class Frame:
             raise ValueError(f"a buffer of {view.len} bytes, where {needed} are needed")
         return <uint8_t *>view.buf
 
+    cdef void fetch(self, const uint8_t *buffer, int64_t bits, int64_t offset) noexcept:
+        """Note a buffer whose next block is to be fetched while the block before it is worked on."""
+        if buffer != NULL:
+            self.reads[self.reading].start = buffer + (offset * bits >> 3)
+            self.reads[self.reading].bits = bits
+            self.reading += 1
+            self.lines += bits * BLOCK_ROWS // 512 + 1
+
     def __init__(self, Program program, columns, outputs, int64_t rows):
         cdef int64_t i, offset
         cdef Labels names
@@ -284,7 +305,8 @@ cdef class Frame:
         self.columns = <popstrat_column *>calloc(len(columns) + 1, sizeof(popstrat_column))
         self.outputs = <popstrat_output *>calloc(len(outputs) + 1, sizeof(popstrat_output))
         self.held = <Py_buffer *>calloc(4 * len(columns) + 2 * len(outputs) + 1, sizeof(Py_buffer))
-        if self.columns == NULL or self.outputs == NULL or self.held == NULL:
+        self.reads = <popstrat_read *>calloc(2 * len(columns) + 1, sizeof(popstrat_read))
+        if self.columns == NULL or self.outputs == NULL or self.held == NULL or self.reads == NULL:
             raise MemoryError
         for i, (values, valid, offset, characters, table, labels) in enumerate(columns):
             kind = program.column_kinds[i]
@@ -297,6 +319,8 @@ cdef class Frame:
             self.columns[i].offset = offset
             self.columns[i].values = self.address(values, (length * _COLUMN_BITS[kind] + 7) // 8 if rows else 0)
             self.columns[i].valid = self.address(valid, (end + 7) // 8 if rows else 0)
+            self.fetch(self.columns[i].values, _COLUMN_BITS[kind], offset)
+            self.fetch(self.columns[i].valid, 1, offset)
             self.columns[i].characters = self.address(characters, 0)
             if kind.startswith("dict"):
                 if len(table) != 256:
@@ -312,6 +336,8 @@ cdef class Frame:
             self.outputs[i].values = self.address(values, (rows * _OUTPUT_BITS[kind] + 7) // 8, True)
             if valid is not None:
                 self.outputs[i].valid = self.address(valid, (rows + 7) // 8, True)
+        steps = sum((end - begin) * (BLOCK_ROWS // PART_ROWS if parts else 1) for begin, end, parts in program.spans.tolist())
+        self.lines = self.lines // max(1, steps) + 1
         if rows:
             for row in program.code.tolist():
                 if row[0] == OPERATIONS["OUT_VALID"][0] and self.outputs[row[1]].valid == NULL:
@@ -327,6 +353,7 @@ cdef class Frame:
         for i in range(self.holding):
             PyBuffer_Release(&self.held[i])
         free(self.held)
+        free(self.reads)
         free(self.columns)
         free(self.outputs)
 
@@ -357,6 +384,9 @@ cdef class Frame:
         run.columns = self.columns
         run.outputs = self.outputs
         run.counters = &counted[0]
+        run.read = self.reads
+        run.reads = self.reading
+        run.lines = self.lines
         run.stream = self.rows >= _STREAM_ROWS
         with nogil:
             failed = popstrat_execute(&run, chosen, start, stop, program.planes, program.bytes, program.shorts,

@@ -44,6 +44,19 @@ typedef struct {
     uint8_t *valid;
 } popstrat_output;
 
+/* A buffer that blocks read: its first row, and the bits that a row takes. */
+typedef struct {
+    const uint8_t *start;
+    int64_t bits;
+} popstrat_read;
+
+/* How far the fetching of the next block has come: a few cache lines with each operation, since a burst is dropped. */
+typedef struct {
+    const uint8_t *at, *end;
+    int64_t next; /* of the reads */
+    int64_t row;
+} popstrat_ahead;
+
 typedef struct {
     const int32_t *code;
     int64_t instructions;
@@ -54,6 +67,9 @@ typedef struct {
     const double *doubles;
     const popstrat_column *columns;
     const popstrat_output *outputs;
+    const popstrat_read *read;
+    int64_t reads;
+    int64_t lines; /* cache lines to fetch with each operation */
     int stream; /* outputs far larger than the caches: write past them */
     /* register files, owned by the call */
     uint64_t *planes;

@@ -447,8 +447,12 @@ static inline double FN(ln1)(double x) {
     return x == INFINITY ? x : r;
 }
 
+/* x^p = exp(p ln |x|): NaN for 0 to a power under 0 and for a negative to one that is not whole. */
 static inline double FN(pow1)(double x, double p) {
-    double r = FN(exp1)(p * FN(ln1)(x));
+    double r = FN(exp1)(p * FN(ln1)(fabs(x)));
+    double signed_r = FN(nearest)(p * 0.5) * 2.0 == p ? r : -r;
+    signed_r = FN(nearest)(p) == p ? signed_r : NAN;
+    r = x < 0.0 ? signed_r : r;
     r = x == 0.0 && p > 0.0 ? 0.0 : r;
     return p == 0.0 || x == 1.0 ? 1.0 : r;
 }
@@ -607,11 +611,22 @@ static void FN(select_f64)(double *out, const uint64_t *mask, const double *a, c
     }
 
 /* Operations [begin, end) over `rows` rows of the input from `start`, which stand `first` rows into the block's registers. */
-static void FN(run_span)(const popstrat_run *run, int64_t begin, int64_t end, int64_t start, int64_t first, int64_t rows) {
+static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t begin, int64_t end, int64_t start,
+                         int64_t first, int64_t rows) {
     const int64_t words = (rows + 63) / 64, padded = words * 64;
     uint64_t *const planes = run->planes + first / 64;
     const int32_t *at = run->code + begin * INSTRUCTION_WIDTH;
     for (int64_t i = begin; i < end; i++, at += INSTRUCTION_WIDTH) {
+        for (int64_t k = 0; k < run->lines; k++) {
+            if (ahead->at >= ahead->end) {
+                if (ahead->next >= run->reads) break;
+                const popstrat_read *read = run->read + ahead->next++;
+                ahead->at = read->start + (ahead->row * read->bits >> 3);
+                ahead->end = ahead->at + (BLOCK * read->bits >> 3);
+            }
+            __builtin_prefetch(ahead->at, 0, 2);
+            ahead->at += 64;
+        }
         switch ((enum popstrat_op)at[0]) {
         case OP_ZERO: memset(PLANE(at[1]), 0, (size_t)words * 8); break;
         case OP_ONES: memset(PLANE(at[1]), 255, (size_t)words * 8); break;
@@ -951,15 +966,16 @@ static void FN(run_span)(const popstrat_run *run, int64_t begin, int64_t end, in
 
 /* One block: spans of number work go over it in parts small enough for the first-level cache, all else at one go. */
 static void FN(run_block)(const popstrat_run *run, int64_t start, int64_t rows) {
+    popstrat_ahead ahead = {NULL, NULL, 0, start + BLOCK};
     for (int64_t s = 0; s < run->spans; s++) {
         const int32_t *span = run->span + 3 * s;
         if (!span[2]) {
-            FN(run_span)(run, span[0], span[1], start, 0, rows);
+            FN(run_span)(run, &ahead, span[0], span[1], start, 0, rows);
             continue;
         }
         for (int64_t first = 0; first < rows; first += PART) {
             const int64_t part = rows - first < PART ? rows - first : PART;
-            FN(run_span)(run, span[0], span[1], start + first, first, part);
+            FN(run_span)(run, &ahead, span[0], span[1], start + first, first, part);
         }
     }
 }
