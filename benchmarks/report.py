@@ -60,7 +60,7 @@ def table(outcomes: Sequence[dict[str, Any]]) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     meaning = (
         "Medians. Ours and the peer's ran turn by turn in one process; a ratio is the median of the ratios of "
-        "neighbours, above 1 where popstrat is faster. What was compared gave equal results first."
+        "neighbours, above 1 where popstrat is faster. Peers that score were first seen to give the same results."
     )
     notes = [meaning]
     for machine in _machines(outcomes):

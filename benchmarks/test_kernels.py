@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import peer_polars
 import polars as pl
 import pyarrow as pa
@@ -131,6 +132,6 @@ def _assert_same(ours: pl.DataFrame | pl.Series, theirs: pl.DataFrame) -> None:
     assert isinstance(ours, pl.DataFrame)
     a, b = ours.to_series(), theirs.to_series()
     if a.dtype == pl.Float64:
-        assert (a - b).abs().max() < 1e-12
+        assert np.allclose(a.to_numpy(), b.to_numpy(), rtol=0, atol=1e-12)
     else:
         assert a.cast(pl.String).equals(b.cast(pl.String))

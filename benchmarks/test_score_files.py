@@ -9,6 +9,7 @@ import datetime as dt
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import compare
 import peer_polars
@@ -30,7 +31,7 @@ def _polars_parquet(source: Path, target: Path, as_of: dt.date) -> None:
 
 
 def _polars_csv(source: Path, target: Path, as_of: dt.date) -> None:
-    types = {
+    types: dict[str, Any] = {
         **dict.fromkeys(peer_polars.KEYS, pl.String),
         **dict.fromkeys(peer_polars.DATES, pl.Date),
         **dict.fromkeys(peer_polars.FLAGS, pl.Boolean),
