@@ -325,8 +325,8 @@ def _missing() -> str:
 # ---- the risk model --------------------------------------------------------------------------------------------------
 
 SLOPES = {  # value, and by how many of the table's units the coefficient is meant
-    "age_decades_from_40": ("greatest(least(age, 100) - 40, 0)", 10),
-    "age_decades_from_70": ("greatest(least(age, 100) - 70, 0)", 10),
+    "age_from_40": ("greatest(least(age, 100) - 40, 0)", 1),
+    "age_from_70": ("greatest(least(age, 100) - 70, 0)", 1),
     "deprivation": ("(10 - coalesce(imd_decile, 5))", 1),
 }
 CONDITIONS = {

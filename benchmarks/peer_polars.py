@@ -401,8 +401,8 @@ def _terms(points: dict[str, int]) -> list[pl.Expr]:
     ethnicity, smoking = col("ethnicity"), col("smoking")
     units, admissions = col("alcohol_units_week"), col("emergency_admissions_12m")
     slopes = {
-        "age_decades_from_40": (_years_over(40), 10),
-        "age_decades_from_70": (_years_over(70), 10),
+        "age_from_40": (_years_over(40), 1),
+        "age_from_70": (_years_over(70), 1),
         "deprivation": ((10 - col("imd_decile").fill_null(5)).cast(pl.Int32), 1),
     }
     conditions = {
