@@ -19,7 +19,7 @@ import pyarrow.types as pt
 from popstrat.engine import CODE_NULL, CODE_UNKNOWN, Labels
 from popstrat.errors import InputError
 from popstrat.lang.parser import suggest
-from popstrat.schema import Column, Schema
+from popstrat.schema import Column, Schema, fold_label
 
 _IN_PLACE: dict[pa.DataType, str] = {
     pa.int8(): "i8", pa.uint8(): "u8", pa.int16(): "i16", pa.int32(): "i32", pa.int64(): "i64",
@@ -138,6 +138,8 @@ def _is_text(kind: pa.DataType) -> bool:
 def _number(column: Column, position: int, kind: pa.DataType) -> Binding:
     if kind in _IN_PLACE:
         return Binding(column, position, _IN_PLACE[kind])
+    if pt.is_decimal(kind):  # through text: Arrow's own cast is a unit out in the last place, 58.00000 not being 58
+        return Binding(column, position, "f64", lambda a: a.cast(pa.string()).cast(pa.float64()))
     target = _WIDER.get(kind, pa.float64())
     return Binding(column, position, _IN_PLACE[target], lambda a: a.cast(target, safe=False))
 
@@ -199,7 +201,7 @@ def code_table(column: Column, dictionary: pa.Array) -> tuple[np.ndarray[Any, An
     table = np.full(256, CODE_NULL, dtype=np.uint8)
     for i, entry in enumerate(dictionary.to_pylist()):
         text = "" if entry is None else entry.strip(" ")
-        table[i] = known.get(text.casefold(), CODE_UNKNOWN) if text else CODE_NULL
+        table[i] = known.get(fold_label(text), CODE_UNKNOWN) if text else CODE_NULL
     return table, len(dictionary)
 
 

@@ -37,7 +37,7 @@ import pyarrow as pa
 from popstrat.errors import InputError
 from popstrat.io.sinks import plain_text
 from popstrat.io.sources import Kind, near_miss
-from popstrat.schema import Column
+from popstrat.schema import Column, fold_label
 
 Value = str | bool | int | float | dt.date
 
@@ -243,7 +243,7 @@ def _our_value(where: str, value: object, column: Column, name: str) -> str | No
         text = str(value)
     if text == "":
         return None
-    if column.type == "category" and text.casefold() not in column.label_codes():
+    if column.type == "category" and fold_label(text) not in column.label_codes():
         labels = ", ".join(column.labels)
         raise InputError(
             f"{where}: {text!r} is not a label of {column.name}{near_miss(text, column.labels)} ({labels})", file=name

@@ -41,6 +41,15 @@ _DEFAULT_DTYPE: dict[str, str] = {
 }
 
 
+_SMALL = {capital: capital + 32 for capital in range(ord("A"), ord("Z") + 1)}
+_LABEL_BYTES = 32  # as long as the engine compares
+
+
+def fold_label(text: str) -> str:
+    """A label's spelling as it is compared: A to Z made small, every other letter as it stands."""
+    return text.translate(_SMALL)
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of the patient table.
@@ -65,10 +74,10 @@ class Column:
     completed_years_since: str | None = None
 
     def label_codes(self) -> dict[str, int]:
-        """Every accepted spelling, case-folded, with the index of its label."""
-        codes = {label.casefold(): i for i, label in enumerate(self.labels)}
+        """Every accepted spelling, folded, with the index of its label."""
+        codes = {fold_label(label): i for i, label in enumerate(self.labels)}
         for spelling, label in self.aliases.items():
-            codes[spelling.casefold()] = self.labels.index(label)
+            codes[fold_label(spelling)] = self.labels.index(label)
         return codes
 
 
@@ -101,6 +110,16 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
     for target in [*aliases.values(), *([raw["null_is"]] if "null_is" in raw else [])]:
         if target not in labels:
             raise ValueError(f"column {name!r}: {target!r} is not one of its labels")
+    spellings: dict[str, str] = {}
+    for spelling, label in [*((x, x) for x in labels), *aliases.items()]:
+        if not spelling.strip(" ") or spelling != spelling.strip(" ") or len(spelling.encode()) > _LABEL_BYTES:
+            raise ValueError(
+                f"column {name!r}: {spelling!r} cannot be a label: 1 to {_LABEL_BYTES} bytes, no space at either end"
+            )
+        if spellings.setdefault(fold_label(spelling), label) != label or labels.count(spelling) > 1:
+            raise ValueError(f"column {name!r}: {spelling!r} stands for two labels, since case makes no difference")
+    if len(spellings) > 256:
+        raise ValueError(f"column {name!r} has {len(spellings)} spellings of its labels; the most is 256")
     for key in ("min", "max"):
         if key in raw and (isinstance(raw[key], bool) or not isinstance(raw[key], int | float)):
             raise ValueError(f"column {name!r}: `{key}` is a number")
