@@ -22,7 +22,7 @@ from popstrat import quality
 from popstrat.dates import days, latest_birth_for
 from popstrat.engine import IN_PARTS, INSTRUCTION_WIDTH, OPERATIONS, Program
 from popstrat.lang import nodes as n
-from popstrat.lang.values import calculate, compare
+from popstrat.lang.values import WHOLE, calculate, compare
 from popstrat.pack import Definition, Resolved
 from popstrat.schema import Column, Schema
 
@@ -306,7 +306,8 @@ class Lowering:
             return ok
         low, high = self.bounds(column)
         if kind in ("f32", "f64") and not (math.isfinite(low) and math.isfinite(high)):
-            low, high = max(low, -1.7976931348623157e308), min(high, 1.7976931348623157e308)
+            largest = float(np.finfo(np.float32 if kind == "f32" else np.float64).max)
+            low, high = max(low, -largest), min(high, largest)
         return self.check_range(name, quality.range_reason(column), low, high)
 
     def check_range(self, name: str, reason: str, low: float, high: float) -> Plane:
@@ -658,7 +659,10 @@ class Lowering:
         elif number.short is not None:
             out = e.value("NUM_SHORT", number.short)
         elif number.planes is not None:
-            out = e.value("NUM_PLANES", tuple(e.register(p) for p in number.planes))
+            planes = [e.register(p) for p in number.planes]
+            out = e.value("NUM_PLANES", tuple(planes[:8]))
+            if len(planes) > 8:  # a count of more than 255
+                out = e.value("ADD", out, e.value("MULK", e.value("NUM_PLANES", tuple(planes[8:])), 256.0))
         elif number.pieces is not None:
             parts = list(number.pieces)
             out = self.doubles(parts.pop()[1])
@@ -680,6 +684,15 @@ class Lowering:
         bits = len(cases).bit_length()
         code = [e.any([m for k, (m, _) in enumerate(cases, 1) if k >> bit & 1]) for bit in range(bits)]
         return e.value("LOOKUP", tuple(e.register(p) for p in code), (0.0, *(float(v) for _, v in cases)))
+
+    def towards_zero(self, number: Number) -> Number:
+        """The whole part of a number."""
+        if number.column is not None and number.column[1] in _INTEGER_RANGE:
+            return number
+        e, x = self.e, self.doubles(number)
+        under = e.value("NEG", e.value("FLOOR", e.value("NEG", x)))
+        negative = e.register(e.plane("RANGE_NUM", x, -math.inf, 0.0))
+        return Number(number.ok, number.interval, register=e.value("SELECT", negative, under, e.value("FLOOR", x)))
 
     def calculation(self, node: n.Arithmetic | n.Call) -> Number:
         parts = list(node.children())
@@ -758,10 +771,11 @@ class Lowering:
             return e.value("POW", x, self.doubles(b))
         if exponent == 0.5:
             return e.value("SQRT", x)
-        if float(exponent).is_integer() and 1 <= abs(exponent) <= 8:
+        if float(exponent).is_integer() and 1 <= abs(exponent) <= 64:
             out = x
-            for _ in range(int(abs(exponent)) - 1):
-                out = e.value("MUL", out, x)
+            for bit in f"{int(abs(exponent)):b}"[1:]:  # square, and multiply where the bit is set
+                out = e.value("MUL", out, out)
+                out = e.value("MUL", out, x) if bit == "1" else out
             return out if exponent > 0 else e.value("RDIVK", out, 1.0)
         return e.value("POWK", x, float(exponent))
 
@@ -900,6 +914,12 @@ class Lowering:
         else:
             number = self.number(node)
             ok = number.ok
+            least, most = WHOLE.get(definition.dtype, (-math.inf, math.inf))
+            if not (least - 1 < number.interval.low and number.interval.high < most + 1):
+                inside = math.nextafter(least - 1, math.inf), math.nextafter(most + 1, -math.inf)
+                ok = e.both(ok, e.plane("RANGE_NUM", self.doubles(number), *inside))
+            if definition.dtype in WHOLE and number.short is None and number.planes is None:
+                number = self.towards_zero(number)
             if definition.dtype == "uint8" and number.planes is not None and len(number.planes) <= 8:
                 out.kind = "codes"
                 e.emit("OUT_CODES", place, tuple(e.register(e.both(p, ok)) for p in number.planes))

@@ -18,9 +18,9 @@ import numpy as np
 from popstrat import quality
 from popstrat.dates import completed_years, latest_birth_for
 from popstrat.lang import nodes as n
-from popstrat.lang.values import calculate, compare, finite
+from popstrat.lang.values import WHOLE, calculate, compare, finite
 from popstrat.pack import Definition, Resolved
-from popstrat.schema import Column
+from popstrat.schema import Column, fold_label
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Reference:
                 text = str(value).strip(" ")
                 if not text:
                     return None, None
-                code = column.label_codes().get(text.casefold())
+                code = column.label_codes().get(fold_label(text))
                 return (None, quality.LABEL_REASON) if code is None else (column.labels[code], None)
             case "date":
                 return self.plausible_date(column, value, patient)
@@ -200,10 +200,11 @@ class Reference:
     # -- output -----------------------------------------------------------------------------------------------------
 
     def output(self, definition: Definition, patient: Patient) -> n.Value:
-        """What the output column holds for this patient."""
+        """What the output column holds for this patient: whole numbers towards zero, null where they do not fit."""
         value = self.named(definition.id, patient)
-        if definition.dtype in ("uint8", "int16", "int32") and isinstance(value, int | float):
-            return int(value)
+        if definition.dtype in WHOLE and isinstance(value, int | float):
+            least, most = WHOLE[definition.dtype]
+            return int(value) if least <= int(value) <= most else None
         return float(value) if definition.dtype == "float64" and isinstance(value, int) else value
 
     def score(self, row: Mapping[str, Any]) -> dict[str, n.Value]:

@@ -302,14 +302,7 @@ class BoundScorer:
             "flags": pa.uint64(),
         }
         array = pa.Array.from_buffers(stored[output.kind], rows, [valid, values])
-        wanted = self._type(output)
-        if array.type == wanted:
-            return array
-        # a number declared as a small integer: towards zero, and null where it does not fit
-        whole = pc.trunc(array)
-        low, high = {"uint8": (0, 255), "int32": (-(2**31), 2**31 - 1)}[str(wanted)]
-        fits = pc.and_(pc.greater_equal(whole, low), pc.less_equal(whole, high))
-        return pc.if_else(fits, whole, pa.scalar(None, pa.float64())).cast(wanted)
+        return array.cast(self._type(output))  # the program has seen to it that numbers are whole and fit
 
     def _count(self, output: Output, counters: Sequence[int], tally: Tally) -> None:
         definition = output.definition

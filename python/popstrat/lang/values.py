@@ -11,6 +11,9 @@ from collections.abc import Sequence
 
 from popstrat.lang import nodes as n
 
+# What output columns of whole numbers hold: a number goes there towards zero, and is null where it does not fit.
+WHOLE = {"uint8": (0, 2**8 - 1), "int16": (-(2**15), 2**15 - 1), "int32": (-(2**31), 2**31 - 1)}
+
 
 def compare(sign: str, a: n.Value, b: n.Value) -> bool | None:
     """`a sign b`, None (unknown) if either is null."""
@@ -88,7 +91,7 @@ def _function(name: str, x: Sequence[float]) -> float | None:
         case "sqrt":
             return math.sqrt(x[0])
         case "round":
-            return round_half_even(x[0], int(x[1]) if len(x) > 1 else 0)
+            return finite(round_half_even(x[0], int(x[1]) if len(x) > 1 else 0))
         case "min":
             return min(x)
         case _:
