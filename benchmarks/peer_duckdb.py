@@ -324,10 +324,10 @@ def _missing() -> str:
 
 # ---- the risk model --------------------------------------------------------------------------------------------------
 
-SLOPES = {  # value, and by how many of the table's units the coefficient is meant
-    "age_from_40": ("greatest(least(age, 100) - 40, 0)", 1),
-    "age_from_70": ("greatest(least(age, 100) - 70, 0)", 1),
-    "deprivation": ("(10 - coalesce(imd_decile, 5))", 1),
+SLOPES = {
+    "age_from_40": "greatest(least(age, 100) - 40, 0)",
+    "age_from_70": "greatest(least(age, 100) - 70, 0)",
+    "deprivation": "(10 - coalesce(imd_decile, 5))",
 }
 CONDITIONS = {
     "ethnicity_indian": "ethnicity = 'H'",
@@ -386,11 +386,7 @@ def _model() -> tuple[float, dict[str, int]]:
 
 def _risk() -> str:
     survival, points = _model()
-    terms = []
-    for name, (value, step) in SLOPES.items():
-        if points[name] % step:
-            raise ValueError(f"the coefficient of {name} is no whole number of points for each of its {step} steps")
-        terms.append(f"{value}::int * {points[name] // step}")
+    terms = [f"{value}::int * {points[name]}" for name, value in SLOPES.items()]
     terms += [f"(case when {c} then {points[name]} else 0 end)" for name, c in CONDITIONS.items()]
     terms += [f"{flag}::int * {points[name]}" for name, flag in FLAG_TERMS.items()]
     return f"round(1 - exp({math.log(survival)!r}::double * exp(({' + '.join(terms)}) / {POINT}::double)), 6)"

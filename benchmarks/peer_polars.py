@@ -401,9 +401,9 @@ def _terms(points: dict[str, int]) -> list[pl.Expr]:
     ethnicity, smoking = col("ethnicity"), col("smoking")
     units, admissions = col("alcohol_units_week"), col("emergency_admissions_12m")
     slopes = {
-        "age_from_40": (_years_over(40), 1),
-        "age_from_70": (_years_over(70), 1),
-        "deprivation": ((10 - col("imd_decile").fill_null(5)).cast(pl.Int32), 1),
+        "age_from_40": _years_over(40),
+        "age_from_70": _years_over(70),
+        "deprivation": (10 - col("imd_decile").fill_null(5)).cast(pl.Int32),
     }
     conditions = {
         "ethnicity_indian": ethnicity == "H",
@@ -442,7 +442,7 @@ def _terms(points: dict[str, int]) -> list[pl.Expr]:
     unlike = points.keys() ^ (slopes.keys() | conditions.keys())
     if unlike:
         raise ValueError(f"the pack and this peer do not have the same terms: {', '.join(sorted(unlike))}")
-    sloped = [value * _whole(points[name], step, name) for name, (value, step) in slopes.items()]
+    sloped = [value * points[name] for name, value in slopes.items()]
     alike: dict[int, list[pl.Expr]] = {}  # terms of one weight are counted in bytes first
     for name, condition in conditions.items():
         alike.setdefault(points[name], []).append(condition)
@@ -453,12 +453,6 @@ def _terms(points: dict[str, int]) -> list[pl.Expr]:
         for weight, same in alike.items()
     ]
     return sloped + weighed
-
-
-def _whole(points: int, step: int, name: str) -> int:
-    if points % step:
-        raise ValueError(f"the coefficient of {name} is no whole number of points for each of its {step} steps")
-    return points // step
 
 
 _PARTS = ("_points_1", "_points_2", "_points_3")
