@@ -195,14 +195,14 @@ def label_codes(column: Column) -> Labels:
     return Labels(column.label_codes())
 
 
-def code_table(column: Column, dictionary: pa.Array) -> tuple[np.ndarray[Any, Any], int]:
-    """For each entry of a dictionary the code of its label: (256 codes, entries)."""
+def label_numbers(column: Column, dictionary: pa.Array) -> np.ndarray[Any, Any]:
+    """For each entry of a dictionary the code of its label (uint8)."""
     known = column.label_codes()
-    table = np.full(256, CODE_NULL, dtype=np.uint8)
+    codes = np.full(len(dictionary), CODE_NULL, dtype=np.uint8)
     for i, entry in enumerate(dictionary.to_pylist()):
         text = "" if entry is None else entry.strip(" ")
-        table[i] = known.get(fold_label(text), CODE_UNKNOWN) if text else CODE_NULL
-    return table, len(dictionary)
+        codes[i] = known.get(fold_label(text), CODE_UNKNOWN) if text else CODE_NULL
+    return codes
 
 
 def buffers(array: pa.Array, binding: Binding, labels: Labels | None) -> tuple[tuple[Any, ...], int | None]:
@@ -216,12 +216,17 @@ def buffers(array: pa.Array, binding: Binding, labels: Labels | None) -> tuple[t
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             raise InputError(f"{_article(column.type)} is needed", column=column.name) from None
     if binding.kind.startswith("dict"):
-        if len(array.dictionary) > 256:  # far more spellings than a category has labels: only those in use count
-            array = array.dictionary_decode().cast(pa.string()).dictionary_encode()
-            if len(array.dictionary) > 256:
-                raise InputError("more than 256 different labels", column=column.name)
-            array = array.cast(pa.dictionary(pa.int16() if binding.kind == "dict16" else pa.int32(), pa.string()))
-        table, size = code_table(column, array.dictionary)
+        codes = label_numbers(column, array.dictionary)
+        table = np.full(256, CODE_NULL, dtype=np.uint8)
+        if len(codes) <= 256:
+            table[: len(codes)] = codes
+            size = len(codes)
+        else:  # more spellings than the engine's table holds: each row's code is worked out here
+            indices = array.indices.fill_null(0).to_numpy(zero_copy_only=False)
+            narrow = pa.array(codes[indices].astype(np.int16 if binding.kind == "dict16" else np.int32))
+            valid = array.indices.is_valid().buffers()[1] if array.indices.null_count else None
+            table[:] = np.arange(256, dtype=np.uint8)
+            return (narrow.buffers()[1], valid, 0, None, table, None), 256
         valid, values = array.indices.buffers()
         return (values, valid if array.indices.null_count else None, array.offset, None, table, None), size
     found = array.buffers()

@@ -184,6 +184,16 @@ def test_large_dictionaries(echo: Scorer, size: int) -> None:
         assert read(echo, "word", array.slice(1, 3)) == ["Low", None, None]
 
 
+@pytest.mark.parametrize("index", [pa.int16(), pa.int32()])
+def test_hundreds_of_unknown_labels(echo: Scorer, index: pa.DataType) -> None:
+    """However many different odd labels the rows hold, they are nulled and counted, and never stop a run."""
+    entries = pa.array([f"odd {i}" for i in range(600)] + ["Low"])
+    array = pa.DictionaryArray.from_arrays(pa.array([*range(600), None, 600], index), entries)
+    assert read(echo, "word", array) == [None] * 601 + ["Low"]
+    assert read(echo, "word", array.slice(599, 3)) == [None, None, "Low"]
+    assert read(echo, "word", array.cast(pa.string())) == [None] * 601 + ["Low"]
+
+
 def test_labels_as_numbers(echo: Scorer) -> None:
     """Coded labels, as whole numbers or, where a null made them so, floating."""
     assert read(echo, "word", pa.array([1, None, 2])) == ["Low", None, None]
