@@ -3,8 +3,8 @@
 python benchmarks/fidelity.py [--patients N] [--seed S] [--as-of DATE] [--write docs/synthetic.md]
 
 Prints "figure | target (source) | generated" and, with --write, puts the table between the markers of that file.
-Works on the generated table alone, with NumPy: it shares no code with the scorer, so that each can be held against the
-other.
+All but the last rows work on the generated table alone, with NumPy: they share no code with the scorer, so that each
+can be held against the other. The last rows score the list with the built-in pack.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+import popstrat
 from popstrat import synthetic
 
 BEGIN, END = "<!-- fidelity: begin -->", "<!-- fidelity: end -->"
@@ -239,6 +241,34 @@ def figures(people: People) -> Iterator[Figure]:
         yield Figure(f"{name.replace('_', ' ')}, %", percent, "assumption", share(p[name], everyone), 0.12)
 
 
+NWL = "North West London, WSIC"
+GROUPS = {"specialist_end_of_life": 0.7, "high": 2.9, "rising": 0.6, "stable": 19.0, "well": 77.0}
+
+
+def scored_figures(table: pa.Table, as_of: dt.date) -> Iterator[Figure]:
+    """What the built-in pack makes of the list: the adult risk groups and the admission risk."""
+    scored = popstrat.score(table, as_of=as_of)
+    adult = scored.filter(pc.greater_equal(scored["age"], 18))
+    groups = adult["nwl_risk_group"].cast(pa.string())
+    for label, target in GROUPS.items():
+        share_of_adults = 100 * pc.mean(pc.equal(groups, label)).as_py()
+        yield Figure(f"scored: NWL group {label.replace('_', ' ')}, % of adults", target, NWL, share_of_adults, 0.15)
+    risk = "BMJ Open 2013;3:e003482"
+    yield Figure(
+        "scored: admission risk, mean of adults, %", 5.6, risk, 100 * pc.mean(adult["admission_risk"]).as_py(), 0.1
+    )
+    by_age = adult.append_column("band", pc.min_element_wise(pc.divide(adult["age"], 10), 9))
+    means = by_age.group_by("band").aggregate([("admission_risk", "mean")]).sort_by("band").to_pylist()
+    for row in means:
+        band = f"{10 * row['band']}s" if row["band"] < 9 else "90 and over"
+        yield Figure(
+            f"scored: admission risk, mean, {band.replace('10s', '18 and 19')}, %",
+            None,
+            "-",
+            100 * row["admission_risk_mean"],
+        )
+
+
 def number(value: float | None) -> str:
     return "–" if value is None or np.isnan(value) else f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
 
@@ -259,7 +289,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="put the table between the markers of this file")
     args = parser.parse_args()
     table = synthetic.table(args.patients, seed=args.seed, as_of=args.as_of)
-    text = as_table(list(figures(People(table, args.as_of))))
+    text = as_table([*figures(People(table, args.as_of)), *scored_figures(table, args.as_of)])
     print(text)
     if args.write:
         page = args.write.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Prints the id of a patient worth explaining: in the largest demand group, with something to act on (for `make demo`)."""
+"""Prints the id of a patient worth explaining, one with three conditions to act on (for `make demo`)."""
 
 from __future__ import annotations
 
