@@ -12,8 +12,8 @@ for folder in ("spec", "property"):  # spec_tables, generated
     sys.path.insert(0, str(Path(__file__).parent / folder))
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-settings.register_profile("ci", max_examples=60, deadline=None, derandomize=True, suppress_health_check=_QUIET)
-settings.register_profile("nightly", max_examples=4000, deadline=None, print_blob=True, suppress_health_check=_QUIET)
+settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, suppress_health_check=_QUIET)
+settings.register_profile("nightly", max_examples=6000, deadline=None, print_blob=True, suppress_health_check=_QUIET)
 settings.load_profile("ci")  # `--hypothesis-profile=nightly` for the long run
 
 
