@@ -124,7 +124,7 @@ def _group_tables(groups: Mapping[str, Mapping[str, int]], titles: Mapping[str, 
 
 def _label_table(name: str, labels: Mapping[str, int], titles: Mapping[str, str]) -> Table:
     total = sum(labels.values())
-    table = _table(escape(_title(name, titles)), "patients", "%")
+    table = _table(escape(_title(name, titles)), "patients", "% of these")
     table.columns[0].max_width = _LABEL_WIDTH
     for label, count in labels.items():
         table.add_row(_label(label), f"{count:,}", _percent(count, total))
@@ -140,7 +140,7 @@ def _matrix(columns: Mapping[str, Mapping[str, int]], titles: Mapping[str, str])
 
 
 def _flag_table(columns: Mapping[str, Mapping[str, int]], titles: Mapping[str, str], rows: int) -> Table:
-    table = _table("", "patients", "%")
+    table = _table("", "patients", "% of all")
     for name, found in columns.items():
         count = found.get("true", 0)
         table.add_row(escape(_title(name, titles)), f"{count:,}", _percent(count, rows))
