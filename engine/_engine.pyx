@@ -72,6 +72,8 @@ CODE_NULL = CODE_NULL_VALUE
 NEWEST_SHIFT = NEWEST_SHIFT_VALUE
 LEVELS = {"baseline": 0, "avx2": 2, "avx512": 4}
 
+_MOST_ROWS = 1 << 50  # of a batch, so that no address overflows
+_MOST = 1 << 16  # registers of a class, columns, constants
 # Bits a row of each kind of column and output; strings are their offsets.
 _COLUMN_BITS = {
     "bits": 1, "i8": 8, "u8": 8, "i16": 16, "i32": 32, "i64": 64, "f32": 32, "f64": 64,
@@ -98,9 +100,11 @@ def increasing(values, int64_t offset, int64_t rows):
     cdef int found
     if rows < 2:
         return True
+    if not (0 <= offset <= _MOST_ROWS and rows <= _MOST_ROWS):
+        raise ValueError("rows out of range")
     PyObject_GetBuffer(values, &view, PyBUF_SIMPLE)
     try:
-        if offset < 0 or view.len < (offset + rows) * 8:
+        if view.len < (offset + rows) * 8:
             raise ValueError(f"a buffer of {view.len} bytes, where {(offset + rows) * 8} are needed")
         with nogil:
             found = popstrat_increasing(<const int64_t *>view.buf + offset, rows)
@@ -132,24 +136,31 @@ def _spans(codes):
     return np.array(spans or [[0, 0, 0]], dtype=np.int32)
 
 
+def _kept(values, dtype):
+    """A copy that nobody can change: what has been checked stays as it was."""
+    copy = np.array(values, dtype=dtype, order="C")
+    copy.setflags(write=False)
+    return copy
+
+
 cdef class Program:
     """A flat list of operations over typed registers: plain data, checked once, picklable, shared between threads."""
 
     cdef readonly object code, arguments, integers, doubles, spans
     cdef readonly tuple column_kinds, output_kinds
     cdef readonly int planes, bytes, shorts, numbers, counters
-    cdef int32_t[:, ::1] _code
-    cdef int32_t[:, ::1] _spans
-    cdef int32_t[::1] _arguments
-    cdef int64_t[::1] _integers
-    cdef double[::1] _doubles
+    cdef const int32_t[:, ::1] _code
+    cdef const int32_t[:, ::1] _spans
+    cdef const int32_t[::1] _arguments
+    cdef const int64_t[::1] _integers
+    cdef const double[::1] _doubles
 
     def __init__(self, code, arguments, integers, doubles, column_kinds, output_kinds, planes, bytes, shorts, numbers,
                  counters):
-        self.code = np.ascontiguousarray(code, dtype=np.int32).reshape(-1, WIDTH)
-        self.arguments = np.ascontiguousarray(list(arguments) or [0], dtype=np.int32)
-        self.integers = np.ascontiguousarray(list(integers) or [0], dtype=np.int64)
-        self.doubles = np.ascontiguousarray(list(doubles) or [0.0], dtype=np.float64)
+        self.code = _kept(code, np.int32).reshape(-1, WIDTH)
+        self.arguments = _kept(list(arguments) or [0], np.int32)
+        self.integers = _kept(list(integers) or [0], np.int64)
+        self.doubles = _kept(list(doubles) or [0.0], np.float64)
         self.column_kinds, self.output_kinds = tuple(column_kinds), tuple(output_kinds)
         self.planes, self.bytes, self.shorts, self.numbers, self.counters = planes, bytes, shorts, numbers, counters
         self._check()
@@ -166,6 +177,9 @@ cdef class Program:
         """Every operand in range and of the right kind, so that running cannot leave its memory."""
         sizes = {"b": self.planes, "u": self.bytes, "h": self.shorts, "f": self.numbers, "c": len(self.column_kinds),
                  "o": len(self.output_kinds), "n": self.counters, "i": len(self.integers), "k": len(self.doubles)}
+        for letter, size in sizes.items():
+            if not 0 <= size <= _MOST:
+                raise ValueError(f"{size} of what {letter!r} stands for: out of range")
         for kind in self.column_kinds:
             if kind not in _COLUMN_BITS:
                 raise ValueError(f"unknown column kind {kind!r}")
@@ -297,10 +311,14 @@ cdef class Frame:
             self.lines += bits * BLOCK_ROWS // 512 + 1
 
     def __init__(self, Program program, columns, outputs, int64_t rows):
-        cdef int64_t i, offset
+        cdef int64_t i
         cdef Labels names
+        if self.held != NULL:
+            raise ValueError("a frame is made once")
         if len(columns) != len(program.column_kinds) or len(outputs) != len(program.output_kinds):
             raise ValueError("columns or outputs do not fit the program")
+        if not 0 <= rows <= _MOST_ROWS:
+            raise ValueError(f"{rows} rows")
         self.program, self.rows, self.labels = program, rows, []
         self.columns = <popstrat_column *>calloc(len(columns) + 1, sizeof(popstrat_column))
         self.outputs = <popstrat_output *>calloc(len(outputs) + 1, sizeof(popstrat_output))
@@ -310,9 +328,9 @@ cdef class Frame:
             raise MemoryError
         for i, (values, valid, offset, characters, table, labels) in enumerate(columns):
             kind = program.column_kinds[i]
+            if not 0 <= offset <= _MOST_ROWS:
+                raise ValueError(f"an offset of {offset}")
             end = offset + rows
-            if offset < 0:
-                raise ValueError("negative offset")
             length = end + 1 if kind.startswith("str") else end
             if values is None and rows:
                 raise ValueError(f"column {i} has no values")
@@ -323,16 +341,20 @@ cdef class Frame:
             self.fetch(self.columns[i].valid, 1, offset)
             self.columns[i].characters = self.address(characters, 0)
             if kind.startswith("dict"):
-                if len(table) != 256:
+                if table is None or len(table) != 256:
                     raise ValueError("a code table has 256 entries")
                 self.columns[i].table = self.address(table, 256)
                 self.columns[i].table_size = 256
             if kind.startswith("str"):
+                if labels is None:
+                    raise ValueError(f"column {i} has no labels")
                 names = labels
                 self.labels.append(names)
                 self.columns[i].labels = &names.table
         for i, (values, valid) in enumerate(outputs):
             kind = program.output_kinds[i]
+            if values is None and rows:
+                raise ValueError(f"output {i} has no values")
             self.outputs[i].values = self.address(values, (rows * _OUTPUT_BITS[kind] + 7) // 8, True)
             if valid is not None:
                 self.outputs[i].valid = self.address(valid, (rows + 7) // 8, True)
@@ -346,6 +368,8 @@ cdef class Frame:
     def table_sizes(self, sizes):
         """Entries really used in each dictionary's code table; small ones take a faster path."""
         for i, size in sizes.items():
+            if not (0 <= i < len(self.program.column_kinds) and self.columns[i].table != NULL and 0 <= size <= 256):
+                raise ValueError(f"column {i} has no table of {size} entries")
             self.columns[i].table_size = size
 
     def __dealloc__(self):
@@ -367,7 +391,7 @@ cdef class Frame:
         if start % 64 or start < 0 or stop > self.rows:
             raise ValueError("rows out of range")
         if level is not None:
-            if LEVELS[level] > chosen:
+            if level not in LEVELS or LEVELS[level] > chosen:
                 raise ValueError(f"this processor has no {level}")
             chosen = LEVELS[level]
         counters = np.zeros(program.counters + 1, dtype=np.int64)

@@ -1,0 +1,514 @@
+"""The compiled core by itself: what it refuses, how exact its functions are, that every instruction set agrees."""
+
+# ruff: noqa: E501 (lists of numbers)
+
+from __future__ import annotations
+
+import decimal
+import math
+import pickle
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from popstrat.engine import (
+    BLOCK,
+    CODE_NULL,
+    CODE_UNKNOWN,
+    INSTRUCTION_WIDTH,
+    LEVELS,
+    OPERATIONS,
+    Frame,
+    Labels,
+    Program,
+    levels,
+)
+
+Floats = NDArray[np.float64]
+BINARY = ("ADD", "SUB", "MUL", "DIV", "MIN", "MAX", "POW")
+WITH_CONSTANT = ("ADDK", "MULK", "DIVK", "MINK", "MAXK", "RSUBK", "RDIVK", "POWK", "ROUND")
+UNARY = ("SINGLE", "NEG", "ABS", "SQRT", "FLOOR", "EXP", "LN")
+
+
+def row(name: str, *operands: int) -> list[int]:
+    code = [OPERATIONS[name][0], *operands]
+    return code + [0] * (INSTRUCTION_WIDTH - len(code))
+
+
+def program(
+    code: list[list[int]], columns: tuple[str, ...] = (), outputs: tuple[str, ...] = (), **more: Any
+) -> Program:
+    sizes = {"planes": 4, "bytes": 2, "shorts": 2, "numbers": 4, "counters": 2} | {
+        k: v for k, v in more.items() if k in ("planes", "bytes", "shorts", "numbers", "counters")
+    }
+    return Program(
+        code,
+        more.get("arguments", []),
+        more.get("integers", []),
+        more.get("doubles", []),
+        columns,
+        outputs,
+        *sizes.values(),
+    )
+
+
+def column(values: Any = None, valid: Any = None, offset: int = 0, characters: Any = None, table: Any = None,
+           labels: Labels | None = None) -> tuple[Any, ...]:  # fmt: skip
+    return (values, valid, offset, characters, table, labels)
+
+
+def apply(name: str, x: Floats, y: Floats | None = None, k: float = 0.0, level: str | None = None) -> Floats:
+    """One operation on doubles, through a whole program."""
+    rows = len(x)
+    code = [row("F64_F64", 0, 0), row("ONES", 0)]
+    columns = ["f64"]
+    frames = [column(np.ascontiguousarray(x))]
+    if name in BINARY:
+        assert y is not None
+        columns.append("f64")
+        frames.append(column(np.ascontiguousarray(y)))
+        code += [row("F64_F64", 1, 1), row(name, 2, 0, 1)]
+    elif name in WITH_CONSTANT:
+        code += [row(name, 2, 0, 0)]
+    else:
+        code += [row(name, 2, 0)]
+    code.append(row("OUT_NUM", 0, 2, 0))
+    made = program(code, tuple(columns), ("number",), doubles=[k])
+    out = np.full(rows, np.nan)
+    Frame(made, frames, [(out, None)], rows).run(0, rows, level)
+    return out
+
+
+# -- exactness ---------------------------------------------------------------------------------------------------------
+
+
+def ulps(got: Floats, exact: list[decimal.Decimal]) -> float:
+    """The largest error, in units of the last place of the true value."""
+    worst = 0.0
+    for have, true in zip(got, exact, strict=True):
+        unit = decimal.Decimal(math.ulp(float(true)))
+        worst = max(worst, float(abs(decimal.Decimal(float(have)) - true) / unit))
+    return worst
+
+
+def test_exp_is_within_one_unit_in_the_last_place() -> None:
+    """Against exact values over the whole range from -708 to 709.78."""
+    rng = np.random.default_rng(1)
+    x = np.concatenate([
+        rng.uniform(-708, 709.78, 3000), rng.uniform(-1, 1, 3000), rng.uniform(-40, 5, 2000), 10.0 ** rng.uniform(-18, 0, 500),
+        -(10.0 ** rng.uniform(-18, 0, 500)), np.arange(-708, 710.0) , (np.arange(-1000, 1000) + 0.5) * math.log(2) * 0.7,
+    ])  # fmt: skip
+    with decimal.localcontext(decimal.Context(prec=40, Emin=-10000, Emax=10000)):
+        exact = [decimal.Decimal(v).exp() for v in x.tolist()]
+        assert ulps(apply("EXP", x), exact) < 1.0
+
+
+def test_ln_is_within_one_unit_in_the_last_place() -> None:
+    """Against exact values, denormal to largest, and close to 1 where the result is small."""
+    rng = np.random.default_rng(2)
+    x = np.concatenate([
+        rng.uniform(0, 1e3, 3000), 1 + rng.uniform(-0.3, 0.45, 3000), 1 + 10.0 ** rng.uniform(-15, -1, 1000),
+        1 - 10.0 ** rng.uniform(-15, -1, 1000), 2.0 ** rng.uniform(-1074, 1023.9, 2000), 2.0 ** np.arange(-1074, 1024.0),
+        [5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, math.sqrt(2), math.sqrt(0.5), 1.0, math.e],
+    ])  # fmt: skip
+    x = x[x > 0]
+    got = apply("LN", x)
+    with decimal.localcontext(decimal.Context(prec=40, Emin=-10000, Emax=10000)):
+        exact = [decimal.Decimal(v).ln() for v in x.tolist()]
+        at_one = x == 1.0
+        assert (got[at_one] == 0).all()
+        assert ulps(got[~at_one], [e for e, one in zip(exact, at_one, strict=True) if not one]) < 2.0
+
+
+def test_exp_and_ln_outside_their_range() -> None:
+    """Nothing below -708, infinite above 709.78, NaN for what has no logarithm."""
+    x = np.array(
+        [
+            -708.0,
+            -708.1,
+            -1e9,
+            -math.inf,
+            709.782712893384,
+            709.7827128933841,
+            710.0,
+            1e300,
+            math.inf,
+            math.nan,
+            0.0,
+            -0.0,
+        ]
+    )
+    got = apply("EXP", x)
+    assert got[0] > 0
+    assert (got[1:4] == 0).all()
+    assert math.isfinite(got[4])
+    assert got[4] == pytest.approx(math.exp(709.782712893384), rel=1e-15)
+    assert np.isinf(got[6:9]).all()
+    assert math.isnan(got[9])
+    assert (got[10:] == 1).all()
+    got = apply("LN", np.array([0.0, -0.0, -1.0, -math.inf, math.nan, math.inf, 1.0]))
+    assert np.isnan(got[:5]).all()
+    assert got[5:].tolist() == [math.inf, 0.0]
+
+
+def test_powers() -> None:
+    """Within a few units for moderate powers; signs and zeros as in arithmetic."""
+    rng = np.random.default_rng(3)
+    x, p = rng.uniform(0.01, 100, 2000), rng.uniform(-8, 8, 2000)
+    assert np.allclose(apply("POW", x, p), x**p, rtol=1e-14, atol=0)
+    x = np.array([0.0, 0.0, 0.0, 1.0, 5.0, -2.0, -2.0, -2.0, -2.0, -0.0, math.nan])
+    p = np.array([2.0, 0.0, -1.0, 7.5, 0.0, 3.0, 2.0, 0.5, -1.0, 3.0, 1.0])
+    got = apply("POW", x, p)
+    assert got[[0, 1, 3, 4]].tolist() == [0.0, 1.0, 1.0, 1.0]
+    assert got[[5, 6, 8]].tolist() == pytest.approx([-8.0, 4.0, -0.5])
+    assert np.isnan(got[[2, 7, 10]]).all()
+    assert got[9] == 0
+
+
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, 5e-324, -5e-324, 2.2250738585072014e-308, 1.7976931348623157e308,
+           -1.7976931348623157e308, 4503599627370495.5, 2251799813685247.5, -2251799813685248.5, 9007199254740993.0, 1e22,
+           math.inf, -math.inf, math.nan, 708.0, -708.0, 709.782712893384, 709.79, 0.1, 1 / 3, 140.0]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*BINARY, *WITH_CONSTANT, *UNARY])
+def test_same_bits_on_every_instruction_set(name: str) -> None:
+    """Random bit patterns, plain numbers and special values, to the last bit."""
+    rng = np.random.default_rng(4)
+    x = np.concatenate([
+        np.repeat(SPECIAL, len(SPECIAL)), rng.integers(0, 2**64, 3000, dtype=np.uint64).view(np.float64),
+        rng.normal(0, 100, 3000), rng.uniform(-750, 750, 2000),
+    ])  # fmt: skip
+    y = np.concatenate([
+        np.tile(SPECIAL, len(SPECIAL)), rng.integers(0, 2**64, 3000, dtype=np.uint64).view(np.float64),
+        rng.normal(0, 100, 3000), rng.uniform(-4, 4, 2000),
+    ])  # fmt: skip
+    for k in (1.0, 0.5, -2.0, 1e6, 0.0) if name in WITH_CONSTANT else (0.0,):
+        results = [apply(name, x, y, k, level) for level in levels()]
+        for result in results[1:]:
+            same = (result.view(np.uint64) == results[0].view(np.uint64)) | (np.isnan(result) & np.isnan(results[0]))
+            assert same.all(), (name, k, x[~same][:3], y[~same][:3])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ADD", np.add), ("SUB", np.subtract), ("MUL", np.multiply), ("DIV", np.divide), ("NEG", np.negative),
+        ("ABS", np.abs), ("SQRT", np.sqrt), ("FLOOR", np.floor), ("SINGLE", lambda x: x.astype(np.float32).astype(float)),
+    ],
+)  # fmt: skip
+def test_arithmetic_is_ieee(name: str, expected: Any) -> None:
+    """Correctly rounded, as the processor does it."""
+    rng = np.random.default_rng(5)
+    x = np.concatenate([SPECIAL, rng.normal(0, 1e6, 2000)])
+    y = np.concatenate([SPECIAL[::-1], rng.normal(0, 10, 2000)])
+    with np.errstate(all="ignore"):
+        want = expected(x, y) if name in BINARY else expected(x)
+    got = apply(name, x, y)
+    if name == "FLOOR":  # beyond 2^51 there is nothing worth rounding
+        keep = np.abs(x) < 2.0**51
+        got, want = got[keep], want[keep]
+    assert ((got == want) | (np.isnan(got) & np.isnan(want))).all()
+
+
+# -- what is refused ---------------------------------------------------------------------------------------------------
+
+
+def test_every_operand_is_checked() -> None:
+    """For each operation, one operand after another out of range; none is let through."""
+    kinds = {"i8", "u8", "i16", "i32", "i64", "f32", "f64", "bits", "dict8", "dict16", "dict32", "str32", "str64"}
+    outputs = ("bits", "codes", "short", "number", "flags")
+    tried = 0
+    for name, (code, signature) in OPERATIONS.items():
+        for column_kind in sorted(kinds):
+            for output_kind in outputs:
+                at, operands = 1, [code] + [0] * (INSTRUCTION_WIDTH - 1)
+                for letter in signature:
+                    if letter in "lmptq":
+                        operands[at], operands[at + 1] = 0, 1
+                        at += 2
+                    else:
+                        at += 1
+                made = {
+                    "columns": (column_kind,),
+                    "outputs": (output_kind,),
+                    "arguments": [0, 0, 0, 0, 0, 0],
+                    "integers": [0],
+                    "doubles": [0.0],
+                }
+                try:
+                    program([operands], **made)  # type: ignore[arg-type]
+                except ValueError as error:
+                    assert "kind" in str(error), (name, error)  # noqa: PT017
+                    continue
+                at = 1
+                for letter in signature:
+                    for bad in (-1, 10_000, 2**31 - 1, -(2**31)):
+                        wrong = [*operands]
+                        wrong[at] = bad
+                        with pytest.raises(ValueError, match=name):
+                            program([wrong], **made)  # type: ignore[arg-type]
+                        tried += 1
+                        if letter in "lmptq":
+                            wrong = [*operands]
+                            wrong[at + 1] = bad
+                            with pytest.raises(ValueError, match=name):
+                                program([wrong], **made)  # type: ignore[arg-type]
+                    at += 2 if letter in "lmptq" else 1
+    assert tried > 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("ANY", [99], "bit plane out of range"),
+        ("ANY", [-1], "bit plane out of range"),
+        ("OUT_CODES", [4], "bit plane out of range"),
+        ("NUM_PLANES", [-1], "bit plane out of range"),
+        ("MASKED_ADD", [0, 9], "constant out of range"),
+        ("MASKED_ADD", [9, 0], "bit plane out of range"),
+    ],
+)
+def test_argument_lists_are_checked(name: str, arguments: list[int], message: str) -> None:
+    """What stands in a list is checked like an operand."""
+    signature = OPERATIONS[name][1]
+    code, at = row(name), 1
+    for letter in signature:
+        if letter in "lmp":
+            code[at], code[at + 1] = 0, len(arguments) // (1 if letter == "l" else 2)
+            at += 2
+        else:
+            at += 1
+    with pytest.raises(ValueError, match=message):
+        program([code], outputs=("codes",), arguments=arguments, doubles=[1.0])
+
+
+def test_programs_that_make_no_sense() -> None:
+    """Unknown operations and kinds; sizes under nothing; more planes than a byte holds."""
+    with pytest.raises(ValueError, match="unknown operation"):
+        program([[10_000] + [0] * (INSTRUCTION_WIDTH - 1)])
+    with pytest.raises(ValueError, match="unknown operation"):
+        program([[-1] + [0] * (INSTRUCTION_WIDTH - 1)])
+    with pytest.raises(ValueError, match="unknown column kind"):
+        program([], columns=("i128",))
+    with pytest.raises(ValueError, match="unknown output kind"):
+        program([], outputs=("text",))
+    with pytest.raises(ValueError, match="more than 8 bit planes"):
+        program([row("OUT_CODES", 0, 0, 9)], outputs=("codes",), arguments=[0] * 9)
+    with pytest.raises(ValueError, match="out of range"):
+        program([row("ZERO", 0)], planes=0)
+    for name in ("planes", "bytes", "shorts", "numbers", "counters"):
+        with pytest.raises(ValueError, match=r"negative|out of range"):
+            program([], **{name: -1})
+    with pytest.raises(ValueError):
+        Program([[0] * (INSTRUCTION_WIDTH - 1)], [], [], [], [], [], 1, 0, 0, 0, 0)
+
+
+NUMBER = ("f64",), ("number",)
+COPY = [row("F64_F64", 0, 0), row("ONES", 0), row("OUT_NUM", 0, 0, 0)]
+
+
+def test_buffers_that_are_too_short() -> None:
+    """Input and output buffers are measured before anything runs."""
+    copy = program(COPY, *NUMBER)
+    x, out = np.zeros(100), np.zeros(100)
+    Frame(copy, [column(x)], [(out, None)], 100).run(0, 100)
+    for values, valid, offset, rows in (
+        (x[:99], None, 0, 100), (x, None, 1, 100), (x, np.zeros(12, np.uint8), 0, 100), (x, np.zeros(13, np.uint8), 5, 100),
+        (None, None, 0, 100), (x, None, -1, 100), (x, None, 2**62, 100), (x, None, 2**63 - 50, 100), (x, None, 0, 2**62),
+    ):  # fmt: skip
+        with pytest.raises((ValueError, OverflowError)):
+            Frame(
+                copy, [column(values, valid, offset)], [(np.zeros(max(rows, 100) if rows < 1000 else 100), None)], rows
+            )
+    for made in ([(out[:99], None)], [(None, None)], [(out, np.zeros(12, np.uint8))], []):
+        with pytest.raises((ValueError, TypeError)):
+            Frame(copy, [column(x)], made, 100)
+    with pytest.raises(ValueError, match="do not fit"):
+        Frame(copy, [], [(out, None)], 100)
+    with pytest.raises((ValueError, BufferError, TypeError)):  # bytes cannot be written
+        Frame(copy, [column(x)], [(bytes(800), None)], 100)
+    with pytest.raises(ValueError):
+        Frame(copy, [column(x)], [(out, None)], -1)
+
+
+def test_dictionaries_and_text_need_their_tables() -> None:
+    """A code table of 256 entries, and labels."""
+    codes = program(
+        [row("CODES_I8", 0, 0), row("RANGE_CODE", 0, 0, 0, 0), row("OUT_BITS", 0, 0)],
+        ("dict8",),
+        ("bits",),
+        integers=[0],
+    )
+    x, out = np.zeros(10, np.int8), np.zeros(8, np.uint8)
+    Frame(codes, [column(x, table=np.zeros(256, np.uint8))], [(out, None)], 10)
+    for table in (np.zeros(255, np.uint8), None):
+        with pytest.raises((ValueError, TypeError)):
+            Frame(codes, [column(x, table=table)], [(out, None)], 10)
+    text = program(
+        [row("CODES_STR32", 0, 0), row("RANGE_CODE", 0, 0, 0, 0), row("OUT_BITS", 0, 0)],
+        ("str32",),
+        ("bits",),
+        integers=[0],
+    )
+    offsets = np.zeros(11, np.int32)
+    Frame(text, [column(offsets, characters=b"", labels=Labels({"a": 0}))], [(out, None)], 10).run(0, 10)
+    with pytest.raises((ValueError, TypeError)):
+        Frame(text, [column(offsets, characters=b"")], [(out, None)], 10)
+    with pytest.raises(ValueError):
+        Frame(text, [column(offsets[:10], characters=b"", labels=Labels({"a": 0}))], [(out, None)], 10)
+
+
+def test_table_sizes_are_checked() -> None:
+    """The number of entries in use is of a column that there is, and at most 256."""
+    codes = program([row("CODES_I8", 0, 0)], ("dict8",), ())
+    frame = Frame(codes, [column(np.zeros(10, np.int8), table=np.zeros(256, np.uint8))], [], 10)
+    frame.table_sizes({0: 256})
+    for sizes in ({1: 5}, {-1: 5}, {10**9: 5}, {0: 257}, {0: -1}):
+        with pytest.raises((ValueError, OverflowError, IndexError)):
+            frame.table_sizes(sizes)
+
+
+def test_labels_are_checked() -> None:
+    """At most 32 bytes and 256 spellings, codes that fit a byte."""
+    Labels({"x" * 32: 0})
+    with pytest.raises(ValueError, match="longer than 32 bytes"):
+        Labels({"x" * 33: 0})
+    with pytest.raises(ValueError, match="256"):
+        Labels({str(i): 0 for i in range(257)})
+    with pytest.raises((ValueError, OverflowError)):
+        Labels({"x": 256})
+
+
+def test_rows_out_of_range() -> None:
+    """Runs start at whole words and stop within the batch; levels that there are."""
+    copy = program(COPY, *NUMBER)
+    frame = Frame(copy, [column(np.zeros(100))], [(np.zeros(100), None)], 100)
+    for start, stop in ((1, 64), (-64, 64), (0, 101), (64, 10**9)):
+        with pytest.raises(ValueError, match="rows out of range"):
+            frame.run(start, stop)
+    assert frame.run(64, 64).tolist() == [0, 0]
+    assert frame.run(64, 0).tolist() == [0, 0]
+    with pytest.raises((ValueError, KeyError)):
+        frame.run(0, 64, "sse9")
+    for name in set(LEVELS) - set(levels()):
+        with pytest.raises(ValueError, match=name):
+            frame.run(0, 64, name)
+
+
+def test_a_checked_program_cannot_be_changed() -> None:
+    """Neither through its arrays nor through those it was made from."""
+    code = np.array(COPY, dtype=np.int32)
+    doubles, integers, arguments = np.zeros(1), np.zeros(1, np.int64), np.zeros(1, np.int32)
+    made = Program(code, arguments, integers, doubles, ("f64",), ("number",), 1, 0, 0, 1, 0)  # type: ignore[arg-type]
+    listing = made.listing()
+    code[0, 1] = 10**6
+    arguments[0] = 10**6
+    assert made.listing() == listing
+    for array in (made.code, made.arguments, made.integers, made.doubles):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 1
+    with pytest.raises(AttributeError):
+        made.planes = 99  # type: ignore[misc]
+
+
+# -- running -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rows", [0, 1, 7, 8, 63, 64, 65, 127, 4095, BLOCK, BLOCK + 1, 2 * BLOCK + 77])
+@pytest.mark.parametrize("offset", [0, 1, 5, 8, 63, 64, 67])
+def test_bitmaps_at_any_offset(rows: int, offset: int) -> None:
+    """Bits are read from any offset, no byte beyond the last one, and bits past the last row stay clear."""
+    rng = np.random.default_rng(rows + offset)
+    flags = rng.random(offset + rows) < 0.4
+    valid = rng.random(offset + rows) < 0.7
+    made = program(
+        [row("BITS", 0, 0), row("VALID", 1, 0), row("AND", 2, 0, 1), row("OUT_BITS", 0, 2), row("OUT_VALID", 0, 1), row("COUNT", 0, 2)],
+        ("bits",), ("bits",), counters=1,
+    )  # fmt: skip
+    bitmap, mask = np.packbits(flags, bitorder="little"), np.packbits(valid, bitorder="little")
+    for level in levels():
+        out, known = (np.full((rows + 63) // 64 * 8 + 8, 0xAA, np.uint8) for _ in range(2))
+        frame = Frame(made, [column(bitmap.copy(), mask.copy(), offset)], [(out, known)], rows)
+        counters = frame.run(0, rows, level)
+        want = (flags & valid)[offset:]
+        assert np.unpackbits(out, bitorder="little")[:rows].astype(bool).tolist() == want.tolist()
+        assert np.unpackbits(known, bitorder="little")[:rows].astype(bool).tolist() == valid[offset:].tolist()
+        assert counters.tolist() == [want.sum()]
+        if rows % 8 and rows:
+            assert out[rows // 8] >> (rows % 8) == 0
+        assert (out[(rows + 7) // 8 :] == 0xAA).all()
+
+
+def test_labels_of_text() -> None:
+    """A to Z in any case, spaces around, empty is null, anything else unknown; offsets that do not start at nothing."""
+    words = ["female", "FEMALE", " Female  ", "", "   ", "fem", "females", "x" * 40, "y" * 32, "male", "é", "female"]
+    text = "skipped" + "".join(words)
+    offsets = np.cumsum([len(b"skipped"), *(len(w.encode()) for w in words)])
+    want = [0, 0, 0, CODE_NULL, CODE_NULL, CODE_UNKNOWN, CODE_UNKNOWN, CODE_UNKNOWN, 7, 1, 9, 0]
+    labels = Labels({"female": 0, "male": 1, "y" * 32: 7, "é": 9})
+    for kind, dtype in (("str32", np.int32), ("str64", np.int64)):
+        operation = "CODES_STR32" if kind == "str32" else "CODES_STR64"
+        made = program([row(operation, 0, 0), *(row("RANGE_CODE", i, 0, i, i) for i in range(6)), *(row("OUT_BITS", i, i) for i in range(6))],
+                       (kind,), ("bits",) * 6, integers=[0, 1, 7, 9, CODE_NULL, CODE_UNKNOWN], planes=6)  # fmt: skip
+        for level in levels():
+            outs = [(np.zeros(8, np.uint8), None) for _ in range(6)]
+            frame = Frame(
+                made, [column(offsets.astype(dtype), characters=text.encode(), labels=labels)], outs, len(words)
+            )
+            frame.run(0, len(words), level)
+            found = [np.unpackbits(out, bitorder="little")[: len(words)] for out, _ in outs]
+            codes = [[0, 1, 7, 9, CODE_NULL, CODE_UNKNOWN][[f[i] for f in found].index(1)] for i in range(len(words))]
+            assert codes == want, level
+
+
+def test_pickling() -> None:
+    """A program pickles to one that gives the same."""
+    made = program([*COPY, row("COUNT", 0, 0)], *NUMBER)
+    again = pickle.loads(pickle.dumps(made))
+    assert again.listing() == made.listing()
+    x, out = np.arange(10.0), np.zeros(10)
+    assert Frame(again, [column(x)], [(out, None)], 10).run(0, 10).tolist() == [10, 0]
+    assert out.tolist() == x.tolist()
+    spoilt = made.__reduce__()
+    arguments = [np.array(a) if isinstance(a, np.ndarray) else a for a in spoilt[1]]
+    arguments[0][0, 2] = 77
+    with pytest.raises(ValueError, match="out of range"):
+        spoilt[0](*arguments)
+
+
+def test_buffers_are_kept_alive() -> None:
+    """A frame holds what it points at, whatever happens to the caller's names."""
+    copy = program(COPY, *NUMBER)
+    out = np.zeros(100_000)
+    frame = Frame(copy, [column(np.arange(100_000.0))], [(out, None)], 100_000)
+    rubbish = [np.random.default_rng(0).random(100_000) for _ in range(20)]
+    del rubbish
+    frame.run(0, 100_000)
+    assert (out == np.arange(100_000.0)).all()
+
+
+def test_threads_on_disjoint_rows() -> None:
+    """One frame, many threads, each its own rows: the same outputs and counters that add up."""
+    rows = 64 * 5000
+    x = np.random.default_rng(0).normal(size=rows)
+    made = program([row("F64_F64", 0, 0), row("EXP", 1, 0), row("RANGE_NUM", 0, 1, 0, 1), row("OUT_NUM", 0, 1, 0), row("COUNT", 0, 0)],
+                   *NUMBER, doubles=[0.5, 2.0], counters=1)  # fmt: skip
+    out, alone = np.zeros(rows), np.zeros(rows)
+    total = Frame(made, [column(x)], [(alone, None)], rows).run(0, rows)[0]
+    frame = Frame(made, [column(x)], [(out, None)], rows)
+    found: list[int] = []
+
+    def work(part: int) -> None:
+        for start in range(part * 64 * 50, rows, 64 * 50 * 8):
+            found.append(int(frame.run(start, min(start + 64 * 50, rows))[0]))
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (out == alone).all()
+    assert sum(found) == total
