@@ -1130,7 +1130,7 @@ def _needed(e: Emitter) -> list[_Operation]:
     wanted: set[int] = set()
     kept = []
     for name, results, operands in reversed(e.operations):
-        if not results or wanted.intersection(results):
+        if not results or "n" in OPERATIONS[name][1] or wanted.intersection(results):  # counting is a use of its own
             wanted.update(_values(name, operands))
             kept.append((name, results, operands))
     return kept[::-1]

@@ -55,7 +55,7 @@ def _render(record: Record, titles: Mapping[str, str], output: Path | None, cons
     if any(m["rows"] for m in record.get("means", {}).values()):
         blocks.append(_means(record["means"], titles))
     if record["quality"]:
-        blocks.append(_quality(record["quality"], rows["in"]))
+        blocks.append(_quality(record["quality"], rows["in"], None if record["command"] == "check" else _QUALITY_SHOWN))
     for block in _laid_out(blocks, console):
         console.print()
         console.print(block)
@@ -158,13 +158,14 @@ def _means(means: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) ->
     return table
 
 
-def _quality(quality: Mapping[str, Mapping[str, int]], rows: int) -> Table:
+def _quality(quality: Mapping[str, Mapping[str, int]], rows: int, shown: int | None) -> Table:
+    """The commonest reasons, or all of them (``shown`` None)."""
     found = sorted(((n, column, reason) for column, r in quality.items() for reason, n in r.items()), reverse=True)
     table = _table("set aside as implausible", "values", "% of rows")
-    for count, column, reason in found[:_QUALITY_SHOWN]:
+    for count, column, reason in found[:shown]:
         table.add_row(f"{escape(column)}: {escape(reason)}", f"{count:,}", _percent(count, rows))
-    if len(found) > _QUALITY_SHOWN:
-        rest = found[_QUALITY_SHOWN:]
+    rest = found[shown:] if shown is not None else []
+    if rest:
         table.add_row(f"{len(rest)} more reasons", f"{sum(n for n, *_ in rest):,}", "")
     return table
 
