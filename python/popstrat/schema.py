@@ -29,6 +29,7 @@ _ARROW: dict[str, pa.DataType] = {
     "date32": pa.date32(),
     "string": pa.string(),
     "dictionary": pa.dictionary(pa.int8(), pa.string()),
+    "dictionary32": pa.dictionary(pa.int32(), pa.string()),
 }
 _DEFAULT_DTYPE: dict[str, str] = {
     "id": "int64",
