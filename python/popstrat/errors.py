@@ -47,6 +47,11 @@ class InputError(ValueError):
             file=self.file or file,
         )
 
+    def among(self, places: Sequence[int]) -> InputError:
+        """The same error for a batch whose row ``i`` is row ``places[i]`` of the one that the caller holds."""
+        rows = [places[r] for r in self.rows]
+        return InputError(self.problem, column=self.column, rows=rows, more=self.more, file=self.file)
+
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (self.problem, self.column, self.rows, self.more, self.file))
 

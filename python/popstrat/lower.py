@@ -291,6 +291,10 @@ class Lowering:
                 oldest = max(c.maximum or 0 for c in self.schema if c.completed_years_since == name)
                 earliest = max(earliest, latest_birth_for(int(oldest) + 1, self.as_of) + dt.timedelta(days=1))
             reasons = (quality.early_reason(column, self.schema), quality.FUTURE_REASON)
+            if earliest > self.as_of:  # an as-of date so early that no date is plausible
+                past = e.plane("RANGE_I32", index, -(2**31), days(self.as_of))
+                ok = self.note(name, reasons[1], e.plane("VALID", index), past)
+                return self.note(name, reasons[0], ok, FALSE)
             counters = tuple(self.counter() for _ in reasons)
             found, *outside = e.emit("CHECK_DATE", index, days(earliest), days(self.as_of), *counters)
             for reason, value, counter in zip(reasons, outside, counters, strict=True):
@@ -461,6 +465,12 @@ class Lowering:
             out.append((self.e.both(left, truth), value))
             left = self.e.both(left, invert(truth))
         return [*out, (left, node.otherwise)]
+
+    def known_cases(self, parts: Sequence[tuple[Plane, Plane]]) -> Plane:
+        """Where a first match is not null: everywhere, if no value is ever null, since its branches cover all rows."""
+        if all(ok == TRUE for _, ok in parts):
+            return TRUE
+        return self.e.any([self.e.both(mask, ok) for mask, ok in parts])
 
     def is_in(self, node: n.IsIn) -> Plane:
         category = self.category(node.item)
@@ -854,7 +864,7 @@ class Lowering:
             case n.Cases():
                 parts = [(mask, self.category(value)) for mask, value in self.branches(node) if mask != FALSE]
                 return Category(
-                    e.any([e.both(mask, value.ok) for mask, value in parts]),
+                    self.known_cases([(mask, value.ok) for mask, value in parts]),
                     cache(lambda label: e.any([e.both(mask, value.label(label)) for mask, value in parts])),
                 )
             case _:

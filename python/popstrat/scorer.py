@@ -104,6 +104,11 @@ class Scorer:
         self._bound: dict[pa.Schema, BoundScorer] = {}
         self._lock = Lock()
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_lock" in self.__dict__:  # made, and perhaps shared
+            raise AttributeError(f"a Scorer does not change: make another for a different {name}")
+        super().__setattr__(name, value)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _make_scorer, (self.pack, self.as_of, self.profile)
 
@@ -232,9 +237,13 @@ class BoundScorer:
         tally = Tally(rows_in=batch.num_rows)
         for name in KEY_COLUMNS:
             bind.refuse_nulls(batch.column(self.bindings[name].position), name)
-        if self.scorer.profile == "secondary-use":
-            batch = self._without_opted_out(batch, tally)
-        frame, made = self._frame(batch)
+        kept = self._not_opted_out(batch, tally) if self.scorer.profile == "secondary-use" else None
+        if kept is not None:
+            batch = self._only(batch, kept)
+        try:
+            frame, made = self._frame(batch)
+        except InputError as error:
+            raise (error if kept is None else error.among(np.flatnonzero(kept).tolist())) from None
         counters = _run(frame, threads)
         rows = batch.num_rows
         tally.rows_out = rows
@@ -252,8 +261,9 @@ class BoundScorer:
         tally.newest_date = from_days(newest - NEWEST_SHIFT) if newest else None
         return pa.RecordBatch.from_arrays(columns, schema=self.output_schema), tally
 
-    def _without_opted_out(self, batch: pa.RecordBatch, tally: Tally) -> pa.RecordBatch:
-        """The rows of people who have not opted out; each other row is counted under the first reason that applies."""
+    def _not_opted_out(self, batch: pa.RecordBatch, tally: Tally) -> pa.Array | None:
+        """Which rows are of people who have not opted out, None for all; each other row is counted under the first
+        reason that applies."""
         kept: pa.Array | None = None
         for name, reason in OPT_OUTS.items():
             binding = self.bindings.get(name) or bind.bind_column(
@@ -268,7 +278,19 @@ class BoundScorer:
             fresh = out if kept is None else pc.and_(out, kept)
             tally.excluded[reason] = pc.sum(fresh).as_py() or 0
             kept = pc.invert(out) if kept is None else pc.and_not(kept, out)
-        return batch if kept is None else batch.filter(kept)
+        return kept
+
+    def _only(self, batch: pa.RecordBatch, kept: pa.Array) -> pa.RecordBatch:
+        """Those rows, of the columns that are read; Arrow does not filter string views, nor do others matter."""
+        read = {binding.position for binding in self.bindings.values()}
+        arrays = []
+        for i, array in enumerate(batch.columns):
+            if i not in read:
+                array = pa.nulls(batch.num_rows)
+            view = pa.types.is_string_view(array.type)
+            found = (array.cast(pa.large_string()) if view else array).filter(kept)
+            arrays.append(found.cast(array.type) if view else found)
+        return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
     def _frame(self, batch: pa.RecordBatch) -> tuple[Frame, list[tuple[pa.Buffer, pa.Buffer | None]]]:
         rows = batch.num_rows
