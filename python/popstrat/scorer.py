@@ -213,7 +213,7 @@ class BoundScorer:
         fields += [pa.field(o.name, self._type(o), nullable=o.nullable) for o in self.compiled.outputs]
         self.output_schema: pa.Schema = pa.schema(fields)
         self._dictionaries = {
-            o.name: pa.array(o.definition.node.type.labels, pa.string())
+            o.name: bind.text_array(o.definition.node.type.labels)
             for o in self.compiled.outputs
             if o.definition is not None and o.kind == "codes" and o.definition.dtype == "dictionary"
         }
