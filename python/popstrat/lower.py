@@ -22,7 +22,7 @@ from popstrat import quality
 from popstrat.dates import days, latest_birth_for
 from popstrat.engine import IN_PARTS, INSTRUCTION_WIDTH, OPERATIONS, Program
 from popstrat.lang import nodes as n
-from popstrat.lang.values import WHOLE, calculate, compare
+from popstrat.lang.values import WHOLE, calculate, compare, single
 from popstrat.pack import Definition, Resolved
 from popstrat.schema import Column, Schema
 
@@ -239,6 +239,7 @@ class Lowering:
         self.counted: dict[tuple[str, str], int] = {}  # (column, reason) → counter, where checking counts as it goes
         self.newest: dict[str, Plane] = {}
         self._ok: dict[str, Plane] = {}
+        self._singles = frozenset(name for name, kind in self.kinds.items() if kind == "f32")
         self._true: dict[int, Plane] = {}
         self._false: dict[int, Plane] = {}
         self._numbers: dict[int, Number] = {}
@@ -479,10 +480,8 @@ class Lowering:
     # -- comparisons ------------------------------------------------------------------------------------------------
 
     def single(self, node: n.Node) -> bool:
-        """The value comes straight from a 32-bit float column, so comparisons with it are made in 32 bits."""
-        if isinstance(node, n.Coalesce):
-            return self.single(node.item)
-        return isinstance(node, n.Column) and self.kinds.get(node.name) == "f32"
+        """Comparisons with this number are made in 32 bits."""
+        return single(node, self._singles, self.resolved.definitions)
 
     def compare(self, node: n.Compare) -> tuple[Plane, Plane]:
         """(true, known) of a comparison of numbers or dates."""

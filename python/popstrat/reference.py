@@ -18,7 +18,7 @@ import numpy as np
 from popstrat import quality
 from popstrat.dates import completed_years, latest_birth_for
 from popstrat.lang import nodes as n
-from popstrat.lang.values import WHOLE, calculate, compare, finite
+from popstrat.lang.values import WHOLE, calculate, compare, finite, single
 from popstrat.pack import Definition, Resolved
 from popstrat.schema import Column, fold_label
 
@@ -171,16 +171,10 @@ class Reference:
             patient.known[ident] = value is True if node.type.kind == "bool" else value
         return patient.known[ident]
 
-    def single(self, node: n.Node) -> bool:
-        """The value comes straight from a 32-bit float column."""
-        if isinstance(node, n.Coalesce):
-            return self.single(node.item)
-        return isinstance(node, n.Column) and node.name in self.singles
-
     def compare(self, node: n.Compare, patient: Patient) -> bool | None:
         left, right = self.value(node.left, patient), self.value(node.right, patient)
-        single = self.single(node.left) or self.single(node.right)
-        if single and isinstance(left, int | float) and isinstance(right, int | float):
+        sides = (single(side, self.singles, self.resolved.definitions) for side in (node.left, node.right))
+        if any(sides) and isinstance(left, int | float) and isinstance(right, int | float):
             with np.errstate(over="ignore"):
                 return compare(node.op, float(np.float32(left)), float(np.float32(right)))
         return compare(node.op, left, right)

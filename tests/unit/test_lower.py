@@ -184,6 +184,20 @@ def test_a_float32_column_is_compared_in_32_bits() -> None:
     assert value_of("y < x or x < y", x=x, y=y) == [False, False, False]
     assert value_of("coalesce(x, 0.36) == 0.36", x=x) == [True, False, True]
     assert value_of("x in {0.12, 0.5}", x=x) == [False, True, False]
+    # by another name, for some only, through a choice, within bounds
+    pack = (
+        definition("named", "x")
+        + definition("some", "x", 'eligible = "age > 1"')
+        + definition("out", "named <= 0.36 and some <= 0.36 and not named < 0.36")
+        + definition("chosen", "(x if age > 1 else null) <= 0.36 and (0.36 if age < 1 else x) == 0.36")
+        + definition("bounded", "clip(x, 0.12, 0.36) == 0.36 and not max(x, 0.1) > 0.36")
+        + definition("worked_out", "x * 1 <= 0.36")
+    )
+    out = scored(pack, table(x=x))[1]
+    assert out.column("out").to_pylist() == [True, False, False]
+    assert out.column("chosen").to_pylist() == [True, False, False]
+    assert out.column("bounded").to_pylist() == [True, False, False]
+    assert out.column("worked_out").to_pylist() == [False, True, False]  # arithmetic is in 64 bits
     # a 64-bit column is not
     assert value_of("x == 0.36", x=x.cast(pa.float64())) == [False, False, False]
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
+from typing import Any
 
 from popstrat.lang import nodes as n
 
@@ -32,6 +33,24 @@ def compare(sign: str, a: n.Value, b: n.Value) -> bool | None:
             return a == b
         case _:
             return a != b
+
+
+def single(node: n.Node, columns: Container[str], definitions: Mapping[str, Any]) -> bool:
+    """The value comes as it is from one of these 32-bit float columns: comparisons with it are made in 32 bits, so that
+    an index of 0.36 is at a cut of 0.36 and not over it. It may have gone through a definition, a default, a choice or
+    a bound."""
+    match node:
+        case n.Column():
+            return node.name in columns
+        case n.Named():
+            return single(definitions[node.id].node, columns, definitions)
+        case n.Coalesce() | n.Only():
+            return single(node.item, columns, definitions)
+        case n.Cases() | n.Call(function="min" | "max"):
+            found = [*(v for _, v in node.items), node.otherwise] if isinstance(node, n.Cases) else node.arguments
+            varying = [v for v in found if not isinstance(v, n.Const)]
+            return bool(varying) and all(single(v, columns, definitions) for v in varying)
+    return False
 
 
 def finite(x: float) -> float | None:
