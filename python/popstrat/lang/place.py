@@ -140,7 +140,7 @@ def _spans(file: str, section: str, strings: Sequence[_String]) -> list[tuple[in
     """Character ranges of the tables at or below a dotted path."""
     headers = [h for h in _HEADER.finditer(file) if not any(s.begin < h.start() < s.end for s in strings)]
     spans = []
-    for header, following in zip(headers, [*headers[1:], None], strict=True):
+    for header, following in zip(headers, [*headers, None][1:], strict=True):
         name = header.group(1).replace('"', "")
         if name == section or name.startswith(section + "."):
             spans.append((header.start(), following.start() if following else len(file)))
