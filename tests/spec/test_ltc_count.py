@@ -1,7 +1,5 @@
 """The count of long-term conditions: the 27 of the South East London list, and no others."""
 
-
-
 from __future__ import annotations
 
 from spec_tables import check, local_pack
