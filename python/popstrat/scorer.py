@@ -27,7 +27,7 @@ PROFILES = ("direct-care", "secondary-use")
 KEY_COLUMNS = ("patient_id", "practice_code")
 PLACE_COLUMNS = ("pcn_code", "neighbourhood", "place")
 OPT_OUTS = {"type1_opt_out": "type 1 opt-out", "national_data_opt_out": "national data opt-out"}
-_PIECE = 32 * BLOCK  # rows that a thread takes at a time
+_PIECE = 16 * BLOCK  # rows that a thread takes at a time
 
 # how the engine writes an output, and the bytes a row of it takes
 _STORED = {
