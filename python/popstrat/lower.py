@@ -324,6 +324,8 @@ class Lowering:
             limits = max(least, math.ceil(max(low, -1e300))), min(most, math.floor(min(high, 1e300)))
             if limits == (least, most):
                 return e.plane("VALID", index)
+            if limits[0] > limits[1]:  # the type holds no plausible value
+                return self.note(name, reason, e.plane("VALID", index), FALSE)
         counter = self.counter()
         ok, bad = e.emit(f"CHECK_{kind.upper()}", index, *limits, counter)
         self.bad[name, reason], self.counted[name, reason] = (bad, False), counter

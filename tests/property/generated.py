@@ -458,7 +458,7 @@ def invariances(scorer: Scorer, table: Table, scored: pa.RecordBatch, rng: np.ra
 COLUMNS = {
     "bool": ["hypertension", "diabetes", "ckd", "smi", "statin", "pregnant", "local_flag"],
     "number": ["age", "systolic_bp", "hba1c", "efi", "cfs", "imd_decile", "emergency_admissions_12m", "local_number",
-               "local_count"],
+               "local_count", "local_bounded"],
     "date": ["date_of_birth", "bp_date", "hba1c_date", "phq9_date", "local_date"],
     "category": ["sex", "frailty", "bp_setting", "smoking", "ethnicity", "local_label"],
 }  # fmt: skip
@@ -466,6 +466,7 @@ LOCAL = [
     {"name": "local_flag", "type": "bool"},
     {"name": "local_number", "type": "float"},
     {"name": "local_count", "type": "int", "min": 0},
+    {"name": "local_bounded", "type": "float", "min": 0.5, "max": 2.25},
     {"name": "local_date", "type": "date", "dates": ["local_number"]},
     {"name": "local_label", "type": "category", "labels": ["Low", "MIDDLE", "high up"], "aliases": {"L": "Low"}},
 ]

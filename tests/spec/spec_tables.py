@@ -230,7 +230,7 @@ def refer(
 ) -> list[Row]:
     """What the reference says."""
     batch = arrow(scorer.pack.schema, patients, columns, types)
-    singles = {f.name for f in batch.schema if f.type == pa.float32()}
+    singles = {f.name for f in batch.schema if f.type in (pa.float16(), pa.float32())}
     reference = Reference(scorer.resolved, set(columns), singles)
     results = [reference.score(row) for row in batch.to_pylist()]
     for row in results:

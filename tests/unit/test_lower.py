@@ -243,6 +243,25 @@ def test_years_multiplier_is_exact_for_every_day() -> None:
     assert found >= 12
 
 
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int16", "int32", "int64", "float32", "float64"])
+@pytest.mark.parametrize(
+    ("low", "high"), [(200, 300), (-300, -200), (0.5, 0.9), (0.5, 2.5), (-0.5, 0.5), (1, 1), (127, 128)]
+)
+def test_plausible_ranges_of_any_type(kind: str, low: float, high: float) -> None:
+    """Ranges that are not whole, or that the column's type cannot reach."""
+    dtype = np.dtype(kind)
+    values = [
+        v
+        for v in (-128, -1, 0, 1, 2, 127, 128, 200, 250, 255)
+        if dtype.kind == "f" or np.iinfo(dtype).min <= v <= np.iinfo(dtype).max
+    ]
+    pack = f'[[input]]\nname = "z"\ntype = "float"\nmin = {low}\nmax = {high}\n' + definition("out", "z")
+    _, out, tally = scored(pack, table(z=pa.array([*values, None], pa.int64()).cast(kind)))
+    want = [v if low <= v <= high else None for v in values]
+    assert out.column("out").to_pylist() == [*want, None]
+    assert sum(tally.quality.get("z", {}).values()) == want.count(None)
+
+
 def test_bit_sliced_count() -> None:
     """The adder counts any number of conditions, up to more than a byte holds."""
     for members in (1, 2, 3, 7, 8, 27, 63, 64, 100, 255, 256, 300):
