@@ -22,7 +22,7 @@ from popstrat import quality
 from popstrat.dates import days, latest_birth_for
 from popstrat.engine import IN_PARTS, INSTRUCTION_WIDTH, OPERATIONS, Program
 from popstrat.lang import nodes as n
-from popstrat.lang.values import WHOLE, calculate, compare, single
+from popstrat.lang.values import WHOLE, Singles, calculate, compare
 from popstrat.pack import Definition, Resolved
 from popstrat.schema import Column, Schema
 
@@ -239,7 +239,7 @@ class Lowering:
         self.counted: dict[tuple[str, str], int] = {}  # (column, reason) → counter, where checking counts as it goes
         self.newest: dict[str, Plane] = {}
         self._ok: dict[str, Plane] = {}
-        self._singles = frozenset(name for name, kind in self.kinds.items() if kind == "f32")
+        self.singles = Singles({name for name, kind in self.kinds.items() if kind == "f32"}, resolved.definitions)
         self._true: dict[int, Plane] = {}
         self._false: dict[int, Plane] = {}
         self._numbers: dict[int, Number] = {}
@@ -481,13 +481,9 @@ class Lowering:
 
     # -- comparisons ------------------------------------------------------------------------------------------------
 
-    def single(self, node: n.Node) -> bool:
-        """Comparisons with this number are made in 32 bits."""
-        return single(node, self._singles, self.resolved.definitions)
-
     def compare(self, node: n.Compare) -> tuple[Plane, Plane]:
         """(true, known) of a comparison of numbers or dates."""
-        e, single = self.e, self.single(node.left) or self.single(node.right)
+        e, single = self.e, node.left in self.singles or node.right in self.singles
         a, b, sign = self.number(node.left), self.number(node.right), node.op
         ok = e.both(a.ok, b.ok)
         if b.cases is None and a.cases is not None:

@@ -18,7 +18,7 @@ import numpy as np
 from popstrat import quality
 from popstrat.dates import completed_years, latest_birth_for
 from popstrat.lang import nodes as n
-from popstrat.lang.values import WHOLE, calculate, compare, finite, single
+from popstrat.lang.values import WHOLE, Singles, calculate, compare, finite
 from popstrat.pack import Definition, Resolved
 from popstrat.schema import Column, fold_label
 
@@ -42,6 +42,7 @@ class Reference:
     def __init__(self, resolved: Resolved, columns: Set[str], singles: Set[str] = frozenset()) -> None:
         self.resolved, self.schema = resolved, resolved.pack.schema
         self.columns, self.singles = columns, singles
+        self.compared_in_32 = Singles(singles, resolved.definitions)
         self.reasons = quality.reasons(self.schema)
 
     # -- plausibility -----------------------------------------------------------------------------------------------
@@ -173,8 +174,8 @@ class Reference:
 
     def compare(self, node: n.Compare, patient: Patient) -> bool | None:
         left, right = self.value(node.left, patient), self.value(node.right, patient)
-        sides = (single(side, self.singles, self.resolved.definitions) for side in (node.left, node.right))
-        if any(sides) and isinstance(left, int | float) and isinstance(right, int | float):
+        single = node.left in self.compared_in_32 or node.right in self.compared_in_32
+        if single and isinstance(left, int | float) and isinstance(right, int | float):
             with np.errstate(over="ignore"):
                 return compare(node.op, float(np.float32(left)), float(np.float32(right)))
         return compare(node.op, left, right)

@@ -101,6 +101,20 @@ def test_keys_and_places_come_first_and_keep_their_type() -> None:
     assert scored.column("patient_id").to_pylist() == list("edcba")
 
 
+def test_chunks_with_dictionaries_of_their_own() -> None:
+    """Each chunk may number its labels differently, and place names as well."""
+    table = small_table()
+    for name in ("frailty", "sex", "place"):
+        at = table.column_names.index(name)
+        chunks = [
+            table.column(name).slice(i, n).combine_chunks().dictionary_encode() for i, n in ((0, 1), (1, 3), (4, 1))
+        ]
+        table = table.set_column(at, name, pa.chunked_array(chunks))
+    scored = popstrat.score(table, AS_OF)
+    wanted = popstrat.score(small_table(), AS_OF)
+    assert read_back(scored) == read_back(wanted)
+
+
 def test_no_rows() -> None:
     """An empty table gives an empty table of the right schema, with no chunk or with an empty one."""
     scorer = popstrat.Scorer(as_of=AS_OF)

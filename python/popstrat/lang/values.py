@@ -35,22 +35,36 @@ def compare(sign: str, a: n.Value, b: n.Value) -> bool | None:
             return a != b
 
 
-def single(node: n.Node, columns: Container[str], definitions: Mapping[str, Any]) -> bool:
-    """The value comes as it is from one of these 32-bit float columns: comparisons with it are made in 32 bits, so that
-    an index of 0.36 is at a cut of 0.36 and not over it. It may have gone through a definition, a default, a choice or
-    a bound."""
-    match node:
-        case n.Column():
-            return node.name in columns
-        case n.Named():
-            return single(definitions[node.id].node, columns, definitions)
-        case n.Coalesce() | n.Only():
-            return single(node.item, columns, definitions)
-        case n.Cases() | n.Call(function="min" | "max"):
-            found = [*(v for _, v in node.items), node.otherwise] if isinstance(node, n.Cases) else node.arguments
-            varying = [v for v in found if not isinstance(v, n.Const)]
-            return bool(varying) and all(single(v, columns, definitions) for v in varying)
-    return False
+class Singles:
+    """Which numbers come as they are from 32-bit float columns: comparisons with them are made in 32 bits, so that an
+    index of 0.36 is at a cut of 0.36 and not over it. They may have gone through a definition, a default, a choice or a
+    bound.
+
+    Made of the names of those columns and the definitions (anything with a `node`) by name.
+    """
+
+    def __init__(self, columns: Container[str], definitions: Mapping[str, Any]) -> None:
+        self.columns, self.definitions = columns, definitions
+        self._known: dict[int, tuple[bool, n.Node]] = {}  # by identity; the node is kept so that it stays the one
+
+    def __contains__(self, node: n.Node) -> bool:
+        if id(node) not in self._known:
+            self._known[id(node)] = self._find(node), node
+        return self._known[id(node)][0]
+
+    def _find(self, node: n.Node) -> bool:
+        match node:
+            case n.Column():
+                return node.name in self.columns
+            case n.Named():
+                return self.definitions[node.id].node in self
+            case n.Coalesce() | n.Only():
+                return node.item in self
+            case n.Cases() | n.Call(function="min" | "max"):
+                found = [*(v for _, v in node.items), node.otherwise] if isinstance(node, n.Cases) else node.arguments
+                varying = [v for v in found if not isinstance(v, n.Const)]
+                return bool(varying) and all(v in self for v in varying)
+        return False
 
 
 def finite(x: float) -> float | None:
