@@ -132,6 +132,6 @@ def _assert_same(ours: pl.DataFrame | pl.Series, theirs: pl.DataFrame) -> None:
     assert isinstance(ours, pl.DataFrame)
     a, b = ours.to_series(), theirs.to_series()
     if a.dtype == pl.Float64:
-        assert np.allclose(a.to_numpy(), b.to_numpy(), rtol=0, atol=1e-12)
+        assert np.allclose(a.to_numpy(), b.to_numpy(), rtol=0, atol=1e-11)
     else:
         assert a.cast(pl.String).equals(b.cast(pl.String))

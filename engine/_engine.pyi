@@ -9,6 +9,9 @@ INSTRUCTION_WIDTH: int
 CODE_UNKNOWN: int
 CODE_NULL: int
 NEWEST_SHIFT: int
+GRID_STEP: float
+GRID_BOUND: float
+GRID_ROUNDER: float
 LEVELS: dict[str, int]
 IN_PARTS: frozenset[str]
 OPERATIONS: dict[str, tuple[int, str]]
@@ -58,4 +61,4 @@ class Frame:
         rows: int,
     ) -> None: ...
     def table_sizes(self, sizes: Mapping[int, int]) -> None: ...
-    def run(self, start: int, stop: int, level: str | None = None) -> NDArray[np.int64]: ...
+    def run(self, start: int, stop: int, level: str | None = None, stream: bool | None = None) -> NDArray[np.int64]: ...

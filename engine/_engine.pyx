@@ -18,6 +18,9 @@ cdef extern from "interpreter.h" nogil:
     int CODE_UNKNOWN_VALUE "CODE_UNKNOWN"
     int CODE_NULL_VALUE "CODE_NULL"
     int NEWEST_SHIFT_VALUE "NEWEST_SHIFT"
+    double GRID_STEP_VALUE "GRID_STEP"
+    double GRID_BOUND_VALUE "GRID_BOUND"
+    double GRID_ROUNDER_VALUE "GRID_ROUNDER"
 
     ctypedef struct popstrat_labels:
         int64_t count
@@ -70,6 +73,9 @@ INSTRUCTION_WIDTH = WIDTH
 CODE_UNKNOWN = CODE_UNKNOWN_VALUE
 CODE_NULL = CODE_NULL_VALUE
 NEWEST_SHIFT = NEWEST_SHIFT_VALUE
+GRID_STEP = GRID_STEP_VALUE
+GRID_BOUND = GRID_BOUND_VALUE
+GRID_ROUNDER = GRID_ROUNDER_VALUE
 LEVELS = {"baseline": 0, "avx2": 2, "avx512": 4}
 
 _MOST_ROWS = 1 << 50  # of a batch, so that no address overflows
@@ -204,6 +210,10 @@ cdef class Program:
                         raise ValueError(f"{name}: bit plane out of range")
                     if letter == "m" and count and not (0 <= listed[1::2].min() and listed[1::2].max() < len(self.doubles)):
                         raise ValueError(f"{name}: constant out of range")
+                    if name == "WEIGH" and count:
+                        weights = self.doubles[listed[1::2]]
+                        if not np.abs(weights).sum() < GRID_BOUND or (np.mod(weights, GRID_STEP) != 0).any():
+                            raise ValueError(f"{name}: constants that do not add up exactly")
                     if letter == "p" and count and not (0 <= listed[1::2].min() and listed[1::2].max() < 64):
                         raise ValueError(f"{name}: bit number out of range")
                     if letter == "q" and not (count and 0 <= listed.min() and listed.max() < len(self.doubles)):
@@ -381,9 +391,11 @@ cdef class Frame:
         free(self.columns)
         free(self.outputs)
 
-    def run(self, int64_t start, int64_t stop, level=None):
+    def run(self, int64_t start, int64_t stop, level=None, stream=None):
         """Run rows [start, stop); start a multiple of 64. Returns the counters (int64), which add up over calls,
-        save those of NEWEST, of which the largest counts, and those of SUM, which are the bits of doubles. Releases the GIL; calls on disjoint rows may run at once."""
+        save those of NEWEST, of which the largest counts, and those of SUM, which are the bits of doubles. Releases the
+        GIL; calls on disjoint rows may run at once. `level` names an instruction set, `stream` says whether to write
+        past the caches; without them the best and what suits the number of rows."""
         cdef popstrat_run run
         cdef int chosen = popstrat_best_level()
         cdef int failed
@@ -411,7 +423,7 @@ cdef class Frame:
         run.read = self.reads
         run.reads = self.reading
         run.lines = self.lines
-        run.stream = self.rows >= _STREAM_ROWS
+        run.stream = self.rows >= _STREAM_ROWS if stream is None else bool(stream)
         with nogil:
             failed = popstrat_execute(&run, chosen, start, stop, program.planes, program.bytes, program.shorts,
                                       program.numbers)

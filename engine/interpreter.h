@@ -15,6 +15,10 @@
 #define WORDS (BLOCK / 64)
 #define PART 512 /* rows that spans of number work take at a time: a few registers of 4 KB each fit the first-level cache */
 #define INSTRUCTION_WIDTH 10
+/* Sums of whole multiples of the step that stay under the bound are exact, whatever their order. */
+#define GRID_STEP 0x1p-44
+#define GRID_BOUND 256.0
+#define GRID_ROUNDER 384.0 /* 1.5 * 2^8: adding and taking it away again rounds to the grid */
 
 /* An input column where it lies in memory. `values` and `valid` may be NULL: no such buffer. */
 typedef struct {
@@ -71,6 +75,7 @@ typedef struct {
     int64_t reads;
     int64_t lines; /* cache lines to fetch with each operation */
     int stream; /* outputs far larger than the caches: write past them */
+    void *const *tables; /* of each instruction: what was worked out once for all blocks, or NULL */
     /* register files, owned by the call */
     uint64_t *planes;
     uint8_t *bytes;
@@ -99,6 +104,46 @@ typedef void (*popstrat_block_function)(const popstrat_run *run, int64_t start, 
 #include <immintrin.h>
 #endif
 
+/* WEIGH looks sums up instead of adding term by term: a byte of a row's bits is the index of the sum of up to eight
+ * constants, or where two registers hold a table of 32 whole numbers, five bits are. There each sum is a whole number of
+ * grid steps in two parts, so that parts add up in 32 bits: `high` in units of 2^-17, `low` in steps (0 to 2^27 - 1). */
+#define WEIGH_BITS(level) ((level) >= 4 ? 5 : 8)
+#define WEIGH_LOW 27
+#define WEIGH_MOST 15 /* sums of `low` that 32 bits hold */
+
+typedef struct {
+    int32_t high[32], low[32];
+} popstrat_parts;
+
+static int64_t popstrat_weigh_size(int64_t n, int level) {
+    const int64_t groups = (n + WEIGH_BITS(level) - 1) / WEIGH_BITS(level);
+    return groups * (level >= 4 ? (int64_t)sizeof(popstrat_parts) : 256 * (int64_t)sizeof(double));
+}
+
+static void popstrat_weigh_tables(void *memory, const double *constants, const int32_t *pairs, int64_t n, int level) {
+    const int bits = WEIGH_BITS(level);
+    double sums[256];
+    for (int64_t g = 0; g * bits < n; g++) {
+        const int64_t many = n - g * bits < bits ? n - g * bits : bits;
+        for (int k = 0; k < 1 << bits; k++) {
+            double sum = 0.0;
+            for (int64_t b = 0; b < many; b++)
+                if (k >> b & 1) sum += constants[pairs[2 * (g * bits + b) + 1]];
+            sums[k] = sum;
+        }
+        if (level < 4) {
+            memcpy((double *)memory + 256 * g, sums, sizeof sums);
+            continue;
+        }
+        popstrat_parts *parts = (popstrat_parts *)memory + g;
+        for (int k = 0; k < 32; k++) {
+            const int64_t steps = (int64_t)(sums[k] / GRID_STEP), low = steps & ((1 << WEIGH_LOW) - 1);
+            parts->high[k] = (int32_t)((steps - low) / (1 << WEIGH_LOW));
+            parts->low[k] = (int32_t)low;
+        }
+    }
+}
+
 #define LEVEL 0
 #define ISA baseline
 #include "kernels.h"
@@ -106,13 +151,14 @@ typedef void (*popstrat_block_function)(const popstrat_run *run, int64_t start, 
 #undef ISA
 
 #ifdef POPSTRAT_X86
-/* One copy per instruction set, chosen when the module is loaded. Neither list names fma: a fused multiply-add
- * would round differently from the baseline. */
+/* One copy per instruction set, chosen when the module is loaded. The compiler is told not to
+ * fuse multiplications and additions by itself, which would round differently from the baseline; where the code says
+ * fma(), every set rounds once, the baseline by way of the C library. */
 #ifdef __clang__
-#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,popcnt,lzcnt"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,bmi,bmi2,popcnt,lzcnt"))), apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx2,bmi,bmi2,popcnt,lzcnt")
+#pragma GCC target("avx2,fma,bmi,bmi2,popcnt,lzcnt")
 #endif
 #define LEVEL 2
 #define ISA avx2
@@ -121,11 +167,11 @@ typedef void (*popstrat_block_function)(const popstrat_run *run, int64_t start, 
 #undef ISA
 #ifdef __clang__
 #pragma clang attribute pop
-#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,popcnt,lzcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512cd"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,bmi,bmi2,popcnt,lzcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512cd"))), apply_to = function)
 #else
 #pragma GCC pop_options
 #pragma GCC push_options
-#pragma GCC target("avx2,bmi,bmi2,popcnt,lzcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512cd,prefer-vector-width=512")
+#pragma GCC target("avx2,fma,bmi,bmi2,popcnt,lzcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512cd,prefer-vector-width=512")
 #endif
 #define LEVEL 4
 #define ISA avx512
@@ -144,9 +190,10 @@ static int popstrat_best_level(void) {
 #ifdef POPSTRAT_X86
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("bmi2"))
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma"))
         return 4;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) return 2;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma"))
+        return 2;
 #endif
     return 0;
 }
@@ -171,17 +218,43 @@ static int popstrat_increasing(const int64_t *x, int64_t n) {
 
 static int64_t popstrat_round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
+/* What the tables of every WEIGH take, with a pointer to them for each instruction. */
+static int64_t popstrat_tables_size(const popstrat_run *run, int level) {
+    int64_t size = popstrat_round_up(run->instructions * (int64_t)sizeof(void *), 64);
+    const int32_t *at = run->code;
+    for (int64_t i = 0; i < run->instructions; i++, at += INSTRUCTION_WIDTH)
+        if (at[0] == OP_WEIGH) size += popstrat_weigh_size(at[4], level);
+    return size;
+}
+
+static void popstrat_tables(popstrat_run *run, int level, uint8_t *memory) {
+    void **tables = (void **)memory;
+    memory += popstrat_round_up(run->instructions * (int64_t)sizeof(void *), 64);
+    const int32_t *at = run->code;
+    for (int64_t i = 0; i < run->instructions; i++, at += INSTRUCTION_WIDTH) {
+        tables[i] = NULL;
+        if (at[0] != OP_WEIGH) continue;
+        tables[i] = memory;
+        popstrat_weigh_tables(memory, run->doubles, run->arguments + at[3], at[4], level);
+        memory += popstrat_weigh_size(at[4], level);
+    }
+    run->tables = tables;
+}
+
 /* Run the program over rows [start, stop). `start` is a multiple of 64, so that no two calls share an output word.
  * Returns 0, or -1 when memory ran out. `run` is the caller's; its register files are set here. */
 static int popstrat_execute(popstrat_run *run, int level, int64_t start, int64_t stop, int64_t planes, int64_t bytes,
                             int64_t shorts, int64_t numbers) {
     popstrat_block_function block = popstrat_block_for(level);
-    int64_t size = planes * WORDS * 8 + bytes * BLOCK + shorts * BLOCK * 2 + numbers * BLOCK * 8 + 4096;
+    int64_t size = planes * WORDS * 8 + bytes * BLOCK + shorts * BLOCK * 2 + numbers * BLOCK * 8 + 4096 +
+                   popstrat_tables_size(run, level);
     uint8_t *memory = NULL;
     memory = malloc((size_t)size + 64);
     if (memory == NULL) return -1;
     memset(memory, 0, (size_t)size + 64);
     uint8_t *at = (uint8_t *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);
+    popstrat_tables(run, level, at);
+    at += popstrat_tables_size(run, level);
     run->planes = (uint64_t *)at;
     at += popstrat_round_up(planes * WORDS * 8, 64);
     run->numbers = (double *)at;

@@ -71,6 +71,18 @@ static inline void FN(expand64)(uint8_t *out, const uint64_t *planes, const int3
 #endif
 }
 
+/* 64 bytes past the caches, to an address that is a multiple of 64. */
+static inline void FN(stream64)(void *to, const void *from) {
+#if LEVEL >= 4
+    _mm512_stream_si512((__m512i *)to, _mm512_loadu_si512(from));
+#elif LEVEL >= 2
+    _mm256_stream_si256((__m256i *)to, _mm256_loadu_si256((const __m256i *)from));
+    _mm256_stream_si256((__m256i *)to + 1, _mm256_loadu_si256((const __m256i *)from + 1));
+#else
+    memcpy(to, from, 64);
+#endif
+}
+
 /* ---- lo <= x <= hi as a plane ------------------------------------------------------------------------------------ */
 
 #if LEVEL >= 4
@@ -395,20 +407,20 @@ static inline uint64_t FN(number_as_bits)(double x) {
 static inline double FN(exp1)(double x) {
     double c = x < -708.0 ? -708.0 : x;
     c = c > 710.0 ? 710.0 : c;
-    double t = c * 1.4426950408889634 + POPSTRAT_ROUNDER;
+    double t = fma(c, 1.4426950408889634, POPSTRAT_ROUNDER);
     double n = t - POPSTRAT_ROUNDER;
-    double r = (c - n * 0.693147180369123816490) - n * 1.90821492927058770002e-10;
+    double r = fma(n, -1.90821492927058770002e-10, fma(n, -0.693147180369123816490, c));
     double q = 2.510038549551032e-08;
-    q = q * r + 2.7620088445409746e-07;
-    q = q * r + 2.7557268459997064e-06;
-    q = q * r + 2.4801521295954376e-05;
-    q = q * r + 0.00019841269863053618;
-    q = q * r + 0.0013888888917213717;
-    q = q * r + 0.008333333333330062;
-    q = q * r + 0.04166666666662413;
-    q = q * r + 0.16666666666666669;
-    q = q * r + 0.5000000000000001;
-    double p = q * (r * r) + r + 1.0;
+    q = fma(q, r, 2.7620088445409746e-07);
+    q = fma(q, r, 2.7557268459997064e-06);
+    q = fma(q, r, 2.4801521295954376e-05);
+    q = fma(q, r, 0.00019841269863053618);
+    q = fma(q, r, 0.0013888888917213717);
+    q = fma(q, r, 0.008333333333330062);
+    q = fma(q, r, 0.04166666666662413);
+    q = fma(q, r, 0.16666666666666669);
+    q = fma(q, r, 0.5000000000000001);
+    double p = fma(q, r * r, r) + 1.0;
     /* 2^(n-1), then doubled, so that n = 1024 does not overflow before its time */
     double y = p * 2.0 * FN(bits_as_number)((FN(number_as_bits)(t) + 1022) << 52);
     return x < -708.0 ? 0.0 : y;
@@ -506,6 +518,88 @@ static POPSTRAT_NOINLINE void FN(masked_add)(double *out, const double *in, cons
 #endif
     }
 }
+
+/* Adds to each row the constants whose bit is set, from tables of their sums; all sums are exact. */
+#if LEVEL >= 4
+static inline __m512i FN(set_bit)(__m512i bytes, const uint64_t *mask, char bit) {
+    __mmask64 on; /* straight from memory: by way of a general register it costs half as much again */
+    __asm__("kmovq %1, %0" : "=k"(on) : "m"(*mask));
+    return _mm512_mask_add_epi8(bytes, on, bytes, _mm512_set1_epi8(bit));
+}
+#define POPSTRAT_BIT(bits, b) FN(set_bit)(bits, column + (int64_t)at[2 * (b)] * WORDS, 1 << (b))
+#endif
+static POPSTRAT_NOINLINE void FN(weigh)(double *out, const double *in, const uint64_t *planes, const void *tables,
+                                        const int32_t *pairs, int64_t n, int64_t words) {
+    for (int64_t w = 0; w < words; w++) {
+#if LEVEL >= 4
+        uint8_t index[WEIGH_MOST][64];
+        const popstrat_parts *parts = tables;
+        const uint64_t *column = planes + w;
+        __m512d sum[8];
+        POPSTRAT_UNROLL
+        for (int v = 0; v < 8; v++) sum[v] = _mm512_loadu_pd(in + 64 * w + 8 * v);
+        for (int64_t t = 0; t < n;) {
+            __m512i high[4], low[4];
+            POPSTRAT_UNROLL
+            for (int q = 0; q < 4; q++) high[q] = low[q] = _mm512_setzero_si512();
+            int groups = 0; /* first all indices, then all lookups: a stored byte is then old enough to be loaded at once */
+            for (; groups < WEIGH_MOST && t < n; groups++, t += 5) {
+                const int32_t *at = pairs + 2 * t;
+                __m512i bits = POPSTRAT_BIT(_mm512_setzero_si512(), 0);
+                if (n - t >= 5)
+                    bits = POPSTRAT_BIT(POPSTRAT_BIT(POPSTRAT_BIT(POPSTRAT_BIT(bits, 1), 2), 3), 4);
+                else {
+                    if (n - t > 1) bits = POPSTRAT_BIT(bits, 1);
+                    if (n - t > 2) bits = POPSTRAT_BIT(bits, 2);
+                    if (n - t > 3) bits = POPSTRAT_BIT(bits, 3);
+                }
+                _mm512_storeu_si512(index[groups], bits);
+            }
+            __asm__("" : "+m"(index)); /* to be widened from memory, not by way of more shuffles */
+            for (int g = 0; g < groups; g++, parts++) {
+                const __m512i h0 = _mm512_loadu_si512(parts->high), h1 = _mm512_loadu_si512(parts->high + 16);
+                const __m512i l0 = _mm512_loadu_si512(parts->low), l1 = _mm512_loadu_si512(parts->low + 16);
+                POPSTRAT_UNROLL
+                for (int q = 0; q < 4; q++) {
+                    const __m512i k = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(index[g] + 16 * q)));
+                    high[q] = _mm512_add_epi32(high[q], _mm512_permutex2var_epi32(h0, k, h1));
+                    low[q] = _mm512_add_epi32(low[q], _mm512_permutex2var_epi32(l0, k, l1));
+                }
+            }
+            const __m512d unit = _mm512_set1_pd(GRID_STEP * (1 << WEIGH_LOW)), step = _mm512_set1_pd(GRID_STEP);
+            POPSTRAT_UNROLL
+            for (int v = 0; v < 8; v++) {
+                const __m256i h = v & 1 ? _mm512_extracti64x4_epi64(high[v / 2], 1) : _mm512_castsi512_si256(high[v / 2]);
+                const __m256i l = v & 1 ? _mm512_extracti64x4_epi64(low[v / 2], 1) : _mm512_castsi512_si256(low[v / 2]);
+                const __m512d x = _mm512_mul_pd(_mm512_cvtepi32_pd(h), unit), y = _mm512_mul_pd(_mm512_cvtepi32_pd(l), step);
+                sum[v] = _mm512_add_pd(sum[v], _mm512_add_pd(x, y));
+            }
+        }
+        POPSTRAT_UNROLL
+        for (int v = 0; v < 8; v++) _mm512_storeu_pd(out + 64 * w + 8 * v, sum[v]);
+#else
+        int32_t group[8];
+        double a[64];
+        uint8_t index[64];
+        const double *sums = tables;
+        memcpy(a, in + 64 * w, sizeof a);
+        for (int64_t t = 0; t < n; t += 8, sums += 256) {
+            const int64_t many = n - t < 8 ? n - t : 8;
+            for (int64_t b = 0; b < many; b++) group[b] = pairs[2 * (t + b)];
+            FN(expand64)(index, planes, group, many, w);
+#ifdef POPSTRAT_X86
+            for (int j = 0; j < 64; j += 2) /* not a gather, which is slower on many processors */
+                _mm_storeu_pd(a + j, _mm_add_pd(_mm_loadu_pd(a + j), _mm_loadh_pd(_mm_load_sd(sums + index[j]), sums + index[j + 1])));
+#else
+            for (int j = 0; j < 64; j++) a[j] += sums[index[j]];
+#endif
+        }
+        memcpy(out + 64 * w, a, sizeof a);
+#endif
+    }
+}
+
+#undef POPSTRAT_BIT
 
 /* The table's entry for the number that the planes spell. */
 static void FN(lookup)(double *restrict out, const uint64_t *planes, const double *constants, const int32_t *code,
@@ -815,6 +909,9 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
         case OP_MASKED_ADD:
             FN(masked_add)(NUMBERS(at[1]), NUMBERS(at[2]), planes, run->doubles, run->arguments + at[3], at[4], words);
             break;
+        case OP_WEIGH:
+            FN(weigh)(NUMBERS(at[1]), NUMBERS(at[2]), planes, run->tables[i], run->arguments + at[3], at[4], words);
+            break;
         case OP_ADD: EACH_PAIR(x + y)
         case OP_SUB: EACH_PAIR(x - y)
         case OP_MUL: EACH_PAIR(x * y)
@@ -826,7 +923,7 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
             FN(lookup)(NUMBERS(at[1]), planes, run->doubles, run->arguments + at[2], at[3], run->arguments + at[4], at[5],
                        words);
             break;
-        case OP_ADD_SCALED: { const double k = run->doubles[at[4]]; EACH_PAIR(x + y * k) }
+        case OP_ADD_SCALED: { const double k = run->doubles[at[4]]; EACH_PAIR(x + ((y * k + GRID_ROUNDER) - GRID_ROUNDER)) }
         case OP_ADDK: { const double k = run->doubles[at[3]]; EACH_NUMBER(x + k) }
         case OP_MULK: { const double k = run->doubles[at[3]]; EACH_NUMBER(x * k) }
         case OP_DIVK: { const double k = run->doubles[at[3]]; EACH_NUMBER(x / k) }
@@ -847,9 +944,16 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
         case OP_OUT_VALID: FN(store_bits)(run->outputs[at[1]].valid, PLANE(at[2]), start, rows); break;
         case OP_OUT_CODES: {
             uint8_t *out = run->outputs[at[1]].values + start;
-            int64_t whole = rows / 64;
-            for (int64_t w = 0; w < whole; w++)
-                FN(expand64)(out + 64 * w, planes, run->arguments + at[2], at[3], w);
+            const int64_t whole = rows / 64;
+            const int stream = run->stream && ((uintptr_t)out & 63) == 0;
+            for (int64_t w = 0; w < whole; w++) {
+                uint8_t t[64];
+                FN(expand64)(t, planes, run->arguments + at[2], at[3], w);
+                if (stream)
+                    FN(stream64)(out + 64 * w, t);
+                else
+                    memcpy(out + 64 * w, t, 64);
+            }
             if (rows % 64) {
                 uint8_t t[64];
                 FN(expand64)(t, planes, run->arguments + at[2], at[3], whole);
@@ -861,20 +965,21 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
             double *out = (double *)run->outputs[at[1]].values + start;
             const double *x = NUMBERS(at[2]);
             const uint64_t *mask = PLANE(at[3]);
+            const int stream = run->stream && ((uintptr_t)out & 63) == 0;
             int64_t j = 0;
+            for (; j + 8 <= rows; j += 8) {
+                double t[8];
+                const uint8_t on = (uint8_t)(mask[j >> 6] >> (j & 63));
 #if LEVEL >= 4
-            if (run->stream && ((uintptr_t)out & 63) == 0)
-                for (; j + 64 <= rows; j += 64)
-                    for (int v = 0; v < 8; v++) {
-                        const __mmask8 on = (__mmask8)(mask[j >> 6] >> (8 * v));
-                        _mm512_stream_pd(out + j + 8 * v, _mm512_maskz_loadu_pd(on, x + j + 8 * v));
-                    }
-            for (; j + 64 <= rows; j += 64)
-                for (int v = 0; v < 8; v++) {
-                    const __mmask8 on = (__mmask8)(mask[j >> 6] >> (8 * v));
-                    _mm512_storeu_pd(out + j + 8 * v, _mm512_maskz_loadu_pd(on, x + j + 8 * v));
-                }
+                _mm512_storeu_pd(t, _mm512_maskz_loadu_pd((__mmask8)on, x + j));
+#else
+                for (int k = 0; k < 8; k++) t[k] = on >> k & 1 ? x[j + k] : 0.0;
 #endif
+                if (stream)
+                    FN(stream64)(out + j, t);
+                else
+                    memcpy(out + j, t, 64);
+            }
             for (; j < rows; j++) out[j] = mask[j >> 6] >> (j & 63) & 1 ? x[j] : 0.0;
             break;
         }
@@ -882,30 +987,43 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
             int16_t *out = (int16_t *)run->outputs[at[1]].values + start;
             const int16_t *x = SHORTS(at[2]);
             const uint64_t *mask = PLANE(at[3]);
+            const int stream = run->stream && ((uintptr_t)out & 63) == 0;
             int64_t j = 0;
+            for (; j + 32 <= rows; j += 32) {
+                int16_t t[32];
+                const uint32_t on = (uint32_t)(mask[j >> 6] >> (j & 63));
 #if LEVEL >= 4
-            for (; j + 64 <= rows; j += 64)
-                for (int v = 0; v < 2; v++)
-                    _mm512_storeu_si512((void *)(out + j + 32 * v),
-                                        _mm512_maskz_loadu_epi16((__mmask32)(mask[j >> 6] >> (32 * v)), x + j + 32 * v));
+                _mm512_storeu_si512((void *)t, _mm512_maskz_loadu_epi16((__mmask32)on, x + j));
+#else
+                for (int k = 0; k < 32; k++) t[k] = (int16_t)(x[j + k] & -(int16_t)(on >> k & 1));
 #endif
+                if (stream)
+                    FN(stream64)(out + j, t);
+                else
+                    memcpy(out + j, t, 64);
+            }
             for (; j < rows; j++) out[j] = mask[j >> 6] >> (j & 63) & 1 ? x[j] : 0;
             break;
         }
         case OP_OUT_FLAGS: {
             uint64_t *out = (uint64_t *)run->outputs[at[1]].values + start;
-            memset(out, 0, (size_t)rows * 8);
+            const int stream = run->stream && ((uintptr_t)out & 63) == 0;
+            uint64_t any[WORDS] = {0};
             for (int64_t t = 0; t < at[3]; t++) {
                 const uint64_t *x = PLANE(run->arguments[at[2] + 2 * t]);
-                const uint64_t flag = UINT64_C(1) << run->arguments[at[2] + 2 * t + 1];
-                uint64_t any = 0;
-                for (int64_t w = 0; w < words; w++) any |= x[w];
-                if (any == 0) continue;
-                for (int64_t w = 0; w < words; w++)
-                    for (uint64_t m = x[w]; m; m &= m - 1) {
-                        int64_t j = 64 * w + __builtin_ctzll(m);
-                        if (j < rows) out[j] |= flag;
-                    }
+                for (int64_t w = 0; w < words; w++) any[w] |= x[w];
+            }
+            for (int64_t w = 0; w < words; w++) {
+                uint64_t flags[64] = {0};
+                for (int64_t t = 0; any[w] && t < at[3]; t++) {
+                    const uint64_t flag = UINT64_C(1) << run->arguments[at[2] + 2 * t + 1];
+                    for (uint64_t m = PLANE(run->arguments[at[2] + 2 * t])[w]; m; m &= m - 1)
+                        flags[__builtin_ctzll(m)] |= flag;
+                }
+                if (stream && 64 * w + 64 <= rows)
+                    for (int v = 0; v < 8; v++) FN(stream64)(out + 64 * w + 8 * v, flags + 8 * v);
+                else
+                    memcpy(out + 64 * w, flags, (size_t)(rows - 64 * w < 64 ? rows - 64 * w : 64) * 8);
             }
             break;
         }
@@ -978,6 +1096,9 @@ static void FN(run_block)(const popstrat_run *run, int64_t start, int64_t rows) 
             FN(run_span)(run, &ahead, span[0], span[1], start + first, first, part);
         }
     }
+#if LEVEL >= 2
+    if (run->stream) _mm_sfence(); /* before any other thread looks */
+#endif
 }
 
 #undef PLANE

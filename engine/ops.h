@@ -11,6 +11,9 @@
  * Names: RANGE lo <= x <= hi; CHECK the same where valid, as two planes (plausible; valid but not), the second counted;
  * CHECK_DATE with one plane each for too low and too high; FLAG set and valid. A counter holds a whole number that adds up
  * (COUNT), the largest value (NEWEST) or the bits of a double that adds up (SUM).
+ * MASKED_ADD adds in the order of its list. WEIGH adds what may be added in any order, because the sum is exact: its
+ * constants, and what it adds to, are whole multiples of GRID_STEP, and together less than GRID_BOUND. ADD_SCALED puts the
+ * product that it adds on that grid.
  */
 #ifndef POPSTRAT_OPS_H
 #define POPSTRAT_OPS_H
@@ -35,7 +38,7 @@
     /* 16-bit integers */                                                                                             \
     X(SHORT_NUM, "Hf") X(SELECT_SHORT, "Hbhh")                                                                        \
     /* doubles */                                                                                                     \
-    X(NUM_SHORT, "Fh") X(NUM_PLANES, "Fl") X(FILL, "Fk") X(SELECT, "Fbff") X(MASKED_ADD, "Ffm") X(LOOKUP, "Flq")                       \
+    X(NUM_SHORT, "Fh") X(NUM_PLANES, "Fl") X(FILL, "Fk") X(SELECT, "Fbff") X(MASKED_ADD, "Ffm") X(WEIGH, "Ffm") X(LOOKUP, "Flq")                       \
     X(ADD, "Fff") X(SUB, "Fff") X(MUL, "Fff") X(DIV, "Fff") X(MIN, "Fff") X(MAX, "Fff") X(POW, "Fff")                 \
     X(ADDK, "Ffk") X(MULK, "Ffk") X(DIVK, "Ffk") X(MINK, "Ffk") X(MAXK, "Ffk") X(RSUBK, "Ffk") X(RDIVK, "Ffk") X(ADD_SCALED, "Fffk")        \
     X(POWK, "Ffk") X(ROUND, "Ffk")                                                                                    \

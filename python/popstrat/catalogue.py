@@ -329,7 +329,7 @@ class _Writer:
             "logistic": "risk = 1 / (1 + exp(−LP))",
             "identity": "result = LP",
         }
-        total = f"LP, the linear predictor, is {start:g} plus the sum of the terms below, in their order"
+        total = f"LP, the linear predictor, is {start:g} plus the sum of the terms below"
         blocks: list[Block] = [f"{total}; {steps[version['link']]}, rounded to {version.get('decimals', 6)} places."]
         ratio = version["link"] != "identity"
         rows = []

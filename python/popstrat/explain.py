@@ -23,6 +23,7 @@ from rich.text import Text
 
 from popstrat import bind
 from popstrat.lang import nodes as n
+from popstrat.lang.values import on_grid
 from popstrat.pack import Definition, Resolved
 from popstrat.reference import Patient, Reference
 from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer
@@ -408,11 +409,11 @@ class _Tracer:
         node = helper.node.item if isinstance(helper.node, n.Only) else helper.node
         if not isinstance(node, n.WeightedSum):
             return None
-        total, added, silent = node.start, [], 0
+        total, added, silent = on_grid(node.start), [], 0
         for (term, weight), written in zip(node.terms, raw["terms"], strict=True):
             value = self.value(term)
             number = float(value) if isinstance(value, bool | int | float) else math.nan
-            adds = number * weight
+            adds = on_grid(number * weight)
             total += adds
             if adds == 0:
                 silent += 1
@@ -763,7 +764,7 @@ def _show_model(model: ModelTrace, console: Console, indent: int) -> None:
     if model.start or model.contributions:
         console.print(Padding(grid, where))
     many = f"{model.silent} other terms add" if model.silent != 1 else "1 other term adds"
-    told = f"Sum in this order {model.linear_predictor!r}, exactly the linear predictor; {many} nothing."
+    told = f"Sum {model.linear_predictor!r}, exactly the linear predictor; {many} nothing."
     console.print(Padding(Text(told), where))
     console.print(Padding(Text(model.link), where))
     if model.missing is not None:

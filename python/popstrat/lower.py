@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import heapq
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,9 +21,9 @@ import numpy as np
 
 from popstrat import quality
 from popstrat.dates import days, latest_birth_for
-from popstrat.engine import IN_PARTS, INSTRUCTION_WIDTH, OPERATIONS, Program
+from popstrat.engine import GRID_BOUND, IN_PARTS, INSTRUCTION_WIDTH, OPERATIONS, Program
 from popstrat.lang import nodes as n
-from popstrat.lang.values import WHOLE, Singles, calculate, compare
+from popstrat.lang.values import WHOLE, Singles, calculate, compare, on_grid
 from popstrat.pack import Definition, Resolved
 from popstrat.schema import Column, Schema
 
@@ -787,33 +788,36 @@ class Lowering:
         return e.value("POWK", x, float(exponent))
 
     def weighted_sum(self, node: n.WeightedSum) -> Number:
-        """Neighbouring conditions in one pass; the order of summation is the order written."""
+        """Numbers first and then all conditions in one pass, where the sum is exact; else in the order written."""
         e = self.e
-        total = e.value("FILL", node.start)
         ok = TRUE
-        waiting: list[tuple[int, float]] = []
-
-        def flush() -> None:
-            nonlocal total
-            if waiting:
-                total = e.value("MASKED_ADD", total, tuple(waiting))
-                waiting.clear()
-
-        low = high = node.start
+        low = high = most = on_grid(node.start)
+        most = abs(most)
+        parts: list[tuple[Plane | Number, float]] = []
         for term, weight in node.terms:
             if term.type.kind == "bool":
-                plane = self.true(term)
-                low, high = low + min(0.0, weight), high + max(0.0, weight)
+                plane, step = self.true(term), on_grid(weight)
+                reach = Interval(min(0.0, step), max(0.0, step))
                 if plane != FALSE:
-                    waiting.append((e.register(plane), weight))
-                continue
-            flush()
-            number = self.number(term)
-            ok = e.both(ok, number.ok)
-            total = e.value("ADD_SCALED", total, self.doubles(number), weight)
-            part = _interval("*", number.interval, Interval(weight, weight))
-            low, high = low + part.low, high + part.high
-        flush()
+                    parts.append((plane, step))
+            else:
+                number = self.number(term)
+                ok = e.both(ok, number.ok)
+                reach = _interval("*", number.interval, Interval(weight, weight))
+                parts.append((number, weight))
+            low, high, most = low + reach.low, high + reach.high, most + max(abs(reach.low), abs(reach.high))
+        exact = most < GRID_BOUND
+        if exact:
+            parts.sort(key=lambda part: not isinstance(part[0], Number))
+        total = e.value("FILL", on_grid(node.start))
+        for conditions, group in itertools.groupby(parts, key=lambda part: not isinstance(part[0], Number)):
+            if conditions:
+                weights = tuple((e.register(plane), weight) for plane, weight in group if isinstance(plane, tuple))
+                total = e.value("WEIGH" if exact else "MASKED_ADD", total, weights)
+            else:
+                for number, weight in group:
+                    assert isinstance(number, Number)
+                    total = e.value("ADD_SCALED", total, self.doubles(number), weight)
         interval = Interval(low, high)
         if not interval.safe:
             ok = e.both(ok, e.plane("FINITE", total))

@@ -18,7 +18,7 @@ import numpy as np
 from popstrat import quality
 from popstrat.dates import completed_years, latest_birth_for
 from popstrat.lang import nodes as n
-from popstrat.lang.values import WHOLE, Singles, calculate, compare, finite
+from popstrat.lang.values import WHOLE, Singles, calculate, compare, finite, on_grid
 from popstrat.pack import Definition, Resolved
 from popstrat.schema import Column, fold_label
 
@@ -181,13 +181,13 @@ class Reference:
         return compare(node.op, left, right)
 
     def weighted_sum(self, node: n.WeightedSum, patient: Patient) -> float | None:
-        total = node.start
+        total = on_grid(node.start)
         for term, weight in node.terms:
             value = self.value(term, patient)
             if term.type.kind == "bool":
-                total += weight if value is True else 0.0
+                total += on_grid(weight) if value is True else 0.0
             elif isinstance(value, int | float):
-                total += value * weight
+                total += on_grid(value * weight)
             else:
                 return None
         return finite(total)

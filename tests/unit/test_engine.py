@@ -5,15 +5,20 @@
 from __future__ import annotations
 
 import decimal
+import fractions
 import math
 import pickle
+import random
 import threading
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from popstrat import engine
 from popstrat.engine import (
     BLOCK,
     CODE_NULL,
@@ -26,6 +31,7 @@ from popstrat.engine import (
     Program,
     levels,
 )
+from popstrat.lang import values
 
 Floats = NDArray[np.float64]
 BINARY = ("ADD", "SUB", "MUL", "DIV", "MIN", "MAX", "POW")
@@ -512,3 +518,79 @@ def test_threads_on_disjoint_rows() -> None:
         thread.join()
     assert (out == alone).all()
     assert sum(found) == total
+
+
+def test_the_grid_is_the_one_that_the_reference_adds_up_on() -> None:
+    assert values.GRID == engine.GRID_STEP
+    assert values.on_grid(0.1) == round(0.1 / engine.GRID_STEP) * engine.GRID_STEP
+    assert values.on_grid(-3.7e-14) == -engine.GRID_STEP
+
+
+@given(st.lists(st.floats(-4, 4), min_size=1, max_size=60), st.integers(0, 2**32 - 1))
+def test_sums_on_the_grid_are_exact_in_any_order(weights: list[float], seed: int) -> None:
+    terms = [values.on_grid(w) for w in weights]
+    exact = sum(map(fractions.Fraction, terms))
+    assert fractions.Fraction(sum(random.Random(seed).sample(terms, len(terms)))) == exact
+
+
+@pytest.mark.parametrize("terms", [1, 2, 4, 5, 6, 8, 9, 16, 55, 74, 75, 76, 151])
+def test_weights_add_up_exactly(terms: int) -> None:
+    """Looked up in tables of sums or added one by one, in any order: the same double."""
+    rng = np.random.default_rng(terms)
+    rows = BLOCK + 200
+    flags = rng.random((terms, rows)) < 0.5
+    weights = [values.on_grid(w) for w in rng.uniform(-1.6, 1.6, terms)]
+    start = values.on_grid(0.7)
+    code = [row("FILL", 0, terms), *(row("BITS", t, t) for t in range(terms)), row("WEIGH", 1, 0, 0, terms)]
+    code += [row("ONES", terms), row("OUT_NUM", 0, 1, terms)]
+    made = program(
+        code, ("bits",) * terms, ("number",), planes=terms + 1, doubles=[*weights, start],
+        arguments=[x for t in range(terms) for x in (t, t)],
+    )  # fmt: skip
+    columns = [column(np.packbits(f, bitorder="little")) for f in flags]
+    want = np.array([start + math.fsum(w for w, on in zip(weights, r, strict=True) if on) for r in flags.T])
+    for level in levels():
+        out = np.full(rows, np.nan)
+        Frame(made, columns, [(out, None)], rows).run(0, rows, level)
+        assert (out == want).all(), level
+
+
+def test_weights_that_do_not_add_up_exactly_are_refused() -> None:
+    for weights in ([0.1], [values.on_grid(0.1), 256.0], [math.nan], [math.inf]):
+        with pytest.raises(ValueError, match="do not add up exactly"):
+            program(
+                [row("FILL", 0, 0), row("WEIGH", 1, 0, 0, len(weights))], doubles=weights,
+                arguments=[x for i in range(len(weights)) for x in (0, i)],
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize("rows", [1, 31, 64, 100, BLOCK, BLOCK + 333])
+def test_writing_past_the_caches_writes_the_same(rows: int) -> None:
+    rng = np.random.default_rng(rows)
+    x, age = rng.normal(size=rows), rng.integers(0, 100, rows).astype(np.int16)
+    flags = np.packbits(rng.random(rows) < 0.4, bitorder="little")
+    made = program(
+        [
+            row("F64_F64", 0, 0), row("BITS", 0, 1), row("F64_I16", 1, 2), row("SHORT_NUM", 0, 1), row("OUT_NUM", 0, 0, 0),
+            row("OUT_SHORT", 1, 0, 0), row("OUT_CODES", 2, 0, 1), row("OUT_FLAGS", 3, 1, 1),
+        ],
+        ("f64", "bits", "i16"), ("number", "short", "codes", "flags"), arguments=[0, 0, 5],
+    )  # fmt: skip
+    found = []
+    for level in levels():
+        for stream in (False, True):
+            outputs = [aligned(rows * size) for size in (8, 2, 1, 8)]
+            frame = Frame(made, [column(x), column(flags), column(age)], [(o, None) for o in outputs], rows)
+            frame.run(0, rows, level, stream=stream)
+            found.append([o.tobytes() for o in outputs])
+    on = np.unpackbits(flags, bitorder="little")[:rows].astype(bool)
+    assert np.frombuffer(found[0][0]).tolist() == np.where(on, x, 0).tolist()
+    assert np.frombuffer(found[0][3], np.uint64).tolist() == np.where(on, 32, 0).tolist()
+    assert all(f == found[0] for f in found)
+
+
+def aligned(size: int) -> NDArray[np.uint8]:
+    """Bytes at an address that is a multiple of 64, as Arrow gives them."""
+    memory = np.zeros(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size]

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from popstrat import explain, synthetic
 from popstrat.explain import Explanation, Finding, trace
+from popstrat.lang.values import on_grid
 from popstrat.scorer import Scorer
 
 AS_OF = dt.date(2026, 6, 30)
@@ -139,7 +140,7 @@ def test_the_terms_of_the_model_add_up(scorer: Scorer) -> None:
     assert model is not None
     total = model.start
     for term in model.contributions:
-        assert term.adds == term.value * term.coefficient
+        assert term.adds == on_grid(term.value * term.coefficient)
         assert term.source
         total += term.adds
         assert term.total == total

@@ -190,9 +190,10 @@ class Only(Node):
 
 @dataclass(frozen=True, slots=True)
 class WeightedSum(Node):
-    """`start` plus each term in the order written: a condition adds its weight where true, a number weight × value.
+    """`start` plus each term: a condition adds its weight where true, a number weight × value.
 
-    Null where a number is null.
+    Each contribution is rounded to the grid (`lang.values.on_grid`), so the sum is exact in any order while it stays
+    under 256; beyond that terms count in the order written. Null where a number is null.
     """
 
     start: float

@@ -15,6 +15,16 @@ from popstrat.lang import nodes as n
 # What output columns of whole numbers hold: a number goes there towards zero, and is null where it does not fit.
 WHOLE = {"uint8": (0, 2**8 - 1), "int16": (-(2**15), 2**15 - 1), "int32": (-(2**31), 2**31 - 1)}
 
+# What a linear predictor is added up in: every contribution is a whole multiple of 2^-44 (6e-14), so that sums under
+# 256 are exact, whatever their order, and contributions add up to the predictor to the last bit.
+GRID = 2.0**-44
+_ROUNDER = 1.5 * 2.0**8
+
+
+def on_grid(x: float) -> float:
+    """`x` as the nearest multiple of `GRID` (of a coarser power of two beyond 128)."""
+    return (x + _ROUNDER) - _ROUNDER
+
 
 def compare(sign: str, a: n.Value, b: n.Value) -> bool | None:
     """`a sign b`, None (unknown) if either is null."""
