@@ -9,6 +9,7 @@ INSTRUCTION_WIDTH: int
 CODE_UNKNOWN: int
 CODE_NULL: int
 NEWEST_SHIFT: int
+LARGE: int
 GRID_STEP: float
 GRID_BOUND: float
 GRID_ROUNDER: float
@@ -18,6 +19,10 @@ OPERATIONS: dict[str, tuple[int, str]]
 
 def levels() -> list[str]: ...
 def increasing(values: Any, offset: int, rows: int) -> bool: ...
+
+class Memory:
+    def __init__(self, size: int) -> None: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
 
 class Program:
     code: NDArray[np.int32]

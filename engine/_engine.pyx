@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, initializedcheck=False, freethreading_compatible=True
 """The compiled core: programs over columns. It knows bit planes, numbers and codes, and nothing of what they mean."""
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
@@ -61,6 +61,9 @@ cdef extern from "interpreter.h" nogil:
         int stream
         int64_t *counters
 
+    int64_t POPSTRAT_LARGE
+    uint8_t *popstrat_take(int64_t size)
+    void popstrat_give_back(uint8_t *start, int64_t size)
     int popstrat_best_level()
     int popstrat_increasing(const int64_t *x, int64_t n)
     int popstrat_execute(popstrat_run *run, int level, int64_t start, int64_t stop, int64_t planes, int64_t bytes,
@@ -73,6 +76,7 @@ INSTRUCTION_WIDTH = WIDTH
 CODE_UNKNOWN = CODE_UNKNOWN_VALUE
 CODE_NULL = CODE_NULL_VALUE
 NEWEST_SHIFT = NEWEST_SHIFT_VALUE
+LARGE = POPSTRAT_LARGE
 GRID_STEP = GRID_STEP_VALUE
 GRID_BOUND = GRID_BOUND_VALUE
 GRID_ROUNDER = GRID_ROUNDER_VALUE
@@ -88,10 +92,10 @@ _COLUMN_BITS = {
 _OUTPUT_BITS = {"bits": 1, "codes": 8, "short": 16, "number": 64, "flags": 64}
 # The kind of column an instruction reads, where it reads values and not only validity.
 _COLUMN_KIND = {
-    "BITS": "bits", "FLAG": "bits", "CHECK_DATE": "i32", "LESS_I32": "i32", "YEARS": "i32", "YEARS_TABLE": "i32", "NEWEST": "i32",
+    "BITS": "bits", "FLAG": "bits", "CHECK_DATE": "i32", "LESS_I32": "i32", "APART_I32": "i32", "YEARS": "i32", "YEARS_TABLE": "i32", "NEWEST": "i32",
     "CODES_I8": "dict8", "CODES_I16": "dict16", "CODES_I32": "dict32", "CODES_STR32": "str32", "CODES_STR64": "str64",
     **{f"{name}_{kind.upper()}": kind
-       for name in ("RANGE", "CHECK", "F64") for kind in ("i8", "u8", "i16", "i32", "i64", "f32", "f64")},
+       for name in ("RANGE", "CHECK", "F64", "SHORT") for kind in ("i8", "u8", "i16", "i32", "i64", "f32", "f64")},
 }
 _OUTPUT_KIND = {"OUT_BITS": "bits", "OUT_CODES": "codes", "OUT_NUM": "number", "OUT_SHORT": "short", "OUT_FLAGS": "flags"}
 OPERATIONS = {
@@ -117,6 +121,29 @@ def increasing(values, int64_t offset, int64_t rows):
     finally:
         PyBuffer_Release(&view)
     return bool(found)
+
+
+cdef class Memory:
+    """Writable bytes for one output (the buffer protocol), rubbish at first; large ones are used again once nobody
+    holds them. Raises MemoryError."""
+
+    cdef uint8_t *start
+    cdef int64_t size, taken
+
+    def __cinit__(self, int64_t size):
+        if not LARGE <= size <= _MOST_ROWS:
+            raise ValueError(f"{size} bytes: out of range")
+        self.size, self.taken = size, (size + 4095) // 4096 * 4096
+        self.start = popstrat_take(self.taken)
+        if self.start == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        if self.start != NULL:
+            popstrat_give_back(self.start, self.taken)
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        PyBuffer_FillInfo(view, self, self.start, self.size, 0, flags)
 
 
 def levels():

@@ -216,6 +216,76 @@ static int popstrat_increasing(const int64_t *x, int64_t n) {
     return increasing_i64_baseline(x, n);
 }
 
+/* ---- memory for outputs ------------------------------------------------------------------------------------------ */
+
+/* The pages of a large output are expensive to get (the kernel clears each one), so a few buffers that nobody holds any
+ * more are kept for the next call. On Linux they are marked as free to be taken back when memory is short. */
+#define POPSTRAT_KEPT 64
+#define POPSTRAT_KEPT_BYTES ((int64_t)256 << 20)
+#define POPSTRAT_LARGE ((int64_t)1 << 20)
+
+#if defined(__linux__)
+#include <sys/mman.h>
+
+static struct {
+    uint8_t *start;
+    int64_t size;
+} popstrat_kept[POPSTRAT_KEPT];
+static int popstrat_keeping;
+static int64_t popstrat_kept_bytes;
+static char popstrat_lock;
+
+static void popstrat_hold(void) {
+    while (__atomic_test_and_set(&popstrat_lock, __ATOMIC_ACQUIRE)) {
+    }
+}
+
+static void popstrat_let_go(void) { __atomic_clear(&popstrat_lock, __ATOMIC_RELEASE); }
+
+/* `size` bytes (a multiple of the page size, at least POPSTRAT_LARGE) that start a page, or NULL. What they hold is rubbish. */
+static uint8_t *popstrat_take(int64_t size) {
+    uint8_t *found = NULL;
+    popstrat_hold();
+    for (int i = popstrat_keeping - 1; i >= 0; i--)
+        if (popstrat_kept[i].size == size) {
+            found = popstrat_kept[i].start;
+            popstrat_kept_bytes -= size;
+            popstrat_kept[i] = popstrat_kept[--popstrat_keeping];
+            break;
+        }
+    popstrat_let_go();
+    if (found) return found;
+    found = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (found == MAP_FAILED) return NULL;
+#ifdef MADV_HUGEPAGE
+    madvise(found, (size_t)size, MADV_HUGEPAGE);
+#endif
+    return found;
+}
+
+static void popstrat_give_back(uint8_t *start, int64_t size) {
+    int kept = 0;
+#ifdef MADV_FREE
+    madvise(start, (size_t)size, MADV_FREE);
+#endif
+    popstrat_hold();
+    if (popstrat_keeping < POPSTRAT_KEPT && popstrat_kept_bytes + size <= POPSTRAT_KEPT_BYTES) {
+        popstrat_kept[popstrat_keeping].start = start;
+        popstrat_kept[popstrat_keeping++].size = size;
+        popstrat_kept_bytes += size;
+        kept = 1;
+    }
+    popstrat_let_go();
+    if (!kept) munmap(start, (size_t)size);
+}
+#else
+static uint8_t *popstrat_take(int64_t size) { return malloc((size_t)size); }
+static void popstrat_give_back(uint8_t *start, int64_t size) {
+    (void)size;
+    free(start);
+}
+#endif
+
 static int64_t popstrat_round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 /* What the tables of every WEIGH take, with a pointer to them for each instruction. */

@@ -642,6 +642,20 @@ static void FN(select_f64)(double *out, const uint64_t *mask, const double *a, c
     }
 }
 
+/* lo <= x - y <= hi, in 32 bits that wrap */
+static POPSTRAT_NOINLINE void FN(apart_i32)(uint64_t *out, const int32_t *x, const int32_t *y, int64_t rows, int32_t lo,
+                                            int32_t hi) {
+    int32_t apart[64];
+    for (int64_t j = 0; j < rows; j += 64) {
+        const int64_t many = rows - j < 64 ? rows - j : 64;
+        if (many == 64)
+            for (int k = 0; k < 64; k++) apart[k] = (int32_t)((uint32_t)x[j + k] - (uint32_t)y[j + k]);
+        else
+            for (int64_t k = 0; k < 64; k++) apart[k] = k < many ? (int32_t)((uint32_t)x[j + k] - (uint32_t)y[j + k]) : 0;
+        FN(range_i32)(out + j / 64, apart, 64, lo, hi);
+    }
+}
+
 /* ---- the block ---------------------------------------------------------------------------------------------------- */
 
 #define PLANE(r) (planes + (int64_t)(r) * WORDS)
@@ -656,7 +670,30 @@ static void FN(select_f64)(double *out, const uint64_t *mask, const double *a, c
         uint64_t *restrict out = PLANE(at[1]);                                                                        \
         const uint64_t *restrict x = PLANE(at[2]), *restrict y = PLANE(at[3]);                                                          \
         (void)x, (void)y;                                                                                             \
-        for (int64_t w = 0; w < words; w++) out[w] = (expression);                                                    \
+        if (words == WORDS) /* nearly always; a known number of words needs no loop */                                 \
+            for (int64_t w = 0; w < WORDS; w++) out[w] = (expression);                                                \
+        else                                                                                                          \
+            for (int64_t w = 0; w < words; w++) out[w] = (expression);                                                \
+        break;                                                                                                        \
+    }
+
+#define EACH_SHORT(expression)                                                                                         \
+    {                                                                                                                 \
+        int16_t *restrict out = SHORTS(at[1]);                                                                        \
+        const int16_t *restrict xs = SHORTS(at[2]);                                                                   \
+        const int16_t k = (int16_t)run->integers[at[3]];                                                              \
+        for (int64_t j = 0; j < padded; j++) {                                                                        \
+            const int16_t x = xs[j];                                                                                  \
+            out[j] = (int16_t)(expression);                                                                           \
+        }                                                                                                             \
+        break;                                                                                                        \
+    }
+
+#define TO_SHORTS(T)                                                                                                   \
+    {                                                                                                                 \
+        int16_t *restrict out = SHORTS(at[1]);                                                                        \
+        const T *restrict x = VALUES(T, at[2]);                                                                       \
+        for (int64_t j = 0; j < rows; j++) out[j] = (int16_t)x[j];                                                    \
         break;                                                                                                        \
     }
 
@@ -815,6 +852,10 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
         case OP_RANGE_F32: RANGE_FLOATS(f32, float)
         case OP_RANGE_F64: RANGE_FLOATS(f64, double)
         case OP_LESS_I32: FN(less_i32)(PLANE(at[1]), VALUES(int32_t, at[2]), VALUES(int32_t, at[3]), rows); break;
+        case OP_APART_I32:
+            FN(apart_i32)(PLANE(at[1]), VALUES(int32_t, at[2]), VALUES(int32_t, at[3]), rows, (int32_t)run->integers[at[4]],
+                          (int32_t)run->integers[at[5]]);
+            break;
         case OP_F64_I8: TO_NUMBERS(int8_t)
         case OP_F64_U8: TO_NUMBERS(uint8_t)
         case OP_F64_I16: TO_NUMBERS(int16_t)
@@ -882,9 +923,29 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
             int16_t *out = SHORTS(at[1]);
             const uint64_t *mask = PLANE(at[2]);
             const int16_t *a = SHORTS(at[3]), *b = SHORTS(at[4]);
+#if LEVEL >= 4
+            for (int64_t j = 0; j < padded; j += 32)
+                _mm512_storeu_si512((void *)(out + j), _mm512_mask_blend_epi16((__mmask32)(mask[j >> 6] >> (j & 63)),
+                                                                               _mm512_loadu_si512((const void *)(b + j)),
+                                                                               _mm512_loadu_si512((const void *)(a + j))));
+#else
             for (int64_t j = 0; j < padded; j++) out[j] = mask[j >> 6] >> (j & 63) & 1 ? a[j] : b[j];
+#endif
             break;
         }
+        case OP_SHORT_I8: TO_SHORTS(int8_t)
+        case OP_SHORT_U8: TO_SHORTS(uint8_t)
+        case OP_SHORT_I16: TO_SHORTS(int16_t)
+        case OP_FILL_SHORT: {
+            int16_t *out = SHORTS(at[1]);
+            const int16_t k = (int16_t)run->integers[at[2]];
+            for (int64_t j = 0; j < padded; j++) out[j] = k;
+            break;
+        }
+        case OP_ADD_SHORTK: EACH_SHORT((uint16_t)x + (uint16_t)k)
+        case OP_RSUB_SHORTK: EACH_SHORT((uint16_t)k - (uint16_t)x)
+        case OP_MIN_SHORTK: EACH_SHORT(x < k ? x : k)
+        case OP_MAX_SHORTK: EACH_SHORT(x > k ? x : k)
         case OP_NUM_SHORT: {
             double *out = NUMBERS(at[1]);
             const int16_t *x = SHORTS(at[2]);
@@ -924,6 +985,25 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
                        words);
             break;
         case OP_ADD_SCALED: { const double k = run->doubles[at[4]]; EACH_PAIR(x + ((y * k + GRID_ROUNDER) - GRID_ROUNDER)) }
+        case OP_ADD_SCALED_SHORT: {
+            double *restrict out = NUMBERS(at[1]);
+            const double *restrict x = NUMBERS(at[2]);
+            const int16_t *restrict y = SHORTS(at[3]);
+            const double k = run->doubles[at[4]];
+            for (int64_t j = 0; j < padded; j++) out[j] = x[j] + (((double)y[j] * k + GRID_ROUNDER) - GRID_ROUNDER);
+            break;
+        }
+        case OP_SCALED: {
+            const double start = run->doubles[at[3]], k = run->doubles[at[4]];
+            EACH_NUMBER(start + ((x * k + GRID_ROUNDER) - GRID_ROUNDER))
+        }
+        case OP_SCALED_SHORT: {
+            double *restrict out = NUMBERS(at[1]);
+            const int16_t *restrict x = SHORTS(at[2]);
+            const double start = run->doubles[at[3]], k = run->doubles[at[4]];
+            for (int64_t j = 0; j < padded; j++) out[j] = start + (((double)x[j] * k + GRID_ROUNDER) - GRID_ROUNDER);
+            break;
+        }
         case OP_ADDK: { const double k = run->doubles[at[3]]; EACH_NUMBER(x + k) }
         case OP_MULK: { const double k = run->doubles[at[3]]; EACH_NUMBER(x * k) }
         case OP_DIVK: { const double k = run->doubles[at[3]]; EACH_NUMBER(x / k) }
@@ -1108,6 +1188,8 @@ static void FN(run_block)(const popstrat_run *run, int64_t start, int64_t rows) 
 #undef COLUMN
 #undef VALUES
 #undef EACH_WORD
+#undef EACH_SHORT
+#undef TO_SHORTS
 #undef EACH_NUMBER
 #undef EACH_PAIR
 #undef RANGE_COLUMN

@@ -13,7 +13,7 @@
  * (COUNT), the largest value (NEWEST) or the bits of a double that adds up (SUM).
  * MASKED_ADD adds in the order of its list. WEIGH adds what may be added in any order, because the sum is exact: its
  * constants, and what it adds to, are whole multiples of GRID_STEP, and together less than GRID_BOUND. ADD_SCALED puts the
- * product that it adds on that grid.
+ * product that it adds on that grid; SCALED adds it to a constant. APART lo <= x - y <= hi of two columns.
  */
 #ifndef POPSTRAT_OPS_H
 #define POPSTRAT_OPS_H
@@ -25,7 +25,7 @@
     /* input columns to planes and registers */                                                                       \
     X(VALID, "Bc") X(BITS, "Bc") X(FLAG, "Bc")                                                                                      \
     X(RANGE_I8, "Bcii") X(RANGE_U8, "Bcii") X(RANGE_I16, "Bcii") X(RANGE_I32, "Bcii") X(RANGE_I64, "Bcii")            \
-    X(RANGE_F32, "Bckk") X(RANGE_F64, "Bckk") X(LESS_I32, "Bcc")                                                      \
+    X(RANGE_F32, "Bckk") X(RANGE_F64, "Bckk") X(LESS_I32, "Bcc") X(APART_I32, "Bccii")                                                      \
     X(CHECK_I8, "BBciin") X(CHECK_U8, "BBciin") X(CHECK_I16, "BBciin") X(CHECK_I32, "BBciin") X(CHECK_I64, "BBciin")  \
     X(CHECK_F32, "BBckkn") X(CHECK_F64, "BBckkn") X(CHECK_DATE, "BBBciinn")                                                      \
     X(F64_I8, "Fc") X(F64_U8, "Fc") X(F64_I16, "Fc") X(F64_I32, "Fc") X(F64_I64, "Fc") X(F64_F32, "Fc")               \
@@ -36,11 +36,13 @@
     X(RANGE_CODE, "Buii") X(RANGE_SHORT, "Bhii") X(RANGE_NUM, "Bfkk") X(LESS_NUM, "Bff") X(EQUAL_NUM, "Bff")          \
     X(FINITE, "Bf")                                                                                                   \
     /* 16-bit integers */                                                                                             \
-    X(SHORT_NUM, "Hf") X(SELECT_SHORT, "Hbhh")                                                                        \
+    X(SHORT_NUM, "Hf") X(SELECT_SHORT, "Hbhh") X(SHORT_I8, "Hc") X(SHORT_U8, "Hc") X(SHORT_I16, "Hc") X(FILL_SHORT, "Hi") \
+    X(ADD_SHORTK, "Hhi") X(RSUB_SHORTK, "Hhi") X(MIN_SHORTK, "Hhi") X(MAX_SHORTK, "Hhi")                                                                        \
     /* doubles */                                                                                                     \
     X(NUM_SHORT, "Fh") X(NUM_PLANES, "Fl") X(FILL, "Fk") X(SELECT, "Fbff") X(MASKED_ADD, "Ffm") X(WEIGH, "Ffm") X(LOOKUP, "Flq")                       \
     X(ADD, "Fff") X(SUB, "Fff") X(MUL, "Fff") X(DIV, "Fff") X(MIN, "Fff") X(MAX, "Fff") X(POW, "Fff")                 \
-    X(ADDK, "Ffk") X(MULK, "Ffk") X(DIVK, "Ffk") X(MINK, "Ffk") X(MAXK, "Ffk") X(RSUBK, "Ffk") X(RDIVK, "Ffk") X(ADD_SCALED, "Fffk")        \
+    X(ADDK, "Ffk") X(MULK, "Ffk") X(DIVK, "Ffk") X(MINK, "Ffk") X(MAXK, "Ffk") X(RSUBK, "Ffk") X(RDIVK, "Ffk") X(ADD_SCALED, "Fffk") X(ADD_SCALED_SHORT, "Ffhk") \
+    X(SCALED, "Ffkk") X(SCALED_SHORT, "Fhkk")        \
     X(POWK, "Ffk") X(ROUND, "Ffk")                                                                                    \
     X(SINGLE, "Ff") X(NEG, "Ff") X(ABS, "Ff") X(SQRT, "Ff") X(FLOOR, "Ff") X(EXP, "Ff") X(LN, "Ff")                                   \
     /* outputs and counters */                                                                                        \

@@ -178,7 +178,7 @@ class Number:
 
     One of: `column` (read in place), `short` (16-bit register), `planes` (a small count), `cases` (exclusive planes
     with a constant each; rows in none are null), `pieces` (exclusive planes with a number each; rows in none are
-    null), `register` (doubles).
+    null), `apart` (what one column is over another, or how far apart they are), `register` (doubles).
     """
 
     ok: Plane
@@ -188,6 +188,7 @@ class Number:
     planes: list[Plane] | None = None
     cases: list[tuple[Plane, float | int]] | None = None
     pieces: list[tuple[Plane, Number]] | None = None
+    apart: tuple[Number, Number, bool] | None = None  # 32-bit columns; whether without the sign
     register: int | None = None
 
 
@@ -529,8 +530,27 @@ class Lowering:
                 least, most = _integers(sign, constant, *_INTEGER_RANGE[kind])
                 return FALSE if least > most else self._column_range(a.column, least, most)
             return self._column_range(a.column, *_reals(sign, constant, np.float32 if kind == "f32" else np.float64))
+        if a.apart is not None and not single:
+            return self.apart_range(a.apart, *_integers(sign, constant, *_INTEGER_RANGE["i32"]))
         low, high = _reals(sign, constant, np.float32 if single else np.float64)
         return e.plane("RANGE_NUM", self.doubles(a, single), low, high)
+
+    def apart_range(self, apart: tuple[Number, Number, bool], low: int, high: int) -> Plane:
+        """low <= difference of two columns <= high"""
+        e, (a, b, unsigned) = self.e, apart
+        assert a.column and b.column
+        if unsigned:
+            low = max(low, 0)
+        if low > high:
+            return FALSE
+        if not unsigned:
+            return e.plane("APART_I32", a.column[0], b.column[0], low, high)
+        within = TRUE
+        if high < _INTEGER_RANGE["i32"][1]:
+            within = e.plane("APART_I32", a.column[0], b.column[0], -high, high)
+        if low == 0:
+            return within
+        return e.both(within, invert(e.plane("APART_I32", a.column[0], b.column[0], 1 - low, low - 1)))
 
     def _column_range(self, column: tuple[int, str], low: float, high: float) -> Plane:
         return self.in_range(self.columns[column[0]], low, high)
@@ -671,6 +691,10 @@ class Lowering:
             out = e.value("NUM_PLANES", tuple(planes[:8]))
             if len(planes) > 8:  # a count of more than 255
                 out = e.value("ADD", out, e.value("MULK", e.value("NUM_PLANES", tuple(planes[8:])), 256.0))
+        elif number.apart is not None:
+            a, b, unsigned = number.apart
+            out = e.value("SUB", self.doubles(a), self.doubles(b))
+            out = e.value("ABS", out) if unsigned else out
         elif number.pieces is not None:
             parts = list(number.pieces)
             out = self.doubles(parts.pop()[1])
@@ -681,6 +705,41 @@ class Lowering:
         if single and not (number.column is not None and number.column[1] == "f32"):
             out = e.value("SINGLE", out)
         return out
+
+    def shorts(self, number: Number) -> int | None:
+        """The number in a register of 16-bit integers, where it is a whole number that is sure to fit; else None."""
+        e = self.e
+        if number.short is not None:
+            return number.short
+        if not _fits(number.interval):
+            return None
+        if number.column is not None and number.column[1] in ("i8", "u8", "i16"):
+            return e.value(f"SHORT_{number.column[1].upper()}", number.column[0])
+        constant = _constant(number)
+        if constant is not None and float(constant).is_integer():
+            return e.value("FILL_SHORT", int(constant))
+        if number.pieces is None:
+            return None
+        parts = [(mask, self.shorts(part)) for mask, part in number.pieces]
+        out = parts.pop()[1]
+        for mask, short in reversed(parts):
+            out = None if out is None or short is None else e.value("SELECT_SHORT", e.register(mask), short, out)
+        return out
+
+    def whole(self, name: str, a: Number, b: Number, ok: Plane, interval: Interval) -> Number | None:
+        """An operation on a small whole number and a constant in 16 bits, which costs a quarter; None if it is not one."""
+        left, right = _constant(a), _constant(b)
+        constant = right if right is not None else left
+        if constant is None or not float(constant).is_integer() or abs(constant) > 32767 or not _fits(interval):
+            return None
+        operation = {"+": "ADD_SHORTK", "-": "ADD_SHORTK", "min": "MIN_SHORTK", "max": "MAX_SHORTK"}.get(name)
+        k = int(constant)
+        if name == "-":
+            operation, k = ("ADD_SHORTK", -k) if right is not None else ("RSUB_SHORTK", k)
+        short = self.shorts(a if right is not None else b) if operation else None
+        if operation is None or short is None:
+            return None
+        return Number(ok, interval, short=self.e.value(operation, short, k))
 
     def constants(self, cases: list[tuple[Plane, float | int]]) -> int:
         """A register that holds, on each exclusive plane, its constant."""
@@ -746,6 +805,12 @@ class Lowering:
         b = numbers[1] if len(numbers) > 1 else None
         constant_a, constant_b = _constant(a), _constant(b) if b else None
         interval = _interval(name, a.interval, b.interval if b else None)
+        if b is not None and (small := self.whole(name, a, b, ok, interval)) is not None:
+            return small
+        if name == "-" and b and a.column and b.column and a.column[1] == b.column[1] == "i32" and _days(interval):
+            return Number(ok, interval, apart=(a, b, False))
+        if name == "abs" and a.apart is not None:
+            return Number(ok, interval, apart=(*a.apart[:2], True))
         if b is None:
             operation = {"abs": "ABS", "exp": "EXP", "floor": "FLOOR", "ln": "LN", "sqrt": "SQRT"}.get(name)
             out = (
@@ -809,15 +874,22 @@ class Lowering:
         exact = most < GRID_BOUND
         if exact:
             parts.sort(key=lambda part: not isinstance(part[0], Number))
-        total = e.value("FILL", on_grid(node.start))
+        start, total = on_grid(node.start), None
         for conditions, group in itertools.groupby(parts, key=lambda part: not isinstance(part[0], Number)):
             if conditions:
                 weights = tuple((e.register(plane), weight) for plane, weight in group if isinstance(plane, tuple))
+                total = e.value("FILL", start) if total is None else total
                 total = e.value("WEIGH" if exact else "MASKED_ADD", total, weights)
             else:
                 for number, weight in group:
                     assert isinstance(number, Number)
-                    total = e.value("ADD_SCALED", total, self.doubles(number), weight)
+                    short = self.shorts(number)
+                    value, kind = (self.doubles(number), "") if short is None else (short, "_SHORT")
+                    if total is None:
+                        total = e.value(f"SCALED{kind}", value, start, weight)
+                    else:
+                        total = e.value(f"ADD_SCALED{kind}", total, value, weight)
+        total = e.value("FILL", start) if total is None else total
         interval = Interval(low, high)
         if not interval.safe:
             ok = e.both(ok, e.plane("FINITE", total))
@@ -1007,6 +1079,15 @@ def _reals(sign: str, constant: float, kind: type[np.floating[Any]]) -> tuple[fl
             return float(k), math.inf
         case _:
             return float(k), float(k)
+
+
+def _fits(interval: Interval) -> bool:
+    return -32768 <= interval.low and interval.high <= 32767
+
+
+def _days(interval: Interval) -> bool:
+    """Differences that are far from the ends of 32 bits."""
+    return -(2.0**30) < interval.low and interval.high < 2.0**30
 
 
 def _constant(number: Number) -> float | int | None:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from popstrat import bind, quality
 from popstrat.dates import from_days, parse_as_of
-from popstrat.engine import BLOCK, NEWEST_SHIFT, OPERATIONS, Frame, Labels
+from popstrat.engine import BLOCK, LARGE, NEWEST_SHIFT, OPERATIONS, Frame, Labels, Memory
 from popstrat.errors import InputError
 from popstrat.lower import Compiled, Lowering, Output, read_columns
 from popstrat.pack import Pack, Resolved, load_pack
@@ -307,7 +307,7 @@ class BoundScorer:
             size = {"bits": bitmap, "codes": rows, "short": 2 * rows, "number": 8 * rows, "flags": 8 * rows}[
                 output.kind
             ]
-            made.append((pa.allocate_buffer(size), pa.allocate_buffer(bitmap) if output.nullable else None))
+            made.append((_allocate(size), _allocate(bitmap) if output.nullable else None))
         frame = Frame(self.compiled.program, columns, made, rows)
         frame.table_sizes(sizes)
         return frame, made
@@ -341,6 +341,13 @@ class BoundScorer:
                 tally.sums[output.name] = float(np.int64(counters[output.total]).view(np.float64))
             else:
                 tally.sums[output.name] = float(sum(counters[c] << bit for bit, c in enumerate(output.total_planes)))
+
+
+def _allocate(size: int) -> pa.Buffer:
+    """Writable memory whose last bytes, which no row may reach, are clear."""
+    buffer = pa.py_buffer(Memory(size)) if size >= LARGE else pa.allocate_buffer(size)
+    memoryview(buffer)[-8:] = bytes(min(8, size))
+    return buffer
 
 
 def _make_bound(scorer: Scorer, schema: pa.Schema) -> BoundScorer:

@@ -31,7 +31,7 @@ from popstrat.engine import (
     Program,
     levels,
 )
-from popstrat.lang import values
+from popstrat.lang.values import GRID, on_grid
 
 Floats = NDArray[np.float64]
 BINARY = ("ADD", "SUB", "MUL", "DIV", "MIN", "MAX", "POW")
@@ -521,14 +521,14 @@ def test_threads_on_disjoint_rows() -> None:
 
 
 def test_the_grid_is_the_one_that_the_reference_adds_up_on() -> None:
-    assert values.GRID == engine.GRID_STEP
-    assert values.on_grid(0.1) == round(0.1 / engine.GRID_STEP) * engine.GRID_STEP
-    assert values.on_grid(-3.7e-14) == -engine.GRID_STEP
+    assert GRID == engine.GRID_STEP
+    assert on_grid(0.1) == round(0.1 / engine.GRID_STEP) * engine.GRID_STEP
+    assert on_grid(-3.7e-14) == -engine.GRID_STEP
 
 
 @given(st.lists(st.floats(-4, 4), min_size=1, max_size=60), st.integers(0, 2**32 - 1))
 def test_sums_on_the_grid_are_exact_in_any_order(weights: list[float], seed: int) -> None:
-    terms = [values.on_grid(w) for w in weights]
+    terms = [on_grid(w) for w in weights]
     exact = sum(map(fractions.Fraction, terms))
     assert fractions.Fraction(sum(random.Random(seed).sample(terms, len(terms)))) == exact
 
@@ -539,8 +539,8 @@ def test_weights_add_up_exactly(terms: int) -> None:
     rng = np.random.default_rng(terms)
     rows = BLOCK + 200
     flags = rng.random((terms, rows)) < 0.5
-    weights = [values.on_grid(w) for w in rng.uniform(-1.6, 1.6, terms)]
-    start = values.on_grid(0.7)
+    weights = [on_grid(w) for w in rng.uniform(-1.6, 1.6, terms)]
+    start = on_grid(0.7)
     code = [row("FILL", 0, terms), *(row("BITS", t, t) for t in range(terms)), row("WEIGH", 1, 0, 0, terms)]
     code += [row("ONES", terms), row("OUT_NUM", 0, 1, terms)]
     made = program(
@@ -556,7 +556,7 @@ def test_weights_add_up_exactly(terms: int) -> None:
 
 
 def test_weights_that_do_not_add_up_exactly_are_refused() -> None:
-    for weights in ([0.1], [values.on_grid(0.1), 256.0], [math.nan], [math.inf]):
+    for weights in ([0.1], [on_grid(0.1), 256.0], [math.nan], [math.inf]):
         with pytest.raises(ValueError, match="do not add up exactly"):
             program(
                 [row("FILL", 0, 0), row("WEIGH", 1, 0, 0, len(weights))], doubles=weights,
