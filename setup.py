@@ -13,7 +13,7 @@ setup(
         Extension(
             "popstrat.engine._engine",
             sources=["engine/_engine.pyx"],
-            depends=["engine/interpreter.h", "engine/kernels.h", "engine/ops.h"],
+            depends=["engine/interpreter.h", "engine/kernels.h", "engine/ops.h", "engine/distinct.h"],
             include_dirs=["engine"],
             extra_compile_args=flags,
         )

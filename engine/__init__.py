@@ -23,6 +23,7 @@ from popstrat.engine._engine import (
     Labels,
     Memory,
     Program,
+    distinct,
     increasing,
     levels,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "Labels",
     "Memory",
     "Program",
+    "distinct",
     "increasing",
     "levels",
 ]

@@ -32,6 +32,7 @@ cdef extern from "interpreter.h" nogil:
         const uint8_t *values
         const uint8_t *valid
         const uint8_t *characters
+        int64_t characters_size
         const uint8_t *table
         int64_t table_size
         int64_t offset
@@ -68,6 +69,13 @@ cdef extern from "interpreter.h" nogil:
     int popstrat_increasing(const int64_t *x, int64_t n)
     int popstrat_execute(popstrat_run *run, int level, int64_t start, int64_t stop, int64_t planes, int64_t bytes,
                          int64_t shorts, int64_t numbers)
+
+cdef extern from "distinct.h" nogil:
+    ctypedef struct popstrat_values:
+        const int64_t *start
+        int64_t count
+
+    int popstrat_distinct(const popstrat_values *lists, int64_t many)
 
 # From so many rows on, outputs are far larger than any cache, and are written past it.
 cdef int64_t _STREAM_ROWS = 1 << 20
@@ -120,6 +128,39 @@ def increasing(values, int64_t offset, int64_t rows):
             found = popstrat_increasing(<const int64_t *>view.buf + offset, rows)
     finally:
         PyBuffer_Release(&view)
+    return bool(found)
+
+
+def distinct(lists):
+    """Whether 64-bit integers are all different, over any number of (buffer, offset, rows). Releases the GIL.
+
+    Raises ValueError for a buffer that is too short, MemoryError."""
+    cdef int64_t i, offset, rows, many = len(lists)
+    cdef int found
+    cdef int64_t held = 0
+    cdef Py_buffer *views = <Py_buffer *>calloc(many + 1, sizeof(Py_buffer))
+    cdef popstrat_values *values = <popstrat_values *>calloc(many + 1, sizeof(popstrat_values))
+    try:
+        if views == NULL or values == NULL:
+            raise MemoryError
+        for i, (buffer, offset, rows) in enumerate(lists):
+            if not (0 <= offset <= _MOST_ROWS and 0 <= rows <= _MOST_ROWS):
+                raise ValueError("rows out of range")
+            PyObject_GetBuffer(buffer, &views[i], PyBUF_SIMPLE)
+            held += 1
+            if views[i].len < (offset + rows) * 8:
+                raise ValueError(f"a buffer of {views[i].len} bytes, where {(offset + rows) * 8} are needed")
+            values[i].start = <const int64_t *>views[i].buf + offset
+            values[i].count = rows
+        with nogil:
+            found = popstrat_distinct(values, many)
+    finally:
+        for i in range(held):
+            PyBuffer_Release(&views[i])
+        free(views)
+        free(values)
+    if found < 0:
+        raise MemoryError
     return bool(found)
 
 
@@ -377,6 +418,8 @@ cdef class Frame:
             self.fetch(self.columns[i].values, _COLUMN_BITS[kind], offset)
             self.fetch(self.columns[i].valid, 1, offset)
             self.columns[i].characters = self.address(characters, 0)
+            if characters is not None:
+                self.columns[i].characters_size = self.held[self.holding - 1].len
             if kind.startswith("dict"):
                 if table is None or len(table) != 256:
                     raise ValueError("a code table has 256 entries")

@@ -25,6 +25,7 @@ typedef struct {
     const uint8_t *values;
     const uint8_t *valid;       /* Arrow validity bitmap, NULL: nothing is null */
     const uint8_t *characters;  /* string columns: the bytes; `values` are the offsets */
+    int64_t characters_size;
     const uint8_t *table;       /* dictionary columns: 256 codes, one for each index */
     int64_t table_size;
     int64_t offset;             /* rows to skip in values and valid */

@@ -344,22 +344,44 @@ static uint8_t FN(match_label)(const popstrat_labels *labels, const uint8_t *tex
     return CODE_UNKNOWN;
 }
 
-/* Neighbouring rows often hold the same label, and a list has few: the last match of each length is tried first. */
+/* A list has few labels, and most are of at most eight bytes: those are looked up as one word among the spellings met so
+ * far in this block, by a hash. Longer ones are compared with the last of their length. Eight bytes are read at once only
+ * where the buffer has them. */
 #define POPSTRAT_STRINGS(suffix, T)                                                                                    \
-    static void FN(codes_##suffix)(uint8_t *out, const T *offsets, const uint8_t *text, int64_t rows,                 \
-                                   const popstrat_labels *labels) {                                                   \
-        const uint8_t *seen[33] = {0};                                                                                \
+    static POPSTRAT_NOINLINE void FN(codes_##suffix)(uint8_t *out, const T *offsets, int64_t rows,                    \
+                                                     const popstrat_column *column) {                                 \
+        const uint8_t *const text = column->characters, *seen[33] = {0};                                              \
+        const int64_t size = column->characters_size - 8;                                                             \
         uint8_t code[33] = {0};                                                                                       \
+        uint64_t masks[9] = {0};                                                                                      \
+        for (int k = 1; k < 9; k++) masks[k] = UINT64_MAX >> (64 - 8 * k);                                            \
+        struct {                                                                                                      \
+            uint64_t word;                                                                                            \
+            uint8_t length, code;                                                                                     \
+        } known[256];                                                                                                 \
+        for (int k = 0; k < 256; k++) known[k].length = 255;                                                          \
         for (int64_t j = 0; j < rows; j++) {                                                                          \
-            int64_t length = (int64_t)(offsets[j + 1] - offsets[j]);                                                  \
-            const uint8_t *at = text + offsets[j];                                                                    \
-            int slot = length < 33 ? (int)length : 32;                                                                \
-            if (slot < 32 && seen[slot] != NULL && memcmp(seen[slot], at, (size_t)length) == 0) {                     \
-                out[j] = code[slot];                                                                                  \
+            const int64_t from = (int64_t)offsets[j], length = (int64_t)offsets[j + 1] - from;                        \
+            const uint8_t *at = text + from;                                                                          \
+            if ((uint64_t)length <= 8 && from <= size) { /* none at all too: a branch on it would often go wrong */   \
+                uint64_t word;                                                                                        \
+                memcpy(&word, at, 8);                                                                                 \
+                word &= masks[length];                                                                                \
+                const uint64_t slot = (word * UINT64_C(0x9e3779b97f4a7c15)) >> 56;                                    \
+                if (known[slot].word != word || known[slot].length != length) {                                       \
+                    known[slot].word = word;                                                                          \
+                    known[slot].length = (uint8_t)length;                                                             \
+                    known[slot].code = FN(match_label)(column->labels, at, length);                                   \
+                }                                                                                                     \
+                out[j] = known[slot].code;                                                                            \
                 continue;                                                                                             \
             }                                                                                                         \
-            out[j] = code[slot] = FN(match_label)(labels, at, length);                                                \
-            seen[slot] = at;                                                                                          \
+            const int place = length < 33 ? (int)length : 32;                                                         \
+            if (place == 32 || seen[place] == NULL || memcmp(seen[place], at, (size_t)length) != 0) {                 \
+                code[place] = FN(match_label)(column->labels, at, length);                                            \
+                seen[place] = at;                                                                                     \
+            }                                                                                                         \
+            out[j] = code[place];                                                                                     \
         }                                                                                                             \
     }
 POPSTRAT_STRINGS(str32, int32_t)
@@ -867,10 +889,10 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
         case OP_CODES_I16: FN(codes_i16)(BYTES(at[1]), VALUES(int16_t, at[2]), rows, COLUMN(at[2])); break;
         case OP_CODES_I32: FN(codes_i32)(BYTES(at[1]), VALUES(int32_t, at[2]), rows, COLUMN(at[2])); break;
         case OP_CODES_STR32:
-            FN(codes_str32)(BYTES(at[1]), VALUES(int32_t, at[2]), COLUMN(at[2])->characters, rows, COLUMN(at[2])->labels);
+            FN(codes_str32)(BYTES(at[1]), VALUES(int32_t, at[2]), rows, COLUMN(at[2]));
             break;
         case OP_CODES_STR64:
-            FN(codes_str64)(BYTES(at[1]), VALUES(int64_t, at[2]), COLUMN(at[2])->characters, rows, COLUMN(at[2])->labels);
+            FN(codes_str64)(BYTES(at[1]), VALUES(int64_t, at[2]), rows, COLUMN(at[2]));
             break;
         case OP_YEARS: {
             /* completed years = (days lived * multiplier + addend) >> shift, exact for every plausible date: the

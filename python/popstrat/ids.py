@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from popstrat.engine import increasing
+from popstrat.engine import distinct, increasing
 from popstrat.errors import InputError
 
 U64 = npt.NDArray[np.uint64]
@@ -299,15 +299,18 @@ def check_unique(ids: pa.Array | pa.ChunkedArray, *, column: str = "patient_id",
 
 def _different(chunks: Sequence[pa.Array]) -> bool:
     """Whether whole numbers in memory are all different; the quick way, which cannot say where they are not."""
+    whole = [_whole(chunk) for chunk in chunks if len(chunk)]
     last: int | None = None
-    for chunk in chunks:
-        if len(chunk) == 0:
-            continue
+    for chunk in whole:
         if not _increasing(chunk, "plain") or (last is not None and chunk[0].as_py() <= last):
-            values = np.sort(np.concatenate([np.asarray(c) for c in chunks]))
-            return not bool((values[1:] == values[:-1]).any())
+            return distinct([(c.buffers()[1], c.offset, len(c)) for c in whole])
         last = chunk[-1].as_py()
     return True
+
+
+def _whole(ids: pa.Array) -> pa.Array:
+    """Integers of any width in 64 bits; large unsigned ids wrap, which keeps them apart."""
+    return ids.cast(pa.int64(), safe=False)
 
 
 # -- ids as numbers ---------------------------------------------------------------------------------------------
@@ -382,7 +385,7 @@ def _increasing(ids: pa.Array, order: str) -> bool:
     if len(ids) < 2:
         return True
     if pa.types.is_integer(ids.type):
-        ids = ids.cast(pa.int64(), safe=False)  # large unsigned ids wrap, which is as good an order as any
+        ids = _whole(ids)
         return bool(increasing(ids.buffers()[1], ids.offset, len(ids)))
     before, after = ids.slice(0, len(ids) - 1), ids.slice(1)
     less = pc.less(before, after)

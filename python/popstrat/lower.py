@@ -538,7 +538,8 @@ class Lowering:
     def apart_range(self, apart: tuple[Number, Number, bool], low: int, high: int) -> Plane:
         """low <= difference of two columns <= high"""
         e, (a, b, unsigned) = self.e, apart
-        assert a.column and b.column
+        assert a.column
+        assert b.column
         if unsigned:
             low = max(low, 0)
         if low > high:
@@ -727,7 +728,7 @@ class Lowering:
         return out
 
     def whole(self, name: str, a: Number, b: Number, ok: Plane, interval: Interval) -> Number | None:
-        """An operation on a small whole number and a constant in 16 bits, which costs a quarter; None if it is not one."""
+        """An operation on a small whole number and a constant, in 16 bits (a quarter of the cost); None for others."""
         left, right = _constant(a), _constant(b)
         constant = right if right is not None else left
         if constant is None or not float(constant).is_integer() or abs(constant) > 32767 or not _fits(interval):
@@ -1082,12 +1083,12 @@ def _reals(sign: str, constant: float, kind: type[np.floating[Any]]) -> tuple[fl
 
 
 def _fits(interval: Interval) -> bool:
-    return -32768 <= interval.low and interval.high <= 32767
+    return interval.low >= -32768 and interval.high <= 32767
 
 
 def _days(interval: Interval) -> bool:
     """Differences that are far from the ends of 32 bits."""
-    return -(2.0**30) < interval.low and interval.high < 2.0**30
+    return interval.low > -(2.0**30) and interval.high < 2.0**30
 
 
 def _constant(number: Number) -> float | int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any, Literal, overload
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from popstrat import bind, quality
 from popstrat.dates import from_days, parse_as_of
@@ -38,6 +39,9 @@ _ARROW = {
     "bool": pa.bool_(), "uint8": pa.uint8(), "int16": pa.int16(), "int32": pa.int32(), "float64": pa.float64(),
     "dictionary": pa.dictionary(pa.int8(), pa.string()),
 }  # fmt: skip
+
+Made = tuple[pa.Buffer, pa.Buffer | None]
+"""Values and validity of an output, to be written."""
 
 
 @dataclass
@@ -234,6 +238,13 @@ class BoundScorer:
 
     def score(self, batch: pa.RecordBatch, *, threads: int = 1) -> tuple[pa.RecordBatch, Tally]:
         """The scored batch and what was counted. Raises `InputError` with rows counted within the batch."""
+        started = self.start(batch)
+        if threads <= 1:
+            return started.finish([started.frame.run(0, started.frame.rows)])
+        return started.finish([piece.result() for piece in started.submit(_pool(threads))])
+
+    def start(self, batch: pa.RecordBatch) -> Started:
+        """The batch checked and bound, ready to be run. Raises as `score` does."""
         tally = Tally(rows_in=batch.num_rows)
         for name in KEY_COLUMNS:
             bind.refuse_nulls(batch.column(self.bindings[name].position), name)
@@ -244,22 +255,23 @@ class BoundScorer:
             frame, made = self._frame(batch)
         except InputError as error:
             raise (error if kept is None else error.among(np.flatnonzero(kept).tolist())) from None
-        counters = _run(frame, threads)
-        rows = batch.num_rows
-        tally.rows_out = rows
+        tally.rows_out = batch.num_rows
+        return Started(self, batch, tally, frame, made)
+
+    def finish(self, batch: pa.RecordBatch, tally: Tally, made: list[Made], counters: list[int]) -> pa.RecordBatch:
+        """The scored batch, once its frame has been run; adds to the tally."""
         columns: list[pa.Array] = []
         if self.compiled.outputs:
             columns = [batch.column(self.bindings[c].position) for c in (*KEY_COLUMNS, *self.place)]
         for output, (values, valid) in zip(self.compiled.outputs, made, strict=True):
-            array = self._array(output, rows, values, valid)
-            columns.append(array)
+            columns.append(self._array(output, batch.num_rows, values, valid))
             self._count(output, counters, tally)
         for (column, reason), counter in self.compiled.quality.items():
             if counters[counter]:
                 tally.quality.setdefault(column, {})[reason] = counters[counter]
         newest = max((counters[c] for c in self.compiled.newest.values()), default=0)
         tally.newest_date = from_days(newest - NEWEST_SHIFT) if newest else None
-        return pa.RecordBatch.from_arrays(columns, schema=self.output_schema), tally
+        return pa.RecordBatch.from_arrays(columns, schema=self.output_schema)
 
     def _not_opted_out(self, batch: pa.RecordBatch, tally: Tally) -> pa.Array | None:
         """Which rows are of people who have not opted out, None for all; each other row is counted under the first
@@ -292,7 +304,7 @@ class BoundScorer:
             arrays.append(found.cast(array.type) if view else found)
         return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
-    def _frame(self, batch: pa.RecordBatch) -> tuple[Frame, list[tuple[pa.Buffer, pa.Buffer | None]]]:
+    def _frame(self, batch: pa.RecordBatch) -> tuple[Frame, list[Made]]:
         rows = batch.num_rows
         columns, sizes = [], {}
         for i, name in enumerate(self.compiled.columns):
@@ -346,7 +358,7 @@ class BoundScorer:
 def _allocate(size: int) -> pa.Buffer:
     """Writable memory whose last bytes, which no row may reach, are clear."""
     buffer = pa.py_buffer(Memory(size)) if size >= LARGE else pa.allocate_buffer(size)
-    memoryview(buffer)[-8:] = bytes(min(8, size))
+    memoryview(buffer).cast("B")[-8:] = bytes(min(8, size))
     return buffer
 
 
@@ -354,18 +366,36 @@ def _make_bound(scorer: Scorer, schema: pa.Schema) -> BoundScorer:
     return scorer.bind(schema)
 
 
-def _run(frame: Frame, threads: int) -> list[int]:
-    """Run all rows, in pieces over threads; counters add up, and of the newest dates the newest counts."""
-    rows = frame.rows
-    if threads <= 1 or rows <= _PIECE:
-        return list(map(int, frame.run(0, rows)))
-    pieces = [(start, min(start + _PIECE, rows)) for start in range(0, rows, _PIECE)]
-    found = list(_pool(threads).map(lambda piece: frame.run(*piece), pieces))
-    together = np.array(found)
+@dataclass(frozen=True)
+class Started:
+    """A batch that is being scored: its frame may be run in pieces, by any threads, together with other batches'."""
+
+    bound: BoundScorer
+    batch: pa.RecordBatch
+    tally: Tally
+    frame: Frame
+    made: list[Made]
+
+    def submit(self, pool: Executor) -> list[Future[NDArray[np.int64]]]:
+        """Run all rows in pieces in the pool."""
+        rows = self.frame.rows
+        return [pool.submit(self.frame.run, at, min(at + _PIECE, rows)) for at in range(0, rows, _PIECE)]
+
+    def finish(self, pieces: Sequence[NDArray[np.int64]]) -> tuple[pa.RecordBatch, Tally]:
+        """The scored batch and what was counted, from the counters of all pieces."""
+        counters = _together(self.frame, pieces)
+        return self.bound.finish(self.batch, self.tally, self.made, counters), self.tally
+
+
+def _together(frame: Frame, pieces: Sequence[NDArray[np.int64]]) -> list[int]:
+    """Counters of pieces add up, as whole numbers or doubles; and of the newest dates the newest counts."""
+    if len(pieces) == 1:
+        return [int(c) for c in pieces[0]]
+    together = np.array(pieces).reshape(len(pieces), frame.program.counters)
     counters = together.sum(axis=0)
     for operation, counter in frame.program.code[:, :2].tolist():
         if operation == _NEWEST:
-            counters[counter] = together[:, counter].max()
+            counters[counter] = together[:, counter].max(initial=0)
         elif operation == _SUM:
             counters[counter] = together[:, counter].view(np.float64).sum().view(np.int64)
     return [int(c) for c in counters]
@@ -457,16 +487,24 @@ def score(
     bound = scorer.bind(table.schema)
     threads = threads or os.cpu_count() or 1
     batches, total = [], Tally()
+    pool = _pool(threads)
+    running = []
     first = 0
     for batch in table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
         try:
-            scored, tally = bound.score(batch, threads=threads)
+            one = bound.start(batch)
         except InputError as error:
             raise error.located(None, first) from None
         first += batch.num_rows
+        running.append((one, one.submit(pool)))
+    if threads > 1:
+        ids.check_unique(table.column("patient_id"))  # while the pool is at work
+    for one, pieces in running:
+        scored, tally = one.finish([piece.result() for piece in pieces])
         batches.append(scored)
         total += tally
-    ids.check_unique(table.column("patient_id"))
+    if threads <= 1:
+        ids.check_unique(table.column("patient_id"))
     out = pa.Table.from_batches(batches, schema=bound.output_schema)
     if not record:
         return out

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from popstrat import ids as ids_module
+from popstrat import engine, ids as ids_module
 from popstrat.errors import InputError
 from popstrat.ids import IdBatch, UniqueIds, check_unique, hash_ids
 
@@ -169,3 +169,23 @@ def test_widths_and_signs_of_integers() -> None:
         check_unique(pa.array([2**64 - 1, 0, 2**64 - 1], pa.uint64()))
     check_unique(pa.array([], pa.int64()))
     check_unique(pa.chunked_array([], pa.string()))
+
+
+@pytest.mark.parametrize("spread", [1, 3, 10**9])
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 1000, 70_000])
+def test_distinct(rows: int, spread: int) -> None:
+    """Close together or far apart, in one list or several, at any offset: one repeat is seen wherever it is."""
+    rng = np.random.default_rng(rows)
+    ids = rng.permutation(np.arange(rows, dtype=np.int64) * spread - rows * spread // 2)
+    cuts = sorted(rng.integers(0, rows + 1, 3).tolist())
+    lists = [(np.concatenate([np.zeros(5, np.int64), part]), 5, len(part)) for part in np.split(ids, cuts)]
+    assert engine.distinct(lists)
+    if rows > 1:
+        twice = ids.copy()
+        twice[int(rng.integers(1, rows))] = twice[0]
+        assert not engine.distinct([(twice, 0, rows)])
+        assert not engine.distinct([(ids, 0, rows), (ids[-1:].copy(), 0, 1)])
+    extremes = np.array([-(2**63), 2**63 - 1, 0, -1], np.int64)
+    assert engine.distinct([(extremes, 0, 4)])
+    with pytest.raises(ValueError, match="needed"):
+        engine.distinct([(ids, 1, rows)])
