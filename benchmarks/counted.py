@@ -1,7 +1,7 @@
 """What the instruction gate counts: every operation of the engine, its other compiled loops, and whole packs.
 
-A case is two pieces of work which differ by the kernel's work on a known number of patients and by nothing else, so that
-whatever surrounds the kernel (the interpreter, allocation, loading the operands) falls out of the difference.
+A case is two pieces of work which differ by the kernel's work on a known number of patients and by nothing else, so
+that whatever surrounds the kernel (the interpreter, allocation, loading the operands) falls out of the difference.
 
 To add a kernel, write a function that prepares its input and returns a `Case`, and put ``@case("its name")`` above it:
 
@@ -30,8 +30,8 @@ import popstrat
 from popstrat import engine
 
 AS_OF = dt.date(2026, 6, 30)
-ROWS = 8 * engine.BLOCK  # whole blocks, so that a count divides by the rows without a remainder
-COPIES = 8  # by which the longer program of an operation exceeds the shorter one
+ROWS = 4 * engine.BLOCK  # whole blocks, so that a count divides by the rows without a remainder
+COPIES, PLANE_COPIES = 8, 64  # by which an operation's longer program exceeds the shorter one
 
 
 @dataclass(frozen=True)
@@ -65,15 +65,15 @@ def by_rows(run: Callable[[int], object], rows: int = ROWS) -> Case:
 
 
 def cases(level: str, own_choice: bool) -> Iterator[tuple[str, Make]]:
-    """Every operation on an instruction set; and, where it is the engine's ``own_choice``, whatever cannot be told which
-    to take."""
+    """Every operation on an instruction set; and, where that is the engine's ``own_choice``, all that cannot be told
+    which to take."""
     for operation in engine.OPERATIONS:
         yield operation, partial(_operation, operation, level)
     if own_choice:
         yield from CASES.items()
 
 
-# ---- loops of their own, and whole packs ------------------------------------------------------------------------------
+# ---- loops of their own, and whole packs -----------------------------------------------------------------------------
 
 
 @case("increasing ids")
@@ -111,7 +111,7 @@ def _text() -> Case:
     return _pack(pa.RecordBatch.from_arrays(plain, names=batch.schema.names))
 
 
-# ---- operations of the engine -----------------------------------------------------------------------------------------
+# ---- operations of the engine ----------------------------------------------------------------------------------------
 
 _TODAY = 20_634  # days since 1970
 _BIRTHDAYS = tuple(_TODAY - (1461 * k + 3) // 4 for k in range(122))
@@ -120,8 +120,8 @@ _FULL = (0.3, 0.3, 0.3, 0.3, 0.01, 0.01, 0.0, 0.0)  # how much of each plane is 
 _RARE = len(_FULL) // 2  # the first plane of those that are nearly or quite empty
 _COLUMNS = ("bits", "i8", "u8", "i16", "i32", "i64", "f32", "f64", "dict8", "dict16", "dict32", "str32", "str64")
 _COLUMN = {"VALID": "bits", "BITS": "bits", "FLAG": "bits", "CODES_I8": "dict8", "CODES_I16": "dict16",
-           "CODES_I32": "dict32", "CODES_STR32": "str32", "CODES_STR64": "str64", "CHECK_DATE": "i32", "LESS_I32": "i32",
-           "YEARS": "i32", "YEARS_TABLE": "i32", "NEWEST": "i32"}  # fmt: skip
+           "CODES_I32": "dict32", "CODES_STR32": "str32", "CODES_STR64": "str64", "CHECK_DATE": "i32",
+           "LESS_I32": "i32", "YEARS": "i32", "YEARS_TABLE": "i32", "NEWEST": "i32"}  # fmt: skip
 _OUTPUTS = {"bits": 0.125, "codes": 1, "short": 2, "number": 8, "flags": 8}  # bytes a row
 _OUTPUT = {"OUT_BITS": "bits", "OUT_VALID": "bits", "OUT_CODES": "codes", "OUT_NUM": "number", "OUT_SHORT": "short",
            "OUT_FLAGS": "flags"}  # fmt: skip
@@ -222,19 +222,28 @@ class _Writer:
         )  # fmt: skip
 
 
-def _random(low: int, high: int, kind: type[np.generic]) -> NDArray[Any]:
+def _random(low: int, high: int, kind: Any) -> NDArray[Any]:
     """ROWS numbers from low to high; RandomState's stream is the same in every version of NumPy."""
-    return np.random.RandomState(1).randint(low, high + 1, ROWS).astype(kind)
+    numbers: NDArray[Any] = np.random.RandomState(1).randint(low, high + 1, ROWS).astype(kind)
+    return numbers
 
 
 def _bits(share: float) -> NDArray[np.uint8]:
     return np.packbits(np.random.RandomState(2).random_sample(ROWS) < share, bitorder="little")
 
 
+def _placed(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """The same bytes from the start of a page: the C library's loops differ with the place in memory."""
+    room: NDArray[np.uint8] = np.zeros(values.nbytes + 4096, np.uint8)
+    start = -int(room.ctypes.data) % 4096
+    room[start : start + values.nbytes] = values.view(np.uint8)
+    return room[start : start + values.nbytes]
+
+
 @cache
 def _columns() -> list[tuple[Any, ...]]:
     """A column of every kind, one row in ten null, and one without nulls for each plane."""
-    valid = _bits(0.9)
+    valid = _placed(_bits(0.9))
     table = np.full(256, engine.CODE_NULL, np.uint8)
     table[:4] = range(4)
     words = [list(_LABELS)[k] for k in _random(0, 2, np.int64)]
@@ -242,21 +251,23 @@ def _columns() -> list[tuple[Any, ...]]:
     text = np.frombuffer("".join(words).encode(), np.uint8)
     whole = {"i8": np.int8, "u8": np.uint8, "i16": np.int16, "i64": np.int64, "f32": np.float32, "f64": np.float64}
     values = {kind: _random(*_SMALL, dtype) for kind, dtype in whole.items()}
-    values |= {f"dict{8 * size}": _random(0, 3, np.dtype(f"i{size}").type) for size in (1, 2, 4)}
+    values |= {f"dict{8 * size}": _random(0, 3, f"i{size}") for size in (1, 2, 4)}
     values |= {"bits": _bits(0.5), "i32": _random(*_DATES, np.int32)}
     values |= {"str32": offsets.astype(np.int32), "str64": offsets.astype(np.int64)}
     made: list[tuple[Any, ...]] = []
     for kind in _COLUMNS:
-        characters, labels = (text, engine.Labels(_LABELS)) if kind.startswith("str") else (None, None)
-        made.append((values[kind], valid, 0, characters, table if kind.startswith("dict") else None, labels))
-    return made + [(_bits(share), None, 0, None, None, None) for share in _FULL]
+        characters, labels = (_placed(text), engine.Labels(_LABELS)) if kind.startswith("str") else (None, None)
+        made.append((_placed(values[kind]), valid, 0, characters, table if kind.startswith("dict") else None, labels))
+    return made + [(_placed(_bits(share)), None, 0, None, None, None) for share in _FULL]
 
 
 def _operation(name: str, level: str) -> Case:
     def work(copies: int) -> Callable[[], object]:
-        outputs = [(np.zeros(int(size * ROWS), np.uint8), np.zeros(ROWS // 8, np.uint8)) for size in _OUTPUTS.values()]
+        rooms = [(np.zeros(int(size * ROWS), np.uint8), np.zeros(ROWS // 8, np.uint8)) for size in _OUTPUTS.values()]
+        outputs = [(_placed(values), _placed(valid)) for values, valid in rooms]
         frame = engine.Frame(_Writer().operation(name, copies), _columns(), outputs, ROWS)
         frame.table_sizes({i: 4 for i, kind in enumerate(_COLUMNS) if kind.startswith("dict")})
         return lambda: frame.run(0, ROWS, level)
 
-    return Case(work(1), work(1 + COPIES), COPIES * ROWS)
+    copies = PLANE_COPIES if set(engine.OPERATIONS[name][1]) <= set("Bb") else COPIES
+    return Case(work(1), work(1 + copies), copies * ROWS)
