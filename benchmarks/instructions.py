@@ -204,12 +204,18 @@ def compare(
     tolerance: float = TOLERANCE,
     only: Collection[str] = (),
 ) -> list[Change]:
-    """Kernels that differ by more than the tolerance, on the instruction sets that both have."""
+    """Kernels that differ by more than the tolerance, on the instruction sets that both have.
+
+    What the engine runs on its own choice of instruction set is compared only where that was the choice both times.
+    """
     changes = []
+    known = {kernel for kernels in old.values() for kernel in kernels}
     for level in [level for level in old if level in new]:
         before = {kernel: n for kernel, n in old[level].items() if not only or kernel in only}
         for kernel in [*before, *(k for k in new[level] if k not in before)]:
             a, b = before.get(kernel), new[level].get(kernel)
+            if a is None and kernel in known:
+                continue
             if a is None or b is None or abs(b - a) > tolerance * a + SLACK:
                 changes.append(Change(level, kernel, a, b))
     return changes

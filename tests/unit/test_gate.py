@@ -81,6 +81,12 @@ def test_a_kernel_that_only_one_side_knows_fails() -> None:
     assert instructions.compare({"avx2": {"A": 1.0, "B": 2.0}}, {"avx2": {"B": 2.0}}, only=["B"]) == []
 
 
+def test_an_own_choice_is_compared_with_the_same_choice() -> None:
+    """A whole pack was counted on AVX2; a processor without it has a figure for the baseline alone."""
+    old = {"avx2": {"AND": 1.0, "pack": 400.0}, "baseline": {"AND": 2.0}}
+    assert instructions.compare(old, {"baseline": {"AND": 2.0, "pack": 900.0}}) == []
+
+
 @pytest.mark.parametrize(
     ("new", "holds_for", "status", "said"),
     [
