@@ -9,7 +9,7 @@ PATIENTS ?= 100000
 AS_OF ?= 2026-06-30
 SOURCES := $(shell find engine python synthetic -name '*.py' -o -name '*.pyx' -o -name '*.pyi' -o -name '*.h' -o -name '*.toml')
 
-.PHONY: demo test setup dev lint types bench-smoke bench docs clean
+.PHONY: demo test setup dev lint types bench-smoke bench gate gate-instructions gate-ratios gate-proof docs clean
 
 demo: setup
 	@mkdir -p demo
@@ -68,6 +68,19 @@ bench-smoke: setup $(VENV)/.dev
 
 bench: setup $(VENV)/.dev
 	$(BIN)/python -m pytest benchmarks -q --benchmark-columns=median,min,rounds --benchmark-sort=fullname
+
+# the performance gate (docs/performance-gate.md); the first half needs valgrind
+gate: gate-instructions gate-ratios
+
+gate-instructions: setup $(VENV)/.dev
+	$(BIN)/python benchmarks/instructions.py --check
+
+gate-ratios: setup $(VENV)/.dev
+	$(BIN)/python benchmarks/floors.py
+
+# builds an engine with slowed kernels and sees the gate fail
+gate-proof: setup $(VENV)/.dev
+	$(BIN)/python -m pytest benchmarks/gate_is_real.py -s
 
 docs: setup $(VENV)/.dev
 	$(BIN)/python -m popstrat.catalogue --write docs/definitions.md

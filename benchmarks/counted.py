@@ -1,0 +1,273 @@
+"""What the instruction gate counts: every operation of the engine, its other compiled loops, and whole packs.
+
+A case is two pieces of work which differ by the kernel's work on a known number of patients and by nothing else, so
+that whatever surrounds the kernel (the interpreter, allocation, loading the operands) falls out of the difference.
+
+To add a kernel, write a function that prepares its input and returns a `Case`, and put ``@case("its name")`` above it:
+
+    @case("increasing ids")
+    def _increasing() -> Case:
+        ids = np.arange(2 * ROWS, dtype=np.int64)
+        return by_rows(lambda rows: engine.increasing(ids, 0, rows))
+
+A new operation of the engine needs nothing here: its case is made from its signature in engine/ops.h. Inputs are
+drawn from generators whose numbers never change, since a count depends on the data.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+import popstrat
+from popstrat import engine
+
+AS_OF = dt.date(2026, 6, 30)
+ROWS = 4 * engine.BLOCK  # whole blocks, so that a count divides by the rows without a remainder
+COPIES, PLANE_COPIES = 8, 64  # by which an operation's longer program exceeds the shorter one
+
+
+@dataclass(frozen=True)
+class Case:
+    """``more`` does what ``less`` does, and the kernel's work on ``patients`` more rows."""
+
+    less: Callable[[], object]
+    more: Callable[[], object]
+    patients: int
+
+
+Make = Callable[[], Case]
+CASES: dict[str, Make] = {}  # the engine's own choice of instruction set
+
+
+def case(name: str) -> Callable[[Make], Make]:
+    """Have what the function makes counted under this name."""
+
+    def add(make: Make) -> Make:
+        if name in CASES:
+            raise ValueError(f"two cases are called {name!r}")
+        CASES[name] = make
+        return make
+
+    return add
+
+
+def by_rows(run: Callable[[int], object], rows: int = ROWS) -> Case:
+    """The case of a loop over rows: ``run(n)`` works on the first n rows, and must be good for twice ``rows``."""
+    return Case(lambda: run(rows), lambda: run(2 * rows), rows)
+
+
+def cases(level: str, own_choice: bool) -> Iterator[tuple[str, Make]]:
+    """Every operation on an instruction set; and, where that is the engine's ``own_choice``, all that cannot be told
+    which to take."""
+    for operation in engine.OPERATIONS:
+        yield operation, partial(_operation, operation, level)
+    if own_choice:
+        yield from CASES.items()
+
+
+# ---- loops of their own, and whole packs -----------------------------------------------------------------------------
+
+
+@case("increasing ids")
+def _increasing() -> Case:
+    ids = np.arange(2 * ROWS, dtype=np.int64)
+    return by_rows(lambda rows: engine.increasing(ids, 0, rows))
+
+
+@cache
+def _list() -> pa.RecordBatch:
+    from popstrat import synthetic
+
+    return synthetic.table(2 * ROWS + 1, seed=1, as_of=AS_OF).combine_chunks().to_batches()[0]
+
+
+def _pack(batch: pa.RecordBatch) -> Case:
+    scorer = popstrat.Scorer(as_of=AS_OF)
+    return by_rows(lambda rows: scorer.score_batch(batch.slice(0, rows)))
+
+
+@case("london-2026")
+def _whole() -> Case:
+    return _pack(_list())
+
+
+@case("london-2026, columns that start within a byte")
+def _slice() -> Case:
+    return _pack(_list().slice(1))
+
+
+@case("london-2026, labels as text")
+def _text() -> Case:
+    batch = _list()
+    plain = [a.dictionary_decode() if pa.types.is_dictionary(a.type) else a for a in batch.columns]
+    return _pack(pa.RecordBatch.from_arrays(plain, names=batch.schema.names))
+
+
+# ---- operations of the engine ----------------------------------------------------------------------------------------
+
+_TODAY = 20_634  # days since 1970
+_BIRTHDAYS = tuple(_TODAY - (1461 * k + 3) // 4 for k in range(122))
+_SMALL, _DATES = (0, 100), (_TODAY - 40_000, _TODAY)  # what values lie between: of columns of int32, and of all others
+_FULL = (0.3, 0.3, 0.3, 0.3, 0.01, 0.01, 0.0, 0.0)  # how much of each plane is set
+_RARE = len(_FULL) // 2  # the first plane of those that are nearly or quite empty
+_COLUMNS = ("bits", "i8", "u8", "i16", "i32", "i64", "f32", "f64", "dict8", "dict16", "dict32", "str32", "str64")
+_COLUMN = {"VALID": "bits", "BITS": "bits", "FLAG": "bits", "CODES_I8": "dict8", "CODES_I16": "dict16",
+           "CODES_I32": "dict32", "CODES_STR32": "str32", "CODES_STR64": "str64", "CHECK_DATE": "i32",
+           "LESS_I32": "i32", "YEARS": "i32", "YEARS_TABLE": "i32", "NEWEST": "i32"}  # fmt: skip
+_OUTPUTS = {"bits": 0.125, "codes": 1, "short": 2, "number": 8, "flags": 8}  # bytes a row
+_OUTPUT = {"OUT_BITS": "bits", "OUT_VALID": "bits", "OUT_CODES": "codes", "OUT_NUM": "number", "OUT_SHORT": "short",
+           "OUT_FLAGS": "flags"}  # fmt: skip
+_CONSTANTS: dict[str, tuple[float, ...]] = {
+    "CHECK_DATE": _DATES,
+    "YEARS": (_TODAY, 91_867, 0, 25),
+    "YEARS_TABLE": (_TODAY,),
+    "RANGE_CODE": (1, 2),
+    "POWK": (2.5,),
+    "ROUND": (1e6,),
+}
+_LABELS = {"never": 0, "ex": 1, "current": 2}
+_READ, _WRITTEN = {"b": 0, "u": 0, "h": 0, "f": 0}, {"B": len(_FULL), "U": 1, "H": 2, "F": 2}  # the first of each kind
+
+
+def _kind(name: str) -> str:
+    """The kind of column that an operation reads: as its name ends, if the table does not say."""
+    return _COLUMN.get(name) or name.rsplit("_", 1)[-1].lower()
+
+
+def _constants(name: str, count: int) -> tuple[float, ...]:
+    """What an operation's constants are: bounds that all values keep in a check, and most values elsewhere."""
+    if name in _CONSTANTS:
+        return _CONSTANTS[name]
+    low, high = _DATES if _kind(name) == "i32" else _SMALL
+    if not name.startswith("CHECK"):
+        low, high = low + (high - low) // 10, high - (high - low) // 10
+    return (low, high)[:count]
+
+
+class _Writer:
+    """A program that loads every kind of operand, then does one operation several times over."""
+
+    def __init__(self) -> None:
+        self.code: list[list[int]] = []
+        self.arguments: list[int] = []
+        self.integers: list[int] = []
+        self.doubles: list[float] = [float(k) for k in range(8)]
+        for plane in range(len(_FULL)):
+            self._add("FLAG", plane, len(_COLUMNS) + plane)
+        self._add("CODES_I8", 0, _COLUMNS.index("dict8"))
+        self._add("F64_F64", 0, _COLUMNS.index("f64"))
+        self._add("F64_F32", 1, _COLUMNS.index("f32"))
+        self._add("SHORT_NUM", 0, 0)
+        self._add("SHORT_NUM", 1, 1)
+
+    def _add(self, name: str, *operands: int) -> None:
+        row = [engine.OPERATIONS[name][0], *operands]
+        self.code.append(row + [0] * (engine.INSTRUCTION_WIDTH - len(row)))
+
+    def _list(self, values: Sequence[int], width: int = 1) -> list[int]:
+        self.arguments += values
+        return [len(self.arguments) - len(values), len(values) // width]
+
+    def operation(self, name: str, copies: int) -> engine.Program:
+        """The finished program."""
+        signature = engine.OPERATIONS[name][1]
+        constants = iter(_constants(name, signature.count("i") + signature.count("k")))
+        planes = len(_FULL) if name in ("ANY", "MASKED_ADD") else 3
+        registers = _READ | _WRITTEN
+        if name == "OUT_FLAGS":
+            registers["b"] = _RARE
+        operands: list[int] = []
+        for letter in signature:
+            match letter:
+                case "c":
+                    operands.append(_COLUMNS.index(_kind(name)))
+                case "o":
+                    operands.append(list(_OUTPUTS).index(_OUTPUT[name]))
+                case "n":
+                    operands.append(0)
+                case "i":
+                    self.integers.append(int(next(constants)))
+                    operands.append(len(self.integers) - 1)
+                case "k":
+                    self.doubles.append(float(next(constants)))
+                    operands.append(len(self.doubles) - 1)
+                case "l":
+                    operands += self._list(range(planes))
+                case "m":
+                    operands += self._list([x for k in range(planes) for x in (k, k)], 2)
+                case "p":
+                    operands += self._list([x for k in range(_RARE, len(_FULL)) for x in (k, k)], 2)
+                case "t":
+                    operands += self._list(_BIRTHDAYS)
+                case "q":
+                    operands += self._list(range(8))
+                case _ if letter in registers:
+                    operands.append(registers[letter])
+                    registers[letter] += 1
+                case _:
+                    raise ValueError(f"{name}: benchmarks/counted.py does not know the operand {letter!r}")
+        for _ in range(copies):
+            self._add(name, *operands)
+        return engine.Program(
+            self.code, self.arguments, self.integers, self.doubles, (*_COLUMNS, *("bits" for _ in _FULL)), _OUTPUTS,
+            planes=len(_FULL) + 3, bytes=2, shorts=3, numbers=3, counters=2,
+        )  # fmt: skip
+
+
+def _random(low: int, high: int, kind: Any) -> NDArray[Any]:
+    """ROWS numbers from low to high; RandomState's stream is the same in every version of NumPy."""
+    numbers: NDArray[Any] = np.random.RandomState(1).randint(low, high + 1, ROWS).astype(kind)
+    return numbers
+
+
+def _bits(share: float) -> NDArray[np.uint8]:
+    return np.packbits(np.random.RandomState(2).random_sample(ROWS) < share, bitorder="little")
+
+
+def _placed(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """The same bytes from the start of a page: the C library's loops differ with the place in memory."""
+    room: NDArray[np.uint8] = np.zeros(values.nbytes + 4096, np.uint8)
+    start = -int(room.ctypes.data) % 4096
+    room[start : start + values.nbytes] = values.view(np.uint8)
+    return room[start : start + values.nbytes]
+
+
+@cache
+def _columns() -> list[tuple[Any, ...]]:
+    """A column of every kind, one row in ten null, and one without nulls for each plane."""
+    valid = _placed(_bits(0.9))
+    table = np.full(256, engine.CODE_NULL, np.uint8)
+    table[:4] = range(4)
+    words = [list(_LABELS)[k] for k in _random(0, 2, np.int64)]
+    offsets = np.cumsum([0, *map(len, words)])
+    text = np.frombuffer("".join(words).encode(), np.uint8)
+    whole = {"i8": np.int8, "u8": np.uint8, "i16": np.int16, "i64": np.int64, "f32": np.float32, "f64": np.float64}
+    values = {kind: _random(*_SMALL, dtype) for kind, dtype in whole.items()}
+    values |= {f"dict{8 * size}": _random(0, 3, f"i{size}") for size in (1, 2, 4)}
+    values |= {"bits": _bits(0.5), "i32": _random(*_DATES, np.int32)}
+    values |= {"str32": offsets.astype(np.int32), "str64": offsets.astype(np.int64)}
+    made: list[tuple[Any, ...]] = []
+    for kind in _COLUMNS:
+        characters, labels = (_placed(text), engine.Labels(_LABELS)) if kind.startswith("str") else (None, None)
+        made.append((_placed(values[kind]), valid, 0, characters, table if kind.startswith("dict") else None, labels))
+    return made + [(_placed(_bits(share)), None, 0, None, None, None) for share in _FULL]
+
+
+def _operation(name: str, level: str) -> Case:
+    def work(copies: int) -> Callable[[], object]:
+        rooms = [(np.zeros(int(size * ROWS), np.uint8), np.zeros(ROWS // 8, np.uint8)) for size in _OUTPUTS.values()]
+        outputs = [(_placed(values), _placed(valid)) for values, valid in rooms]
+        frame = engine.Frame(_Writer().operation(name, copies), _columns(), outputs, ROWS)
+        frame.table_sizes({i: 4 for i, kind in enumerate(_COLUMNS) if kind.startswith("dict")})
+        return lambda: frame.run(0, ROWS, level)
+
+    copies = PLANE_COPIES if set(engine.OPERATIONS[name][1]) <= set("Bb") else COPIES
+    return Case(work(1), work(1 + copies), copies * ROWS)

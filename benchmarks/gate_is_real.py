@@ -1,0 +1,81 @@
+"""Shows that the gate sees what it is for: pytest benchmarks/gate_is_real.py (not part of `pytest benchmarks`).
+
+An engine is built in which two kernels do a little useless work, and the gate is run on it: it must fail and name those
+two with the old and the new figure; on the engine as it is, it must pass.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+GATE = [sys.executable, str(ROOT / "benchmarks" / "instructions.py")]
+SLOWED = ("RANGE_I32", "EXP")  # over columns and over registers
+LEFT = ("AND", "MULK", "increasing ids")
+# Right after the label of an operation: a loop that does nothing, some hundreds of instructions each time.
+USELESS = " for (volatile int wasted = 0; wasted < 100; wasted++) {}"
+
+
+def gate(*arguments: str, package: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The gate on a few kernels, of the package in that folder or of the one that is installed."""
+    chosen = [word for name in (*SLOWED, *LEFT) for word in ("--only", name)]
+    environment = dict(os.environ) | ({"PYTHONPATH": str(package)} if package else {})
+    return subprocess.run([*GATE, *arguments, *chosen], env=environment, capture_output=True, text=True, check=False)
+
+
+def slow_down(engine: Path) -> None:
+    """Put the useless loop into each kernel to be slowed, in whichever header its label stands."""
+    left = {path: path.read_text(encoding="utf-8") for path in engine.glob("*.h")}
+    for name in SLOWED:
+        label = re.compile(rf"\bcase OP_{name}:")
+        places = sum(len(label.findall(text)) for text in left.values())
+        assert places == 1, f"`case OP_{name}:` stands in {places} places of engine/*.h: choose another kernel to slow"
+        left = {path: label.sub(lambda found: found[0] + USELESS, text) for path, text in left.items()}
+    for path, text in left.items():
+        path.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def slowed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package built with slowed kernels, as a folder for PYTHONPATH."""
+    source, package = (tmp_path_factory.mktemp(name) for name in ("source", "package"))
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for name in ("engine", "python", "synthetic"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("*.so", "*.c", "__pycache__"))
+    slow_down(source / "engine")
+    build = [sys.executable, "setup.py", "-q", "build", "--build-lib", str(package)]
+    done = subprocess.run(build, cwd=source, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return package
+
+
+def test_a_slower_kernel_fails_the_gate(slowed: Path, tmp_path: Path) -> None:
+    """Passes on the engine as it is; fails on the slowed one, naming each slowed kernel, old figure, new figure."""
+    baseline = tmp_path / "baseline.json"
+    assert gate("--update", "--baseline", str(baseline)).returncode == 0
+
+    passed = gate("--check", "--baseline", str(baseline))
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    assert "SLOWER" not in passed.stdout
+
+    failed = gate("--check", "--baseline", str(baseline), package=slowed)
+    print(failed.stdout)
+    assert failed.returncode == 1, failed.stdout + failed.stderr
+    counted = json.loads(baseline.read_text(encoding="utf-8"))["instructions"]
+    for level, kernels in counted.items():
+        for name in SLOWED:
+            line = re.search(rf"^SLOWER: {name} \({level}\), (\S+) → (\S+) instructions", failed.stdout, re.M)
+            assert line, failed.stdout
+            old, new = map(float, line.groups())
+            assert old == pytest.approx(kernels[name], rel=1e-3)
+            assert 1.01 * old < new < 2 * old
+    assert set(re.findall(r"^SLOWER: (.+?) \(", failed.stdout, re.M)) == set(SLOWED)
