@@ -223,6 +223,8 @@ cdef class Program:
     cdef readonly object code, arguments, integers, doubles, spans
     cdef readonly tuple column_kinds, output_kinds
     cdef readonly int planes, bytes, shorts, numbers, counters
+    cdef int64_t steps  # operations a block, those in parts once for each
+    cdef tuple nullable  # outputs that need room for nulls
     cdef const int32_t[:, ::1] _code
     cdef const int32_t[:, ::1] _spans
     cdef const int32_t[::1] _arguments
@@ -242,6 +244,8 @@ cdef class Program:
         self.spans = _spans(self.code[:, 0].tolist())
         self._spans = self.spans
         self._integers, self._doubles = self.integers, self.doubles
+        self.steps = sum((end - begin) * (BLOCK_ROWS // PART_ROWS if parts else 1) for begin, end, parts in self.spans.tolist())
+        self.nullable = tuple(row[1] for row in self.code[:, :2].tolist() if row[0] == OPERATIONS["OUT_VALID"][0])
 
     def __reduce__(self):
         return Program, (self.code, self.arguments, self.integers, self.doubles, self.column_kinds, self.output_kinds,
@@ -438,12 +442,10 @@ cdef class Frame:
             self.outputs[i].values = self.address(values, (rows * _OUTPUT_BITS[kind] + 7) // 8, True)
             if valid is not None:
                 self.outputs[i].valid = self.address(valid, (rows + 7) // 8, True)
-        steps = sum((end - begin) * (BLOCK_ROWS // PART_ROWS if parts else 1) for begin, end, parts in program.spans.tolist())
-        self.lines = self.lines // max(1, steps) + 1
-        if rows:
-            for row in program.code.tolist():
-                if row[0] == OPERATIONS["OUT_VALID"][0] and self.outputs[row[1]].valid == NULL:
-                    raise ValueError(f"output {row[1]} has no room for nulls")
+        self.lines = self.lines // max(1, program.steps) + 1
+        for i in program.nullable if rows else ():
+            if self.outputs[i].valid == NULL:
+                raise ValueError(f"output {i} has no room for nulls")
 
     def table_sizes(self, sizes):
         """Entries really used in each dictionary's code table; small ones take a faster path."""

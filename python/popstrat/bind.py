@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,11 @@ class Binding:
     position: int  # in the batch
     kind: str
     convert: Callable[[pa.Array], pa.Array] | None = None
+
+    @cached_property
+    def spellings(self) -> dict[str, int]:
+        """Every accepted spelling of the category's labels, with the label's code."""
+        return self.column.label_codes()
 
 
 def plan(table: pa.Schema, schema: Schema, wanted: Sequence[str]) -> dict[str, Binding]:
@@ -202,9 +208,8 @@ def label_codes(column: Column) -> Labels:
     return Labels(column.label_codes())
 
 
-def label_numbers(column: Column, dictionary: pa.Array) -> np.ndarray[Any, Any]:
-    """For each entry of a dictionary the code of its label (uint8)."""
-    known = column.label_codes()
+def label_numbers(known: dict[str, int], dictionary: pa.Array) -> np.ndarray[Any, Any]:
+    """For each entry of a dictionary the code of its label (uint8), from the codes by spelling."""
     codes = np.full(len(dictionary), CODE_NULL, dtype=np.uint8)
     for i, entry in enumerate(dictionary.to_pylist()):
         text = "" if entry is None else entry.strip(" ")
@@ -223,7 +228,7 @@ def buffers(array: pa.Array, binding: Binding, labels: Labels | None) -> tuple[t
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             raise InputError(f"{_article(column.type)} is needed", column=column.name) from None
     if binding.kind.startswith("dict"):
-        codes = label_numbers(column, array.dictionary)
+        codes = label_numbers(binding.spellings, array.dictionary)
         table = np.full(256, CODE_NULL, dtype=np.uint8)
         if len(codes) <= 256:
             table[: len(codes)] = codes

@@ -316,9 +316,7 @@ class BoundScorer:
         made = []
         bitmap = (rows + 63) // 64 * 8
         for output in self.compiled.outputs:
-            size = {"bits": bitmap, "codes": rows, "short": 2 * rows, "number": 8 * rows, "flags": 8 * rows}[
-                output.kind
-            ]
+            size = bitmap if output.kind == "bits" else rows * _BYTES[output.kind]
             made.append((_allocate(size), _allocate(bitmap) if output.nullable else None))
         frame = Frame(self.compiled.program, columns, made, rows)
         frame.table_sizes(sizes)
@@ -328,15 +326,9 @@ class BoundScorer:
         if output.name in self._dictionaries:
             codes = pa.Array.from_buffers(pa.int8(), rows, [valid, values])
             return pa.DictionaryArray.from_arrays(codes, self._dictionaries[output.name], safe=False)
-        stored = {
-            "bits": pa.bool_(),
-            "codes": pa.uint8(),
-            "short": pa.int16(),
-            "number": pa.float64(),
-            "flags": pa.uint64(),
-        }
-        array = pa.Array.from_buffers(stored[output.kind], rows, [valid, values])
-        return array.cast(self._type(output))  # the program has seen to it that numbers are whole and fit
+        array = pa.Array.from_buffers(_STORED[output.kind], rows, [valid, values])
+        kind = self._type(output)
+        return array if array.type == kind else array.cast(kind)  # the program has seen to it that numbers fit
 
     def _count(self, output: Output, counters: Sequence[int], tally: Tally) -> None:
         definition = output.definition

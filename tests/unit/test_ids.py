@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from popstrat import engine, ids as ids_module
+from popstrat import engine
+from popstrat import ids as ids_module
 from popstrat.errors import InputError
 from popstrat.ids import IdBatch, UniqueIds, check_unique, hash_ids
 
