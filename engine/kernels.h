@@ -83,6 +83,15 @@ static inline void FN(stream64)(void *to, const void *from) {
 #endif
 }
 
+#if LEVEL >= 2 && LEVEL < 4
+/* Four doubles, zero where their bit (of the lowest four) is clear. */
+static inline __m256d FN(where4)(uint64_t bits, const double *x) {
+    const __m256i bit = _mm256_setr_epi64x(1, 2, 4, 8);
+    const __m256i on = _mm256_cmpeq_epi64(_mm256_and_si256(_mm256_set1_epi64x((long long)bits), bit), bit);
+    return _mm256_and_pd(_mm256_loadu_pd(x), _mm256_castsi256_pd(on));
+}
+#endif
+
 /* ---- lo <= x <= hi as a plane ------------------------------------------------------------------------------------ */
 
 #if LEVEL >= 4
@@ -600,21 +609,32 @@ static POPSTRAT_NOINLINE void FN(weigh)(double *out, const double *in, const uin
         POPSTRAT_UNROLL
         for (int v = 0; v < 8; v++) _mm512_storeu_pd(out + 64 * w + 8 * v, sum[v]);
 #else
-        int32_t group[8];
-        double a[64];
-        uint8_t index[64];
+        uint8_t index[WEIGH_MOST][64];
         const double *sums = tables;
+        double a[64];
         memcpy(a, in + 64 * w, sizeof a);
-        for (int64_t t = 0; t < n; t += 8, sums += 256) {
-            const int64_t many = n - t < 8 ? n - t : 8;
-            for (int64_t b = 0; b < many; b++) group[b] = pairs[2 * (t + b)];
-            FN(expand64)(index, planes, group, many, w);
+        for (int64_t t = 0; t < n;) {
+            int groups = 0;
+            for (; groups < WEIGH_MOST && t < n; groups++) {
+                int32_t group[8];
+                int64_t many = 0;
+                for (; many < 8 && t < n; t++) group[many++] = pairs[2 * t];
+                FN(expand64)(index[groups], planes, group, many, w);
+            }
+            for (int j = 0; j < 64; j += 2) {
 #ifdef POPSTRAT_X86
-            for (int j = 0; j < 64; j += 2) /* not a gather, which is slower on many processors */
-                _mm_storeu_pd(a + j, _mm_add_pd(_mm_loadu_pd(a + j), _mm_loadh_pd(_mm_load_sd(sums + index[j]), sums + index[j + 1])));
+                __m128d sum = _mm_loadu_pd(a + j); /* two at a time, and no gather, which is slower on many processors */
+                for (int g = 0; g < groups; g++)
+                    sum = _mm_add_pd(sum, _mm_loadh_pd(_mm_load_sd(sums + 256 * g + index[g][j]), sums + 256 * g + index[g][j + 1]));
+                _mm_storeu_pd(a + j, sum);
 #else
-            for (int j = 0; j < 64; j++) a[j] += sums[index[j]];
+                for (int g = 0; g < groups; g++) {
+                    a[j] += sums[256 * g + index[g][j]];
+                    a[j + 1] += sums[256 * g + index[g][j + 1]];
+                }
 #endif
+            }
+            sums += 256 * groups;
         }
         memcpy(out + 64 * w, a, sizeof a);
 #endif
@@ -950,6 +970,14 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
                 _mm512_storeu_si512((void *)(out + j), _mm512_mask_blend_epi16((__mmask32)(mask[j >> 6] >> (j & 63)),
                                                                                _mm512_loadu_si512((const void *)(b + j)),
                                                                                _mm512_loadu_si512((const void *)(a + j))));
+#elif LEVEL >= 2
+            const __m256i bit = _mm256_setr_epi16(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, -32768);
+            for (int64_t j = 0; j < padded; j += 16) {
+                const __m256i on = _mm256_and_si256(_mm256_set1_epi16((short)(mask[j >> 6] >> (j & 63))), bit);
+                _mm256_storeu_si256((__m256i *)(out + j),
+                                    _mm256_blendv_epi8(_mm256_loadu_si256((const __m256i *)(b + j)),
+                                                       _mm256_loadu_si256((const __m256i *)(a + j)), _mm256_cmpeq_epi16(on, bit)));
+            }
 #else
             for (int64_t j = 0; j < padded; j++) out[j] = mask[j >> 6] >> (j & 63) & 1 ? a[j] : b[j];
 #endif
@@ -1074,6 +1102,9 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
                 const uint8_t on = (uint8_t)(mask[j >> 6] >> (j & 63));
 #if LEVEL >= 4
                 _mm512_storeu_pd(t, _mm512_maskz_loadu_pd((__mmask8)on, x + j));
+#elif LEVEL >= 2
+                _mm256_storeu_pd(t, FN(where4)(on, x + j));
+                _mm256_storeu_pd(t + 4, FN(where4)(on >> 4, x + j + 4));
 #else
                 for (int k = 0; k < 8; k++) t[k] = on >> k & 1 ? x[j + k] : 0.0;
 #endif
@@ -1170,6 +1201,14 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
                     sum = _mm512_add_pd(sum, _mm512_maskz_loadu_pd(on, x + 64 * w + 8 * v));
                 }
                 _mm512_storeu_pd(lane, sum);
+#elif LEVEL >= 2
+                __m256d low = _mm256_loadu_pd(lane), high = _mm256_loadu_pd(lane + 4);
+                for (int v = 0; v < 8; v++) {
+                    low = _mm256_add_pd(low, FN(where4)(m >> (8 * v), x + 64 * w + 8 * v));
+                    high = _mm256_add_pd(high, FN(where4)(m >> (8 * v + 4), x + 64 * w + 8 * v + 4));
+                }
+                _mm256_storeu_pd(lane, low);
+                _mm256_storeu_pd(lane + 4, high);
 #else
                 for (int j = 0; j < 64; j++) lane[j & 7] += m >> j & 1 ? x[64 * w + j] : 0.0;
 #endif
