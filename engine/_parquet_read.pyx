@@ -52,7 +52,8 @@ cdef extern from "parquet.h" nogil:
     int64_t pq_gzip_size(const uint8_t *p, int64_t n)
     int64_t pq_lz4_size(const uint8_t *p, int64_t n)
     void pq_open_runs(pq_runs *r, const uint8_t *p, const uint8_t *end, int bits)
-    int pq_open_values(pq_page *g, int encoding, int physical_bytes, int is_bits, const uint8_t *p, const uint8_t *end)
+    int pq_open_values(pq_page *g, pq_room *room, int encoding, int physical_bytes, int is_bits, const uint8_t *p,
+                       const uint8_t *end)
     int pq_read_bits(pq_page *g, pq_room *room, uint8_t *out, uint8_t *valid, int64_t at, int64_t n, int64_t *nulls)
     int pq_read_fixed(pq_page *g, const pq_dictionary *d, pq_room *room, int physical_bytes, int width, uint8_t *out,
                       uint8_t *valid, int64_t at, int64_t n, int64_t *nulls)
@@ -343,8 +344,8 @@ cdef class Column:
         self._page.optional = self._optional
         if h.encoding in (PQ_PLAIN_CODES, PQ_CODES) and self._dictionary.size < 0:
             raise Fault("a dictionary is missing")
-        _check(pq_open_values(&self._page, <int>min(h.encoding, INT32_MAX), self._physical_bytes, self._kind == BITS,
-                              p, end))
+        _check(pq_open_values(&self._page, self._room, <int>min(h.encoding, INT32_MAX), self._physical_bytes,
+                              self._kind == BITS, p, end))
         self._page.rows = h.values
         self._rows -= h.values
         return 0
@@ -424,7 +425,7 @@ cdef class Column:
         start = self._unpack(self._at + h.size, h.packed, h.unpacked, True)
         memset(&page, 0, sizeof(page))
         page.rows = n
-        _check(pq_open_values(&page, PQ_PLAIN, self._physical_bytes, False, start, start + h.unpacked))
+        _check(pq_open_values(&page, self._room, PQ_PLAIN, self._physical_bytes, False, start, start + h.unpacked))
         if self._kind == FIXED:
             values = _Bytes.new(n * self._width + PQ_PAD)
             _check(pq_read_fixed(&page, NULL, self._room, self._physical_bytes, self._width, values.start, NULL, 0, n,

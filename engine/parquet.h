@@ -12,7 +12,9 @@ Bitmaps that are written must be zero from the position on, and have PQ_PAD spar
 #include <string.h>
 
 enum { PQ_OK = 0, PQ_DAMAGED = -1, PQ_OTHER = -2, PQ_MEMORY = -3 };
-enum { PQ_PLAIN = 0, PQ_PLAIN_CODES = 2, PQ_RUNS = 3, PQ_DELTA = 5, PQ_CODES = 8 }; /* as the format numbers them */
+enum { /* encodings, as the format numbers them */
+    PQ_PLAIN = 0, PQ_PLAIN_CODES = 2, PQ_RUNS = 3, PQ_DELTA = 5, PQ_DELTA_LENGTHS = 6, PQ_CODES = 8, PQ_SPLIT = 9
+};
 enum { PQ_DATA = 0, PQ_DICTIONARY = 2, PQ_DATA2 = 3 };
 enum { PQ_PAD = 64, PQ_BLOCK = 4096, PQ_FIELDS = 9, PQ_DEEPEST = 16 };
 
@@ -394,10 +396,10 @@ typedef struct {
     int64_t parts, part_values, next_part;
     int64_t left, part_left, part_at; /* values still to give in all, and of the part */
     uint64_t last, least;
-    int bits, most_bits, started;
+    int bits, started;
 } pq_delta;
 
-static int pq_open_delta(pq_delta *d, const uint8_t *p, const uint8_t *end, int most_bits) {
+static int pq_open_delta(pq_delta *d, const uint8_t *p, const uint8_t *end) {
     pq_bytes b = {p, end};
     uint64_t block, parts, total, first;
     memset(d, 0, sizeof *d);
@@ -407,7 +409,7 @@ static int pq_open_delta(pq_delta *d, const uint8_t *p, const uint8_t *end, int 
         return PQ_DAMAGED;
     if (block == 0 || block > 1 << 24 || parts == 0 || block % parts || block / parts % 32 || total > INT32_MAX)
         return PQ_DAMAGED;
-    d->p = b.p, d->end = end, d->most_bits = most_bits;
+    d->p = b.p, d->end = end;
     d->parts = d->next_part = (int64_t)parts;
     d->part_values = (int64_t)(block / parts);
     d->left = (int64_t)total;
@@ -429,7 +431,8 @@ static int pq_next_part(pq_delta *d) {
     d->part_left = pq_least(d->part_values, d->left);
     d->part_at = 0;
     d->part = d->p;
-    if (d->bits > d->most_bits || (d->end - d->p) * 8 < d->part_left * d->bits) return PQ_DAMAGED;
+    /* DuckDB writes differences of 32-bit numbers with 33 bits. */
+    if (d->bits > 64 || (d->end - d->p) * 8 < d->part_left * d->bits) return PQ_DAMAGED;
     d->p += pq_least(d->part_values * d->bits / 8, d->end - d->p);
     return PQ_OK;
 }
@@ -467,7 +470,7 @@ typedef struct {
     pq_runs levels, runs;
     pq_delta delta;
     const uint8_t *p, *end; /* of plain values */
-    int64_t bit;
+    int64_t at;             /* bits, or values of split bytes, already read */
 } pq_page;
 
 /* What a page's codes stand for. `values` are as wide as the output; a text's are its offsets. */
@@ -491,10 +494,11 @@ typedef struct {
 } pq_text;
 
 /* `physical_bytes`: 0 for bits and for texts. */
-static int pq_open_values(pq_page *g, int encoding, int physical_bytes, int is_bits, const uint8_t *p,
+static int pq_open_values(pq_page *g, pq_room *room, int encoding, int physical_bytes, int is_bits, const uint8_t *p,
                           const uint8_t *end) {
+    pq_delta lengths;
     g->encoding = encoding;
-    g->p = p, g->end = end, g->bit = 0;
+    g->p = p, g->end = end, g->at = 0;
     switch (encoding) {
     case PQ_PLAIN: return PQ_OK;
     case PQ_PLAIN_CODES: case PQ_CODES:
@@ -508,7 +512,17 @@ static int pq_open_values(pq_page *g, int encoding, int physical_bytes, int is_b
         if (p < end && (end - p < 4 || pq_load32(p) > (uint64_t)(end - p - 4))) return PQ_DAMAGED;
         pq_open_runs(&g->runs, p < end ? p + 4 : p, p < end ? p + 4 + pq_load32(p) : end, 1);
         return PQ_OK;
-    case PQ_DELTA: return physical_bytes ? pq_open_delta(&g->delta, p, end, physical_bytes * 8) : PQ_OTHER;
+    case PQ_DELTA: return physical_bytes ? pq_open_delta(&g->delta, p, end) : PQ_OTHER;
+    case PQ_SPLIT: return physical_bytes ? PQ_OK : PQ_OTHER;
+    case PQ_DELTA_LENGTHS: /* the texts begin where the lengths end */
+        if (physical_bytes || is_bits) return PQ_OTHER;
+        if (pq_open_delta(&g->delta, p, end)) return PQ_DAMAGED;
+        lengths = g->delta;
+        while (lengths.left)
+            if (pq_differences(&lengths, room->numbers, room->codes, pq_least(lengths.left, PQ_BLOCK)))
+                return PQ_DAMAGED;
+        if (p < end) g->p = lengths.p;
+        return PQ_OK;
     default: return PQ_OTHER;
     }
 }
@@ -613,14 +627,14 @@ static int pq_read_bits(pq_page *g, pq_room *room, uint8_t *out, uint8_t *valid,
         int64_t m = pq_validity(g, valid, at, k);
         if (m < 0) return PQ_DAMAGED;
         const uint8_t *p = g->p, *end = g->end;
-        int64_t bit = g->bit;
+        int64_t bit = g->at;
         if (g->encoding == PQ_RUNS) {
             memset(room->bits, 0, sizeof room->bits);
             if (pq_bit_runs(&g->runs, room->bits, 0, m)) return PQ_DAMAGED;
             p = room->bits, end = p + sizeof room->bits, bit = 0;
         } else {
             if ((end - p) * 8 - bit < m) return PQ_DAMAGED;
-            g->bit += m;
+            g->at += m;
         }
         if (m == k) {
             pq_copy_bits(out, at, p, end, bit, k);
@@ -651,6 +665,16 @@ static int pq_read_fixed(pq_page *g, const pq_dictionary *d, pq_room *room, int 
         } else if (g->encoding == PQ_DELTA) {
             room->numbers[m] = 0;
             if (pq_differences(&g->delta, room->numbers, room->codes, m)) return PQ_DAMAGED;
+            pq_spread_numbers(out, width, room->numbers, valid, at, k, m);
+        } else if (g->encoding == PQ_SPLIT) {
+            int64_t apart = (g->end - g->p) / physical_bytes; /* first bytes of all values, then second bytes, … */
+            if (apart - g->at < m) return PQ_DAMAGED;
+            memset(room->numbers, 0, 8 * (m + 1));
+            for (int b = 0; b < physical_bytes; b++) {
+                const uint8_t *bytes = g->p + b * apart + g->at;
+                for (int64_t j = 0; j < m; j++) room->numbers[j] |= (uint64_t)bytes[j] << 8 * b;
+            }
+            g->at += m;
             pq_spread_numbers(out, width, room->numbers, valid, at, k, m);
         } else {
             if (g->end - g->p < m * physical_bytes) return PQ_DAMAGED;
@@ -701,10 +725,12 @@ static int pq_read_texts(pq_page *g, const pq_dictionary *d, pq_room *room, int 
             }
             stop = d->characters + pq_offset(d->offsets, width, d->size);
         } else {
+            int apart = g->encoding == PQ_DELTA_LENGTHS;
+            if (apart && pq_differences(&g->delta, room->numbers, room->codes, m)) return PQ_DAMAGED;
             for (int64_t j = 0; j < m; j++) {
-                if (g->end - g->p < 4) return PQ_DAMAGED;
-                lengths[j] = pq_load32(g->p);
-                room->starts[j] = g->p + 4;
+                if (!apart && g->end - g->p < 4) return PQ_DAMAGED;
+                lengths[j] = apart ? (uint32_t)room->numbers[j] : pq_load32(g->p);
+                room->starts[j] = apart ? g->p : g->p + 4;
                 if ((int64_t)lengths[j] > g->end - room->starts[j]) return PQ_DAMAGED;
                 g->p = room->starts[j] + lengths[j];
                 total += lengths[j];

@@ -153,7 +153,7 @@ class _ByArrow:
         self, path: Path, metadata: pq.FileMetaData, name: str, as_dictionary: bool, batch_rows: int
     ) -> None:
         self._path, self.metadata, self._name, self._batch_rows = path, metadata, name, batch_rows
-        self._read_dictionary = [name] if as_dictionary else None
+        self._as_dictionary = as_dictionary
         self._file: pq.ParquetFile | None = None
         self._parts: Iterator[pa.RecordBatch] = iter(())
         self._rest: pa.Array | None = None
@@ -161,7 +161,7 @@ class _ByArrow:
     def begin(self, group: int, skip: int = 0) -> None:
         """Go to a row group, past so many of its rows."""
         self.close()
-        self._file = pq.ParquetFile(self._path, metadata=self.metadata, read_dictionary=self._read_dictionary)
+        self._file = pq.ParquetFile(self._path, metadata=self.metadata)
         self._parts = self._file.iter_batches(
             self._batch_rows, row_groups=[group], columns=[self._name], use_threads=False
         )
@@ -180,7 +180,9 @@ class _ByArrow:
             found.append(self._rest[:rows])
             self._rest = self._rest[rows:]
             rows -= len(found[-1])
-        return found[0] if len(found) == 1 else pa.concat_arrays(found)
+        whole = found[0] if len(found) == 1 else pa.concat_arrays(found)
+        # pyarrow would make dictionaries itself, but not of every encoding.
+        return whole.dictionary_encode() if self._as_dictionary else whole
 
     def close(self) -> None:
         self._parts, self._rest = iter(()), None
