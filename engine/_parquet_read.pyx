@@ -11,6 +11,7 @@ from libc.stdint cimport INT32_MAX, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove, memset
 
+import numpy as np
 import pyarrow as pa
 
 cdef extern from "parquet.h" nogil:
@@ -46,6 +47,8 @@ cdef extern from "parquet.h" nogil:
         int64_t used
         int64_t room
 
+    enum: PQ_CHUNK
+    int pq_read_footer(const uint8_t *start, int64_t size, int64_t groups, int64_t columns, int64_t *out)
     int pq_read_header(const uint8_t *start, int64_t size, pq_header *h)
     int64_t pq_zstd_size(const uint8_t *p, int64_t n)
     int64_t pq_snappy_size(const uint8_t *p, int64_t n)
@@ -77,18 +80,17 @@ cdef enum:
 cdef enum:
     PLAIN, SNAPPY, GZIP, ZSTD, LZ4
 
-# By the file's name for it: ours, and pyarrow's. Brotli is left out, because it cannot be seen whether a page of it
-# unpacks to as much as it should.
-_CODECS = {"UNCOMPRESSED": (PLAIN, None), "SNAPPY": (SNAPPY, "snappy"), "GZIP": (GZIP, "gzip"), "ZSTD": (ZSTD, "zstd"),
-           "LZ4": (LZ4, "lz4_raw")}
-# What a physical type holds: bytes a value (none for bits and texts), and the Arrow types that are read from it.
+# By their numbers in the format: ours, and pyarrow's names. Brotli is left out, because it cannot be seen whether a page
+# of it unpacks to as much as it should.
+_CODECS = {0: (PLAIN, None), 1: (SNAPPY, "snappy"), 2: (GZIP, "gzip"), 6: (ZSTD, "zstd"), 7: (LZ4, "lz4_raw")}
+# What a physical type holds: its number, bytes a value (none for bits and texts), the Arrow types that are read from it.
 _PHYSICAL = {
-    "BOOLEAN": (0, {pa.bool_()}),
-    "INT32": (4, {pa.int8(), pa.int16(), pa.int32(), pa.uint8(), pa.uint16(), pa.uint32(), pa.date32()}),
-    "INT64": (8, {pa.int64(), pa.uint64()}),
-    "FLOAT": (4, {pa.float32()}),
-    "DOUBLE": (8, {pa.float64()}),
-    "BYTE_ARRAY": (0, {pa.string(), pa.large_string()}),
+    "BOOLEAN": (0, 0, {pa.bool_()}),
+    "INT32": (1, 4, {pa.int8(), pa.int16(), pa.int32(), pa.uint8(), pa.uint16(), pa.uint32(), pa.date32()}),
+    "INT64": (2, 8, {pa.int64(), pa.uint64()}),
+    "FLOAT": (4, 4, {pa.float32()}),
+    "DOUBLE": (5, 8, {pa.float64()}),
+    "BYTE_ARRAY": (6, 0, {pa.string(), pa.large_string()}),
 }
 
 
@@ -104,12 +106,21 @@ def reads(object type, str physical) -> bool:
         return physical == "BYTE_ARRAY" and type.value_type == pa.string()
     if pa.types.is_timestamp(type):
         return physical == "INT64"
-    return type in _PHYSICAL[physical][1]
+    return type in _PHYSICAL[physical][2]
 
 
-def reads_codec(str codec) -> bool:
-    """Whether pages packed by a codec (as pyarrow spells it) can be unpacked."""
-    return codec in _CODECS and (codec == "UNCOMPRESSED" or pa.Codec.is_available(_CODECS[codec][1]))
+def chunks(const uint8_t[::1] footer, int64_t groups, int64_t columns):
+    """Where a file's column chunks are: an int64 array of shape (row groups, columns, 6).
+
+    The six are the physical type and the codec by their numbers in the format, the values, the bytes, the first byte,
+    and whether the data are elsewhere or encrypted; -1 for what is not said. Raises `Fault` if the footer is damaged
+    or has not so many. (pyarrow ends the process on some footers when it is asked for this.)
+    """
+    found = np.empty((groups, columns, PQ_CHUNK), np.int64)
+    cdef int64_t[:, :, ::1] out = found
+    cdef int64_t *start = &out[0, 0, 0] if found.size else NULL
+    _check(pq_read_footer(&footer[0] if len(footer) else NULL, len(footer), groups, columns, start))
+    return found
 
 
 cdef int _check(int64_t status) except -1:
@@ -158,7 +169,7 @@ cdef class Column:
 
     cdef object _read_into, _type, _value_type, _codec, _labels
     cdef int _kind, _width, _physical_bytes, _offset_width
-    cdef int _packing
+    cdef int _packing, _physical
     cdef bint _optional, _begun
     cdef pq_page _page
     cdef pq_room *_room
@@ -187,7 +198,7 @@ cdef class Column:
             raise ValueError(f"{type} is not read from {physical}")
         self._read_into, self._type, self._value_type = read_into, type, type
         self._optional = optional
-        self._physical_bytes = _PHYSICAL[physical][0]
+        self._physical, self._physical_bytes, _ = _PHYSICAL[physical]
         if physical == "BOOLEAN":
             self._kind = BITS
         elif physical != "BYTE_ARRAY":
@@ -204,16 +215,18 @@ cdef class Column:
         free(self._room)
         free(self._text.characters)
 
-    def open(self, int64_t offset, int64_t size, int64_t rows, str codec) -> None:
-        """Go to a column chunk: where it is in the file, its bytes and rows, and how its pages are packed.
+    def open(self, int64_t rows, chunk) -> None:
+        """Go to a column chunk of so many rows, one of `chunks`.
 
-        Whatever was left of the chunk before is forgotten. Raises `Fault` for an unknown codec.
+        Whatever was left of the chunk before is forgotten. Raises `Fault` if it is not one that is read here.
         """
-        if offset < 0 or size < 0 or rows < 0:
+        cdef int64_t physical, codec, values, size, start, elsewhere
+        physical, codec, values, size, start, elsewhere = chunk
+        if elsewhere or physical != self._physical or values != rows or codec not in _CODECS:
+            raise Fault("a column chunk is of a kind that is not read here")
+        if start < 0 or size < 0 or rows < 0:
             raise Fault("a column chunk is damaged")
-        if not reads_codec(codec):
-            raise Fault(f"the codec {codec} is not read here")
-        self._next, self._left, self._rows = offset, size, rows
+        self._next, self._left, self._rows = start, size, rows
         self._packing, name = _CODECS[codec]
         self._codec = None if name is None else pa.Codec(name)
         self._at = self._end = 0

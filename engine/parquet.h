@@ -16,7 +16,7 @@ enum { /* encodings, as the format numbers them */
     PQ_PLAIN = 0, PQ_PLAIN_CODES = 2, PQ_RUNS = 3, PQ_DELTA = 5, PQ_DELTA_LENGTHS = 6, PQ_CODES = 8, PQ_SPLIT = 9
 };
 enum { PQ_DATA = 0, PQ_DICTIONARY = 2, PQ_DATA2 = 3 };
-enum { PQ_PAD = 64, PQ_BLOCK = 4096, PQ_FIELDS = 9, PQ_DEEPEST = 16 };
+enum { PQ_PAD = 64, PQ_BLOCK = 4096, PQ_FIELDS = 12, PQ_DEEPEST = 16 };
 
 static inline uint64_t pq_load64(const uint8_t *p) {
     uint64_t x;
@@ -61,9 +61,30 @@ static int pq_pass_over(pq_bytes *b, uint64_t bytes) {
     return 1;
 }
 
-/* Whole numbers and truth values of a struct, by field number; a struct within it goes to `inner`, all else is passed
-over. A field that is absent keeps what it was. */
 static int pq_struct(pq_bytes *b, int64_t *fields, int64_t (*inner)[PQ_FIELDS], int depth);
+
+/* The head of a struct's next field; type 0 ends the struct. */
+static int pq_field(pq_bytes *b, int64_t *id, int *type) {
+    uint64_t x;
+    int status;
+    if (b->p == b->end) return 0;
+    uint8_t head = *b->p++;
+    *type = head & 15;
+    if (head >> 4) {
+        *id += head >> 4;
+    } else if (head) {
+        if ((status = pq_varint(b, &x)) != 1) return status;
+        *id = pq_unzigzag(x);
+    }
+    return *id < -32768 || *id > 32767 ? PQ_DAMAGED : 1;
+}
+
+static int pq_list(pq_bytes *b, int *kind, uint64_t *n) {
+    if (b->p == b->end) return 0;
+    *kind = *b->p & 15;
+    *n = *b->p++ >> 4;
+    return *n == 15 ? pq_varint(b, n) : 1;
+}
 
 static int pq_skip(pq_bytes *b, int type, int depth, int in_list) {
     uint64_t n = 0, pairs = 1;
@@ -76,10 +97,7 @@ static int pq_skip(pq_bytes *b, int type, int depth, int in_list) {
     case 7: return pq_pass_over(b, 8);
     case 8: return (status = pq_varint(b, &n)) == 1 ? pq_pass_over(b, n) : status;
     case 9: case 10:
-        if (b->p == b->end) return 0;
-        kind = *b->p & 15;
-        n = *b->p++ >> 4;
-        if (n == 15 && (status = pq_varint(b, &n)) != 1) return status;
+        if ((status = pq_list(b, &kind, &n)) != 1) return status;
         break;
     case 11:
         if ((status = pq_varint(b, &n)) != 1) return status;
@@ -98,33 +116,67 @@ static int pq_skip(pq_bytes *b, int type, int depth, int in_list) {
     return 1;
 }
 
+/* Whole numbers and truth values of a struct, by field number; a struct within it goes to `inner`, anything else is
+noted as 1 and passed over. A field that is absent keeps what it was. */
 static int pq_struct(pq_bytes *b, int64_t *fields, int64_t (*inner)[PQ_FIELDS], int depth) {
-    int64_t id = 0;
+    int64_t id = 0, unused;
     uint64_t x;
-    int status;
+    int status, type;
     if (depth > PQ_DEEPEST) return PQ_DAMAGED;
     for (;;) {
-        if (b->p == b->end) return 0;
-        uint8_t head = *b->p++;
-        int type = head & 15;
-        if (head == 0) return 1;
-        if (head >> 4) {
-            id += head >> 4;
-        } else {
-            if ((status = pq_varint(b, &x)) != 1) return status;
-            id = pq_unzigzag(x);
-        }
-        if (id < -32768 || id > 32767) return PQ_DAMAGED;
+        if ((status = pq_field(b, &id, &type)) != 1) return status;
+        if (type == 0) return 1;
         int ours = fields != NULL && id > 0 && id < PQ_FIELDS;
-        if (ours && (type == 1 || type == 2)) {
-            fields[id] = type == 1;
-        } else if (ours && type >= 4 && type <= 6) {
+        int64_t *field = ours ? fields + id : &unused;
+        *field = type != 2; /* 1 and 2 are true and false */
+        if (ours && type >= 4 && type <= 6) {
             if ((status = pq_varint(b, &x)) != 1) return status;
-            fields[id] = pq_unzigzag(x);
+            *field = pq_unzigzag(x);
         } else if (ours && type == 12 && inner != NULL) {
             if ((status = pq_struct(b, inner[id], NULL, depth + 1)) != 1) return status;
         } else if ((status = pq_skip(b, type, depth, 0)) != 1) {
             return status;
+        }
+    }
+}
+
+/* Of each column of each row group: physical type, codec, values, bytes, start in the file, and whether its data are
+elsewhere or encrypted. Gives PQ_OK only if the footer has that many of each. */
+enum { PQ_CHUNK = 6 };
+
+static int pq_read_footer(const uint8_t *start, int64_t size, int64_t groups, int64_t columns, int64_t *out) {
+    pq_bytes b = {start, start + size};
+    int64_t id = 0, filled = 0, most = groups * columns;
+    int type, kind;
+    uint64_t n, m;
+    for (;;) {
+        if (pq_field(&b, &id, &type) != 1) return PQ_DAMAGED;
+        if (type == 0) return filled == most ? PQ_OK : PQ_DAMAGED;
+        if (id != 4 || type != 9) {
+            if (pq_skip(&b, type, 0, 0) != 1) return PQ_DAMAGED;
+            continue;
+        }
+        if (pq_list(&b, &kind, &n) != 1 || n != (uint64_t)groups || (n && kind != 12)) return PQ_DAMAGED;
+        for (; n > 0; n--) {
+            for (int64_t inside = 0;;) {
+                if (pq_field(&b, &inside, &type) != 1) return PQ_DAMAGED;
+                if (type == 0) break;
+                if (inside != 1 || type != 9) {
+                    if (pq_skip(&b, type, 1, 0) != 1) return PQ_DAMAGED;
+                    continue;
+                }
+                if (pq_list(&b, &kind, &m) != 1 || m != (uint64_t)columns || (m && kind != 12)) return PQ_DAMAGED;
+                if (filled + columns > most) return PQ_DAMAGED;
+                for (; m > 0; m--, filled++, out += PQ_CHUNK) {
+                    int64_t top[PQ_FIELDS], inner[PQ_FIELDS][PQ_FIELDS], *own = inner[3];
+                    memset(top, 255, sizeof top); /* -1: absent */
+                    memset(inner, 255, sizeof inner);
+                    if (pq_struct(&b, top, inner, 2) != 1) return PQ_DAMAGED;
+                    out[0] = own[1], out[1] = own[4], out[2] = own[5], out[3] = own[7];
+                    out[4] = own[11] > 0 && own[11] < own[9] ? own[11] : own[9];
+                    out[5] = top[1] >= 0 || top[8] >= 0 || top[9] >= 0;
+                }
+            }
         }
     }
 }

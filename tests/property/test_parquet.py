@@ -73,9 +73,9 @@ def left(monkeypatch: pytest.MonkeyPatch) -> Iterator[Left]:
     left = Left()
     begin = parquetsource._ByArrow.begin
 
-    def noticed(self: Any, group: int, skip: int = 0) -> None:
+    def noticed(self: Any, group: int, rows: int, *, skip: int = 0) -> None:
         left.names.append(self._name)
-        begin(self, group, skip)
+        begin(self, group, rows, skip=skip)
 
     monkeypatch.setattr(parquetsource._ByArrow, "begin", noticed)
     yield left
@@ -158,7 +158,7 @@ def test_files_of_pyarrow(
         compare(path, data, batch_rows=batch_rows, threads=threads)
 
 
-def _never(self: Any, group: int, skip: int = 0) -> None:
+def _never(self: Any, group: int, rows: int, *, skip: int = 0) -> None:
     raise AssertionError(f"{self._name} was left to pyarrow")
 
 

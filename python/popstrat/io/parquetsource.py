@@ -17,10 +17,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from popstrat.engine._parquet_read import Column, Fault, reads
+from popstrat.engine._parquet_read import Column, Fault, chunks, reads
 from popstrat.io.sources import BATCH_ROWS, FileSource, Kinds, reading
 
 T = TypeVar("T")
@@ -43,6 +45,7 @@ class ParquetSource(FileSource):
         with reading(self.name, "Parquet"), pq.ParquetFile(path) as file:
             schema, self._metadata = file.schema_arrow, file.metadata
             self._leaves = _flat_columns(file.schema)
+            self._chunks = _chunks(path, self._metadata)
         self.rows = self._metadata.num_rows
         self._as_dictionary = {f.name for f in schema if _is_text(f.type) and kinds(f.name) in ("string", "category")}
         fields = [
@@ -58,9 +61,9 @@ class ParquetSource(FileSource):
             readers = [stack.enter_context(self._reader(name, file, batch_rows)) for name in columns]
             each = stack.enter_context(_Workers(min(self._threads, len(readers))))
             for group in range(self._metadata.num_row_groups):
-                for reader in readers:
-                    reader.begin(group)
                 left = self._metadata.row_group(group).num_rows
+                for reader in readers:
+                    reader.begin(group, left)
                 while left > 0:
                     rows = min(left, batch_rows)
                     arrays = each(lambda reader, rows=rows: reader.read(rows), readers)
@@ -71,9 +74,10 @@ class ParquetSource(FileSource):
     def _reader(self, name: str, file: _File, batch_rows: int) -> _ByArrow | _ByEngine:
         arrow = _ByArrow(self.path, self._metadata, name, name in self._as_dictionary, batch_rows)
         leaf, kind = self._leaves.get(name), self.schema.field(name).type
-        if leaf is None or not reads(kind, leaf.physical) or not leaf.counts_in_units_of(kind):
+        if self._chunks is None or leaf is None or not reads(kind, leaf.physical) or not leaf.counts_in_units_of(kind):
             return arrow
-        return _ByEngine(Column(file.read_into, kind, leaf.physical, leaf.optional), leaf.index, self.bytes, arrow)
+        column = Column(file.read_into, kind, leaf.physical, leaf.optional)
+        return _ByEngine(column, self._chunks[:, leaf.index].tolist(), arrow)
 
 
 class _Leaf:
@@ -100,44 +104,50 @@ def _flat_columns(schema: pq.ParquetSchema) -> dict[str, _Leaf]:
     }
 
 
+def _chunks(path: Path, metadata: pq.FileMetaData) -> NDArray[np.int64] | None:
+    """What the footer says of the column chunks, or None if it is left to pyarrow."""
+    with path.open("rb") as file:
+        file.seek(-8, os.SEEK_END)
+        size = int.from_bytes(file.read(4), "little")
+        file.seek(-8 - size, os.SEEK_END)
+        footer = file.read(size)
+    try:
+        return chunks(footer, metadata.num_row_groups, metadata.num_columns)
+    except Fault:
+        return None
+
+
 class _ByEngine:
     """A column read by the engine, a row group at a time, as far as it can."""
 
-    def __init__(self, column: Column, index: int, file_bytes: int, arrow: _ByArrow) -> None:
-        self._column, self._index, self._file_bytes, self._arrow = column, index, file_bytes, arrow
-        self._group = self._done = 0
-        self.left_to_arrow = False
+    def __init__(self, column: Column, chunks: Sequence[Sequence[int]], arrow: _ByArrow) -> None:
+        self._column, self._chunks, self._arrow = column, chunks, arrow
+        self._group = self._rows = self._done = 0
+        self._left_to_arrow = False
 
-    def begin(self, group: int) -> None:
-        """Go to a row group."""
+    def begin(self, group: int, rows: int) -> None:
+        """Go to a row group of so many rows."""
         self._arrow.close()
-        self._group, self._done, self.left_to_arrow = group, 0, False
-        rows = self._arrow.metadata.row_group(group)
-        chunk = rows.column(self._index)
-        start, size = chunk.data_page_offset, chunk.total_compressed_size
-        if chunk.has_dictionary_page and 0 < chunk.dictionary_page_offset < start:
-            start = chunk.dictionary_page_offset
+        self._group, self._rows, self._done, self._left_to_arrow = group, rows, 0, False
         try:
-            if chunk.file_path or chunk.num_values != rows.num_rows or start + size > self._file_bytes:
-                raise Fault("a column chunk is not where it should be")
-            self._column.open(start, size, rows.num_rows, chunk.compression)
+            self._column.open(rows, self._chunks[group])
         except Fault:
             self._leave_to_arrow()
 
     def read(self, rows: int) -> pa.Array:
         """The next rows of the row group."""
-        if not self.left_to_arrow:
+        if not self._left_to_arrow:
             try:
                 array = self._column.read(rows)
                 self._done += rows
                 return array
-            except (Fault, pa.ArrowInvalid, OSError):
+            except (Fault, pa.ArrowInvalid, OSError):  # of Arrow: the codec's
                 self._leave_to_arrow()
         return self._arrow.read(rows)
 
     def _leave_to_arrow(self) -> None:
-        self.left_to_arrow = True
-        self._arrow.begin(self._group, self._done)
+        self._left_to_arrow = True
+        self._arrow.begin(self._group, self._rows, skip=self._done)
 
     def __enter__(self) -> Self:
         return self
@@ -152,16 +162,16 @@ class _ByArrow:
     def __init__(
         self, path: Path, metadata: pq.FileMetaData, name: str, as_dictionary: bool, batch_rows: int
     ) -> None:
-        self._path, self.metadata, self._name, self._batch_rows = path, metadata, name, batch_rows
+        self._path, self._metadata, self._name, self._batch_rows = path, metadata, name, batch_rows
         self._as_dictionary = as_dictionary
         self._file: pq.ParquetFile | None = None
         self._parts: Iterator[pa.RecordBatch] = iter(())
         self._rest: pa.Array | None = None
 
-    def begin(self, group: int, skip: int = 0) -> None:
-        """Go to a row group, past so many of its rows."""
+    def begin(self, group: int, rows: int, *, skip: int = 0) -> None:
+        """Go to a row group of so many rows, past some of them."""
         self.close()
-        self._file = pq.ParquetFile(self._path, metadata=self.metadata)
+        self._file = pq.ParquetFile(self._path, metadata=self._metadata)
         self._parts = self._file.iter_batches(
             self._batch_rows, row_groups=[group], columns=[self._name], use_threads=False
         )
