@@ -3,7 +3,7 @@
 
 `Column` reads one column, a column chunk after another. It holds a window of the chunk's bytes and the pages it has
 unpacked, never the whole chunk, and does its work without the GIL. What it does not read, and what is damaged, is a
-`Fault`; every length and offset in the file is checked before it is used.
+`ChunkError`; every length and offset in the file is checked before it is used.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -94,7 +94,7 @@ _PHYSICAL = {
 }
 
 
-class Fault(ValueError):
+class ChunkError(ValueError):
     """A column chunk is damaged, or is written in a way that is not read here."""
 
 
@@ -113,7 +113,7 @@ def chunks(const uint8_t[::1] footer, int64_t groups, int64_t columns):
     """Where a file's column chunks are: an int64 array of shape (row groups, columns, 6).
 
     The six are the physical type and the codec by their numbers in the format, the values, the bytes, the first byte,
-    and whether the data are elsewhere or encrypted; -1 for what is not said. Raises `Fault` if the footer is damaged
+    and whether the data are elsewhere or encrypted; -1 for what is not said. Raises `ChunkError` if the footer is damaged
     or has not so many. (pyarrow ends the process on some footers when it is asked for this.)
     """
     found = np.empty((groups, columns, PQ_CHUNK), np.int64)
@@ -127,7 +127,7 @@ cdef int _check(int64_t status) except -1:
     if status == PQ_MEMORY:
         raise MemoryError
     if status < 0:
-        raise Fault("a page is damaged" if status == PQ_DAMAGED else "a page is of a kind that is not read here")
+        raise ChunkError("a page is damaged" if status == PQ_DAMAGED else "a page is of a kind that is not read here")
     return 0
 
 
@@ -218,14 +218,14 @@ cdef class Column:
     def open(self, int64_t rows, chunk) -> None:
         """Go to a column chunk of so many rows, one of `chunks`.
 
-        Whatever was left of the chunk before is forgotten. Raises `Fault` if it is not one that is read here.
+        Whatever was left of the chunk before is forgotten. Raises `ChunkError` if it is not one that is read here.
         """
         cdef int64_t physical, codec, values, size, start, elsewhere
         physical, codec, values, size, start, elsewhere = chunk
         if elsewhere or physical != self._physical or values != rows or codec not in _CODECS:
-            raise Fault("a column chunk is of a kind that is not read here")
+            raise ChunkError("a column chunk is of a kind that is not read here")
         if start < 0 or size < 0 or rows < 0:
-            raise Fault("a column chunk is damaged")
+            raise ChunkError("a column chunk is damaged")
         self._next, self._left, self._rows = start, size, rows
         self._packing, name = _CODECS[codec]
         self._codec = None if name is None else pa.Codec(name)
@@ -239,7 +239,7 @@ cdef class Column:
     def read(self, int64_t rows):
         """The next rows as one array; there must be so many left.
 
-        Values under nulls are zero, an array without nulls has no bitmap. Raises `Fault`; the chunk must then be
+        Values under nulls are zero, an array without nulls has no bitmap. Raises `ChunkError`; the chunk must then be
         opened anew.
         """
         cdef int64_t done = 0
@@ -322,7 +322,7 @@ cdef class Column:
         """Make sure that the page has rows to read."""
         while self._page.rows == 0:
             if self._rows == 0:
-                raise Fault("a column chunk has fewer rows than its file says")
+                raise ChunkError("a column chunk has fewer rows than its file says")
             if self._current == self._pages:
                 self._unpack_pages()
             self._open_page(self._current)
@@ -338,25 +338,25 @@ cdef class Column:
         cdef int64_t size = 0
         cdef uint32_t length
         if h.values > self._rows:
-            raise Fault("a column chunk has more rows than its file says")
+            raise ChunkError("a column chunk has more rows than its file says")
         if h.type == PQ_DATA2:
             levels, size = self._levels, h.level_bytes
             if h.repetition_bytes or (size and not self._optional):
-                raise Fault("a page has levels of nesting")
+                raise ChunkError("a page has levels of nesting")
         elif self._optional:
             if h.level_encoding != PQ_RUNS:
-                raise Fault("a page's levels are of a kind that is not read here")
+                raise ChunkError("a page's levels are of a kind that is not read here")
             if end - p < _LENGTH:
-                raise Fault("a page is damaged")
+                raise ChunkError("a page is damaged")
             memcpy(&length, p, _LENGTH)
             if length > end - p - _LENGTH:
-                raise Fault("a page is damaged")
+                raise ChunkError("a page is damaged")
             levels, size = p + _LENGTH, length
             p += _LENGTH + length
         pq_open_runs(&self._page.levels, levels, levels + size, 1)
         self._page.optional = self._optional
         if h.encoding in (PQ_PLAIN_CODES, PQ_CODES) and self._dictionary.size < 0:
-            raise Fault("a dictionary is missing")
+            raise ChunkError("a dictionary is missing")
         _check(pq_open_values(&self._page, self._room, <int>min(h.encoding, INT32_MAX), self._physical_bytes,
                               self._kind == BITS, p, end))
         self._page.rows = h.values
@@ -416,12 +416,12 @@ cdef class Column:
         cdef const uint8_t *p = self._window.start + first
         if self._packing == PLAIN or not compressed or unpacked == 0:
             if packed < unpacked:
-                raise Fault("a page is damaged")
+                raise ChunkError("a page is damaged")
             return <uint8_t *>p
         if (self._packing == SNAPPY and pq_snappy_size(p, packed) != unpacked
                 or self._packing == GZIP and pq_gzip_size(p, packed) != unpacked
                 or self._packing == LZ4 and pq_lz4_size(p, packed) != unpacked):
-            raise Fault("a page is damaged")
+            raise ChunkError("a page is damaged")
         self._unpacked = self._codec.decompress(self._window.buffer.slice(first, packed), unpacked)
         return _Bytes.of(self._unpacked, False).start
 
@@ -432,9 +432,9 @@ cdef class Column:
         cdef int64_t nulls = 0, n = h.values
         cdef uint8_t *start
         if self._kind == BITS or self._begun or self._dictionary.size >= 0 or h.encoding not in (PQ_PLAIN, PQ_PLAIN_CODES):
-            raise Fault("a dictionary is not one that is read here")
+            raise ChunkError("a dictionary is not one that is read here")
         if n * (self._physical_bytes or _LENGTH) > h.unpacked:
-            raise Fault("a dictionary is damaged")
+            raise ChunkError("a dictionary is damaged")
         start = self._unpack(self._at + h.size, h.packed, h.unpacked, True)
         memset(&page, 0, sizeof(page))
         page.rows = n
@@ -447,7 +447,7 @@ cdef class Column:
             self._dictionary.values = values.start
         else:
             if self._kind == LABELS and not self._codes_fit(n):
-                raise Fault("a dictionary has more values than its index type")
+                raise ChunkError("a dictionary has more values than its index type")
             values = _Bytes.new((n + 1) * self._offset_width)
             memset(values.start, 0, self._offset_width)
             self._text.used = 0
@@ -483,11 +483,11 @@ cdef class Column:
                 return False
             _check(status)
             if self._left == 0 or needed > _MOST_HEADER:
-                raise Fault("a column chunk is cut short")
+                raise ChunkError("a column chunk is cut short")
             needed = max(2 * needed, self._end - self._at + 1)
         if not self._have(h.size + h.packed, may_move):
             if may_move:
-                raise Fault("a column chunk is cut short")
+                raise ChunkError("a column chunk is cut short")
             return False
         return True
 
@@ -510,7 +510,7 @@ cdef class Column:
             memmove(self._window.start, self._window.start + self._at, have)
         size = min(room - have, self._left)
         self._at, self._end = 0, have
-        self._read_into(memoryview(self._window.buffer)[have:have + size], self._next)
+        self._read_into(memoryview(self._window.buffer).cast("B")[have:have + size], self._next)
         self._end += size
         self._next += size
         self._left -= size

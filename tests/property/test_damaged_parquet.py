@@ -39,9 +39,8 @@ def sound_files(rng: random.Random) -> list[tuple[bytes, int]]:
         "long": pa.array(words, pa.large_string()),
     }
     data = pa.table(columns)
-    delta = {"small": "DELTA_BINARY_PACKED", "large": "DELTA_BINARY_PACKED", "share": "BYTE_STREAM_SPLIT"} | {
-        n: "DELTA_LENGTH_BYTE_ARRAY" for n in ("text", "long")
-    }
+    delta = {"small": "DELTA_BINARY_PACKED", "large": "DELTA_BINARY_PACKED", "share": "BYTE_STREAM_SPLIT"}
+    delta |= {"text": "DELTA_LENGTH_BYTE_ARRAY", "long": "DELTA_LENGTH_BYTE_ARRAY"}
     kinds: list[dict[str, Any]] = [
         {"use_dictionary": False},
         {"use_dictionary": True},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from popstrat.errors import InputError
 from popstrat.io import open_source, parquetsource
 
 TYPES = [
@@ -69,16 +67,16 @@ class Left:
 
 
 @pytest.fixture
-def left(monkeypatch: pytest.MonkeyPatch) -> Iterator[Left]:
+def left(monkeypatch: pytest.MonkeyPatch) -> Left:
     left = Left()
     begin = parquetsource._ByArrow.begin
 
-    def noticed(self: Any, group: int, rows: int, *, skip: int = 0) -> None:
+    def noticed(self: Any, group: int, *, skip: int = 0) -> None:
         left.names.append(self._name)
-        begin(self, group, rows, skip=skip)
+        begin(self, group, skip=skip)
 
     monkeypatch.setattr(parquetsource._ByArrow, "begin", noticed)
-    yield left
+    return left
 
 
 def compare(path: Path, expected: pa.Table, *, batch_rows: int = 1 << 17, threads: int = 1) -> pa.Table:
@@ -141,7 +139,8 @@ def _rare(kind: pa.DataType) -> str | None:
         return None
     if pa.types.is_floating(kind):
         return "BYTE_STREAM_SPLIT"
-    return "DELTA_BINARY_PACKED" if pa.types.is_integer(kind) or pa.types.is_temporal(kind) else "DELTA_LENGTH_BYTE_ARRAY"
+    whole = pa.types.is_integer(kind) or pa.types.is_temporal(kind)
+    return "DELTA_BINARY_PACKED" if whole else "DELTA_LENGTH_BYTE_ARRAY"
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
@@ -158,7 +157,7 @@ def test_files_of_pyarrow(
         compare(path, data, batch_rows=batch_rows, threads=threads)
 
 
-def _never(self: Any, group: int, rows: int, *, skip: int = 0) -> None:
+def _never(self: Any, group: int, *, skip: int = 0) -> None:
     raise AssertionError(f"{self._name} was left to pyarrow")
 
 

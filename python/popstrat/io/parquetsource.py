@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from operator import methodcaller
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -22,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from popstrat.engine._parquet_read import Column, Fault, chunks, reads
+from popstrat.engine._parquet_read import ChunkError, Column, chunks, reads
 from popstrat.io.sources import BATCH_ROWS, FileSource, Kinds, reading
 
 T = TypeVar("T")
@@ -45,6 +47,7 @@ class ParquetSource(FileSource):
         with reading(self.name, "Parquet"), pq.ParquetFile(path) as file:
             schema, self._metadata = file.schema_arrow, file.metadata
             self._leaves = _flat_columns(file.schema)
+            self._row_groups = [self._metadata.row_group(i).num_rows for i in range(self._metadata.num_row_groups)]
             self._chunks = _chunks(path, self._metadata)
         self.rows = self._metadata.num_rows
         self._as_dictionary = {f.name for f in schema if _is_text(f.type) and kinds(f.name) in ("string", "category")}
@@ -60,24 +63,21 @@ class ParquetSource(FileSource):
             file = stack.enter_context(_File(self.path))
             readers = [stack.enter_context(self._reader(name, file, batch_rows)) for name in columns]
             each = stack.enter_context(_Workers(min(self._threads, len(readers))))
-            for group in range(self._metadata.num_row_groups):
-                left = self._metadata.row_group(group).num_rows
+            for group, rows in enumerate(self._row_groups):
                 for reader in readers:
-                    reader.begin(group, left)
-                while left > 0:
-                    rows = min(left, batch_rows)
-                    arrays = each(lambda reader, rows=rows: reader.read(rows), readers)
+                    reader.begin(group)
+                for start in range(0, rows, batch_rows):
+                    arrays = each(methodcaller("read", min(batch_rows, rows - start)), readers)
                     fields = [self.schema.field(n).with_type(a.type) for n, a in zip(columns, arrays, strict=True)]
                     yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
-                    left -= rows
 
-    def _reader(self, name: str, file: _File, batch_rows: int) -> _ByArrow | _ByEngine:
+    def _reader(self, name: str, file: _File, batch_rows: int) -> _Reader:
         arrow = _ByArrow(self.path, self._metadata, name, name in self._as_dictionary, batch_rows)
         leaf, kind = self._leaves.get(name), self.schema.field(name).type
         if self._chunks is None or leaf is None or not reads(kind, leaf.physical) or not leaf.counts_in_units_of(kind):
             return arrow
         column = Column(file.read_into, kind, leaf.physical, leaf.optional)
-        return _ByEngine(column, self._chunks[:, leaf.index].tolist(), arrow)
+        return _ByEngine(column, self._row_groups, self._chunks[:, leaf.index].tolist(), arrow)
 
 
 class _Leaf:
@@ -113,63 +113,78 @@ def _chunks(path: Path, metadata: pq.FileMetaData) -> NDArray[np.int64] | None:
         footer = file.read(size)
     try:
         return chunks(footer, metadata.num_row_groups, metadata.num_columns)
-    except Fault:
+    except ChunkError:
         return None
 
 
-class _ByEngine:
-    """A column read by the engine, a row group at a time, as far as it can."""
+class _Reader(ABC):
+    """A column, read a row group at a time."""
 
-    def __init__(self, column: Column, chunks: Sequence[Sequence[int]], arrow: _ByArrow) -> None:
-        self._column, self._chunks, self._arrow = column, chunks, arrow
-        self._group = self._rows = self._done = 0
-        self._left_to_arrow = False
+    @abstractmethod
+    def begin(self, group: int) -> None:
+        """Go to a row group."""
 
-    def begin(self, group: int, rows: int) -> None:
-        """Go to a row group of so many rows."""
-        self._arrow.close()
-        self._group, self._rows, self._done, self._left_to_arrow = group, rows, 0, False
-        try:
-            self._column.open(rows, self._chunks[group])
-        except Fault:
-            self._leave_to_arrow()
-
+    @abstractmethod
     def read(self, rows: int) -> pa.Array:
         """The next rows of the row group."""
-        if not self._left_to_arrow:
-            try:
-                array = self._column.read(rows)
-                self._done += rows
-                return array
-            except (Fault, pa.ArrowInvalid, OSError):  # of Arrow: the codec's
-                self._leave_to_arrow()
-        return self._arrow.read(rows)
 
-    def _leave_to_arrow(self) -> None:
-        self._left_to_arrow = True
-        self._arrow.begin(self._group, self._rows, skip=self._done)
+    @abstractmethod
+    def close(self) -> None: ...
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class _ByEngine(_Reader):
+    """A column read by the engine, as far as it can."""
+
+    def __init__(
+        self, column: Column, row_groups: Sequence[int], chunks: Sequence[Sequence[int]], arrow: _ByArrow
+    ) -> None:
+        self._column, self._row_groups, self._chunks, self._arrow = column, row_groups, chunks, arrow
+        self._group = self._done = 0
+        self._left_to_arrow = False
+
+    def begin(self, group: int) -> None:
+        self.close()
+        self._group, self._done, self._left_to_arrow = group, 0, False
+        try:
+            self._column.open(self._row_groups[group], self._chunks[group])
+        except ChunkError:
+            self._leave_to_arrow()
+
+    def read(self, rows: int) -> pa.Array:
+        if not self._left_to_arrow:
+            try:
+                array = self._column.read(rows)
+                self._done += rows
+                return array
+            except (ChunkError, pa.ArrowInvalid, OSError):  # of Arrow: the codec's
+                self._leave_to_arrow()
+        return self._arrow.read(rows)
+
+    def _leave_to_arrow(self) -> None:
+        self._left_to_arrow = True
+        self._arrow.begin(self._group, skip=self._done)
+
+    def close(self) -> None:
         self._arrow.close()
 
 
-class _ByArrow:
-    """A column read by pyarrow, a row group at a time."""
+class _ByArrow(_Reader):
+    """A column read by pyarrow."""
 
-    def __init__(
-        self, path: Path, metadata: pq.FileMetaData, name: str, as_dictionary: bool, batch_rows: int
-    ) -> None:
+    def __init__(self, path: Path, metadata: pq.FileMetaData, name: str, as_dictionary: bool, batch_rows: int) -> None:
         self._path, self._metadata, self._name, self._batch_rows = path, metadata, name, batch_rows
         self._as_dictionary = as_dictionary
         self._file: pq.ParquetFile | None = None
         self._parts: Iterator[pa.RecordBatch] = iter(())
         self._rest: pa.Array | None = None
 
-    def begin(self, group: int, rows: int, *, skip: int = 0) -> None:
-        """Go to a row group of so many rows, past some of them."""
+    def begin(self, group: int, *, skip: int = 0) -> None:
         self.close()
         self._file = pq.ParquetFile(self._path, metadata=self._metadata)
         self._parts = self._file.iter_batches(
@@ -179,7 +194,6 @@ class _ByArrow:
             self.read(min(self._batch_rows, skip - start))
 
     def read(self, rows: int) -> pa.Array:
-        """The next rows of the row group."""
         found: list[pa.Array] = []
         while rows > 0:
             if self._rest is None or not len(self._rest):
@@ -199,12 +213,6 @@ class _ByArrow:
         if self._file is not None:
             self._file.close()
             self._file = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
 
 class _File:

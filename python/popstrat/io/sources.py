@@ -149,8 +149,8 @@ def open_source(
     """Open files and globs as one table; their schemas are read, their rows are not.
 
     ``kinds`` says what a column of the file holds (by the file's own name for it): CSV cells are read accordingly, and
-    a column of no known kind as text. ``encoding`` is for CSV, ``threads`` for CSV and Parquet. Raises `InputError` for a
-    file that is missing, repeated, unreadable or has two columns of one name.
+    a column of no known kind as text. ``encoding`` is for CSV, ``threads`` for CSV and Parquet. Raises
+    `InputError` for a file that is missing, repeated, unreadable or has two columns of one name.
     """
     return Source([_open_file(path, kinds, encoding, threads) for path in expand(paths)])
 
