@@ -16,6 +16,13 @@ setup(
             depends=["engine/interpreter.h", "engine/kernels.h", "engine/ops.h", "engine/distinct.h"],
             include_dirs=["engine"],
             extra_compile_args=flags,
-        )
+        ),
+        Extension(
+            "popstrat.engine._parquet_read",
+            sources=["engine/_parquet_read.pyx"],
+            depends=["engine/parquet.h"],
+            include_dirs=["engine"],
+            extra_compile_args=flags,
+        ),
     ]
 )

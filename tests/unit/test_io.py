@@ -106,11 +106,6 @@ def test_parquet_text_is_read_as_dictionaries_but_ids_are_not(tmp_path: Path) ->
     assert next(source.batches(["practice_code"])).schema.field(0).type == source.schema.field("practice_code").type
 
 
-def test_large_row_groups_are_streamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("popstrat.io.sources._WHOLE_ROW_GROUP", 3)
-    assert read(write(table(), tmp_path / "a.parquet")) == table().to_pylist()
-
-
 def test_globs_are_sorted_and_files_named_once(tmp_path: Path) -> None:
     for name in ("b.parquet", "a.parquet", "c.csv"):
         write(table(), tmp_path / name)

@@ -25,7 +25,6 @@ Kind = str
 Kinds = Callable[[str], Kind | None]
 
 BATCH_ROWS = 1 << 17
-_WHOLE_ROW_GROUP = 1_200_000  # row groups up to this many rows are read at one go, which is faster
 
 _BY_SUFFIX: dict[str, Format] = {
     ".parquet": "parquet", ".parq": "parquet", ".pq": "parquet",
@@ -76,43 +75,6 @@ class FileSource(ABC):
         if repeated:
             what = f"column {repeated[0]!r}" if repeated[0] else "a column without a name"
             raise InputError(f"{what} appears {names.count(repeated[0])} times", file=self.name)
-
-
-class ParquetSource(FileSource):
-    """A Parquet file. Text columns of the ``dictionary`` kinds are read as dictionaries, which costs less."""
-
-    format = "parquet"
-
-    def __init__(self, path: Path, kinds: Kinds) -> None:
-        super().__init__(path)
-        import pyarrow.parquet as pq
-
-        with reading(self.name, "Parquet"), pq.ParquetFile(path) as file:
-            schema, self.rows = file.schema_arrow, file.metadata.num_rows
-            self._row_groups = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
-        self._as_dictionary = {f.name for f in schema if _is_text(f.type) and kinds(f.name) in ("string", "category")}
-        fields = [
-            f.with_type(pa.dictionary(pa.int32(), f.type)) if f.name in self._as_dictionary else f for f in schema
-        ]
-        self.schema = pa.schema(fields)
-        self._check_names()
-
-    def batches(self, columns: Sequence[str], *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-        import pyarrow.parquet as pq
-
-        columns = list(columns)
-        with (
-            reading(self.name, "Parquet"),
-            pq.ParquetFile(self.path, read_dictionary=[c for c in columns if c in self._as_dictionary]) as file,
-        ):
-            for group, rows in enumerate(self._row_groups):
-                if rows <= _WHOLE_ROW_GROUP:
-                    table = file.read_row_group(group, columns=columns)
-                    parts: Iterator[pa.RecordBatch] = iter(table.combine_chunks().to_batches())
-                else:
-                    parts = file.iter_batches(batch_rows, row_groups=[group], columns=columns)
-                for part in parts:
-                    yield from sliced(part.select(columns), batch_rows)
 
 
 class ArrowSource(FileSource):
@@ -187,8 +149,8 @@ def open_source(
     """Open files and globs as one table; their schemas are read, their rows are not.
 
     ``kinds`` says what a column of the file holds (by the file's own name for it): CSV cells are read accordingly, and
-    a column of no known kind as text. ``encoding`` and ``threads`` are for CSV. Raises `InputError` for a
-    file that is missing, repeated, unreadable or has two columns of one name.
+    a column of no known kind as text. ``encoding`` is for CSV, ``threads`` for CSV and Parquet. Raises
+    `InputError` for a file that is missing, repeated, unreadable or has two columns of one name.
     """
     return Source([_open_file(path, kinds, encoding, threads) for path in expand(paths)])
 
@@ -274,7 +236,9 @@ def _open_file(path: Path, kinds: Kinds, encoding: str, threads: int) -> FileSou
     if form == "csv" and not packed and looks != "csv":
         raise InputError(f"is not a CSV file{f'; it looks like {looks.title()}' if looks else ''}", file=name)
     if form == "parquet":
-        return ParquetSource(path, kinds)
+        from popstrat.io.parquetsource import ParquetSource
+
+        return ParquetSource(path, kinds, threads=threads)
     if form == "arrow":
         return ArrowSource(path)
     from popstrat.io.csvfile import CsvSource
@@ -289,11 +253,6 @@ def _looks_like(start: bytes) -> Format | None:
     if start[:6] == b"ARROW1" or start[:4] in (b"\xff\xff\xff\xff", b"FEA1"):
         return "arrow"
     return None if b"\0" in start or start[:2] == b"\x1f\x8b" or start[:4] == b"PK\3\4" else "csv"
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    # Arrow reads Parquet text as a dictionary only where the file does not ask for large or view text.
-    return bool(pa.types.is_string(kind))
 
 
 def _siblings(path: Path) -> list[str]:
