@@ -16,6 +16,13 @@ setup(
             depends=["engine/interpreter.h", "engine/kernels.h", "engine/isa.h"],
             include_dirs=["engine"],
             extra_compile_args=flags,
-        )
+        ),
+        Extension(
+            "popstrat.engine._parquet_write",
+            sources=["engine/_parquet_write.pyx"],
+            depends=["engine/parquet_encode.h"],
+            include_dirs=["engine"],
+            extra_compile_args=flags,
+        ),
     ]
 )

@@ -1,0 +1,522 @@
+/* Values as Parquet stores them in a page: levels, bit-packed codes, plain values, deltas, and small dictionaries.
+ *
+ * Every function reads rows [offset, offset + rows) of an Arrow column and nothing beyond them. `valid` is an Arrow
+ * validity bitmap, NULL where no row is null. Values under nulls are never looked at. Little-endian machines only.
+ * Where something is packed, `out` needs POPSTRAT_SLACK bytes more than the bytes that are returned.
+ */
+#ifndef POPSTRAT_PARQUET_ENCODE_H
+#define POPSTRAT_PARQUET_ENCODE_H
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define POPSTRAT_SLACK 16
+#define POPSTRAT_MOST_CODES 65535 /* of a dictionary, so that a code and "none yet" fit 16 bits */
+
+#ifdef __GNUC__
+#define POPSTRAT_ONES(w) __builtin_popcountll(w)
+#define POPSTRAT_BITS(w) ((w) ? 64 - __builtin_clzll(w) : 0)
+#else
+static inline int popstrat_ones(uint64_t w) {
+    int n = 0;
+    for (; w; w &= w - 1) n++;
+    return n;
+}
+static inline int popstrat_bits(uint64_t w) {
+    int n = 0;
+    for (; w; w >>= 1) n++;
+    return n;
+}
+#define POPSTRAT_ONES(w) popstrat_ones(w)
+#define POPSTRAT_BITS(w) popstrat_bits(w)
+#endif
+
+/* ---- bitmaps -------------------------------------------------------------------------------------------------- */
+
+/* The n <= 64 bits from bit `at` on; bytes beyond them are not touched. */
+static inline uint64_t popstrat_word(const uint8_t *bits, int64_t at, int64_t n) {
+    int shift = (int)(at & 7);
+    int64_t bytes = (shift + n + 7) >> 3;
+    uint64_t w = 0;
+    bits += at >> 3;
+    if (bytes >= 8) {
+        memcpy(&w, bits, 8);
+        w >>= shift;
+        if (bytes > 8) w |= (uint64_t)bits[8] << (64 - shift);
+    } else {
+        memcpy(&w, bits, (size_t)bytes);
+        w >>= shift;
+    }
+    return n < 64 ? w & ((UINT64_C(1) << n) - 1) : w;
+}
+
+static int64_t popstrat_count_ones(const uint8_t *bits, int64_t offset, int64_t rows) {
+    int64_t n = 0, i = 0;
+    for (; i + 64 <= rows; i += 64) n += POPSTRAT_ONES(popstrat_word(bits, offset + i, 64));
+    return i < rows ? n + POPSTRAT_ONES(popstrat_word(bits, offset + i, rows - i)) : n;
+}
+
+/* Copies bits to the start of `out`, the last byte filled up with zeros; returns the bytes. */
+static int64_t popstrat_copy_bits(uint8_t *out, const uint8_t *bits, int64_t offset, int64_t rows) {
+    int64_t i = 0;
+    for (; i + 64 <= rows; i += 64) {
+        uint64_t w = popstrat_word(bits, offset + i, 64);
+        memcpy(out + (i >> 3), &w, 8);
+    }
+    if (i < rows) {
+        uint64_t w = popstrat_word(bits, offset + i, rows - i);
+        memcpy(out + (i >> 3), &w, (size_t)((rows - i + 7) >> 3));
+    }
+    return (rows + 7) >> 3;
+}
+
+/* The bits of valid rows only; returns how many there are. */
+static int64_t popstrat_dense_bits(uint8_t *out, const uint8_t *bits, const uint8_t *valid, int64_t offset,
+                                   int64_t rows) {
+    uint64_t held = 0;
+    int64_t n = 0;
+    for (int64_t i = 0; i < rows; i += 64) {
+        int64_t here = rows - i < 64 ? rows - i : 64;
+        uint64_t mask = popstrat_word(valid, offset + i, here), w = popstrat_word(bits, offset + i, here);
+        for (; mask; mask >>= 1, w >>= 1) {
+            held |= (w & mask & 1) << (n & 63);
+            n += (int64_t)(mask & 1);
+            if ((mask & 1) && (n & 63) == 0) {
+                memcpy(out + (n >> 3) - 8, &held, 8);
+                held = 0;
+            }
+        }
+    }
+    memcpy(out + (n >> 6 << 3), &held, (size_t)(((n & 63) + 7) >> 3));
+    return n;
+}
+
+/* ---- runs ----------------------------------------------------------------------------------------------------- */
+
+static inline uint8_t *popstrat_varint(uint8_t *out, uint64_t v) {
+    for (; v >= 128; v >>= 7) *out++ = (uint8_t)(v | 128);
+    *out++ = (uint8_t)v;
+    return out;
+}
+
+static inline uint8_t *popstrat_zigzag(uint8_t *out, int64_t v) {
+    return popstrat_varint(out, (uint64_t)v << 1 ^ (v < 0 ? ~UINT64_C(0) : 0));
+}
+
+/* Definition levels of an optional column, `present` of whose rows are valid, with their length before them: a
+ * bitmap as it is, or one run. At most 16 bytes more than the bitmap; returns the bytes. */
+static int64_t popstrat_levels(uint8_t *out, const uint8_t *valid, int64_t offset, int64_t rows, int64_t present) {
+    uint8_t *at = out + 4;
+    uint32_t length;
+    if (present == rows || present == 0) {
+        if (rows) {
+            at = popstrat_varint(at, (uint64_t)rows << 1);
+            *at++ = present != 0;
+        }
+    } else {
+        at = popstrat_varint(at, (uint64_t)(((rows + 7) >> 3) << 1 | 1));
+        at += popstrat_copy_bits(at, valid, offset, rows);
+    }
+    length = (uint32_t)(at - out - 4);
+    memcpy(out, &length, 4);
+    return at - out;
+}
+
+/* ---- valid rows only ------------------------------------------------------------------------------------------ */
+
+#define POPSTRAT_DENSE(name, type)                                                                                     \
+    static int64_t name(void *to, const void *from, const uint8_t *valid, int64_t offset, int64_t rows) {              \
+        uint8_t *out = (uint8_t *)to;                                                                                  \
+        const uint8_t *in = (const uint8_t *)from + offset * (int64_t)sizeof(type);                                    \
+        for (int64_t i = 0; i < rows; i += 64, in += 64 * sizeof(type)) {                                              \
+            int64_t here = rows - i < 64 ? rows - i : 64;                                                              \
+            uint64_t mask = popstrat_word(valid, offset + i, here);                                                    \
+            if (mask == ~UINT64_C(0)) {                                                                                \
+                memcpy(out, in, 64 * sizeof(type));                                                                    \
+                out += 64 * sizeof(type);                                                                              \
+                continue;                                                                                              \
+            }                                                                                                          \
+            if (mask == 0) continue;                                                                                   \
+            for (int64_t j = 0; j < here; j++, mask >>= 1) { /* always stored, kept if valid: nothing to predict */    \
+                memcpy(out, in + j * (int64_t)sizeof(type), sizeof(type));                                             \
+                out += (mask & 1) * sizeof(type);                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+        return (out - (uint8_t *)to) / (int64_t)sizeof(type);                                                          \
+    }
+POPSTRAT_DENSE(popstrat_dense1, uint8_t)
+POPSTRAT_DENSE(popstrat_dense2, uint16_t)
+POPSTRAT_DENSE(popstrat_dense4, uint32_t)
+POPSTRAT_DENSE(popstrat_dense8, uint64_t)
+
+/* Valid values side by side; `to` has room for rows + 1 values of `width` bytes. Returns how many there are. */
+static int64_t popstrat_dense(void *to, const void *from, int width, const uint8_t *valid, int64_t offset,
+                              int64_t rows) {
+    switch (width) {
+    case 1: return popstrat_dense1(to, from, valid, offset, rows);
+    case 2: return popstrat_dense2(to, from, valid, offset, rows);
+    case 4: return popstrat_dense4(to, from, valid, offset, rows);
+    default: return popstrat_dense8(to, from, valid, offset, rows);
+    }
+}
+
+/* ---- plain values --------------------------------------------------------------------------------------------- */
+
+enum { POPSTRAT_I8, POPSTRAT_U8, POPSTRAT_I16, POPSTRAT_U16, POPSTRAT_I32, POPSTRAT_U32, POPSTRAT_F32, POPSTRAT_I64,
+       POPSTRAT_U64, POPSTRAT_F64 };
+
+#define POPSTRAT_WIDEN(type)                                                                                           \
+    for (int64_t i = 0; i < n; i++) {                                                                                  \
+        type v;                                                                                                        \
+        int32_t wide;                                                                                                  \
+        memcpy(&v, in + i * (int64_t)sizeof v, sizeof v);                                                              \
+        wide = v;                                                                                                      \
+        memcpy(out + 4 * i, &wide, 4);                                                                                 \
+    }                                                                                                                  \
+    return 4 * n;
+
+/* n values side by side as PLAIN stores them, narrow integers as 32 bits; returns the bytes. */
+static int64_t popstrat_plain(uint8_t *out, const uint8_t *in, int kind, int64_t n) {
+    int64_t bytes = n * (kind >= POPSTRAT_I64 ? 8 : 4);
+    switch (kind) {
+    case POPSTRAT_I8: POPSTRAT_WIDEN(int8_t)
+    case POPSTRAT_U8: POPSTRAT_WIDEN(uint8_t)
+    case POPSTRAT_I16: POPSTRAT_WIDEN(int16_t)
+    case POPSTRAT_U16: POPSTRAT_WIDEN(uint16_t)
+    }
+    memcpy(out, in, (size_t)bytes);
+    return bytes;
+}
+
+/* The least and the greatest of plain values, put into lo and hi, which hold those of earlier values if `any`.
+ * NaN is passed over, and a zero bound of floats takes the sign that makes it include both zeros, as Parquet asks.
+ * Returns whether there is a bound. */
+#define POPSTRAT_ALWAYS(v) 1
+#define POPSTRAT_RANGE(type, number, zero_low, zero_high)                                                              \
+    {                                                                                                                  \
+        type least, most, v;                                                                                           \
+        int64_t i = 0;                                                                                                 \
+        memcpy(&least, lo, sizeof v);                                                                                  \
+        memcpy(&most, hi, sizeof v);                                                                                   \
+        for (; !any && i < n; i++) {                                                                                   \
+            memcpy(&v, in + i * (int64_t)sizeof v, sizeof v);                                                          \
+            any = number(v);                                                                                           \
+            least = most = v;                                                                                          \
+        }                                                                                                              \
+        for (; i < n; i++) {                                                                                           \
+            memcpy(&v, in + i * (int64_t)sizeof v, sizeof v);                                                          \
+            least = v < least ? v : least;                                                                             \
+            most = v > most ? v : most;                                                                                \
+        }                                                                                                              \
+        if (least == 0) least = zero_low;                                                                              \
+        if (most == 0) most = zero_high;                                                                               \
+        memcpy(lo, &least, sizeof v);                                                                                  \
+        memcpy(hi, &most, sizeof v);                                                                                   \
+        return any;                                                                                                    \
+    }
+
+static int popstrat_range(const uint8_t *in, int kind, int64_t n, int any, uint8_t *lo, uint8_t *hi) {
+    switch (kind) {
+    case POPSTRAT_U8:
+    case POPSTRAT_U16:
+    case POPSTRAT_U32: POPSTRAT_RANGE(uint32_t, POPSTRAT_ALWAYS, 0, 0)
+    case POPSTRAT_I64: POPSTRAT_RANGE(int64_t, POPSTRAT_ALWAYS, 0, 0)
+    case POPSTRAT_U64: POPSTRAT_RANGE(uint64_t, POPSTRAT_ALWAYS, 0, 0)
+    case POPSTRAT_F32: POPSTRAT_RANGE(float, !isnan, -0.0f, 0.0f)
+    case POPSTRAT_F64: POPSTRAT_RANGE(double, !isnan, -0.0, 0.0)
+    default: POPSTRAT_RANGE(int32_t, POPSTRAT_ALWAYS, 0, 0)
+    }
+}
+
+/* Valid strings with their lengths before them. Returns the bytes, -1 if offsets go backwards or past `limit`. With
+ * `out` NULL nothing is written. */
+#define POPSTRAT_TEXT(name, type)                                                                                      \
+    static int64_t name(uint8_t *out, const uint8_t *ends, const uint8_t *characters, int64_t limit,                   \
+                        const uint8_t *valid, int64_t offset, int64_t rows) {                                          \
+        int64_t total = 0;                                                                                             \
+        ends += offset * (int64_t)sizeof(type);                                                                        \
+        for (int64_t i = 0; i < rows; i++) {                                                                           \
+            type from, to;                                                                                             \
+            uint32_t length;                                                                                           \
+            if (valid != NULL && !(valid[(offset + i) >> 3] >> ((offset + i) & 7) & 1)) continue;                      \
+            memcpy(&from, ends + i * (int64_t)sizeof(type), sizeof(type));                                             \
+            memcpy(&to, ends + (i + 1) * (int64_t)sizeof(type), sizeof(type));                                         \
+            if (from < 0 || to < from || to > limit || (int64_t)to - (int64_t)from > INT32_MAX) return -1;             \
+            length = (uint32_t)(to - from);                                                                            \
+            if (out != NULL) {                                                                                         \
+                memcpy(out + total, &length, 4);                                                                       \
+                if (length) memcpy(out + total + 4, characters + from, length);                                        \
+            }                                                                                                          \
+            total += 4 + (int64_t)length;                                                                              \
+        }                                                                                                              \
+        return total;                                                                                                  \
+    }
+POPSTRAT_TEXT(popstrat_text32, int32_t)
+POPSTRAT_TEXT(popstrat_text64, int64_t)
+
+/* ---- codes ---------------------------------------------------------------------------------------------------- */
+
+/* Eight codes below 2^width take `width` bytes. */
+static int64_t popstrat_pack8(uint8_t *out, const uint8_t *codes, int64_t n, int width) {
+    uint8_t *start = out;
+    for (int64_t i = 0; i < n; i += 8, out += width) {
+        uint64_t x = 0;
+        memcpy(&x, codes + i, n - i < 8 ? (size_t)(n - i) : 8);
+        x = (x & UINT64_C(0x00FF00FF00FF00FF)) | (x & UINT64_C(0xFF00FF00FF00FF00)) >> (8 - width);
+        x = (x & UINT64_C(0x0000FFFF0000FFFF)) | (x & UINT64_C(0xFFFF0000FFFF0000)) >> (16 - 2 * width);
+        x = (x & UINT64_C(0x00000000FFFFFFFF)) | (x & UINT64_C(0xFFFFFFFF00000000)) >> (32 - 4 * width);
+        memcpy(out, &x, 8);
+    }
+    return out - start;
+}
+
+static inline uint64_t popstrat_squeeze16(uint64_t x, int width) {
+    x = (x & UINT64_C(0x0000FFFF0000FFFF)) | (x & UINT64_C(0xFFFF0000FFFF0000)) >> (16 - width);
+    return (x & UINT64_C(0x00000000FFFFFFFF)) | (x & UINT64_C(0xFFFFFFFF00000000)) >> (32 - 2 * width);
+}
+
+static int64_t popstrat_pack16(uint8_t *out, const uint16_t *codes, int64_t n, int width) {
+    uint8_t *start = out;
+    for (int64_t i = 0; i < n; i += 8, out += width) {
+        uint64_t x[2] = {0, 0}, low, high;
+        memcpy(x, codes + i, n - i < 8 ? (size_t)(n - i) * 2 : 16);
+        low = popstrat_squeeze16(x[0], width);
+        high = popstrat_squeeze16(x[1], width);
+        if (width < 16) {
+            low |= high << (4 * width);
+            high >>= 64 - 4 * width;
+        }
+        memcpy(out, &low, 8);
+        memcpy(out + 8, &high, 8);
+    }
+    return out - start;
+}
+
+/* Bits a code takes in a dictionary of so many entries. Codes that do not straddle bytes compress better, by more
+ * than a bit, so that 3, 7 and 15 bits are rounded up. */
+static int popstrat_code_width(int64_t entries) {
+    int width = entries > 1 ? POPSTRAT_BITS((uint64_t)entries - 1) : 1;
+    return width == 3 || width == 7 || width == 15 ? width + 1 : width;
+}
+
+/* The data of a dictionary-coded page: the width, then one run, repeated or bit-packed. Codes have 1 or 2 bytes. */
+static int64_t popstrat_codes(uint8_t *out, const void *codes, int bytes, int64_t n, int width) {
+    uint8_t *at = out;
+    *at++ = (uint8_t)width;
+    if (n == 0) return 1;
+    if (memcmp(codes, (const uint8_t *)codes + bytes, (size_t)(n - 1) * (size_t)bytes) == 0) {
+        at = popstrat_varint(at, (uint64_t)n << 1);
+        memcpy(at, codes, (size_t)bytes);
+        return at + (width + 7) / 8 - out;
+    }
+    at = popstrat_varint(at, (uint64_t)(((n + 7) >> 3) << 1 | 1));
+    at += bytes == 1 ? popstrat_pack8(at, (const uint8_t *)codes, n, width)
+                     : popstrat_pack16(at, (const uint16_t *)codes, n, width);
+    return at - out;
+}
+
+/* Indices (unsigned, of any width) into a table of `size` codes. With `table` NULL they are the codes themselves.
+ * Returns whether every index is within the table. */
+#define POPSTRAT_LOOKUP(type)                                                                                          \
+    for (int64_t i = 0; i < n; i++) {                                                                                  \
+        type v;                                                                                                        \
+        memcpy(&v, in + i * (int64_t)sizeof v, sizeof v);                                                              \
+        if ((uint64_t)v >= (uint64_t)size) return 0;                                                                   \
+        codes[i] = table != NULL ? table[v] : (uint16_t)v;                                                             \
+    }                                                                                                                  \
+    return 1;
+
+static int popstrat_lookup(uint16_t *codes, const uint8_t *in, int width, int64_t n, const uint16_t *table,
+                           int64_t size) {
+    switch (width) {
+    case 1: POPSTRAT_LOOKUP(uint8_t)
+    case 2: POPSTRAT_LOOKUP(uint16_t)
+    case 4: POPSTRAT_LOOKUP(uint32_t)
+    default: POPSTRAT_LOOKUP(uint64_t)
+    }
+}
+
+/* The greatest of n bytes: whether codes of one byte are all within a dictionary. */
+static uint8_t popstrat_most(const uint8_t *in, int64_t n) {
+    uint8_t most = 0;
+    for (int64_t i = 0; i < n; i++) most = in[i] > most ? in[i] : most;
+    return most;
+}
+
+/* Which entries of a dictionary n indices use, in the order of their first use: their positions go to `used` (room
+ * for `size`), and `seen` (size bytes, all 0) is marked. Returns how many there are, -1 for an index out of range. */
+#define POPSTRAT_USE(type)                                                                                             \
+    for (int64_t i = 0; i < n; i++) {                                                                                  \
+        type v;                                                                                                        \
+        memcpy(&v, in + i * (int64_t)sizeof v, sizeof v);                                                              \
+        if ((uint64_t)v >= (uint64_t)size) return -1;                                                                  \
+        if (!seen[v]) {                                                                                                \
+            seen[v] = 1;                                                                                               \
+            used[count++] = (int64_t)v;                                                                                \
+        }                                                                                                              \
+    }                                                                                                                  \
+    return count;
+
+static int64_t popstrat_first_use(int64_t *used, uint8_t *seen, const uint8_t *in, int width, int64_t n, int64_t size) {
+    int64_t count = 0;
+    switch (width) {
+    case 1: POPSTRAT_USE(uint8_t)
+    case 2: POPSTRAT_USE(uint16_t)
+    case 4: POPSTRAT_USE(uint32_t)
+    default: POPSTRAT_USE(uint64_t)
+    }
+}
+
+/* ---- distinct values ------------------------------------------------------------------------------------------ */
+
+/* A dictionary in the making: values of up to 64 bits, zero-extended, in the order in which they came. Those of 1 or
+ * 2 bytes are found by a table of all their values, others by hashing with linear probing. */
+typedef struct {
+    uint64_t *values;
+    uint16_t *slots; /* code + 1; 0: free */
+    int64_t entries;
+    int64_t room; /* slots: all values of 1 or 2 bytes, or a power of two, at least twice the entries */
+} popstrat_distinct;
+
+static void popstrat_forget(popstrat_distinct *d) {
+    free(d->values);
+    free(d->slots);
+    memset(d, 0, sizeof *d);
+}
+
+static inline uint64_t popstrat_slot(const popstrat_distinct *d, uint64_t value) {
+    return (((value ^ value >> 32) * UINT64_C(0x9E3779B97F4A7C15)) >> 40) & (uint64_t)(d->room - 1);
+}
+
+/* Room for more values; returns 0 if memory runs out, and then all is as before. */
+static int popstrat_grow(popstrat_distinct *d, int width) {
+    int64_t room = width == 1 ? 256 : width == 2 ? 65536 : d->room ? d->room * 2 : 4096;
+    uint16_t *slots = (uint16_t *)calloc((size_t)room, sizeof *slots);
+    uint64_t *values = (uint64_t *)realloc(d->values, (size_t)(width > 2 ? room / 2 : room) * sizeof *values);
+    if (values != NULL) d->values = values;
+    if (slots == NULL || values == NULL) {
+        free(slots);
+        return 0;
+    }
+    free(d->slots);
+    d->slots = slots;
+    d->room = room;
+    for (int64_t i = 0; i < d->entries; i++) {
+        uint64_t at = popstrat_slot(d, values[i]);
+        while (slots[at]) at = (at + 1) & (uint64_t)(room - 1);
+        slots[at] = (uint16_t)(i + 1);
+    }
+    return 1;
+}
+
+#define POPSTRAT_SMALL(type)                                                                                           \
+    for (i = 0; i < n; i++) {                                                                                          \
+        type v;                                                                                                        \
+        memcpy(&v, in + i * (int64_t)sizeof v, sizeof v);                                                              \
+        if (!d->slots[v]) {                                                                                            \
+            if (d->entries == POPSTRAT_MOST_CODES) return i;                                                           \
+            d->values[d->entries++] = v;                                                                               \
+            d->slots[v] = (uint16_t)d->entries;                                                                        \
+        }                                                                                                              \
+        codes[i] = (uint16_t)(d->slots[v] - 1);                                                                        \
+    }                                                                                                                  \
+    return i;
+
+#define POPSTRAT_HASHED(type)                                                                                          \
+    for (i = 0; i < n; i++) {                                                                                          \
+        type v;                                                                                                        \
+        uint64_t at;                                                                                                   \
+        uint16_t code;                                                                                                 \
+        memcpy(&v, in + i * (int64_t)sizeof v, sizeof v);                                                              \
+        at = popstrat_slot(d, v);                                                                                      \
+        while ((code = d->slots[at]) && d->values[code - 1] != v) at = (at + 1) & (uint64_t)(d->room - 1);             \
+        if (!code) {                                                                                                   \
+            if (d->entries == POPSTRAT_MOST_CODES) return i;                                                           \
+            d->values[d->entries++] = v;                                                                               \
+            d->slots[at] = code = (uint16_t)d->entries;                                                                \
+            if (d->entries * 2 >= d->room && !popstrat_grow(d, sizeof v)) return -1;                                   \
+        }                                                                                                              \
+        codes[i] = (uint16_t)(code - 1);                                                                               \
+    }                                                                                                                  \
+    return i;
+
+/* Codes of n values; returns how many were coded before the dictionary was full, -1 if memory ran out. */
+static int64_t popstrat_distinct_codes(popstrat_distinct *d, uint16_t *codes, const uint8_t *in, int width, int64_t n) {
+    int64_t i;
+    if (d->room == 0 && !popstrat_grow(d, width)) return -1;
+    switch (width) {
+    case 1: POPSTRAT_SMALL(uint8_t)
+    case 2: POPSTRAT_SMALL(uint16_t)
+    case 4: POPSTRAT_HASHED(uint32_t)
+    default: POPSTRAT_HASHED(uint64_t)
+    }
+}
+
+/* The values of a dictionary, side by side in `width` bytes each. */
+static void popstrat_entries(const popstrat_distinct *d, uint8_t *out, int width) {
+    for (int64_t i = 0; i < d->entries; i++) memcpy(out + i * width, &d->values[i], (size_t)width);
+}
+
+/* ---- deltas --------------------------------------------------------------------------------------------------- */
+
+#define POPSTRAT_DELTA_BLOCK 128
+#define POPSTRAT_DELTA_PART 32
+
+/* Room for n values: a block's values are at worst stored in full. */
+static inline int64_t popstrat_delta_room(int64_t n) {
+    return 40 + (n + POPSTRAT_DELTA_BLOCK - 1) / POPSTRAT_DELTA_BLOCK * (POPSTRAT_DELTA_BLOCK * 8 + 16);
+}
+
+/* DELTA_BINARY_PACKED of n 64-bit integers side by side, in blocks of 128 with 4 widths; differences wrap around. */
+static int64_t popstrat_delta(uint8_t *out, const uint8_t *in, int64_t n) {
+    uint8_t *start = out;
+    int64_t first = 0;
+    uint64_t last;
+    if (n) memcpy(&first, in, 8);
+    out = popstrat_varint(out, POPSTRAT_DELTA_BLOCK);
+    out = popstrat_varint(out, POPSTRAT_DELTA_BLOCK / POPSTRAT_DELTA_PART);
+    out = popstrat_varint(out, (uint64_t)n);
+    out = popstrat_zigzag(out, first);
+    last = (uint64_t)first;
+    for (int64_t i = 1; i < n; i += POPSTRAT_DELTA_BLOCK) {
+        int64_t here = n - i < POPSTRAT_DELTA_BLOCK ? n - i : POPSTRAT_DELTA_BLOCK;
+        uint64_t deltas[POPSTRAT_DELTA_BLOCK];
+        int64_t least = INT64_MAX;
+        uint8_t *widths;
+        for (int64_t j = 0; j < here; j++) {
+            uint64_t v;
+            memcpy(&v, in + 8 * (i + j), 8);
+            deltas[j] = v - last;
+            last = v;
+            least = (int64_t)deltas[j] < least ? (int64_t)deltas[j] : least;
+        }
+        for (int64_t j = 0; j < POPSTRAT_DELTA_BLOCK; j++) deltas[j] = j < here ? deltas[j] - (uint64_t)least : 0;
+        out = popstrat_zigzag(out, least);
+        widths = out;
+        out += POPSTRAT_DELTA_BLOCK / POPSTRAT_DELTA_PART;
+        for (int64_t part = 0; part < POPSTRAT_DELTA_BLOCK; part += POPSTRAT_DELTA_PART) {
+            uint64_t any = 0, held = 0;
+            int width, used = 0;
+            for (int64_t j = 0; j < POPSTRAT_DELTA_PART; j++) any |= deltas[part + j];
+            *widths++ = (uint8_t)(width = POPSTRAT_BITS(any));
+            for (int64_t j = 0; width && j < POPSTRAT_DELTA_PART; j++) {
+                uint64_t v = deltas[part + j];
+                held |= v << used;
+                used += width;
+                if (used >= 64) {
+                    memcpy(out, &held, 8);
+                    out += 8;
+                    used -= 64;
+                    held = used ? v >> (width - used) : 0;
+                }
+            }
+            memcpy(out, &held, (size_t)(used / 8)); /* 32 values of any width fill whole bytes */
+            out += used / 8;
+        }
+    }
+    return out - start;
+}
+
+#endif
