@@ -1,8 +1,5 @@
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 KINDS: tuple[str, ...]
 MOST_CODES: int
 PLAIN: int
@@ -13,18 +10,17 @@ def bits_page(values: Any, valid: Any, offset: int, rows: int, optional: bool) -
 def text_page(
     ends: Any, characters: Any, valid: Any, offset: int, rows: int, optional: bool, large: bool
 ) -> tuple[bytes, int]: ...
-def first_use(indices: Any, width: int, valid: Any, offset: int, rows: int, size: int) -> NDArray[np.int64]: ...
 def code_page(
-    indices: Any,
-    width: int,
-    valid: Any,
-    offset: int,
-    rows: int,
-    optional: bool,
-    entries: int,
-    table: NDArray[np.uint16] | None = None,
-    size: int = 0,
+    indices: Any, valid: Any, offset: int, rows: int, optional: bool, entries: int
 ) -> tuple[bytes, int]: ...
+
+class Codes:
+    used: list[int] | None
+    nulls: int
+    def __init__(
+        self, indices: Any, width: int, valid: Any, offset: int, rows: int, optional: bool, size: int
+    ) -> None: ...
+    def body(self, table: list[int], entries: int) -> bytes: ...
 
 class Numbers:
     def __init__(self, kind: str, optional: bool, deltas: bool) -> None: ...

@@ -6,7 +6,7 @@ Every page starts with its definition levels where the column is optional. All o
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport int64_t, uint8_t, uint16_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
@@ -16,8 +16,10 @@ cdef extern from "parquet_encode.h" nogil:
     int SLACK "POPSTRAT_SLACK"
     int MOST "POPSTRAT_MOST_CODES"
     ctypedef struct popstrat_distinct:
+        const uint64_t *values
         int64_t entries
 
+    void popstrat_prepare()
     int64_t popstrat_count_ones(const uint8_t *bits, int64_t offset, int64_t rows)
     int64_t popstrat_copy_bits(uint8_t *out, const uint8_t *bits, int64_t offset, int64_t rows)
     int64_t popstrat_dense_bits(uint8_t *out, const uint8_t *bits, const uint8_t *valid, int64_t offset, int64_t rows)
@@ -31,16 +33,17 @@ cdef extern from "parquet_encode.h" nogil:
                             const uint8_t *valid, int64_t offset, int64_t rows)
     int popstrat_code_width(int64_t entries)
     int64_t popstrat_codes(uint8_t *out, const void *codes, int bytes, int64_t n, int width)
-    int popstrat_lookup(uint16_t *codes, const uint8_t *values, int width, int64_t n, const uint16_t *table,
-                        int64_t size)
     uint8_t popstrat_most(const uint8_t *values, int64_t n)
-    int64_t popstrat_first_use(int64_t *used, uint8_t *seen, const uint8_t *values, int width, int64_t n, int64_t size)
+    int popstrat_grow(popstrat_distinct *d, int64_t room)
+    void popstrat_clear(popstrat_distinct *d)
     void popstrat_forget(popstrat_distinct *d)
     int64_t popstrat_distinct_codes(popstrat_distinct *d, uint16_t *codes, const uint8_t *values, int width, int64_t n)
     void popstrat_entries(const popstrat_distinct *d, uint8_t *out, int width)
+    void popstrat_recode(uint16_t *codes, int64_t n, const uint16_t *table)
     int64_t popstrat_delta_room(int64_t n)
     int64_t popstrat_delta(uint8_t *out, const uint8_t *values, int64_t n)
 
+popstrat_prepare()
 KINDS = ("i8", "u8", "i16", "u16", "i32", "u32", "f32", "i64", "u64", "f64")  # as the header numbers them
 MOST_CODES = MOST
 PLAIN, DELTA, CODED = 0, 5, 8  # Parquet's numbers for the encodings
@@ -48,7 +51,7 @@ cdef int[10] _WIDTH = [1, 1, 2, 2, 4, 4, 4, 8, 8, 8]
 cdef int64_t _MOST_ROWS = 1 << 40
 cdef int64_t _MOST_PAGE = 1 << 24
 # A column is not coded if of its first so many values in a row group more than 3 in 4 were new.
-cdef int64_t _PROBE = 1 << 15
+cdef int64_t _PROBE = 1 << 13
 
 
 cdef class _Rows:
@@ -166,70 +169,83 @@ def text_page(ends, characters, valid, int64_t offset, int64_t rows, bint option
     return out.taken(size + text), rows - column.present
 
 
-def first_use(indices, int width, valid, int64_t offset, int64_t rows, int64_t size):
-    """Which of a dictionary's ``size`` entries the rows use, in the order of first use (int64 array).
+def code_page(indices, valid, int64_t offset, int64_t rows, bint optional, int64_t entries):
+    """A page of one-byte codes as they are, into a dictionary of ``entries`` (1 to 256): (body, nulls).
 
-    ``width`` is the bytes of an index. Raises ValueError for an index out of range.
+    Raises ValueError for a code out of range.
     """
-    if width not in (1, 2, 4, 8) or not 0 <= size <= _MOST_ROWS:
+    if not 1 <= entries <= 256:
         raise ValueError("no such dictionary")
-    cdef _Rows column = _Rows(indices, valid, offset, rows, True, 8 * width)
-    used = np.empty(size + 1, np.int64)
-    cdef int64_t[::1] found = used
-    cdef _Memory seen = _Memory(size)
-    cdef _Memory scratch = _Memory(0 if column.valid == NULL else (rows + 1) * width)
-    cdef int64_t count
-    with nogil:
-        memset(seen.at, 0, <size_t>size)
-        count = popstrat_first_use(&found[0], seen.at, column.dense(scratch.at, width), width, column.present, size)
-    if count < 0:
-        raise ValueError("an index outside its dictionary")
-    return used[:count]
-
-
-def code_page(indices, int width, valid, int64_t offset, int64_t rows, bint optional, int64_t entries, table=None,
-              int64_t size=0):
-    """A page of dictionary codes: (body, nulls).
-
-    ``indices`` (of ``width`` bytes) are codes into ``entries`` entries, or positions in ``table`` (uint16, ``size``
-    of them used), which holds the codes. Raises ValueError for an index out of range.
-    """
-    if width not in (1, 2, 4, 8) or not 0 <= entries <= MOST:
-        raise ValueError("no such dictionary")
-    cdef _Rows column = _Rows(indices, valid, offset, rows, optional, 8 * width)
-    cdef const uint16_t[::1] codes_of = table
-    cdef const uint16_t *codes = NULL
-    if table is not None:
-        if not 0 <= size <= codes_of.shape[0]:
-            raise ValueError("no such table")
-        codes = &codes_of[0] if size else NULL
-    else:
-        size = entries
-    cdef bint narrow = width == 1 and table is None and entries <= 256
-    cdef _Memory out = _Memory(column.room() + 2 * rows + 64)
-    cdef _Memory scratch = _Memory(0 if column.valid == NULL else (rows + 1) * width)
-    cdef _Memory coded = _Memory(0 if narrow else 2 * rows)
-    cdef int64_t done
-    cdef bint fits
-    cdef int bits = popstrat_code_width(entries)
+    cdef _Rows column = _Rows(indices, valid, offset, rows, optional, 8)
+    cdef int64_t n = column.present, size = 0
+    cdef _Memory out = _Memory(column.room() + n + 64)
+    cdef _Memory scratch = _Memory(0 if column.valid == NULL else rows + 8)
     cdef const uint8_t *dense
+    cdef bint fits
     with nogil:
-        dense = column.dense(scratch.at, width)
-        if column.present == 0:
-            fits = True
-        elif narrow:
-            fits = popstrat_most(dense, column.present) < size
-        else:
-            fits = size > 0 and popstrat_lookup(<uint16_t *>coded.at, dense, width, column.present, codes, size)
+        dense = column.dense(scratch.at, 1)
+        fits = n == 0 or popstrat_most(dense, n) < entries
         if fits:
-            done = column.levels(out.at)
-            if narrow:
-                done += popstrat_codes(out.at + done, dense, 1, column.present, bits)
-            else:
-                done += popstrat_codes(out.at + done, coded.at, 2, column.present, bits)
+            size = column.levels(out.at)
+            size += popstrat_codes(out.at + size, dense, 1, n, popstrat_code_width(entries))
     if not fits:
         raise ValueError("an index outside its dictionary")
-    return out.taken(done), rows - column.present
+    return out.taken(size), rows - n
+
+
+cdef class Codes:
+    """A page of indices (of ``width`` bytes) into a dictionary of ``size`` entries, to be coded anew.
+
+    ``used``: the entries that rows use, in the order of first use; None if there are too many of them. ``nulls``: rows
+    that are null. Raises ValueError for an index out of range.
+    """
+
+    cdef readonly object used
+    cdef readonly int64_t nulls
+    cdef _Rows column
+    cdef _Memory codes
+
+    def __init__(self, indices, int width, valid, int64_t offset, int64_t rows, bint optional, int64_t size):
+        if width not in (1, 2, 4, 8) or not 0 <= size <= _MOST_ROWS:
+            raise ValueError("no such dictionary")
+        self.column = _Rows(indices, valid, offset, rows, optional, 8 * width)
+        cdef int64_t n = self.column.present, i, done = 0
+        self.codes = _Memory(2 * n)
+        self.nulls = rows - n
+        cdef _Memory scratch = _Memory(0 if self.column.valid == NULL else (rows + 8) * width)
+        cdef popstrat_distinct distinct
+        memset(&distinct, 0, sizeof(popstrat_distinct))
+        with nogil:
+            if not popstrat_grow(&distinct, size):
+                done = -1
+            else:
+                done = popstrat_distinct_codes(&distinct, <uint16_t *>self.codes.at,
+                                               self.column.dense(scratch.at, width), width, n)
+        try:
+            if done == -1:
+                raise MemoryError
+            if done < 0:
+                raise ValueError("an index outside its dictionary")
+            self.used = [distinct.values[i] for i in range(distinct.entries)] if done == n else None
+        finally:
+            popstrat_forget(&distinct)
+
+    def body(self, table, int64_t entries):
+        """The page's body, to be called once; ``table`` holds the code of each entry used, below ``entries``."""
+        cdef const uint16_t[::1] codes = np.array(table or [0], np.uint16)
+        cdef int64_t n = self.column.present, size
+        if self.used is None or len(table) != len(self.used) or not 0 <= entries <= MOST:
+            raise ValueError("a table that does not fit")
+        if max(table, default=-1) >= entries:
+            raise ValueError("a code outside its dictionary")
+        cdef bint same = list(table) == list(range(len(table)))
+        cdef _Memory out = _Memory(self.column.room() + 2 * n + 64)
+        with nogil:
+            if not same:
+                popstrat_recode(<uint16_t *>self.codes.at, n, &codes[0])
+            size = self.column.levels(out.at)
+            size += popstrat_codes(out.at + size, self.codes.at, 2, n, popstrat_code_width(entries))
+        return out.taken(size)
 
 
 cdef class Numbers:
@@ -257,7 +273,7 @@ cdef class Numbers:
         popstrat_forget(&self.distinct)
 
     cdef void _begin(self) noexcept:
-        popstrat_forget(&self.distinct)
+        popstrat_clear(&self.distinct)
         self.coding, self.seen, self.bounded = True, 0, 0
         memset(self.least, 0, 8)
         memset(self.most, 0, 8)
@@ -287,7 +303,7 @@ cdef class Numbers:
         """The next page of the row group: (body, encoding, nulls)."""
         cdef _Rows column = _Rows(values, valid, offset, rows, self.optional, 8 * self.width)
         cdef int64_t n = column.present, size, worth = 0
-        cdef _Memory scratch = _Memory(0 if column.valid == NULL else (rows + 1) * self.width)
+        cdef _Memory scratch = _Memory(0 if column.valid == NULL else (rows + 8) * self.width)
         cdef _Memory codes = _Memory(2 * n if self.coding else 0)
         cdef _Memory out
         cdef const uint8_t *dense

@@ -12,6 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#define POPSTRAT_X86 1
+#include <immintrin.h>
+#endif
+
 #define POPSTRAT_SLACK 16
 #define POPSTRAT_MOST_CODES 65535 /* of a dictionary, so that a code and "none yet" fit 16 bits */
 
@@ -151,9 +156,50 @@ POPSTRAT_DENSE(popstrat_dense2, uint16_t)
 POPSTRAT_DENSE(popstrat_dense4, uint32_t)
 POPSTRAT_DENSE(popstrat_dense8, uint64_t)
 
-/* Valid values side by side; `to` has room for rows + 1 values of `width` bytes. Returns how many there are. */
+#ifdef POPSTRAT_X86
+/* The same for bytes, eight at a time: for every byte of a bitmap, where the bytes of its valid rows are. */
+static uint64_t popstrat_shuffles[256];
+
+static void popstrat_prepare(void) {
+    for (int mask = 0; mask < 256; mask++) {
+        uint64_t places = 0;
+        int n = 0;
+        for (uint64_t j = 0; j < 8; j++) {
+            if (mask >> j & 1) places |= j << (8 * n++);
+        }
+        popstrat_shuffles[mask] = places;
+    }
+}
+
+__attribute__((target("ssse3,popcnt"))) static int64_t popstrat_dense1_ssse3(void *to, const void *from, const uint8_t *valid,
+                                                                     int64_t offset, int64_t rows) {
+    uint8_t *out = (uint8_t *)to;
+    const uint8_t *in = (const uint8_t *)from + offset;
+    int64_t i = 0;
+    for (; i + 64 <= rows; i += 64, in += 64) {
+        uint64_t mask = popstrat_word(valid, offset + i, 64);
+        for (int j = 0; j < 64; j += 8, mask >>= 8) {
+            const uint8_t here = (uint8_t)mask;
+            const __m128i bytes = _mm_loadl_epi64((const __m128i *)(in + j));
+            const __m128i places = _mm_loadl_epi64((const __m128i *)&popstrat_shuffles[here]);
+            _mm_storel_epi64((__m128i *)out, _mm_shuffle_epi8(bytes, places));
+            out += POPSTRAT_ONES(here);
+        }
+    }
+    return out - (uint8_t *)to + popstrat_dense1(out, from, valid, offset + i, rows - i);
+}
+#else
+static void popstrat_prepare(void) {}
+#endif
+
+/* Valid values side by side; `to` has room for rows + 8 values of `width` bytes. Returns how many there are. */
 static int64_t popstrat_dense(void *to, const void *from, int width, const uint8_t *valid, int64_t offset,
                               int64_t rows) {
+#ifdef POPSTRAT_X86
+    if (width == 1 && __builtin_cpu_supports("ssse3") && __builtin_cpu_supports("popcnt")) {
+        return popstrat_dense1_ssse3(to, from, valid, offset, rows);
+    }
+#endif
     switch (width) {
     case 1: return popstrat_dense1(to, from, valid, offset, rows);
     case 2: return popstrat_dense2(to, from, valid, offset, rows);
@@ -317,27 +363,6 @@ static int64_t popstrat_codes(uint8_t *out, const void *codes, int bytes, int64_
     return at - out;
 }
 
-/* Indices (unsigned, of any width) into a table of `size` codes. With `table` NULL they are the codes themselves.
- * Returns whether every index is within the table. */
-#define POPSTRAT_LOOKUP(type)                                                                                          \
-    for (int64_t i = 0; i < n; i++) {                                                                                  \
-        type v;                                                                                                        \
-        memcpy(&v, in + i * (int64_t)sizeof v, sizeof v);                                                              \
-        if ((uint64_t)v >= (uint64_t)size) return 0;                                                                   \
-        codes[i] = table != NULL ? table[v] : (uint16_t)v;                                                             \
-    }                                                                                                                  \
-    return 1;
-
-static int popstrat_lookup(uint16_t *codes, const uint8_t *in, int width, int64_t n, const uint16_t *table,
-                           int64_t size) {
-    switch (width) {
-    case 1: POPSTRAT_LOOKUP(uint8_t)
-    case 2: POPSTRAT_LOOKUP(uint16_t)
-    case 4: POPSTRAT_LOOKUP(uint32_t)
-    default: POPSTRAT_LOOKUP(uint64_t)
-    }
-}
-
 /* The greatest of n bytes: whether codes of one byte are all within a dictionary. */
 static uint8_t popstrat_most(const uint8_t *in, int64_t n) {
     uint8_t most = 0;
@@ -345,39 +370,16 @@ static uint8_t popstrat_most(const uint8_t *in, int64_t n) {
     return most;
 }
 
-/* Which entries of a dictionary n indices use, in the order of their first use: their positions go to `used` (room
- * for `size`), and `seen` (size bytes, all 0) is marked. Returns how many there are, -1 for an index out of range. */
-#define POPSTRAT_USE(type)                                                                                             \
-    for (int64_t i = 0; i < n; i++) {                                                                                  \
-        type v;                                                                                                        \
-        memcpy(&v, in + i * (int64_t)sizeof v, sizeof v);                                                              \
-        if ((uint64_t)v >= (uint64_t)size) return -1;                                                                  \
-        if (!seen[v]) {                                                                                                \
-            seen[v] = 1;                                                                                               \
-            used[count++] = (int64_t)v;                                                                                \
-        }                                                                                                              \
-    }                                                                                                                  \
-    return count;
-
-static int64_t popstrat_first_use(int64_t *used, uint8_t *seen, const uint8_t *in, int width, int64_t n, int64_t size) {
-    int64_t count = 0;
-    switch (width) {
-    case 1: POPSTRAT_USE(uint8_t)
-    case 2: POPSTRAT_USE(uint16_t)
-    case 4: POPSTRAT_USE(uint32_t)
-    default: POPSTRAT_USE(uint64_t)
-    }
-}
-
 /* ---- distinct values ------------------------------------------------------------------------------------------ */
 
-/* A dictionary in the making: values of up to 64 bits, zero-extended, in the order in which they came. Those of 1 or
- * 2 bytes are found by a table of all their values, others by hashing with linear probing. */
+/* A dictionary in the making: values of up to 64 bits, zero-extended, in the order in which they came. With `hashed`
+ * they are found by hashing and linear probing, else by a table of all values below `room`. */
 typedef struct {
     uint64_t *values;
     uint16_t *slots; /* code + 1; 0: free */
     int64_t entries;
-    int64_t room; /* slots: all values of 1 or 2 bytes, or a power of two, at least twice the entries */
+    int64_t room; /* slots; hashed: a power of two, at least four times the entries */
+    int hashed;
 } popstrat_distinct;
 
 static void popstrat_forget(popstrat_distinct *d) {
@@ -386,15 +388,21 @@ static void popstrat_forget(popstrat_distinct *d) {
     memset(d, 0, sizeof *d);
 }
 
-static inline uint64_t popstrat_slot(const popstrat_distinct *d, uint64_t value) {
-    return (((value ^ value >> 32) * UINT64_C(0x9E3779B97F4A7C15)) >> 40) & (uint64_t)(d->room - 1);
+/* Forgets the values, keeps the room. */
+static void popstrat_clear(popstrat_distinct *d) {
+    if (d->slots != NULL) memset(d->slots, 0, (size_t)d->room * sizeof *d->slots);
+    d->entries = 0;
 }
 
-/* Room for more values; returns 0 if memory runs out, and then all is as before. */
-static int popstrat_grow(popstrat_distinct *d, int width) {
-    int64_t room = width == 1 ? 256 : width == 2 ? 65536 : d->room ? d->room * 2 : 4096;
-    uint16_t *slots = (uint16_t *)calloc((size_t)room, sizeof *slots);
-    uint64_t *values = (uint64_t *)realloc(d->values, (size_t)(width > 2 ? room / 2 : room) * sizeof *values);
+static inline uint64_t popstrat_slot(uint64_t value, int64_t room) {
+    return (((value ^ value >> 32) * UINT64_C(0x9E3779B97F4A7C15)) >> 40) & (uint64_t)(room - 1);
+}
+
+/* Gives `room` slots; returns 0 if memory runs out, and then all is as before. */
+static int popstrat_grow(popstrat_distinct *d, int64_t room) {
+    int64_t most = d->hashed ? room / 4 : room < POPSTRAT_MOST_CODES ? room : POPSTRAT_MOST_CODES;
+    uint16_t *slots = (uint16_t *)calloc((size_t)room + 1, sizeof *slots);
+    uint64_t *values = (uint64_t *)realloc(d->values, (size_t)(most + 1) * sizeof *values);
     if (values != NULL) d->values = values;
     if (slots == NULL || values == NULL) {
         free(slots);
@@ -403,60 +411,95 @@ static int popstrat_grow(popstrat_distinct *d, int width) {
     free(d->slots);
     d->slots = slots;
     d->room = room;
-    for (int64_t i = 0; i < d->entries; i++) {
-        uint64_t at = popstrat_slot(d, values[i]);
+    for (int64_t i = 0; i < d->entries; i++) { /* only hashed ones grow */
+        uint64_t at = popstrat_slot(values[i], room);
         while (slots[at]) at = (at + 1) & (uint64_t)(room - 1);
         slots[at] = (uint16_t)(i + 1);
     }
     return 1;
 }
 
-#define POPSTRAT_SMALL(type)                                                                                           \
-    for (i = 0; i < n; i++) {                                                                                          \
-        type v;                                                                                                        \
-        memcpy(&v, in + i * (int64_t)sizeof v, sizeof v);                                                              \
-        if (!d->slots[v]) {                                                                                            \
-            if (d->entries == POPSTRAT_MOST_CODES) return i;                                                           \
-            d->values[d->entries++] = v;                                                                               \
-            d->slots[v] = (uint16_t)d->entries;                                                                        \
+/* Goes over n values in blocks; a block that goes on with the value before it needs no looking up. */
+#define POPSTRAT_EACH(type, find)                                                                                      \
+    slots = d->slots;                                                                                                  \
+    values = d->values;                                                                                                \
+    room = d->room;                                                                                                    \
+    for (int64_t i = 0; i < n;) {                                                                                      \
+        const int64_t size = sizeof(type), stop = n - i < 64 ? n : i + 64;                                             \
+        if (i && memcmp(in + (i - 1) * size, in + i * size, (size_t)((stop - i) * size)) == 0) {                       \
+            uint16_t code = codes[i - 1];                                                                              \
+            for (; i < stop; i++) codes[i] = code;                                                                     \
+            continue;                                                                                                  \
         }                                                                                                              \
-        codes[i] = (uint16_t)(d->slots[v] - 1);                                                                        \
-    }                                                                                                                  \
-    return i;
-
-#define POPSTRAT_HASHED(type)                                                                                          \
-    for (i = 0; i < n; i++) {                                                                                          \
-        type v;                                                                                                        \
-        uint64_t at;                                                                                                   \
-        uint16_t code;                                                                                                 \
-        memcpy(&v, in + i * (int64_t)sizeof v, sizeof v);                                                              \
-        at = popstrat_slot(d, v);                                                                                      \
-        while ((code = d->slots[at]) && d->values[code - 1] != v) at = (at + 1) & (uint64_t)(d->room - 1);             \
-        if (!code) {                                                                                                   \
-            if (d->entries == POPSTRAT_MOST_CODES) return i;                                                           \
-            d->values[d->entries++] = v;                                                                               \
-            d->slots[at] = code = (uint16_t)d->entries;                                                                \
-            if (d->entries * 2 >= d->room && !popstrat_grow(d, sizeof v)) return -1;                                   \
+        for (; i < stop; i++) {                                                                                        \
+            type v;                                                                                                    \
+            memcpy(&v, in + i * size, sizeof v);                                                                       \
+            find                                                                                                       \
         }                                                                                                              \
-        codes[i] = (uint16_t)(code - 1);                                                                               \
     }                                                                                                                  \
-    return i;
+    return n;
 
-/* Codes of n values; returns how many were coded before the dictionary was full, -1 if memory ran out. */
-static int64_t popstrat_distinct_codes(popstrat_distinct *d, uint16_t *codes, const uint8_t *in, int width, int64_t n) {
-    int64_t i;
-    if (d->room == 0 && !popstrat_grow(d, width)) return -1;
+#define POPSTRAT_FROM_TABLE                                                                                            \
+    uint16_t code;                                                                                                     \
+    if ((uint64_t)v >= (uint64_t)room) return -2;                                                                      \
+    code = slots[v];                                                                                                   \
+    if (!code) {                                                                                                       \
+        if (d->entries == POPSTRAT_MOST_CODES) return i;                                                               \
+        values[d->entries++] = v;                                                                                      \
+        slots[v] = code = (uint16_t)d->entries;                                                                        \
+    }                                                                                                                  \
+    codes[i] = (uint16_t)(code - 1);
+
+#define POPSTRAT_BY_HASH                                                                                               \
+    uint64_t at = popstrat_slot(v, room);                                                                              \
+    uint16_t code;                                                                                                     \
+    while ((code = slots[at]) && values[code - 1] != v) at = (at + 1) & (uint64_t)(room - 1);                          \
+    if (!code) {                                                                                                       \
+        if (d->entries == POPSTRAT_MOST_CODES) return i;                                                               \
+        values[d->entries++] = v;                                                                                      \
+        slots[at] = code = (uint16_t)d->entries;                                                                       \
+        if (d->entries * 4 >= room) {                                                                                  \
+            if (!popstrat_grow(d, 4 * room)) return -1;                                                                \
+            slots = d->slots;                                                                                          \
+            values = d->values;                                                                                        \
+            room = d->room;                                                                                            \
+        }                                                                                                              \
+    }                                                                                                                  \
+    codes[i] = (uint16_t)(code - 1);
+
+/* Codes of n values of `width` bytes, side by side; a dictionary without room is given some. Returns how many were
+ * coded before the dictionary was full, -1 if memory ran out, -2 for a value that the table does not hold. */
+static int64_t popstrat_distinct_codes(popstrat_distinct *d, uint16_t *restrict codes, const uint8_t *restrict in,
+                                       int width, int64_t n) {
+    uint16_t *restrict slots;
+    uint64_t *restrict values;
+    int64_t room;
+    if (d->room == 0) {
+        d->hashed = width > 2;
+        if (!popstrat_grow(d, width == 1 ? 256 : width == 2 ? 65536 : 4096)) return -1;
+    }
+    if (d->hashed) {
+        if (width == 4) {
+            POPSTRAT_EACH(uint32_t, POPSTRAT_BY_HASH)
+        }
+        POPSTRAT_EACH(uint64_t, POPSTRAT_BY_HASH)
+    }
     switch (width) {
-    case 1: POPSTRAT_SMALL(uint8_t)
-    case 2: POPSTRAT_SMALL(uint16_t)
-    case 4: POPSTRAT_HASHED(uint32_t)
-    default: POPSTRAT_HASHED(uint64_t)
+    case 1: POPSTRAT_EACH(uint8_t, POPSTRAT_FROM_TABLE)
+    case 2: POPSTRAT_EACH(uint16_t, POPSTRAT_FROM_TABLE)
+    case 4: POPSTRAT_EACH(uint32_t, POPSTRAT_FROM_TABLE)
+    default: POPSTRAT_EACH(uint64_t, POPSTRAT_FROM_TABLE)
     }
 }
 
 /* The values of a dictionary, side by side in `width` bytes each. */
 static void popstrat_entries(const popstrat_distinct *d, uint8_t *out, int width) {
     for (int64_t i = 0; i < d->entries; i++) memcpy(out + i * width, &d->values[i], (size_t)width);
+}
+
+/* Codes of one dictionary turned into those of another, in place. */
+static void popstrat_recode(uint16_t *codes, int64_t n, const uint16_t *table) {
+    for (int64_t i = 0; i < n; i++) codes[i] = table[codes[i]];
 }
 
 /* ---- deltas --------------------------------------------------------------------------------------------------- */
@@ -498,10 +541,17 @@ static int64_t popstrat_delta(uint8_t *out, const uint8_t *in, int64_t n) {
         out += POPSTRAT_DELTA_BLOCK / POPSTRAT_DELTA_PART;
         for (int64_t part = 0; part < POPSTRAT_DELTA_BLOCK; part += POPSTRAT_DELTA_PART) {
             uint64_t any = 0, held = 0;
-            int width, used = 0;
+            int width, used = 0, paired;
             for (int64_t j = 0; j < POPSTRAT_DELTA_PART; j++) any |= deltas[part + j];
             *widths++ = (uint8_t)(width = POPSTRAT_BITS(any));
-            for (int64_t j = 0; width && j < POPSTRAT_DELTA_PART; j++) {
+            paired = width <= 32;
+            if (paired) { /* two at a time */
+                for (int64_t j = 0; j < POPSTRAT_DELTA_PART / 2; j++) {
+                    deltas[part + j] = deltas[part + 2 * j] | deltas[part + 2 * j + 1] << width;
+                }
+                width *= 2;
+            }
+            for (int64_t j = 0; width && j < (paired ? POPSTRAT_DELTA_PART / 2 : POPSTRAT_DELTA_PART); j++) {
                 uint64_t v = deltas[part + j];
                 held |= v << used;
                 used += width;

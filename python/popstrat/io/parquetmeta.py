@@ -35,7 +35,7 @@ class Encoding(IntEnum):
 
 
 DATA_PAGE, DICTIONARY_PAGE = 0, 2
-_ZSTD = 6
+_UNCOMPRESSED, _ZSTD = 0, 6
 _FORMAT = 2  # with RLE_DICTIONARY and unsigned integers
 
 # The types of Thrift's compact encoding.
@@ -50,6 +50,7 @@ class Chunk:
     nulls: int = 0
     plain_bytes: int = 0
     bytes: int = 0
+    compressed: bool = True
     pages: dict[tuple[int, Encoding], int] = field(default_factory=dict)  # how many of a kind and an encoding
     bounds: tuple[bytes, bytes] | None = None  # the least and the greatest value
     dictionary_at: int | None = None  # where pages begin in the file
@@ -147,7 +148,7 @@ def _column_chunk(column: pa.Field, chunk: Chunk) -> bytes:
         (1, _I32, physical(column.type)),
         (2, _LIST, (_I32, [_zigzag(e) for e in encodings])),
         (3, _LIST, (_BINARY, [_counted(column.name.encode())])),
-        (4, _I32, _ZSTD),
+        (4, _I32, _ZSTD if chunk.compressed else _UNCOMPRESSED),
         (5, _I64, chunk.values),
         (6, _I64, chunk.plain_bytes),
         (7, _I64, chunk.bytes),
@@ -198,6 +199,8 @@ def _zigzag(value: int) -> bytes:
 
 
 def _varint(value: int) -> bytes:
+    if value < 128:
+        return bytes((value,))
     out = bytearray()
     while value >= 128:
         out.append(value & 127 | 128)

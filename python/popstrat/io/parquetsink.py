@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
@@ -31,10 +30,11 @@ _MOST_BYTES = (1 << 31) - 1  # of a page
 _MOST_TEXT = 1 << 20  # bytes of a dictionary of text, about
 _LONGEST_BOUND = 4096  # bytes of a least and a greatest text together
 _PROBE_ROWS = 8192
+_WORTH = 0.95  # a column whose pages hardly shrink is stored uncompressed, which is faster to write and to read
 
 
 class ParquetSink(Sink):
-    """zstd; fixed row groups of fixed pages; dictionaries wherever few values repeat; statistics.
+    """zstd where it helps; fixed row groups of fixed pages; dictionaries wherever few values repeat; statistics.
 
     ``rows`` is the size of a row group, rounded up to whole pages of at most `PAGE_ROWS`. The ``keys`` that are whole
     numbers become int64 and are stored as differences. The bytes do not depend on ``threads``.
@@ -124,7 +124,9 @@ class _Column(ABC):
         return chunk, page, pages
 
     def _page(self, kind: int, encoding: Encoding, values: int, body: bytes) -> tuple[bytes, Any]:
-        packed = self._codec.compress(body)
+        packed = self._codec.compress(body) if self._chunk.compressed else body
+        if not self._chunk.pages and len(packed) > _WORTH * len(body):  # the first page speaks for the row group
+            packed, self._chunk.compressed = body, False
         if max(len(body), len(packed)) > _MOST_BYTES:
             raise InputError(f"cannot be written: {values:,} rows of it take more than 2 GB", column=self.name)
         header = meta.page_header(kind, encoding, values, len(body), len(packed))
@@ -224,18 +226,19 @@ class _Text(_Column):
         """A page of codes and its nulls; None if the dictionary would be too large."""
         indices, dictionary = data.indices, data.dictionary
         valid, values = indices.buffers()
-        rows = (values, indices.type.bit_width // 8, valid, indices.offset, len(indices))
+        rows = (valid, indices.offset, len(indices), self.optional)
         if not (self._key or self._codes) and self._admit(_as_bytes(dictionary).to_pylist()):
-            self._labels = dictionary if len(self._codes) == len(dictionary) else None
+            same = indices.type.bit_width == 8 and 0 < len(self._codes) == len(dictionary) <= 256
+            self._labels = dictionary if same else None
         if self._labels is not None and self._labels.equals(dictionary):
-            return write.code_page(*rows, self.optional, len(self._codes))
-        used = write.first_use(*rows, len(dictionary)) if self._key else np.arange(len(dictionary))
-        texts = _as_bytes(dictionary.take(pa.array(used))).to_pylist()
+            return write.code_page(values, *rows, len(self._labels))
+        page = write.Codes(values, indices.type.bit_width // 8, *rows, len(dictionary))
+        if page.used is None:
+            return None
+        texts = _as_bytes(dictionary.take(pa.array(page.used, pa.int64()))).to_pylist()
         if not self._admit(texts):
             return None
-        table = np.zeros(len(dictionary), np.uint16)
-        table[used] = [self._codes[text] for text in texts]
-        return write.code_page(*rows, self.optional, len(self._codes), table, len(table))
+        return page.body([self._codes[text] for text in texts], len(self._codes)), page.nulls
 
     def _admit(self, texts: list[bytes]) -> bool:
         """Give new values a code, all or none of them."""
