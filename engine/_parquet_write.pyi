@@ -10,9 +10,7 @@ def bits_page(values: Any, valid: Any, offset: int, rows: int, optional: bool) -
 def text_page(
     ends: Any, characters: Any, valid: Any, offset: int, rows: int, optional: bool, large: bool
 ) -> tuple[bytes, int]: ...
-def code_page(
-    indices: Any, valid: Any, offset: int, rows: int, optional: bool, entries: int
-) -> tuple[bytes, int]: ...
+def code_page(indices: Any, valid: Any, offset: int, rows: int, optional: bool, entries: int) -> tuple[bytes, int]: ...
 
 class Codes:
     used: list[int] | None

@@ -105,9 +105,10 @@ cdef class _Rows:
 
     cdef const uint8_t *dense(self, uint8_t *scratch, int width) noexcept nogil:
         """The valid values side by side, gathered in scratch where rows are null."""
-        if self.valid == NULL or self.present == 0:
+        if self.valid == NULL:
             return self.values + self.offset * width
-        popstrat_dense(scratch, self.values, width, self.valid, self.offset, self.rows)
+        if self.present:
+            popstrat_dense(scratch, self.values, width, self.valid, self.offset, self.rows)
         return scratch
 
 
@@ -210,13 +211,15 @@ cdef class Codes:
             raise ValueError("no such dictionary")
         self.column = _Rows(indices, valid, offset, rows, optional, 8 * width)
         cdef int64_t n = self.column.present, i, done = 0
+        if n and not size:
+            raise ValueError("an index outside its dictionary")
         self.codes = _Memory(2 * n)
         self.nulls = rows - n
         cdef _Memory scratch = _Memory(0 if self.column.valid == NULL else (rows + 8) * width)
         cdef popstrat_distinct distinct
         memset(&distinct, 0, sizeof(popstrat_distinct))
         with nogil:
-            if not popstrat_grow(&distinct, size):
+            if not popstrat_grow(&distinct, max(size, 1)):
                 done = -1
             else:
                 done = popstrat_distinct_codes(&distinct, <uint16_t *>self.codes.at,

@@ -30,7 +30,9 @@ _MOST_BYTES = (1 << 31) - 1  # of a page
 _MOST_TEXT = 1 << 20  # bytes of a dictionary of text, about
 _LONGEST_BOUND = 4096  # bytes of a least and a greatest text together
 _PROBE_ROWS = 8192
-_WORTH = 0.95  # a column whose pages hardly shrink is stored uncompressed, which is faster to write and to read
+# A column whose first page is large enough to tell and hardly shrinks is stored uncompressed: that is faster to write
+# and to read.
+_TELLING, _WORTH = 1 << 12, 0.95
 
 
 class ParquetSink(Sink):
@@ -125,8 +127,8 @@ class _Column(ABC):
 
     def _page(self, kind: int, encoding: Encoding, values: int, body: bytes) -> tuple[bytes, Any]:
         packed = self._codec.compress(body) if self._chunk.compressed else body
-        if not self._chunk.pages and len(packed) > _WORTH * len(body):  # the first page speaks for the row group
-            packed, self._chunk.compressed = body, False
+        if not self._chunk.pages and len(body) >= _TELLING and len(packed) > _WORTH * len(body):
+            packed, self._chunk.compressed = body, False  # the first page speaks for the row group
         if max(len(body), len(packed)) > _MOST_BYTES:
             raise InputError(f"cannot be written: {values:,} rows of it take more than 2 GB", column=self.name)
         header = meta.page_header(kind, encoding, values, len(body), len(packed))
