@@ -419,8 +419,9 @@ static int popstrat_grow(popstrat_distinct *d, int64_t room) {
     return 1;
 }
 
-/* Goes over n values in blocks; a block that goes on with the value before it needs no looking up. */
-#define POPSTRAT_EACH(type, find)                                                                                      \
+/* Goes over n values in blocks; a block that goes on with the value before it needs no looking up. `known` may code a
+ * whole block and go on to the next; what it leaves is done by `find`, a value at a time. */
+#define POPSTRAT_EACH(type, known, find)                                                                               \
     slots = d->slots;                                                                                                  \
     values = d->values;                                                                                                \
     room = d->room;                                                                                                    \
@@ -431,6 +432,7 @@ static int popstrat_grow(popstrat_distinct *d, int64_t room) {
             for (; i < stop; i++) codes[i] = code;                                                                     \
             continue;                                                                                                  \
         }                                                                                                              \
+        known(type);                                                                                                   \
         for (; i < stop; i++) {                                                                                        \
             type v;                                                                                                    \
             memcpy(&v, in + i * size, sizeof v);                                                                       \
@@ -438,6 +440,24 @@ static int popstrat_grow(popstrat_distinct *d, int64_t room) {
         }                                                                                                              \
     }                                                                                                                  \
     return n;
+
+/* No branch in it but the last: most blocks hold nothing new. */
+#define POPSTRAT_ALL_IN_TABLE(type)                                                                                    \
+    uint16_t least = UINT16_MAX;                                                                                       \
+    for (int64_t j = i; j < stop; j++) {                                                                               \
+        type v;                                                                                                        \
+        uint16_t code;                                                                                                 \
+        memcpy(&v, in + j * size, sizeof v);                                                                           \
+        code = (uint64_t)v < (uint64_t)room ? slots[v] : 0;                                                            \
+        least = code < least ? code : least;                                                                           \
+        codes[j] = (uint16_t)(code - 1);                                                                               \
+    }                                                                                                                  \
+    if (least) {                                                                                                       \
+        i = stop;                                                                                                      \
+        continue;                                                                                                      \
+    }
+
+#define POPSTRAT_NOT_AT_ONCE(type)
 
 #define POPSTRAT_FROM_TABLE                                                                                            \
     uint16_t code;                                                                                                     \
@@ -480,15 +500,15 @@ static int64_t popstrat_distinct_codes(popstrat_distinct *d, uint16_t *restrict 
     }
     if (d->hashed) {
         if (width == 4) {
-            POPSTRAT_EACH(uint32_t, POPSTRAT_BY_HASH)
+            POPSTRAT_EACH(uint32_t, POPSTRAT_NOT_AT_ONCE, POPSTRAT_BY_HASH)
         }
-        POPSTRAT_EACH(uint64_t, POPSTRAT_BY_HASH)
+        POPSTRAT_EACH(uint64_t, POPSTRAT_NOT_AT_ONCE, POPSTRAT_BY_HASH)
     }
     switch (width) {
-    case 1: POPSTRAT_EACH(uint8_t, POPSTRAT_FROM_TABLE)
-    case 2: POPSTRAT_EACH(uint16_t, POPSTRAT_FROM_TABLE)
-    case 4: POPSTRAT_EACH(uint32_t, POPSTRAT_FROM_TABLE)
-    default: POPSTRAT_EACH(uint64_t, POPSTRAT_FROM_TABLE)
+    case 1: POPSTRAT_EACH(uint8_t, POPSTRAT_ALL_IN_TABLE, POPSTRAT_FROM_TABLE)
+    case 2: POPSTRAT_EACH(uint16_t, POPSTRAT_ALL_IN_TABLE, POPSTRAT_FROM_TABLE)
+    case 4: POPSTRAT_EACH(uint32_t, POPSTRAT_ALL_IN_TABLE, POPSTRAT_FROM_TABLE)
+    default: POPSTRAT_EACH(uint64_t, POPSTRAT_ALL_IN_TABLE, POPSTRAT_FROM_TABLE)
     }
 }
 

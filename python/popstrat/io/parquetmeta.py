@@ -49,7 +49,7 @@ class Chunk:
     values: int = 0
     nulls: int = 0
     plain_bytes: int = 0
-    bytes: int = 0
+    stored_bytes: int = 0
     compressed: bool = True
     pages: dict[tuple[int, Encoding], int] = field(default_factory=dict)  # how many of a kind and an encoding
     bounds: tuple[bytes, bytes] | None = None  # the least and the greatest value
@@ -76,7 +76,7 @@ def row_group(schema: pa.Schema, rows: int, chunks: Sequence[Chunk], ordinal: in
         (2, _I64, sum(c.plain_bytes for c in chunks)),
         (3, _I64, rows),
         (5, _I64, first.data_at if first.dictionary_at is None else first.dictionary_at),
-        (6, _I64, sum(c.bytes for c in chunks)),
+        (6, _I64, sum(c.stored_bytes for c in chunks)),
         (7, _I16, ordinal if ordinal < 1 << 15 else None),
     )
 
@@ -150,7 +150,7 @@ def _column_chunk(column: pa.Field, chunk: Chunk) -> bytes:
         (4, _I32, _ZSTD if chunk.compressed else _UNCOMPRESSED),
         (5, _I64, chunk.values),
         (6, _I64, chunk.plain_bytes),
-        (7, _I64, chunk.bytes),
+        (7, _I64, chunk.stored_bytes),
         (9, _I64, chunk.data_at),
         (11, _I64, chunk.dictionary_at),
         (12, _STRUCT, _struct((3, _I64, chunk.nulls), (5, _BINARY, most), (6, _BINARY, least))),

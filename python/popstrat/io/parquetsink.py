@@ -133,7 +133,7 @@ class _Column(ABC):
             raise InputError(f"cannot be written: {values:,} rows of it take more than 2 GB", column=self.name)
         header = meta.page_header(kind, encoding, values, len(body), len(packed))
         self._chunk.plain_bytes += len(header) + len(body)
-        self._chunk.bytes += len(header) + len(packed)
+        self._chunk.stored_bytes += len(header) + len(packed)
         self._chunk.pages[kind, encoding] = self._chunk.pages.get((kind, encoding), 0) + 1
         return header, packed
 
