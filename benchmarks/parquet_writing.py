@@ -31,7 +31,7 @@ def ours(table: pa.Table, path: Path) -> None:
 
 
 def pyarrow(table: pa.Table, path: Path) -> None:
-    """With dictionaries only where values repeat and ids as deltas, which is faster and smaller than its defaults."""
+    """With dictionaries but for the risk, ids as deltas and statistics of keys only: faster than as it comes."""
     coded = [f.name for f in table.schema if f.name not in ("patient_id", "admission_risk") and f.type != pa.bool_()]
     keys = [name for name in KEYS if name in table.column_names]
     packed = {"patient_id": "DELTA_BINARY_PACKED"} if "patient_id" in keys else None
