@@ -108,6 +108,8 @@ class _Column(ABC):
         """Encode and compress a page's rows. Raises `InputError` naming the column if they cannot be stored."""
         try:
             body, encoding, nulls = self._encode(data)
+        except pa.ArrowException:  # its message might quote a value
+            raise InputError("cannot be written: Arrow finds it damaged", column=self.name) from None
         except ValueError as error:
             raise InputError(f"cannot be written: {error}", column=self.name) from None
         self._chunk.values += len(data)
