@@ -8,21 +8,21 @@ from setuptools import Extension, setup
 strict = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wall"]
 flags = [] if sys.platform == "win32" else strict
 
+HEADERS = {
+    "_engine": ["interpreter.h", "kernels.h", "ops.h", "distinct.h"],
+    "_parquet_read": ["parquet.h"],
+    "_parquet_write": ["parquet_encode.h"],
+}
+
 setup(
     ext_modules=[
         Extension(
-            "popstrat.engine._engine",
-            sources=["engine/_engine.pyx"],
-            depends=["engine/interpreter.h", "engine/kernels.h", "engine/ops.h", "engine/distinct.h"],
+            f"popstrat.engine.{name}",
+            sources=[f"engine/{name}.pyx"],
+            depends=[f"engine/{header}" for header in headers],
             include_dirs=["engine"],
             extra_compile_args=flags,
-        ),
-        Extension(
-            "popstrat.engine._parquet_read",
-            sources=["engine/_parquet_read.pyx"],
-            depends=["engine/parquet.h"],
-            include_dirs=["engine"],
-            extra_compile_args=flags,
-        ),
+        )
+        for name, headers in HEADERS.items()
     ]
 )

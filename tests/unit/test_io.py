@@ -18,8 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from popstrat.errors import InputError
-from popstrat.io import Outputs, check_target, expand, open_sink, open_source
-from popstrat.io import sinks as sinks_module
+from popstrat.io import Outputs, check_target, expand, open_sink, open_source, parquetsink
 from popstrat.io.csvfile import CsvSource
 from popstrat.io.pipeline import ReadAhead, WriteBehind
 from popstrat.io.sinks import Rechunker
@@ -391,7 +390,7 @@ def test_parquet_layout(tmp_path: Path) -> None:
     assert [meta.row_group(i).num_rows for i in range(meta.num_row_groups)] == [2000, 2000, 1000]
     column = {meta.row_group(0).column(i).path_in_schema: meta.row_group(0).column(i) for i in range(7)}
     assert column["patient_id"].statistics.min == 10**9
-    assert not column["risk"].is_stats_set
+    assert (column["bits"].statistics.min, column["bits"].statistics.max) == (0, 0)
     assert "RLE_DICTIONARY" in column["cvrm_rag"].encodings
     assert "RLE_DICTIONARY" in column["bits"].encodings
     assert "RLE_DICTIONARY" not in column["risk"].encodings
@@ -491,7 +490,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def full(self: object, batch: pa.RecordBatch) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(sinks_module.ParquetSink, "_write", full)
+    monkeypatch.setattr(parquetsink.ParquetSink, "_write", full)
     data = scored(10)
     with pytest.raises(OSError, match="No space left"):
         put(data, tmp_path / "a.parquet", data.to_batches())

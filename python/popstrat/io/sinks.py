@@ -22,10 +22,8 @@ import pyarrow as pa
 
 from popstrat.errors import InputError
 
-ROW_GROUP_ROWS = 1 << 19
 ARROW_BATCH_ROWS = 1 << 17
 _CSV_BATCH_ROWS = 1 << 14
-_PROBE_ROWS, _FEW = 8192, 256  # a number column with few distinct values among the first rows is dictionary-coded
 
 _SUFFIXES: dict[str, Literal["parquet", "arrow", "csv"]] = {".parquet": "parquet", ".arrow": "arrow", ".csv": "csv"}
 
@@ -154,70 +152,28 @@ def open_sink(
     keys: Collection[str] = (),
     encoding: str = "utf-8",
     rows: int | None = None,
+    threads: int = 1,
 ) -> Sink:
     """Open ``path`` (usually from `Outputs.add`) to be written in the format of the extension ``form``.
 
     ``keys`` are the columns passed through from the input: text of any kind, with statistics kept in Parquet. ``rows``
-    overrides the rows to a row group or batch. ``encoding`` is for CSV.
+    overrides the rows to a row group or batch. ``encoding`` is for CSV, ``threads`` for Parquet.
     """
     kind = _SUFFIXES[form.lower()]
     if kind == "parquet":
-        return ParquetSink(path, schema, keys, rows or ROW_GROUP_ROWS)
+        from popstrat.io.parquetsink import ROW_GROUP_ROWS, ParquetSink
+
+        return ParquetSink(path, schema, keys, rows or ROW_GROUP_ROWS, threads=threads)
     if kind == "arrow":
         return ArrowSink(path, schema, keys, rows or ARROW_BATCH_ROWS)
     return CsvSink(path, schema, encoding)
-
-
-class ParquetSink(Sink):
-    """zstd; fixed row groups; labels and columns of few values as dictionaries; statistics for the keys."""
-
-    def __init__(self, path: Path, schema: pa.Schema, keys: Collection[str], rows: int) -> None:
-        super().__init__(pa.schema([_stored(f, f.name in keys, True) for f in schema]), rows)
-        self._path, self._keys = path, [n for n in schema.names if n in keys]
-        self._writer: Any = None
-
-    def _write(self, batch: pa.RecordBatch) -> None:
-        if self._writer is None:
-            self._open(batch)
-        columns = [
-            _recoded(column) if name in self._keys and pa.types.is_dictionary(column.type) else column
-            for name, column in zip(batch.schema.names, batch.columns, strict=True)
-        ]
-        table = pa.Table.from_batches([pa.RecordBatch.from_arrays(columns, schema=self.schema)])
-        self._writer.write_table(table, row_group_size=max(1, table.num_rows))
-
-    def _open(self, first: pa.RecordBatch | None) -> None:
-        import pyarrow.parquet as pq
-
-        coded = [f.name for f in self.schema if _worth_a_dictionary(f, first)]
-        packed = {
-            f.name: "DELTA_BINARY_PACKED"
-            for f in self.schema
-            if f.name in self._keys and pa.types.is_int64(f.type) and f.name not in coded
-        }
-        self._writer = pq.ParquetWriter(
-            self._path,
-            self.schema,
-            compression="zstd",
-            use_dictionary=coded or False,
-            write_statistics=self._keys or False,
-            column_encoding=packed or None,
-        )
-
-    def _close(self) -> None:
-        if self._writer is None:
-            self._open(None)
-        self._writer.close()
-
-    def abort(self) -> None:
-        _quietly(self._writer)
 
 
 class ArrowSink(Sink):
     """An uncompressed Arrow IPC file, which others can map into memory as it is."""
 
     def __init__(self, path: Path, schema: pa.Schema, keys: Collection[str], rows: int) -> None:
-        super().__init__(pa.schema([_stored(f, f.name in keys, False) for f in schema]), rows)
+        super().__init__(pa.schema([stored(f, f.name in keys, False) for f in schema]), rows)
         self._writer = pa.ipc.new_file(str(path), self.schema)
 
     def _write(self, batch: pa.RecordBatch) -> None:
@@ -228,7 +184,7 @@ class ArrowSink(Sink):
         self._writer.close()
 
     def abort(self) -> None:
-        _quietly(self._writer)
+        quietly(self._writer)
 
 
 class CsvSink(Sink):
@@ -261,12 +217,12 @@ class CsvSink(Sink):
         self._file.close()
 
     def abort(self) -> None:
-        _quietly(self._writer)
-        _quietly(self._file)
+        quietly(self._writer)
+        quietly(self._file)
 
 
 class Rechunker:
-    """Joins and cuts batches to exactly ``rows`` rows each; every batch given out is contiguous and starts at 0."""
+    """Joins and cuts batches to exactly ``rows`` rows each; every batch given out is contiguous."""
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
@@ -290,7 +246,7 @@ class Rechunker:
 
     def _joined(self) -> pa.RecordBatch:
         held, self._held, self._count = self._held, [], 0
-        if len(held) == 1 and all(c.offset == 0 for c in held[0].columns):
+        if len(held) == 1:
             return held[0]
         table = pa.Table.from_batches(held).combine_chunks()
         return pa.RecordBatch.from_arrays([_one_chunk(c) for c in table.columns], schema=table.schema)
@@ -324,7 +280,7 @@ def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _stored(field: pa.Field, key: bool, dictionaries: bool) -> pa.Field:
+def stored(field: pa.Field, key: bool, dictionaries: bool) -> pa.Field:
     """The type a column is stored as; ids of any width are one type, so that files of one run agree."""
     kind = field.type
     if key and pa.types.is_integer(kind) and kind != pa.uint64():
@@ -350,27 +306,11 @@ def plain_text(column: pa.Array) -> pa.Array:
     return column.cast(pa.large_string()) if pa.types.is_string_view(column.type) else column
 
 
-def _recoded(column: pa.Array) -> pa.Array:
-    """A dictionary column with its values in the order in which the rows use them."""
-    codes = column.indices.dictionary_encode()
-    return pa.DictionaryArray.from_arrays(
-        codes.indices.cast(pa.int32()), column.dictionary.take(codes.dictionary).cast(pa.string())
-    )
-
-
-def _worth_a_dictionary(field: pa.Field, first: pa.RecordBatch | None) -> bool:
-    if pa.types.is_dictionary(field.type):
-        return True
-    if pa.types.is_boolean(field.type) or first is None:
-        return False
-    return len(first.column(field.name).slice(0, _PROBE_ROWS).unique()) <= _FEW
-
-
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
-def _quietly(file: Any) -> None:
+def quietly(file: Any) -> None:
     """Close a file that is going to be removed; what goes wrong no longer matters."""
     if file is not None:
         try:
