@@ -48,7 +48,7 @@ $(VENV)/.dev: $(VENV)/.python pyproject.toml
 
 # an editable install, for working on popstrat itself
 dev: $(VENV)/.python
-	$(BIN)/python -m pip install --quiet setuptools --group dev
+	$(BIN)/python -m pip install --quiet "setuptools>=77" --group dev
 	$(BIN)/python -m pip install --quiet --no-build-isolation -e .
 
 lint: $(VENV)/.dev
