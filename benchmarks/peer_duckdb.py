@@ -1,8 +1,9 @@
 """The built-in pack `london-2026` a third time, by hand, as one SQL statement for DuckDB.
 
-What somebody at home in SQL would write instead of using popstrat. Like peer_polars it shares no code with the package,
-takes only the numbers of the risk model from the pack's file, and with ``checks`` (the default) gives every column that
-popstrat gives; without, it trusts its input and does less. Neither counts anything, looks at the ids or writes a record.
+What somebody at home in SQL would write instead of using popstrat. Like peer_polars it shares no code with the package
+and takes only the numbers of the risk model from the pack's file. With ``checks`` (the default) it gives every column
+that popstrat gives; without, it trusts its input and does less. Neither counts anything, looks at the ids or writes a
+record.
 """
 
 from __future__ import annotations
