@@ -9,7 +9,7 @@ PATIENTS ?= 100000
 AS_OF ?= 2026-06-30
 SOURCES := $(shell find engine python synthetic -name '*.py' -o -name '*.pyx' -o -name '*.pyi' -o -name '*.h' -o -name '*.toml')
 
-.PHONY: demo test setup dev lint types bench-smoke bench docs clean
+.PHONY: demo test setup dev lint types bench-smoke bench bench-full docs clean
 
 demo: setup
 	@mkdir -p demo
@@ -66,8 +66,13 @@ types: setup $(VENV)/.dev
 bench-smoke: setup $(VENV)/.dev
 	$(BIN)/python -m pytest benchmarks --benchmark-disable -q
 
+# the short set, in about five minutes; writes its tables into README.md and docs/performance.md
 bench: setup $(VENV)/.dev
-	$(BIN)/python -m pytest benchmarks -q --benchmark-columns=median,min,rounds --benchmark-sort=fullname
+	$(BIN)/python benchmarks/report.py --run --write README.md docs/performance.md -- --patients 2.5M
+
+# everything, up to 63 million patients: about half an hour, and 12 GB for lists that are kept until `make clean`
+bench-full: setup $(VENV)/.dev
+	$(BIN)/python benchmarks/report.py --run --write README.md docs/performance.md -- --patients 2.5M --full
 
 docs: setup $(VENV)/.dev
 	$(BIN)/python -m popstrat.catalogue --write docs/definitions.md

@@ -245,4 +245,5 @@ def machine() -> dict[str, Any]:
     """The machine and the versions that a figure holds for."""
     from popstrat import bench
 
-    return bench.machine(("popstrat", "pyarrow", "numpy", "polars", "duckdb"))
+    found: dict[str, Any] = bench.machine(("popstrat", "pyarrow", "numpy", "polars", "duckdb"))
+    return found

@@ -60,7 +60,7 @@ def logistic(block: Flags, weights: NDArray[np.float64]) -> NDArray[np.float64]:
 def age(born: NDArray[np.int32], as_of: dt.date) -> NDArray[np.int16]:
     """Completed years: the age of every possible date of birth is worked out once and looked up. Needs dates from 1900
     to the as-of date."""
-    return _ages(as_of)[born - np.int32((_FIRST - dt.date(1970, 1, 1)).days)]
+    return np.take(_ages(as_of), born - np.int32((_FIRST - dt.date(1970, 1, 1)).days))
 
 
 @cache

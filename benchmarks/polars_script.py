@@ -13,15 +13,17 @@ from __future__ import annotations
 import datetime as dt
 import sys
 import time
+from typing import Any
 
 import peer_polars
 import polars as pl
 
-ZSTD = {"compression": "zstd", "compression_level": 1, "statistics": False}  # popstrat's codec; statistics cost time
+# popstrat's codec; statistics cost time
+ZSTD: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "statistics": False}
 
 
 def score(source: str, target: str, as_of: dt.date, *, checks: bool = True) -> None:
-    peer_polars.lazy(pl.scan_parquet(source), as_of, checks=checks).sink_parquet(target, **ZSTD)  # type: ignore[arg-type]
+    peer_polars.lazy(pl.scan_parquet(source), as_of, checks=checks).sink_parquet(target, **ZSTD)
 
 
 def copy(source: str, target: str, scored: str) -> tuple[float, float]:
@@ -31,7 +33,7 @@ def copy(source: str, target: str, scored: str) -> tuple[float, float]:
     seconds, cpu = time.perf_counter() - start, time.process_time() - used
     names = (*peer_polars.KEYS, *peer_polars.DATES, *peer_polars.CATEGORIES, *peer_polars.NUMBERS, *peer_polars.FLAGS)
     pl.read_parquet(source, columns=list(names))
-    table.write_parquet(target, **ZSTD)  # type: ignore[arg-type]
+    table.write_parquet(target, **ZSTD)
     return seconds, cpu
 
 

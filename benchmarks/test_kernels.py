@@ -130,12 +130,13 @@ def block(table: pa.Table) -> peer_numpy.Flags:
 def _numpy(what: str, table: pa.Table, block: peer_numpy.Flags, as_of: dt.date) -> Callable[[], np.ndarray]:
     """The same rule in NumPy, its input made beforehand."""
     weights, born = np.array(list(WEIGHTS.values())), peer_numpy.births(table)
-    return {
+    calls: dict[str, Callable[[], np.ndarray]] = {
         "age": lambda: peer_numpy.age(born, as_of),
         "count of 27 flags": lambda: peer_numpy.count(block),
         "linear predictor, 27 terms": lambda: peer_numpy.predictor(block, weights),
         "probability, 27 terms": lambda: peer_numpy.logistic(block, weights),
-    }[what]
+    }
+    return calls[what]
 
 
 @pytest.fixture

@@ -118,7 +118,7 @@ def test_floor(table: pa.Table, expected: pa.Table, as_of: dt.date, threads: int
         lambda: popstrat.score(table, as_of=as_of, threads=threads),
         patients=len(table),
         threads=threads,
-        peer=(f"reading {read / 1e6:.0f} MB, writing {written / 1e6:.0f} MB", floor),
+        peer=(f"the floor ({(read + written) / len(table):.0f} bytes a patient)", floor),
         peer_threads=threads,
         cost="memory-floor" if threads == CORES else "",
     )
@@ -159,17 +159,17 @@ def _shuffled(table: pa.Table) -> pa.Table:
 
 
 UNTIDY: dict[str, tuple[str, Callable[[pa.Table], pa.Table]]] = {
-    "chunks": ("20 chunks", _chunks),
-    "text": ("labels as text", _text),
-    "ids": ("shuffled ids", _shuffled),
-    "all": ("20 chunks, text, shuffled ids", lambda table: _chunks(_text(_shuffled(table)))),
+    "untidy-chunks": ("20 chunks", _chunks),
+    "untidy-text": ("labels as text", _text),
+    "untidy-ids": ("shuffled ids", _shuffled),
+    "untidy-all": ("20 chunks, text, shuffled ids", lambda table: _chunks(_text(_shuffled(table)))),
 }
 
 
-@pytest.mark.parametrize("kind", UNTIDY)
-def test_untidy(table: pa.Table, expected: pa.Table, as_of: dt.date, kind: str, versus: Versus) -> None:
+@pytest.mark.parametrize("figure", UNTIDY)
+def test_input(table: pa.Table, expected: pa.Table, as_of: dt.date, figure: str, versus: Versus) -> None:
     """Against the tidy list: one chunk, labels encoded, ids ascending."""
-    what, make = UNTIDY[kind]
+    what, make = UNTIDY[figure]
     untidy = make(table)
     scored = popstrat.score(untidy, as_of=as_of).drop(list(peer_polars.KEYS))
     assert scored.combine_chunks().equals(expected.drop(list(peer_polars.KEYS)).combine_chunks())
@@ -179,5 +179,5 @@ def test_untidy(table: pa.Table, expected: pa.Table, as_of: dt.date, kind: str, 
         patients=len(table),
         threads=CORES,
         peer=("popstrat, tidy", lambda: popstrat.score(table, as_of=as_of)),
-        cost=f"untidy-{kind}",
+        cost=figure,
     )
