@@ -113,7 +113,8 @@ def prepare(table: pa.Table) -> pl.DataFrame:
     wanted = [c for c in (*KEYS, *DATES, *CATEGORIES, *NUMBERS, *FLAGS) if c in table.column_names]
     frame = pl.from_arrow(table.select(wanted))
     assert isinstance(frame, pl.DataFrame)
-    frame = frame.with_columns(*_labels(frame.lazy()), _bits(_unlisted(frame.lazy())).alias("_unlisted"))
+    casts = [col(c).cast(kind, strict=False) for c, kind in CATEGORIES.items()]
+    frame = frame.with_columns(*casts, _bits(_unlisted(frame.lazy())).alias("_unlisted"))
     return (frame if frame["_unlisted"].sum() else frame.drop("_unlisted")).rechunk()
 
 
@@ -130,7 +131,7 @@ def lazy(lf: pl.LazyFrame, as_of: dt.date, *, checks: bool = True) -> pl.LazyFra
     whatever is a boolean in the output.
     """
     keys = [c for c in KEYS if c in lf.collect_schema().names()]
-    values = _checked(lf, as_of) if checks else [*DATES, *_labels(lf), *NUMBERS]
+    values = _checked(lf, as_of) if checks else [*DATES, *_labels(lf, checks=False), *NUMBERS]
     return (
         lf.select(*keys, *values, *FLAGS)
         .with_columns(_age(as_of), _ltc_count(), _frailty_category(), *_pressure())
@@ -401,17 +402,28 @@ def _inputs_missing() -> pl.Expr:
 # ---- what is plausible -----------------------------------------------------------------------------------------------
 
 
-def _labels(lf: pl.LazyFrame) -> list[pl.Expr]:
-    """The categories as Enum; a label that is not listed is null."""
+def _labels(lf: pl.LazyFrame, *, checks: bool = True) -> list[pl.Expr]:
+    """The categories; a label that is not listed is null. An Enum is as it should be. A Categorical, as a file gives
+    it, is looked up, which is ten times as fast as casting it; but `frailty` meets labels of its own kind and is cast.
+    """
     present = lf.collect_schema()
-    return [col(c) if present[c] == kind else col(c).cast(kind, strict=False) for c, kind in CATEGORIES.items()]
+    found = []
+    for name, kind in CATEGORIES.items():
+        if present[name] == pl.Categorical and kind != FRAILTY:
+            listed = when(col(name).is_in(kind.categories.to_list())).then(name).alias(name)
+            found.append(listed if checks else col(name))
+        else:
+            found.append(col(name) if present[name] == kind else col(name).cast(kind, strict=False))
+    return found
 
 
 def _unlisted(lf: pl.LazyFrame) -> dict[int, pl.Expr]:
     """Bit → where the label is not one of the list. None in a column that is an Enum already."""
     present = lf.collect_schema()
     return {
-        bit: col(c).is_not_null() & col(c).cast(CATEGORIES[c], strict=False).is_null()
+        bit: ~col(c).is_in(CATEGORIES[c].categories.to_list())
+        if present[c] == pl.Categorical
+        else col(c).is_not_null() & col(c).cast(CATEGORIES[c], strict=False).is_null()
         for c, bit in UNLISTED.items()
         if present[c] != CATEGORIES[c]
     }

@@ -32,7 +32,7 @@ def measure(arguments: Sequence[str]) -> int:
     """Run the benchmarks with these arguments of pytest, keep the results; pytest's exit status."""
     KEPT.mkdir(parents=True, exist_ok=True)
     target = KEPT / f"{dt.datetime.now():%Y%m%d-%H%M%S}.json"
-    command = [sys.executable, "-m", "pytest", str(HERE), "-q", "-o", "tmp_path_retention_policy=none"]
+    command = [sys.executable, "-m", "pytest", str(HERE), "-q", "-o", "tmp_path_retention_policy=failed"]
     command += ["--lists", str(KEPT / "lists"), f"--benchmark-json={target}"]
     return subprocess.run([*command, *arguments], check=False, stdout=sys.stderr).returncode
 
