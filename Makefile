@@ -68,11 +68,11 @@ bench-smoke: setup $(VENV)/.dev
 
 # the short set, in about five minutes; writes its tables into README.md and docs/performance.md
 bench: setup $(VENV)/.dev
-	$(BIN)/python benchmarks/report.py --run --write README.md docs/performance.md -- --patients 2.5M
+	$(BIN)/python benchmarks/report.py --run --write -- --patients 2.5M
 
 # everything, up to 63 million patients: about half an hour, and 12 GB for lists that are kept until `make clean`
 bench-full: setup $(VENV)/.dev
-	$(BIN)/python benchmarks/report.py --run --write README.md docs/performance.md -- --patients 2.5M --full
+	$(BIN)/python benchmarks/report.py --run --write -- --patients 2.5M --full
 
 docs: setup $(VENV)/.dev
 	$(BIN)/python -m popstrat.catalogue --write docs/definitions.md

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 PRACTICE = 10_000
-BUDGET = 4.0  # seconds for all turns of one comparison
+BUDGET = 3.0  # seconds for all turns of one comparison
 FEWEST, MOST = 3, 25  # turns
 CORES = os.cpu_count() or 1
 HERE = Path(__file__).parent

@@ -2,7 +2,7 @@
 
     python benchmarks/report.py --run -- --patients 2.5M     # measure, keep the results, print the tables
     python benchmarks/report.py                              # print the tables of the results kept
-    python benchmarks/report.py --write README.md docs/performance.md
+    python benchmarks/report.py --write                      # ... and write them into README.md and docs/performance.md
 
 Results are kept as JSON in build/bench, and of several the newest figure counts, so a part can be measured again. In a
 page, what stands between the markers of a table is replaced: `bars` (what popstrat is held to: bars.toml), `bars-short`
@@ -24,7 +24,7 @@ from typing import Any
 HERE = Path(__file__).parent
 KEPT = HERE.parent / "build" / "bench"
 ORDER = ("score a table", "score a batch", "popstrat score", "Parquet", "CSV", "make a", "kernel")  # as a reader asks
-PAGES = ("README.md", "docs/performance.md")
+PAGES = (HERE.parent / "README.md", HERE.parent / "docs" / "performance.md")
 Figures = Mapping[tuple[str, int], Mapping[str, Any]]  # by name and number of patients
 
 
@@ -174,13 +174,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--run", action="store_true", help="measure first; what follows -- goes to pytest")
     parser.add_argument("--results", type=Path, nargs="+", metavar="JSON", help="these results only")
-    parser.add_argument("--write", type=Path, nargs="+", metavar="PAGE", help="the pages with markers")
+    parser.add_argument("--write", action="store_true", help="put the tables into the pages")
     parser.add_argument("pytest", nargs="*", metavar="ARGUMENT", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     status = measure(given.pytest) if given.run else 0
     outcomes, figures = read(given.results or sorted(KEPT.glob("*.json")))
     tables = {"bars": bars(figures), "bars-short": bars(figures, short=True), "figures": comparisons(outcomes)}
-    for page in given.write or ():
+    for page in PAGES if given.write else ():
         write(page, tables)
     print(tables["bars"])
     if not given.write:

@@ -54,7 +54,7 @@ def test_parquet(
     )
 
 
-CSV_AT_MOST = 500_000  # a large practice group; the time for CSV grows with the number of patients and nothing else
+CSV_AT_MOST = 500_000  # more takes longer and says no more
 
 
 def test_csv(make_list: MakeList, patients: int, as_of: dt.date, versus: Versus, tmp_path: Path) -> None:

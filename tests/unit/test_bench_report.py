@@ -100,10 +100,10 @@ def test_what_stands_between_the_markers_is_replaced(tmp_path: Path) -> None:
         report.write(page, {"bars": "new"})
 
 
-@pytest.mark.parametrize("name", report.PAGES)
-def test_the_pages_have_their_markers(name: str) -> None:
-    text = (BENCHMARKS.parent / name).read_text(encoding="utf-8")
-    tables = {"README.md": ("bars-short",), "docs/performance.md": ("bars", "figures")}[name]
+@pytest.mark.parametrize("page", report.PAGES, ids=lambda page: page.name)
+def test_the_pages_have_their_markers(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    tables = {"README.md": ("bars-short",), "performance.md": ("bars", "figures")}[page.name]
     assert all(text.index(f"<!-- {t}:start -->") < text.index(f"<!-- {t}:end -->") for t in tables)
 
 
