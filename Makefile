@@ -70,7 +70,7 @@ bench-smoke: setup $(VENV)/.dev
 bench: setup $(VENV)/.dev
 	$(BIN)/python benchmarks/report.py --run --write -- --patients 2.5M
 
-# everything, up to 63 million patients: about half an hour, and 12 GB for lists that are kept until `make clean`
+# everything, up to 63 million patients: about half an hour, and 5 GB of disk, most of it for lists that are kept until `make clean`
 bench-full: setup $(VENV)/.dev
 	$(BIN)/python benchmarks/report.py --run --write -- --patients 2.5M --full
 

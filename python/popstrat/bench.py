@@ -44,7 +44,7 @@ def measure(patients: int, threads: int) -> dict[str, Any]:
         ``what``, ``patients``, ``threads``, ``seconds`` (the median) and ``best_seconds``; for scoring in memory also
         ``over_floor``, for a command ``peak_memory_bytes`` (None where the system does not tell).
 
-    Raises `InputError` if there can be no such list, ``OSError`` if the temporary folder cannot take it (about 90 bytes
+    Raises `InputError` if there can be no such list, ``OSError`` if the temporary folder cannot take it (about 60 bytes
     a patient), ``RuntimeError`` if a command fails.
     """
     measured: list[dict[str, Any]] = []
