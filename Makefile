@@ -9,7 +9,7 @@ PATIENTS ?= 100000
 AS_OF ?= 2026-06-30
 SOURCES := $(shell find engine python synthetic -name '*.py' -o -name '*.pyx' -o -name '*.pyi' -o -name '*.h' -o -name '*.toml')
 
-.PHONY: demo test setup dev lint types bench-smoke bench gate gate-instructions gate-ratios gate-proof docs clean
+.PHONY: demo test setup dev lint types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof docs clean
 
 demo: setup
 	@mkdir -p demo
@@ -48,7 +48,7 @@ $(VENV)/.dev: $(VENV)/.python pyproject.toml
 
 # an editable install, for working on popstrat itself
 dev: $(VENV)/.python
-	$(BIN)/python -m pip install --quiet setuptools --group dev
+	$(BIN)/python -m pip install --quiet "setuptools>=77" --group dev
 	$(BIN)/python -m pip install --quiet --no-build-isolation -e .
 
 lint: $(VENV)/.dev
@@ -66,8 +66,13 @@ types: setup $(VENV)/.dev
 bench-smoke: setup $(VENV)/.dev
 	$(BIN)/python -m pytest benchmarks --benchmark-disable -q
 
+# the short set, in about five minutes; writes its tables into README.md and docs/performance.md
 bench: setup $(VENV)/.dev
-	$(BIN)/python -m pytest benchmarks -q --benchmark-columns=median,min,rounds --benchmark-sort=fullname
+	$(BIN)/python benchmarks/report.py --run --write -- --patients 2.5M
+
+# everything, up to 63 million patients: about half an hour, and 5 GB of disk, most of it for lists that are kept until `make clean`
+bench-full: setup $(VENV)/.dev
+	$(BIN)/python benchmarks/report.py --run --write -- --patients 2.5M --full
 
 # the performance gate (docs/performance-gate.md); the first half needs valgrind
 gate: gate-instructions gate-ratios

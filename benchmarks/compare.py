@@ -12,15 +12,16 @@ import pyarrow as pa
 RISK = "admission_risk"
 
 
-def differences(ours: pa.Table, theirs: pa.Table | pl.DataFrame) -> dict[str, int]:
+def differences(ours: pa.Table, theirs: pa.Table | pl.DataFrame, *, flags: bool = True) -> dict[str, int]:
     """Column → in how many rows the tables differ, for the columns that do. Types must agree as well.
 
-    Rows are matched by `patient_id`. Labels are compared as text, everything else exactly, nulls included.
+    Rows are matched by `patient_id`. Labels are compared as text, everything else exactly, nulls included. Without
+    ``flags`` the other table has no `quality_flags`, as it comes from a peer that checks nothing.
     """
     a, b = _frame(ours), theirs if isinstance(theirs, pl.DataFrame) else _frame(theirs)
     assert len(a) == len(b), f"{len(a):,} rows are not {len(b):,} rows"
     a, b = (f if f["patient_id"].is_sorted() else f.sort("patient_id") for f in (a, b))
-    names = [c for c in a.columns if c != "quality_flags"]
+    names = [c for c in a.columns if flags or c != "quality_flags"]
     assert names == b.columns, f"{names} are not the columns {b.columns}"
     found = {}
     for name in names:

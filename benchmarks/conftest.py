@@ -3,6 +3,8 @@
     pytest benchmarks                              # 500,000 patients
     pytest benchmarks --patients 2.5M -k memory    # a whole Integrated Care Board
     pytest benchmarks --peer-threads 1             # the peers on one thread as well
+    pytest benchmarks --full                       # also what takes long: 10, 20 and 63 million patients
+    pytest benchmarks --lists FOLDER               # keep the lists that are made there, and take what is there
     pytest benchmarks --benchmark-disable          # everything once, on a small list: a smoke test
 
 Ours and the peer's run turn by turn (A B A B …) in one process, and what is reported is the median of the ratios of
@@ -12,7 +14,9 @@ neighbours: on a machine that others use too, that is the only figure that holds
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -24,7 +28,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # the peers, and what compares with them
 
-from measuring import OUTCOMES, Versus, machine
+from measuring import FIGURES, OUTCOMES, Versus, machine, popstrat, process
 
 if TYPE_CHECKING:
     import duckdb
@@ -38,11 +42,15 @@ _UNITS = {"k": 1_000, "m": 1_000_000}
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("popstrat")
     group.addoption("--patients", type=_size, default=None, metavar="N", help="10k, 250k, 2.5M … (default: 500k)")
+    group.addoption("--full", action="store_true", help="also what takes long")
+    group.addoption("--lists", type=Path, default=None, metavar="FOLDER", help="where made lists are kept")
     group.addoption("--peer-threads", type=int, default=None, metavar="T", help="threads for the peers (default: all)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[OUTCOMES] = []
+    config.stash[FIGURES] = []
+    config.addinivalue_line("markers", "full: takes long, only with --full (or once, small, as a smoke test)")
     threads = config.getoption("--peer-threads")
     if threads:
         if "polars" in sys.modules:
@@ -50,20 +58,30 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["POLARS_MAX_THREADS"] = str(threads)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--full") or config.getoption("benchmark_disable"):
+        return
+    for item in items:
+        if item.get_closest_marker("full"):
+            item.add_marker(pytest.mark.skip(reason="only with --full"))
+
+
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    outcomes = config.stash[OUTCOMES]
-    if not outcomes:
+    outcomes, figures = config.stash[OUTCOMES], config.stash[FIGURES]
+    if not outcomes and not figures:
         return
     terminalreporter.section("popstrat beside its peers")
     terminalreporter.write_line(f"{'':40} {'patients':>10} {'popstrat':>14} {'peer':>22} {'ratio':>7} {'CPU':>7}")
     for o in outcomes:
         ours = f"{_shown(o.seconds)} [{o.threads}]"
         peer = f"{o.peer} {_shown(o.peer_seconds)} [{o.peer_threads}]" if o.peer else ""
-        ratios = f"{o.ratio:>7.2f} {o.cpu_ratio:>7.2f}" if o.peer else ""
+        ratios = f"{o.ratio:>7.2f} {o.cpu_ratio:>7.2f}  ({o.low:.2f} to {o.high:.2f})" if o.peer else ""
         terminalreporter.write_line(f"{o.what:40} {o.patients:>10,} {ours:>14} {peer:>22} {ratios}")
     terminalreporter.write_line(
-        "Medians; threads in brackets; ratios are the peer's time over ours, elapsed and processor."
+        "Medians; threads in brackets; ratios are the peer's time over ours, elapsed (quartiles behind) and processor."
     )
+    for figure in figures:
+        terminalreporter.write_line(f"{figure['figure']:40} {figure['patients']:>10,} {figure['value']:>14.3f}")
 
 
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
@@ -123,20 +141,37 @@ def database(table: pa.Table, pytestconfig: pytest.Config) -> duckdb.DuckDBPyCon
 
 
 @pytest.fixture(scope="session")
-def make_list(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, str], Path]:
-    """A list on disk as `popstrat synth` writes it, by number of patients and ending."""
-    from popstrat.cli import run
+def make_list(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Callable[[int, str], Path]:
+    """A list on disk as `popstrat synth` writes it, by number of patients and ending.
 
-    folder = tmp_path_factory.mktemp("lists")
+    With --lists it stays for the next time, under a name that changes when the generator does. Where the disk has no
+    room for it and for what scoring makes of it, the benchmark is skipped.
+    """
+    kept = pytestconfig.getoption("--lists")
+    folder = kept or tmp_path_factory.mktemp("lists")
+    folder.mkdir(parents=True, exist_ok=True)
 
     @cache
     def make(patients: int, ending: str) -> Path:
-        path = folder / f"list-{patients}{ending}"
-        asked = ["synth", "--patients", str(patients), "--seed", "1", "--as-of", str(AS_OF), "-o", str(path), "--quiet"]
-        assert run(asked) == 0
+        path: Path = folder / f"list-{patients}-{_generator()}{ending}"
+        if not path.exists():
+            needed = patients * (800 if ending == ".csv" else 60)
+            if shutil.disk_usage(folder).free < needed:
+                pytest.skip(f"{needed / 1e9:.1f} GB are needed in {folder} for a list of {patients:,}")
+            asked = ["--seed", "1", "--as-of", str(AS_OF), "--quiet"]
+            process([*popstrat(), "synth", "--patients", str(patients), *asked, "-o", str(path)])
         return path
 
     return make
+
+
+@cache
+def _generator() -> str:
+    """Eight letters that change when the generator's code or parameters do."""
+    from popstrat import synthetic
+
+    files = sorted(p for p in Path(synthetic.__file__).parent.iterdir() if p.suffix in (".py", ".toml"))
+    return hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()[:8]
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """The built-in pack `london-2026` a third time, by hand, as one SQL statement for DuckDB.
 
-What somebody at home in SQL would write instead of using popstrat. Like peer_polars it shares no code with the package,
-takes only the numbers of the risk model from the pack's file, and does less: no plausibility checks, no
-`quality_flags`, no counts, no record.
+What somebody at home in SQL would write instead of using popstrat. Like peer_polars it shares no code with the package
+and takes only the numbers of the risk model from the pack's file. With ``checks`` (the default) it gives every column
+that popstrat gives; without, it trusts its input and does less. Neither counts anything, looks at the ids or writes a
+record.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 from textwrap import dedent
@@ -57,11 +58,23 @@ ENUMS = {
     ),
 }  # fmt: skip
 CATEGORIES = ("sex", "ethnicity", "frailty", "bp_setting", "smoking")
+# What is plausible, and the bit of `quality_flags` that says otherwise.
+PLAUSIBLE = {
+    "imd_decile": (1, 10, 5), "cfs": (1, 9, 7), "efi": (0, 1, 9), "systolic_bp": (50, 300, 10),
+    "diastolic_bp": (20, 200, 11), "hba1c": (15, 200, 16), "egfr": (1, 200, 20), "egfr_previous": (1, 200, 24),
+    "acr": (0, 3_000, 28), "bmi": (10, 100, 29), "haemoglobin": (30, 250, 36), "platelets": (1, 2_000, 37),
+    "alcohol_units_week": (0, 500, 39), "emergency_admissions_12m": (0, 10_000, 47),
+}  # fmt: skip
+UNLISTED = {"sex": 4, "ethnicity": 6, "frailty": 8, "bp_setting": 15, "smoking": 38}
+MEASURED = {"bp_date": 12, "hba1c_date": 17, "egfr_date": 21, "egfr_previous_date": 25}
 POINT = 10_000  # the risk model is added up in ten-thousandths, as whole numbers
 
 
 def prepare(table: pa.Table, threads: int | None = None) -> duckdb.DuckDBPyConnection:
-    """A database in memory that holds the list as a table `patients`, labels as ENUM. Not part of what is timed."""
+    """A database in memory that holds the list as a table `patients`, labels as ENUM. Not part of what is timed.
+
+    A label that is not listed becomes null here, and if there are any, a column `unlisted` keeps their bits.
+    """
     con = duckdb.connect()
     if threads:
         con.execute(f"set threads = {threads}")
@@ -72,18 +85,23 @@ def prepare(table: pa.Table, threads: int | None = None) -> duckdb.DuckDBPyConne
     for name, labels in types.items():
         con.execute(f"create type {name}_t as enum ({', '.join(map(_quoted, labels))})")
     columns = [f"{k}::{k}_t as {k}" if k in types else k for k in keys]
-    columns += [*VALUES, *(f"{c}::{c}_t as {c}" for c in CATEGORIES), *FLAGS]
+    columns += [*VALUES, *(f"try_cast({c} as {c}_t) as {c}" for c in CATEGORIES), *FLAGS]
     con.register("extract", table)
+    odd = {bit: f"{c} is not null and try_cast({c} as {c}_t) is null" for c, bit in UNLISTED.items()}
+    found = con.execute(f"select count(*) from extract where {' or '.join(odd.values())}").fetchone()
+    if found and found[0]:
+        columns.append(f"{_bits(odd)} as unlisted")
     con.execute(f"create table patients as select {', '.join(columns)} from extract")
     con.unregister("extract")
     return con
 
 
-def score(con: duckdb.DuckDBPyConnection, as_of: dt.date) -> pa.Table:
+def score(con: duckdb.DuckDBPyConnection, as_of: dt.date, *, checks: bool = True) -> pa.Table:
     """The scored table of what `prepare` loaded, its rows in no order: DuckDB 2.0 keeps none here, and putting them in
     order is left out of what is timed."""
     have = con.table("patients").columns
-    return con.sql(statement(as_of, [k for k in KEYS if k in have])).to_arrow_table()
+    keys = [k for k in KEYS if k in have]
+    return con.sql(statement(as_of, keys, checks=checks, unlisted="unlisted" in have)).to_arrow_table()
 
 
 def _quoted(label: str) -> str:
@@ -133,8 +151,40 @@ def _status(diagnosed: str, optimised: str, undiagnosed: str) -> str:
     )
 
 
-def statement(as_of: dt.date, keys: Iterable[str] = KEYS, source: str = "patients") -> str:
-    """The whole of it, in stages: flags without nulls, then what several rules share, then the rules."""
+def _bits(bits: Mapping[int, str]) -> str:
+    """The flags as a sum; a condition that is unknown sets none."""
+    return "(" + " + ".join(f"(case when {bad} then {1 << bit} else 0 end)::ubigint" for bit, bad in bits.items()) + ")"
+
+
+def _checked(as_of: dt.date, unlisted: bool) -> list[str]:
+    """The values without what is implausible, and the flags that say where it was."""
+    oldest = f"greatest((date '{as_of}' - interval 1452 month)::date + 1, date '1900-01-01')"  # 121 years
+    alive = f"date_of_birth between {oldest} and date '{as_of}'"
+    bits = {1: f"date_of_birth > date '{as_of}'", 2: f"date_of_birth < {oldest}"}
+    kept = [f"case when {alive} then date_of_birth end as date_of_birth"]
+    for name, bit in MEASURED.items():
+        inside = f"{name} between date '1900-01-01' and date '{as_of}'"
+        unborn = f"coalesce({name} < date_of_birth and {alive}, false)"
+        bits |= {bit: f"{name} > date '{as_of}'", bit + 1: f"{name} < date '1900-01-01'"}
+        bits[bit + 2] = f"{unborn} and {inside}"
+        kept.append(f"case when {inside} and not {unborn} then {name} end as {name}")
+    for name, (low, high, bit) in PLAUSIBLE.items():
+        bits[bit] = f"{name} not between {low} and {high}"
+        kept.append(f"case when {name} between {low} and {high} then {name} end as {name}")
+    return [*kept, f"{_bits(bits)}{' + unlisted' if unlisted else ''} as quality_flags"]
+
+
+def statement(
+    as_of: dt.date,
+    keys: Iterable[str] = KEYS,
+    source: str = "patients",
+    *,
+    checks: bool = True,
+    unlisted: bool = False,
+) -> str:
+    """The whole of it, in stages: plausible values and flags without nulls, then what several rules share, then the
+    rules."""
+    values = _checked(as_of, unlisted) if checks else VALUES
     flags = ", ".join(f"coalesce({f}, false) as {f}" for f in FLAGS)
     before_july = "and not smi" if as_of < dt.date(2026, 7, 1) else ""
     recent_bp, back_bp = _within("bp_date", 12, as_of), _within("bp_date", 24, as_of)
@@ -169,7 +219,7 @@ def statement(as_of: dt.date, keys: Iterable[str] = KEYS, source: str = "patient
     names = ", ".join(keys)
     return dedent(f"""\
         with clean as (
-            select {names}, {", ".join(VALUES)}, {", ".join(CATEGORIES)}, {flags} from {source}
+            select {names}, {", ".join(values)}, {", ".join(CATEGORIES)}, {flags} from {source}
         ), aged as (
             select *,
                 {_age(as_of)} as age,
@@ -214,6 +264,7 @@ def statement(as_of: dt.date, keys: Iterable[str] = KEYS, source: str = "patient
             {_band()} as admission_risk_band,
             {_cost()} as expected_cost_2014,
             case when adult then {_missing()} end as inputs_missing
+            {", quality_flags" if checks else ""}
         from coloured""")
 
 

@@ -240,6 +240,26 @@ def explain(
     render(scorer, row, _console())
 
 
+@app.command()
+def bench(
+    patients: Annotated[
+        int, typer.Option("--patients", "-n", min=1, max=20_000_000, metavar="N", help="Patients on the list.")
+    ] = 1_000_000,
+    threads: Threads = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure this machine: score a synthetic list in memory and from file to file (under a minute)."""
+    from popstrat.bench import measure
+
+    found = measure(patients, threads or os.cpu_count() or 1)
+    if as_json:
+        _print_json(found)
+        return
+    from popstrat.summary import print_bench
+
+    print_bench(found, _console())
+
+
 @packs_app.command("list")
 def packs_list(as_json: AsJson = False) -> None:
     """List the packs that come with popstrat."""

@@ -103,6 +103,30 @@ def print_packs(packs: Iterable[Mapping[str, Any]], console: Console) -> None:
     _print(console, lambda: console.print(table))
 
 
+def print_bench(found: Mapping[str, Any], console: Console) -> None:
+    """Print what `bench.measure` found as a table, and the machine it was found on."""
+    from popstrat.bench import described, shown
+
+    table = _table("", "patients", "threads", "time", "patients/s", "of the floor", "memory")
+    for line in found["measured"]:
+        floor, memory = line.get("over_floor"), line.get("peak_memory_bytes")
+        table.add_row(
+            line["what"],
+            f"{line['patients']:,}",
+            str(line["threads"]),
+            shown(line["seconds"]),
+            f"{line['patients'] / line['seconds']:,.0f}",
+            f"{floor:.2f} ×" if floor else "",
+            f"{memory / 2**20:,.0f} MB" if memory else "",
+        )
+
+    def draw() -> None:
+        console.print(table)
+        console.print(f"\n{escape(described(found['machine']))}", style="dim", soft_wrap=True)
+
+    _print(console, draw)
+
+
 def _group_tables(groups: Mapping[str, Mapping[str, int]], titles: Mapping[str, str], rows: int) -> list[Table]:
     """Flags in one table, columns of the same labels in another, and one for each that remains, in the pack's order."""
     made: list[Table] = []
