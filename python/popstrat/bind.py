@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from popstrat.engine import CODE_NULL, CODE_UNKNOWN, Labels
 from popstrat.errors import InputError
 from popstrat.lang.parser import suggest
+from popstrat.lazy import compute as pc
 from popstrat.schema import Column, Schema, fold_label
 
 _IN_PLACE: dict[pa.DataType, str] = {

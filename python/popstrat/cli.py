@@ -499,4 +499,7 @@ class _WithoutPandas:
 def main() -> None:
     """The console script."""
     sys.meta_path.insert(0, _WithoutPandas())
+    os.environ.setdefault(
+        "PYDANTIC_DISABLE_PLUGINS", "__all__"
+    )  # typer uses pydantic, and looking for its plugins takes time
     sys.exit(run())

@@ -19,10 +19,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from popstrat.engine import distinct, increasing
 from popstrat.errors import InputError
+from popstrat.lazy import compute as pc
 
 U64 = npt.NDArray[np.uint64]
 
@@ -310,7 +310,7 @@ def _different(chunks: Sequence[pa.Array]) -> bool:
 
 def _whole(ids: pa.Array) -> pa.Array:
     """Integers of any width in 64 bits; large unsigned ids wrap, which keeps them apart."""
-    return ids.cast(pa.int64(), safe=False)
+    return ids if ids.type == pa.int64() else ids.cast(pa.int64(), safe=False)
 
 
 # -- ids as numbers ---------------------------------------------------------------------------------------------

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from popstrat import record as records
 from popstrat.bind import plan as bind_columns
@@ -27,6 +26,7 @@ from popstrat.ids import IdBatch, UniqueIds
 from popstrat.io import FileSource, Outputs, Source, check_target, open_sink, open_source, writing
 from popstrat.io.pipeline import ReadAhead, WriteBehind
 from popstrat.io.sources import BATCH_ROWS
+from popstrat.lazy import compute as pc
 from popstrat.mapping import NO_MAP, ColumnMap, MapPlan
 from popstrat.record import Record
 from popstrat.schema import Column
@@ -87,7 +87,9 @@ def run_score(
     with writing(output), Outputs() as outputs:
         partial = outputs.add(output)
         record_partial = outputs.add(record_path)
-        sink = open_sink(partial, schema, form=output.suffix, keys=KEYS, encoding=encoding)
+        sink = open_sink(
+            partial, schema, form=output.suffix, keys=KEYS, encoding=encoding, threads=max(1, run.threads // 2)
+        )
         try:
             with WriteBehind(sink.write, _BEHIND) as writer:
                 run.over(files, writer.put, progress, output.parent)

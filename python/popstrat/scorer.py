@@ -14,13 +14,13 @@ from typing import Any, Literal, overload
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from popstrat import bind, quality
 from popstrat.dates import from_days, parse_as_of
 from popstrat.engine import BLOCK, LARGE, NEWEST_SHIFT, OPERATIONS, Frame, Labels, Memory
 from popstrat.errors import InputError
+from popstrat.lazy import compute as pc
 from popstrat.lower import Compiled, Lowering, Output, read_columns
 from popstrat.pack import Pack, Resolved, load_pack
 

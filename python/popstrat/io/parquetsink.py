@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from popstrat.engine import _parquet_write as write
@@ -22,6 +22,7 @@ from popstrat.errors import InputError
 from popstrat.io import parquetmeta as meta
 from popstrat.io.parquetmeta import DATA_PAGE, DICTIONARY_PAGE, Encoding
 from popstrat.io.sinks import Sink, quietly, stored
+from popstrat.lazy import compute as pc
 
 PAGE_ROWS = 1 << 17
 ROW_GROUP_ROWS = 1 << 19
@@ -231,7 +232,7 @@ class _Text(_Column):
         indices, dictionary = data.indices, data.dictionary
         valid, values = indices.buffers()
         rows = (valid, indices.offset, len(indices), self.optional)
-        if not (self._key or self._codes) and self._admit(_as_bytes(dictionary).to_pylist()):
+        if not (self._key or self._codes) and self._admit(_texts(dictionary, range(len(dictionary)))):
             same = indices.type.bit_width == 8 and 0 < len(self._codes) == len(dictionary) <= 256
             self._labels = dictionary if same else None
         if self._labels is not None and self._labels.equals(dictionary):
@@ -239,7 +240,7 @@ class _Text(_Column):
         page = write.Codes(values, indices.type.bit_width // 8, *rows, len(dictionary))
         if page.used is None:
             return None
-        texts = _as_bytes(dictionary.take(pa.array(page.used, pa.int64()))).to_pylist()
+        texts = _texts(dictionary, page.used)
         if not self._admit(texts):
             return None
         return page.body([self._codes[text] for text in texts], len(self._codes)), page.nulls
@@ -272,6 +273,17 @@ def _repeats(data: pa.Array) -> bool:
     """Whether the first rows of a text column suggest that a dictionary is worth it."""
     first = data.slice(0, _PROBE_ROWS)
     return bool(pc.count_distinct(first).as_py() <= len(first) // 4)
+
+
+def _texts(dictionary: pa.Array, which: Iterable[int]) -> list[bytes]:
+    """Some entries of a dictionary without nulls, as bytes."""
+    _, ends, characters = dictionary.buffers()
+    if not len(dictionary):
+        return []
+    wide = pt.is_large_string(dictionary.type)
+    at = np.frombuffer(ends, np.int64 if wide else np.int32)[dictionary.offset :]
+    text = memoryview(characters or b"").cast("B")
+    return [bytes(text[at[i] : at[i + 1]]) for i in which]
 
 
 def _as_bytes(text: pa.Array) -> pa.Array:

@@ -238,7 +238,7 @@ def _open_file(path: Path, kinds: Kinds, encoding: str, threads: int) -> FileSou
     if form == "parquet":
         from popstrat.io.parquetsource import ParquetSource
 
-        return ParquetSource(path, kinds, threads=threads)
+        return ParquetSource(path, kinds, threads=max(1, threads // 2))  # the writer needs the others
     if form == "arrow":
         return ArrowSource(path)
     from popstrat.io.csvfile import CsvSource
