@@ -16,6 +16,13 @@ setup(
             depends=["engine/interpreter.h", "engine/kernels.h", "engine/isa.h"],
             include_dirs=["engine"],
             extra_compile_args=flags,
-        )
+        ),
+        Extension(
+            "popstrat.engine._csv_read",
+            sources=["engine/_csv_read.pyx"],
+            depends=["engine/csv_read.h"],
+            include_dirs=["engine"],
+            extra_compile_args=flags,
+        ),
     ]
 )
