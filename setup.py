@@ -8,21 +8,21 @@ from setuptools import Extension, setup
 strict = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wall"]
 flags = [] if sys.platform == "win32" else strict
 
+
+def extension(name: str, *headers: str) -> Extension:
+    return Extension(
+        f"popstrat.engine.{name}",
+        sources=[f"engine/{name}.pyx"],
+        depends=[f"engine/{header}" for header in headers],
+        include_dirs=["engine"],
+        extra_compile_args=flags,
+    )
+
+
 setup(
     ext_modules=[
-        Extension(
-            "popstrat.engine._engine",
-            sources=["engine/_engine.pyx"],
-            depends=["engine/interpreter.h", "engine/kernels.h", "engine/isa.h"],
-            include_dirs=["engine"],
-            extra_compile_args=flags,
-        ),
-        Extension(
-            "popstrat.engine._csv_read",
-            sources=["engine/_csv_read.pyx"],
-            depends=["engine/csv_read.h"],
-            include_dirs=["engine"],
-            extra_compile_args=flags,
-        ),
+        extension("_engine", "interpreter.h", "kernels.h", "isa.h"),
+        extension("_csv_read", "csv_read.h"),
+        extension("_csv_write", "csv_write.h"),
     ]
 )
