@@ -550,7 +550,7 @@ static inline __attribute__((always_inline)) int csv_rows(csv_state *st, int64_t
 static int csv_read(csv_state *st, int64_t length, int64_t most, int fast, uint64_t *high) {
     const int64_t at_once = st->width < CSV_PLACES_AT_ONCE / CSV_MOST_ROWS_AT_ONCE ? CSV_MOST_ROWS_AT_ONCE : 64;
     int found = CSV_NO_MEMORY;
-    st->places = malloc((size_t)(at_once * (st->width + 1) + 16) * sizeof *st->places);
+    st->places = malloc((size_t)((at_once + 1) * (st->width + 1) + 16) * sizeof *st->places);
     if (!st->places) return found;
     for (int64_t i = 0; i < st->wanted; i++) {
         csv_column *c = &st->columns[i];

@@ -35,7 +35,17 @@ NAMES = list(KINDS)
 
 flags = st.sampled_from(["true", "false", "TRUE", "fAlSe", "1", "0", ""])
 digits = st.text("0123456789", min_size=1, max_size=22)
+
+
+def middle(x: float) -> float:
+    """Half-way between a 32-bit float and the next one."""
+    return (x + float(np.nextafter(np.float32(x), np.float32(np.inf)))) / 2
+
+
+middles = st.floats(-(2.0**90), 2.0**90, width=32).map(middle)
 numbers = st.one_of(
+    st.builds(lambda x, n: f"{x:.{n}e}", middles, st.integers(14, 30)),
+    st.builds(lambda x, n: f"{x:.{n}f}", middles, st.integers(6, 20)),
     st.integers(-300, 100_000).map(str),
     st.decimals(-1000, 1000, places=2).map(str),
     st.floats(width=64).map(repr),
@@ -169,6 +179,7 @@ def test_reader_refuses_what_pyarrow_refuses(
 @given(st.lists(numbers, min_size=1, max_size=30))
 @settings(max_examples=400)
 @example(["1.00000005960464477539062500000000000000000000000001", "1.000000059604644775390625", "1.1754943e-38"])
+@example(["1.000000178813934326", "1.000000178813934327"])
 def test_numbers_are_rounded_once(path: Path, cells: list[str]) -> None:
     """To the nearest double, or 32-bit float, and to even in the middle: worked out here with fractions."""
     body = "".join(f",,,{quoted(c, False)},{c},,\n" for c in cells).encode()
@@ -345,6 +356,9 @@ def columns(rows: int) -> st.SearchStrategy[dict[str, pa.Array]]:
             "number": of(doubles, pa.float64()),
             "narrow": of(st.floats(width=32), pa.float32()),
             "day": of(st.dates(), pa.date32()),
+            "moment": of(st.datetimes(), pa.timestamp("us")),
+            "paid": of(st.decimals(-999, 999, places=2), pa.decimal128(9, 2)),
+            "nothing": st.just(pa.nulls(rows)),
             'a "name"': st.one_of(*whole.values()),
             "whole": st.one_of(*positive.values()),
         }

@@ -55,6 +55,8 @@ class CsvSink(Sink):
     def write(self, batch: pa.RecordBatch) -> None:
         """Add rows, whose columns may be of any type that is written as the sink's is."""
         self.rows += batch.num_rows
+        if not batch.num_rows:
+            return
         for lines in self._formatted(self._pieces(batch)):
             self._put(lines)
             self._spare.append(lines)
