@@ -245,14 +245,15 @@ def test_every_place_in_a_word_can_hold_every_mark(path: Path) -> None:
     """Quotes, doubled quotes, separators and line ends on and around the borders of 64 bytes."""
     for long in range(70):
         for cell in ("", '""', '"a"', '""""', '"a""b"', '","', '"a","'):
-            body = f"{'x' * long},{cell},,,,,\n1,,,,,,{cell}\r\n".encode()
-            expected, fault = attempt(body, NAMES)
-            if fault is None:
-                assert plain(new(path, body, NAMES)) == expected
-                continue
-            with pytest.raises(InputError) as caught:
-                new(path, body, NAMES)
-            assert caught.value.rows == (fault.row,)
+            for first in (f"{'x' * long},{cell},,,,,", f"{'x' * long}{cell},,,,,,", f"{'x' * long},{cell}x,,,,,"):
+                body = f"{first}\n1,,,,,,{cell}\r\n".encode()
+                expected, fault = attempt(body, NAMES)
+                if fault is None:
+                    assert plain(new(path, body, NAMES)) == expected
+                    continue
+                with pytest.raises(InputError) as caught:
+                    new(path, body, NAMES)
+                assert caught.value.rows == (fault.row,)
 
 
 @pytest.mark.parametrize("rows", [1, 63, 64, 65, 127, 128, 129, 1000, 5000])
@@ -268,6 +269,21 @@ def test_many_rows(path: Path, rows: int) -> None:
     expected = plain(old(body, NAMES))
     for block, threads in ((1 << 20, 1), (4000, 2), (777, 3)):
         assert plain(new(path, body, NAMES, block=block, threads=threads)) == expected
+
+
+def test_every_day_and_no_other(path: Path) -> None:
+    first, last = dt.date(1896, 1, 1), dt.date(2105, 1, 1)
+    days = [first + dt.timedelta(i) for i in range((last - first).days)] + [dt.date.min, dt.date.max]
+    body = "".join(f",,,,,{day},\n" for day in days).encode()
+    assert new(path, body, ["day"]).column(0).to_pylist() == days
+    real = {day.isoformat() for day in days}
+    for year in (1900, 1996, 1999, 2000, 2100):
+        for month in range(14):
+            for day in (0, 28, 29, 30, 31, 32):
+                text = f"{year}-{month:02}-{day:02}"
+                if text not in real:
+                    with pytest.raises(InputError):
+                        new(path, f",,,,,{text},\n".encode(), ["day"])
 
 
 def test_the_rows_of_a_bad_cell_and_the_first_column_asked_for(path: Path) -> None:
@@ -324,7 +340,7 @@ def test_many_columns_and_many_labels(path: Path) -> None:
 
 # -- writing ----------------------------------------------------------------------------------------------------
 
-millionths = st.integers(-(10**15) - 5, 10**15 + 5).map(lambda m: m / 10**6)
+millionths = st.integers(-(10**16), 10**18).map(lambda m: m / 10**6)
 doubles = st.one_of(
     millionths, st.floats(), st.integers(0, 10**6).map(lambda m: m / 10**6), st.sampled_from([-0.0, 0.0])
 )
