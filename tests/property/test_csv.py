@@ -53,7 +53,8 @@ numbers = st.one_of(
     st.builds(lambda a, b, e: f"{a}.{b}e{e}", digits, digits, st.integers(-60, 60)),
     st.builds(lambda a, b: f"-{a}.{b}", digits, digits),
     st.sampled_from(["", "0", "-0", "+7", "1.", ".5", " 12", "12\t", "nan", "NaN", "-nan", "inf", "-Infinity", "1e400",
-                     "1e-400", "0e999999", "nan(1)", "3.4028235e38", "3.4028236e38", "7e-46", "8e-46", "1e00000007"]),
+                     "1e-400", "0e999999", "1e-99999999999999999999", "0e99999999999999999999",
+                     "nan(1)", "3.4028235e38", "3.4028236e38", "7e-46", "8e-46", "1e00000007"]),
 )  # fmt: skip
 times = st.sampled_from(["", " 00:00:00", "T12", " 23:59", "T13:00:00.123456", " 00:00:00.0"])
 days = st.one_of(st.just(""), st.builds(lambda d, t: d.isoformat() + t, st.dates(), times))
@@ -179,7 +180,15 @@ def test_reader_refuses_what_pyarrow_refuses(
 @given(st.lists(numbers, min_size=1, max_size=30))
 @settings(max_examples=400)
 @example(["1.00000005960464477539062500000000000000000000000001", "1.000000059604644775390625", "1.1754943e-38"])
-@example(["1.000000178813934326", "1.000000178813934327"])
+@example(["1.000000178813934326", "1.000000178813934327", "1.237940002391892e+27", "1.2379400023918922e27"])
+@example(
+    [
+        "3.40282356779733661637539395458142568447e38",
+        "3.40282356779733661637539395458142568448e38",
+        "-3.4028235677973366e38",
+    ]
+)
+@example(["7.0064923216240853546186479164495806564013e-46", "7.0064923216240853546186479164495806564014e-46"])
 def test_numbers_are_rounded_once(path: Path, cells: list[str]) -> None:
     """To the nearest double, or 32-bit float, and to even in the middle: worked out here with fractions."""
     body = "".join(f",,,{quoted(c, False)},{c},,\n" for c in cells).encode()

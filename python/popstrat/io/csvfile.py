@@ -60,6 +60,8 @@ _EXPECTED = {
     "date": "a date as YYYY-MM-DD",
 }
 
+_BEYOND = 2.0**128  # what infinity stands for when 32-bit floats are rounded
+
 _QUOTED = rb'"(?:[^"]|"")*"'
 _CELL = rb'(?:%s|[^",]*)' % _QUOTED
 _LINE = re.compile(rb"%s(?:,%s)*" % (_CELL, _CELL))
@@ -291,8 +293,9 @@ def _number(cell: bytes, narrow: bool) -> float | None:
         return value
     with np.errstate(over="ignore", under="ignore"):
         below, above = np.nextafter(value, -np.inf), np.nextafter(value, np.inf)
-        # Rounded twice: the first time must not end in the middle between two floats, where the second loses its way.
-        if 1e-46 < abs(value) < 1e39 and np.float32(below) != np.float32(above):
+        low, high = max(float(np.float32(below)), -_BEYOND), min(float(np.float32(above)), _BEYOND)
+        # Rounded twice: ending in the middle between two floats the first time must not hide which side it came from.
+        if value == (low + high) / 2 and 1e-46 < abs(value) < 1e39:
             exact, reached = Decimal(text.decode()), Decimal(value)
             value = float(below if exact < reached else above if exact > reached else value)
         return float(np.float32(value))
