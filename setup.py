@@ -12,6 +12,8 @@ HEADERS = {
     "_engine": ["interpreter.h", "kernels.h", "ops.h", "distinct.h"],
     "_parquet_read": ["parquet.h"],
     "_parquet_write": ["parquet_encode.h"],
+    "_csv_read": ["csv_read.h"],
+    "_csv_write": ["csv_write.h"],
 }
 
 setup(

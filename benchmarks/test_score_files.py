@@ -14,26 +14,31 @@ import compare
 import peer_polars
 import polars as pl
 import polars_script
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from measuring import CORES, Versus
 
 import popstrat
+from popstrat.io import open_sink, open_source
 from popstrat.run import run_score
+from popstrat.schema import patient_schema
 
 MakeList = Callable[[int, str], Path]
 
 
+CSV_TYPES: dict[str, Any] = {
+    **dict.fromkeys(peer_polars.KEYS, pl.String),
+    **dict.fromkeys(peer_polars.DATES, pl.Date),
+    **dict.fromkeys(peer_polars.FLAGS, pl.Boolean),
+    **peer_polars.NUMBERS,
+    **peer_polars.CATEGORIES,
+}
+
+
 def _polars_csv(source: Path, target: Path, as_of: dt.date) -> None:
     """Every type is given, which is quicker than finding out; a label that is not listed would stop it."""
-    types: dict[str, Any] = {
-        **dict.fromkeys(peer_polars.KEYS, pl.String),
-        **dict.fromkeys(peer_polars.DATES, pl.Date),
-        **dict.fromkeys(peer_polars.FLAGS, pl.Boolean),
-        **peer_polars.NUMBERS,
-        **peer_polars.CATEGORIES,
-    }
-    peer_polars.lazy(pl.scan_csv(source, schema_overrides=types), as_of).sink_csv(target)
+    peer_polars.lazy(pl.scan_csv(source, schema_overrides=CSV_TYPES), as_of).sink_csv(target)
 
 
 @pytest.mark.parametrize("threads", sorted({1, CORES}))
@@ -72,6 +77,53 @@ def test_csv(make_list: MakeList, patients: int, as_of: dt.date, versus: Versus,
         threads=CORES,
         peer=("Polars", lambda: _polars_csv(source, theirs, as_of)),
         faster="csv-polars",
+    )
+
+
+def _rows(source: Path, columns: list[str], threads: int) -> pa.Table:
+    known = patient_schema().columns
+    file = open_source([source], kinds=lambda name: known[name].type, threads=threads).files[0]
+    return pa.Table.from_batches(file.batches(columns))
+
+
+def test_read_csv(make_list: MakeList, patients: int, versus: Versus) -> None:
+    """The columns that the peer's rules need, and no scoring."""
+    source, columns = make_list(patients, ".csv"), list(CSV_TYPES)
+    ours = pl.from_arrow(_rows(source, columns, 1))
+    theirs = pl.read_csv(source, columns=columns, schema_overrides=CSV_TYPES).select(columns)
+    assert isinstance(ours, pl.DataFrame)
+    assert ours.select(pl.col(c).cast(t) for c, t in CSV_TYPES.items()).equals(theirs)
+    versus(
+        "CSV to memory",
+        lambda: _rows(source, columns, CORES),
+        patients=patients,
+        threads=CORES,
+        peer=("Polars", lambda: pl.read_csv(source, columns=columns, schema_overrides=CSV_TYPES)),
+    )
+
+
+def test_write_csv(table: pa.Table, patients: int, as_of: dt.date, versus: Versus, tmp_path: Path) -> None:
+    """The scored table."""
+    scored = popstrat.score(table, as_of=as_of)
+    frame = pl.from_arrow(scored)
+    assert isinstance(frame, pl.DataFrame)
+    ours, theirs = tmp_path / "ours.csv", tmp_path / "theirs.csv"
+
+    def write() -> None:
+        sink = open_sink(ours, scored.schema, form=".csv", threads=CORES)
+        for batch in scored.to_batches(max_chunksize=1 << 17):
+            sink.write(batch)
+        sink.close()
+
+    write()
+    frame.write_csv(theirs)
+    assert _read_csv(ours).equals(_read_csv(theirs))
+    versus(
+        "memory to CSV",
+        write,
+        patients=patients,
+        threads=CORES,
+        peer=("Polars", lambda: frame.write_csv(theirs)),
     )
 
 

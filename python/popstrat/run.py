@@ -87,9 +87,7 @@ def run_score(
     with writing(output), Outputs() as outputs:
         partial = outputs.add(output)
         record_partial = outputs.add(record_path)
-        sink = open_sink(
-            partial, schema, form=output.suffix, keys=KEYS, encoding=encoding, threads=max(1, run.threads // 2)
-        )
+        sink = open_sink(partial, schema, form=output.suffix, keys=KEYS, encoding=encoding, threads=run.threads)
         try:
             with WriteBehind(sink.write, _BEHIND) as writer:
                 run.over(files, writer.put, progress, output.parent)

@@ -1,8 +1,8 @@
-"""CSV: read in blocks that end at a line's end, several blocks at a time, each block checked line against row.
+"""CSV: read in blocks that end at a line's end, several blocks at a time, each parsed straight into Arrow columns.
 
-A cell may not hold a line break, so that a stray quote can never swallow the rows after it: the lines of a block and
-the rows that Arrow finds in it must agree, and quotes must stand where RFC 4180 puts them. A block that fails is looked
-at again line by line for the row at fault. Cells are never quoted in a message.
+A cell may not hold a line break, so that a stray quote can never swallow the rows after it, and quotes must stand where
+RFC 4180 puts them. A block with a fault is looked at again line by line for the row. Cells are never quoted in a
+message.
 
 Ids and practice codes are read as text, always: a column of digits in one file and of letters in the next is
 then still one column, and leading zeros stay. Whole numbers are read as float64, because "120.0" is what many
@@ -13,20 +13,19 @@ from __future__ import annotations
 
 import codecs
 import csv
-import datetime as dt
 import gzip
-import io
-import itertools
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from popstrat.engine import _csv_read as cells
 from popstrat.errors import InputError
 from popstrat.io.sources import BATCH_ROWS, FileSource, Kind, Kinds, reading, sliced
 
@@ -46,7 +45,14 @@ _TYPES: dict[Kind, pa.DataType] = {
     "float": pa.float32(),
     "date": pa.date32(),
 }
-_MOMENT = pa.timestamp("us")
+_CELLS: dict[pa.DataType, cells.Kind] = {
+    pa.string(): "text",
+    _TEXT: "label",
+    pa.bool_(): "bool",
+    pa.float64(): "f64",
+    pa.float32(): "f32",
+    pa.date32(): "date",
+}
 _EXPECTED = {
     "bool": "true, false, 1 or 0",
     "int": "a number",
@@ -54,17 +60,20 @@ _EXPECTED = {
     "date": "a date as YYYY-MM-DD",
 }
 
+_BEYOND = 2.0**128  # what infinity stands for when 32-bit floats are rounded
 
-def _any_case(word: str) -> list[str]:
-    return ["".join(letters) for letters in itertools.product(*zip(word.lower(), word.upper(), strict=True))]
-
-
-TRUE, FALSE = ["1", *_any_case("true")], ["0", *_any_case("false")]
-
-_CELL = rb'(?:"(?:[^"]|"")*"|[^",]*)'
+_QUOTED = rb'"(?:[^"]|"")*"'
+_CELL = rb'(?:%s|[^",]*)' % _QUOTED
 _LINE = re.compile(rb"%s(?:,%s)*" % (_CELL, _CELL))
-_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?")
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
+_INSIDE = re.compile(_QUOTED)
+_NUMBER = re.compile(rb"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf|infinity|nan(?:\(\w*\))?)", re.IGNORECASE)
+
+
+class _Block(NamedTuple):
+    """Whole lines: the first ``length`` bytes of a buffer with room beyond them."""
+
+    buffer: bytearray
+    length: int
 
 
 class CsvSource(FileSource):
@@ -79,6 +88,7 @@ class CsvSource(FileSource):
         self._packed = path.suffix.lower() == ".gz"
         self._names, self._body = self._header()
         known = [kinds(n) for n in self._names]
+        self._places = {n: i for i, n in enumerate(self._names)}
         self._kinds = {n: k or "text" for n, k in zip(self._names, known, strict=True)}
         self.schema = pa.schema([(n, _TYPES[self._kinds[n]]) for n in self._names])
         self._check_names()
@@ -89,7 +99,9 @@ class CsvSource(FileSource):
         first_row = 0
         with reading(self.name, "CSV"), self._open() as file:
             file.read(self._body)
-            parsed = self._in_order(self._blocks(file, block_bytes), lambda block: self._parse(block, list(columns)))
+            spare: list[bytearray] = []
+            blocks = self._blocks(file, block_bytes, spare)
+            parsed = self._in_order(blocks, lambda block: self._parse(block, list(columns)), spare)
             while True:
                 try:
                     batch = next(parsed, None)
@@ -126,137 +138,167 @@ class CsvSource(FileSource):
             names = [n.strip() for n in next(csv.reader([line.decode(self._encoding)]))]
         except UnicodeDecodeError:
             raise InputError(f"is not in {self._encoding} (first line); see --encoding", file=self.name) from None
+        except csv.Error:
+            raise InputError("has a column name that is too long", file=self.name) from None
         if len(names) == 1 and (other := next((c for c in ";\t|" if c in names[0]), None)):
             raise InputError(f"is separated by {other!r}, not by commas", file=self.name)
         return names, skip + (end.end() if end else len(line))
 
-    def _blocks(self, file: IO[bytes], size: int) -> Iterator[bytes]:
-        """The rest of the file in blocks of whole lines."""
-        rest: list[bytes] = []
-        held = 0
-        while chunk := file.read(size):
-            cut = chunk.rfind(b"\n") + 1
-            if not cut:
-                rest.append(chunk)
-                held += len(chunk)
-                if held > _LONGEST_LINE:
-                    raise InputError("has a line of more than 64 MB; is it a CSV file?", file=self.name)
+    def _blocks(self, file: IO[bytes], size: int, spare: list[bytearray]) -> Iterator[_Block]:
+        """The rest of the file in blocks of whole lines, ``size`` bytes at a time; in ``spare`` buffers if it can."""
+        rest = b""
+        while True:
+            buffer = spare.pop() if spare else bytearray()
+            start, end = len(rest), len(rest) + size
+            if len(buffer) < end + cells.PAD:
+                buffer.extend(bytes(end + cells.PAD - len(buffer)))
+            buffer[:start] = rest
+            with memoryview(buffer) as whole, whole[start:end] as room:
+                end = start + file.readinto(room)  # type: ignore[attr-defined]
+            if end == start:
+                if start:
+                    yield _Block(buffer, start)
+                return
+            cut = buffer.rfind(b"\n", start, end) + 1
+            rest = bytes(memoryview(buffer)[cut:end])
+            if cut:
+                yield _Block(buffer, cut)
                 continue
-            yield b"".join([*rest, chunk[:cut]])
-            rest, held = [chunk[cut:]], len(chunk) - cut
-        if held:
-            yield b"".join(rest)
+            spare.append(buffer)
+            if len(rest) > _LONGEST_LINE:
+                raise InputError("has a line of more than 64 MB; is it a CSV file?", file=self.name)
 
-    def _in_order(self, blocks: Iterator[bytes], parse: Callable[[bytes], pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Parse blocks, a few at a time, and give the results in order."""
+    def _in_order(
+        self, blocks: Iterator[_Block], parse: Callable[[_Block], pa.RecordBatch], spare: list[bytearray]
+    ) -> Iterator[pa.RecordBatch]:
+        """Parse blocks, a few at a time, and give the results in order; buffers that are done with become ``spare``."""
         if self._threads == 1:
-            yield from map(parse, blocks)
+            for block in blocks:
+                yield parse(block)
+                spare.append(block.buffer)
             return
         pool = ThreadPoolExecutor(self._threads, thread_name_prefix="popstrat-csv")
-        waiting: deque[Future[pa.RecordBatch]] = deque()
+        waiting: deque[tuple[Future[pa.RecordBatch], bytearray]] = deque()
+
+        def first() -> pa.RecordBatch:
+            future, buffer = waiting.popleft()
+            batch = future.result()
+            spare.append(buffer)
+            return batch
+
         try:
             for block in blocks:
-                waiting.append(pool.submit(parse, block))
+                waiting.append((pool.submit(parse, block), block.buffer))
                 if len(waiting) > self._threads:
-                    yield waiting.popleft().result()
+                    yield first()
             while waiting:
-                yield waiting.popleft().result()
+                yield first()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
     # -- cells --------------------------------------------------------------------------------------------------
 
-    def _parse(self, block: bytes, columns: list[str]) -> pa.RecordBatch:
+    def _parse(self, block: _Block, columns: list[str]) -> pa.RecordBatch:
         """One block of whole lines; raises `InputError` with rows counted from the block's first."""
-        import pyarrow.csv as pa_csv
+        if self._encoding != "utf-8" and (text := _decoded(block, self._encoding)):
+            encoded = text.encode()
+            block = _Block(bytearray(encoded + bytes(cells.PAD)), len(encoded))
+        fields = [self.schema.field(c) for c in columns]
+        wanted = [(self._places[f.name], _CELLS[f.type]) for f in fields]
+        width = len(self._names)
+        room = cells.most_rows(block.length, width)
+        layout, size = cells.places([kind for _, kind in wanted], room)
+        out = pa.allocate_buffer(size)
+        found = cells.read(block.buffer, block.length, width, wanted, out, room)
+        rows, ascii_only, parsed, odd = found or (0, False, [], [])
+        if not ascii_only and self._encoding == "utf-8":
+            _decoded(block, "utf-8")
+        if found is None:
+            self._find_fault(bytes(memoryview(block.buffer)[: block.length]))
+            raise InputError("a row cannot be read")
+        bad = [list(column.bad_rows) for column in parsed]
+        if odd:
+            _work_out(odd, out, [at for at, _, _ in layout], fields, bad)
+        for field, rows_at_fault in zip(fields, bad, strict=True):
+            if rows_at_fault:
+                expected = _EXPECTED[self._kinds[field.name]]
+                raise InputError(
+                    f"a cell is not {expected} (empty means no record)", column=field.name, rows=rows_at_fault
+                )
+        arrays = []
+        for field, (start, length, valid), column in zip(fields, layout, parsed, strict=True):
+            kind = pa.int32() if field.type == _TEXT else field.type
+            buffers = [out.slice(valid) if column.nulls else None, out.slice(start, length)]
+            if kind == pa.string():
+                buffers.append(pa.py_buffer(column.text))
+            array = pa.Array.from_buffers(kind, rows, buffers, column.nulls)
+            if field.type == _TEXT:
+                labels = [None, pa.py_buffer(column.offsets), pa.py_buffer(column.text)]
+                entries = pa.Array.from_buffers(pa.string(), len(column.offsets or b"") // 4 - 1, labels, 0)
+                array = pa.DictionaryArray.from_arrays(array, entries, safe=False)
+            arrays.append(array)
+        return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
 
-        block = self._as_utf8(block)
-        if b'"' in block and not _well_quoted(block):
-            self._find_fault(block)
-        read = pa_csv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=self._names)
-        convert = pa_csv.ConvertOptions(
-            # A date may come with a time of day, as databases export it.
-            column_types={c: _MOMENT if self._kinds[c] == "date" else self.schema.field(c).type for c in columns},
-            include_columns=columns,
-            null_values=[""],
-            true_values=TRUE,
-            false_values=FALSE,
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=True,
-        )
-        if not block.strip(b"\r\n"):
-            return self._no_rows(columns)
-        try:
-            table = pa_csv.read_csv(pa.py_buffer(block), read, pa_csv.ParseOptions(newlines_in_values=False), convert)
-        except pa.ArrowInvalid as error:
-            self._find_fault(block)
-            self._find_cell(block, str(error))
-            raise InputError("a row cannot be read") from None
-        lines = block.count(b"\n") + (not block.endswith(b"\n"))
-        if table.num_rows != lines and table.num_rows != self._find_fault(block):
-            raise InputError("the lines and the rows do not agree; is there a stray quote?")
-        batches = table.combine_chunks().to_batches()
-        if not batches:
-            return self._no_rows(columns)
-        schema = pa.schema([self.schema.field(c) for c in columns])
-        found = [
-            a.cast(f.type, safe=False) if a.type == _MOMENT else a for a, f in zip(batches[0], schema, strict=True)
-        ]
-        return pa.RecordBatch.from_arrays(found, schema=schema)
-
-    def _no_rows(self, columns: list[str]) -> pa.RecordBatch:
-        schema = pa.schema([self.schema.field(c) for c in columns])
-        return pa.RecordBatch.from_arrays([pa.array([], f.type) for f in schema], schema=schema)
-
-    def _as_utf8(self, block: bytes) -> bytes:
-        """The block in UTF-8, all of it valid."""
-        try:
-            if self._encoding != "utf-8":
-                return block.decode(self._encoding).encode()
-            if not block.isascii():
-                block.decode()
-        except UnicodeDecodeError as error:
-            row = block.count(b"\n", 0, error.start)
-            raise InputError(f"is not in {self._encoding}; see --encoding", rows=[row]) from None
-        return block
-
-    def _find_fault(self, block: bytes) -> int:
-        """Go through a block line by line: raise `InputError` for the first malformed row, or count the rows."""
+    def _find_fault(self, text: bytes) -> None:
+        """Go through a block line by line and raise `InputError` for the first malformed row."""
         row = 0
-        for line in block.splitlines():
+        for line in text.splitlines():
             if not line:
                 continue
-            if b'"' not in line:
-                cells = line.count(b",") + 1
-            elif _LINE.fullmatch(line):
-                cells = len(next(csv.reader([line.decode(errors="replace")])))
-            else:
+            if b'"' in line and not _LINE.fullmatch(line):
                 raise InputError(
                     "a stray quote, or a quote that is not closed on its line (cells may not hold line breaks)",
                     rows=[row],
                 )
-            if cells != len(self._names):
-                raise InputError(f"{cells} cells where the first line names {len(self._names)} columns", rows=[row])
+            found = _INSIDE.sub(b"", line).count(b",") + 1
+            if found != len(self._names):
+                raise InputError(f"{found} cells where the first line names {len(self._names)} columns", rows=[row])
             row += 1
-        return row
 
-    def _find_cell(self, block: bytes, message: str) -> None:
-        """Raise `InputError` for the column that Arrow could not convert, with the first rows at fault."""
-        place = re.search(r"In CSV column #(\d+)", message)
-        if place is None:
-            return
-        column = self._names[int(place.group(1))]
-        kind = self._kinds[column]
-        if kind not in _EXPECTED:
-            return
-        rows: list[int] = []
-        lines = (line for line in io.StringIO(block.decode(), newline=None) if line.strip("\n"))
-        for row, cells in enumerate(csv.reader(lines)):
-            if not _converts(cells[int(place.group(1))], kind):
-                rows.append(row)
-                if len(rows) == _ROWS_NAMED:
-                    break
-        raise InputError(f"a cell is not {_EXPECTED[kind]} (empty means no record)", column=column, rows=rows)
+
+def _decoded(block: _Block, encoding: str) -> str:
+    """The text of a block, or nothing if it is all ASCII. Raises `InputError` if it is not in its encoding."""
+    text = bytes(memoryview(block.buffer)[: block.length])
+    try:
+        return "" if text.isascii() else text.decode(encoding)
+    except UnicodeDecodeError as error:
+        row = text.count(b"\n", 0, error.start)
+        raise InputError(f"is not in {encoding}; see --encoding", rows=[row]) from None
+
+
+def _work_out(
+    odd: list[tuple[int, int, bytes]], out: pa.Buffer, starts: list[int], fields: list[pa.Field], bad: list[list[int]]
+) -> None:
+    """Put the numbers of ``odd`` cells in their places in ``out``; add rows whose cell is no number to ``bad``."""
+    for place, row, cell in odd:
+        narrow = fields[place].type == pa.float32()
+        value = _number(cell, narrow)
+        if value is None:
+            if len(bad[place]) < _ROWS_NAMED:
+                bad[place].append(row)
+            continue
+        kind = np.float32 if narrow else np.float64
+        np.frombuffer(out, kind, 1, starts[place] + row * np.dtype(kind).itemsize)[0] = value
+
+
+def _number(cell: bytes, narrow: bool) -> float | None:
+    """The double, or if ``narrow`` the 32-bit float, nearest to what a cell says; None if that is not a number."""
+    text = cell.strip(b" \t")
+    if not _NUMBER.fullmatch(text):
+        return None
+    if text.endswith(b")"):  # nan(...)
+        return np.nan
+    value = float(text)
+    if not narrow:
+        return value
+    with np.errstate(over="ignore", under="ignore"):
+        below, above = np.nextafter(value, -np.inf), np.nextafter(value, np.inf)
+        low, high = max(float(np.float32(below)), -_BEYOND), min(float(np.float32(above)), _BEYOND)
+        # Rounded twice: ending in the middle between two floats the first time must not hide which side it came from.
+        if value == (low + high) / 2 and 1e-46 < abs(value) < 1e39:
+            exact, reached = Decimal(text.decode()), Decimal(value)
+            value = float(below if exact < reached else above if exact > reached else value)
+        return float(np.float32(value))
 
 
 def _codec(encoding: str) -> str:
@@ -265,8 +307,8 @@ def _codec(encoding: str) -> str:
     except LookupError:
         raise InputError(f"encoding {encoding!r} is not known; use utf-8, utf-8-sig or cp1252") from None
     name = "utf-8" if name in ("utf-8-sig", "ascii") else name
-    # Blocks are cut at the byte of a line end, which is safe for UTF-8 and single-byte encodings only.
-    if name != "utf-8" and (len('\n,"'.encode(name)) != 3 or '\n,"'.encode(name) != b'\n,"' or _is_wide(name)):
+    # Blocks are cut at the byte of a line end, which is safe for UTF-8 and single-byte encodings that hold ASCII only.
+    if name != "utf-8" and (_is_wide(name) or bytes(range(128)).decode(name) != bytes(range(128)).decode()):
         raise InputError(f"encoding {encoding!r} is not supported; use utf-8, utf-8-sig or cp1252")
     return name
 
@@ -274,32 +316,3 @@ def _codec(encoding: str) -> str:
 def _is_wide(name: str) -> bool:
     """Whether an encoding has characters of more than one byte."""
     return not (name.startswith(("cp125", "iso8859", "latin", "koi8", "mac-")) or name in ("cp437", "cp850", "cp858"))
-
-
-def _converts(cell: str, kind: Kind) -> bool:
-    """Whether a cell can be read as its kind, in the way Arrow reads it."""
-    cell = cell.strip(" \t") if kind != "date" else cell
-    if not cell:
-        return True
-    if kind == "bool":
-        return cell in TRUE or cell in FALSE
-    if kind == "date":
-        try:
-            return bool(_DATE.fullmatch(cell)) and bool(dt.datetime.fromisoformat(cell))
-        except ValueError:
-            return False
-    return _NUMBER.fullmatch(cell) is not None
-
-
-def _well_quoted(block: bytes) -> bool:
-    """Whether every quote opens a cell, closes one, or is doubled inside one. Errs on the side of False."""
-    raw = np.frombuffer(block, np.uint8)
-    quotes = np.flatnonzero(raw == ord('"'))
-    if len(quotes) % 2:
-        return False
-    opening, closing = quotes[::2], quotes[1::2]
-    around = np.zeros(256, bool)
-    around[list(b',\n\r"')] = True
-    before = around[raw[np.maximum(opening - 1, 0)]] | (opening == 0)
-    after = around[raw[np.minimum(closing + 1, len(raw) - 1)]] | (closing == len(raw) - 1)
-    return bool(before.all() and after.all())

@@ -6,16 +6,14 @@ that came in as a dictionary is coded again in the order in which its values occ
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import errno
-import io
 import os
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import IO, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +21,6 @@ import pyarrow as pa
 from popstrat.errors import InputError
 
 ARROW_BATCH_ROWS = 1 << 17
-_CSV_BATCH_ROWS = 1 << 14
 
 _SUFFIXES: dict[str, Literal["parquet", "arrow", "csv"]] = {".parquet": "parquet", ".arrow": "arrow", ".csv": "csv"}
 
@@ -157,16 +154,18 @@ def open_sink(
     """Open ``path`` (usually from `Outputs.add`) to be written in the format of the extension ``form``.
 
     ``keys`` are the columns passed through from the input: text of any kind, with statistics kept in Parquet. ``rows``
-    overrides the rows to a row group or batch. ``encoding`` is for CSV, ``threads`` for Parquet.
+    overrides the rows to a row group or batch. ``encoding`` is for CSV, ``threads`` for Parquet and CSV.
     """
     kind = _SUFFIXES[form.lower()]
     if kind == "parquet":
         from popstrat.io.parquetsink import ROW_GROUP_ROWS, ParquetSink
 
-        return ParquetSink(path, schema, keys, rows or ROW_GROUP_ROWS, threads=threads)
+        return ParquetSink(path, schema, keys, rows or ROW_GROUP_ROWS, threads=max(1, threads // 2))
     if kind == "arrow":
         return ArrowSink(path, schema, keys, rows or ARROW_BATCH_ROWS)
-    return CsvSink(path, schema, encoding)
+    from popstrat.io.csvsink import CsvSink
+
+    return CsvSink(path, schema, encoding, threads)
 
 
 class ArrowSink(Sink):
@@ -185,40 +184,6 @@ class ArrowSink(Sink):
 
     def abort(self) -> None:
         quietly(self._writer)
-
-
-class CsvSink(Sink):
-    """Ids and labels as quoted text, dates ISO, ``true``/``false``, nothing for null."""
-
-    def __init__(self, path: Path, schema: pa.Schema, encoding: str) -> None:
-        import pyarrow.csv as pa_csv
-
-        fields = [f.with_type(pa.string()) if _is_text(f.type) or f.name == "patient_id" else f for f in schema]
-        super().__init__(pa.schema(fields), _CSV_BATCH_ROWS)
-        try:
-            name = codecs.lookup(encoding).name
-        except LookupError:
-            raise InputError(f"encoding {encoding!r} is not known; use utf-8, utf-8-sig or cp1252") from None
-        self._file: IO[bytes] = path.open("wb")
-        into: Any = self._file
-        if name == "utf-8-sig":
-            self._file.write(codecs.BOM_UTF8)
-        elif name != "utf-8":
-            into = _Transcoder(self._file, name)
-        self._writer = pa_csv.CSVWriter(
-            into, self.schema, write_options=pa_csv.WriteOptions(batch_size=_CSV_BATCH_ROWS)
-        )
-
-    def _write(self, batch: pa.RecordBatch) -> None:
-        self._writer.write_batch(batch)
-
-    def _close(self) -> None:
-        self._writer.close()
-        self._file.close()
-
-    def abort(self) -> None:
-        quietly(self._writer)
-        quietly(self._file)
 
 
 class Rechunker:
@@ -250,24 +215,6 @@ class Rechunker:
             return held[0]
         table = pa.Table.from_batches(held).combine_chunks()
         return pa.RecordBatch.from_arrays([_one_chunk(c) for c in table.columns], schema=table.schema)
-
-
-class _Transcoder(io.RawIOBase):
-    """A file that takes UTF-8 and writes another encoding."""
-
-    def __init__(self, file: IO[bytes], encoding: str) -> None:
-        self._into, self._encoding = file, encoding
-        self._decode = codecs.getincrementaldecoder("utf-8")().decode
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        try:
-            self._into.write(self._decode(bytes(data)).encode(self._encoding))
-        except UnicodeEncodeError:
-            raise InputError(f"the output holds a character that {self._encoding} lacks; use utf-8") from None
-        return len(data)
 
 
 def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
