@@ -10,6 +10,7 @@ CODE_UNKNOWN: int
 CODE_NULL: int
 NEWEST_SHIFT: int
 LARGE: int
+STREAM_ROWS: int
 GRID_STEP: float
 GRID_BOUND: float
 GRID_ROUNDER: float

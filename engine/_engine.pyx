@@ -78,7 +78,7 @@ cdef extern from "distinct.h" nogil:
     int popstrat_distinct(const popstrat_values *lists, int64_t many)
 
 # From so many rows on, outputs are far larger than any cache, and are written past it.
-cdef int64_t _STREAM_ROWS = 1 << 20
+STREAM_ROWS = 1 << 20
 BLOCK = BLOCK_ROWS
 INSTRUCTION_WIDTH = WIDTH
 CODE_UNKNOWN = CODE_UNKNOWN_VALUE
@@ -442,7 +442,7 @@ cdef class Frame:
             self.outputs[i].values = self.address(values, (rows * _OUTPUT_BITS[kind] + 7) // 8, True)
             if valid is not None:
                 self.outputs[i].valid = self.address(valid, (rows + 7) // 8, True)
-        self.lines = self.lines // max(1, program.steps) + 1
+        self.lines = (self.lines // max(1, program.steps) + 4) // 4 * 4
         for i in program.nullable if rows else ():
             if self.outputs[i].valid == NULL:
                 raise ValueError(f"output {i} has no room for nulls")
@@ -495,7 +495,7 @@ cdef class Frame:
         run.read = self.reads
         run.reads = self.reading
         run.lines = self.lines
-        run.stream = self.rows >= _STREAM_ROWS if stream is None else bool(stream)
+        run.stream = self.rows >= <int64_t>STREAM_ROWS if stream is None else bool(stream)
         with nogil:
             failed = popstrat_execute(&run, chosen, start, stop, program.planes, program.bytes, program.shorts,
                                       program.numbers)

@@ -220,10 +220,10 @@ static int popstrat_increasing(const int64_t *x, int64_t n) {
 /* ---- memory for outputs ------------------------------------------------------------------------------------------ */
 
 /* The pages of a large output are expensive to get (the kernel clears each one), so a few buffers that nobody holds any
- * more are kept for the next call. On Linux they are marked as free to be taken back when memory is short. */
-#define POPSTRAT_KEPT 64
+ * more are kept for the next call, 256 MB at most. */
+#define POPSTRAT_KEPT 2048
 #define POPSTRAT_KEPT_BYTES ((int64_t)256 << 20)
-#define POPSTRAT_LARGE ((int64_t)1 << 20)
+#define POPSTRAT_LARGE ((int64_t)64 << 10)
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -243,7 +243,10 @@ static void popstrat_hold(void) {
 
 static void popstrat_let_go(void) { __atomic_clear(&popstrat_lock, __ATOMIC_RELEASE); }
 
-/* `size` bytes (a multiple of the page size, at least POPSTRAT_LARGE) that start a page, or NULL. What they hold is rubbish. */
+/* From here on buffers are mapped by themselves, in large pages if there are any; a process can have only so many maps. */
+#define POPSTRAT_MAPPED ((int64_t)1 << 20)
+
+/* `size` bytes (a multiple of 4,096, at least POPSTRAT_LARGE) at a multiple of 64, or NULL. What they hold is rubbish. */
 static uint8_t *popstrat_take(int64_t size) {
     uint8_t *found = NULL;
     popstrat_hold();
@@ -256,6 +259,7 @@ static uint8_t *popstrat_take(int64_t size) {
         }
     popstrat_let_go();
     if (found) return found;
+    if (size < POPSTRAT_MAPPED) return aligned_alloc(64, (size_t)size);
     found = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (found == MAP_FAILED) return NULL;
 #ifdef MADV_HUGEPAGE
@@ -266,9 +270,6 @@ static uint8_t *popstrat_take(int64_t size) {
 
 static void popstrat_give_back(uint8_t *start, int64_t size) {
     int kept = 0;
-#ifdef MADV_FREE
-    madvise(start, (size_t)size, MADV_FREE);
-#endif
     popstrat_hold();
     if (popstrat_keeping < POPSTRAT_KEPT && popstrat_kept_bytes + size <= POPSTRAT_KEPT_BYTES) {
         popstrat_kept[popstrat_keeping].start = start;
@@ -277,7 +278,11 @@ static void popstrat_give_back(uint8_t *start, int64_t size) {
         kept = 1;
     }
     popstrat_let_go();
-    if (!kept) munmap(start, (size_t)size);
+    if (kept) return;
+    if (size < POPSTRAT_MAPPED)
+        free(start);
+    else
+        munmap(start, (size_t)size);
 }
 #else
 static uint8_t *popstrat_take(int64_t size) { return malloc((size_t)size); }

@@ -790,15 +790,20 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
     uint64_t *const planes = run->planes + first / 64;
     const int32_t *at = run->code + begin * INSTRUCTION_WIDTH;
     for (int64_t i = begin; i < end; i++, at += INSTRUCTION_WIDTH) {
-        for (int64_t k = 0; k < run->lines; k++) {
-            if (ahead->at >= ahead->end) {
-                if (ahead->next >= run->reads) break;
-                const popstrat_read *read = run->read + ahead->next++;
-                ahead->at = read->start + (ahead->row * read->bits >> 3);
-                ahead->end = ahead->at + (BLOCK * read->bits >> 3);
+        if (ahead->at >= ahead->end && ahead->next < run->reads) {
+            const popstrat_read *read = run->read + ahead->next++;
+            ahead->at = read->start + (ahead->row * read->bits >> 3);
+            ahead->end = ahead->at + (BLOCK * read->bits >> 3);
+        }
+        if (ahead->at < ahead->end) { /* lines are a multiple of 4; a few beyond the end do no harm */
+            const uint8_t *line = ahead->at, *const end = line + 64 * run->lines;
+            for (; line < end; line += 256) {
+                __builtin_prefetch(line, 0, 2);
+                __builtin_prefetch(line + 64, 0, 2);
+                __builtin_prefetch(line + 128, 0, 2);
+                __builtin_prefetch(line + 192, 0, 2);
             }
-            __builtin_prefetch(ahead->at, 0, 2);
-            ahead->at += 64;
+            ahead->at = end;
         }
         switch ((enum popstrat_op)at[0]) {
         case OP_ZERO: memset(PLANE(at[1]), 0, (size_t)words * 8); break;
@@ -1146,12 +1151,15 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
                 const uint64_t *x = PLANE(run->arguments[at[2] + 2 * t]);
                 for (int64_t w = 0; w < words; w++) any[w] |= x[w];
             }
+            static const uint64_t none[64];
             for (int64_t w = 0; w < words; w++) {
-                uint64_t flags[64] = {0};
+                uint64_t some[64];
+                const uint64_t *flags = any[w] ? some : none;
+                if (any[w]) memset(some, 0, sizeof some);
                 for (int64_t t = 0; any[w] && t < at[3]; t++) {
                     const uint64_t flag = UINT64_C(1) << run->arguments[at[2] + 2 * t + 1];
                     for (uint64_t m = PLANE(run->arguments[at[2] + 2 * t])[w]; m; m &= m - 1)
-                        flags[__builtin_ctzll(m)] |= flag;
+                        some[__builtin_ctzll(m)] |= flag;
                 }
                 if (stream && 64 * w + 64 <= rows)
                     for (int v = 0; v < 8; v++) FN(stream64)(out + 64 * w + 8 * v, flags + 8 * v);

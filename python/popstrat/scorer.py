@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from popstrat import bind, quality
 from popstrat.dates import from_days, parse_as_of
-from popstrat.engine import BLOCK, LARGE, NEWEST_SHIFT, OPERATIONS, Frame, Labels, Memory
+from popstrat.engine import BLOCK, LARGE, NEWEST_SHIFT, OPERATIONS, STREAM_ROWS, Frame, Labels, Memory
 from popstrat.errors import InputError
 from popstrat.lazy import compute as pc
 from popstrat.lower import Compiled, Lowering, Output, read_columns
@@ -368,10 +368,10 @@ class Started:
     frame: Frame
     made: list[Made]
 
-    def submit(self, pool: Executor) -> list[Future[NDArray[np.int64]]]:
-        """Run all rows in pieces in the pool."""
-        rows = self.frame.rows
-        return [pool.submit(self.frame.run, at, min(at + _PIECE, rows)) for at in range(0, rows, _PIECE)]
+    def submit(self, pool: Executor, stream: bool | None = None) -> list[Future[NDArray[np.int64]]]:
+        """Run all rows in pieces in the pool; `stream` as for `Frame.run`."""
+        rows, run = self.frame.rows, self.frame.run
+        return [pool.submit(run, at, min(at + _PIECE, rows), None, stream) for at in range(0, rows, _PIECE)]
 
     def finish(self, pieces: Sequence[NDArray[np.int64]]) -> tuple[pa.RecordBatch, Tally]:
         """The scored batch and what was counted, from the counters of all pieces."""
@@ -481,6 +481,7 @@ def score(
     batches, total = [], Tally()
     pool = _pool(threads)
     running = []
+    stream = table.num_rows >= STREAM_ROWS  # many small chunks are as far larger than the caches as one
     first = 0
     for batch in table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
         try:
@@ -488,7 +489,7 @@ def score(
         except InputError as error:
             raise error.located(None, first) from None
         first += batch.num_rows
-        running.append((one, one.submit(pool)))
+        running.append((one, one.submit(pool, stream)))
     if threads > 1:
         ids.check_unique(table.column("patient_id"))  # while the pool is at work
     for one, pieces in running:
