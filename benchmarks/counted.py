@@ -16,10 +16,14 @@ drawn from generators whose numbers never change, since a count depends on the d
 
 from __future__ import annotations
 
+import atexit
 import datetime as dt
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,6 +86,18 @@ def _increasing() -> Case:
     return by_rows(lambda rows: engine.increasing(ids, 0, rows))
 
 
+@case("ids all different, close together")
+def _near() -> Case:
+    ids = np.random.default_rng(1).permutation(2 * ROWS).astype(np.int64)
+    return by_rows(lambda rows: engine.distinct([(ids, 0, rows)]))
+
+
+@case("ids all different, far apart")
+def _far() -> Case:
+    ids = np.random.default_rng(1).permutation(2 * ROWS).astype(np.int64) * 998_244_353
+    return by_rows(lambda rows: engine.distinct([(ids, 0, rows)]))
+
+
 @cache
 def _list() -> pa.RecordBatch:
     from popstrat import synthetic
@@ -109,6 +125,61 @@ def _text() -> Case:
     batch = _list()
     plain = [a.dictionary_decode() if pa.types.is_dictionary(a.type) else a for a in batch.columns]
     return _pack(pa.RecordBatch.from_arrays(plain, names=batch.schema.names))
+
+
+@cache
+def _file(ending: str, rows: int) -> Path:
+    """The first rows of the list as an uncompressed file."""
+    from popstrat.io import open_sink
+
+    path = Path(tempfile.mkdtemp()) / f"list{ending}"
+    atexit.register(shutil.rmtree, path.parent)
+    batch = _list().slice(0, rows)
+    if ending == ".parquet":
+        import pyarrow.parquet as pq
+
+        pq.write_table(pa.Table.from_batches([batch]), path, compression="none")
+    else:
+        sink = open_sink(path, batch.schema, form=ending)
+        sink.write(batch)
+        sink.close()
+    return path
+
+
+def _read(ending: str, rows: int) -> None:
+    from popstrat.io import open_source
+    from popstrat.schema import patient_schema
+
+    schema = patient_schema()
+    source = open_source([_file(ending, rows)], kinds=lambda name: schema[name].type if name in schema else None)
+    for _ in source.files[0].batches(list(popstrat.Scorer(as_of=AS_OF).columns)):
+        pass
+
+
+@case("reading Parquet, uncompressed")
+def _parquet() -> Case:
+    return by_rows(partial(_read, ".parquet"))
+
+
+@case("reading CSV")
+def _csv() -> Case:
+    return by_rows(partial(_read, ".csv"))
+
+
+@case("writing CSV")
+def _csv_out() -> Case:
+    from popstrat.io import open_sink
+
+    scored = popstrat.Scorer(as_of=AS_OF).score_batch(_list())
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+
+    def write(rows: int) -> None:
+        sink = open_sink(folder / "scored.csv", scored.schema, form=".csv")
+        sink.write(scored.slice(0, rows))
+        sink.close()
+
+    return by_rows(write)
 
 
 # ---- operations of the engine ----------------------------------------------------------------------------------------
@@ -180,7 +251,7 @@ class _Writer:
         """The finished program."""
         signature = engine.OPERATIONS[name][1]
         constants = iter(_constants(name, signature.count("i") + signature.count("k")))
-        planes = len(_FULL) if name in ("ANY", "MASKED_ADD") else 3
+        planes = len(_FULL) if name in ("ANY", "MASKED_ADD", "WEIGH") else 3
         registers = _READ | _WRITTEN
         if name == "OUT_FLAGS":
             registers["b"] = _RARE

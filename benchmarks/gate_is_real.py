@@ -9,15 +9,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import rebuilt
 
-ROOT = Path(__file__).parent.parent
-GATE = [sys.executable, str(ROOT / "benchmarks" / "instructions.py")]
+GATE = [sys.executable, str(Path(__file__).parent / "instructions.py")]
 SLOWED = ("RANGE_I32", "EXP")  # over columns and over registers
 LEFT = ("AND", "MULK", "increasing ids")
 # Right after the label of an operation: a loop that does nothing, some hundreds of instructions each time.
@@ -46,16 +45,7 @@ def slow_down(engine: Path) -> None:
 @pytest.fixture(scope="module")
 def slowed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package built with slowed kernels, as a folder for PYTHONPATH."""
-    source, package = (tmp_path_factory.mktemp(name) for name in ("source", "package"))
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    for name in ("engine", "python", "synthetic"):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("*.so", "*.c", "__pycache__"))
-    slow_down(source / "engine")
-    build = [sys.executable, "setup.py", "-q", "build", "--build-lib", str(package)]
-    done = subprocess.run(build, cwd=source, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return package
+    return rebuilt.package(slow_down, tmp_path_factory.mktemp("slowed"))
 
 
 def test_a_slower_kernel_fails_the_gate(slowed: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -499,7 +499,13 @@ class _WithoutPandas:
 def main() -> None:
     """The console script."""
     sys.meta_path.insert(0, _WithoutPandas())
-    os.environ.setdefault(
-        "PYDANTIC_DISABLE_PLUGINS", "__all__"
-    )  # typer uses pydantic, and looking for its plugins takes time
-    sys.exit(run())
+    # typer uses pydantic, which would look for plugins of its own.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # Frames live in chunks of 16 KB, and a loop whose calls cross the end of one maps and unmaps memory every time, which
+    # happens thousands of times while a pack is read. A large frame gets a large chunk, with room for all it calls.
+    roomy = run.__code__.replace(co_stacksize=33_000)
+    status: int = FunctionType(roomy, run.__globals__, "run", run.__defaults__)()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)  # everything is written and closed; taking the interpreter apart would add a tenth of a second
