@@ -501,7 +501,7 @@ def main() -> None:
     sys.meta_path.insert(0, _WithoutPandas())
     # typer uses pydantic, which would look for plugins of its own.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    # Frames live in chunks of 16 KB, and a loop whose calls cross the end of one maps and unmaps memory every time, which
+    # Frames live in chunks of 16 KB; a loop whose calls cross the end of one maps and unmaps memory every time, which
     # happens thousands of times while a pack is read. A large frame gets a large chunk, with room for all it calls.
     roomy = run.__code__.replace(co_stacksize=33_000)
     status: int = FunctionType(roomy, run.__globals__, "run", run.__defaults__)()
