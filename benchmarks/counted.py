@@ -152,7 +152,8 @@ def _read(ending: str, rows: int) -> None:
 
     schema = patient_schema()
     source = open_source([_file(ending, rows)], kinds=lambda name: schema[name].type if name in schema else None)
-    for _ in source.files[0].batches(list(popstrat.Scorer(as_of=AS_OF).columns)):
+    there = source.files[0].schema.names
+    for _ in source.files[0].batches([name for name in popstrat.Scorer(as_of=AS_OF).columns if name in there]):
         pass
 
 

@@ -8,6 +8,7 @@ x86-64 only: cycles are those of the time-stamp counter, which ticks at the proc
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import json
 import os
 import subprocess
@@ -28,7 +29,7 @@ KEEP = """    {
         memset(popstrat_ticks, 0, sizeof popstrat_ticks);
     }
 """
-AS_OF = "2026-06-30"
+AS_OF = dt.date(2026, 6, 30)
 MOST_INSTRUCTIONS, MOST_BLOCKS = 2048, 4096
 LOGIC = ("AND", "ANDNOT", "OR", "NOT", "XOR", "ANY", "FULLADD", "HALFADD", "ZERO", "ONES", "COUNT")
 KINDS = {
@@ -141,8 +142,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         environment = dict(os.environ) | {"PYTHONPATH": str(built), "POPSTRAT_TICKS": str(Path(folder) / "ticks")}
         done = subprocess.run(
             [*again, *(["--level", given.level] if given.level else [])],
-            env=environment, check=True, capture_output=True, text=True,
+            env=environment, check=False, capture_output=True, text=True,
         )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(done.stderr[-2000:])
         text = table(json.loads(done.stdout), given.patients)
     if given.write:
         write(given.write, {"where": text})
