@@ -878,18 +878,18 @@ class Lowering:
         start, total = on_grid(node.start), None
         for conditions, group in itertools.groupby(parts, key=lambda part: not isinstance(part[0], Number)):
             if conditions:
-                weights = tuple((e.register(plane), weight) for plane, weight in group if isinstance(plane, tuple))
+                weights = tuple((e.register(part), weight) for part, weight in group if not isinstance(part, Number))
                 total = e.value("FILL", start) if total is None else total
                 total = e.value("WEIGH" if exact else "MASKED_ADD", total, weights)
-            else:
-                for number, weight in group:
-                    assert isinstance(number, Number)
-                    short = self.shorts(number)
-                    value, kind = (self.doubles(number), "") if short is None else (short, "_SHORT")
-                    if total is None:
-                        total = e.value(f"SCALED{kind}", value, start, weight)
-                    else:
-                        total = e.value(f"ADD_SCALED{kind}", total, value, weight)
+                continue
+            for part, weight in group:
+                assert isinstance(part, Number)
+                short = self.shorts(part)
+                value, kind = (self.doubles(part), "") if short is None else (short, "_SHORT")
+                if total is None:
+                    total = e.value(f"SCALED{kind}", value, start, weight)
+                else:
+                    total = e.value(f"ADD_SCALED{kind}", total, value, weight)
         total = e.value("FILL", start) if total is None else total
         interval = Interval(low, high)
         if not interval.safe:
