@@ -17,8 +17,8 @@ import pytest
 import rebuilt
 
 GATE = [sys.executable, str(Path(__file__).parent / "instructions.py")]
-SLOWED = ("RANGE_I32", "EXP")  # over columns and over registers
-LEFT = ("AND", "MULK", "increasing ids")
+SLOWED = ("RANGE_I32", "MULK")  # over columns and over registers
+LEFT = ("AND", "EXP", "increasing ids")
 # Right after the label of an operation: a loop that does nothing, some hundreds of instructions each time.
 USELESS = " for (volatile int wasted = 0; wasted < 100; wasted++) {}"
 
@@ -67,5 +67,5 @@ def test_a_slower_kernel_fails_the_gate(slowed: Path, tmp_path: Path) -> None:
             assert line, failed.stdout
             old, new = map(float, line.groups())
             assert old == pytest.approx(kernels[name], rel=1e-3)
-            assert 1.01 * old < new < 2 * old
+            assert 1.01 * old < new < 10 * old
     assert set(re.findall(r"^SLOWER: (.+?) \(", failed.stdout, re.M)) == set(SLOWED)
