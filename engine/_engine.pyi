@@ -13,7 +13,6 @@ LARGE: int
 STREAM_ROWS: int
 GRID_STEP: float
 GRID_BOUND: float
-GRID_ROUNDER: float
 LEVELS: dict[str, int]
 IN_PARTS: frozenset[str]
 OPERATIONS: dict[str, tuple[int, str]]

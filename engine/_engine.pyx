@@ -20,7 +20,6 @@ cdef extern from "interpreter.h" nogil:
     int NEWEST_SHIFT_VALUE "NEWEST_SHIFT"
     double GRID_STEP_VALUE "GRID_STEP"
     double GRID_BOUND_VALUE "GRID_BOUND"
-    double GRID_ROUNDER_VALUE "GRID_ROUNDER"
 
     ctypedef struct popstrat_labels:
         int64_t count
@@ -87,7 +86,6 @@ NEWEST_SHIFT = NEWEST_SHIFT_VALUE
 LARGE = POPSTRAT_LARGE
 GRID_STEP = GRID_STEP_VALUE
 GRID_BOUND = GRID_BOUND_VALUE
-GRID_ROUNDER = GRID_ROUNDER_VALUE
 LEVELS = {"baseline": 0, "avx2": 2, "avx512": 4}
 
 _MOST_ROWS = 1 << 50  # of a batch, so that no address overflows

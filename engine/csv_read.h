@@ -370,6 +370,28 @@ static const uint8_t *csv_unquoted(csv_state *st, const uint8_t *p, int64_t *n) 
         memcpy(c->valid + (rows + first) / 8, &valid, 8);                                                              \
     }
 
+/* Numbers of a type; those that cannot be rounded here are noted, to be worked out exactly afterwards. */
+#define CSV_REAL(T, ROUNDED)                                                                                           \
+    CSV_EACH_ROW({                                                                                                     \
+        T x = 0;                                                                                                       \
+        if (n) {                                                                                                       \
+            int minus = 0;                                                                                             \
+            int power;                                                                                                 \
+            uint64_t whole;                                                                                            \
+            int good = csv_decimal(p, p + n, &minus, &whole, &power) && ROUNDED(whole, power, &x);                     \
+            valid |= 1ULL << i;                                                                                        \
+            if (minus) x = -x;                                                                                         \
+            if (__builtin_expect(!good, 0)) {                                                                          \
+                if (csv_is_nan(p, n))                                                                                  \
+                    x = NAN;                                                                                           \
+                else if (!csv_note_odd(&st->odds, which, row, (uint32_t)(p - text), n))                                \
+                    return 0;                                                                                          \
+            }                                                                                                          \
+        }                                                                                                              \
+        memcpy(values + (int64_t)sizeof(T) * row, &x, sizeof(T));                                                      \
+    })                                                                                                                 \
+    break;
+
 static int csv_parse_column(csv_state *st, int64_t which) {
     csv_column *const c = &st->columns[which];
     const uint8_t *const text = st->text;
@@ -406,46 +428,8 @@ static int csv_parse_column(csv_state *st, int64_t which) {
             memcpy(values + 4 * row, &days, 4);
         })
         break;
-    case CSV_F64:
-        CSV_EACH_ROW({
-            double x = 0;
-            if (n) {
-                int minus = 0;
-                int power;
-                uint64_t whole;
-                int good = csv_decimal(p, p + n, &minus, &whole, &power) && csv_double(whole, power, &x);
-                valid |= 1ULL << i;
-                if (minus) x = -x;
-                if (__builtin_expect(!good, 0)) {
-                    if (csv_is_nan(p, n))
-                        x = NAN;
-                    else if (!csv_note_odd(&st->odds, which, row, (uint32_t)(p - text), n))
-                        return 0;
-                }
-            }
-            memcpy(values + 8 * row, &x, 8);
-        })
-        break;
-    case CSV_F32:
-        CSV_EACH_ROW({
-            float x = 0;
-            if (n) {
-                int minus = 0;
-                int power;
-                uint64_t whole;
-                int good = csv_decimal(p, p + n, &minus, &whole, &power) && csv_float(whole, power, &x);
-                valid |= 1ULL << i;
-                if (minus) x = -x;
-                if (__builtin_expect(!good, 0)) {
-                    if (csv_is_nan(p, n))
-                        x = NAN;
-                    else if (!csv_note_odd(&st->odds, which, row, (uint32_t)(p - text), n))
-                        return 0;
-                }
-            }
-            memcpy(values + 4 * row, &x, 4);
-        })
-        break;
+    case CSV_F64: CSV_REAL(double, csv_double)
+    case CSV_F32: CSV_REAL(float, csv_float)
     case CSV_TEXT:
         CSV_EACH_ROW({
             int64_t size = n;

@@ -223,7 +223,7 @@ static int popstrat_increasing(const int64_t *x, int64_t n) {
  * more are kept for the next call, 256 MB at most. */
 #define POPSTRAT_KEPT 2048
 #define POPSTRAT_KEPT_BYTES ((int64_t)256 << 20)
-#define POPSTRAT_LARGE ((int64_t)64 << 10)
+#define POPSTRAT_LARGE ((int64_t)64 << 10) /* smaller ones the allocator gives out again as fast */
 
 #if defined(__linux__)
 #include <sys/mman.h>

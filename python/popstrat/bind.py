@@ -20,7 +20,7 @@ from popstrat.engine import CODE_NULL, CODE_UNKNOWN, Labels
 from popstrat.errors import InputError
 from popstrat.lang.parser import suggest
 from popstrat.lazy import compute as pc
-from popstrat.schema import Column, Schema, fold_label
+from popstrat.schema import Column, Schema, fold_label, is_text
 
 _IN_PLACE: dict[pa.DataType, str] = {
     pa.int8(): "i8", pa.uint8(): "u8", pa.int16(): "i16", pa.int32(): "i32", pa.int64(): "i64",
@@ -77,10 +77,10 @@ def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
         return Binding(column, position, "null")
     match column.type:
         case "id":
-            if pt.is_integer(kind) or _is_text(kind):
+            if pt.is_integer(kind) or is_text(kind):
                 return Binding(column, position, "id")
         case "string":
-            if _is_text(kind):
+            if is_text(kind):
                 return Binding(column, position, "text")
             if pt.is_integer(kind):  # codes that were read as numbers
                 return Binding(column, position, "text", lambda a: a.cast(pa.string()))
@@ -89,10 +89,10 @@ def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
                 return Binding(column, position, "bits")
             if pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind):
                 return _number(column, position, kind)
-            if _is_text(kind):
+            if is_text(kind):
                 return Binding(column, position, "bits", lambda a: _flags_from_text(a, column.name))
         case "category":
-            if pt.is_dictionary(kind) and _is_text(kind.value_type):
+            if pt.is_dictionary(kind) and is_text(kind.value_type):
                 index = {8: "dict8", 16: "dict16", 32: "dict32"}.get(kind.index_type.bit_width)
                 if index is not None:
                     return Binding(column, position, index)
@@ -116,7 +116,7 @@ def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
                 return Binding(column, position, "i32")
             if pt.is_date64(kind) or pt.is_timestamp(kind):
                 return Binding(column, position, "i32", lambda a: a.cast(pa.date32(), safe=False))
-            if _is_text(kind):
+            if is_text(kind):
                 return Binding(
                     column, position, "i32", lambda a: _parse_text(a, pa.date32(), column, "not a date like 2026-06-30")
                 )
@@ -125,7 +125,7 @@ def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
                 return _number(column, position, kind)
             if pt.is_boolean(kind):
                 return Binding(column, position, "u8", lambda a: a.cast(pa.uint8()))
-            if _is_text(kind):
+            if is_text(kind):
                 return Binding(column, position, "f64", lambda a: _parse_text(a, pa.float64(), column, "not a number"))
     raise InputError(f"{_article(column.type)} is needed, and the column is of type {kind}", column=column.name)
 
@@ -133,12 +133,6 @@ def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
 def _article(kind: str) -> str:
     return {"id": "a whole number or text", "string": "text", "bool": "true or false", "category": "a label",
             "date": "a date", "int": "a number", "float": "a number"}[kind]  # fmt: skip
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    if pt.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))
 
 
 def _number(column: Column, position: int, kind: pa.DataType) -> Binding:

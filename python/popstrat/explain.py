@@ -436,7 +436,7 @@ class _Tracer:
         counted = self.reference.named(missing.id, self.patient) if missing else None
         stand_ins = self.stand_ins(definition)
         return ModelTrace(
-            start=node.start,
+            start=on_grid(node.start),
             contributions=tuple(added),
             silent=silent,
             linear_predictor=total,

@@ -731,7 +731,11 @@ class Lowering:
         """An operation on a small whole number and a constant, in 16 bits (a quarter of the cost); None for others."""
         left, right = _constant(a), _constant(b)
         constant = right if right is not None else left
-        if constant is None or not float(constant).is_integer() or abs(constant) > 32767 or not _fits(interval):
+        if (
+            constant is None
+            or not float(constant).is_integer()
+            or not (_fits(Interval(-abs(constant), abs(constant))) and _fits(interval))
+        ):
             return None
         operation = {"+": "ADD_SHORTK", "-": "ADD_SHORTK", "min": "MIN_SHORTK", "max": "MAX_SHORTK"}.get(name)
         k = int(constant)
@@ -857,8 +861,8 @@ class Lowering:
         """Numbers first and then all conditions in one pass, where the sum is exact; else in the order written."""
         e = self.e
         ok = TRUE
-        low = high = most = on_grid(node.start)
-        most = abs(most)
+        start = low = high = on_grid(node.start)
+        most = abs(start)
         parts: list[tuple[Plane | Number, float]] = []
         for term, weight in node.terms:
             if term.type.kind == "bool":
@@ -875,7 +879,7 @@ class Lowering:
         exact = most < GRID_BOUND
         if exact:
             parts.sort(key=lambda part: not isinstance(part[0], Number))
-        start, total = on_grid(node.start), None
+        total: int | None = None
         for conditions, group in itertools.groupby(parts, key=lambda part: not isinstance(part[0], Number)):
             if conditions:
                 weights = tuple((e.register(part), weight) for part, weight in group if not isinstance(part, Number))
@@ -1083,7 +1087,9 @@ def _reals(sign: str, constant: float, kind: type[np.floating[Any]]) -> tuple[fl
 
 
 def _fits(interval: Interval) -> bool:
-    return interval.low >= -32768 and interval.high <= 32767
+    """Whole numbers that 16 bits hold."""
+    least, most = _INTEGER_RANGE["short"]
+    return interval.low >= least and interval.high <= most
 
 
 def _days(interval: Interval) -> bool:

@@ -15,6 +15,7 @@ import pyarrow.types as pt
 from popstrat.engine import _csv_write as cells
 from popstrat.errors import InputError
 from popstrat.io.sinks import Sink, plain_text
+from popstrat.schema import is_text
 
 PIECE_ROWS = 1 << 14
 
@@ -36,8 +37,8 @@ class CsvSink(Sink):
     """
 
     def __init__(self, path: Path, schema: pa.Schema, encoding: str, threads: int = 1) -> None:
-        fields = [f.with_type(pa.string()) if _is_text(f.type) or f.name == "patient_id" else f for f in schema]
-        super().__init__(pa.schema(fields), PIECE_ROWS)
+        fields = [f.with_type(pa.string()) if is_text(f.type) or f.name == "patient_id" else f for f in schema]
+        super().__init__(pa.schema(fields))
         try:
             name = codecs.lookup(encoding).name
         except LookupError:
@@ -53,7 +54,6 @@ class CsvSink(Sink):
         self._put(header.encode())
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Add rows, whose columns may be of any type that is written as the sink's is."""
         self.rows += batch.num_rows
         if not batch.num_rows:
             return
@@ -62,7 +62,6 @@ class CsvSink(Sink):
             self._spare.append(lines)
 
     def close(self) -> None:
-        """Complete the file."""
         self._file.close()
         self._release()
 
@@ -73,12 +72,6 @@ class CsvSink(Sink):
             return
         finally:
             self._release()
-
-    def _write(self, batch: pa.RecordBatch) -> None:
-        self.write(batch)
-
-    def _close(self) -> None:
-        self.close()
 
     def _release(self) -> None:
         if self._pool is not None:
@@ -162,16 +155,10 @@ def _column(column: pa.Array, field: pa.Field) -> _Column:
 def _few_labels(column: pa.DictionaryArray) -> pa.Array | None:
     """The labels of a dictionary column as text from its own beginning; None if each is better written as it comes."""
     labels = column.dictionary
-    if not _is_text(labels.type) or column.type.index_type not in _CODES:
+    if not is_text(labels.type) or column.type.index_type not in _CODES:
         return None
     if labels.null_count or not 0 < len(labels) <= max(len(column), 256):
         return None
     if not pt.is_string(labels.type):
         labels = labels.cast(pa.string())
     return labels if labels.offset == 0 else pa.concat_arrays([labels])
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    if pt.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))

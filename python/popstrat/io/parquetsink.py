@@ -21,7 +21,7 @@ from popstrat.engine import _parquet_write as write
 from popstrat.errors import InputError
 from popstrat.io import parquetmeta as meta
 from popstrat.io.parquetmeta import DATA_PAGE, DICTIONARY_PAGE, Encoding
-from popstrat.io.sinks import Sink, quietly, stored
+from popstrat.io.sinks import BatchSink, quietly, stored
 from popstrat.lazy import compute as pc
 
 PAGE_ROWS = 1 << 17
@@ -36,7 +36,7 @@ _PROBE_ROWS = 8192
 _TELLING, _WORTH = 1 << 12, 0.95
 
 
-class ParquetSink(Sink):
+class ParquetSink(BatchSink):
     """zstd where it helps; fixed row groups of fixed pages; dictionaries wherever few values repeat; statistics.
 
     ``rows`` is the size of a row group, rounded up to whole pages of at most `PAGE_ROWS`. The ``keys`` that are whole

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from popstrat.errors import InputError
+from popstrat.schema import is_text
 
 ARROW_BATCH_ROWS = 1 << 17
 
@@ -112,19 +113,36 @@ class Sink(ABC):
     dictionaries of data (the ``keys``) become plain text where the format holds one dictionary only.
     """
 
-    def __init__(self, schema: pa.Schema, rows: int) -> None:
+    def __init__(self, schema: pa.Schema) -> None:
         self.schema = schema
         self.rows = 0
+
+    @abstractmethod
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Add rows, cast to the sink's schema where their types differ; raises `InputError` if they cannot be."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Write what is left and complete the file."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Release the file without completing it; never raises."""
+
+
+class BatchSink(Sink):
+    """A sink whose bytes depend on where batches end: they are joined and cut to a fixed number of rows first."""
+
+    def __init__(self, schema: pa.Schema, rows: int) -> None:
+        super().__init__(schema)
         self._batches = Rechunker(rows)
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Add rows, cast to the sink's schema where their types differ; raises `InputError` if they cannot be."""
         self.rows += batch.num_rows
         for full in self._batches.add(_conform(batch, self.schema)):
             self._write(full)
 
     def close(self) -> None:
-        """Write what is left and complete the file."""
         last = self._batches.rest()
         if last is not None:
             self._write(last)
@@ -135,10 +153,6 @@ class Sink(ABC):
 
     @abstractmethod
     def _close(self) -> None: ...
-
-    @abstractmethod
-    def abort(self) -> None:
-        """Release the file without completing it; never raises."""
 
 
 def open_sink(
@@ -168,7 +182,7 @@ def open_sink(
     return CsvSink(path, schema, encoding, threads)
 
 
-class ArrowSink(Sink):
+class ArrowSink(BatchSink):
     """An uncompressed Arrow IPC file, which others can map into memory as it is."""
 
     def __init__(self, path: Path, schema: pa.Schema, keys: Collection[str], rows: int) -> None:
@@ -232,16 +246,10 @@ def stored(field: pa.Field, key: bool, dictionaries: bool) -> pa.Field:
     kind = field.type
     if key and pa.types.is_integer(kind) and kind != pa.uint64():
         return field.with_type(pa.int64())
-    if not _is_text(kind) or (pa.types.is_dictionary(kind) and not key):
+    if not is_text(kind) or (pa.types.is_dictionary(kind) and not key):
         return field
     coded = key and dictionaries and pa.types.is_dictionary(kind)
     return field.with_type(pa.dictionary(pa.int32(), pa.string()) if coded else pa.string())
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def plain_text(column: pa.Array) -> pa.Array:
