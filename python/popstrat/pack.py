@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 import math
 import re
 import tomllib
@@ -867,8 +866,3 @@ class _One:
 
     def lookup(self, name: str) -> n.Node | None:
         return self.node if name == self.name else self.outer.lookup(name)
-
-
-def pack_as_json(pack: Pack) -> str:
-    """The merged pack as canonical JSON, for comparing packs."""
-    return json.dumps(pack.raw, sort_keys=True, default=str, ensure_ascii=False)

@@ -594,3 +594,23 @@ def aligned(size: int) -> NDArray[np.uint8]:
     memory = np.zeros(size + 64, np.uint8)
     start = -memory.ctypes.data % 64
     return memory[start : start + size]
+
+
+def test_memory_is_used_again_only_when_nobody_holds_it() -> None:
+    """Whoever keeps a view of a buffer, or of a part of it, keeps what it holds; once all are gone it is given out."""
+    size = 3 * engine.LARGE
+    first = np.frombuffer(engine.Memory(size), np.uint8)
+    first[:] = 1
+    part = first[100:200]
+    address = first.ctypes.data
+    del first
+    others = [np.frombuffer(engine.Memory(size), np.uint8) for _ in range(4)]
+    for other in others:
+        other[:] = 2
+    assert (part == 1).all()
+    assert len({address, *(o.ctypes.data for o in others)}) == 5
+    del part
+    assert np.frombuffer(engine.Memory(size), np.uint8).ctypes.data == address
+    for wrong in (-1, 0, engine.LARGE - 1, 2**62):
+        with pytest.raises(ValueError, match="out of range"):
+            engine.Memory(wrong)

@@ -18,7 +18,7 @@ WHOLE = {"uint8": (0, 2**8 - 1), "int16": (-(2**15), 2**15 - 1), "int32": (-(2**
 # What a linear predictor is added up in: every contribution is a whole multiple of 2^-44 (6e-14), so that sums under
 # 256 are exact, whatever their order, and contributions add up to the predictor to the last bit.
 GRID = 2.0**-44
-_ROUNDER = 1.5 * 2.0**8
+_ROUNDER = 1.5 * 2.0**52 * GRID
 
 
 def on_grid(x: float) -> float:
