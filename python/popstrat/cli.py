@@ -102,6 +102,12 @@ def score(
     pack: PackName = DEFAULT_PACK,
     map_file: MapFile = None,
     profile: Annotated[Profile, typer.Option(help="secondary-use leaves out opt-outs.")] = Profile.DIRECT_CARE,
+    contributions: Annotated[
+        int | None,
+        typer.Option(
+            "--contributions", min=1, max=64, metavar="K", help="List each patient's K largest contributions."
+        ),
+    ] = None,
     threads: Threads = None,
     encoding: Encoding = "utf-8",
     imd_release: Annotated[ImdRelease | None, typer.Option(help="Release of imd_decile, for the record.")] = None,
@@ -112,7 +118,7 @@ def score(
     date = parse_date(as_of)
     from popstrat.run import run_score
 
-    scorer = _scorer(pack, date, profile)
+    scorer = _scorer(pack, date, profile, contributions)
     column_map = _load_map(map_file, scorer)
     with _progress("Scoring", quiet or as_json) as progress:
         record = run_score(
@@ -126,7 +132,8 @@ def score(
             encoding=encoding,
             options=_options(
                 inputs=inputs, output=output, as_of=as_of, pack=pack, map=map_file, profile=profile.value,
-                threads=threads, encoding=encoding, imd_release=imd_release.value if imd_release else None,
+                contributions=contributions, threads=threads, encoding=encoding,
+                imd_release=imd_release.value if imd_release else None,
             ),
         )  # fmt: skip
     _close(record, scorer, output, as_json, quiet)
@@ -348,11 +355,11 @@ def parse_date(text: str | None) -> dt.date:
         raise InputError(f"--as-of needs a date such as 2026-06-30, not {text!r}") from None
 
 
-def _scorer(pack: str, as_of: dt.date, profile: Profile) -> Scorer:
+def _scorer(pack: str, as_of: dt.date, profile: Profile, contributions: int | None = None) -> Scorer:
     from popstrat.scorer import Scorer
 
     with _notices_aside():
-        return Scorer(pack, as_of, profile=profile.value)
+        return Scorer(pack, as_of, profile=profile.value, contributions=contributions)
 
 
 @contextlib.contextmanager

@@ -17,18 +17,20 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from popstrat import bind, quality
+from popstrat.attribution import LISTED, Listing
 from popstrat.dates import from_days, parse_as_of
 from popstrat.engine import BLOCK, LARGE, NEWEST_SHIFT, OPERATIONS, STREAM_ROWS, Frame, Labels, Memory
 from popstrat.errors import InputError
 from popstrat.lazy import compute as pc
 from popstrat.lower import Compiled, Lowering, Output, read_columns
-from popstrat.pack import Pack, Resolved, load_pack
+from popstrat.pack import Definition, Pack, Resolved, load_pack
 
 PROFILES = ("direct-care", "secondary-use")
 KEY_COLUMNS = ("patient_id", "practice_code")
 PLACE_COLUMNS = ("pcn_code", "neighbourhood", "place")
 OPT_OUTS = {"type1_opt_out": "type 1 opt-out", "national_data_opt_out": "national data opt-out"}
 _PIECE = 16 * BLOCK  # rows that a thread takes at a time
+_LISTED_ROWS = 1 << 18  # rows of a batch whose contributions are held, all terms, until the largest are chosen
 
 # how the engine writes an output, and the bytes a row of it takes
 _STORED = {
@@ -90,6 +92,8 @@ class Scorer:
         as_of: ISO text or a date; today if None.
         profile: ``direct-care`` (everybody) or ``secondary-use`` (people who opted out are left out and counted; the
             table must hold both opt-out columns).
+        contributions: how many of each patient's largest contributions to list, for each model, in a column
+            ``<model>_contributions`` (a list of structs: term, amount); None for no such column.
 
     Raises:
         PackError: the pack is at fault. InputError: the date or the profile is.
@@ -101,6 +105,7 @@ class Scorer:
         as_of: str | dt.date | None = None,
         *,
         profile: str = "direct-care",
+        contributions: int | None = None,
     ) -> None:
         if profile not in PROFILES:
             raise InputError(f"there is no profile {profile!r}; it is one of {', '.join(PROFILES)}")
@@ -108,6 +113,12 @@ class Scorer:
         self.as_of = parse_as_of(as_of)
         self.profile = profile
         self.resolved: Resolved = self.pack.at(self.as_of)
+        self.contributions = contributions
+        self.listings: tuple[Listing, ...] = ()
+        if contributions is not None:
+            self.listings = tuple(Listing(self.resolved, m, contributions) for m in self.resolved.models.values())
+            if not self.listings:
+                raise InputError(f"the pack {self.pack.id} has no model whose contributions could be listed")
         self._bound: dict[pa.Schema, BoundScorer] = {}
         self._lock = Lock()
 
@@ -117,7 +128,7 @@ class Scorer:
         super().__setattr__(name, value)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _make_scorer, (self.pack, self.as_of, self.profile)
+        return _make_scorer, (self.pack, self.as_of, self.profile, self.contributions)
 
     @property
     def pack_record(self) -> dict[str, Any]:
@@ -209,14 +220,22 @@ class Scorer:
             yield self.score_batch(batch)
 
 
-def _make_scorer(pack: Pack, as_of: dt.date, profile: str) -> Scorer:
-    return Scorer(pack, as_of, profile=profile)
+def _make_scorer(pack: Pack, as_of: dt.date, profile: str, contributions: int | None = None) -> Scorer:
+    return Scorer(pack, as_of, profile=profile, contributions=contributions)
 
 
 class BoundScorer:
     """A `Scorer` for one input schema: the compiled program, the output schema, and what to tell the user."""
 
-    def __init__(self, scorer: Scorer, schema: pa.Schema, check_only: bool = False) -> None:
+    def __init__(
+        self,
+        scorer: Scorer,
+        schema: pa.Schema,
+        check_only: bool = False,
+        instead: Sequence[Definition] | None = None,
+    ) -> None:
+        """``check_only``: every column is checked and nothing is scored. ``instead``: what is written, in place of what
+        the pack writes."""
         self.scorer, self.schema = scorer, schema
         patient = scorer.pack.schema
         wanted = [c.name for c in patient] if check_only else scorer.columns
@@ -228,10 +247,18 @@ class BoundScorer:
                     raise InputError("the profile secondary-use needs this column", column=name)
         kinds = {name: b.kind for name, b in self.bindings.items() if b.kind not in ("id", "text")}
         lowering = Lowering(scorer.resolved, kinds)
-        outputs = [] if check_only else scorer.resolved.outputs
+        outputs = [] if check_only else scorer.resolved.outputs if instead is None else list(instead)
+        self.listings = () if check_only or instead is not None else scorer.listings
         checked = kinds if check_only else [c for c in read_columns(scorer.resolved, patient) if c in kinds]
-        tallies = {} if check_only else scorer.resolved.tallies
-        self.compiled: Compiled = lowering.compile(outputs, check=checked, flags=not check_only, tallies=tallies)
+        self.compiled: Compiled = lowering.compile(
+            outputs,
+            check=checked,
+            flags=not check_only and instead is None,
+            tallies={} if check_only or instead is not None else scorer.resolved.tallies,
+            aside=[d for listing in self.listings for d in listing.definitions],
+        )
+        aside = sum(len(listing.definitions) for listing in self.listings)
+        self.outputs = self.compiled.outputs[: len(self.compiled.outputs) - aside]
         self._labels: list[Labels | None] = [
             bind.label_codes(patient[name]) if kinds[name].startswith("str") else None for name in self.compiled.columns
         ]
@@ -239,11 +266,12 @@ class BoundScorer:
         self.notices: tuple[str, ...] = tuple(self._notices())
         keys = [] if check_only else [schema.field(c).with_nullable(False) for c in KEY_COLUMNS]
         fields = [*keys, *(schema.field(c) for c in self.place)]
-        fields += [pa.field(o.name, self._type(o), nullable=o.nullable) for o in self.compiled.outputs]
+        fields += [pa.field(o.name, self._type(o), nullable=o.nullable) for o in self.outputs]
+        fields += [pa.field(listing.name, LISTED) for listing in self.listings]
         self.output_schema: pa.Schema = pa.schema(fields)
         self._dictionaries = {
             o.name: bind.text_array(o.definition.node.type.labels)
-            for o in self.compiled.outputs
+            for o in self.outputs
             if o.definition is not None and o.kind == "codes" and o.definition.dtype == "dictionary"
         }
 
@@ -288,9 +316,14 @@ class BoundScorer:
         columns: list[pa.Array] = []
         if self.compiled.outputs:
             columns = [batch.column(self.bindings[c].position) for c in (*KEY_COLUMNS, *self.place)]
-        for output, (values, valid) in zip(self.compiled.outputs, made, strict=True):
+        for output, (values, valid) in zip(self.outputs, made, strict=False):
             columns.append(self._array(output, batch.num_rows, values, valid))
             self._count(output, counters, tally)
+        start = len(self.outputs)
+        for listing in self.listings:
+            end = start + len(listing.definitions)
+            columns.append(listing.column(made[start:end], batch.num_rows))
+            start = end
         for (column, reason), counter in self.compiled.quality.items():
             if counters[counter]:
                 tally.quality.setdefault(column, {})[reason] = counters[counter]
@@ -433,16 +466,16 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return _pools[key]
 
 
-_scorers: dict[tuple[str, dt.date, str], Scorer] = {}
+_scorers: dict[tuple[str, dt.date, str, int | None], Scorer] = {}
 
 
-def _scorer(pack: str | Path | Pack, as_of: dt.date, profile: str) -> Scorer:
+def _scorer(pack: str | Path | Pack, as_of: dt.date, profile: str, contributions: int | None = None) -> Scorer:
     """A scorer, kept for the next call with the same definitions (a changed pack file counts as another)."""
     loaded = load_pack(pack)
-    key = (loaded.sha256, as_of, profile)
+    key = (loaded.sha256, as_of, profile, contributions)
     found = _scorers.get(key)
     if found is None:
-        found = Scorer(loaded, as_of, profile=profile)
+        found = Scorer(loaded, as_of, profile=profile, contributions=contributions)
         while len(_scorers) >= 8:
             _scorers.pop(next(iter(_scorers)))
         _scorers[key] = found
@@ -465,12 +498,12 @@ def as_table(data: Any) -> pa.Table:
 @overload
 def score(
     table: Any, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
-    threads: int | None = ..., record: Literal[False] = ...,
+    threads: int | None = ..., contributions: int | None = ..., record: Literal[False] = ...,
 ) -> pa.Table: ...  # fmt: skip
 @overload
 def score(
     table: Any, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
-    threads: int | None = ..., record: Literal[True],
+    threads: int | None = ..., contributions: int | None = ..., record: Literal[True],
 ) -> tuple[pa.Table, dict[str, Any]]: ...  # fmt: skip
 
 
@@ -481,6 +514,7 @@ def score(
     pack: str | Path | Pack = "london-2026",
     profile: str = "direct-care",
     threads: int | None = None,
+    contributions: int | None = None,
     record: bool = False,
 ) -> pa.Table | tuple[pa.Table, dict[str, Any]]:
     """Score a whole registered list in memory.
@@ -491,6 +525,7 @@ def score(
         as_of: ISO text or a date; today if None.
         pack, profile: as for `Scorer`.
         threads: how many to use; None for all cores.
+        contributions: as for `Scorer`: list so many of each patient's largest contributions.
         record: also return the run record, as a dict.
 
     Returns:
@@ -503,7 +538,7 @@ def score(
 
     started = dt.datetime.now(dt.UTC)
     table = as_table(table)
-    scorer = _scorer(pack, parse_as_of(as_of), profile)
+    scorer = _scorer(pack, parse_as_of(as_of), profile, contributions)
     bound = scorer.bind(table.schema)
     threads = threads or os.cpu_count() or 1
     batches, total = [], Tally()
@@ -511,7 +546,8 @@ def score(
     running = []
     stream = table.num_rows >= STREAM_ROWS  # many small chunks are as far larger than the caches as one
     first = 0
-    for batch in table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
+    most = _LISTED_ROWS if scorer.listings else None
+    for batch in table.to_batches(most) or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
         try:
             one = bound.start(batch)
         except InputError as error:
@@ -532,3 +568,44 @@ def score(
     from popstrat.record import memory_record
 
     return out, memory_record(scorer, bound, total, started=started, threads=threads)
+
+
+def contributions(
+    table: Any,
+    as_of: str | dt.date | None = None,
+    *,
+    model: str | None = None,
+    pack: str | Path | Pack = "london-2026",
+    threads: int | None = None,
+) -> pa.Table:
+    """What every term of a model adds to each patient's linear predictor.
+
+    Args:
+        table, as_of, pack, threads: as for `score`.
+        model: the model's definition, such as ``admission_risk``; may be left out where the pack has only one.
+
+    Returns:
+        One row a patient, in the same order: ``patient_id``, ``practice_code``, places; ``start``, a column for each
+        term, 0 where it does not apply; and ``linear_predictor``, to which the others add up exactly. Null for whoever
+        the model does not score. Eight bytes a term and patient: score large lists in parts.
+
+    Raises:
+        InputError: the table is at fault, or there is no such model. PackError: the pack is.
+    """
+    from popstrat import ids
+    from popstrat.attribution import chosen, every_term
+
+    table = as_table(table)
+    scorer = _scorer(pack, parse_as_of(as_of), "direct-care")
+    definitions = every_term(scorer.resolved, chosen(scorer.resolved, model))
+    bound = BoundScorer(scorer, table.schema.remove_metadata(), instead=definitions)
+    threads = threads or os.cpu_count() or 1
+    ids.check_unique(table.column("patient_id"))
+    batches, first = [], 0
+    for batch in table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
+        try:
+            batches.append(bound.score(batch, threads=threads)[0])
+        except InputError as error:
+            raise error.located(None, first) from None
+        first += batch.num_rows
+    return pa.Table.from_batches(batches, schema=bound.output_schema)
