@@ -53,6 +53,7 @@ WEIGHTS = {name: round(0.05 + 0.01 * i, 2) for i, name in enumerate(peer_polars.
 LOGISTIC = """
 [definition.predictor]
 kind = "model"
+draft = true
 title = "Linear predictor"
 version = "1"
 assumption = "to have something to time"

@@ -23,6 +23,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from popstrat.model import term_texts
 from popstrat.pack import Definition, Pack, Resolved, builtin_packs, load_pack
 from popstrat.schema import Column, Schema
 
@@ -98,20 +99,30 @@ def expressions(body: Mapping[str, Any]) -> Iterator[str]:
     """Every piece of rule text in one definition, those of all its versions included."""
     for version in [body, *body.get("versions", ())]:
         for key in ("value", "eligible", "diagnosed", "optimised", "undiagnosed"):
-            if key in version:
-                yield str(version[key])
+            found = version.get(key, ())
+            yield from [part["when"] for part in found] if isinstance(found, list) else [str(found)] if found else []
         of = version.get("of", ())
         yield from [of] if isinstance(of, str) else map(str, of)
         for rule in version.get("rules", ()):
             yield str(rule.get("when", ""))
         for node in version.get("nodes", ()):
             yield str(node.get("split", ""))
-        for term in version.get("terms", ()):
-            yield str(term.get("when", term.get("value", "")))
+        for term in term_texts(version) if version.get("terms") else ():
+            yield " ".join(term.factors) if term.form == "product" else term.text
+        yield from map(str, version.get("strata", {}).values())
+        for made in version.get("derived", {}).values():
+            yield str(made["value"] if isinstance(made, dict) else made)
         for name, spec in version.get("inputs", {}).items():
             yield str(spec.get("from", name))
             if spec.get("default") is not None and not isinstance(spec["default"], bool | int | float):
                 yield str(spec["default"])
+
+
+def _by_stratum(value: Any) -> str:
+    """A number, or one for each stratum."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {number:.15g}" for name, number in value.items())
+    return f"{value:.15g}"
 
 
 def used_words(body: Mapping[str, Any]) -> list[str]:
@@ -256,9 +267,10 @@ class _Writer:
     def rules(self, d: Definition, version: Mapping[str, Any]) -> list[Block]:
         blocks: list[Block] = []
         if "eligible" in version:
-            blocks.append(f"For whom: {code(version['eligible'])}; null for anybody else.")
-            if d.node.type.kind == "bool":
-                blocks[-1] = f"For whom: {code(version['eligible'])}; false for anybody else."
+            written = version["eligible"]
+            parts = [written] if isinstance(written, str) else [part["when"] for part in written]
+            other = "false" if d.node.type.kind == "bool" else "null"
+            blocks.append(f"For whom: {' and '.join(map(code, parts))}; {other} for anybody else.")
         match d.kind:
             case "expression":
                 blocks.append(f"Rule: {code(version['value'])}")
@@ -272,7 +284,7 @@ class _Writer:
                 blocks += self.tree(version)
             case _:
                 blocks += self.model(version)
-        return blocks
+        return blocks + self.reference_patients(version)
 
     def counted(self, of: str | list[str]) -> Block:
         if isinstance(of, str) and of in self.raw.get("sets", {}):
@@ -322,37 +334,77 @@ class _Writer:
                 Outline(tuple(lines))]  # fmt: skip
 
     def model(self, version: Mapping[str, Any]) -> list[Block]:
-        start = version.get("intercept", 0.0)
-        baseline = version.get("baseline_survival")
+        baselines = version.get("horizons") or [{"baseline_survival": version.get("baseline_survival")}]
+        told = "; ".join(
+            (f"{h.get('title', h['id'])}: " if "id" in h else "") + _by_stratum(h["baseline_survival"])
+            for h in baselines
+            if h["baseline_survival"] is not None
+        )
         steps = {
-            "survival": f"risk = 1 − S₀ ^ exp(LP), where the baseline survival S₀ is {baseline}",
+            "survival": f"risk = 1 − S₀ ^ exp(LP), where the baseline survival S₀ is {told}",
             "logistic": "risk = 1 / (1 + exp(−LP))",
             "identity": "result = LP",
         }
-        total = f"LP, the linear predictor, is {start:g} plus the sum of the terms below"
+        start = _by_stratum(version.get("intercept", 0.0))
+        total = f"LP, the linear predictor, is {start} plus the sum of the terms below"
         blocks: list[Block] = [f"{total}; {steps[version['link']]}, rounded to {version.get('decimals', 6)} places."]
+        strata = version.get("strata", {})
+        if strata:
+            rows = [(code(name), code(when)) for name, when in strata.items()]
+            blocks.append(table(("stratum", "first that holds"), rows))
+        again = version.get("recalibration")
+        if again:
+            blocks.append(
+                f"Recalibrated: LP is replaced by {_by_stratum(again.get('intercept', 0))} + "
+                f"{_by_stratum(again.get('slope', 1))} × LP."
+            )
         ratio = version["link"] != "identity"
-        rows = []
-        for term in version["terms"]:
-            weight = float(term["coefficient"])
-            rows.append((
-                term.get("title", term["id"]), code(term.get("when", term.get("value"))), f"{weight:.4f}",
-                f"{math.exp(weight):.3f}" if ratio else "", term["evidence"], term.get("source") or term.get("why", ""),
-            ))  # fmt: skip
+        terms: list[tuple[str, ...]] = []
+        for term in term_texts(version):
+            by = isinstance(term.coefficient, dict)
+            weights = term.coefficient if by else {"": term.coefficient}
+            shown = "; ".join(f"{f'{name}: ' if by else ''}{w:.4f}" for name, w in weights.items())
+            ratios = "; ".join(f"{math.exp(w):.3f}" for w in weights.values()) if ratio else ""
+            rule = term.text if term.form == "product" else code(term.text)
+            if term.center is not None:
+                rule = f"{rule} − {_by_stratum(term.center)}"
+            terms.append((term.title, rule, shown, ratios, term.evidence, term.source))
         headings = ("term", "where true, or times", "coefficient", "exp(coefficient)", "evidence", "source or reason")
-        blocks.append(table(headings, rows, (2, 3)))
+        blocks.append(table(headings, terms, (2, 3)))
+        derived = version.get("derived", {})
+        if derived:
+            values: list[tuple[str, ...]] = []
+            for name, made in derived.items():
+                body = made if isinstance(made, dict) else {"value": made}
+                centred = f" − {body['center']}" if "center" in body else ""
+                values.append(
+                    (code(name), f"{code(body['value'])}{centred}", str(body.get("why", body.get("source", ""))))
+                )
+            blocks.append(table(("derived value", "is", "why"), values))
         inputs = version.get("inputs", {})
         if inputs:
-            told = [
+            defaults = [
                 (code(name), code(spec["from"]) if "from" in spec else "", code(spec["default"]),
                  "{} to {}".format(*spec["clip"]) if "clip" in spec else "", spec.get("why", spec.get("source", "")))
                 for name, spec in inputs.items()
             ]  # fmt: skip
             blocks.append("What stands in where an input has no record:")
-            blocks.append(table(("input", "from", "stands in", "kept within", "why"), told))
+            blocks.append(table(("input", "from", "stands in", "kept within", "why"), defaults))
         if "missing_output" in version:
             blocks.append(f"How many of them had no record is in the column {code(version['missing_output'])}.")
         return blocks
+
+    def reference_patients(self, version: Mapping[str, Any]) -> list[Block]:
+        """Made-up people with the result that they must get."""
+        rows = []
+        for entry in version.get("reference_patients", ()):
+            expected = entry["expected"]
+            shown = expected if isinstance(expected, dict) else {"": expected}
+            values = "; ".join(f"{f'{code(name)} ' if name else ''}{value}" for name, value in shown.items())
+            record = ", ".join(f"{name} {str(value).lower()}" for name, value in entry["patient"].items())
+            rows.append((entry.get("title", ""), record, values))
+        told = "Reference patients, made up, whose result is checked whenever the pack is used:"
+        return [told, table(("who", "record", "result"), rows)] if rows else []
 
     # -- what definitions rest on --
 
@@ -407,9 +459,9 @@ class _Writer:
                 rows += [(f"{here}, {code(r['label'])}", r["assumption"])
                          for r in version.get("rules", ()) if r.get("assumption")]  # fmt: skip
                 reasons: dict[str, list[str]] = {}
-                for t in version.get("terms", ()):
-                    if t["evidence"] == "assumption":
-                        reasons.setdefault(t.get("why") or t.get("source", ""), []).append(t.get("title", t["id"]))
+                for t in term_texts(version) if version.get("terms") else ():
+                    if t.evidence == "assumption":
+                        reasons.setdefault(t.source, []).append(t.title)
                 rows += [(f"{here}, {'; '.join(terms)}", why) for why, terms in reasons.items()]
                 rows += [(f"{here}, {code(name)} without a record is {code(spec['default'])}", spec.get("why", ""))
                          for name, spec in version.get("inputs", {}).items()]  # fmt: skip

@@ -24,6 +24,7 @@ from rich.text import Text
 from popstrat import bind
 from popstrat.lang import nodes as n
 from popstrat.lang.values import on_grid
+from popstrat.model import Model, Stratum
 from popstrat.pack import Definition, Resolved
 from popstrat.reference import Patient, Reference
 from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer
@@ -265,11 +266,15 @@ class _Tracer:
         eligible = True
         model = None
         if "eligible" in raw:
-            condition = self.parse(definition, raw["eligible"])
-            truth = self.value(condition)
-            eligible = truth is True
-            if not eligible or definition.kind == "model":
-                lines.append(Line("for whom", self.condition(condition), _answer(truth), not eligible))
+            written = raw["eligible"]
+            for text in [written] if isinstance(written, str) else [part["when"] for part in written]:
+                condition = self.parse(definition, text)
+                truth = self.value(condition)
+                eligible = truth is True
+                if not eligible or definition.kind == "model":
+                    lines.append(Line("for whom", self.condition(condition), _answer(truth), not eligible))
+                if not eligible:
+                    break
         if eligible:
             match definition.kind:
                 case "first_match":
@@ -404,43 +409,43 @@ class _Tracer:
     # -- a model --
 
     def model(self, definition: Definition) -> ModelTrace | None:
-        raw = definition.raw
-        helper = self.resolved.definitions[f"{definition.id}.linear_predictor"]
-        node = helper.node.item if isinstance(helper.node, n.Only) else helper.node
-        if not isinstance(node, n.WeightedSum):
+        raw, model = definition.raw, self.resolved.models[definition.id]
+        place = next(
+            (i for i, s in enumerate(model.strata) if s.when is None or self.value(s.when) is True), len(model.strata)
+        )
+        predictor = self.reference.named(model.predictor, self.patient)
+        if place == len(model.strata) or predictor is None:
             return None
-        total, added, silent = on_grid(node.start), [], 0
-        for (term, weight), written in zip(node.terms, raw["terms"], strict=True):
-            value = self.value(term)
+        stratum = model.strata[place]
+        total, added, silent = on_grid(stratum.start), [], 0
+        for term in model.terms:
+            part = term.parts[place]
+            value = None if part is None else self.value(part[0])
+            if part is None or value is None:
+                silent += 1
+                continue
+            node, weight = part
             number = float(value) if isinstance(value, bool | int | float) else math.nan
             adds = on_grid(number * weight)
             total += adds
             if adds == 0:
                 silent += 1
                 continue
-            for part in term.walk():
-                if isinstance(part, n.Named):
-                    self.mentioned.append(part.id)
-            added.append(
-                Contribution(
-                    written["id"], written.get("title", words(written["id"])), number, weight, adds, total,
-                    written["evidence"], written.get("source") or written.get("why", ""),
-                )
-            )  # fmt: skip
-        predictor = self.reference.named(helper.id, self.patient)
-        if predictor is None:
-            return None
+            for inner in node.walk():
+                if isinstance(inner, n.Named):
+                    self.mentioned.append(inner.id)
+            added.append(Contribution(term.id, term.title, number, weight, adds, total, term.evidence, term.source))
         if total != predictor:
             raise TraceError(f"internal error: the terms of {definition.id} add up to {total!r}, not {predictor!r}")
         missing = self.resolved.definitions.get(f"{definition.id}.inputs_missing")
         counted = self.reference.named(missing.id, self.patient) if missing else None
         stand_ins = self.stand_ins(definition)
         return ModelTrace(
-            start=on_grid(node.start),
+            start=on_grid(stratum.start),
             contributions=tuple(added),
             silent=silent,
             linear_predictor=total,
-            link=self.link(definition, total),
+            link=self.link(model, stratum, total),
             stand_ins=stand_ins,
             missing=int(counted) if isinstance(counted, int | float) else None,
             missing_output=missing.output if missing else None,
@@ -448,17 +453,27 @@ class _Tracer:
             intended_use=raw.get("intended_use", ""),
         )
 
-    def link(self, definition: Definition, total: float) -> str:
-        raw, value = definition.raw, self.reference.named(definition.id, self.patient)
-        shown = f"{value:.6g}" if isinstance(value, int | float) else "none"
-        match raw["link"]:
+    def link(self, model: Model, stratum: Stratum, total: float) -> str:
+        """The last step, with its numbers; of a survival model one for each horizon."""
+        whose = f", for {words(stratum.name)}" if stratum.name else ""
+
+        def result(ident: str) -> str:
+            value = self.reference.named(ident, self.patient)
+            return f"{value:.6g}" if isinstance(value, int | float) else "none"
+
+        match model.link:
             case "survival":
-                baseline = raw["baseline_survival"]
-                return f"1 − {baseline} ^ exp({total:.6f}) = {shown}, {baseline} being the baseline survival"
+                told = [
+                    f"{f'{words(horizon.id)}: ' if horizon.id else ''}1 − {survival} ^ exp({total:.6f}) = "
+                    f"{result(horizon.definition)}"
+                    for horizon, survival in zip(model.horizons, stratum.survival, strict=True)
+                ]
+                which = f"{stratum.survival[0]} being" if len(told) == 1 else "each with"
+                return f"{'; '.join(told)}, {which} the baseline survival{whose}"
             case "logistic":
-                return f"1 / (1 + exp({-total:.6f})) = {shown}"
+                return f"1 / (1 + exp({-total:.6f})) = {result(model.id)}"
             case _:
-                return f"the sum itself, rounded: {shown}"
+                return f"the sum itself, rounded: {result(model.id)}"
 
     def stand_ins(self, definition: Definition) -> tuple[StandIn, ...]:
         """Inputs without a record, and those beyond their bounds."""

@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from popstrat.schema import Column, Schema
 # A plane is (register value, inverted): negation costs nothing until a register of its own is needed.
 
 Plane = tuple[int, bool]
+TallyKey = tuple[str, str, str]
 _Operation = tuple[str, tuple[int, ...], tuple[Any, ...]]  # name, values it defines, operands
 FALSE: Plane = (-1, False)
 TRUE: Plane = (-1, True)
@@ -222,6 +224,7 @@ class Compiled:
     outputs: list[Output]
     quality: dict[tuple[str, str], int]  # (column, reason) → counter
     newest: dict[str, int]  # date column → NEWEST counter
+    tallies: dict[TallyKey, int | None]  # what else is counted → counter, None for what never holds
 
 
 class Lowering:
@@ -950,8 +953,15 @@ class Lowering:
 
     # -- the program ------------------------------------------------------------------------------------------------
 
-    def compile(self, outputs: Sequence[Definition], check: Iterable[str] = (), flags: bool = True) -> Compiled:
-        """The program that writes the outputs, and checks the columns named in `check` besides those it uses."""
+    def compile(
+        self,
+        outputs: Sequence[Definition],
+        check: Iterable[str] = (),
+        flags: bool = True,
+        tallies: Mapping[TallyKey, n.Node] = MappingProxyType({}),
+    ) -> Compiled:
+        """The program that writes the outputs, checks the columns named in `check` besides those it uses, and counts
+        the conditions of `tallies`."""
         written: list[Output] = []
         for definition in outputs:
             written.append(self.write(definition, len(written)))
@@ -969,8 +979,14 @@ class Lowering:
         for name, plane in self.newest.items():
             newest[name] = self.counter()
             self.e.emit("NEWEST", newest[name], self.index(name), self.e.register(plane))
+        counts: dict[TallyKey, int | None] = {}
+        for key_of_tally, condition in tallies.items():
+            rows = self.true(condition)
+            counts[key_of_tally] = None if rows == FALSE else self.counter()
+            if rows != FALSE:
+                self.e.emit("COUNT", counts[key_of_tally], self.e.register(rows))
         program = assemble(self.e, [self.kinds[c] for c in self.columns], [o.kind for o in written], self.counters)
-        return Compiled(program, list(self.columns), written, self.counted, newest)
+        return Compiled(program, list(self.columns), written, self.counted, newest, counts)
 
     def write(self, definition: Definition, place: int) -> Output:
         """Emit the writing and counting of one output column."""

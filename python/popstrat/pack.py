@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import math
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,6 +26,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from popstrat import reference_patients
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
 from popstrat.lang.parser import (
@@ -40,29 +40,29 @@ from popstrat.lang.parser import (
     suggest,
 )
 from popstrat.lang.place import at_line, locate
+from popstrat.model import MODEL_KEYS, Model, ModelBuilder
 from popstrat.schema import Column, Schema, column_from_toml, patient_schema
 
 KINDS = ("expression", "count", "first_match", "status", "tree", "model")
 STATUS_LABELS = ("none", "optimised", "unoptimised", "undiagnosed")
 NUMBER_TYPES = ("float64", "int16", "uint8", "int32")
-EVIDENCE = ("published", "derived", "assumption")
 
 _TEXT_KEYS = {"title", "means", "source", "assumption", "version", "licence", "unit"}
-_COMMON_KEYS = _TEXT_KEYS | {"kind", "eligible", "output", "type", "effective_from", "effective_to", "versions"}
+_COMMON_KEYS = _TEXT_KEYS | {
+    "kind", "eligible", "output", "type", "effective_from", "effective_to", "versions", "reference_patients",
+}  # fmt: skip
 _KIND_KEYS = {
     "expression": {"value"},
     "count": {"of"},
     "first_match": {"rules", "otherwise", "labels"},
     "status": {"diagnosed", "optimised", "undiagnosed"},
     "tree": {"nodes"},
-    "model": {
-        "inputs", "terms", "link", "intercept", "baseline_survival", "decimals", "missing_output", "horizon",
-        "intended_use", "disclaimer",
-    },
-}  # fmt: skip
+    "model": MODEL_KEYS,
+}
 _TOP_KEYS = {"pack", "parameters", "sets", "windows", "definition", "input"}
-_PACK_KEYS = {"id", "version", "title", "description", "extends", "licence", "source"}
-_LINKS = ("logistic", "survival", "identity")
+_PACK_TEXTS = {"id", "version", "title", "description", "licence", "source", "seal"}
+_PACK_KEYS = _PACK_TEXTS | {"extends", "columns"}
+_SEAL = re.compile(r'^seal[ \t]*=[ \t]*"([^"\n]*)"[ \t]*\n?', re.M)
 _LARGEST = 1e15  # as in the rule language; beyond it whole numbers are not exact
 
 
@@ -197,9 +197,19 @@ def _load(name: str, beside: Path | None, seen: tuple[str, ...]) -> Pack:
         raise PackError(f"{source.name}: needs a [pack] table with id and version, as text")
     problem = Pack(head["id"], head["version"], "", raw, (source,), patient_schema()).error
     _only(raw, _TOP_KEYS, "", problem)
-    for key in _PACK_KEYS & set(head):
+    for key in _PACK_TEXTS & set(head):
         if not isinstance(head[key], str):
             raise problem("pack", f"`{key}` is text", key, 0, len(key))
+    for key in {"extends", "columns"} & set(head):
+        if not _texts(head[key]) or (key == "columns" and isinstance(head[key], str)):
+            raise problem("pack", f"`{key}` is a list of names", key, 0, len(key))
+    if "seal" in head and head["seal"] != seal_of(source.text):
+        raise problem(
+            "pack",
+            f"the text is not what was sealed: it has been changed since (its seal is {head['seal']}, and should be "
+            f"{seal_of(source.text)} for the text as it is); make a new version instead of editing this one",
+            "seal", 0, len("seal"),
+        )  # fmt: skip
     for table in ("parameters", "sets", "windows", "definition"):
         if not isinstance(raw.get(table, {}), dict) or not all(
             isinstance(v, dict) for v in raw.get(table, {}).values()
@@ -210,11 +220,15 @@ def _load(name: str, beside: Path | None, seen: tuple[str, ...]) -> Pack:
         raise problem("input", "input columns are tables headed [[input]], in double brackets")
     sources: tuple[Source, ...] = (source,)
     merged: dict[str, Any] = dict(raw)
-    if "extends" in head:
-        base = _load(str(head["extends"]), folder, (*seen, source.location))
-        sources += base.sources
+    names = head.get("extends", [])
+    base: dict[str, Any] = {}
+    for extended in [names] if isinstance(names, str) else names:
+        other = _load(extended, folder, (*seen, source.location))
+        sources += tuple(s for s in other.sources if s not in sources)
+        base = _merge(base, other.raw)
+    if base:
         for ident, body in raw.get("definition", {}).items():
-            inherited = base.raw.get("definition", {}).get(ident, {})
+            inherited = base.get("definition", {}).get(ident, {})
             carried = {k for v in inherited.get("versions", ()) for k in v} & (set(body) - {"title", "means"})
             if carried and "versions" not in body:
                 raise problem(
@@ -222,7 +236,8 @@ def _load(name: str, beside: Path | None, seen: tuple[str, ...]) -> Pack:
                     f"{sorted(carried)[0]!r} is set by each dated version that this extends: restate `versions` "
                     "(an empty list for none)",
                 )
-        merged = _merge(base.raw, raw)
+        merged = _merge(base, raw)
+        merged["pack"] = {**head, "columns": [*head.get("columns", ()), *base["pack"].get("columns", ())]}
     schema = patient_schema()
     columns: list[Column] = []
     for item in merged.get("input", ()):
@@ -251,6 +266,26 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         else:
             out[key] = value
     return out
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, str) or (
+        isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
+    )
+
+
+def seal_of(text: str) -> str:
+    """The seal of a pack's text: a hash over all of it but the line that holds the seal."""
+    return f"sha256:{hashlib.sha256(_SEAL.sub('', text).encode()).hexdigest()}"
+
+
+def sealed(text: str) -> str:
+    """The text of a pack with its seal put in, right below ``[pack]``; an earlier one is replaced."""
+    bare = _SEAL.sub("", text)
+    head, found, rest = bare.partition("[pack]\n")
+    if not found:
+        raise ValueError("the text has no [pack] table")
+    return f'{head}{found}seal = "{seal_of(bare)}"\n{rest}'
 
 
 def _only(table: Mapping[str, Any], known: Iterable[str], section: str, problem: Any) -> None:
@@ -285,6 +320,9 @@ class Resolved:
     as_of: dt.date
     definitions: dict[str, Definition] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    models: dict[str, Model] = field(default_factory=dict)
+    tallies: dict[tuple[str, str, str], n.Node] = field(default_factory=dict)
+    """What a run counts besides its groups: (model, missing | clipped | not_scored, input or reason) → condition."""
 
     def __post_init__(self) -> None:
         self._building: list[str] = []
@@ -293,11 +331,12 @@ class Resolved:
         self._check_names()
         for ident in self._raw:
             self._define(ident)
+        reference_patients.check(self)
         outputs: dict[str, str] = {}
         for d in self.definitions.values():
             if d.output is not None:
                 if d.output in outputs:
-                    raise self._error(d.id, f"writes the output column {d.output!r}, as {outputs[d.output]!r} does")
+                    raise self.error(d.id, f"writes the output column {d.output!r}, as {outputs[d.output]!r} does")
                 outputs[d.output] = d.id
         if self._nearest:
             shown = ", ".join(self._nearest[:4]) + (
@@ -372,13 +411,18 @@ class Resolved:
 
     @property
     def outputs(self) -> list[Definition]:
-        """The definitions that write a column, in the pack's order; what a model adds beside its result comes last."""
-        found = [d for d in self.definitions.values() if d.output is not None]
-        return sorted(found, key=lambda d: (d.parent is not None, list(self._raw).index(d.parent or d.id)))
+        """The definitions that write a column: those that the pack puts in order (`columns`), then the others in the
+        order in which they stand; what a model adds beside its result comes last."""
+        order = list(dict.fromkeys(self.pack.raw["pack"].get("columns", ())))
+        places = {ident: i for i, ident in enumerate(self._raw)}
 
-    def _error(
-        self, ident: str, message: str, key: str = "", text: str = "", start: int = 0, end: int = 0
-    ) -> PackError:
+        def place(d: Definition) -> tuple[int, bool, int]:
+            first = order.index(d.output) if d.output in order else len(order)
+            return first, d.parent is not None, places[d.parent or d.id]
+
+        return sorted((d for d in self.definitions.values() if d.output is not None), key=place)
+
+    def error(self, ident: str, message: str, key: str = "", text: str = "", start: int = 0, end: int = 0) -> PackError:
         return self.pack.error(f"definition.{ident}", f"{key}: {message}" if key else message, text, start, end)
 
     def _check_names(self) -> None:
@@ -420,14 +464,14 @@ class Resolved:
         """The definition's table with the version in force (or the nearest) folded in."""
         versions = body.get("versions") or [{}]
         if not isinstance(versions, list) or not all(isinstance(v, dict) for v in versions):
-            raise self._error(ident, "`versions` is a list of tables", text="versions", end=len("versions"))
+            raise self.error(ident, "`versions` is a list of tables", text="versions", end=len("versions"))
         candidates = []
         for version in versions:
             table = {k: v for k, v in body.items() if k != "versions"} | dict(version)
             start, end = table.get("effective_from", dt.date.min), table.get("effective_to", dt.date.max)
             if type(start) is not dt.date or type(end) is not dt.date or start > end:
                 key = "effective_from" if "effective_from" in table else "effective_to"
-                raise self._error(
+                raise self.error(
                     ident, "effective_from and effective_to are dates, in that order", text=key, end=len(key)
                 )
             candidates.append((start, end, table))
@@ -435,7 +479,7 @@ class Resolved:
         for (_, end, _), (start, _, _) in pairwise(candidates):
             if end >= start:
                 at = f"effective_from = {start}"
-                raise self._error(ident, f"two versions are in force on {start}", text=at, end=len(at))
+                raise self.error(ident, f"two versions are in force on {start}", text=at, end=len(at))
         for start, end, table in candidates:
             if start <= self.as_of <= end:
                 return table
@@ -444,12 +488,12 @@ class Resolved:
 
     def _define(self, ident: str) -> Definition:
         if ident in self._building:
-            raise self._error(ident, f"refers to itself, through {' → '.join([*self._building, ident])}")
+            raise self.error(ident, f"refers to itself, through {' → '.join([*self._building, ident])}")
         self._building.append(ident)
         try:
             return self._build(ident, self._raw[ident])
         except RecursionError:
-            raise self._error(ident, "too deeply nested") from None
+            raise self.error(ident, "too deeply nested") from None
         finally:
             self._building.pop()
 
@@ -458,52 +502,50 @@ class Resolved:
         if kind not in KINDS:
             shown = str(kind or "")
             problem = f"needs a `kind`: one of {', '.join(KINDS)}{suggest(shown, KINDS)}"
-            raise self._error(ident, problem, text=shown, end=len(shown))
+            raise self.error(ident, problem, text=shown, end=len(shown))
         _only(raw, _COMMON_KEYS | _KIND_KEYS[kind], f"definition.{ident}", self.pack.error)
         for key in _TEXT_KEYS & set(raw):
             if not isinstance(raw[key], str):
-                raise self._error(ident, f"`{key}` is text", text=key, end=len(key))
+                raise self.error(ident, f"`{key}` is text", text=key, end=len(key))
         for key in ("title", "version"):
             if key not in raw:
-                raise self._error(ident, f"needs a `{key}`")
+                raise self.error(ident, f"needs a `{key}`")
         if "source" not in raw and "assumption" not in raw:
-            raise self._error(ident, "needs a `source`, or an `assumption` with its reason")
+            raise self.error(ident, "needs a `source`, or an `assumption` with its reason")
         build: Callable[[str, dict[str, Any]], n.Node] = getattr(self, f"_{kind}")
         node = build(ident, raw)
         node = self._only_eligible(ident, raw, node)
         if node.type.kind == "null":
-            raise self._error(ident, "is always null")
-        definition = self._finish(ident, kind, node, raw)
+            raise self.error(ident, "is always null")
+        definition = self.finish(ident, kind, node, raw)
         self.definitions[ident] = definition
         return definition
 
-    def _finish(
-        self, ident: str, kind: str, node: n.Node, raw: dict[str, Any], parent: str | None = None
-    ) -> Definition:
+    def finish(self, ident: str, kind: str, node: n.Node, raw: dict[str, Any], parent: str | None = None) -> Definition:
         output = raw.get("output", False)
         if output is True:
             output = ident
         if output is not False and not (isinstance(output, str) and output.isidentifier()):
             shown = str(output)
-            raise self._error(ident, "`output` is true, false or the name of a column", text=shown, end=len(shown))
+            raise self.error(ident, "`output` is true, false or the name of a column", text=shown, end=len(shown))
         if output in ("patient_id", "practice_code", "pcn_code", "neighbourhood", "place", "quality_flags"):
-            raise self._error(ident, f"the scored table has a column {output!r} already", text=output, end=len(output))
+            raise self.error(ident, f"the scored table has a column {output!r} already", text=output, end=len(output))
         declared = raw.get("type")
         if declared is not None and (node.type.kind != "number" or declared not in NUMBER_TYPES):
             shown = str(declared)
             near = "" if declared in NUMBER_TYPES else suggest(shown, NUMBER_TYPES)
             problem = f"`type` is for numbers: one of {', '.join(NUMBER_TYPES)}{near}"
-            raise self._error(ident, problem, text=shown, end=len(shown))
+            raise self.error(ident, problem, text=shown, end=len(shown))
         match node.type.kind:
             case "bool":
                 dtype = "bool"
             case "category":
                 dtype = "dictionary"
                 if len(node.type.labels) > 120:
-                    raise self._error(ident, "more than 120 labels")
+                    raise self.error(ident, "more than 120 labels")
             case "date":
                 if output is not False:
-                    raise self._error(ident, "a date cannot be an output column")
+                    raise self.error(ident, "a date cannot be an output column")
                 dtype = "date32"
             case _:
                 dtype = declared or ("uint8" if isinstance(_under(node), n.CountTrue) else "float64")
@@ -520,16 +562,20 @@ class Resolved:
             return n.Const(n.BOOL, str(text).lower(), text)
         if not isinstance(text, str) or not text.strip():
             if key.isidentifier():
-                raise self._error(ident, f"needs `{key}`, an expression in quotes", text=key, end=len(key))
-            raise self._error(ident, f"{key}: needs an expression in quotes")
+                raise self.error(ident, f"needs `{key}`, an expression in quotes", text=key, end=len(key))
+            raise self.error(ident, f"{key}: needs an expression in quotes")
         try:
             return (parse_condition if condition else parse)(text, scope or self)
         except ExpressionError as error:
-            raise self._error(ident, error.message, key, text, error.start, error.end) from None
+            raise self.error(ident, error.message, key, text, error.start, error.end) from None
 
     def _only_eligible(self, ident: str, raw: Mapping[str, Any], node: n.Node) -> n.Node:
         if "eligible" not in raw:
             return node
+        if ident in self.models:
+            condition = self.models[ident].eligible
+            assert condition is not None
+            return n.Only(node.type, node.text, condition, node)
         condition = self.parse(ident, "eligible", raw["eligible"], condition=True)
         if node.type == n.BOOL:
             return conjunction([condition, node], node.text)
@@ -544,7 +590,7 @@ class Resolved:
         of = raw.get("of")
         names = [of] if isinstance(of, str) else of
         if not isinstance(names, list) or not names or not all(isinstance(x, str) for x in names):
-            raise self._error(ident, "needs `of`: the name of a set, or a list of conditions")
+            raise self.error(ident, "needs `of`: the name of a set, or a list of conditions")
         for name in names:
             if self.members(name) is None:
                 self.parse(ident, "of", name, condition=True)  # so that a fault is shown where it is written
@@ -553,24 +599,24 @@ class Resolved:
     def _first_match(self, ident: str, raw: Mapping[str, Any]) -> n.Node:
         rules = raw.get("rules")
         if not isinstance(rules, list) or not rules:
-            raise self._error(ident, "needs `rules`, a list of { label, when }")
+            raise self.error(ident, "needs `rules`, a list of { label, when }")
         items, found = [], []
         for number, rule in enumerate(rules, 1):
             if not isinstance(rule, dict):
-                raise self._error(ident, f"rule {number} is not a table")
+                raise self.error(ident, f"rule {number} is not a table")
             _only(rule, {"label", "when", "means", "source", "assumption"}, f"definition.{ident}", self.pack.error)
             label = rule.get("label")
             if not isinstance(label, str) or not label:
-                raise self._error(ident, f"rule {number} needs a `label`")
+                raise self.error(ident, f"rule {number} needs a `label`")
             found.append(label)
             items.append((self.parse(ident, f"rule {number}, {label}", rule.get("when"), condition=True), label))
         last = raw.get("otherwise")
         if last is not None and not isinstance(last, str):
-            raise self._error(ident, "`otherwise` is a label", text="otherwise", end=len("otherwise"))
+            raise self.error(ident, "`otherwise` is a label", text="otherwise", end=len("otherwise"))
         used = list(dict.fromkeys([*found, *([last] if last else [])]))
         labels = raw.get("labels", used)
         if not isinstance(labels, list) or set(labels) != set(used) or len(set(labels)) < len(labels):
-            raise self._error(
+            raise self.error(
                 ident, "`labels`, where given, lists each label of the rules once", text="labels", end=len("labels")
             )
         return label_cases(items, last, tuple(labels))
@@ -588,15 +634,15 @@ class Resolved:
     def _tree(self, ident: str, raw: Mapping[str, Any]) -> n.Node:
         table = raw.get("nodes")
         if not isinstance(table, list) or not table:
-            raise self._error(ident, "needs `nodes`, a list of splits and leaves")
+            raise self.error(ident, "needs `nodes`, a list of splits and leaves")
         by_id: dict[Any, dict[str, Any]] = {}
 
         def fail(message: str, at: str) -> PackError:
-            return self._error(ident, message, text=at, end=len(at))
+            return self.error(ident, message, text=at, end=len(at))
 
         for node in table:
             if not isinstance(node, dict) or "id" not in node:
-                raise self._error(ident, "every node has an `id`")
+                raise self.error(ident, "every node has an `id`")
             _only(
                 node, {"id", "split", "yes", "no", "value", "n", "mean", "note"}, f"definition.{ident}", self.pack.error
             )
@@ -631,106 +677,7 @@ class Resolved:
         return cases(items, n.Const(n.NULL, "null", None), n.NUMBER, ident)
 
     def _model(self, ident: str, raw: dict[str, Any]) -> n.Node:
-        link = raw.get("link")
-        if link not in _LINKS:
-            shown = str(link or "")
-            problem = f"needs a `link`: one of {', '.join(_LINKS)}{suggest(shown, _LINKS)}"
-            raise self._error(ident, problem, text=shown, end=len(shown))
-        scope = _ModelScope(self, ident)
-        declared = raw.get("inputs", {})
-        if not isinstance(declared, dict):
-            raise self._error(ident, "`inputs` is a table: bmi = { default = 27 }", text="inputs", end=len("inputs"))
-        for name, spec in declared.items():
-            scope.declare(name, spec)
-        terms = []
-        seen: set[str] = set()
-        for number, term in enumerate(raw.get("terms") or (), 1):
-            if not isinstance(term, dict) or not isinstance(term.get("id"), str):
-                raise self._error(ident, f"term {number} needs an `id`")
-            name = term["id"]
-            _only(
-                term,
-                {"id", "title", "when", "value", "coefficient", "evidence", "source", "why"},
-                f"definition.{ident}",
-                self.pack.error,
-            )
-            if name in seen:
-                raise self._error(ident, f"two terms are called {name!r}", text=name, end=len(name))
-            seen.add(name)
-            weight = term.get("coefficient")
-            if not _is_number(weight):
-                raise self._error(ident, f"term {name!r} needs a `coefficient`, a number", text=name, end=len(name))
-            if term.get("evidence") not in EVIDENCE or not (term.get("source") or term.get("why")):
-                raise self._error(
-                    ident, f"term {name!r} needs its `evidence` ({', '.join(EVIDENCE)}) with a `source` or a `why`",
-                    text=name, end=len(name),
-                )  # fmt: skip
-            if ("when" in term) == ("value" in term):
-                raise self._error(
-                    ident, f"term {name!r} has a `when` (a condition) or a `value` (a number)", text=name, end=len(name)
-                )
-            if "when" in term:
-                node = self.parse(ident, f"term {name}", term["when"], condition=True, scope=scope)
-            else:
-                node = self.parse(ident, f"term {name}", term["value"], scope=scope)
-                if node.type.kind != "number":
-                    raise self._error(
-                        ident, f"term {name!r}: its `value` is {node.type}", text=term["value"], end=len(term["value"])
-                    )
-            if isinstance(node, n.Const):
-                raise self._error(ident, f"term {name!r} is the same for every patient", text=name, end=len(name))
-            terms.append((node, float(weight)))
-        if not terms:
-            raise self._error(ident, "needs `terms`")
-        idle = [name for name in declared if name not in scope.used]
-        if idle:
-            raise self._error(ident, f"no term uses the input {idle[0]!r}", text=f"{idle[0]} =", end=len(idle[0]))
-        start = raw.get("intercept", 0.0)
-        if not _is_number(start):
-            raise self._error(ident, "`intercept` is a number", text="intercept", end=len("intercept"))
-        total = n.WeightedSum(n.NUMBER, f"{ident}, linear predictor", float(start), tuple(terms))
-        helper = {
-            "title": f"{raw['title']}: linear predictor",
-            "version": raw["version"],
-            "source": raw.get("source", ""),
-        }
-        predictor = f"{ident}.linear_predictor"
-        self.definitions[predictor] = self._finish(
-            predictor, "model", self._only_eligible(ident, raw, total), helper, parent=ident
-        )
-        if "missing_output" in raw:
-            counted = n.CountTrue(n.NUMBER, "inputs missing", tuple(scope.missing))
-            body = helper | {
-                "title": f"{raw['title']}: inputs missing",
-                "means": "How many inputs of the model had no record, so that their declared default stood in.",
-                "output": raw["missing_output"],
-                "type": "uint8",
-            }
-            missing = f"{ident}.inputs_missing"
-            self.definitions[missing] = self._finish(
-                missing, "model", self._only_eligible(ident, raw, counted), body, parent=ident
-            )
-        lp = n.Named(n.NUMBER, predictor, predictor)
-        one = n.Const(n.NUMBER, "1", 1.0)
-        result: n.Node = lp
-        if link == "logistic":
-            negative = n.Arithmetic(n.NUMBER, "", "-", n.Const(n.NUMBER, "0", 0), lp)
-            growth = n.Call(n.NUMBER, "", "exp", (negative,))
-            result = n.Arithmetic(
-                n.NUMBER, "1 / (1 + exp(-lp))", "/", one, n.Arithmetic(n.NUMBER, "", "+", growth, one)
-            )
-        elif link == "survival":
-            survival = raw.get("baseline_survival")
-            if not isinstance(survival, float) or not 0 < survival < 1:
-                raise self._error(ident, "a survival link needs `baseline_survival`, between 0 and 1")
-            hazard = n.Arithmetic(
-                n.NUMBER, "", "*", n.Call(n.NUMBER, "", "exp", (lp,)), n.Const(n.NUMBER, "", math.log(survival))
-            )
-            result = n.Arithmetic(n.NUMBER, "1 - S0 ** exp(lp)", "-", one, n.Call(n.NUMBER, "", "exp", (hazard,)))
-        places = raw.get("decimals", 6)
-        if isinstance(places, bool) or not isinstance(places, int) or not 0 <= places <= 15:
-            raise self._error(ident, "`decimals` is a whole number from 0 to 15")
-        return n.Call(n.NUMBER, f"{ident}", "round", (result, n.Const(n.NUMBER, str(places), places)))
+        return ModelBuilder(self, ident, raw).build()
 
 
 def _type_of(value: Any) -> n.Type | None:
@@ -773,96 +720,3 @@ def label_cases(items: Sequence[tuple[n.Node, str]], otherwise: str | None, labe
 
 def _under(node: n.Node) -> n.Node:
     return _under(node.item) if isinstance(node, n.Only) else node
-
-
-class _ModelScope:
-    """The scope of a model's terms: its declared inputs, with defaults and bounds, before the pack's own words."""
-
-    def __init__(self, outer: Resolved, ident: str) -> None:
-        self.outer, self.ident = outer, ident
-        self.inputs: dict[str, n.Node] = {}
-        self.used: set[str] = set()
-        self.missing: list[n.Node] = []
-
-    @property
-    def as_of(self) -> dt.date:
-        return self.outer.as_of
-
-    @property
-    def windows(self) -> Mapping[str, int]:
-        return self.outer.windows
-
-    @property
-    def dated(self) -> frozenset[str]:
-        return self.outer.dated
-
-    def members(self, set_name: str) -> Sequence[str] | None:
-        return self.outer.members(set_name)
-
-    def words(self) -> Iterable[str]:
-        return [*self.inputs, *self.outer.words()]
-
-    def lookup(self, name: str) -> n.Node | None:
-        if name in self.inputs:
-            self.used.add(name)
-            return self.inputs[name]
-        node = self.outer.lookup(name)
-        if node is not None and node.type.kind not in ("bool", "null") and not isinstance(node, n.Const):
-            column = node.name if isinstance(node, n.Column) else ""
-            age = column in self.outer.pack.schema and self.outer.pack.schema[column].completed_years_since
-            counted = isinstance(node, n.Named) and isinstance(self.outer.definitions[node.id].node, n.CountTrue)
-            if not age and not counted:
-                raise ExpressionError(f"{name!r} may be null: declare it under `inputs`, with its default")
-        return node
-
-    def declare(self, name: str, spec: Any) -> None:
-        fail, here = self.outer._error, f"{name} ="
-        if not isinstance(spec, dict):
-            raise fail(self.ident, f"input {name!r} is a table like {{ default = 0 }}", text=here, end=len(name))
-        _only(spec, {"from", "default", "clip", "why", "source"}, f"definition.{self.ident}", self.outer.pack.error)
-        source = self.outer.parse(self.ident, f"input {name}", spec.get("from", name))
-        bare = source.item if isinstance(source, n.Coalesce) and source.text == source.item.text else source
-        if "default" not in spec or source.type.kind not in ("number", "category"):
-            raise fail(
-                self.ident,
-                f"input {name!r}: a number or a category, with its `default`",
-                text=here,
-                end=len(name),
-            )
-        default = spec["default"]
-        if source.type.kind == "category":
-            if default not in source.type.labels:
-                near = suggest(str(default), source.type.labels)
-                problem = f"input {name!r}: {default!r} is not one of its labels{near}"
-                raise fail(self.ident, problem, text=here, end=len(name))
-            other: n.Node = n.Const(n.Type("category", (default,)), default, default)
-        else:
-            other = self.outer.parse(self.ident, f"input {name}, default", default)
-            if other.type.kind != "number":
-                raise fail(self.ident, f"input {name!r}: its default is a number", text=here, end=len(name))
-        node = coalesce(bare, other, name)
-        if "clip" in spec:
-            low, high = spec["clip"] if isinstance(spec["clip"], list) and len(spec["clip"]) == 2 else (1, 0)
-            if source.type.kind != "number" or not low < high:
-                raise fail(
-                    self.ident,
-                    f"input {name!r}: `clip` is [lowest, highest], for a number",
-                    text=here,
-                    end=len(name),
-                )
-            node = self.outer.parse(self.ident, name, f"clip({name}, {low!r}, {high!r})", scope=_One(self, name, node))
-        self.inputs[name] = node
-        self.missing.append(n.IsNull(n.BOOL, f"{name} is null", bare))
-
-
-class _One:
-    """A scope with one more word."""
-
-    def __init__(self, outer: _ModelScope, name: str, node: n.Node) -> None:
-        self.outer, self.name, self.node = outer, name, node
-
-    def __getattr__(self, attribute: str) -> Any:
-        return getattr(self.outer, attribute)
-
-    def lookup(self, name: str) -> n.Node | None:
-        return self.node if name == self.name else self.outer.lookup(name)

@@ -312,7 +312,19 @@ def _parts(x: Mapping[str, Any], y: Mapping[str, Any]) -> Iterator[tuple[Kind, s
             yield from _rule("rule" if key == "value" else key, x.get(key), y.get(key))
         else:
             yield from _value(key, x.get(key), y.get(key))
-    for key in ("otherwise", "link", "intercept", "baseline_survival", "decimals", "missing_output", "type"):
+    for key in (
+        "otherwise",
+        "link",
+        "intercept",
+        "baseline_survival",
+        "horizons",
+        "recalibration",
+        "decimals",
+        "missing_output",
+        "reason_output",
+        "draft",
+        "type",
+    ):
         yield from _value(key, x.get(key), y.get(key))
     yield from _value("output", x.get("output", False), y.get("output", False))
     if "of" in x or "of" in y:
@@ -323,8 +335,16 @@ def _parts(x: Mapping[str, Any], y: Mapping[str, Any]) -> Iterator[tuple[Kind, s
         yield "changed", f"order of labels {_listing(x.get('labels'))} → {_listing(y.get('labels'))}"
     yield from _keyed("node", x.get("nodes", ()), y.get("nodes", ()))
     yield from _keyed("term", x.get("terms", ()), y.get("terms", ()))
-    inputs = [[{"id": k, **spec} for k, spec in v.get("inputs", {}).items()] for v in (x, y)]
-    yield from _keyed("input", *inputs)
+    for what, key, single in (
+        ("stratum", "strata", "when"),
+        ("input", "inputs", "default"),
+        ("derived", "derived", "value"),
+    ):
+        tables = [
+            [{"id": k, **(spec if isinstance(spec, dict) else {single: spec})} for k, spec in v.get(key, {}).items()]
+            for v in (x, y)
+        ]
+        yield from _keyed(what, *tables)
 
 
 def _listed(of: Any) -> list[str]:

@@ -134,6 +134,16 @@ def counts(tally: Tally) -> Record:
     }
 
 
+def models(scorer: Scorer, tally: Tally) -> Record:
+    """What a reader of a risk should know of each model: what it is for, what stood in for missing inputs, and why
+    some people have no result."""
+    kinds = ("missing", "clipped", "not_scored")
+    return {
+        ident: {**about, **{kind: tally.models.get(f"{ident}.{kind}", {}) for kind in kinds}}
+        for ident, about in scorer.models.items()
+    }
+
+
 def assemble(
     scorer: Scorer,
     tally: Tally,
@@ -159,6 +169,7 @@ def assemble(
         "as_of": scorer.as_of.isoformat(),
         "profile": scorer.profile,
         **counts(tally),
+        "models": models(scorer, tally),
         "quality_bits": dict(scorer.quality_bits),
         "notices": list(dict.fromkeys([*scorer.notices, *notices])),
         "warnings": staleness(scorer.as_of, tally.newest_date),
@@ -201,12 +212,14 @@ def staleness(as_of: dt.date, newest: dt.date | None) -> list[str]:
 
 
 _SUMMARY = (
-    "command", "program", "pack", "as_of", "profile", "rows", "groups", "means", "quality", "newest_record_date",
-    "notices", "warnings", "ignored_columns", "seconds", "rows_per_second", "threads", "peak_memory_bytes",
+    "command", "program", "pack", "as_of", "profile", "rows", "groups", "means", "models", "quality",
+    "newest_record_date", "notices", "warnings", "ignored_columns", "seconds", "rows_per_second", "threads",
+    "peak_memory_bytes",
 )  # fmt: skip
 _ORDER = (
     "record_version", "command", "program", "pack", "as_of", "profile", "imd_release", "options", "inputs", "mapping",
-    "output", "rows", "groups", "means", "quality", "quality_bits", "newest_record_date", "ids", "notices", "warnings",
+    "output", "rows", "groups", "means", "models", "quality", "quality_bits", "newest_record_date", "ids",
+    "notices", "warnings",
     "ignored_columns", "started", "finished", "seconds", "rows_per_second", "threads", "peak_memory_bytes", "host",
 )  # fmt: skip
 

@@ -56,6 +56,8 @@ class Tally:
     counts: dict[str, int] = field(default_factory=dict)
     quality: dict[str, dict[str, int]] = field(default_factory=dict)
     newest_date: dt.date | None = None
+    models: dict[str, dict[str, int]] = field(default_factory=dict)
+    """`model.kind` (kind: missing, clipped, not_scored) → input or reason → patients."""
 
     def __add__(self, other: Tally) -> Tally:
         newest = [d for d in (self.newest_date, other.newest_date) if d is not None]
@@ -68,6 +70,7 @@ class Tally:
             _added(self.counts, other.counts),
             _added_twice(self.quality, other.quality),
             max(newest, default=None),
+            _added_twice(self.models, other.models),
         )
 
 
@@ -140,6 +143,27 @@ class Scorer:
         return {str(d.output): d.title for d in self.resolved.outputs}
 
     @property
+    def models(self) -> dict[str, dict[str, Any]]:
+        """What the makers of the pack's models say of them, by definition."""
+        found = {}
+        for ident, model in self.resolved.models.items():
+            definition = self.resolved.definitions[ident]
+            raw = definition.raw
+            found[ident] = {
+                "title": definition.title,
+                "name": raw.get("name", ident),
+                "version": definition.version,
+                "output": definition.output,
+                "horizon": raw.get("horizon", ""),
+                "intended_use": raw.get("intended_use", ""),
+                "disclaimer": raw.get("disclaimer", ""),
+                "licence": raw.get("licence", ""),
+                "draft": bool(raw.get("draft", False)),
+                "terms": len(model.terms),
+            }
+        return found
+
+    @property
     def quality_bits(self) -> dict[str, int]:
         """What each bit of ``quality_flags`` stands for."""
         return quality.bit_names(self.pack.schema)
@@ -206,7 +230,8 @@ class BoundScorer:
         lowering = Lowering(scorer.resolved, kinds)
         outputs = [] if check_only else scorer.resolved.outputs
         checked = kinds if check_only else [c for c in read_columns(scorer.resolved, patient) if c in kinds]
-        self.compiled: Compiled = lowering.compile(outputs, check=checked, flags=not check_only)
+        tallies = {} if check_only else scorer.resolved.tallies
+        self.compiled: Compiled = lowering.compile(outputs, check=checked, flags=not check_only, tallies=tallies)
         self._labels: list[Labels | None] = [
             bind.label_codes(patient[name]) if kinds[name].startswith("str") else None for name in self.compiled.columns
         ]
@@ -269,6 +294,9 @@ class BoundScorer:
         for (column, reason), counter in self.compiled.quality.items():
             if counters[counter]:
                 tally.quality.setdefault(column, {})[reason] = counters[counter]
+        for (model, kind, name), place in self.compiled.tallies.items():
+            found = tally.models.setdefault(f"{model}.{kind}", {})
+            found[name] = 0 if place is None else counters[place]
         newest = max((counters[c] for c in self.compiled.newest.values()), default=0)
         tally.newest_date = from_days(newest - NEWEST_SHIFT) if newest else None
         return pa.RecordBatch.from_arrays(columns, schema=self.output_schema)

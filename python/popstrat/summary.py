@@ -59,6 +59,8 @@ def _render(record: Record, titles: Mapping[str, str], output: Path | None, cons
     for block in _laid_out(blocks, console):
         console.print()
         console.print(block)
+    for model in record.get("models", {}).values() if record["command"] != "check" else ():
+        _model(model, rows.get("out", 0), console)
     if record["command"] == "check" and not record["quality"]:
         console.print("no implausible value")
     _remarks(record, console)
@@ -192,6 +194,22 @@ def _quality(quality: Mapping[str, Mapping[str, int]], rows: int, shown: int | N
     if rest:
         table.add_row(f"{len(rest)} more reasons", f"{sum(n for n, *_ in rest):,}", "")
     return table
+
+
+def _model(model: Mapping[str, Any], rows: int, console: Console) -> None:
+    """What stood in for what was not recorded, who has no result, and what the model's maker says of it."""
+    scored = rows - sum(model["not_scored"].values())
+    console.print(f"\n[bold]{escape(model['title'])}[/] [dim]{escape(model['name'])} {escape(model['version'])}[/]")
+    if model["disclaimer"]:
+        console.print(f"[yellow]{escape(model['disclaimer'])}[/]")
+    told = f"{scored:,} scored"
+    reasons = [f"{escape(reason)}: {n:,}" for reason, n in model["not_scored"].items() if n]
+    console.print(f"{told}; not scored: {'; '.join(reasons)}" if reasons else told)
+    for kind, words in (("missing", "No record, so that a default stood in"), ("clipped", "Kept within bounds")):
+        found = sorted(((n, name) for name, n in model[kind].items() if n), reverse=True)
+        if found and scored:
+            shown = ", ".join(f"{escape(name)} {_percent(n, scored)} %" for n, name in found)
+            console.print(f"{words}: {shown}")
 
 
 def _remarks(record: Record, console: Console) -> None:

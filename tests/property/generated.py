@@ -725,11 +725,58 @@ def model(draw: Draw, words: Words, missing: str) -> dict[str, Any]:
             terms.append({"when": draw(st.sampled_from([flag, f"not {flag}", f"age >= 65 and {flag}", "age < 40"]))})
         else:
             terms.append({"when": f"count(some) >= {draw(st.integers(1, 3))} or {flag}"})
+    numbers = [name for name in inputs if name in COLUMNS["number"]]
+    strata = draw(st.sampled_from([{}, {}, {"women": 'sex == "female"', "others": 'sex != "female"'},
+                                   {"old": "age >= 65", "young": "age < 40 and not ckd"}]))  # fmt: skip
+
+    def number(values: Any = weights) -> Any:
+        """A number, or one for each stratum (for coefficients: for some of them)."""
+        if strata and draw(st.booleans()):
+            return {name: draw(values) for name in strata}
+        return draw(values)
+
+    def weight() -> Any:
+        found = number()
+        if isinstance(found, dict) and draw(st.booleans()):
+            found.pop(draw(st.sampled_from(sorted(found))))
+        return found
+
     for k, term in enumerate(terms):
-        term |= {"id": f"t{k}", "coefficient": draw(weights), "evidence": "assumption", "why": "w"}
+        term |= {"id": f"t{k}", "coefficient": weight() if k else draw(weights)}
+        if "value" in term and draw(st.booleans()):
+            term["center"] = number(st.sampled_from([0.0, 1.5, -40]))
+    body: dict[str, Any] = {}
+    if numbers and draw(st.booleans()):
+        body["derived"] = {"made": {"value": f"{numbers[0]} / 7 + 1", "center": 0.25}}
+        terms.append({"id": "twice", "value": "made * 2", "coefficient": weight()})
+    if len(terms) > 1 and draw(st.booleans()):
+        factors = draw(st.lists(st.sampled_from([t["id"] for t in terms]), min_size=2, max_size=3))
+        terms.append({"id": "product", "product": factors, "coefficient": weight()})
+    if draw(st.booleans()):
+        powers = draw(st.lists(st.sampled_from([-2, -1, -0.5, 0, 0.5, 1, 2, 3]), min_size=1, max_size=3))
+        terms.append({"id": "powers", "of": "age", "shift": draw(st.sampled_from([0, 1])), "scale": 10,
+                      "powers": powers,
+                      "coefficients": [weight() for _ in powers], "center": [number() for _ in powers]})  # fmt: skip
+    for name in inputs:
+        if name in words.labels and draw(st.booleans()):
+            first, *rest = words.labels[name]
+            levels = {label: weight() for label in rest}
+            terms.append({"id": "levels", "of": name, "reference": first, "levels": levels})
     link = draw(st.sampled_from(["logistic", "survival", "identity"]))
-    body = {"link": link, "inputs": inputs, "terms": terms, "missing_output": missing, "intercept": draw(weights),
-            "decimals": draw(st.sampled_from([6, 3]))}  # fmt: skip
-    if link == "survival":
-        body["baseline_survival"] = draw(st.sampled_from([0.9795, 0.5, 0.01]))
+    body |= {
+        "link": link, "inputs": inputs, "terms": terms, "missing_output": missing, "intercept": number(),
+        "decimals": draw(st.sampled_from([6, 3])), "draft": True, "evidence": "assumption", "source": "w",
+    }  # fmt: skip
+    if strata:
+        body["strata"] = strata
+    if draw(st.booleans()):
+        body["reason_output"] = f"{missing}_why"
+    if draw(st.integers(0, 3)) == 0:
+        body["recalibration"] = {"intercept": number(), "slope": number(st.sampled_from([0.5, 1.25, -1]))}
+    survival = st.sampled_from([0.9795, 0.5, 0.01])
+    if link == "survival" and draw(st.booleans()):
+        later = {"id": "two", "baseline_survival": number(survival), "output": f"{missing}_two"}
+        body["horizons"] = [{"id": "one", "baseline_survival": number(survival)}, later]
+    elif link == "survival":
+        body["baseline_survival"] = number(survival)
     return body

@@ -219,6 +219,7 @@ version = "1"
 
 [definition.score]
 kind = "model"
+draft = true
 title = "A score"
 source = "made up"
 version = "1"

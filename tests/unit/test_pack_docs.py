@@ -15,7 +15,8 @@ from popstrat.catalogue import examine
 from popstrat.errors import PackError
 from popstrat.explain import trace
 from popstrat.lang.parser import NUMBER_FUNCTIONS, OTHER_FUNCTIONS
-from popstrat.pack import EVIDENCE, KINDS, NUMBER_TYPES, load_pack
+from popstrat.model import EVIDENCE
+from popstrat.pack import KINDS, NUMBER_TYPES, load_pack
 from popstrat.schema import patient_schema
 from popstrat.scorer import Scorer
 

@@ -263,7 +263,8 @@ def test_trees(tmp_path: Path, nodes: str, told: str) -> None:
     check(tmp_path, definition(f"nodes = [\n  {nodes}\n]", "tree"), told)
 
 
-MODEL = """link = "logistic"
+MODEL = """draft = true
+link = "logistic"
 inputs = { bmi = { default = 27 } }
 terms = [
   { id = "t", value = "bmi", coefficient = 0.1, evidence = "assumption", why = "a guess" },
@@ -274,13 +275,13 @@ terms = [
     ("old", "new", "told"),
     [
         ('link = "logistic"', 'link = "«logit»"', "needs a `link`: one of logistic, survival, identity (did you mean 'logistic'?)"),
-        ('link = "logistic"', 'link = "survival"', "a survival link needs `baseline_survival`, between 0 and 1"),
+        ('link = "logistic"', 'link = "survival"', "a survival link needs `baseline_survival`, which is a number"),
         ("inputs = {", "inputs = { «efi» = { default = 0.1 },", "no term uses the input 'efi'"),
         ('value = "bmi"', 'value = "bmi + «efi»"', "'efi' may be null: declare it under `inputs`, with its default"),
         ('value = "bmi"', 'value = "bmi * «ckdd»"', "term t: unknown word 'ckdd' (did you mean 'ckd'?)"),
         ('value = "bmi"', 'value = "«ckd»"', "term 't': its `value` is a condition"),
         ('value = "bmi"', 'when = "«bmi»"', "a condition is needed here"),
-        ('"t", value', '"«t»", when = "ckd", value', "has a `when` (a condition) or a `value` (a number)"),
+        ('"t", value', '"«t»", when = "ckd", value', "has one of: a `when` (a condition), a `value` (a number)"),
         ('id = "t"', 'idd = "t"', "term 1 needs an `id`"),
         ('"t", value = "bmi", coefficient = 0.1', '"«t»", value = "bmi", coefficient = "0.1"', "needs a `coefficient`, a number"),
         ('"t", value = "bmi", coefficient = 0.1', '"«t»", value = "bmi", coefficient = nan', "needs a `coefficient`, a number"),

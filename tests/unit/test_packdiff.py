@@ -86,6 +86,7 @@ nodes = [
 
 [definition.points]
 kind = "model"
+draft = true
 title = "Points"
 source = "us"
 version = "1"

@@ -22,12 +22,14 @@ class FakeTally:
     counts: dict[str, int] = field(default_factory=lambda: {"risk": 6})
     quality: dict[str, dict[str, int]] = field(default_factory=lambda: {"bmi": {"outside 10 to 100 kg/m²": 2}})
     newest_date: dt.date | None = dt.date(2026, 6, 1)
+    models: dict[str, dict[str, int]] = field(default_factory=lambda: {"risk.missing": {"bmi": 2}})
 
 
 class FakeScorer:
     pack_record: dict[str, Any] = {"id": "mini", "version": "1", "sha256": "ab"}  # noqa: RUF012
     as_of = dt.date(2026, 6, 30)
     profile = "direct-care"
+    models: dict[str, Any] = {"risk": {"title": "Risk"}}  # noqa: RUF012
     quality_bits: dict[str, int] = {"bmi: outside 10 to 100 kg/m²": 3}  # noqa: RUF012
     notices = ("one", "two")
 

@@ -411,7 +411,11 @@ def test_a_pack_can_be_a_file_a_name_or_a_pack(tmp_path: Any) -> None:
     for pack in (str(file), file, load_pack(file)):
         scorer = Scorer(pack, AS_OF)
         assert scorer.pack_record["id"] == "mine"
-        assert [f["name"] for f in scorer.pack_record["files"]] == ["mine.toml", "london-2026.toml"]
+        assert [f["name"] for f in scorer.pack_record["files"]] == [
+            "mine.toml",
+            "london-2026.toml",
+            "admission-12m.toml",
+        ]
         assert scorer.score_batch(batch).equals(wanted)
     with pytest.raises(PackError, match="did you mean 'london-2026'"):
         Scorer("london-2025", AS_OF)
