@@ -17,6 +17,8 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,10 +31,22 @@ from popstrat.synthetic._people import BLOCK, Cells, Draw, draw_people
 from popstrat.synthetic._places import MAX_PRACTICES, Places, draw_places
 from popstrat.synthetic._records import Records
 
-__all__ = ["duplicate_ids", "generate", "schema", "table"]
+if TYPE_CHECKING:
+    from popstrat.synthetic._outcomes import OUTCOME_SCHEMA as OUTCOME_SCHEMA
+    from popstrat.synthetic._outcomes import outcome_batches as outcome_batches
+    from popstrat.synthetic._outcomes import outcomes as outcomes
 
+__all__ = ["OUTCOME_SCHEMA", "duplicate_ids", "generate", "outcome_batches", "outcomes", "schema", "table"]
+
+_LATER = ("OUTCOME_SCHEMA", "outcome_batches", "outcomes")  # they need the scorer, which drawing a list does without
 _MAX_PATIENTS = 400_000_000
 _NAMED = ("practice_code", "pcn_code", "neighbourhood", "place")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'popstrat.synthetic' has no attribute {name!r}")
+    return getattr(import_module("popstrat.synthetic._outcomes"), name)
 
 
 @cache

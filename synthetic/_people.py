@@ -53,6 +53,10 @@ class Draw:
     def integers(self, high: int) -> NDArray[np.int64]:
         return self._rng.integers(0, high, BLOCK)
 
+    def gamma(self, shape: float) -> NDArray[np.float64]:
+        """Gamma variates of scale 1. They are found by trial and error, so use a `Draw` for nothing else."""
+        return self._rng.standard_gamma(shape, BLOCK)
+
     def poisson(self, mean: F32) -> NDArray[np.int64]:
         """Poisson counts. They use up a number of random bits that depends on ``mean``, so each call has a
         stream of its own: what comes later in the list then never reaches back into what is drawn next."""

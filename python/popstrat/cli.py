@@ -184,47 +184,25 @@ def synth(
     dirty: Annotated[
         bool, typer.Option("--dirty", help="With implausible values; and a second file with repeated ids.")
     ] = False,
+    outcomes: Annotated[
+        Path | None,
+        typer.Option("--outcomes", metavar="FILE", help="Also write next year's admissions, one row a patient."),
+    ] = None,
     threads: Threads = None,
     encoding: Encoding = "utf-8",
     quiet: Quiet = False,
 ) -> None:
     """Write a synthetic patient table: every column, no real person."""
     date = parse_date(as_of)
-    from popstrat import synthetic
-    from popstrat.io import Outputs, check_target, open_sink, writing
-    from popstrat.io.pipeline import WriteBehind
+    from popstrat.cli_synth import write_synthetic
 
-    check_target(output)
-    batches = synthetic.generate(patients, seed=seed, as_of=date, practices=practices, dirty=dirty, threads=threads)
-    targets = [(output, batches)]
-    if dirty:
-        repeated = synthetic.duplicate_ids(patients, seed=seed, as_of=date, practices=practices)
-        targets.append((output.with_name(f"{output.stem}.duplicates{output.suffix}"), repeated))
-    schema = synthetic.schema()
-    keys = [
-        f.name
-        for f in schema
-        if f.name == "patient_id" or str(f.type).startswith("dictionary<values=string, indices=int32")
-    ]
-    with Outputs() as outputs, _progress("Drawing", quiet) as progress:
-        for target, rows in targets:
-            sink = open_sink(outputs.add(target), schema, form=target.suffix, keys=keys, encoding=encoding)
-            try:
-                with writing(target), WriteBehind(sink.write, 3) as writer:
-                    done = 0
-                    for batch in rows:
-                        writer.put(batch)
-                        done += batch.num_rows
-                        if progress is not None:
-                            progress(done, patients)
-                    writer.finish()
-                    sink.close()
-            except BaseException:
-                sink.abort()
-                raise
-        outputs.commit()
+    with _progress("Drawing", quiet) as progress:
+        files = write_synthetic(
+            output, patients, seed=seed, as_of=date, practices=practices, dirty=dirty, outcomes=outcomes,
+            threads=threads, encoding=encoding, progress=progress,
+        )  # fmt: skip
     if not quiet:
-        names = " and ".join(str(target) for target, _ in targets)
+        names = " and ".join(str(file) for file in files)
         typer.echo(f"{patients:,} synthetic patients as of {date.isoformat()} in {names}")
 
 

@@ -301,6 +301,28 @@ def test_synth_writes_the_same_list_again(work: Path, people: pa.Table) -> None:
     score("c.csv", "-o", "out.csv")
 
 
+def test_synth_writes_next_years_outcomes_beside_the_list(
+    work: Path, people: pa.Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["synth", "-n", str(ROWS), "--seed", "7", "--as-of", AS_OF]
+    assert run([*given, "-o", "a.parquet", "--outcomes", "o.parquet"]) == 0
+    assert "a.parquet and o.parquet" in capsys.readouterr().out
+    drawn = synthetic.outcomes(people, seed=7, as_of=dt.date(2026, 6, 30))
+    assert plain(pq.read_table("o.parquet")).equals(plain(drawn))
+    assert run([*given, "-o", "b.parquet", "--outcomes", "o.csv", "--dirty", "--threads", "1", "--quiet"]) == 0
+    with Path("o.csv").open() as file:
+        assert file.readline() == '"patient_id","admitted_12m","days","event","censoring"\n'
+        events = sum(",true\n" in line or ",true," in line for line in file)
+    assert events == sum(drawn["event"].to_pylist())  # of the people, not of what a dirty record says of them
+
+
+def test_synth_writes_list_and_outcomes_or_neither(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, told in (("a.parquet", "choose another"), ("o.xlsx", "should end in"), ("nowhere/o.csv", "nowhere")):
+        assert run(["synth", "-n", "50", "--as-of", AS_OF, "-o", "a.parquet", "--outcomes", name]) == 2
+        assert told in capsys.readouterr().err
+        assert not Path("a.parquet").exists()
+
+
 def test_synth_dirty_comes_with_a_list_that_must_be_refused(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["synth", "-n", "500", "--as-of", AS_OF, "-o", "d.parquet", "--dirty"]) == 0
     assert sorted(p.name for p in work.glob("d.*")) == ["d.duplicates.parquet", "d.parquet"]
