@@ -7,6 +7,7 @@ error, without a traceback (unless POPSTRAT_DEBUG=1) and without anything from a
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from types import FrameType, FunctionType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from popstrat.errors import InputError, PackError
 
@@ -32,8 +34,27 @@ if TYPE_CHECKING:
 DEFAULT_PACK = "london-2026"
 _WIDTH = 100
 
+# Commands that live elsewhere, imported when they are called (or for the top help).
+_ELSEWHERE = {"audit": "popstrat.cli_audit"}
+
+
+class _Commands(TyperGroup):
+    """The commands of this file and those of `_ELSEWHERE`."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), *_ELSEWHERE]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in _ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        command = typer.main.get_command(importlib.import_module(_ELSEWHERE[cmd_name]).app)
+        command.name = cmd_name
+        return command
+
+
 app = typer.Typer(
     name="popstrat",
+    cls=_Commands,
     help="Population segmentation and risk stratification for registered lists.",
     add_completion=False,
     no_args_is_help=True,
