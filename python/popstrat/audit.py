@@ -90,16 +90,7 @@ def append(path: str | Path, event: str, **fields: Any) -> None:
     check_fields(event, fields)
     key = _key()
     with _locked(path) as file:
-        head = _read_head(path, key)
-        count, last, keyed, torn = _end(file, path)
-        stripped = head is not None and head.lines == count and keyed and key is not None and not head.keyed
-        if stripped or not _agree(head, count, last, file, path):
-            raise InputError(
-                "does not end where its head file says; nothing was added. Look with: popstrat audit verify",
-                file=str(path),
-            )
-        if keyed and key is None:
-            raise InputError(f"this log has a key; name it in {KEY_FILE_VARIABLE}; nothing was added", file=str(path))
+        count, last, torn = _look(file, path, key)
         line = {
             "line": count + 1,
             "time": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -223,6 +214,17 @@ def user() -> str:
         return f"({number})"
 
 
+def ready(path: str | Path) -> None:
+    """Raise `InputError` if `append` would; for before the work, whose outputs must not appear without a line."""
+    with _locked(Path(path)) as file:
+        _look(file, Path(path), _key())
+
+
+def is_identifying(name: str) -> bool:
+    """Whether a field or a column of this name would identify a patient."""
+    return _IDENTIFYING.fullmatch(name.strip().casefold().replace("-", "_").replace(" ", "_")) is not None
+
+
 def log_path(given: str | Path | None) -> Path | None:
     """The log a command should write to: the one given, else that of the environment variable POPSTRAT_AUDIT."""
     named = given or os.environ.get(LOG_VARIABLE)
@@ -234,7 +236,7 @@ def _refuse_identifiers(value: Any, name: str) -> None:
     if isinstance(value, Mapping):
         for key, inner in value.items():
             _refuse_identifiers(str(key), f"a name in {name}" if name else "a name")
-            if _IDENTIFYING.fullmatch(str(key).casefold().replace("-", "_").replace(" ", "_")):
+            if is_identifying(str(key)):
                 raise InputError(f"the audit log holds no identifiers, so no field {str(key)!r}")
             _refuse_identifiers(inner, str(key))
     elif isinstance(value, list | tuple):
@@ -369,6 +371,22 @@ def _end(file: IO[bytes], path: Path) -> tuple[int, str, bool, int]:
     except (ValueError, KeyError, TypeError):
         raise InputError("its last line is not one of an audit log; nothing was added", file=str(path)) from None
     return number, _sha(text), _MAC.fullmatch(text[-_MAC_BYTES:]) is not None, torn
+
+
+def _look(file: IO[bytes], path: Path, key: bytes | None) -> tuple[int, str, int]:
+    """The number and the hash of the last line, and the bytes of a torn one after it. Raises `InputError` where nothing
+    may be added."""
+    head = _read_head(path, key)
+    count, last, keyed, torn = _end(file, path)
+    stripped = head is not None and head.lines == count and keyed and key is not None and not head.keyed
+    if stripped or not _agree(head, count, last, file, path):
+        raise InputError(
+            "does not end where its head file says; nothing was added. Look with: popstrat audit verify",
+            file=str(path),
+        )
+    if keyed and key is None:
+        raise InputError(f"this log has a key; name it in {KEY_FILE_VARIABLE}; nothing was added", file=str(path))
+    return count, last, torn
 
 
 def _agree(head: _Head | None, count: int, last: str, file: IO[bytes], path: Path) -> bool:

@@ -35,7 +35,7 @@ DEFAULT_PACK = "london-2026"
 _WIDTH = 100
 
 # Commands that live elsewhere, imported when they are called (or for the top help).
-_ELSEWHERE = {"audit": "popstrat.cli_audit"}
+_ELSEWHERE = {"audit": "popstrat.cli_audit", "pseudonymise": "popstrat.cli_pseudonymise"}
 
 
 class _Commands(TyperGroup):
