@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from popstrat.errors import InputError
+from popstrat.identifiers import is_identifying, is_nhs_number
 from popstrat.keys import read_key
 from popstrat.record import version
 
@@ -44,12 +45,6 @@ _MAC = re.compile(rb',"mac":"([0-9a-f]{64})"\}')
 _MAC_BYTES = len(',"mac":"') + 64 + len('"}')
 _LONGEST = 1 << 20
 _EVENT = re.compile(r"[a-z][a-z0-9-]{0,63}")
-_IDENTIFYING = re.compile(
-    r"(nhs|chi|hospital|patient|mrn|person|unique_patient)_?(no|num|number|numbers|id|ids|guid|key|keys)"
-    r"|nhs|mrn|upn|patient|patient_name|(full|first|last|middle|given|family)_?names?|fore_?names?|sur_?names?"
-    r"|dob|date_?of_?birth|birth_?date|birthday|post_?codes?|addresse?s?|address_line_?\d|uprn|tele?phone|phone|mobile"
-    r"|e_?mail|pseudonym"
-)
 _NHS_NUMBER = re.compile(r"(?<![0-9A-Za-z])(\d{3})[ \u00a0-]?(\d{3})[ \u00a0-]?(\d{4})(?![0-9A-Za-z])")
 
 
@@ -220,11 +215,6 @@ def ready(path: str | Path) -> None:
         _look(file, Path(path), _key())
 
 
-def is_identifying(name: str) -> bool:
-    """Whether a field or a column of this name would identify a patient."""
-    return _IDENTIFYING.fullmatch(name.strip().casefold().replace("-", "_").replace(" ", "_")) is not None
-
-
 def log_path(given: str | Path | None) -> Path | None:
     """The log a command should write to: the one given, else that of the environment variable POPSTRAT_AUDIT."""
     named = given or os.environ.get(LOG_VARIABLE)
@@ -246,14 +236,6 @@ def _refuse_identifiers(value: Any, name: str) -> None:
         for found in _NHS_NUMBER.finditer(str(value)):
             if is_nhs_number("".join(found.groups())):
                 raise InputError(f"the audit log holds no identifiers; {name} has what looks like an NHS number")
-
-
-def is_nhs_number(digits: str) -> bool:
-    """Whether ten digits have the check digit of an NHS number (modulus 11, weights 10 to 2; NHS Data Dictionary)."""
-    if len(digits) != 10 or not (digits.isascii() and digits.isdigit()):
-        return False
-    total = sum(int(d) * w for d, w in zip(digits, range(10, 1, -1), strict=False))
-    return (11 - total % 11) % 11 == int(digits[9])
 
 
 # -- lines, MACs and the head file --------------------------------------------------------------------------------

@@ -126,6 +126,9 @@ def score(
     threads: Threads = None,
     encoding: Encoding = "utf-8",
     imd_release: Annotated[ImdRelease | None, typer.Option(help="Release of imd_decile, for the record.")] = None,
+    audit_file: Annotated[
+        Path | None, typer.Option("--audit", metavar="FILE", help="Add a line to this log; or POPSTRAT_AUDIT.")
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -145,6 +148,7 @@ def score(
             progress=progress,
             imd_release=imd_release.value if imd_release else None,
             encoding=encoding,
+            audit_log=_audit_log(audit_file),
             options=_options(
                 inputs=inputs, output=output, as_of=as_of, pack=pack, map=map_file, profile=profile.value,
                 threads=threads, encoding=encoding, imd_release=imd_release.value if imd_release else None,
@@ -393,6 +397,11 @@ def _load_map(path: Path | None, scorer: Scorer) -> ColumnMap:
     from popstrat.run import known_columns
 
     return NO_MAP if path is None else load_map(path, known_columns(scorer))
+
+
+def _audit_log(given: Path | None) -> Path | None:
+    named = given or os.environ.get("POPSTRAT_AUDIT")
+    return Path(named) if named else None
 
 
 def _options(**given: Any) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from popstrat import audit
 from popstrat.digests import SIZE, Digester
 from popstrat.errors import InputError
+from popstrat.identifiers import LOOKED_AT, is_identifying, looks_like_nhs_numbers, plain
 from popstrat.io import Outputs, Source, check_target, open_sink, open_source, writing
 from popstrat.io.pipeline import ReadAhead, WriteBehind
 from popstrat.record import HASH, hash_file
@@ -40,8 +41,6 @@ ORIGINAL = "_original"
 
 TEXT_BYTES = 16
 _AHEAD, _BEHIND = 2, 2
-_LOOKED_AT = 1000  # rows of a kept column that tell whether it holds NHS numbers
-_TELLING = 5
 _SPACES = r"[\s\x{a0}\x{2000}-\x{200b}\x{202f}\x{feff}]"
 _DASHES = r"[\x{2010}-\x{2015}-]"
 _TEN_DIGITS = rf"^[0-9]{{3}}(?:{_SPACES}|{_DASHES})*[0-9]{{3}}(?:{_SPACES}|{_DASHES})*[0-9]{{4}}$"
@@ -383,7 +382,7 @@ class _Plan:
             there = pa.array(np.logical_or.reduce([np.asarray(new[c.name].is_valid()) for c in self.columns]))
             for column in self.columns:
                 pairs[column.name], pairs[column.name + ORIGINAL] = new[column.name], originals[column.name]
-            pairs |= {n: _plain(batch.column(n)) for n in self.lookup_with}
+            pairs |= {n: plain(batch.column(n)) for n in self.lookup_with}
             rows = pa.RecordBatch.from_pydict(pairs).filter(there)
         else:
             rows = batch.slice(0, 0)
@@ -399,9 +398,9 @@ class _Plan:
         if pt.is_dictionary(values.type) and (
             len(values.dictionary) > len(values) or pt.is_string_view(values.dictionary.type)
         ):
-            values = _plain(values)
+            values = plain(values)
         elif not pt.is_dictionary(values.type) and _repeats(values):
-            values = _plain(values).dictionary_encode()
+            values = plain(values).dictionary_encode()
         if pt.is_dictionary(values.type):
             try:
                 made, text = self._hashed(values.dictionary, which, digester, done)
@@ -430,13 +429,6 @@ class _Done:
         self.collisions = {c.purpose: Collisions(c.name) for c in plan.columns} if plan.form == "int64" else {}
 
 
-def _plain(values: pa.Array) -> pa.Array:
-    if pt.is_dictionary(values.type):
-        entries = values.dictionary  # Arrow cannot gather text views
-        values = (entries.cast(pa.large_string()) if is_text(entries.type) else entries).take(values.indices)
-    return values.cast(pa.large_string()) if pt.is_string_view(values.type) else values
-
-
 def _repeats(values: pa.Array) -> bool:
     first = values.slice(0, 8192)
     if pt.is_string_view(first.type):
@@ -445,7 +437,7 @@ def _repeats(values: pa.Array) -> bool:
 
 
 def _coarse(values: pa.Array, birth: Birth) -> pa.Array:
-    values = _plain(values)
+    values = plain(values)
     try:
         if is_text(values.type):
             values = pc.utf8_trim_whitespace(values.cast(pa.large_string()))
@@ -521,25 +513,15 @@ def _check(source: Source, plan: _Plan, keep: Sequence[str]) -> list[str]:
 def _refuse_identifier(name: str, source: Source) -> None:
     """Raise `InputError` if a column that stays looks like an identifier, by its name or its first rows."""
     way_out = f"pseudonymise it (--column {name}), leave it out (--drop {name}) or, if it is none, --keep {name}"
-    if audit.is_identifying(name) and name != BIRTH:
+    if is_identifying(name) and name != BIRTH:
         raise InputError(f"is named like an identifier: {way_out}", column=name, file=source.files[0].name)
     for file in source.files:
         kind = file.schema.field(name).type
         if not (is_text(kind) or pt.is_integer(kind)):
             continue
-        batch = next(iter(file.batches([name], batch_rows=_LOOKED_AT)), None)
+        batch = next(iter(file.batches([name], batch_rows=LOOKED_AT)), None)
         if batch is not None and looks_like_nhs_numbers(batch.column(0)):
             raise InputError(f"looks like NHS numbers: {way_out}", column=name, file=file.name)
-
-
-def looks_like_nhs_numbers(values: pa.Array) -> bool:
-    """Whether all of the first values (at least five different ones) are ten digits with a right check digit.
-
-    By chance one ten-digit number in eleven has one: five in a row, 6 in a million.
-    """
-    first = values.slice(0, _LOOKED_AT)
-    found = {str(v).replace(" ", "").replace("-", "") for v in _plain(first).to_pylist() if v is not None}
-    return len(found) >= _TELLING and all(audit.is_nhs_number(v) for v in found)
 
 
 def _check_lookup(lookup: Path, output: Path, source: Source, audit_log: Path | None) -> None:
