@@ -176,8 +176,8 @@ def verify(path: str | Path, *, expect_last: str | None = None) -> Summary:
             "no line has the hash expected: the log was cut off or made anew since it was noted", file=name
         )
     behind = head is not None and head.lines < count
-    ends = (times[0], times[-1]) if times else (None, None)
-    return Summary(count, *ends, hashes[-1], events, keyed, key is not None, behind)
+    first, latest = (times[0], times[-1]) if times else (None, None)
+    return Summary(count, first, latest, hashes[-1], events, keyed, key is not None, behind)
 
 
 def check_fields(event: str, fields: Mapping[str, Any]) -> None:

@@ -60,7 +60,7 @@ class Column:
 
 def parse_columns(texts: Sequence[str]) -> list[Column]:
     """Columns from ``NAME`` (whose purpose is its name) or ``NAME=PURPOSE``. Raises `InputError`."""
-    found = []
+    found: list[Column] = []
     for text in texts:
         name, equals, purpose = text.rpartition("=")
         name, purpose = (name.strip(), purpose.strip()) if equals else (text.strip(), text.strip())

@@ -313,6 +313,7 @@ class BoundScorer:
                 self.scorer.pack.schema[name], self.schema.names.index(name), self.schema.field(name).type
             )
             if binding.kind == "null":
+                tally.excluded[reason] = 0
                 continue
             array = batch.column(binding.position)
             if binding.convert is not None:

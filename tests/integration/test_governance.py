@@ -109,9 +109,7 @@ FLAGS = {
     "int8": lambda v: pa.array([None if x is None else int(x) for x in v], pa.int8()),
     "float64": lambda v: pa.array([None if x is None else float(x) for x in v], pa.float64()),
     "text": lambda v: pa.array([None if x is None else str(x) for x in v]),
-    "dictionary": lambda v: pa.array(
-        [None if x is None else "YES" if x else "no" for x in v], pa.string()
-    ).dictionary_encode(),
+    "dictionary": lambda v: pa.array([{None: None, True: "YES", False: "no"}[x] for x in v], "str").dictionary_encode(),
 }
 
 
