@@ -7,6 +7,7 @@ error, without a traceback (unless POPSTRAT_DEBUG=1) and without anything from a
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from types import FrameType, FunctionType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from popstrat.errors import InputError, PackError
 
@@ -32,8 +34,27 @@ if TYPE_CHECKING:
 DEFAULT_PACK = "london-2026"
 _WIDTH = 100
 
+# Commands that live elsewhere, imported when they are called (or for the top help).
+_ELSEWHERE = {"audit": "popstrat.cli_audit", "pseudonymise": "popstrat.cli_pseudonymise"}
+
+
+class _Commands(TyperGroup):
+    """The commands of this file and those of `_ELSEWHERE`."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), *_ELSEWHERE]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in _ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        command = typer.main.get_command(importlib.import_module(_ELSEWHERE[cmd_name]).app)
+        command.name = cmd_name
+        return command
+
+
 app = typer.Typer(
     name="popstrat",
+    cls=_Commands,
     help="Population segmentation and risk stratification for registered lists.",
     add_completion=False,
     no_args_is_help=True,
@@ -111,6 +132,9 @@ def score(
     threads: Threads = None,
     encoding: Encoding = "utf-8",
     imd_release: Annotated[ImdRelease | None, typer.Option(help="Release of imd_decile, for the record.")] = None,
+    audit_file: Annotated[
+        Path | None, typer.Option("--audit", metavar="FILE", help="Add a line to this log; or POPSTRAT_AUDIT.")
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -130,6 +154,7 @@ def score(
             progress=progress,
             imd_release=imd_release.value if imd_release else None,
             encoding=encoding,
+            audit_log=_audit_log(audit_file),
             options=_options(
                 inputs=inputs, output=output, as_of=as_of, pack=pack, map=map_file, profile=profile.value,
                 contributions=contributions, threads=threads, encoding=encoding,
@@ -357,6 +382,11 @@ def _load_map(path: Path | None, scorer: Scorer) -> ColumnMap:
     from popstrat.run import known_columns
 
     return NO_MAP if path is None else load_map(path, known_columns(scorer))
+
+
+def _audit_log(given: Path | None) -> Path | None:
+    named = given or os.environ.get("POPSTRAT_AUDIT")
+    return Path(named) if named else None
 
 
 def _options(**given: Any) -> dict[str, Any]:

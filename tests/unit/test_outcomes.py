@@ -1,4 +1,4 @@
-"""Next year's outcomes of a synthetic list: what they mean, that they are reproducible, that their rates are the stated."""
+"""Next year's outcomes of a synthetic list: what they mean, that they can be drawn again, and at the stated rates."""
 
 from __future__ import annotations
 
