@@ -59,8 +59,9 @@ def check(resolved: Resolved) -> None:
             if len(different) < FEWEST:
                 raise _fail(
                     resolved, definition,
-                    f"a model has at least {FEWEST} `reference_patients`, each another `patient` with what is `expected` "
-                    f"(not null); this has {len(different)} (while you are still working on it, say `draft = true`)",
+                    f"a model has at least {FEWEST} `reference_patients`, each another `patient` and what is "
+                    f"`expected`, not null; this has {len(different)} (while you are still working on it, say "
+                    "`draft = true`)",
                 )  # fmt: skip
         elif definition.kind == "model":
             resolved.notices.append(f"{definition.title} is a draft: nothing vouches for its coefficients")
