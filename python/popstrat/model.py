@@ -136,7 +136,7 @@ def term_texts(raw: Mapping[str, Any], labels: Callable[[str], Sequence[str]] | 
     ``labels`` tells the labels of a category, so that a level that is missing is found; None passes over that.
     """
     found: list[TermText] = []
-    table = raw.get("terms") or ()
+    table = raw.get("terms", [])
     if not isinstance(table, list):
         raise TermError("`terms` is a list of tables: [[definition.….terms]]", "terms")
     default = {"evidence": raw.get("evidence"), "source": raw.get("source") if raw.get("evidence") else None}
@@ -464,10 +464,11 @@ class ModelBuilder:
                 raise self.fail(
                     "the first horizon is the definition's own result: its `output` stands there", "horizons"
                 )
-            found = self._by_stratum(
-                entry.get("baseline_survival"), "a survival link needs `baseline_survival`, which", "baseline_survival",
-                all_of_them=True,
-            )  # fmt: skip
+            given = entry.get("baseline_survival")
+            if given is None:
+                at = "link" if raw.get("horizons") is None else "horizons"
+                raise self.fail("a survival link needs `baseline_survival`, between 0 and 1", at)
+            found = self._by_stratum(given, "`baseline_survival`", "baseline_survival", all_of_them=True)
             if not all(0 < _given(s) < 1 for s in found):
                 raise self.fail("a survival link needs `baseline_survival`, between 0 and 1", "baseline_survival")
             survivals.append(found)

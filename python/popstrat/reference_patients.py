@@ -83,7 +83,7 @@ def _disagrees(resolved: Resolved, definition: Definition, found: Found) -> None
     raise _fail(
         resolved, definition,
         f"reference patient {found.number}{title}: {found.definition} should be {_shown(found.expected)} and is "
-        f"{_shown(found.found)}{hint}", repr(found.expected), found.number,
+        f"{_shown(found.found)}{hint}", _written(found.expected), found.number,
     )  # fmt: skip
 
 
@@ -147,6 +147,11 @@ def _patient(resolved: Resolved, definition: Definition, entry: Mapping[str, Any
         if not fits or isinstance(value, dt.datetime):
             raise _fail(resolved, definition, f"{where}: {name} cannot be {value!r}", name, number)
     return dict(patient)
+
+
+def _written(value: n.Value) -> str:
+    """As a pack writes it."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _shown(value: n.Value) -> str:
