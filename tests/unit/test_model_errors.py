@@ -353,7 +353,7 @@ THIN_EXPECTED = re.search(r"expected = (0[.]\d+)\n", SOUND).group(1)  # type: ig
         (THIN, f"{THIN}«tolerance» = true\n", "reference patient 1: `tolerance` is a number"),
         (f"expected = {THIN_EXPECTED}\n", "", "reference patient 1 needs `expected`"),
         (f"expected = {THIN_EXPECTED}\n", "«expected» = {}\n", "reference patient 1 needs `expected`"),
-        (f"expected = {THIN_EXPECTED}\n", 'expected = «"null"»\n', "reference patient 1 (thin): x should be null and is 0."),
+        (f"expected = {THIN_EXPECTED}\n", 'expected = "«null»"\n', "reference patient 1 (thin): x should be null and is 0."),
         (f"expected = {THIN_EXPECTED}\n", "expected = nan\n", "reference patient 1 (thin): x should be nan and is 0."),
         (f"expected = {THIN_EXPECTED}\n", "expected = true\n", "reference patient 1 (thin): x should be True and is 0."),
         (f"expected = {THIN_EXPECTED}\n", f"expected = {{ «y» = {THIN_EXPECTED} }}\n", "reference patient 1: no definition 'y'"),
