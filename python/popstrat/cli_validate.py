@@ -1,4 +1,4 @@
-"""``popstrat validate``: registered by `popstrat.cli` only when it is asked for, so that scoring starts as fast as ever."""
+"""``popstrat validate``: read by `popstrat.cli` only when it is asked for, so that scoring starts as fast as ever."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def validate(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the report.")],
     column: Annotated[
         str | None,
-        typer.Option("--column", metavar="NAME", help="The outcome: true or false, 1 or 0, or a count (over 0 is true)."),
+        typer.Option(
+            "--column", metavar="NAME", help="The outcome: true or false, 1 or 0, or a count (over 0 is true)."
+        ),
     ] = None,
     risk: Annotated[str, typer.Option("--risk", metavar="NAME", help="The risk to validate.")] = "admission_risk",
     time_column: Annotated[
@@ -48,7 +50,8 @@ def validate(
         int | None, typer.Option("--capacity", min=1, metavar="N", help="How many people the teams can see.")
     ] = None,
     patients: Annotated[
-        str | None, typer.Option("--list", metavar="FILE", help="The patient table, for sex, ethnicity and deprivation.")
+        str | None,
+        typer.Option("--list", metavar="FILE", help="The patient table, for sex, ethnicity and deprivation."),
     ] = None,
     map_file: cli.MapFile = None,
     by: Annotated[
@@ -61,12 +64,16 @@ def validate(
         bool, typer.Option("--allow-missing", help="Leave out patients with a risk and no outcome, and count them.")
     ] = False,
     allow_unknown: Annotated[
-        bool, typer.Option("--allow-unknown", help="Pass over outcomes of patients who were not scored, and count them.")
+        bool,
+        typer.Option("--allow-unknown", help="Pass over outcomes of patients who were not scored, and count them."),
     ] = False,
     bootstrap: Annotated[
-        int, typer.Option("--bootstrap", min=0, max=10_000, metavar="N", help="Resamples for the intervals; 0 for none.")
+        int,
+        typer.Option("--bootstrap", min=0, max=10_000, metavar="N", help="Resamples for the intervals; 0 for none."),
     ] = 200,
-    seed: Annotated[int, typer.Option("--seed", min=0, metavar="S", help="The same seed gives the same intervals.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, metavar="S", help="The same seed gives the same intervals.")
+    ] = 0,
     threads: cli.Threads = None,
     encoding: cli.Encoding = "utf-8",
     as_json: cli.AsJson = False,
@@ -102,7 +109,8 @@ def validate(
 
 
 _SUMMARY = (
-    "pack", "as_of", "risk", "outcome", "people", "headlines", "overall", "concordance", "capacity", "settings", "notices",
+    "pack", "as_of", "risk", "outcome", "people", "headlines", "overall", "concordance", "capacity", "settings",
+    "notices",
 )  # fmt: skip
 
 

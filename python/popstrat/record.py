@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 RECORD_VERSION = 1
 HASH = "sha256"
 STALE_DAYS = 45
-_HASHED_SUFFIXES = {".py", ".pyi", ".toml", ".so", ".pyd"}
+_HASHED_SUFFIXES = {".py", ".pyi", ".toml", ".j2", ".so", ".pyd"}
 _HASH_BLOCK = 4 << 20
 
 Record = dict[str, Any]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from popstrat.errors import InputError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from popstrat.validation.assess import Grouping as Grouping
     from popstrat.validation.assess import Validation as Validation
     from popstrat.validation.assess import assess as assess
@@ -52,8 +54,6 @@ def validate(
     Raises `InputError` naming column and rows. The figures are exact: not to be published as they are.
     """
     require()
-    import pyarrow as pa
-
     from popstrat.validation.assess import assess
     from popstrat.validation.inputs import Spec, join
 
@@ -61,8 +61,7 @@ def validate(
         risk=risk, column=column, time_column=time_column, event_column=event_column, horizon=horizon,
         competing=competing, by=by, allow_missing=allow_missing, allow_unknown=allow_unknown,
     )  # fmt: skip
-    tables = [None if t is None else t if isinstance(t, pa.Table) else pa.table(t) for t in (scored, outcomes, patients)]
-    joined = join(*tables, spec)
+    joined = join(_table(scored), _table(outcomes), None if patients is None else _table(patients), spec)
     if capacity is not None and capacity > len(joined.risk):
         raise InputError(f"a capacity of {capacity:,} is more than the people with a risk and an outcome")
     return assess(
@@ -70,6 +69,12 @@ def validate(
         horizon=horizon, groups=joined.groups, practices=joined.practices, capacity=capacity, bootstrap=bootstrap,
         seed=seed, threads=threads,
     )  # fmt: skip
+
+
+def _table(data: Any) -> pa.Table:
+    import pyarrow as pa
+
+    return data if isinstance(data, pa.Table) else pa.table(data)
 
 
 def require() -> None:

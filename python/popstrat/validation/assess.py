@@ -4,14 +4,15 @@
 `popstrat.validation.release`, which applies disclosure control.
 
 Intervals are 95 % intervals from the standard error over bootstrap resamples, on the log-odds scale for shares and
-AUROC, on the log scale for ratios, as they are for the rest: 200 resamples give a standard error within about 5 %, where
-percentiles would need thousands (Efron and Tibshirani 1993).
+AUROC, on the log scale for ratios, as they are for the rest: 200 resamples give a standard error within about 5 %,
+where percentiles would need thousands (Efron and Tibshirani 1993).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -297,11 +298,11 @@ class _People:
             flags = _flags(event, len(p))
             other = None if competing is None else _flags(competing, len(p)) & ~flags
             y = (flags & (t <= horizon)).astype(np.uint8)
-            free = np.any(~flags & (t >= horizon)) or np.any(t > horizon) or (other is not None and other.any())
+            free = bool(np.any(y == 0) and (np.any((y == 0) & (t >= horizon)) or (other is not None and other.any())))
         else:
             flags = _flags(outcome, len(p))
             y = flags.astype(np.uint8)
-            free = not y.all()
+            free = not bool(y.all())
         if len(y) != len(p) or (t is not None and len(t) != len(p)):
             raise ValueError("arrays of one length are needed")
         if not y.any():
@@ -347,14 +348,15 @@ class _People:
     def cut(self, people: float) -> float:
         """The risk at which so many people are chosen, highest first."""
         sizes = np.bincount(self.rank, minlength=len(self.risks))[::-1]
-        return float(self.risks[::-1][min(np.searchsorted(np.cumsum(sizes), people - 1e-6), len(sizes) - 1)])
+        at = int(np.searchsorted(np.cumsum(sizes), people - 1e-6))
+        return float(self.risks[::-1][min(at, len(sizes) - 1)])
 
     def bands(self, weight: Floats, edges: Sequence[float]) -> list[Band]:
         """The people cut by the place of their risk; people of one risk stay together."""
         band = np.digitize(self.place, edges[1:-1])
         band = np.where(self.place < edges[0], -1, band)
         found = []
-        for i, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
+        for i, (low, high) in enumerate(pairwise(edges)):
             here = band == i
             if not here.any():
                 continue
@@ -536,8 +538,8 @@ def interval(value: float, error: float, scale: str) -> Estimate:
 
 def _difference(a: Estimate, b: Estimate) -> Estimate:
     """a − b of two groups that share nobody."""
-    errors = [e.error * e.value * (1 - e.value) for e in (a, b)]  # from the log-odds scale to the plain one
-    return interval(a.value - b.value, float(np.hypot(*errors)), "plain")
+    one, other = (e.error * e.value * (1 - e.value) for e in (a, b))  # from the log-odds scale to the plain one
+    return interval(a.value - b.value, float(np.hypot(one, other)), "plain")
 
 
 def _ratio(a: Estimate, b: Estimate) -> Estimate:
@@ -579,7 +581,7 @@ def _curve(people: _People, weight: Floats) -> Curve | None:
     risk = np.bincount(bin_of, sizes * people.risks) / held
     with_, without = np.bincount(bin_of, events), np.bincount(bin_of, others)
     x = logit(risk)
-    spots = np.interp(_KNOTS, place, logit(people.risks))
+    spots = np.interp(np.array(_KNOTS), place, logit(people.risks))
     knots = spots[np.concatenate([[True], np.diff(spots) > 0.05])]
     if people.outcome.sum() < MIN_EVENTS or len(x) < 5:
         return None
@@ -596,7 +598,7 @@ def _curve(people: _People, weight: Floats) -> Curve | None:
     if not np.isfinite(fit.params).all() or not np.isfinite(fit.bse).all():
         return None
     ends = np.interp([0.005, 0.995], place, logit(people.risks))
-    at = np.linspace(*ends, _CURVE_POINTS) if ends[1] > ends[0] else ends[:1]
+    at = np.linspace(ends[0], ends[1], _CURVE_POINTS) if ends[1] > ends[0] else ends[:1]
     rows = design(at)
     middle = rows @ fit.params
     error = np.sqrt(np.einsum("ij,jk,ik->i", rows, np.asarray(fit.cov_params()), rows))

@@ -1,9 +1,9 @@
 """People who are alike, counted: what a resample is drawn from, so that it costs by distinct risk and not by person.
 
 A bootstrap resample draws for every person how often they come up: a Poisson count with mean 1 (the Poisson
-bootstrap, which for many people is the multinomial one without its fixed total). People of one risk, outcome and weight
-are one cell, whose count in a resample is Poisson with the cell's size for its mean. Every resample has a random stream of
-its own, from the seed, the name of what is assessed and the resample's number: threads change nothing.
+bootstrap, which for many people is the multinomial one without its fixed total). People of one risk, outcome and
+weight are one cell, whose count in a resample is Poisson with the cell's size for its mean. Every resample has a random
+stream of its own, from the seed, the name of what is assessed and the resample's number: threads change nothing.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Cells:
         return cls(risks[present], tuple(sets))
 
     def totals(self, rng: np.random.Generator | None = None) -> tuple[Floats, Floats, Floats]:
-        """People, weight of events and weight of others at each risk: as they are, or in a resample drawn by ``rng``."""
+        """People, weight of events and weight of others at each risk: as they are, or in a resample by ``rng``."""
         people, events, others, nothing = np.zeros((4, len(self.risk)))
         for rows, weights, counts, kind in self.sets:
             mass = {1: events, 0: others, -1: nothing}[kind]

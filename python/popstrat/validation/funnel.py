@@ -12,7 +12,7 @@ LIMITS = {"95 %": 0.05, "99.8 %": 0.002}
 
 def limits(people: npt.ArrayLike, rate: npt.ArrayLike, level: float) -> tuple[Floats, Floats]:
     """Low and high counts of events between which practices of so many ``people`` and such a ``rate`` would lie but for
-    chance, outside in a share ``level`` of cases. Between whole counts it interpolates, so that the limits are smooth."""
+    chance, outside in a share ``level`` of cases; interpolated between whole counts, so that the limits are smooth."""
     from scipy.stats import binom
 
     n, p = np.asarray(people, dtype=np.float64), np.asarray(rate, dtype=np.float64)

@@ -343,12 +343,18 @@ def _refuse_constant(
         return
     early = event & (time <= spec.horizon)
     if not early.any():
-        raise InputError(f"is constant: nobody has the event by day {spec.horizon:g}", column=spec.event_column, file=file)
+        raise InputError(
+            f"is constant: nobody has the event by day {spec.horizon:g}", column=spec.event_column, file=file
+        )
     if early.all():
-        raise InputError(f"is constant: everybody has the event by day {spec.horizon:g}", column=spec.event_column, file=file)
+        raise InputError(
+            f"is constant: everybody has the event by day {spec.horizon:g}", column=spec.event_column, file=file
+        )
     other = np.zeros(len(time), bool) if competing is None else competing
     if not np.any((time >= spec.horizon) & ~early) and not np.any(other & ~early):
-        raise InputError(f"nobody is followed to day {spec.horizon:g}; give a shorter --horizon", column=spec.time_column, file=file)
+        raise InputError(
+            f"nobody is followed to day {spec.horizon:g}; give a shorter --horizon", column=spec.time_column, file=file
+        )
 
 
 def _places(wanted: pa.Array, among: pa.Array) -> npt.NDArray[np.int64]:
@@ -496,10 +502,12 @@ def _labelled(values: pa.Array, title: str) -> Grouping:
     text = values.cast(pa.large_string())
     coded = text.dictionary_encode()
     entries = coded.dictionary.to_pylist()
-    labels = sorted({e.strip() or NOT_RECORDED for e in entries} - {NOT_RECORDED}) + [NOT_RECORDED]
+    labels = [*sorted({e.strip() or NOT_RECORDED for e in entries} - {NOT_RECORDED}), NOT_RECORDED]
     place = {label: i for i, label in enumerate(labels)}
     by_entry = np.array([*(place[e.strip() or NOT_RECORDED] for e in entries), len(labels) - 1], dtype=np.int32)
-    return Grouping(by_entry[np.asarray(coded.indices.fill_null(-1).to_numpy(zero_copy_only=False))], tuple(labels), title)
+    return Grouping(
+        by_entry[np.asarray(coded.indices.fill_null(-1).to_numpy(zero_copy_only=False))], tuple(labels), title
+    )
 
 
 _MAKERS: Mapping[str, Any] = {

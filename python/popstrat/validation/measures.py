@@ -246,7 +246,8 @@ def by_risk(
     """The distinct risks, ascending, with the weight of people with and without the outcome at each."""
     p, y, w = _arrays(risk, outcome, weight)
     values, at = np.unique(p, return_inverse=True)
-    return values, np.bincount(at, w * y, len(values)), np.bincount(at, w * (1 - y), len(values))
+    with_, without = (np.bincount(at, part, len(values)).astype(np.float64) for part in (w * y, w * (1 - y)))
+    return values, with_, without
 
 
 def _expit(x: Any) -> Any:

@@ -18,7 +18,9 @@ def render(result: Mapping[str, Any]) -> str:
     """The page as text."""
     import jinja2
 
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
     environment.filters.update(count=_count, percent=_percent, figure=_figure, span=_span, span_percent=_span_percent)
     template = environment.from_string(
         resources.files("popstrat.validation").joinpath(_TEMPLATE).read_text(encoding="utf-8")
@@ -27,7 +29,7 @@ def render(result: Mapping[str, Any]) -> str:
     outside = []
     if result["practices"]:
         outside = [r for r in result["practices"]["rows"] if "99.8" in r["position"]]
-    return template.render(
+    page: str = template.render(
         r=result,
         plots=drawn,
         decision=[row for row in result["decision"] if row["threshold"] in _THRESHOLDS],
@@ -36,12 +38,13 @@ def render(result: Mapping[str, Any]) -> str:
         hidden=HIDDEN,
         measures=_measures(result),
     )
+    return page
 
 
-def _safe(svg: str) -> Any:
+def _safe(text: str) -> Any:
     from markupsafe import Markup
 
-    return Markup(svg)  # drawn by us; matplotlib escapes the labels in it
+    return Markup(text)  # made by us: numbers, or drawn by matplotlib, which escapes the labels in it
 
 
 def _measures(result: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any] | None, int]]:
@@ -49,7 +52,8 @@ def _measures(result: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, An
     m = result["overall"]["measures"] or {}
     c = result["concordance"]
     rows = [
-        ("AUROC", "chance that somebody with the outcome has the higher risk; 0.5 is a coin toss, 1 perfect", m.get("auroc"), 3),
+        ("AUROC", "chance that somebody with the outcome has the higher risk; 0.5 is a coin toss, 1 perfect",
+         m.get("auroc"), 3),
         ("Harrell's C", "the same for who had the event first; depends on the censoring", c.get("harrell_c"), 3),
         ("Uno's C", "the same, corrected for censoring", c.get("uno_c"), 3),
         ("Average precision", "mean predictive value over all cuts; by lot it would be the observed rate",
@@ -81,7 +85,7 @@ def _span(estimate: Mapping[str, Any] | None, digits: int = 2) -> str:
         return "–"
     if estimate["low"] is None:
         return _figure(estimate["value"], digits)
-    return f"{_figure(estimate['value'], digits)} ({_figure(estimate['low'], digits)} to {_figure(estimate['high'], digits)})"
+    return _with_ends(*(_figure(estimate[n], digits) for n in ("value", "low", "high")))
 
 
 def _span_percent(estimate: Mapping[str, Any] | None) -> str:
@@ -89,5 +93,9 @@ def _span_percent(estimate: Mapping[str, Any] | None) -> str:
         return HIDDEN
     if estimate["low"] is None:
         return percent(estimate["value"])
-    low, high = (percent(estimate[e]).removesuffix(" %") for e in ("low", "high"))
-    return f"{percent(estimate['value']).removesuffix(' %')} ({low} to {high})"
+    return _with_ends(*(percent(estimate[n]).removesuffix(" %") for n in ("value", "low", "high")))
+
+
+def _with_ends(value: str, low: str, high: str) -> str:
+    found: str = _safe(f'{value} <span class="ci">({low} to {high})</span>')
+    return found

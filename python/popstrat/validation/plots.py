@@ -111,7 +111,9 @@ def calibration(result: Mapping[str, Any]) -> Figure | None:
 def _points(axes: Axes, bands: Sequence[Mapping[str, Any]], marker: str, colour: str, label: str) -> None:
     x = np.array([b["mean_risk"] for b in bands], dtype=float)
     y = np.array([b["observed_rate"] for b in bands], dtype=float)
-    ends = np.array([(b["low"] or r, b["high"] or r) for b, r in zip(bands, y, strict=True)], dtype=float).reshape(-1, 2)
+    ends = np.array([(b["low"] or r, b["high"] or r) for b, r in zip(bands, y, strict=True)], dtype=float).reshape(
+        -1, 2
+    )
     error = np.maximum(np.vstack([y - ends[:, 0], ends[:, 1] - y]), 0)
     axes.errorbar(
         x, y, np.nan_to_num(error), fmt=marker, color=colour, markersize=5, elinewidth=1.2, capsize=2,
@@ -137,11 +139,13 @@ def found(result: Mapping[str, Any]) -> Figure | None:
             continue
         share, caught = row["people"] / people, row["sensitivity"]["value"]
         main = row["label"] == cut
-        axes.plot(share, caught, "D" if main else "o", color=RED if main else DARK, markersize=7 if main else 4.5)
+        axes.plot(share, caught, "D" if main else "o", color=RED if main else DARK, markersize=7 if main else 4.5,
+                  zorder=4 if main else 3)  # fmt: skip
         if main:
             axes.annotate(
                 f"{row['people']:,} people ({100 * share:.2g} %):\n{100 * caught:.0f} % of all events found",
                 (share, caught), (max(share + 0.035, 0.05), max(caught - 0.02, 0.02)), fontsize=8.5, va="top",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
                 arrowprops={"arrowstyle": "-", "color": GREY},
             )  # fmt: skip
     top = float(np.interp(0.25, x, y))
@@ -163,8 +167,8 @@ def decision(result: Mapping[str, Any]) -> Figure | None:
     x = [100 * r["threshold"] for r in rows]
     model = [r["model"]["value"] for r in rows]
     if rows[0]["model"]["low"] is not None:
-        axes.fill_between(x, [r["model"]["low"] or 0 for r in rows], [r["model"]["high"] or 0 for r in rows], color=BLUE,
-                          alpha=0.18, linewidth=0)  # fmt: skip
+        low, high = ([r["model"][end] or 0 for r in rows] for end in ("low", "high"))
+        axes.fill_between(x, low, high, color=BLUE, alpha=0.18, linewidth=0)
     axes.plot(x, model, color=BLUE, linewidth=2, label="acting on the score, 95 % band")
     axes.plot(x, [r["everybody"] for r in rows], color=DARK, linewidth=1.3, dashes=(6, 3), label="seeing everybody")
     axes.plot(x, [0] * len(x), color=BLACK, linewidth=1.3, dashes=(1, 2), label="seeing nobody")
@@ -249,15 +253,16 @@ def funnel(result: Mapping[str, Any]) -> Figure | None:
     for (name, level), dashes in zip(LIMITS.items(), ((5, 3), (None, None)), strict=True):
         low, high = limits(people, rate, level)
         for j, y in enumerate((low / x, high / x)):
-            axes.plot(x, y, color=GREY if level > 0.01 else BLACK, linewidth=1.1,
-                      dashes=dashes if dashes[0] else (None, None), label=f"{name} limits" if j == 0 else None)  # fmt: skip
+            colour, label = GREY if level > 0.01 else BLACK, f"{name} limits" if j == 0 else None
+            axes.plot(x, y, color=colour, linewidth=1.1, dashes=dashes, label=label)
     axes.axhline(target, color=BLUE, linewidth=1, label="whole list")
     axes.plot(expected[~outside], ratio[~outside], "o", color=BLUE, markersize=3.5, alpha=0.75, label="practice")
     if outside.any():
         axes.plot(expected[outside], ratio[outside], "^", color=RED, markersize=5.5, label="practice outside 99.8 %")
     low, high = limits(people, rate, LIMITS["99.8 %"])
-    axes.set(xlim=(x[0], x[-1]),
-             ylim=(0, min(max(float(np.max(high / x)), float(ratio.max())) * 1.05, 4 * target)))  # fmt: skip
+    bottom = min(float(np.min(low / x)), float(ratio.min())) * 0.95
+    top = min(max(float(np.max(high / x)), float(ratio.max())) * 1.05, 4 * target)
+    axes.set(xlim=(x[0], x[-1]), ylim=(bottom, top))
     axes.set_xlabel("events that the score expected in the practice")
     axes.set_ylabel("observed over expected")
     axes.legend(loc="upper right", ncols=2)

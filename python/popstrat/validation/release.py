@@ -1,11 +1,11 @@
 """From exact figures to what may leave the machine: disclosure control, and one plain dict for every output.
 
-OpenSAFELY's rule: counts of 7 and under are redacted, the others rounded to the nearest 5, and rates recomputed from the
-rounded counts; no minima, no maxima, nothing about one person. JSON, tables, plots and page are all made from this
+OpenSAFELY's rule: counts of 7 and under are redacted, the others rounded to the nearest 5, and rates recomputed from
+the rounded counts; no minima, no maxima, nothing about one person. JSON, tables, plots and page are all made from this
 dict, so nothing else can get out.
 
-Where a figure is a function of an exact count (O/E, net benefit, calibration in the large) it is worked out anew from the
-rounded ones, with the interval moved along.
+Where a figure is a function of an exact count (O/E, net benefit, calibration in the large) it is worked out anew from
+the rounded ones, with the interval moved along.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ def publish(found: Validation, counts: Mapping[str, int], provenance: Mapping[st
     people = whole["people"]
     groups = []
     for name, parts in found.groups.items():
+        if len(parts) < 2:
+            continue  # everybody is in one group
         rows = [part(p) for p in parts]
         _compare(parts, rows)
         groups.append({"name": name, "title": found.titles[name], "rows": rows})
@@ -182,8 +184,9 @@ def decision(choices: Sequence[Choice], whole: Part) -> list[Row]:
     for choice in choices:
         odds = choice.threshold / (1 - choice.threshold)
         chosen, right, wrong = rounded(choice.chosen), rounded(choice.right), rounded(choice.wrong)
+        everybody = _figure(1000 * (events - odds * (people - events)) / people, 2)
         row: Row = {"threshold": choice.threshold, "chosen": chosen, "right": right, "model": None,
-                    "everybody": _figure(1000 * (events - odds * (people - events)) / people, 2), "nobody": 0.0}  # fmt: skip
+                    "everybody": everybody, "nobody": 0.0}  # fmt: skip
         if chosen is not None and right is not None and wrong is not None:
             value = (right - odds * wrong) / people
             row["model"] = {n: _figure(1000 * getattr(interval(value, choice.net_benefit.error, "plain"), n), 2)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _OFF = 0.10
-"""A group's O/E is worth a sentence when its interval leaves 1 out and it is off by this much."""
+"""A group's O/E is worth a sentence when its interval leaves out that of all people and it is off it by this much."""
 _NAMED = 4
 
 
@@ -16,10 +16,9 @@ def headlines(result: Mapping[str, Any]) -> list[str]:
     if whole["people"] is None or whole["events"] is None:
         return ["There are too few people, or too few with and without the outcome, to show anything."]
     about = "an estimated " if result["settings"]["survival"] else ""
-    found = [
-        f"Of {whole['people']:,} people with a score, {about}{whole['events']:,} ({percent(whole['observed_rate'])}) had "
-        f"{called}; the score expected {whole['expected']:,} ({percent(whole['mean_risk'])})."
-    ]
+    happened = f"{about}{whole['events']:,} ({percent(whole['observed_rate'])}) had {called}"
+    expected = f"{whole['expected']:,} ({percent(whole['mean_risk'])})"
+    found = [f"Of {whole['people']:,} people with a score, {happened}; the score expected {expected}."]
     if not whole["measures"]:
         return [*found, "There are too few events to say how good the score is."]
     m = whole["measures"]
@@ -28,7 +27,7 @@ def headlines(result: Mapping[str, Any]) -> list[str]:
     found.append(_spread(m["slope"]))
     found += [_capacity(row, called) for row in _shown_capacity(result)]
     found += _decision(result["decision"])
-    found += _groups(result["groups"])
+    found += _groups(result["groups"], m["oe"]["value"])
     found += _practices(result["practices"])
     return found
 
@@ -55,8 +54,8 @@ def _overall(oe: Mapping[str, Any]) -> str:
     way = "more" if oe["value"] > 1 else "fewer"
     verdict = "too low" if oe["value"] > 1 else "too high"
     return (
-        f"There were {abs(oe['value'] - 1):.0%} {way} than it expected (observed over expected {oe['value']:.2f}{span}): "
-        f"over all, its risks are {verdict}."
+        f"There were {100 * abs(oe['value'] - 1):.0f} % {way} than it expected (observed over expected "
+        f"{oe['value']:.2f}{span}): over all, its risks are {verdict}."
     )
 
 
@@ -85,10 +84,13 @@ def _shown_capacity(result: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def _capacity(row: Mapping[str, Any], called: str) -> str:
-    who = f"the {row['people']:,} people of highest risk" + ("" if row["capacity"] else f" ({row['label']} of the list)")
+    who = f"the {row['people']:,} people of highest risk" + (
+        "" if row["capacity"] else f" ({row['label']} of the list)"
+    )
+    right, caught = of_100(row["predictive_value"]["value"]), of_100(row["sensitivity"]["value"])
     return (
-        f"If teams see {who}, about {of_100(row['predictive_value']['value'])} in 100 of those seen are people who would have "
-        f"had {called}, and they are about {of_100(row['sensitivity']['value'])} in 100 of all who did."
+        f"If teams see {who}, about {right} in 100 of those seen are people who would have had {called}, and they are "
+        f"about {caught} in 100 of all who did."
     )
 
 
@@ -98,13 +100,12 @@ def _decision(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         return []
     if not better:
         return ["At no threshold does acting on the score do better than seeing everybody or nobody."]
-    return [
-        f"Acting on the score does better than seeing everybody or nobody at thresholds from {percent(better[0])} to "
-        f"{percent(better[-1])}."
-    ]
+    span = f"{100 * better[0]:g} % to {100 * better[-1]:g} %"
+    return [f"Acting on the score does better than seeing everybody or nobody at thresholds from {span}."]
 
 
-def _groups(groups: Sequence[Mapping[str, Any]]) -> list[str]:
+def _groups(groups: Sequence[Mapping[str, Any]], whole: float) -> list[str]:
+    """Groups whose observed over expected is clearly off that of all people, which has a sentence of its own."""
     off: dict[str, list[tuple[float, str]]] = {"low": [], "high": []}
     shown = 0
     for group in groups:
@@ -113,21 +114,25 @@ def _groups(groups: Sequence[Mapping[str, Any]]) -> list[str]:
             if not oe or oe["low"] is None:
                 continue
             shown += 1
+            ratio = oe["value"] / whole
             text = f"{group['title']}: {row['label']} ({oe['value']:.2f})"
-            if oe["low"] > 1 and oe["value"] >= 1 + _OFF:
-                off["low"].append((oe["value"], text))
-            if oe["high"] < 1 and oe["value"] <= 1 - _OFF:
-                off["high"].append((1 / oe["value"], text))
+            if oe["low"] > whole and ratio >= 1 + _OFF:
+                off["low"].append((ratio, text))
+            if oe["high"] < whole and ratio <= 1 / (1 + _OFF):
+                off["high"].append((1 / ratio, text))
     if not shown:
         return []
     if not off["low"] and not off["high"]:
-        return [f"In none of the {shown} groups shown is the number of events clearly more than 10 % off what it expected."]
+        return [f"In observed over expected, none of the {shown} groups is clearly more than 10 % off the whole list."]
     found = []
     for side, rows in off.items():
         if rows:
             named = "; ".join(text for _, text in sorted(rows, reverse=True)[:_NAMED])
             more = f"; and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
-            found.append(f"Its risks are too {side} by more than 10 % (observed over expected) for {named}{more}.")
+            found.append(
+                f"Compared with the whole list (observed over expected {whole:.2f}), its risks are {side} for "
+                f"{named}{more}."
+            )
     return found
 
 
@@ -139,10 +144,8 @@ def _practices(practices: Mapping[str, Any] | None) -> list[str]:
     verb = "lies" if outside == 1 else "lie"
     expected = 0.002 * len(rows)
     chance = f"about {expected:.0f}" if expected >= 1 else "fewer than one"
-    return [
-        f"{outside or 'None'} of {len(rows):,} practices {verb} outside the 99.8 % limits of the funnel; chance alone would "
-        f"put {chance} there."
-    ]
+    who = f"{outside or 'None'} of {len(rows):,} practices"
+    return [f"{who} {verb} outside the 99.8 % limits of the funnel; chance alone would put {chance} there."]
 
 
 def _span(estimate: Mapping[str, Any], digits: int) -> str:
