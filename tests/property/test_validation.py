@@ -78,7 +78,6 @@ def test_kernel_says_what_the_measures_say(who: Any, share: float, threshold: fl
 
 @given(people())
 def test_fits_say_what_the_measures_say(who: Any) -> None:
-    risk, outcome, weight = who
     out = cells(*who).measure([], [])
     large, line = m.in_the_large(*who), m.calibration_line(*who)
     if np.isfinite(large) and abs(large) < 10:

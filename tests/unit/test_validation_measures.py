@@ -212,7 +212,8 @@ def test_funnel_limits_hold_the_share_they_promise() -> None:
 
 
 @pytest.mark.parametrize(
-    ("events", "where"), [(540, "within"), (590, "above 95 %"), (620, "above 99.8 %"), (490, "below 95 %"), (400, "below 99.8 %")]
+    ("events", "where"),
+    [(540, "within"), (590, "above 95 %"), (620, "above 99.8 %"), (490, "below 95 %"), (400, "below 99.8 %")],
 )
 def test_where_a_practice_lies(events: int, where: str) -> None:
     assert position(events, 9000, 0.06) == where

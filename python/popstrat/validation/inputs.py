@@ -20,6 +20,7 @@ from popstrat.bind import bind_column, label_numbers
 from popstrat.engine import CODE_NULL, CODE_UNKNOWN
 from popstrat.errors import InputError
 from popstrat.ids import IdBatch, UniqueIds
+from popstrat.io.sinks import plain_text
 from popstrat.io.sources import near_miss
 from popstrat.schema import Column, is_text, patient_schema
 from popstrat.validation.assess import Grouping
@@ -145,9 +146,8 @@ class _Table:
         kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
         if is_text(kind):
             kind = pa.large_string()
-        if column.type != kind:
-            column = column.cast(kind)
-        return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        chunks = [plain_text(c) if is_text(c.type) else c for c in column.chunks]
+        return pa.chunked_array([c if c.type == kind else c.cast(kind) for c in chunks], kind).combine_chunks()
 
     def fault(self, problem: str, column: str, bad: npt.NDArray[np.bool_] | None = None) -> InputError:
         rows = np.flatnonzero(bad) if bad is not None else np.zeros(0, np.int64)

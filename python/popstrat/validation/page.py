@@ -25,7 +25,7 @@ def render(result: Mapping[str, Any]) -> str:
     template = environment.from_string(
         resources.files("popstrat.validation").joinpath(_TEMPLATE).read_text(encoding="utf-8")
     )
-    drawn = {name: _safe(svg) for name, svg in plots.all_plots(result).items()}
+    drawn = dict.fromkeys(plots.NAMES, "") | {name: _safe(svg) for name, svg in plots.all_plots(result).items()}
     outside = []
     if result["practices"]:
         outside = [r for r in result["practices"]["rows"] if "99.8" in r["position"]]

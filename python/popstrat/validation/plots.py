@@ -270,3 +270,4 @@ def funnel(result: Mapping[str, Any]) -> Figure | None:
 
 
 _PLOTS = {"calibration": calibration, "found": found, "decision": decision, "groups": groups, "funnel": funnel}
+NAMES = tuple(_PLOTS)
