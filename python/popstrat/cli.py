@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from types import FrameType, FunctionType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -449,8 +450,21 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
     raise _Stopped
 
 
+_ELSEWHERE = {"validate": "popstrat.cli_validate"}
+"""Commands that live in modules of their own, which are read only for them and for the list of all commands."""
+
+
+def _register(arguments: Sequence[str]) -> None:
+    """Add the commands from elsewhere, unless one of ours is asked for."""
+    asked = next((word for word in arguments if not word.startswith("-")), None)
+    ours = {c.name or c.callback.__name__ for c in app.registered_commands if c.callback} | {"packs"}
+    for name in [asked] if asked in _ELSEWHERE else [] if asked in ours else list(_ELSEWHERE):
+        import_module(_ELSEWHERE.pop(str(name))).register(app)
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return the exit status; errors are reported on standard error."""
+    _register(sys.argv[1:] if arguments is None else arguments)
     before = {}
     with contextlib.suppress(ValueError):  # not in the main thread
         before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}

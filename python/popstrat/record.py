@@ -23,7 +23,7 @@ RECORD_VERSION = 1
 HASH = "sha256"
 STALE_DAYS = 45
 _MANY_ROWS = 1000  # among as many people somebody has opted out (about one in twenty has)
-_HASHED_SUFFIXES = {".py", ".pyi", ".toml", ".so", ".pyd"}
+_HASHED_SUFFIXES = {".py", ".pyi", ".toml", ".j2", ".so", ".pyd"}
 _HASH_BLOCK = 4 << 20
 
 Record = dict[str, Any]
