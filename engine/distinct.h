@@ -1,10 +1,12 @@
-/* Whether 64-bit integers are all different. */
+/* Whether 64-bit integers are all different. Needs interpreter.h, for memory that costs nothing to get again. */
 #ifndef POPSTRAT_DISTINCT_H
 #define POPSTRAT_DISTINCT_H
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "interpreter.h"
 
 typedef struct {
     const int64_t *start;
@@ -38,7 +40,8 @@ static int popstrat_distinct_near(const popstrat_values *lists, int64_t many, in
 /* Any others: parted by a hash, so that the table of one part stays in the cache. */
 static int popstrat_distinct_far(const popstrat_values *lists, int64_t many, int64_t total) {
     int64_t start[DISTINCT_PARTS + 1] = {0}, at[DISTINCT_PARTS], largest = 0;
-    int64_t *parted = malloc((size_t)total * 8 + 8);
+    const int64_t room = popstrat_round_up(total * 8 + POPSTRAT_LARGE, 4096);
+    int64_t *parted = (int64_t *)popstrat_take(room);
     if (parted == NULL) return -1;
     for (int64_t i = 0; i < many; i++)
         for (int64_t j = 0; j < lists[i].count; j++) start[(popstrat_spread((uint64_t)lists[i].start[j]) >> 56) + 1]++;
@@ -73,7 +76,7 @@ static int popstrat_distinct_far(const popstrat_values *lists, int64_t many, int
             table[slot] = x;
         }
     }
-    free(parted);
+    popstrat_give_back((uint8_t *)parted, room);
     free(table);
     free(taken);
     return different;
