@@ -27,6 +27,8 @@ cdef extern from "interpreter.h" nogil:
         uint8_t code[256]
         uint8_t text[256][32]
 
+    void popstrat_labels_slots(popstrat_labels *labels)
+
     ctypedef struct popstrat_column:
         const uint8_t *values
         const uint8_t *valid
@@ -348,6 +350,7 @@ cdef class Labels:
             self.table.code[i] = code
             for j, byte in enumerate(text):
                 self.table.text[i][j] = byte
+        popstrat_labels_slots(&self.table)
 
 
 cdef class Frame:

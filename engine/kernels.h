@@ -400,6 +400,52 @@ static uint8_t FN(match_label)(const popstrat_labels *labels, const uint8_t *tex
     return CODE_UNKNOWN;
 }
 
+#if LEVEL >= 4
+/* The codes of eight labels of at most eight bytes, folded and looked up in a table that registers hold. Returns 0, and
+ * writes nothing, where one of them is not found. */
+static inline int FN(codes8)(uint8_t *out, __m512i length, __m512i word, const popstrat_labels *labels) {
+    const __m512i unwanted = _mm512_sub_epi64(_mm512_set1_epi64(64), _mm512_slli_epi64(length, 3)); /* bits; 64 leaves 0 */
+    word = _mm512_and_si512(word, _mm512_srlv_epi64(_mm512_set1_epi64(-1), unwanted));
+    const __mmask64 capital = _mm512_cmple_epu8_mask(_mm512_sub_epi8(word, _mm512_set1_epi8('A')), _mm512_set1_epi8(25));
+    word = _mm512_mask_add_epi8(word, capital, word, _mm512_set1_epi8(32));
+    const __m512i slot = _mm512_srli_epi64(_mm512_mullo_epi64(word, _mm512_set1_epi64((int64_t)labels->multiplier)), 59);
+    const __m512i *known = (const __m512i *)labels->word;
+    const __m512i lower = _mm512_permutex2var_epi64(_mm512_loadu_si512(known), slot, _mm512_loadu_si512(known + 1));
+    const __m512i upper = _mm512_permutex2var_epi64(_mm512_loadu_si512(known + 2), slot, _mm512_loadu_si512(known + 3));
+    const __m512i held = _mm512_mask_blend_epi64(_mm512_test_epi64_mask(slot, _mm512_set1_epi64(16)), lower, upper);
+    const __m512i about = _mm512_permutexvar_epi16(slot, _mm512_loadu_si512((const void *)labels->about));
+    const __mmask8 same = _mm512_cmpeq_epi64_mask(word, held);
+    const __m512i held_length = _mm512_and_si512(about, _mm512_set1_epi64(0xff00));
+    if (_mm512_mask_cmpeq_epi64_mask(same, held_length, _mm512_slli_epi64(length, 8)) != 255) return 0;
+    _mm_storel_epi64((__m128i *)out, _mm512_cvtepi64_epi8(about));
+    return 1;
+}
+static inline int FN(short8)(__m512i from, __m512i length, int64_t size) { /* and none begins beyond `size` */
+    const __mmask8 inside = _mm512_cmple_epu64_mask(from, _mm512_set1_epi64(size));
+    return _mm512_mask_cmple_epu64_mask(inside, length, _mm512_set1_epi64(8)) == 255;
+}
+#define POPSTRAT_WIDE_str32(p) _mm512_cvtepi32_epi64(_mm256_loadu_si256((const __m256i *)(p)))
+#define POPSTRAT_WIDE_str64(p) _mm512_loadu_si512((const void *)(p))
+#define POPSTRAT_TWO(k)                                                                                                \
+    _mm_castps_si128(_mm_loadh_pi(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)(text + offsets[j + (k)]))),      \
+                                  (const __m64 *)(text + offsets[j + (k) + 1])))
+#define POPSTRAT_FOUR(k) _mm256_inserti128_si256(_mm256_castsi128_si256(POPSTRAT_TWO(k)), POPSTRAT_TWO((k) + 2), 1)
+#define POPSTRAT_CODES8(suffix) /* loads and shuffles: a gather is several times slower on some processors */          \
+    if (patience && j + 8 <= rows) {                                                                                  \
+        const __m512i begin = POPSTRAT_WIDE_##suffix(offsets + j);                                                    \
+        const __m512i length = _mm512_sub_epi64(POPSTRAT_WIDE_##suffix(offsets + j + 1), begin);                      \
+        if (FN(short8)(begin, length, size) &&                                                                        \
+            FN(codes8)(out + j, length, _mm512_inserti64x4(_mm512_castsi256_si512(POPSTRAT_FOUR(0)), POPSTRAT_FOUR(4), 1), \
+                       column->labels)) {                                                                             \
+            j += 8;                                                                                                   \
+            continue;                                                                                                 \
+        }                                                                                                             \
+        patience--;                                                                                                   \
+    }
+#else
+#define POPSTRAT_CODES8(suffix)
+#endif
+
 /* A list has few labels, and most are of at most eight bytes: those are looked up as one word among the spellings met so
  * far in this block, by a hash. Longer ones are compared with the last of their length. Eight bytes are read at once only
  * where the buffer has them. */
@@ -417,10 +463,16 @@ static uint8_t FN(match_label)(const popstrat_labels *labels, const uint8_t *tex
             uint8_t length, code;                                                                                     \
         } known[256];                                                                                                 \
         for (int k = 0; k < 256; k++) known[k].length = 255;                                                          \
-        for (int64_t j = 0; j < rows; j++) {                                                                          \
+        int patience = text != NULL && size >= 0 && column->labels->multiplier ? 64 : 0; /* eights not all found */   \
+        (void)patience;                                                                                               \
+        for (int64_t j = 0, next = 0; j < rows;) {                                                                    \
+            if (j >= next) {                                                                                          \
+                __builtin_prefetch(text + (int64_t)offsets[j] + ahead, 0, 2);                                         \
+                POPSTRAT_CODES8(suffix)                                                                               \
+                next = j + 8; /* these one by one */                                                                  \
+            }                                                                                                         \
             const int64_t from = (int64_t)offsets[j], length = (int64_t)offsets[j + 1] - from;                        \
             const uint8_t *at = text + from;                                                                          \
-            if (j % 8 == 0) __builtin_prefetch(at + ahead, 0, 2);                                                      \
             if ((uint64_t)length <= 8 && from <= size) { /* none at all too: a branch on it would often go wrong */   \
                 uint64_t word;                                                                                        \
                 memcpy(&word, at, 8);                                                                                 \
@@ -431,7 +483,7 @@ static uint8_t FN(match_label)(const popstrat_labels *labels, const uint8_t *tex
                     known[slot].length = (uint8_t)length;                                                             \
                     known[slot].code = FN(match_label)(column->labels, at, length);                                   \
                 }                                                                                                     \
-                out[j] = known[slot].code;                                                                            \
+                out[j++] = known[slot].code;                                                                          \
                 continue;                                                                                             \
             }                                                                                                         \
             const int place = length < 33 ? (int)length : 32;                                                         \
@@ -439,7 +491,7 @@ static uint8_t FN(match_label)(const popstrat_labels *labels, const uint8_t *tex
                 code[place] = FN(match_label)(column->labels, at, length);                                            \
                 seen[place] = at;                                                                                     \
             }                                                                                                         \
-            out[j] = code[place];                                                                                     \
+            out[j++] = code[place];                                                                                   \
         }                                                                                                             \
     }
 POPSTRAT_STRINGS(str32, int32_t)
