@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from popstrat import bind, quality
 from popstrat.attribution import LISTED, Listing
 from popstrat.dates import from_days, parse_as_of
-from popstrat.engine import BLOCK, LARGE, NEWEST_SHIFT, OPERATIONS, STREAM_ROWS, Frame, Labels, Memory
+from popstrat.engine import BLOCK, LARGE, NEWEST_SHIFT, STREAM_ROWS, Frame, Labels, Memory
 from popstrat.errors import InputError
 from popstrat.lazy import compute as pc
 from popstrat.lower import Compiled, Lowering, Output, read_columns
@@ -32,6 +32,7 @@ OPT_OUTS = {"type1_opt_out": "type 1 opt-out", "national_data_opt_out": "nationa
 _NAMED = 12  # names of columns in a warning
 _PIECE = 16 * BLOCK  # rows that a thread takes at a time
 _LISTED_ROWS = 1 << 18  # rows of a batch whose contributions are held, all terms, until the largest are chosen
+_TOGETHER = 8 << 20  # bytes of all outputs of a batch that are allocated as one
 
 # how the engine writes an output, and the bytes a row of it takes
 _STORED = {
@@ -406,14 +407,19 @@ class BoundScorer:
             columns.append(found)
             if size is not None:
                 sizes[i] = size
-        made = []
+        made: list[tuple[_Room, _Room | None]] = []
+        needed: list[int] = []
         bitmap = (rows + 63) // 64 * 8
         for output in self.compiled.outputs:
             size = bitmap if output.kind == "bits" else rows * _BYTES[output.kind]
-            made.append((_allocate(size), _allocate(bitmap) if output.nullable else None))
-        frame = Frame(self.compiled.program, columns, made, rows)
+            needed += [size, bitmap] if output.nullable else [size]
+        rooms = iter(_allocated(needed))
+        for output in self.compiled.outputs:
+            made.append((next(rooms), next(rooms) if output.nullable else None))
+        outputs = [(values[1], None if valid is None else valid[1]) for values, valid in made]
+        frame = Frame(self.compiled.program, columns, outputs, rows)
         frame.table_sizes(sizes)
-        return frame, made
+        return frame, [(values[0], None if valid is None else valid[0]) for values, valid in made]
 
     def _array(self, output: Output, rows: int, values: pa.Buffer, valid: pa.Buffer | None) -> pa.Array:
         if output.name in self._dictionaries:
@@ -445,11 +451,29 @@ def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:_NAMED])}{more}"
 
 
-def _allocate(size: int) -> pa.Buffer:
-    """Writable memory whose last bytes, which no row may reach, are clear."""
+_Room = tuple[pa.Buffer, memoryview]
+
+
+def _allocated(sizes: Sequence[int]) -> list[_Room]:
+    """Memory for each output, to hand on and to write to; the last bytes, which no row may reach, are clear. That of a
+    small batch is one piece: a table may come in many, and each buffer of its own would be a call to the system."""
+    starts = [0]
+    for size in sizes:
+        starts.append(starts[-1] + (size + 63) // 64 * 64)
+    if not LARGE <= starts[-1] <= _TOGETHER:
+        return [_allocate(size) for size in sizes]
+    whole, writable = _allocate(starts[-1])
+    rooms = [(whole.slice(at, size), writable[at : at + size]) for at, size in zip(starts, sizes, strict=False)]
+    for _, room in rooms:
+        room[-8:] = bytes(min(8, len(room)))
+    return rooms
+
+
+def _allocate(size: int) -> _Room:
     buffer = pa.py_buffer(Memory(size)) if size >= LARGE else pa.allocate_buffer(size)
-    memoryview(buffer).cast("B")[-8:] = bytes(min(8, size))
-    return buffer
+    room = memoryview(buffer).cast("B")
+    room[-8:] = bytes(min(8, size))
+    return buffer, room
 
 
 def _make_bound(scorer: Scorer, schema: pa.Schema) -> BoundScorer:
@@ -480,18 +504,16 @@ class Started:
 def _together(frame: Frame, pieces: Sequence[NDArray[np.int64]]) -> list[int]:
     """Counters of pieces add up, as whole numbers or doubles; and of the newest dates the newest counts."""
     if len(pieces) == 1:
-        return [int(c) for c in pieces[0]]
+        return [int(c) for c in pieces[0].tolist()]
     together = np.array(pieces).reshape(len(pieces), frame.program.counters)
     counters = together.sum(axis=0)
-    for operation, counter in frame.program.code[:, :2].tolist():
-        if operation == _NEWEST:
-            counters[counter] = together[:, counter].max(initial=0)
-        elif operation == _SUM:
-            counters[counter] = together[:, counter].view(np.float64).sum().view(np.int64)
-    return [int(c) for c in counters]
+    for counter in frame.program.newest:
+        counters[counter] = together[:, counter].max(initial=0)
+    for counter in frame.program.sums:
+        counters[counter] = together[:, counter].view(np.float64).sum().view(np.int64)
+    return [int(c) for c in counters.tolist()]
 
 
-_NEWEST, _SUM = OPERATIONS["NEWEST"][0], OPERATIONS["SUM"][0]
 _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
 
 
