@@ -7,16 +7,18 @@ error, without a traceback (unless POPSTRAT_DEBUG=1) and without anything from a
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType, FunctionType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from popstrat.errors import InputError, PackError
 
@@ -27,13 +29,33 @@ if TYPE_CHECKING:
 
     from popstrat.mapping import ColumnMap
     from popstrat.record import Record
+    from popstrat.schema import Column
     from popstrat.scorer import Scorer
 
 DEFAULT_PACK = "london-2026"
 _WIDTH = 100
 
+# Commands that live elsewhere, imported when they are called (or for the top help).
+_ELSEWHERE = {"fit": "popstrat.cli_fit", "recalibrate": "popstrat.cli_recalibrate"}
+
+
+class _Commands(TyperGroup):
+    """The commands of this file and those of `_ELSEWHERE`."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), *_ELSEWHERE]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in _ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        command = typer.main.get_command(importlib.import_module(_ELSEWHERE[cmd_name]).app)
+        command.name = cmd_name
+        return command
+
+
 app = typer.Typer(
     name="popstrat",
+    cls=_Commands,
     help="Population segmentation and risk stratification for registered lists.",
     add_completion=False,
     no_args_is_help=True,
@@ -346,10 +368,16 @@ def _notices_aside() -> Iterator[None]:
 
 
 def _load_map(path: Path | None, scorer: Scorer) -> ColumnMap:
-    from popstrat.mapping import NO_MAP, load_map
     from popstrat.run import known_columns
 
-    return NO_MAP if path is None else load_map(path, known_columns(scorer))
+    return load_mapping(path, known_columns(scorer))
+
+
+def load_mapping(path: Path | None, known: Mapping[str, Column]) -> ColumnMap:
+    """The column map of ``--map``, for the columns of a pack's patient table."""
+    from popstrat.mapping import NO_MAP, load_map
+
+    return NO_MAP if path is None else load_map(path, known)
 
 
 def _options(**given: Any) -> dict[str, Any]:
@@ -472,6 +500,11 @@ class _WithoutPandas:
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         if name == "pandas":
             raise ModuleNotFoundError("the commands do without pandas", name=name)
+
+
+def show_pandas() -> None:
+    """Undo `_WithoutPandas`, for commands whose libraries need pandas."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _WithoutPandas)]
 
 
 def main() -> None:
