@@ -11,9 +11,8 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from importlib import import_module
 from pathlib import Path
 from types import FrameType, FunctionType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -30,13 +29,20 @@ if TYPE_CHECKING:
 
     from popstrat.mapping import ColumnMap
     from popstrat.record import Record
+    from popstrat.schema import Column
     from popstrat.scorer import Scorer
 
 DEFAULT_PACK = "london-2026"
 _WIDTH = 100
 
 # Commands that live elsewhere, imported when they are called (or for the top help).
-_ELSEWHERE = {"audit": "popstrat.cli_audit", "pseudonymise": "popstrat.cli_pseudonymise"}
+_ELSEWHERE = {
+    "audit": "popstrat.cli_audit",
+    "fit": "popstrat.cli_fit",
+    "pseudonymise": "popstrat.cli_pseudonymise",
+    "recalibrate": "popstrat.cli_recalibrate",
+    "validate": "popstrat.cli_validate",
+}
 
 
 class _Commands(TyperGroup):
@@ -379,10 +385,16 @@ def _notices_aside() -> Iterator[None]:
 
 
 def _load_map(path: Path | None, scorer: Scorer) -> ColumnMap:
-    from popstrat.mapping import NO_MAP, load_map
     from popstrat.run import known_columns
 
-    return NO_MAP if path is None else load_map(path, known_columns(scorer))
+    return load_mapping(path, known_columns(scorer))
+
+
+def load_mapping(path: Path | None, known: Mapping[str, Column]) -> ColumnMap:
+    """The column map of ``--map``, for the columns of a pack's patient table."""
+    from popstrat.mapping import NO_MAP, load_map
+
+    return NO_MAP if path is None else load_map(path, known)
 
 
 def _audit_log(given: Path | None) -> Path | None:
@@ -450,21 +462,8 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
     raise _Stopped
 
 
-_ELSEWHERE = {"validate": "popstrat.cli_validate"}
-"""Commands that live in modules of their own, which are read only for them and for the list of all commands."""
-
-
-def _register(arguments: Sequence[str]) -> None:
-    """Add the commands from elsewhere, unless one of ours is asked for."""
-    asked = next((word for word in arguments if not word.startswith("-")), None)
-    ours = {c.name or c.callback.__name__ for c in app.registered_commands if c.callback} | {"packs"}
-    for name in [asked] if asked in _ELSEWHERE else [] if asked in ours else list(_ELSEWHERE):
-        import_module(_ELSEWHERE.pop(str(name))).register(app)
-
-
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return the exit status; errors are reported on standard error."""
-    _register(sys.argv[1:] if arguments is None else arguments)
     before = {}
     with contextlib.suppress(ValueError):  # not in the main thread
         before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -523,6 +522,11 @@ class _WithoutPandas:
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         if name == "pandas":
             raise ModuleNotFoundError("the commands do without pandas", name=name)
+
+
+def show_pandas() -> None:
+    """Undo `_WithoutPandas`, for commands whose libraries need pandas."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _WithoutPandas)]
 
 
 def main() -> None:

@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(validate)
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
+@app.command()
 def validate(
     scored: Annotated[str, typer.Argument(metavar="SCORED", help="The scored table: Parquet, Arrow or CSV.")],
     outcome: Annotated[

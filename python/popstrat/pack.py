@@ -59,7 +59,7 @@ _KIND_KEYS = {
     "tree": {"nodes"},
     "model": MODEL_KEYS,
 }
-_TOP_KEYS = {"pack", "parameters", "sets", "windows", "definition", "input"}
+_TOP_KEYS = {"pack", "parameters", "sets", "windows", "definition", "input", "fit"}  # fit: see popstrat.fitting.spec
 _PACK_TEXTS = {"id", "version", "title", "description", "licence", "source", "seal"}
 _PACK_KEYS = _PACK_TEXTS | {"extends", "columns"}
 _HEAD = re.compile(r"^\[pack\][^\n]*\n(?:(?!\[)[^\n]*(?:\n|$))*", re.M)

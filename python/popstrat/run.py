@@ -170,6 +170,28 @@ def run_check(
     return record
 
 
+def run_through(
+    inputs: Sequence[str | Path],
+    scorer: Scorer,
+    put: Callable[[pa.RecordBatch], None],
+    *,
+    mapping: ColumnMap = NO_MAP,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    encoding: str = "utf-8",
+) -> Record:
+    """Score the input files and hand every scored batch to ``put``, in order; nothing is written. Gives the record.
+
+    Raises `InputError` as `run_score` does.
+    """
+    run = _Run(scorer, mapping, threads, encoding, None)
+    _, files = run.open(inputs)
+    _agreed_schema(files)
+    run.over(files, put, progress, None)
+    run.finish_ids(files)
+    return run.record("fit", files, options=None)
+
+
 class _Run:
     """What scoring and checking share: the files, the counts, the clock."""
 

@@ -1,4 +1,4 @@
-"""Next year's outcomes of a synthetic list: what they mean, that they can be drawn again, and at the stated rates."""
+"""Next year's outcomes of a synthetic list: their meaning, their rates, that they come out the same again."""
 
 from __future__ import annotations
 

@@ -1,0 +1,290 @@
+"""The terms of a model, worked out by popstrat's own engine, for every person the model is for.
+
+What is fitted is what will be scored: a term's value here is the very expression that the linear predictor adds up.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from popstrat.errors import InputError
+from popstrat.fitting.following import Followed, Outcomes, follow
+from popstrat.lang import nodes as n
+from popstrat.lower import read_columns
+from popstrat.mapping import NO_MAP, ColumnMap
+from popstrat.model import Model
+from popstrat.pack import Definition, Pack, column_node, label_cases
+from popstrat.record import HASH
+from popstrat.run import Progress, run_through
+from popstrat.scorer import Scorer
+
+F64 = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_LP, _STRATUM = "linear_predictor", "stratum"
+_SAMPLE = 400_000  # rows that typical values are taken from
+
+
+@dataclass
+class _Column:
+    """One column of the design as it grows: the rows where it is not zero, and its values there."""
+
+    rows: list[NDArray[np.int32]] = field(default_factory=list)
+    values: list[F64] = field(default_factory=list)
+
+    def add(self, values: F64, first: int) -> None:
+        at = np.flatnonzero(values)
+        self.rows.append((at + first).astype(np.int32))
+        self.values.append(values[at])
+
+
+@dataclass(frozen=True)
+class Typical:
+    """What is usual among the people of one stratum: three quantiles of numbers, shares of flags and labels."""
+
+    quantiles: dict[str, tuple[float, float, float]]
+    shares: dict[str, float]
+    labels: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The people of one stratum with a known outcome: term values (a SciPy CSC matrix), predictor, outcome, row."""
+
+    name: str
+    terms: tuple[str, ...]
+    matrix: Any
+    predictor: F64
+    followed: Followed
+    rows: Ints
+
+    @property
+    def people(self) -> int:
+        return len(self.rows)
+
+    @property
+    def events(self) -> F64:
+        """1 for an event, 0 for none, of everybody."""
+        if self.followed.event is not None:
+            return self.followed.event.astype(np.float64)
+        assert self.followed.outcome is not None
+        return self.followed.outcome
+
+
+@dataclass(frozen=True)
+class Design:
+    """All that is fitted to. ``counts``: rows of the list, eligible ones, without an outcome, unknown outcomes."""
+
+    model: Model
+    parts: tuple[Part, ...]
+    typical: dict[str, Typical]
+    counts: dict[str, int]
+    inputs: list[dict[str, Any]]
+    notices: tuple[str, ...]
+
+
+def gather(
+    inputs: Sequence[str | Path],
+    pack: Pack,
+    model_id: str,
+    outcomes: Outcomes,
+    *,
+    as_of: dt.date,
+    mapping: ColumnMap = NO_MAP,
+    threads: int | None = None,
+    encoding: str = "utf-8",
+    terms: bool = True,
+    allow_unknown: bool = False,
+    allow_missing: bool = False,
+    progress: Progress | None = None,
+) -> Design:
+    """Read a list, work out the model's terms (``terms=False``: its linear predictor only) and join the outcomes.
+
+    Raises `InputError` for what is wrong with the list or the outcomes, `PackError` for the pack.
+    """
+    scorer = Scorer(pack, as_of)
+    model = scorer.resolved.models[model_id]
+    columns, usual = _prepare(scorer, model, terms)
+    growing = [_Column() for _ in range(sum(name.startswith("x") for name in columns))]
+    strata: list[NDArray[np.int8]] = []
+    predictors: list[F64] = []
+    places: list[Ints] = []
+    ids: list[pa.Array] = []
+    samples: dict[str, list[Any]] = {name: [] for name in usual}
+    at = seen = 0
+
+    def put(batch: pa.RecordBatch) -> None:
+        nonlocal at, seen
+        ids.append(batch.column(batch.schema.get_field_index("patient_id")))
+        lp = batch.column(batch.schema.get_field_index(_LP)).to_numpy(zero_copy_only=False)
+        chosen = np.flatnonzero(~np.isnan(lp))
+        predictors.append(lp[chosen])
+        places.append(chosen + seen)
+        codes = np.zeros(len(chosen), np.int8)
+        if len(model.strata) > 1:
+            column = batch.column(batch.schema.get_field_index(_STRATUM))
+            codes = column.indices.fill_null(0).to_numpy(zero_copy_only=False)[chosen].astype(np.int8)
+        strata.append(codes)
+        for i, column in enumerate(growing):
+            values = batch.column(batch.schema.get_field_index(f"x{i}"))
+            column.add(_numbers(values)[chosen], at)
+        if at < _SAMPLE:
+            for name in usual:
+                column = batch.column(batch.schema.get_field_index(f"u_{name}"))
+                samples[name].append(column.take(pa.array(chosen)))
+        at += len(chosen)
+        seen += batch.num_rows
+
+    record = run_through(
+        inputs, scorer, put, mapping=mapping, threads=threads, encoding=encoding, progress=progress
+    )  # fmt: skip
+    if not at:
+        raise InputError("nobody on the list is eligible for the model, so there is nothing to fit")
+    followed, unknown = follow(outcomes, pa.chunked_array(ids), allow_unknown=allow_unknown)
+    eligible = np.concatenate(places)
+    known = followed.known[eligible]
+    counts = {"list": seen, "eligible": at, "unknown": unknown, "without_outcome": int(at - known.sum())}
+    if not known.any():
+        raise InputError("nobody who is eligible for the model has an outcome", file=outcomes.name)
+    if counts["without_outcome"] and not allow_missing:
+        rows = eligible[~known]
+        raise InputError(
+            f"{len(rows):,} of {at:,} eligible patients have no outcome in it; they cannot count as free of it. Give "
+            "--time-column and --event-column if they were followed for a part of the time, or leave them out with "
+            "--allow-missing",
+            file=outcomes.name,
+        )
+    codes = np.concatenate(strata)
+    whole = _matrix(growing, at) if growing else None
+    growing.clear()
+    lp = np.concatenate(predictors)
+    parts = []
+    typical = {}
+    joined = {name: pa.chunked_array(found).combine_chunks() for name, found in samples.items()}
+    for code, stratum in enumerate(model.strata):
+        mine = codes == code
+        here = np.flatnonzero(mine & known)
+        if not len(here):
+            raise InputError(f"nobody with an outcome is in the stratum {stratum.name!r}", file=outcomes.name)
+        names, picked = _picked(model, code, columns)
+        rows = eligible[here]
+        parts.append(
+            Part(
+                stratum.name, names, whole[here][:, picked].tocsc() if whole is not None else None, lp[here],
+                Followed(
+                    known[here], None if followed.outcome is None else followed.outcome[rows],
+                    None if followed.days is None else followed.days[rows],
+                    None if followed.event is None else followed.event[rows],
+                ), rows,
+            )
+        )  # fmt: skip
+        sampled = len(next(iter(joined.values()))) if joined else 0
+        typical[stratum.name] = _typical(joined, np.flatnonzero(mine[:sampled]))
+    inputs_told = [{"name": i["name"], "rows": i["rows"], HASH: i[HASH]} for i in record["inputs"]]
+    return Design(model, tuple(parts), typical, counts, inputs_told, scorer.notices)
+
+
+def _prepare(scorer: Scorer, model: Model, terms: bool) -> tuple[dict[str, n.Node], list[str]]:
+    """Make the scorer write what is needed here and nothing else: columns by name, and the raw inputs sampled."""
+    resolved = scorer.resolved
+    predictor = resolved.definitions[model.predictor]
+    schema = scorer.pack.schema
+    read = _read_by(scorer, predictor)
+    for ident, definition in list(resolved.definitions.items()):
+        resolved.definitions[ident] = replace(definition, output=None)
+    resolved.tallies.clear()
+    columns: dict[str, n.Node] = {_LP: predictor.node}
+    if terms:
+        for term in model.terms:
+            for part in term.parts:
+                if part is not None and part[0] not in columns.values():
+                    columns[f"x{len(columns) - 1}"] = part[0]
+    written = dict(columns)
+    if len(model.strata) > 1:
+        items = [(s.when, s.name) for s in model.strata if s.when is not None]
+        written[_STRATUM] = label_cases(items, None, tuple(s.name for s in model.strata))
+    usual = []
+    for name in read:
+        node = column_node(schema[name])
+        if node is not None and node.type.kind in ("number", "bool", "category"):
+            usual.append(name)
+            written[f"u_{name}"] = node
+    for name, node in written.items():
+        ident = model.predictor if name == _LP else f"fit.{name}"
+        body: dict[str, Any] = {"title": name, "version": "1", "output": name}
+        if node.type.kind == "number":
+            body["type"] = "float64"
+        made: Definition = resolved.finish(ident, "expression", node, body, parent=model.id)
+        resolved.definitions[ident] = made
+    return {name: node for name, node in columns.items() if name != _LP}, usual
+
+
+def _read_by(scorer: Scorer, predictor: Definition) -> list[str]:
+    """Columns of the patient table that a definition reads."""
+    resolved = scorer.resolved
+    kept = dict(resolved.definitions)
+    tallies = dict(resolved.tallies)
+    resolved.tallies.clear()
+    for ident, definition in kept.items():
+        resolved.definitions[ident] = replace(definition, output=_LP if ident == predictor.id else None)
+    found = [c.name for c in scorer.pack.schema if c.name in set(read_columns(resolved, scorer.pack.schema))]
+    births = {c.completed_years_since for c in scorer.pack.schema if c.completed_years_since}
+    ages = [c.name for c in scorer.pack.schema if c.completed_years_since]
+    resolved.definitions.update(kept)
+    resolved.tallies.update(tallies)
+    return list(dict.fromkeys([*(ages if births & set(found) else []), *(c for c in found if c not in births)]))
+
+
+def _picked(model: Model, code: int, columns: dict[str, n.Node]) -> tuple[tuple[str, ...], list[int]]:
+    """The terms that a stratum has, and which column of the design holds each."""
+    names, picked = [], []
+    place = {id(node): int(name[1:]) for name, node in columns.items()}
+    for term in model.terms:
+        part = term.parts[code]
+        if part is not None and columns:
+            names.append(term.id)
+            found = place.get(id(part[0]))
+            picked.append(found if found is not None else next(int(k[1:]) for k, v in columns.items() if v == part[0]))
+    return tuple(names), picked
+
+
+def _numbers(column: pa.Array) -> F64:
+    if pa.types.is_boolean(column.type):
+        column = column.fill_null(False).cast(pa.uint8())
+    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _matrix(columns: list[_Column], rows: int) -> Any:
+    from scipy import sparse
+
+    lengths = [sum(len(part) for part in column.rows) for column in columns]
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    data = np.concatenate([part for column in columns for part in column.values])
+    indices = np.concatenate([part for column in columns for part in column.rows])
+    return sparse.csc_matrix((data, indices, starts), shape=(rows, len(columns)))
+
+
+def _typical(samples: dict[str, pa.Array], rows: Ints) -> Typical:
+    quantiles, shares, labels = {}, {}, {}
+    for name, array in samples.items():
+        column = array.take(pa.array(rows))
+        if pa.types.is_boolean(column.type):
+            shares[name] = float(np.mean(_numbers(column))) if len(column) else 0.0
+        elif pa.types.is_dictionary(column.type):
+            counted = column.drop_null().value_counts().to_pylist()
+            labels[name] = [c["values"] for c in sorted(counted, key=lambda c: (-c["counts"], str(c["values"])))]
+        else:
+            values = _numbers(column)
+            values = values[~np.isnan(values)]
+            if len(values) >= 100:  # the quantiles of a few are the values of some
+                low, middle, high = np.quantile(values, [0.1, 0.5, 0.9])
+                quantiles[name] = (float(low), float(middle), float(high))
+    return Typical(quantiles, shares, labels)

@@ -1,0 +1,314 @@
+"""``popstrat recalibrate``: an existing model's intercept, slope or baseline fitted anew, as a new pack."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from popstrat.errors import InputError, PackError
+from popstrat.fitting.design import Part, gather
+from popstrat.fitting.estimate import Sample, estimate, glum_regressors, known_by
+from popstrat.fitting.figures import figures, told
+from popstrat.fitting.following import Columns, read_outcomes
+from popstrat.fitting.spec import Penalty
+from popstrat.fitting.writing import check_free, extends_from, neat, rounded, tomlkit_module, write_pack
+from popstrat.lang.parser import suggest
+from popstrat.mapping import NO_MAP, ColumnMap
+from popstrat.model import Model
+from popstrat.pack import Pack, load_pack
+from popstrat.record import HASH, version
+from popstrat.run import Progress
+
+F64 = NDArray[np.float64]
+METHODS = ("intercept", "intercept-slope", "baseline")
+_AGAIN = ", recalibrated"
+_FEWEST = 100  # people with and without the event for each number that is fitted
+
+
+@dataclass(frozen=True)
+class Again:
+    """One stratum: the predictor becomes intercept + slope × predictor; new baseline survival by horizon, if fitted."""
+
+    name: str
+    people: int
+    events: int
+    intercept: float
+    slope: float
+    survival: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Recalibrated:
+    """What `recalibrate` found and wrote; figures on the same people, before and after."""
+
+    pack: Pack
+    output: Path
+    model: str
+    method: str
+    strata: tuple[Again, ...]
+    before: dict[str, float] | None
+    after: dict[str, float] | None
+    counts: Mapping[str, int]
+    notices: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``--json``: counts rounded as in the pack."""
+        return {
+            "pack": {
+                "id": self.pack.id,
+                "version": self.pack.version,
+                "file": self.output.name,
+                HASH: self.pack.sha256,
+            },
+            "model": self.model,
+            "method": self.method,
+            "strata": [
+                {**vars(s), "survival": dict(s.survival), "people": rounded(s.people), "events": rounded(s.events)}
+                for s in self.strata
+            ],
+            "before": told(self.before),
+            "after": told(self.after),
+            "counts": {name: rounded(count) if count else 0 for name, count in self.counts.items()},
+        }
+
+
+def recalibrate(
+    pack: str | Path,
+    model: str,
+    inputs: Sequence[str | Path],
+    outcome_file: str | Path,
+    output: str | Path,
+    *,
+    method: str,
+    as_of: dt.date,
+    columns: Columns,
+    days: int | Mapping[str, int] = 365,
+    ident: str | None = None,
+    new_version: str = "1",
+    mapping: ColumnMap = NO_MAP,
+    threads: int | None = None,
+    encoding: str = "utf-8",
+    allow_unknown: bool = False,
+    allow_missing: bool = False,
+    progress: Progress | None = None,
+) -> Recalibrated:
+    """Recalibrate a model and write a pack that extends the one it came from.
+
+    ``method``: ``intercept`` shifts the linear predictor so that as many events are predicted as were observed;
+    ``intercept-slope`` also stretches it (maximum likelihood of a regression of the outcome on the predictor with the
+    model's own link); ``baseline`` replaces the baseline survival of a survival model at each horizon, so that as many
+    events are predicted by then as were observed. ``days`` is the length of the first horizon, or of each by its id.
+    Strata are recalibrated each on its own. With days and events, people lost before the horizon count by inverse
+    probability of censoring weights, so that observed is Kaplan-Meier's.
+
+    Raises `PackError`, `InputError` as `popstrat.fitting.fit` does.
+    """
+    glum_regressors(), tomlkit_module()
+    if method not in METHODS:
+        raise InputError(f"there is no method {method!r}; it is one of {', '.join(METHODS)}")
+    base = load_pack(pack)
+    output = Path(output)
+    ident = ident or f"{base.id.removesuffix('-recalibrated')}-recalibrated"
+    check_free(output, base, ident, new_version)
+    body = base.raw.get("definition", {}).get(model, {})
+    models = [k for k, v in base.raw.get("definition", {}).items() if v.get("kind") == "model"]
+    if model not in models:
+        raise PackError(f"{base.sources[0].name}: there is no model {model!r}{suggest(model, models)}")
+    if body.get("versions"):
+        raise base.error(f"definition.{model}", "has dated versions, which cannot be recalibrated at once")
+    resolved = base.at(as_of).models[model]
+    if resolved.link == "identity":
+        raise base.error(f"definition.{model}", "its link is the identity: it gives no probability to recalibrate")
+    if method == "baseline" and resolved.link != "survival":
+        raise base.error(f"definition.{model}", "only a survival model has a baseline: use the method intercept")
+    lengths = _lengths(days, resolved, method, base)
+    outcomes = read_outcomes(outcome_file, columns, encoding=encoding)
+    if len(lengths) > 1 and not outcomes.timed:
+        raise InputError("several horizons need --time-column and --event-column")
+    design = gather(
+        inputs, base, model, outcomes, as_of=as_of, mapping=mapping, threads=threads, encoding=encoding, terms=False,
+        allow_unknown=allow_unknown, allow_missing=allow_missing, progress=progress,
+    )  # fmt: skip
+    found = [
+        _stratum(part, i, resolved, method, lengths, outcomes.name) for i, part in enumerate(design.parts)
+    ]  # fmt: skip
+    horizon = next(iter(lengths.values()))
+    before, after = (_measured(design.parts, resolved, horizon, again) for again in (None, found))
+    raw = _assemble(base, pack, body, model, resolved, found, method, ident, new_version, output)
+    raw["definition"][model]["provenance"] = {
+        "recalibrated": dt.datetime.now(dt.UTC).date(),
+        "program": f"popstrat {version('popstrat') or 'of unknown version'}",
+        "method": f"recalibration, {method}",
+        "as_of": as_of,
+        "days": horizon if len(lengths) == 1 else dict(lengths),
+        "people": rounded(sum(s.people for s in found)),
+        "events": rounded(sum(s.events for s in found)),
+        "without_outcome": rounded(design.counts["without_outcome"]) if design.counts["without_outcome"] else 0,
+        "of": {"name": base.sources[0].name, "id": base.id, "version": base.version, HASH: base.sha256},
+        "list": [{"name": i["name"], "rows": rounded(i["rows"]), HASH: i[HASH]} for i in design.inputs],
+        "outcomes": {
+            "name": Path(outcomes.name).name,
+            HASH: outcomes.hash,
+            **{k: v for k, v in vars(columns).items() if v is not None},
+        },
+        "before": told(before),
+        "after_on_the_same_people": told(after),
+    }
+    written = write_pack(output, raw, model, design.typical, as_of)
+    return Recalibrated(
+        written, output, model, method, tuple(found), before, after, design.counts, design.notices
+    )  # fmt: skip
+
+
+def _lengths(days: int | Mapping[str, int], model: Model, method: str, base: Pack) -> dict[str, int]:
+    """Days of each horizon that is needed: the first, and for a new baseline all of them."""
+    idents = [h.id for h in model.horizons] or [""]
+    table = {idents[0]: days} if isinstance(days, int) else dict(days)
+    if len(table) == 1 and "" in table and idents[0] != "":
+        table = {idents[0]: table[""]}
+    for name, length in table.items():
+        if name not in idents:
+            raise InputError(f"there is no horizon {name!r}{suggest(name, idents)}")
+        if not 0 < length <= 36_525:
+            raise InputError("a horizon is a number of days over 0")
+    needed = idents if method == "baseline" else idents[:1]
+    missing = [name for name in needed if name not in table]
+    if missing:
+        raise InputError(f"how many days is the horizon {missing[0]!r}? Say --days {missing[0]}=730")
+    return {name: table[name] for name in needed}
+
+
+def _stratum(part: Part, place: int, model: Model, method: str, lengths: Mapping[str, int], file: str) -> Again:
+    from scipy import sparse
+
+    where = f" in the stratum {part.name!r}" if part.name else ""
+    lp = part.predictor
+    if np.ptp(lp) == 0:
+        raise InputError(f"everybody{where} has the same risk, so there is nothing to recalibrate")
+    link = "cloglog" if model.link == "survival" else "logistic"
+    # A survival model: P = 1 - exp(-H0 exp(lp)), whose complementary log-log is ln H0 + lp.
+    hazards = model.strata[place].survival
+    shifts = {h.id: math.log(-math.log(s)) for h, s in zip(model.horizons, hazards, strict=True)} or {"": 0.0}
+    slope, intercept = 1.0, 0.0
+    survival: dict[str, float] = {}
+    seen = 0
+    for number, (name, length) in enumerate(lengths.items()):
+        event, weight = _outcome(part, length, file, where)
+        used = weight > 0
+        people, events = int(used.sum()), int(event[used].sum())
+        if events in (0, people):
+            raise InputError(f"everybody{where} has the same outcome, so there is nothing to fit", file=file)
+        fewest = _FEWEST * (2 if method == "intercept-slope" else 1)
+        if min(events, people - events) < fewest:
+            raise InputError(
+                f"{rounded(min(events, people - events))} people{where} with the rarer outcome are too few: {fewest} "
+                "are needed for this method", file=file,
+            )  # fmt: skip
+        if number == 0:
+            seen = events
+        if method == "intercept-slope":
+            sample = Sample(("lp",), sparse.csc_matrix(lp[used][:, None]), event[used], None, weight[used])
+            slope = neat(float(estimate(sample, link, Penalty(), 0).coefficients[0]))
+            if slope <= 0:
+                raise InputError(
+                    f"the slope{where} is {slope:.3g}: a higher risk does not go with more events, so this model does "
+                    "not fit these people at all", file=file,
+                )  # fmt: skip
+        found = _intercept(slope * lp[used] + shifts[name], event[used], weight[used], link)
+        if method == "baseline":
+            survival[name] = neat(math.exp(-math.exp(shifts[name] + found)))
+        else:
+            intercept = neat(found)
+    return Again(part.name, part.people, seen, intercept, slope, survival)
+
+
+def _outcome(part: Part, horizon: int, file: str, where: str) -> tuple[F64, F64]:
+    """The outcome by a horizon, and weights that make good for people lost before it."""
+    days = part.followed.days
+    if days is None:
+        return part.events, np.ones(part.people)
+    if horizon > int(days.max()):
+        raise InputError(f"nobody{where} is followed for {horizon:,} days", file=file)
+    return known_by(days, part.events == 1, horizon)
+
+
+def _intercept(offset: F64, event: F64, w: F64, link: str) -> float:
+    """The intercept with which as many events are expected as observed; for logistic models maximum likelihood, too."""
+    from scipy.optimize import brentq
+
+    observed = float((w * event).sum())
+
+    def over(a: float) -> float:
+        eta = a + offset
+        risk = 1 / (1 + np.exp(-eta)) if link == "logistic" else -np.expm1(-np.exp(np.minimum(eta, 700)))
+        return float((w * risk).sum()) - observed
+
+    return float(brentq(over, -30, 30, xtol=1e-12))
+
+
+def _measured(
+    parts: Sequence[Part], model: Model, horizon: int, again: Sequence[Again] | None
+) -> dict[str, float] | None:
+    risks, events, days = [], [], []
+    for i, part in enumerate(parts):
+        new = again[i] if again else None
+        lp = part.predictor if new is None else new.intercept + new.slope * part.predictor
+        if model.link == "survival":
+            survival = model.strata[i].survival[0]
+            if new is not None and new.survival:
+                survival = next(iter(new.survival.values()))
+            risks.append(-np.expm1(math.log(survival) * np.exp(lp)))
+        else:
+            risks.append(1 / (1 + np.exp(-lp)))
+        events.append(part.events)
+        if part.followed.days is not None:
+            days.append(part.followed.days)
+    return figures(
+        np.concatenate(risks), np.concatenate(events), days=np.concatenate(days) if days else None, horizon=horizon
+    )
+
+
+def _assemble(
+    base: Pack, name: str | Path, body: Mapping[str, Any], model: str, resolved: Model, found: Sequence[Again],
+    method: str, ident: str, new_version: str, output: Path,
+) -> dict[str, Any]:  # fmt: skip
+    single = len(found) == 1 and found[0].name == ""
+
+    def by_stratum(values: Sequence[float]) -> Any:
+        return values[0] if single else {s.name: v for s, v in zip(found, values, strict=True)}
+
+    def old(key: str, default: float) -> list[float]:
+        value = body.get("recalibration", {}).get(key, default)
+        return [float(value[s.name] if isinstance(value, dict) else value) for s in found]
+
+    changed: dict[str, Any] = {"version": f"{body['version'].removesuffix(_AGAIN)}{_AGAIN}"}
+    if method == "baseline":
+        if "horizons" in body:
+            changed["horizons"] = [
+                {**h, "baseline_survival": by_stratum([s.survival[h["id"]] for s in found])} for h in body["horizons"]
+            ]
+        else:
+            changed["baseline_survival"] = by_stratum([s.survival[""] for s in found])
+    else:
+        # What was recalibrated before is recalibrated again: a + b (a' + b' lp) = (a + b a') + b b' lp.
+        before = list(zip(old("intercept", 0.0), old("slope", 1.0), strict=True))
+        changed["recalibration"] = {
+            "intercept": by_stratum([neat(s.intercept + s.slope * a) for s, (a, _) in zip(found, before, strict=True)]),
+            "slope": by_stratum([neat(s.slope * b) for s, (_, b) in zip(found, before, strict=True)]),
+        }
+    return {
+        "pack": {
+            "id": ident,
+            "version": new_version,
+            "title": f"{base.title.removesuffix(_AGAIN)}{_AGAIN}",
+            "extends": extends_from(str(name), Path(), output),
+        },
+        "definition": {model: changed},
+    }

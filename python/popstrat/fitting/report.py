@@ -1,0 +1,96 @@
+"""What a fit or a recalibration found, on a terminal. Counts are rounded, as in the pack."""
+
+from __future__ import annotations
+
+import math
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from popstrat.fitting.fit import Fitted
+from popstrat.fitting.recalibrate import Recalibrated
+from popstrat.fitting.writing import rounded
+
+_FIGURES = {
+    "auroc": "AUROC",
+    "observed_over_expected": "observed / expected",
+    "calibration_slope": "calibration slope",
+    "calibration_intercept": "calibration intercept",
+}
+
+
+def _count(number: float) -> str:
+    told = rounded(number)
+    return f"{told:,}" if isinstance(told, int) else told
+
+
+def _table(*headings: str, right: set[int]) -> Table:
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for i, heading in enumerate(headings):
+        made.add_column(heading, justify="right" if i in right else "left", overflow="fold")
+    return made
+
+
+def print_fit(found: Fitted, console: Console) -> None:
+    """Coefficients with their intervals, figures, what was not as expected, and where the pack is."""
+    console.print(Text(f"{found.pack.id} {found.pack.version} · {found.model} · {found.method}", "bold"))
+    for stratum in found.strata:
+        start = (
+            "; ".join(f"baseline survival{f' {k}' if k else ''} {v:.6g}" for k, v in stratum.survival.items())
+            or f"intercept {stratum.intercept:.6g}"
+        )
+        strength = f"; penalty's strength {stratum.strength:.3g}" if stratum.strength is not None else ""
+        name = f"{stratum.name}: " if stratum.name else ""
+        people = f"{_count(stratum.people)} people, {_count(stratum.events)} with the event"
+        console.print(Text(f"{name}{people}; {start}{strength}"))
+    console.print()
+    several = len(found.strata) > 1
+    heads = ["term", *(["stratum"] if several else []), "coefficient", "95 % interval", "ratio", "events"]
+    first = 2 if several else 1
+    grid = _table(*heads, right={first, first + 2, first + 3})
+    for term in found.terms:
+        interval = f"{term.low:+.3f} to {term.high:+.3f}" if term.low is not None and term.high is not None else ""
+        grid.add_row(
+            term.id, *([term.stratum] if several else []), f"{term.coefficient:+.4f}",
+            f"not fitted: {term.note}" if term.note else interval, f"{math.exp(term.coefficient):.3f}",
+            _count(term.events),
+        )  # fmt: skip
+    console.print(Padding(grid, (0, 0, 0, 2)))
+    if found.figures is not None:
+        console.print()
+        whom = f"On {_count(found.held_out)} people kept aside" if found.held_out else "On the people it was fitted to"
+        told = ", ".join(f"{_FIGURES[name]} {value:.3f}" for name, value in found.figures.items())
+        console.print(Text(f"{whom}: {told}"))
+    for warning in found.warnings:
+        console.print(Text(f"! {warning}", "yellow"))
+    _close(found.counts, str(found.output), console)
+
+
+def print_recalibration(found: Recalibrated, console: Console) -> None:
+    """What was fitted, and the figures before and after."""
+    console.print(Text(f"{found.pack.id} {found.pack.version} · {found.model} · recalibrated, {found.method}", "bold"))
+    for stratum in found.strata:
+        name = f"{stratum.name}: " if stratum.name else ""
+        told = (
+            "; ".join(f"baseline survival{f' {k}' if k else ''} {v:.6g}" for k, v in stratum.survival.items())
+            or f"LP becomes {stratum.intercept:+.4f} {stratum.slope:+.4f} × LP"
+        )
+        console.print(Text(f"{name}{_count(stratum.people)} people, {_count(stratum.events)} with the event; {told}"))
+    if found.before is not None and found.after is not None:
+        console.print()
+        grid = _table("on the same people", "before", "after", right={1, 2})
+        for name, told in _FIGURES.items():
+            grid.add_row(told, f"{found.before[name]:.3f}", f"{found.after[name]:.3f}")
+        console.print(Padding(grid, (0, 0, 0, 2)))
+    _close(found.counts, str(found.output), console)
+
+
+def _close(counts: object, output: str, console: Console) -> None:
+    assert isinstance(counts, dict)
+    left = counts["without_outcome"]
+    console.print()
+    if left:
+        console.print(Text(f"{_count(left)} eligible people without an outcome were left out", "yellow"))
+    console.print(Text(f"Written: {output}"))
