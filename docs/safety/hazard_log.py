@@ -45,7 +45,7 @@ def page() -> str:
         "<!-- made by docs/safety/hazard_log.py from hazards.toml; do not edit -->",
         "",
         "**No clinical safety officer has reviewed or signed this log.** Severities, likelihoods and risks are the",
-        "developers' own estimates, for a clinical safety officer to confirm or change ([safety case](safety-case.md)).",
+        "developers' own estimates, for a clinical safety officer to confirm or change ([case](safety-case.md)).",
         "A control without tests is somebody else's to keep (*the deploying organisation*) or ought to exist and does",
         "not (*not in this version*); residual risks do not count on the latter.",
         "",
