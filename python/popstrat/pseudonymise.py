@@ -174,7 +174,7 @@ class Collisions:
 
 
 class _Lookup:
-    """The different rows of the lookup, in memory: about 80 bytes for each. The first column holds pseudonyms."""
+    """The different rows of the lookup, in memory: up to 160 bytes for each. The first column holds pseudonyms."""
 
     def __init__(self) -> None:
         self._pieces: list[pa.Table] = []
