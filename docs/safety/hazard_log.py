@@ -51,7 +51,7 @@ def page() -> str:
         "",
         "## Risk matrix",
         "",
-        "The example matrix of DCB0129's implementation guidance. Severity runs from *minor* (one person, inconvenience",
+        "The example matrix of DCB0129's guidance. Severity runs from *minor* (one person, inconvenience",
         "or an injury that soon heals) by *significant*, *considerable* and *major* (one death, or lasting harm) to",
         "*catastrophic* (several); likelihood from *very low* (negligible) by *medium* (possible) to *very high*",
         "(almost certain).",
