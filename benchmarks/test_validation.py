@@ -16,8 +16,9 @@ import pytest
 from measuring import CORES, Versus
 
 from popstrat.validation import kernels as k
-from popstrat.validation.assess import THRESHOLDS, Grouping, assess
+from popstrat.validation.assess import THRESHOLDS, assess
 from popstrat.validation.cells import Bands, Cells
+from popstrat.validation.results import Grouping
 
 Arrays = tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]
 CHECKED = 200_000

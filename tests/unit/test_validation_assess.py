@@ -10,7 +10,8 @@ import pytest
 pytest.importorskip("statsmodels")
 
 from popstrat.validation import measures as m
-from popstrat.validation.assess import MIN_EVENTS, Grouping, Validation, assess
+from popstrat.validation.assess import assess
+from popstrat.validation.results import MIN_EVENTS, Grouping, Validation
 
 N = 6000
 

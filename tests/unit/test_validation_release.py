@@ -12,10 +12,11 @@ pytest.importorskip("statsmodels")
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
-from popstrat.validation.assess import Grouping, assess
+from popstrat.validation.assess import assess
 from popstrat.validation.files import tables
 from popstrat.validation.page import render
 from popstrat.validation.release import publish, rounded
+from popstrat.validation.results import Grouping
 from popstrat.validation.words import headlines
 
 COUNTS = {"people", "events", "lost", "chosen", "found", "right"}

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from popstrat.validation.assess import (
+from popstrat.validation.results import (
     MIN_EVENTS,
     Band,
     Choice,
