@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from popstrat.errors import InputError
 from popstrat.validation import kernels as k
 from popstrat.validation.cells import Streams, concordance, cores
 from popstrat.validation.curve import smooth
@@ -67,13 +68,14 @@ def assess(
     probability of censoring weights within deciles of risk, in each group on its own (see `horizon_weights`).
     ``capacity`` is the number of people a team can take on. ``bootstrap`` resamples give the intervals (0: none);
     the same ``seed`` gives the same figures for any number of ``threads``. Nulls are the caller's to leave out.
-    Raises ``ValueError`` for arrays that do not fit, nobody to assess, a constant outcome, negative times, nobody
-    followed to the horizon, or a capacity larger than the list.
+    Raises `InputError` (a ``ValueError``) for arrays that do not fit, nobody to assess, a constant outcome, negative
+    times, nobody followed to the horizon, or a capacity larger than the list. ``progress`` is called with the people
+    done so far, as a share of the work, and all of them.
     """
     people = People.of(risk, outcome, time, event, competing, horizon)
     n = len(people.risk)
     if capacity is not None and not 0 < capacity <= n:
-        raise ValueError(f"a capacity of {capacity:,} does not fit a list of {n:,} people with a risk")
+        raise InputError(f"a capacity of {capacity:,} does not fit a list of {n:,} people with a risk")
     threads = threads or cores()
     groups = groups or {}
     parts = 2 + len(groups)
@@ -81,13 +83,13 @@ def assess(
 
     def tick() -> None:
         if progress is not None:
-            progress(next(done), parts)
+            progress(n * next(done) // parts, n)
 
     shares = sorted([(s, _percent(s), False) for s in SHARES] + ([(capacity / n, "", True)] if capacity else []))
     everybody = np.arange(n)
     weight = people.weights(everybody)
     if weight is None:
-        raise ValueError("nobody is followed to the horizon")
+        raise InputError("nobody is followed to the horizon")
     streams = Streams(seed, "all", bootstrap, threads)
     falling = THRESHOLDS[::-1]
     out, drawn = people.measured(everybody, weight, [s for s, _, _ in shares], falling, streams)

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from popstrat.errors import InputError
 from popstrat.validation.cells import Bands, Cells, Streams
 from popstrat.validation.kernels import Ints
 from popstrat.validation.measures import Bytes, Floats, horizon_weights
@@ -48,11 +49,11 @@ class People:
     ) -> People:
         p = np.asarray(risk, dtype=np.float64)
         if p.ndim != 1 or len(p) == 0:
-            raise ValueError("nobody to assess")
+            raise InputError("nobody to assess")
         if not np.all((p >= 0) & (p <= 1)):
-            raise ValueError("risks must lie between 0 and 1, without nulls")
+            raise InputError("risks must lie between 0 and 1, without nulls")
         if (time is None) != (event is None) or (time is None) == (outcome is None):
-            raise ValueError("either an outcome, or a time and an event, are needed")
+            raise InputError("either an outcome, or a time and an event, are needed")
         risks, rank, sizes = np.unique(p, return_inverse=True, return_counts=True)
         place = ((np.cumsum(sizes) - sizes / 2) / len(p))[rank]
         t = None
@@ -60,9 +61,9 @@ class People:
         if time is not None:
             t = np.asarray(time, dtype=np.float64)
             if not (np.all(t >= 0) and np.isfinite(t).all()):
-                raise ValueError("times must be 0 or more, without nulls")
+                raise InputError("times must be 0 or more, without nulls")
             if not horizon > 0:
-                raise ValueError("the horizon must be more than 0")
+                raise InputError("the horizon must be more than 0")
             flags = _flags(event, len(p))
             other = None if competing is None else _flags(competing, len(p)) & ~flags
             y = (flags & (t <= horizon)).astype(np.uint8)
@@ -72,11 +73,11 @@ class People:
             y = flags.astype(np.uint8)
             free = not bool(y.all())
         if len(y) != len(p) or (t is not None and len(t) != len(p)):
-            raise ValueError("arrays of one length are needed")
+            raise InputError("arrays of one length are needed")
         if not y.any():
-            raise ValueError("nobody has the outcome")
+            raise InputError("nobody has the outcome")
         if not free:
-            raise ValueError("everybody has the outcome, or nobody is followed to the horizon")
+            raise InputError("everybody has the outcome, or nobody is followed to the horizon")
         return cls(p, risks, rank.astype(np.int64), place, Bands.over(risks, sizes), y, t, flags, other, float(horizon))
 
     def weights(self, where: Ints) -> Floats | None:
@@ -155,7 +156,7 @@ class People:
 def _flags(values: npt.ArrayLike | None, rows: int) -> npt.NDArray[np.bool_]:
     found = np.asarray(values)
     if found.shape != (rows,):
-        raise ValueError("arrays of one length are needed")
+        raise InputError("arrays of one length are needed")
     if found.dtype != np.bool_ and not np.all((found == 0) | (found == 1)):
-        raise ValueError("outcomes and events are 0 or 1, without nulls")
+        raise InputError("outcomes and events are 0 or 1, without nulls")
     return found.astype(bool)
