@@ -22,8 +22,8 @@ from popstrat.fitting.estimate import (
     breslow,
     dependent,
     estimate,
-    glum_regressors,
     known_by,
+    one_thread,
     support,
     unusable,
 )
@@ -128,6 +128,7 @@ class _Work:
     held_out: int = 0
 
 
+@one_thread
 def fit(
     specification: str | Path,
     inputs: Sequence[str | Path],
@@ -154,7 +155,7 @@ def fit(
     Raises `PackError` for the specification, `InputError` for the list, the outcomes, terms that cannot be estimated
     (by name) and an output that may not be written. Nothing is written unless all went well.
     """
-    glum_regressors(), tomlkit_module()
+    tomlkit_module()
     given = {"column": column, "time_column": time_column, "event_column": event_column}
     spec = read_spec(specification, given)
     output = Path(output)

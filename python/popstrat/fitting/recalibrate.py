@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from popstrat.errors import InputError, PackError
 from popstrat.fitting.design import Part, gather
-from popstrat.fitting.estimate import Sample, estimate, glum_regressors, known_by
+from popstrat.fitting.estimate import Sample, estimate, known_by, one_thread
 from popstrat.fitting.figures import figures, told
 from popstrat.fitting.following import Columns, read_outcomes
 from popstrat.fitting.spec import Penalty
@@ -79,6 +79,7 @@ class Recalibrated:
         }
 
 
+@one_thread
 def recalibrate(
     pack: str | Path,
     model: str,
@@ -110,7 +111,7 @@ def recalibrate(
 
     Raises `PackError`, `InputError` as `popstrat.fitting.fit` does.
     """
-    glum_regressors(), tomlkit_module()
+    tomlkit_module()
     if method not in METHODS:
         raise InputError(f"there is no method {method!r}; it is one of {', '.join(METHODS)}")
     base = load_pack(pack)
