@@ -37,6 +37,8 @@ class Program:
     shorts: int
     numbers: int
     counters: int
+    newest: tuple[int, ...]
+    sums: tuple[int, ...]
     def __init__(
         self,
         code: ArrayLike,

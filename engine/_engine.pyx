@@ -27,6 +27,8 @@ cdef extern from "interpreter.h" nogil:
         uint8_t code[256]
         uint8_t text[256][32]
 
+    void popstrat_labels_slots(popstrat_labels *labels)
+
     ctypedef struct popstrat_column:
         const uint8_t *values
         const uint8_t *valid
@@ -222,6 +224,7 @@ cdef class Program:
     cdef readonly tuple column_kinds, output_kinds
     cdef readonly int planes, bytes, shorts, numbers, counters
     cdef int64_t steps  # operations a block, those in parts once for each
+    cdef readonly tuple newest, sums  # counters of which the largest counts, and those that are doubles
     cdef tuple nullable  # outputs that need room for nulls
     cdef const int32_t[:, ::1] _code
     cdef const int32_t[:, ::1] _spans
@@ -243,7 +246,10 @@ cdef class Program:
         self._spans = self.spans
         self._integers, self._doubles = self.integers, self.doubles
         self.steps = sum((end - begin) * (BLOCK_ROWS // PART_ROWS if parts else 1) for begin, end, parts in self.spans.tolist())
-        self.nullable = tuple(row[1] for row in self.code[:, :2].tolist() if row[0] == OPERATIONS["OUT_VALID"][0])
+        self.nullable, self.newest, self.sums = (
+            tuple(row[1] for row in self.code[:, :2].tolist() if row[0] == OPERATIONS[name][0])
+            for name in ("OUT_VALID", "NEWEST", "SUM")
+        )
 
     def __reduce__(self):
         return Program, (self.code, self.arguments, self.integers, self.doubles, self.column_kinds, self.output_kinds,
@@ -344,6 +350,7 @@ cdef class Labels:
             self.table.code[i] = code
             for j, byte in enumerate(text):
                 self.table.text[i][j] = byte
+        popstrat_labels_slots(&self.table)
 
 
 cdef class Frame:

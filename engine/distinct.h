@@ -1,4 +1,4 @@
-/* Whether 64-bit integers are all different. */
+/* Whether 64-bit integers are all different. Needs interpreter.h, for memory that costs nothing to get again. */
 #ifndef POPSTRAT_DISTINCT_H
 #define POPSTRAT_DISTINCT_H
 
@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "interpreter.h"
+
 typedef struct {
     const int64_t *start;
     int64_t count;
 } popstrat_values;
 
-#define DISTINCT_PARTS 256
+#define DISTINCT_PARTS 256 /* by the highest byte of the hash */
 
 static inline uint64_t popstrat_spread(uint64_t x) {
     x ^= x >> 32;
@@ -35,11 +37,29 @@ static int popstrat_distinct_near(const popstrat_values *lists, int64_t many, in
     return !again;
 }
 
-/* Any others: parted by a hash, so that the table of one part stays in the cache. */
+/* Whether hashes are all different, by a table of at least twice as many places; 0 means that a place is free. */
+static int popstrat_distinct_hashes(const uint64_t *hashes, int64_t n, uint64_t *table) {
+    int64_t zeros = 0;
+    int bits = 1;
+    while ((int64_t)1 << bits < 2 * n) bits++;
+    const uint64_t mask = ((uint64_t)1 << bits) - 1;
+    memset(table, 0, (size_t)8 << bits);
+    for (int64_t j = 0; j < n; j++) {
+        const uint64_t x = hashes[j];
+        uint64_t slot = x >> 16 & mask;
+        zeros += x == 0;
+        while (table[slot] != 0 && table[slot] != x) slot = (slot + 1) & mask;
+        if (x != 0 && table[slot] == x) return 0;
+        table[slot] = x;
+    }
+    return zeros < 2;
+}
+
+/* Any others: parted by a hash; a part has at least 32 bits for each of its values, few enough to stay in the cache. Only
+ * values that share their bit, about one in fifty, are compared. The hash of 64 bits gives different values different
+ * hashes, so these stand for the values. */
 static int popstrat_distinct_far(const popstrat_values *lists, int64_t many, int64_t total) {
     int64_t start[DISTINCT_PARTS + 1] = {0}, at[DISTINCT_PARTS], largest = 0;
-    int64_t *parted = malloc((size_t)total * 8 + 8);
-    if (parted == NULL) return -1;
     for (int64_t i = 0; i < many; i++)
         for (int64_t j = 0; j < lists[i].count; j++) start[(popstrat_spread((uint64_t)lists[i].start[j]) >> 56) + 1]++;
     for (int p = 0; p < DISTINCT_PARTS; p++) {
@@ -47,35 +67,41 @@ static int popstrat_distinct_far(const popstrat_values *lists, int64_t many, int
         start[p + 1] += start[p];
         at[p] = start[p];
     }
-    for (int64_t i = 0; i < many; i++)
+    int bits = 6;
+    while ((int64_t)1 << bits < 32 * largest) bits++;
+    const uint64_t mask = ((uint64_t)1 << bits) - 1;
+    const int64_t room = popstrat_round_up(total * 8 + POPSTRAT_LARGE, 4096);
+    uint64_t *parted = (uint64_t *)popstrat_take(room);
+    uint64_t *seen = malloc(((size_t)1 << bits) / 8);
+    uint64_t *shared = malloc((size_t)largest * 8), *table = malloc((size_t)largest * 32 + 16);
+    int different = parted != NULL && seen != NULL && shared != NULL && table != NULL ? 1 : -1;
+    for (int64_t i = 0; i < many && different == 1; i++)
         for (int64_t j = 0; j < lists[i].count; j++) {
-            const int64_t x = lists[i].start[j];
-            parted[at[popstrat_spread((uint64_t)x) >> 56]++] = x;
+            const uint64_t x = popstrat_spread((uint64_t)lists[i].start[j]);
+            parted[at[x >> 56]++] = x;
         }
-    int bits = 4;
-    while ((int64_t)1 << bits < 2 * largest) bits++;
-    int64_t *table = malloc((size_t)8 << bits);
-    uint64_t *taken = malloc(((size_t)1 << bits) / 8 + 8);
-    int different = table != NULL && taken != NULL ? 1 : -1;
     for (int p = 0; p < DISTINCT_PARTS && different == 1; p++) {
-        memset(taken, 0, ((size_t)1 << bits) / 8 + 8);
-        for (int64_t j = start[p]; j < start[p + 1] && different == 1; j++) {
-            const int64_t x = parted[j];
-            uint64_t slot = popstrat_spread((uint64_t)x) >> 16 & (((uint64_t)1 << bits) - 1);
-            while (taken[slot >> 6] >> (slot & 63) & 1) {
-                if (table[slot] == x) {
-                    different = 0;
-                    break;
-                }
-                slot = (slot + 1) & (((uint64_t)1 << bits) - 1);
-            }
-            taken[slot >> 6] |= UINT64_C(1) << (slot & 63);
-            table[slot] = x;
+        int64_t n = 0;
+        memset(seen, 0, ((size_t)1 << bits) / 8);
+        for (int64_t j = start[p]; j < start[p + 1]; j++) {
+            const uint64_t bit = parted[j] & mask, word = seen[bit >> 6];
+            if (word >> (bit & 63) & 1) shared[n++] = bit;
+            seen[bit >> 6] = word | UINT64_C(1) << (bit & 63);
         }
+        if (n == 0) continue;
+        memset(seen, 0, ((size_t)1 << bits) / 8);
+        for (int64_t k = 0; k < n; k++) seen[shared[k] >> 6] |= UINT64_C(1) << (shared[k] & 63);
+        n = 0;
+        for (int64_t j = start[p]; j < start[p + 1]; j++) {
+            const uint64_t bit = parted[j] & mask;
+            if (seen[bit >> 6] >> (bit & 63) & 1) shared[n++] = parted[j];
+        }
+        different = popstrat_distinct_hashes(shared, n, table);
     }
-    free(parted);
+    if (parted != NULL) popstrat_give_back((uint8_t *)parted, room);
+    free(seen);
+    free(shared);
     free(table);
-    free(taken);
     return different;
 }
 

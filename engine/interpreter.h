@@ -32,16 +32,23 @@ typedef struct {
     const struct popstrat_labels *labels;
 } popstrat_column;
 
-/* Labels of a category, folded to lower case, for matching strings: `count` entries of at most 32 bytes. */
+/* Labels of a category, folded to lower case, for matching strings: `count` entries of at most 32 bytes. Those of at most
+ * eight bytes, as words, each have a slot of their own, (word * multiplier) >> 59; `about` holds length << 8 | code. The
+ * multiplier is 0 where none was found that keeps them apart. */
+#define LABEL_SLOTS 32
 typedef struct popstrat_labels {
     int64_t count;
     uint8_t length[256];
     uint8_t code[256];
     uint8_t text[256][32];
+    uint64_t multiplier;
+    uint64_t word[LABEL_SLOTS];
+    uint16_t about[LABEL_SLOTS];
 } popstrat_labels;
 
 #define CODE_UNKNOWN 255 /* a label that is not in the list */
 #define CODE_NULL 254    /* a dictionary entry that is itself null */
+#define LABEL_TRIES 50000
 #define NEWEST_SHIFT 1048576 /* added to a NEWEST counter, so that 0 means that no row counted */
 
 typedef struct {
@@ -86,6 +93,39 @@ typedef struct {
 } popstrat_run;
 
 typedef void (*popstrat_block_function)(const popstrat_run *run, int64_t start, int64_t rows);
+
+/* Find slots for the short labels, and for no text at all. */
+static void popstrat_labels_slots(popstrat_labels *labels) {
+    uint64_t word[LABEL_SLOTS] = {0}, random = UINT64_C(0x9e3779b97f4a7c15);
+    uint16_t about[LABEL_SLOTS] = {CODE_NULL};
+    int many = 1;
+    labels->multiplier = 0;
+    for (int64_t k = 0; k < labels->count; k++) {
+        if (labels->length[k] == 0 || labels->length[k] > 8) continue;
+        if (many == LABEL_SLOTS) return;
+        memcpy(&word[many], labels->text[k], labels->length[k]);
+        about[many++] = (uint16_t)(labels->length[k] << 8 | labels->code[k]);
+    }
+    for (int tries = 0; tries < LABEL_TRIES; tries++) {
+        uint32_t taken = 0;
+        int placed = 0;
+        random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+        const uint64_t multiplier = random | 1;
+        for (; placed < many; placed++) {
+            const uint32_t slot = UINT32_C(1) << (word[placed] * multiplier >> 59);
+            if (taken & slot) break;
+            taken |= slot;
+        }
+        if (placed < many) continue;
+        for (int k = 0; k < LABEL_SLOTS; k++) labels->word[k] = UINT64_MAX, labels->about[k] = 0xff00; /* no length */
+        for (int k = 0; k < many; k++) {
+            labels->word[word[k] * multiplier >> 59] = word[k];
+            labels->about[word[k] * multiplier >> 59] = about[k];
+        }
+        labels->multiplier = multiplier;
+        return;
+    }
+}
 
 #define POPSTRAT_JOIN2(a, b) a##_##b
 #define POPSTRAT_JOIN(a, b) POPSTRAT_JOIN2(a, b)

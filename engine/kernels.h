@@ -101,8 +101,16 @@ static inline __m256d FN(where4)(uint64_t bits, const double *x) {
     static POPSTRAT_NOINLINE void FN(range_##suffix)(uint64_t *out, const T *x, int64_t rows, T lo, T hi) {           \
         uint8_t *to = (uint8_t *)out;                                                                                 \
         const int64_t whole = rows / LANES;                                                                           \
+        int64_t i = 0;                                                                                                \
         PREPARE                                                                                                       \
-        for (int64_t i = 0; i < whole; i++) {                                                                         \
+        for (; i + 8 <= whole; i += 8) {                                                                              \
+            POPSTRAT_UNROLL                                                                                           \
+            for (int k = 0; k < 8; k++) {                                                                             \
+                const MASK m = TEST(x + LANES * (i + k));                                                             \
+                memcpy(to + (i + k) * (LANES / 8), &m, LANES / 8);                                                    \
+            }                                                                                                         \
+        }                                                                                                             \
+        for (; i < whole; i++) {                                                                                      \
             const MASK m = TEST(x + LANES * i);                                                                       \
             memcpy(to + i * (LANES / 8), &m, LANES / 8);                                                              \
         }                                                                                                             \
@@ -135,27 +143,32 @@ POPSTRAT_MASKS(i64, int64_t, 8, __mmask8, POPSTRAT_SPREAD64, POPSTRAT_INSIDE64)
 #define POPSTRAT_DOUBLES const __m512d low = _mm512_set1_pd(lo), high = _mm512_set1_pd(hi); (void)low, (void)high;
 #define POPSTRAT_ABOVE_F(x) POPSTRAT_ABOVE(s, x)
 #define POPSTRAT_BELOW_F(x) POPSTRAT_BELOW(s, x)
-#define POPSTRAT_WITHIN_F(x) (__mmask16)(POPSTRAT_ABOVE(s, x) & POPSTRAT_BELOW(s, x))
+#define POPSTRAT_WITHIN_F(x) _mm512_mask_cmp_ps_mask(POPSTRAT_ABOVE_F(x), _mm512_loadu_ps(x), high, _CMP_LE_OQ)
 #define POPSTRAT_ABOVE_D(x) POPSTRAT_ABOVE(d, x)
 #define POPSTRAT_BELOW_D(x) POPSTRAT_BELOW(d, x)
-#define POPSTRAT_WITHIN_D(x) (__mmask8)(POPSTRAT_ABOVE(d, x) & POPSTRAT_BELOW(d, x))
+#define POPSTRAT_WITHIN_D(x) _mm512_mask_cmp_pd_mask(POPSTRAT_ABOVE_D(x), _mm512_loadu_pd(x), high, _CMP_LE_OQ)
 POPSTRAT_MASKS(above_f32, float, 16, __mmask16, POPSTRAT_SINGLES, POPSTRAT_ABOVE_F)
 POPSTRAT_MASKS(below_f32, float, 16, __mmask16, POPSTRAT_SINGLES, POPSTRAT_BELOW_F)
 POPSTRAT_MASKS(within_f32, float, 16, __mmask16, POPSTRAT_SINGLES, POPSTRAT_WITHIN_F)
 POPSTRAT_MASKS(above_f64, double, 8, __mmask8, POPSTRAT_DOUBLES, POPSTRAT_ABOVE_D)
 POPSTRAT_MASKS(below_f64, double, 8, __mmask8, POPSTRAT_DOUBLES, POPSTRAT_BELOW_D)
 POPSTRAT_MASKS(within_f64, double, 8, __mmask8, POPSTRAT_DOUBLES, POPSTRAT_WITHIN_D)
-#define POPSTRAT_RANGE(suffix, T)                                                                                      \
+#define POPSTRAT_RANGE(suffix, T, bits, BITS)                                                                          \
     static inline void FN(range_##suffix)(uint64_t *out, const T *x, int64_t rows, T lo, T hi) {                      \
         if (lo == -INFINITY)                                                                                          \
             FN(range_below_##suffix)(out, x, rows, lo, hi);                                                           \
         else if (hi == INFINITY)                                                                                      \
             FN(range_above_##suffix)(out, x, rows, lo, hi);                                                           \
-        else                                                                                                          \
+        else if (lo > 0) { /* such floats are in the order of their bits, negative ones and NaN outside: one comparison */ \
+            BITS low, high;                                                                                           \
+            memcpy(&low, &lo, sizeof lo);                                                                             \
+            memcpy(&high, &hi, sizeof hi);                                                                            \
+            FN(range_##bits)(out, (const BITS *)x, rows, low, high);                                                  \
+        } else                                                                                                        \
             FN(range_within_##suffix)(out, x, rows, lo, hi);                                                          \
     }
-POPSTRAT_RANGE(f32, float)
-POPSTRAT_RANGE(f64, double)
+POPSTRAT_RANGE(f32, float, i32, int32_t)
+POPSTRAT_RANGE(f64, double, i64, int64_t)
 #undef POPSTRAT_RANGE
 #undef POPSTRAT_MASKS
 #undef POPSTRAT_SPREAD
@@ -257,7 +270,35 @@ static inline int64_t FN(split)(uint64_t *restrict ok, uint64_t *restrict bad, c
             out[w] = FN(pack64)(t);                                                                                   \
         }                                                                                                             \
     }
+#if LEVEL >= 4
+static POPSTRAT_NOINLINE void FN(less_i32)(uint64_t *out, const int32_t *x, const int32_t *y, int64_t rows) {
+    uint8_t *to = (uint8_t *)out;
+    const int64_t whole = rows / 16;
+    int64_t i = 0;
+#define POPSTRAT_LESS(x, y) _mm512_cmplt_epi32_mask(_mm512_loadu_si512((const void *)(x)), _mm512_loadu_si512((const void *)(y)))
+    for (; i + 8 <= whole; i += 8) {
+        POPSTRAT_UNROLL
+        for (int k = 0; k < 8; k++) {
+            const __mmask16 m = POPSTRAT_LESS(x + 16 * (i + k), y + 16 * (i + k));
+            memcpy(to + 2 * (i + k), &m, 2);
+        }
+    }
+    for (; i < whole; i++) {
+        const __mmask16 m = POPSTRAT_LESS(x + 16 * i, y + 16 * i);
+        memcpy(to + 2 * i, &m, 2);
+    }
+    if (rows % 16) {
+        int32_t a[16] = {0}, b[16] = {0};
+        memcpy(a, x + 16 * whole, (size_t)(rows % 16) * 4);
+        memcpy(b, y + 16 * whole, (size_t)(rows % 16) * 4);
+        const __mmask16 m = POPSTRAT_LESS(a, b);
+        memcpy(to + 2 * whole, &m, 2);
+    }
+#undef POPSTRAT_LESS
+}
+#else
 POPSTRAT_TEST(less_i32, int32_t, a < b)
+#endif
 POPSTRAT_TEST(less_f64, double, a < b)
 POPSTRAT_TEST(equal_f64, double, a == b)
 POPSTRAT_TEST(finite_f64, double, (a - b) == 0.0) /* inf - inf and NaN - NaN are NaN */
@@ -270,13 +311,19 @@ static void FN(load_bits)(uint64_t *out, const uint8_t *bitmap, int64_t first, i
     const int shift = (int)(first & 7);
     int64_t whole = rows / 64;
     if (shift == 0) {
-        memcpy(out, p, (size_t)whole * 8);
-    } else {
-        for (int64_t w = 0; w < whole; w++) {
-            uint64_t low;
+        if (whole == WORDS) /* nearly always; a known size needs no call */
+            memcpy(out, p, WORDS * 8);
+        else
+            memcpy(out, p, (size_t)whole * 8);
+    } else if (whole) {
+        uint64_t low, high;
+        for (int64_t w = 0; w < whole - 1; w++) { /* the word after it is there too, which is read faster than a byte */
             memcpy(&low, p + 8 * w, 8);
-            out[w] = low >> shift | (uint64_t)p[8 * w + 8] << (64 - shift);
+            memcpy(&high, p + 8 * w + 8, 8);
+            out[w] = low >> shift | high << (64 - shift);
         }
+        memcpy(&low, p + 8 * whole - 8, 8);
+        out[whole - 1] = low >> shift | (uint64_t)p[8 * whole] << (64 - shift);
     }
     if (rows % 64) { /* only the bytes that hold the last rows */
         uint64_t word = 0;
@@ -353,6 +400,52 @@ static uint8_t FN(match_label)(const popstrat_labels *labels, const uint8_t *tex
     return CODE_UNKNOWN;
 }
 
+#if LEVEL >= 4
+/* The codes of eight labels of at most eight bytes, folded and looked up in a table that registers hold. Returns 0, and
+ * writes nothing, where one of them is not found. */
+static inline int FN(codes8)(uint8_t *out, __m512i length, __m512i word, const popstrat_labels *labels) {
+    const __m512i unwanted = _mm512_sub_epi64(_mm512_set1_epi64(64), _mm512_slli_epi64(length, 3)); /* bits; 64 leaves 0 */
+    word = _mm512_and_si512(word, _mm512_srlv_epi64(_mm512_set1_epi64(-1), unwanted));
+    const __mmask64 capital = _mm512_cmple_epu8_mask(_mm512_sub_epi8(word, _mm512_set1_epi8('A')), _mm512_set1_epi8(25));
+    word = _mm512_mask_add_epi8(word, capital, word, _mm512_set1_epi8(32));
+    const __m512i slot = _mm512_srli_epi64(_mm512_mullo_epi64(word, _mm512_set1_epi64((int64_t)labels->multiplier)), 59);
+    const __m512i *known = (const __m512i *)labels->word;
+    const __m512i lower = _mm512_permutex2var_epi64(_mm512_loadu_si512(known), slot, _mm512_loadu_si512(known + 1));
+    const __m512i upper = _mm512_permutex2var_epi64(_mm512_loadu_si512(known + 2), slot, _mm512_loadu_si512(known + 3));
+    const __m512i held = _mm512_mask_blend_epi64(_mm512_test_epi64_mask(slot, _mm512_set1_epi64(16)), lower, upper);
+    const __m512i about = _mm512_permutexvar_epi16(slot, _mm512_loadu_si512((const void *)labels->about));
+    const __mmask8 same = _mm512_cmpeq_epi64_mask(word, held);
+    const __m512i held_length = _mm512_and_si512(about, _mm512_set1_epi64(0xff00));
+    if (_mm512_mask_cmpeq_epi64_mask(same, held_length, _mm512_slli_epi64(length, 8)) != 255) return 0;
+    _mm_storel_epi64((__m128i *)out, _mm512_cvtepi64_epi8(about));
+    return 1;
+}
+static inline int FN(short8)(__m512i from, __m512i length, int64_t size) { /* and none begins beyond `size` */
+    const __mmask8 inside = _mm512_cmple_epu64_mask(from, _mm512_set1_epi64(size));
+    return _mm512_mask_cmple_epu64_mask(inside, length, _mm512_set1_epi64(8)) == 255;
+}
+#define POPSTRAT_WIDE_str32(p) _mm512_cvtepi32_epi64(_mm256_loadu_si256((const __m256i *)(p)))
+#define POPSTRAT_WIDE_str64(p) _mm512_loadu_si512((const void *)(p))
+#define POPSTRAT_TWO(k)                                                                                                \
+    _mm_castps_si128(_mm_loadh_pi(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)(text + offsets[j + (k)]))),      \
+                                  (const __m64 *)(text + offsets[j + (k) + 1])))
+#define POPSTRAT_FOUR(k) _mm256_inserti128_si256(_mm256_castsi128_si256(POPSTRAT_TWO(k)), POPSTRAT_TWO((k) + 2), 1)
+#define POPSTRAT_CODES8(suffix) /* loads and shuffles: a gather is several times slower on some processors */          \
+    if (patience && j + 8 <= rows) {                                                                                  \
+        const __m512i begin = POPSTRAT_WIDE_##suffix(offsets + j);                                                    \
+        const __m512i length = _mm512_sub_epi64(POPSTRAT_WIDE_##suffix(offsets + j + 1), begin);                      \
+        if (FN(short8)(begin, length, size) &&                                                                        \
+            FN(codes8)(out + j, length, _mm512_inserti64x4(_mm512_castsi256_si512(POPSTRAT_FOUR(0)), POPSTRAT_FOUR(4), 1), \
+                       column->labels)) {                                                                             \
+            j += 8;                                                                                                   \
+            continue;                                                                                                 \
+        }                                                                                                             \
+        patience--;                                                                                                   \
+    }
+#else
+#define POPSTRAT_CODES8(suffix)
+#endif
+
 /* A list has few labels, and most are of at most eight bytes: those are looked up as one word among the spellings met so
  * far in this block, by a hash. Longer ones are compared with the last of their length. Eight bytes are read at once only
  * where the buffer has them. */
@@ -360,6 +453,7 @@ static uint8_t FN(match_label)(const popstrat_labels *labels, const uint8_t *tex
     static POPSTRAT_NOINLINE void FN(codes_##suffix)(uint8_t *out, const T *offsets, int64_t rows,                    \
                                                      const popstrat_column *column) {                                 \
         const uint8_t *const text = column->characters, *seen[33] = {0};                                              \
+        const int64_t ahead = (int64_t)offsets[rows] - (int64_t)offsets[0]; /* about where the next block begins */   \
         const int64_t size = column->characters_size - 8;                                                             \
         uint8_t code[33] = {0};                                                                                       \
         uint64_t masks[9] = {0};                                                                                      \
@@ -369,7 +463,14 @@ static uint8_t FN(match_label)(const popstrat_labels *labels, const uint8_t *tex
             uint8_t length, code;                                                                                     \
         } known[256];                                                                                                 \
         for (int k = 0; k < 256; k++) known[k].length = 255;                                                          \
-        for (int64_t j = 0; j < rows; j++) {                                                                          \
+        int patience = text != NULL && size >= 0 && column->labels->multiplier ? 64 : 0; /* eights not all found */   \
+        (void)patience;                                                                                               \
+        for (int64_t j = 0, next = 0; j < rows;) {                                                                    \
+            if (j >= next) {                                                                                          \
+                __builtin_prefetch(text + (int64_t)offsets[j] + ahead, 0, 2);                                         \
+                POPSTRAT_CODES8(suffix)                                                                               \
+                next = j + 8; /* these one by one */                                                                  \
+            }                                                                                                         \
             const int64_t from = (int64_t)offsets[j], length = (int64_t)offsets[j + 1] - from;                        \
             const uint8_t *at = text + from;                                                                          \
             if ((uint64_t)length <= 8 && from <= size) { /* none at all too: a branch on it would often go wrong */   \
@@ -382,7 +483,7 @@ static uint8_t FN(match_label)(const popstrat_labels *labels, const uint8_t *tex
                     known[slot].length = (uint8_t)length;                                                             \
                     known[slot].code = FN(match_label)(column->labels, at, length);                                   \
                 }                                                                                                     \
-                out[j] = known[slot].code;                                                                            \
+                out[j++] = known[slot].code;                                                                          \
                 continue;                                                                                             \
             }                                                                                                         \
             const int place = length < 33 ? (int)length : 32;                                                         \
@@ -390,7 +491,7 @@ static uint8_t FN(match_label)(const popstrat_labels *labels, const uint8_t *tex
                 code[place] = FN(match_label)(column->labels, at, length);                                            \
                 seen[place] = at;                                                                                     \
             }                                                                                                         \
-            out[j] = code[place];                                                                                     \
+            out[j++] = code[place];                                                                                   \
         }                                                                                                             \
     }
 POPSTRAT_STRINGS(str32, int32_t)
@@ -456,6 +557,26 @@ static inline double FN(exp1)(double x) {
     double y = p * 2.0 * FN(bits_as_number)((FN(number_as_bits)(t) + 1022) << 52);
     return x < -708.0 ? 0.0 : y;
 }
+
+#if LEVEL >= 4
+/* The same for eight, to the last bit: an instruction that scales by 2^n, in place of three that put it together. */
+static inline __m512d FN(exp8)(__m512d x) {
+    const __m512d low = _mm512_set1_pd(-708.0), high = _mm512_set1_pd(710.0), rounder = _mm512_set1_pd(POPSTRAT_ROUNDER);
+    const __m512d c = _mm512_min_pd(high, _mm512_max_pd(low, x)); /* NaN stays: the second operand is what is given back */
+    const __m512d n = _mm512_sub_pd(_mm512_fmadd_pd(c, _mm512_set1_pd(1.4426950408889634), rounder), rounder);
+    const __m512d r = _mm512_fmadd_pd(n, _mm512_set1_pd(-1.90821492927058770002e-10),
+                                      _mm512_fmadd_pd(n, _mm512_set1_pd(-0.693147180369123816490), c));
+    static const double k[] = {2.7620088445409746e-07, 2.7557268459997064e-06, 2.4801521295954376e-05,
+                               0.00019841269863053618, 0.0013888888917213717, 0.008333333333330062,
+                               0.04166666666662413, 0.16666666666666669, 0.5000000000000001};
+    __m512d q = _mm512_set1_pd(2.510038549551032e-08);
+    POPSTRAT_UNROLL
+    for (int i = 0; i < 9; i++) q = _mm512_fmadd_pd(q, r, _mm512_set1_pd(k[i]));
+    const __m512d p = _mm512_add_pd(_mm512_fmadd_pd(q, _mm512_mul_pd(r, r), r), _mm512_set1_pd(1.0));
+    const __mmask8 under = _mm512_cmp_pd_mask(x, low, _CMP_LT_OQ);
+    return _mm512_maskz_scalef_pd(_knot_mask8(under), p, n);
+}
+#endif
 
 /* ln: x = 2^e m with sqrt(1/2) <= m < sqrt(2), ln m = 2 artanh((m-1)/(m+1)) as a series to s^23 (remainder under
  * 1e-19). NaN for x <= 0. */
@@ -698,6 +819,44 @@ static POPSTRAT_NOINLINE void FN(apart_i32)(uint64_t *out, const int32_t *x, con
     }
 }
 
+/* or of many planes; some words at a time stay in registers */
+static POPSTRAT_NOINLINE void FN(any)(uint64_t *out, const uint64_t *planes, const int32_t *registers, int64_t n,
+                                      int64_t words) {
+    int64_t w = 0;
+#if LEVEL >= 4
+    for (; w + 32 <= words; w += 32) {
+        __m512i any[4];
+        POPSTRAT_UNROLL
+        for (int v = 0; v < 4; v++) any[v] = _mm512_setzero_si512();
+        for (int64_t t = 0; t < n; t++) {
+            const uint64_t *x = planes + (int64_t)registers[t] * WORDS + w;
+            POPSTRAT_UNROLL
+            for (int v = 0; v < 4; v++) any[v] = _mm512_or_si512(any[v], _mm512_loadu_si512((const void *)(x + 8 * v)));
+        }
+        POPSTRAT_UNROLL
+        for (int v = 0; v < 4; v++) _mm512_storeu_si512((void *)(out + w + 8 * v), any[v]);
+    }
+#elif LEVEL >= 2
+    for (; w + 32 <= words; w += 32) {
+        __m256i any[8];
+        POPSTRAT_UNROLL
+        for (int v = 0; v < 8; v++) any[v] = _mm256_setzero_si256();
+        for (int64_t t = 0; t < n; t++) {
+            const uint64_t *x = planes + (int64_t)registers[t] * WORDS + w;
+            POPSTRAT_UNROLL
+            for (int v = 0; v < 8; v++) any[v] = _mm256_or_si256(any[v], _mm256_loadu_si256((const __m256i *)(x + 4 * v)));
+        }
+        POPSTRAT_UNROLL
+        for (int v = 0; v < 8; v++) _mm256_storeu_si256((__m256i *)(out + w + 4 * v), any[v]);
+    }
+#endif
+    for (; w < words; w++) {
+        uint64_t any = 0;
+        for (int64_t t = 0; t < n; t++) any |= planes[(int64_t)registers[t] * WORDS + w];
+        out[w] = any;
+    }
+}
+
 /* ---- the block ---------------------------------------------------------------------------------------------------- */
 
 #define PLANE(r) (planes + (int64_t)(r) * WORDS)
@@ -839,13 +998,7 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
             break;
         }
         case OP_ANY: {
-            uint64_t *out = PLANE(at[1]), any[WORDS];
-            memset(any, 0, (size_t)words * 8);
-            for (int64_t t = 0; t < at[3]; t++) {
-                const uint64_t *x = PLANE(run->arguments[at[2] + t]);
-                for (int64_t w = 0; w < words; w++) any[w] |= x[w];
-            }
-            memcpy(out, any, (size_t)words * 8);
+            FN(any)(PLANE(at[1]), planes, run->arguments + at[2], at[3], words);
             break;
         }
         case OP_VALID: FN(load_valid)(PLANE(at[1]), COLUMN(at[2]), start, rows); break;
@@ -1073,7 +1226,19 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
         case OP_ABS: EACH_NUMBER(fabs(x))
         case OP_SQRT: EACH_NUMBER(sqrt(x))
         case OP_FLOOR: EACH_NUMBER(FN(nearest)(x) > x ? FN(nearest)(x) - 1.0 : FN(nearest)(x))
+#if LEVEL >= 4
+        case OP_EXP: {
+            double *restrict out = NUMBERS(at[1]);
+            const double *restrict x = NUMBERS(at[2]);
+            for (int64_t j = 0; j < padded; j += 16) {
+                _mm512_storeu_pd(out + j, FN(exp8)(_mm512_loadu_pd(x + j)));
+                _mm512_storeu_pd(out + j + 8, FN(exp8)(_mm512_loadu_pd(x + j + 8)));
+            }
+            break;
+        }
+#else
         case OP_EXP: EACH_NUMBER(FN(exp1)(x))
+#endif
         case OP_LN: EACH_NUMBER(FN(ln1)(x))
         case OP_OUT_BITS: FN(store_bits)(run->outputs[at[1]].values, PLANE(at[2]), start, rows); break;
         case OP_OUT_VALID: FN(store_bits)(run->outputs[at[1]].valid, PLANE(at[2]), start, rows); break;

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 
-for folder in ("spec", "property"):  # spec_tables, generated
+for folder in ("spec", "property", "unit"):  # spec_tables, generated, complaints
     sys.path.insert(0, str(Path(__file__).parent / folder))
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]

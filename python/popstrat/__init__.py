@@ -3,8 +3,8 @@
     >>> import popstrat
     >>> scored = popstrat.score(table, as_of="2026-06-30")  # doctest: +SKIP
 
-`score` and `Scorer` are the library; `popstrat.errors` holds what they raise. Everything is imported on first use, so
-that a command which needs little starts fast.
+`score`, `contributions` and `Scorer` are the library; `popstrat.errors` holds what they raise. Everything is imported
+on first use, so that a command which needs little starts fast.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from popstrat.errors import PackError as PackError
     from popstrat.pack import load_pack as load_pack
     from popstrat.scorer import Scorer as Scorer
+    from popstrat.scorer import contributions as contributions
     from popstrat.scorer import score as score
 
 _WHERE = {
@@ -27,10 +28,13 @@ _WHERE = {
     "InputError": "errors",
     "PackError": "errors",
     "Scorer": "scorer",
+    "contributions": "scorer",
     "load_pack": "pack",
     "score": "scorer",
 }
-__all__ = ["DefinitionWarning", "InputError", "PackError", "Scorer", "__version__", "load_pack", "score"]
+__all__ = [
+    "DefinitionWarning", "InputError", "PackError", "Scorer", "__version__", "contributions", "load_pack", "score",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

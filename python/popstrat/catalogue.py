@@ -25,6 +25,7 @@ from rich.text import Text
 
 from popstrat.model import term_texts
 from popstrat.pack import Definition, Pack, Resolved, builtin_packs, load_pack
+from popstrat.reference_patients import check_engine
 from popstrat.schema import Column, Schema
 
 DEFAULT_PACK = "london-2026"
@@ -640,6 +641,7 @@ class Report:
     outputs: tuple[str, ...]
     warnings: tuple[str, ...]
     assumptions: int
+    compared: int  # results of reference patients, engine against pack
 
 
 def examine(name_or_path: str | Path | Pack, as_of: dt.date | None = None) -> Report:
@@ -650,14 +652,21 @@ def examine(name_or_path: str | Path | Pack, as_of: dt.date | None = None) -> Re
     pack = load_pack(name_or_path)
     dates = tuple(sorted({as_of or dt.date.today(), *boundaries(pack)}))
     outputs: dict[str, None] = {}
+    compared = 0
     for date in dates:
         scorer = Scorer(pack, date)
+        compared = max(compared, check_engine(scorer))
         keys = set(scorer.input_schema.names)
         outputs.update(dict.fromkeys(n for n in scorer.output_schema.names if n not in keys or n in scorer.titles))
     writer = _Writer(pack, pack.at(dates[-1]))
     assumed = [block for block in writer.assumptions().blocks if isinstance(block, Table)]
     return Report(
-        pack, dates, tuple(outputs), tuple(_oddities(pack, writer)), sum(len(block.rows) for block in assumed)
+        pack,
+        dates,
+        tuple(outputs),
+        tuple(_oddities(pack, writer)),
+        sum(len(block.rows) for block in assumed),
+        compared,
     )
 
 
@@ -690,6 +699,10 @@ def _oddities(pack: Pack, writer: _Writer) -> Iterator[str]:
             yield f"nothing uses the input column {column['name']}"
     if not any(d.output for d in writer.own):
         yield "no definition writes a column"
+    written = {d.output for d in writer.resolved.definitions.values() if d.output}
+    for name in own["pack"].get("columns", ()):
+        if name not in written:
+            yield f"`columns` names {name}, which no definition writes"
 
 
 def check(name_or_path: str | Path | Pack, console: Console, as_of: dt.date | None = None) -> list[str]:
@@ -703,6 +716,9 @@ def check(name_or_path: str | Path | Pack, console: Console, as_of: dt.date | No
     told = f"{len(own)} definitions{files}, output columns {', '.join(outputs)}"
     console.print(told, markup=False)
     console.print(f"compiled as of {', '.join(d.isoformat() for d in report.dates)}", markup=False)
+    if report.compared:
+        told = f"{report.compared} results of reference patients agree, by the evaluator and by the engine"
+        console.print(told, markup=False)
     console.print(f"{report.assumptions} assumptions; `popstrat packs show` lists them", markup=False)
     for warning in report.warnings:
         line = Text("warning: ", "yellow")

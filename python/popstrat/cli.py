@@ -36,7 +36,13 @@ DEFAULT_PACK = "london-2026"
 _WIDTH = 100
 
 # Commands that live elsewhere, imported when they are called (or for the top help).
-_ELSEWHERE = {"fit": "popstrat.cli_fit", "recalibrate": "popstrat.cli_recalibrate"}
+_ELSEWHERE = {
+    "audit": "popstrat.cli_audit",
+    "fit": "popstrat.cli_fit",
+    "pseudonymise": "popstrat.cli_pseudonymise",
+    "recalibrate": "popstrat.cli_recalibrate",
+    "validate": "popstrat.cli_validate",
+}
 
 
 class _Commands(TyperGroup):
@@ -124,9 +130,18 @@ def score(
     pack: PackName = DEFAULT_PACK,
     map_file: MapFile = None,
     profile: Annotated[Profile, typer.Option(help="secondary-use leaves out opt-outs.")] = Profile.DIRECT_CARE,
+    contributions: Annotated[
+        int | None,
+        typer.Option(
+            "--contributions", min=1, max=64, metavar="K", help="List each patient's K largest contributions."
+        ),
+    ] = None,
     threads: Threads = None,
     encoding: Encoding = "utf-8",
     imd_release: Annotated[ImdRelease | None, typer.Option(help="Release of imd_decile, for the record.")] = None,
+    audit_file: Annotated[
+        Path | None, typer.Option("--audit", metavar="FILE", help="Add a line to this log; or POPSTRAT_AUDIT.")
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -134,7 +149,7 @@ def score(
     date = parse_date(as_of)
     from popstrat.run import run_score
 
-    scorer = _scorer(pack, date, profile)
+    scorer = _scorer(pack, date, profile, contributions)
     column_map = _load_map(map_file, scorer)
     with _progress("Scoring", quiet or as_json) as progress:
         record = run_score(
@@ -146,9 +161,11 @@ def score(
             progress=progress,
             imd_release=imd_release.value if imd_release else None,
             encoding=encoding,
+            audit_log=_audit_log(audit_file),
             options=_options(
                 inputs=inputs, output=output, as_of=as_of, pack=pack, map=map_file, profile=profile.value,
-                threads=threads, encoding=encoding, imd_release=imd_release.value if imd_release else None,
+                contributions=contributions, threads=threads, encoding=encoding,
+                imd_release=imd_release.value if imd_release else None,
             ),
         )  # fmt: skip
     _close(record, scorer, output, as_json, quiet)
@@ -348,11 +365,11 @@ def parse_date(text: str | None) -> dt.date:
         raise InputError(f"--as-of needs a date such as 2026-06-30, not {text!r}") from None
 
 
-def _scorer(pack: str, as_of: dt.date, profile: Profile) -> Scorer:
+def _scorer(pack: str, as_of: dt.date, profile: Profile, contributions: int | None = None) -> Scorer:
     from popstrat.scorer import Scorer
 
     with _notices_aside():
-        return Scorer(pack, as_of, profile=profile.value)
+        return Scorer(pack, as_of, profile=profile.value, contributions=contributions)
 
 
 @contextlib.contextmanager
@@ -378,6 +395,11 @@ def load_mapping(path: Path | None, known: Mapping[str, Column]) -> ColumnMap:
     from popstrat.mapping import NO_MAP, load_map
 
     return NO_MAP if path is None else load_map(path, known)
+
+
+def _audit_log(given: Path | None) -> Path | None:
+    named = given or os.environ.get("POPSTRAT_AUDIT")
+    return Path(named) if named else None
 
 
 def _options(**given: Any) -> dict[str, Any]:

@@ -959,9 +959,10 @@ class Lowering:
         check: Iterable[str] = (),
         flags: bool = True,
         tallies: Mapping[TallyKey, n.Node] = MappingProxyType({}),
+        aside: Sequence[Definition] = (),
     ) -> Compiled:
         """The program that writes the outputs, checks the columns named in `check` besides those it uses, and counts
-        the conditions of `tallies`."""
+        the conditions of `tallies`. It writes what is `aside` as well, last, and counts nothing of it."""
         written: list[Output] = []
         for definition in outputs:
             written.append(self.write(definition, len(written)))
@@ -971,6 +972,8 @@ class Lowering:
             pairs = tuple((self.e.register(p), self.reasons[key].bit) for key, p in self.bad.items())
             self.e.emit("OUT_FLAGS", len(written), pairs)
             written.append(Output("quality_flags", "flags", False, None))
+        for definition in aside:
+            written.append(self.write(definition, len(written), counted=False))
         for key, plane in self.bad.items():
             if key not in self.counted:
                 self.counted[key] = self.counter()
@@ -988,14 +991,14 @@ class Lowering:
         program = assemble(self.e, [self.kinds[c] for c in self.columns], [o.kind for o in written], self.counters)
         return Compiled(program, list(self.columns), written, self.counted, newest, counts)
 
-    def write(self, definition: Definition, place: int) -> Output:
+    def write(self, definition: Definition, place: int, counted: bool = True) -> Output:
         """Emit the writing and counting of one output column."""
         e, node = self.e, definition.node
         assert definition.output is not None
         out = Output(definition.output, "", False, definition)
 
         def tally(label: str, plane: Plane) -> None:
-            if plane != FALSE:
+            if plane != FALSE and counted:
                 out.counters[label] = self.counter()
                 e.emit("COUNT", out.counters[label], e.register(plane))
 
@@ -1035,7 +1038,9 @@ class Lowering:
                 out.kind = "number"
                 e.emit("OUT_NUM", place, self.doubles(number), e.register(ok))
             tally("", ok)
-            if ok != FALSE and number.planes is not None:
+            if not counted:
+                pass
+            elif ok != FALSE and number.planes is not None:
                 out.total_planes = tuple(self.counter() for _ in number.planes)
                 for place_value, plane in zip(out.total_planes, number.planes, strict=True):
                     e.emit("COUNT", place_value, e.register(e.both(plane, ok)))
@@ -1279,8 +1284,8 @@ def _scheduled(operations: list[_Operation]) -> list[_Operation]:
     return out
 
 
-def read_columns(resolved: Resolved, schema: Schema) -> list[str]:
-    """The columns of the patient table that the outputs of a pack depend on, in schema order."""
+def read_columns(resolved: Resolved, schema: Schema, outputs: Iterable[Definition] | None = None) -> list[str]:
+    """The columns of the patient table that the outputs of a pack, or some of them, depend on, in schema order."""
     found: set[str] = set()
     done: set[str] = set()
 
@@ -1292,7 +1297,7 @@ def read_columns(resolved: Resolved, schema: Schema) -> list[str]:
                 done.add(part.id)
                 visit(resolved.definitions[part.id].node)
 
-    for definition in resolved.outputs:
+    for definition in resolved.outputs if outputs is None else outputs:
         visit(definition.node)
     for column in schema:
         if column.name in found and column.completed_years_since:

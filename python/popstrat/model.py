@@ -123,11 +123,11 @@ class Model:
 
 
 class TermError(ValueError):
-    """A term is written wrongly: `text` is what to point at."""
+    """A term is written wrongly: `text` is what to point at, in the term called `term`."""
 
-    def __init__(self, message: str, text: str = "") -> None:
+    def __init__(self, message: str, text: str = "", term: str = "") -> None:
         super().__init__(message)
-        self.text = text
+        self.text, self.term = text, term
 
 
 def term_texts(raw: Mapping[str, Any], labels: Callable[[str], Sequence[str]] | None = None) -> list[TermText]:
@@ -136,14 +136,17 @@ def term_texts(raw: Mapping[str, Any], labels: Callable[[str], Sequence[str]] | 
     ``labels`` tells the labels of a category, so that a level that is missing is found; None passes over that.
     """
     found: list[TermText] = []
-    table = raw.get("terms") or ()
+    table = raw.get("terms", [])
     if not isinstance(table, list):
         raise TermError("`terms` is a list of tables: [[definition.….terms]]", "terms")
     default = {"evidence": raw.get("evidence"), "source": raw.get("source") if raw.get("evidence") else None}
     for number, term in enumerate(table, 1):
         if not isinstance(term, dict) or not isinstance(term.get("id"), str) or not term["id"]:
             raise TermError(f"term {number} needs an `id`")
-        found += _texts(term, default, labels)
+        try:
+            found += _texts(term, default, labels)
+        except TermError as error:
+            raise TermError(str(error), error.text, term["id"]) from None
     seen: set[str] = set()
     for text in found:
         if text.id in seen:
@@ -317,12 +320,11 @@ class ModelBuilder:
         self.resolved, self.ident, self.raw = resolved, ident, raw
         self.scope = ModelScope(resolved, ident)
         self.strata: dict[str, n.Node | None] = {"": None}
-        self.factors: dict[str, n.Node] = {}  # what products are made of
-        self.used_derived: set[str] = set()
+        self.factors: dict[str, tuple[n.Node | None, ...]] = {}  # what products are made of: a term's value by stratum
 
-    def fail(self, message: str, text: str = "") -> PackError:
-        """An error that points at `text` in the model's table."""
-        return self.resolved.error(self.ident, message, text=text, end=len(text))
+    def fail(self, message: str, text: str = "", term: str = "") -> PackError:
+        """An error that points at `text` in the model's table, or in one of its terms."""
+        return self.resolved.error(self.ident, message, text=text, end=len(text), entry=term)
 
     def build(self) -> n.Node:
         """The result at the first horizon. Adds the linear predictor and what else the model writes."""
@@ -400,15 +402,17 @@ class ModelBuilder:
             for name, when in written.items()
         }
 
-    def _by_stratum(self, value: Any, what: str, pointer: str, *, all_of_them: bool = False) -> ByStratum:
+    def _by_stratum(
+        self, value: Any, what: str, pointer: str, *, all_of_them: bool = False, term: str = ""
+    ) -> ByStratum:
         if _is_number(value):
             return (float(value),) * len(self.strata)
         if not _by_stratum_shape(value):
-            raise self.fail(f"{what} is a number, or a table with one for each stratum", pointer)
+            raise self.fail(f"{what} is a number, or a table with one for each stratum", pointer, term)
         for name in value:
             if name not in self.strata or name == "":
                 told = suggest(name, self.strata) if "" not in self.strata else " (this model has no strata)"
-                raise self.fail(f"{what}: there is no stratum {name!r}{told}", name)
+                raise self.fail(f"{what}: there is no stratum {name!r}{told}", name, term)
         found = tuple(None if name not in value else float(value[name]) for name in self.strata)
         if all_of_them and None in found:
             lost = list(self.strata)[found.index(None)]
@@ -455,14 +459,16 @@ class ModelBuilder:
                 raise self.fail("each horizon needs an `id`, one word", "horizons")
             if ident in [h.id for h in horizons] or ident in ("linear_predictor", "inputs_missing", "reason"):
                 raise self.fail(f"the horizon {ident!r} cannot have that name, or stands twice", ident)
-            if place == 0 and entry.get("output") is not None:
+            own = raw.get("output", False)
+            if place == 0 and entry.get("output", own) not in (own, bool(own)):
                 raise self.fail(
                     "the first horizon is the definition's own result: its `output` stands there", "horizons"
                 )
-            found = self._by_stratum(
-                entry.get("baseline_survival"), "a survival link needs `baseline_survival`, which", "baseline_survival",
-                all_of_them=True,
-            )  # fmt: skip
+            given = entry.get("baseline_survival")
+            if given is None:
+                at = "link" if raw.get("horizons") is None else "horizons"
+                raise self.fail("a survival link needs `baseline_survival`, between 0 and 1", at)
+            found = self._by_stratum(given, "`baseline_survival`", "baseline_survival", all_of_them=True)
             if not all(0 < _given(s) < 1 for s in found):
                 raise self.fail("a survival link needs `baseline_survival`, between 0 and 1", "baseline_survival")
             survivals.append(found)
@@ -537,9 +543,13 @@ class ModelBuilder:
         try:
             texts = term_texts(self.raw, self._labels)
         except TermError as error:
-            raise self.fail(str(error), error.text) from None
+            raise self.fail(str(error), error.text, error.term) from None
         if not texts:
             raise self.fail("needs `terms`")
+        for term in self.raw["terms"]:
+            if "powers" in term:  # looked at alone, so that a fault is shown where it is written
+                key = f"term {term['id']}: of"
+                self.resolved.parse(self.ident, key, term["of"], scope=self.scope, entry=term["id"])
         terms = tuple(self._term(text, slope) for text in texts)
         for i, name in enumerate(self.strata):
             if not any(term.parts[i] for term in terms):
@@ -553,50 +563,75 @@ class ModelBuilder:
         return terms
 
     def _term(self, text: TermText, slope: Sequence[float]) -> Term:
-        weights = self._by_stratum(text.coefficient, f"the coefficient of {text.id!r}", text.pointer)
+        owner = text.pointer
+        weights = self._by_stratum(text.coefficient, f"the coefficient of {text.id!r}", owner, term=owner)
         centers = (0.0,) * len(weights)
         if text.center is not None:
-            given = self._by_stratum(text.center, f"`center` of {text.id!r}", "center")
+            given = self._by_stratum(text.center, f"`center` of {text.id!r}", "center", term=owner)
             for i, weight in enumerate(weights):
                 if weight is not None and given[i] is None:
-                    raise self.fail(f"`center` of {text.id!r} has no number for {list(self.strata)[i]!r}", "center")
+                    lost = list(self.strata)[i]
+                    raise self.fail(f"`center` of {text.id!r} has no number for {lost!r}", "center", owner)
             centers = tuple(c or 0.0 for c in given)
-        node = self._product(text) if text.form == "product" else self._parse(text)
-        if isinstance(node, n.Const):
-            raise self.fail(f"term {text.id!r} is the same for every patient", text.pointer)
+        there = [weight is not None for weight in weights]
+        values = self._products(text, there) if text.form == "product" else [self._parse(text)] * len(weights)
+        if any(isinstance(node, n.Const) for node in values):
+            raise self.fail(f"term {text.id!r} is the same for every patient", owner, owner)
         parts: list[tuple[n.Node, float] | None] = []
-        for weight, center, times in zip(weights, centers, slope, strict=True):
+        for node, weight, center, times in zip(values, weights, centers, slope, strict=True):
+            if node is None or weight is None:
+                parts.append(None)
+                continue
             centred = node if center == 0 else arithmetic("-", node, _number(center), f"{node.text} - {center}")
-            parts.append(None if weight is None else (centred, times * weight))
-        by_stratum = [part[0] if part else None for part in parts]
-        self.factors[text.id] = _by_stratum_node(by_stratum, list(self.strata.values()), text.id)
+            parts.append((centred, times * weight))
+        self.factors[text.id] = tuple(part[0] if part else None for part in parts)
         return Term(text.id, text.title, text.evidence, text.source, tuple(parts))
 
     def _parse(self, text: TermText) -> n.Node:
-        key = f"term {text.id}"
+        key, owner = f"term {text.id}", text.pointer
         if text.form == "when":
-            return self.resolved.parse(self.ident, key, text.text, condition=True, scope=self.scope)
-        node = self.resolved.parse(self.ident, key, text.text, scope=self.scope)
-        if node.type.kind != "number":
-            raise self.fail(f"term {text.id!r}: its `value` is {node.type}", text.text)
+            return self.resolved.parse(self.ident, key, text.text, condition=True, scope=self.scope, entry=owner)
+        node = self.resolved.parse(self.ident, key, text.text, scope=self.scope, entry=owner)
+        if node.type.kind not in ("number", "null"):
+            raise self.fail(f"term {text.id!r}: its `value` is {node.type}", text.text, owner)
         return node
 
-    def _product(self, text: TermText) -> n.Node:
-        conditions: list[n.Node] = []
-        numbers: list[n.Node] = []
-        for factor in text.factors:
-            node = self.factors.get(factor)
-            if node is None and factor.isidentifier():
-                node = self.scope.own(factor)
-            if node is None:
-                known = [*self.factors, *self.scope.derived, *self.scope.inputs]
+    def _products(self, text: TermText, there: Sequence[bool]) -> list[n.Node | None]:
+        """The product of a term's factors in each stratum that has the term."""
+        return [
+            self._product(text, [self._factor(text, factor, i) for factor in text.factors]) if wanted else None
+            for i, wanted in enumerate(there)
+        ]
+
+    def _factor(self, text: TermText, factor: str, stratum: int) -> n.Node:
+        """One factor of a product in a stratum: a term's value, or else an input, a derived value or a condition."""
+        if factor in self.factors:
+            found = self.factors[factor][stratum]
+            if found is None:
+                name = list(self.strata)[stratum]
                 raise self.fail(
-                    f"term {text.id!r}: there is no term, derived value or input {factor!r} before it"
-                    f"{suggest(factor, known)}", factor,
+                    f"term {text.id!r}: {factor!r} is not a term of the stratum {name!r}, for which this one has a "
+                    "coefficient", factor, text.pointer,
                 )  # fmt: skip
-            if node.type.kind not in ("bool", "number"):
-                raise self.fail(f"term {text.id!r}: {factor!r} is {node.type}, which has no product", factor)
-            (conditions if node.type.kind == "bool" else numbers).append(node)
+            return found
+        try:
+            node = self.scope.own(factor) or self.scope.lookup(factor) if factor.isidentifier() else None
+        except ExpressionError as error:
+            raise self.fail(f"term {text.id!r}: {error.message}", factor, text.pointer) from None
+        if node is None:
+            known = [*self.factors, *self.scope.derived, *self.scope.inputs]
+            raise self.fail(
+                f"term {text.id!r}: there is no term, derived value or input {factor!r} before it"
+                f"{suggest(factor, known)}", factor, text.pointer,
+            )  # fmt: skip
+        if node.type.kind not in ("bool", "number"):
+            raise self.fail(f"term {text.id!r}: {factor!r} is {node.type}, which has no product", factor, text.pointer)
+        return node
+
+    @staticmethod
+    def _product(text: TermText, factors: Sequence[n.Node]) -> n.Node:
+        conditions = [node for node in factors if node.type.kind == "bool"]
+        numbers = [node for node in factors if node.type.kind == "number"]
         if not numbers:
             return conjunction(conditions, text.text)
         product = numbers[0]
@@ -662,15 +697,6 @@ def _true(node: n.Node) -> n.Node:
     return cases([(node, n.Const(n.BOOL, "true", True))], n.Const(n.BOOL, "false", False), n.BOOL, node.text)
 
 
-def _by_stratum_node(found: Sequence[n.Node | None], strata: Sequence[n.Node | None], text: str) -> n.Node:
-    """A term's value whatever the stratum: one expression where they agree, which is nearly always."""
-    given = [node for node in found if node is not None]
-    if all(node == given[0] for node in given):
-        return given[0]
-    items = [(_given_node(when), node) for when, node in zip(strata, found, strict=True) if node is not None]
-    return cases(items, _ZERO, n.NUMBER, text)
-
-
 # -- scope -------------------------------------------------------------------------------------------------------------
 
 
@@ -721,7 +747,8 @@ class ModelScope:
             column = node.name if isinstance(node, n.Column) else ""
             age = column in self.outer.pack.schema and self.outer.pack.schema[column].completed_years_since
             counted = isinstance(node, n.Named) and isinstance(self.outer.definitions[node.id].node, n.CountTrue)
-            if not age and not counted:
+            named = isinstance(node, n.Coalesce) and isinstance(node.otherwise, n.Const)  # sex: null reads as unknown
+            if not age and not counted and not named:
                 raise ExpressionError(f"{name!r} may be null: declare it under `inputs`, with its default")
         return node
 

@@ -39,7 +39,7 @@ from popstrat.lang.parser import (
     parse_condition,
     suggest,
 )
-from popstrat.lang.place import at_line, locate
+from popstrat.lang.place import Entry, at_line, locate, locate_in
 from popstrat.model import MODEL_KEYS, Model, ModelBuilder
 from popstrat.schema import Column, Schema, column_from_toml, patient_schema
 
@@ -62,7 +62,8 @@ _KIND_KEYS = {
 _TOP_KEYS = {"pack", "parameters", "sets", "windows", "definition", "input", "fit"}  # fit: see popstrat.fitting.spec
 _PACK_TEXTS = {"id", "version", "title", "description", "licence", "source", "seal"}
 _PACK_KEYS = _PACK_TEXTS | {"extends", "columns"}
-_SEAL = re.compile(r'^seal[ \t]*=[ \t]*"([^"\n]*)"[ \t]*\n?', re.M)
+_HEAD = re.compile(r"^\[pack\][^\n]*\n(?:(?!\[)[^\n]*(?:\n|$))*", re.M)
+_SEAL = re.compile(r"""^[ \t]*seal[ \t]*=[ \t]*["'][^"'\n]*["'][ \t]*(?:\n|$)""", re.M)
 _LARGEST = 1e15  # as in the rule language; beyond it whole numbers are not exact
 
 
@@ -127,8 +128,15 @@ class Pack:
         """Every definition, typed, as it stands at `as_of`. Raises `PackError` pointing at file, line and word."""
         return Resolved(self, as_of)
 
-    def error(self, section: str, message: str, text: str = "", start: int = 0, end: int = 0) -> PackError:
-        """A `PackError` that points into the file that wrote `section` (a dotted path), at `text` if it is there."""
+    def error(
+        self, section: str, message: str, text: str = "", start: int = 0, end: int = 0, entry: Entry = ""
+    ) -> PackError:
+        """A `PackError` that points into the file that wrote `section` (a dotted path), at `text` if it is there; in an
+        `entry` of a list below it, if one is given."""
+        for s in self.sources if entry else ():
+            if (inside := locate_in(s.text, section, entry, text, start)) is not None:
+                at, width = inside
+                return PackError(f"{s.name}:{at.line}: {section}: {message}{at.pointer(width or end - start)}")
         found = [(s.name, at) for s in self.sources if (at := locate(s.text, section, text, start)) is not None]
         found.sort(key=lambda item: not item[1].exact)  # a file that holds the text, before one with the section only
         for name, at in found[:1]:
@@ -275,13 +283,17 @@ def _texts(value: Any) -> bool:
 
 
 def seal_of(text: str) -> str:
-    """The seal of a pack's text: a hash over all of it but the line that holds the seal."""
-    return f"sha256:{hashlib.sha256(_SEAL.sub('', text).encode()).hexdigest()}"
+    """The seal of a pack's text: a hash over all of it but the line of its ``[pack]`` table that holds the seal."""
+    return f"sha256:{hashlib.sha256(_unsealed(text).encode()).hexdigest()}"
+
+
+def _unsealed(text: str) -> str:
+    return _HEAD.sub(lambda head: _SEAL.sub("", head.group(), count=1), text, count=1)
 
 
 def sealed(text: str) -> str:
     """The text of a pack with its seal put in, right below ``[pack]``; an earlier one is replaced."""
-    bare = _SEAL.sub("", text)
+    bare = _unsealed(text)
     head, found, rest = bare.partition("[pack]\n")
     if not found:
         raise ValueError("the text has no [pack] table")
@@ -422,8 +434,11 @@ class Resolved:
 
         return sorted((d for d in self.definitions.values() if d.output is not None), key=place)
 
-    def error(self, ident: str, message: str, key: str = "", text: str = "", start: int = 0, end: int = 0) -> PackError:
-        return self.pack.error(f"definition.{ident}", f"{key}: {message}" if key else message, text, start, end)
+    def error(
+        self, ident: str, message: str, key: str = "", text: str = "", start: int = 0, end: int = 0, entry: Entry = ""
+    ) -> PackError:
+        message = f"{key}: {message}" if key else message
+        return self.pack.error(f"definition.{ident}", message, text, start, end, entry)
 
     def _check_names(self) -> None:
         schema, raw = self.pack.schema, self.pack.raw
@@ -554,8 +569,10 @@ class Resolved:
             raw["version"], output or None, dtype, raw, parent,
         )  # fmt: skip
 
-    def parse(self, ident: str, key: str, text: Any, condition: bool = False, scope: Any = None) -> n.Node:
-        """An expression of a definition, errors pointing at its place in the file."""
+    def parse(
+        self, ident: str, key: str, text: Any, condition: bool = False, scope: Any = None, entry: Entry = ""
+    ) -> n.Node:
+        """An expression of a definition, errors pointing at its place in the file (`entry` as for `Pack.error`)."""
         if isinstance(text, bool | int | float) and not condition:
             text = repr(text).lower()
         if isinstance(text, bool):
@@ -567,7 +584,7 @@ class Resolved:
         try:
             return (parse_condition if condition else parse)(text, scope or self)
         except ExpressionError as error:
-            raise self.error(ident, error.message, key, text, error.start, error.end) from None
+            raise self.error(ident, error.message, key, text, error.start, error.end, entry) from None
 
     def _only_eligible(self, ident: str, raw: Mapping[str, Any], node: n.Node) -> n.Node:
         if "eligible" not in raw:

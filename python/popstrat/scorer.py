@@ -17,18 +17,22 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from popstrat import bind, quality
+from popstrat.attribution import LISTED, Listing
 from popstrat.dates import from_days, parse_as_of
-from popstrat.engine import BLOCK, LARGE, NEWEST_SHIFT, OPERATIONS, STREAM_ROWS, Frame, Labels, Memory
+from popstrat.engine import BLOCK, LARGE, NEWEST_SHIFT, STREAM_ROWS, Frame, Labels, Memory
 from popstrat.errors import InputError
 from popstrat.lazy import compute as pc
 from popstrat.lower import Compiled, Lowering, Output, read_columns
-from popstrat.pack import Pack, Resolved, load_pack
+from popstrat.pack import Definition, Pack, Resolved, load_pack
 
 PROFILES = ("direct-care", "secondary-use")
 KEY_COLUMNS = ("patient_id", "practice_code")
 PLACE_COLUMNS = ("pcn_code", "neighbourhood", "place")
 OPT_OUTS = {"type1_opt_out": "type 1 opt-out", "national_data_opt_out": "national data opt-out"}
+_NAMED = 12  # names of columns in a warning
 _PIECE = 16 * BLOCK  # rows that a thread takes at a time
+_LISTED_ROWS = 1 << 18  # rows of a batch whose contributions are held, all terms, until the largest are chosen
+_TOGETHER = 8 << 20  # bytes of all outputs of a batch that are allocated as one
 
 # how the engine writes an output, and the bytes a row of it takes
 _STORED = {
@@ -90,6 +94,8 @@ class Scorer:
         as_of: ISO text or a date; today if None.
         profile: ``direct-care`` (everybody) or ``secondary-use`` (people who opted out are left out and counted; the
             table must hold both opt-out columns).
+        contributions: how many of each patient's largest contributions to list, for each model, in a column
+            ``<model>_contributions`` (a list of structs: term, amount); None for no such column.
 
     Raises:
         PackError: the pack is at fault. InputError: the date or the profile is.
@@ -101,6 +107,7 @@ class Scorer:
         as_of: str | dt.date | None = None,
         *,
         profile: str = "direct-care",
+        contributions: int | None = None,
     ) -> None:
         if profile not in PROFILES:
             raise InputError(f"there is no profile {profile!r}; it is one of {', '.join(PROFILES)}")
@@ -108,6 +115,12 @@ class Scorer:
         self.as_of = parse_as_of(as_of)
         self.profile = profile
         self.resolved: Resolved = self.pack.at(self.as_of)
+        self.contributions = contributions
+        self.listings: tuple[Listing, ...] = ()
+        if contributions is not None:
+            self.listings = tuple(Listing(self.resolved, m, contributions) for m in self.resolved.models.values())
+            if not self.listings:
+                raise InputError(f"the pack {self.pack.id} has no model whose contributions could be listed")
         self._bound: dict[pa.Schema, BoundScorer] = {}
         self._lock = Lock()
 
@@ -117,7 +130,7 @@ class Scorer:
         super().__setattr__(name, value)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _make_scorer, (self.pack, self.as_of, self.profile)
+        return _make_scorer, (self.pack, self.as_of, self.profile, self.contributions)
 
     @property
     def pack_record(self) -> dict[str, Any]:
@@ -209,14 +222,22 @@ class Scorer:
             yield self.score_batch(batch)
 
 
-def _make_scorer(pack: Pack, as_of: dt.date, profile: str) -> Scorer:
-    return Scorer(pack, as_of, profile=profile)
+def _make_scorer(pack: Pack, as_of: dt.date, profile: str, contributions: int | None = None) -> Scorer:
+    return Scorer(pack, as_of, profile=profile, contributions=contributions)
 
 
 class BoundScorer:
     """A `Scorer` for one input schema: the compiled program, the output schema, and what to tell the user."""
 
-    def __init__(self, scorer: Scorer, schema: pa.Schema, check_only: bool = False) -> None:
+    def __init__(
+        self,
+        scorer: Scorer,
+        schema: pa.Schema,
+        check_only: bool = False,
+        instead: Sequence[Definition] | None = None,
+    ) -> None:
+        """``check_only``: every column is checked and nothing is scored. ``instead``: what is written, in place of what
+        the pack writes."""
         self.scorer, self.schema = scorer, schema
         patient = scorer.pack.schema
         wanted = [c.name for c in patient] if check_only else scorer.columns
@@ -228,22 +249,32 @@ class BoundScorer:
                     raise InputError("the profile secondary-use needs this column", column=name)
         kinds = {name: b.kind for name, b in self.bindings.items() if b.kind not in ("id", "text")}
         lowering = Lowering(scorer.resolved, kinds)
-        outputs = [] if check_only else scorer.resolved.outputs
+        outputs = [] if check_only else scorer.resolved.outputs if instead is None else list(instead)
+        self.listings = () if check_only or instead is not None else scorer.listings
         checked = kinds if check_only else [c for c in read_columns(scorer.resolved, patient) if c in kinds]
-        tallies = {} if check_only else scorer.resolved.tallies
-        self.compiled: Compiled = lowering.compile(outputs, check=checked, flags=not check_only, tallies=tallies)
+        self.compiled: Compiled = lowering.compile(
+            outputs,
+            check=checked,
+            flags=not check_only and instead is None,
+            tallies={} if check_only or instead is not None else scorer.resolved.tallies,
+            aside=[d for listing in self.listings for d in listing.definitions],
+        )
+        aside = sum(len(listing.definitions) for listing in self.listings)
+        self.outputs = self.compiled.outputs[: len(self.compiled.outputs) - aside]
         self._labels: list[Labels | None] = [
             bind.label_codes(patient[name]) if kinds[name].startswith("str") else None for name in self.compiled.columns
         ]
         self.ignored: tuple[str, ...] = tuple(name for name in schema.names if name not in patient)
         self.notices: tuple[str, ...] = tuple(self._notices())
+        self.absent: tuple[str, ...] = tuple(self._absent())
         keys = [] if check_only else [schema.field(c).with_nullable(False) for c in KEY_COLUMNS]
         fields = [*keys, *(schema.field(c) for c in self.place)]
-        fields += [pa.field(o.name, self._type(o), nullable=o.nullable) for o in self.compiled.outputs]
+        fields += [pa.field(o.name, self._type(o), nullable=o.nullable) for o in self.outputs]
+        fields += [pa.field(listing.name, LISTED) for listing in self.listings]
         self.output_schema: pa.Schema = pa.schema(fields)
         self._dictionaries = {
             o.name: bind.text_array(o.definition.node.type.labels)
-            for o in self.compiled.outputs
+            for o in self.outputs
             if o.definition is not None and o.kind == "codes" and o.definition.dtype == "dictionary"
         }
 
@@ -257,6 +288,35 @@ class BoundScorer:
                 there = [c for c in column.dates if c in self.schema.names]
                 if there:
                     yield f"there is no column {column.name}: {' and '.join(there)} count as current"
+
+    def _absent(self) -> Iterator[str]:
+        """The columns that the definitions read and the table lacks, or holds without a type, all null."""
+        others = {*PLACE_COLUMNS, *OPT_OUTS}
+        births = {
+            b for c in self.scorer.pack.schema if c.completed_years_since for b in (c.name, c.completed_years_since)
+        }
+        for name in self.scorer.columns:
+            binding = self.bindings.get(name)
+            if (binding is None or binding.kind == "null") and name not in births | others:
+                dated = self.scorer.pack.schema[name].dates
+                if not any(c in self.bindings for c in dated):  # a notice says that those count as current
+                    yield name
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What absent columns do to the results, for the run record."""
+        if not self.absent:
+            return ()
+        found = [f"absent columns count as null for everybody: {_listed(self.absent)}"]
+        resolved = self.scorer.resolved
+        for model in (d for d in resolved.outputs if d.kind == "model" and d.parent is None):
+            lacking = [c for c in read_columns(resolved, self.scorer.pack.schema, [model]) if c in self.absent]
+            if lacking:
+                found.append(
+                    f"{model.output}: everybody takes the model's default for {_listed(lacking)}; such scores are too "
+                    "alike, and often too low"
+                )
+        return tuple(found)
 
     def _type(self, output: Output) -> pa.DataType:
         return pa.uint64() if output.definition is None else _ARROW[output.definition.dtype]
@@ -288,9 +348,14 @@ class BoundScorer:
         columns: list[pa.Array] = []
         if self.compiled.outputs:
             columns = [batch.column(self.bindings[c].position) for c in (*KEY_COLUMNS, *self.place)]
-        for output, (values, valid) in zip(self.compiled.outputs, made, strict=True):
+        for output, (values, valid) in zip(self.outputs, made, strict=False):
             columns.append(self._array(output, batch.num_rows, values, valid))
             self._count(output, counters, tally)
+        start = len(self.outputs)
+        for listing in self.listings:
+            end = start + len(listing.definitions)
+            columns.append(listing.column(made[start:end], batch.num_rows))
+            start = end
         for (column, reason), counter in self.compiled.quality.items():
             if counters[counter]:
                 tally.quality.setdefault(column, {})[reason] = counters[counter]
@@ -310,6 +375,7 @@ class BoundScorer:
                 self.scorer.pack.schema[name], self.schema.names.index(name), self.schema.field(name).type
             )
             if binding.kind == "null":
+                tally.excluded[reason] = 0
                 continue
             array = batch.column(binding.position)
             if binding.convert is not None:
@@ -341,14 +407,19 @@ class BoundScorer:
             columns.append(found)
             if size is not None:
                 sizes[i] = size
-        made = []
+        made: list[tuple[_Room, _Room | None]] = []
+        needed: list[int] = []
         bitmap = (rows + 63) // 64 * 8
         for output in self.compiled.outputs:
             size = bitmap if output.kind == "bits" else rows * _BYTES[output.kind]
-            made.append((_allocate(size), _allocate(bitmap) if output.nullable else None))
-        frame = Frame(self.compiled.program, columns, made, rows)
+            needed += [size, bitmap] if output.nullable else [size]
+        rooms = iter(_allocated(needed))
+        for output in self.compiled.outputs:
+            made.append((next(rooms), next(rooms) if output.nullable else None))
+        outputs = [(values[1], None if valid is None else valid[1]) for values, valid in made]
+        frame = Frame(self.compiled.program, columns, outputs, rows)
         frame.table_sizes(sizes)
-        return frame, made
+        return frame, [(values[0], None if valid is None else valid[0]) for values, valid in made]
 
     def _array(self, output: Output, rows: int, values: pa.Buffer, valid: pa.Buffer | None) -> pa.Array:
         if output.name in self._dictionaries:
@@ -375,11 +446,34 @@ class BoundScorer:
                 tally.sums[output.name] = float(sum(counters[c] << bit for bit, c in enumerate(output.total_planes)))
 
 
-def _allocate(size: int) -> pa.Buffer:
-    """Writable memory whose last bytes, which no row may reach, are clear."""
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
+
+
+_Room = tuple[pa.Buffer, memoryview]
+
+
+def _allocated(sizes: Sequence[int]) -> list[_Room]:
+    """Memory for each output, to hand on and to write to; the last bytes, which no row may reach, are clear. That of a
+    small batch is one piece: a table may come in many, and each buffer of its own would be a call to the system."""
+    starts = [0]
+    for size in sizes:
+        starts.append(starts[-1] + (size + 63) // 64 * 64)
+    if not LARGE <= starts[-1] <= _TOGETHER:
+        return [_allocate(size) for size in sizes]
+    whole, writable = _allocate(starts[-1])
+    rooms = [(whole.slice(at, size), writable[at : at + size]) for at, size in zip(starts, sizes, strict=False)]
+    for _, room in rooms:
+        room[-8:] = bytes(min(8, len(room)))
+    return rooms
+
+
+def _allocate(size: int) -> _Room:
     buffer = pa.py_buffer(Memory(size)) if size >= LARGE else pa.allocate_buffer(size)
-    memoryview(buffer).cast("B")[-8:] = bytes(min(8, size))
-    return buffer
+    room = memoryview(buffer).cast("B")
+    room[-8:] = bytes(min(8, size))
+    return buffer, room
 
 
 def _make_bound(scorer: Scorer, schema: pa.Schema) -> BoundScorer:
@@ -410,18 +504,16 @@ class Started:
 def _together(frame: Frame, pieces: Sequence[NDArray[np.int64]]) -> list[int]:
     """Counters of pieces add up, as whole numbers or doubles; and of the newest dates the newest counts."""
     if len(pieces) == 1:
-        return [int(c) for c in pieces[0]]
+        return [int(c) for c in pieces[0].tolist()]
     together = np.array(pieces).reshape(len(pieces), frame.program.counters)
     counters = together.sum(axis=0)
-    for operation, counter in frame.program.code[:, :2].tolist():
-        if operation == _NEWEST:
-            counters[counter] = together[:, counter].max(initial=0)
-        elif operation == _SUM:
-            counters[counter] = together[:, counter].view(np.float64).sum().view(np.int64)
-    return [int(c) for c in counters]
+    for counter in frame.program.newest:
+        counters[counter] = together[:, counter].max(initial=0)
+    for counter in frame.program.sums:
+        counters[counter] = together[:, counter].view(np.float64).sum().view(np.int64)
+    return [int(c) for c in counters.tolist()]
 
 
-_NEWEST, _SUM = OPERATIONS["NEWEST"][0], OPERATIONS["SUM"][0]
 _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
 
 
@@ -433,16 +525,16 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return _pools[key]
 
 
-_scorers: dict[tuple[str, dt.date, str], Scorer] = {}
+_scorers: dict[tuple[str, dt.date, str, int | None], Scorer] = {}
 
 
-def _scorer(pack: str | Path | Pack, as_of: dt.date, profile: str) -> Scorer:
+def _scorer(pack: str | Path | Pack, as_of: dt.date, profile: str, contributions: int | None = None) -> Scorer:
     """A scorer, kept for the next call with the same definitions (a changed pack file counts as another)."""
     loaded = load_pack(pack)
-    key = (loaded.sha256, as_of, profile)
+    key = (loaded.sha256, as_of, profile, contributions)
     found = _scorers.get(key)
     if found is None:
-        found = Scorer(loaded, as_of, profile=profile)
+        found = Scorer(loaded, as_of, profile=profile, contributions=contributions)
         while len(_scorers) >= 8:
             _scorers.pop(next(iter(_scorers)))
         _scorers[key] = found
@@ -465,12 +557,12 @@ def as_table(data: Any) -> pa.Table:
 @overload
 def score(
     table: Any, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
-    threads: int | None = ..., record: Literal[False] = ...,
+    threads: int | None = ..., contributions: int | None = ..., record: Literal[False] = ...,
 ) -> pa.Table: ...  # fmt: skip
 @overload
 def score(
     table: Any, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
-    threads: int | None = ..., record: Literal[True],
+    threads: int | None = ..., contributions: int | None = ..., record: Literal[True],
 ) -> tuple[pa.Table, dict[str, Any]]: ...  # fmt: skip
 
 
@@ -481,6 +573,7 @@ def score(
     pack: str | Path | Pack = "london-2026",
     profile: str = "direct-care",
     threads: int | None = None,
+    contributions: int | None = None,
     record: bool = False,
 ) -> pa.Table | tuple[pa.Table, dict[str, Any]]:
     """Score a whole registered list in memory.
@@ -491,6 +584,7 @@ def score(
         as_of: ISO text or a date; today if None.
         pack, profile: as for `Scorer`.
         threads: how many to use; None for all cores.
+        contributions: as for `Scorer`: list so many of each patient's largest contributions.
         record: also return the run record, as a dict.
 
     Returns:
@@ -503,7 +597,7 @@ def score(
 
     started = dt.datetime.now(dt.UTC)
     table = as_table(table)
-    scorer = _scorer(pack, parse_as_of(as_of), profile)
+    scorer = _scorer(pack, parse_as_of(as_of), profile, contributions)
     bound = scorer.bind(table.schema)
     threads = threads or os.cpu_count() or 1
     batches, total = [], Tally()
@@ -511,7 +605,8 @@ def score(
     running = []
     stream = table.num_rows >= STREAM_ROWS  # many small chunks are as far larger than the caches as one
     first = 0
-    for batch in table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
+    most = _LISTED_ROWS if scorer.listings else None
+    for batch in table.to_batches(most) or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
         try:
             one = bound.start(batch)
         except InputError as error:
@@ -531,4 +626,46 @@ def score(
         return out
     from popstrat.record import memory_record
 
-    return out, memory_record(scorer, bound, total, started=started, threads=threads)
+    first_ids = table.column("patient_id").slice(0, 1000)
+    return out, memory_record(scorer, bound, total, first_ids, started=started, threads=threads)
+
+
+def contributions(
+    table: Any,
+    as_of: str | dt.date | None = None,
+    *,
+    model: str | None = None,
+    pack: str | Path | Pack = "london-2026",
+    threads: int | None = None,
+) -> pa.Table:
+    """What every term of a model adds to each patient's linear predictor.
+
+    Args:
+        table, as_of, pack, threads: as for `score`.
+        model: the model's definition, such as ``admission_risk``; may be left out where the pack has only one.
+
+    Returns:
+        One row a patient, in the same order: ``patient_id``, ``practice_code``, places; ``start``, a column for each
+        term, 0 where it does not apply; and ``linear_predictor``, to which the others add up exactly. Null for whoever
+        the model does not score. Eight bytes a term and patient: score large lists in parts.
+
+    Raises:
+        InputError: the table is at fault, or there is no such model. PackError: the pack is.
+    """
+    from popstrat import ids
+    from popstrat.attribution import chosen, every_term
+
+    table = as_table(table)
+    scorer = _scorer(pack, parse_as_of(as_of), "direct-care")
+    definitions = every_term(scorer.resolved, chosen(scorer.resolved, model))
+    bound = BoundScorer(scorer, table.schema.remove_metadata(), instead=definitions)
+    threads = threads or os.cpu_count() or 1
+    ids.check_unique(table.column("patient_id"))
+    batches, first = [], 0
+    for batch in table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
+        try:
+            batches.append(bound.score(batch, threads=threads)[0])
+        except InputError as error:
+            raise error.located(None, first) from None
+        first += batch.num_rows
+    return pa.Table.from_batches(batches, schema=bound.output_schema)

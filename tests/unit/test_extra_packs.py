@@ -106,6 +106,110 @@ def test_ncl_segments(values: dict[str, Any], segment: str | None) -> None:
     assert scored("ncl-segments", **values)["ncl_segment"] == segment
 
 
+@pytest.mark.parametrize(
+    ("values", "index", "category"),
+    [
+        ({"age": 65, "efi_deficits": 0}, 0.0, "fit"),
+        ({"age": 65, "efi_deficits": 4}, 4 / 36, "fit"),
+        ({"age": 65, "efi_deficits": 5}, 5 / 36, "mild"),
+        ({"age": 65, "efi_deficits": 8}, 8 / 36, "mild"),
+        ({"age": 65, "efi_deficits": 9}, 0.25, "moderate"),
+        ({"age": 65, "efi_deficits": 12}, 12 / 36, "moderate"),
+        ({"age": 65, "efi_deficits": 13}, 13 / 36, "severe"),
+        ({"age": 65, "efi_deficits": 36}, 1.0, "severe"),
+        ({"age": 65, "efi_deficits": 37}, None, None),  # implausible
+        ({"age": 65, "efi_deficits": 37, "efi": 0.2}, 0.2, "mild"),
+        ({"age": 65, "efi_deficits": -1}, None, None),
+        ({"age": 65, "efi_deficits": 2, "efi": 0.9}, 2 / 36, "fit"),
+        ({"age": 65, "efi": 0.12}, 0.12, "fit"),
+        ({"age": 65, "efi": 0.24}, 0.24, "mild"),
+        ({"age": 65, "efi": 0.36}, 0.36, "moderate"),
+        ({"age": 65, "efi": 0.37}, 0.37, "severe"),
+        ({"age": 65}, None, None),
+        ({"age": 64, "efi_deficits": 20}, None, None),
+        ({"age": None, "efi_deficits": 20}, None, None),
+    ],
+)
+def test_efi(values: dict[str, Any], index: float | None, category: str | None) -> None:
+    found = scored("efi", **values)
+    assert (found["efi_index"], found["efi_category"]) == (index, category)
+
+
+@pytest.mark.parametrize("deficits", range(37))
+def test_efi_by_deficits_and_by_the_index_agree(deficits: int) -> None:
+    """The published limits on counts and those on the index draw the same lines."""
+    by_count = scored("efi", age=80, efi_deficits=deficits)["efi_category"]
+    assert by_count == scored("efi", age=80, efi=deficits / 36)["efi_category"]
+
+
+@pytest.mark.parametrize(
+    ("values", "domain"),
+    [
+        ({}, "live_well"),
+        ({"age": None}, "live_well"),
+        ({"age": 5}, "live_well"),
+        ({"end_of_life": True, "age": 5}, "die_well"),
+        ({"palliative_care": True, "age": 90, "dementia": True}, "die_well"),
+        ({"cfs": 9, "age": None}, "die_well"),
+        ({"cfs": 8, "age": 65}, "age_well"),
+        ({"cfs": 6, "age": 65}, "age_well"),
+        ({"cfs": 5, "age": 65, "frailty": "severe"}, "live_well"),
+        ({"frailty": "moderate", "age": 65}, "age_well"),
+        ({"frailty": "mild", "age": 65, "efi": 0.5}, "live_well"),
+        ({"efi": 0.25, "age": 65}, "age_well"),
+        ({"efi": 0.24, "age": 65}, "live_well"),
+        ({"cfs": 8, "age": 64}, "live_well"),
+        ({"dementia": True, "age": 65}, "age_well"),
+        ({"dementia": True, "age": 64}, "stay_well"),
+        ({"falls": True, "age": 65, "smi": True}, "age_well"),
+        ({"falls": True, "age": 64}, "live_well"),
+        ({"care_home": True, "age": 80}, "age_well"),
+        ({"housebound": True, "age": 80}, "age_well"),
+        ({"asthma": True, "age": 6}, "stay_well"),
+        ({"learning_disability": True, "smi": True}, "stay_well"),
+        ({"cancer": True, "smoking": "current"}, "stay_well"),
+        ({"depression": True, "bmi": 45.0}, "feel_well"),
+        ({"anxiety": True}, "feel_well"),
+        ({"smi": True, "alcohol_dependence": True}, "feel_well"),
+        ({"smoking": "current"}, "be_well"),
+        ({"smoking": "ex"}, "live_well"),
+        ({"obesity": True}, "be_well"),
+        ({"bmi": 30.0}, "be_well"),
+        ({"bmi": 29.9}, "live_well"),
+        ({"bmi": 101.0}, "live_well"),  # implausible
+        ({"alcohol_units_week": 15}, "be_well"),
+        ({"alcohol_units_week": 14}, "live_well"),
+        ({"alcohol_dependence": True}, "be_well"),
+        ({"drug_dependence": True}, "be_well"),
+    ],
+)
+def test_snee_live_well(values: dict[str, Any], domain: str) -> None:
+    assert scored("snee-live-well", **values)["live_well_domain"] == domain
+
+
+CAMBRIDGE = {
+    "hypertension": 0.08, "anxiety": 0.50, "depression": 0.50, "chronic_pain": 0.92, "hearing_loss": 0.09,
+    "irritable_bowel": 0.21, "asthma": 0.19, "diabetes": 0.75, "chd": 0.49, "ckd": 0.53, "atrial_fibrillation": 1.34,
+    "constipation": 1.12, "stroke_tia": 0.80, "copd": 1.46, "rheumatoid_arthritis": 0.43, "lupus": 0.43, "cancer": 1.53,
+    "alcohol_dependence": 0.65, "heart_failure": 1.18, "dementia": 2.50, "smi": 0.64, "epilepsy": 0.92,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("condition", "weight"), CAMBRIDGE.items())
+def test_each_condition_of_the_cambridge_score_has_its_published_weight(condition: str, weight: float) -> None:
+    found = scored("cambridge-multimorbidity", **{condition: True})
+    assert (found["cambridge_conditions"], found["cambridge_score"]) == (1, weight)
+    assert len(load_pack("cambridge-multimorbidity").raw["definition"]["cambridge_score"]["terms"]) == 20
+
+
+@pytest.mark.parametrize("name", sorted(set(builtin_packs()) - {"london-2026"}))
+def test_what_a_small_pack_writes_has_reference_patients(name: str) -> None:
+    """What it writes that is more than a count or band of something that has them."""
+    raw = load_pack(name).raw["definition"]
+    without = {k for k, d in raw.items() if d.get("output") and "reference_patients" not in d}
+    assert without <= {"cambridge_conditions", "frailty_category", "admission_risk_band"}
+
+
 @pytest.mark.parametrize("name", builtin_packs())
 def test_every_pack_says_where_its_rules_come_from(name: str) -> None:
     pack = load_pack(name)

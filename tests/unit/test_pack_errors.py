@@ -8,55 +8,14 @@ In the tables, «…» marks where the carets must point; a case without marks h
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 from pathlib import Path
 
 import pytest
+from complaints import AS_OF, HEAD, TWO, check, complaint, definition
 
 from popstrat.errors import PackError
 from popstrat.pack import load_pack
 from popstrat.scorer import Scorer
-
-AS_OF = dt.date(2026, 6, 30)
-HEAD = '[pack]\nid = "p"\nversion = "1"\n'
-TWO = '[definition.y]\nkind = "expression"\ntitle = "Y"\nsource = "us"\nversion = "1"\n'
-
-
-def definition(body: str, kind: str = "expression", more: str = "") -> str:
-    """A pack of one definition, with what goes before and after."""
-    return (
-        f'{HEAD}\n[definition.x]\nkind = "{kind}"\ntitle = "X"\nsource = "us"\nversion = "1"\n{body}\n'
-        f"{'' if 'output' in body else 'output = true'}\n{more}"
-    )
-
-
-def complaint(tmp_path: Path, text: str) -> str:
-    file = tmp_path / "p.toml"
-    file.write_bytes(re.sub("[«»]", "", text).encode())
-    with pytest.raises(PackError) as caught:
-        _ = Scorer(file, AS_OF).output_schema
-    return str(caught.value)
-
-
-def check(tmp_path: Path, text: str, *parts: str) -> str:
-    """The message holds the parts, names the marked line, and points at the marked text."""
-    message = complaint(tmp_path, text)
-    for part in parts:
-        assert part in message, message
-    marked = re.search("«(.*?)»", text)
-    if marked is None:
-        assert message.startswith("p.toml"), message
-        return message
-    before = text[: marked.start()].replace("\r\n", "\n")
-    line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1)
-    assert message.startswith(f"p.toml:{line}: "), message
-    shown, carets = message.split("\n")[-2:]
-    start = carets.index("^")
-    assert shown[start:].startswith(marked.group(1)), message
-    assert carets.strip() == "^" * len(marked.group(1)), message
-    assert start - 4 == column, message
-    return message
 
 
 @pytest.mark.parametrize(
@@ -275,7 +234,7 @@ terms = [
     ("old", "new", "told"),
     [
         ('link = "logistic"', 'link = "«logit»"', "needs a `link`: one of logistic, survival, identity (did you mean 'logistic'?)"),
-        ('link = "logistic"', 'link = "survival"', "a survival link needs `baseline_survival`, which is a number"),
+        ('link = "logistic"', 'link = "survival"', "a survival link needs `baseline_survival`, between 0 and 1"),
         ("inputs = {", "inputs = { «efi» = { default = 0.1 },", "no term uses the input 'efi'"),
         ('value = "bmi"', 'value = "bmi + «efi»"', "'efi' may be null: declare it under `inputs`, with its default"),
         ('value = "bmi"', 'value = "bmi * «ckdd»"', "term t: unknown word 'ckdd' (did you mean 'ckd'?)"),

@@ -171,6 +171,17 @@ def open_sink(
     overrides the rows to a row group or batch. ``encoding`` is for CSV, ``threads`` for Parquet and CSV.
     """
     kind = _SUFFIXES[form.lower()]
+    if any(pa.types.is_nested(field.type) for field in schema) and kind != "arrow":
+        from popstrat.attribution import as_text
+        from popstrat.io.nested import NESTED_ROW_GROUP_ROWS, ArrowParquetSink, ListsAsText
+
+        if kind == "parquet":
+            return ArrowParquetSink(path, schema, keys, rows or NESTED_ROW_GROUP_ROWS)
+        return ListsAsText(
+            schema,
+            as_text,
+            lambda flat: open_sink(path, flat, form=form, keys=keys, encoding=encoding, threads=threads),
+        )
     if kind == "parquet":
         from popstrat.io.parquetsink import ROW_GROUP_ROWS, ParquetSink
 

@@ -71,6 +71,46 @@ def locate(file: str, section: str, text: str, start: int) -> Place | None:
     return None if at is None else _place(file, at, True)
 
 
+Entry = str | tuple[str, int]
+"""An entry of a list below a section: the one with this `id`, or the list's name and the entry's number, from 1."""
+
+
+def locate_in(file: str, section: str, entry: Entry, text: str, start: int) -> tuple[Place, int] | None:
+    """Where position `start` of `text` is in an entry of a list below `section`, and 0; if it does not stand there, the
+    place of the entry, and how many characters to point at. None if there is no such entry."""
+    strings = _strings(file)
+    if isinstance(entry, tuple):
+        header = re.compile(rf"[ \t]*\[\[\s*{re.escape(section)}\.{entry[0]}\s*\]\]")
+        spans = [span for span in _spans(file, section, strings) if header.match(file, span[0])]
+        if len(spans) < entry[1]:
+            return None
+        begin, end = spans[entry[1] - 1]
+        at = _find(file, text, start, begin, end, strings)
+        return (
+            (_place(file, file.index(f".{entry[0]}", begin) + 1, True), len(entry[0]))
+            if at is None
+            else (_place(file, at, True), 0)
+        )
+    owner = entry
+    for begin, end in _spans(file, section, strings):
+        named = next((s for s in strings if begin <= s.begin < end and s.says == owner and _is_id(file, s.begin)), None)
+        if named is None:
+            continue
+        if not file.startswith("[[", begin):  # one of several entries in braces
+            following = next((s.begin for s in strings if named.end <= s.begin < end and _is_id(file, s.begin)), end)
+            brace = file.rfind("{", begin, named.begin)
+            begin, end = max(begin, brace), max(named.end, file.rfind("{", named.end, following))
+            end = following if end == named.end else end
+        at = _find(file, text, start, begin, end, strings)
+        return (_place(file, named.places[0], True), len(owner)) if at is None else (_place(file, at, True), 0)
+    return None
+
+
+def _is_id(file: str, at: int) -> bool:
+    """Whether the string at this position is the value of a key `id`."""
+    return re.search(r"(?<![\w.-])id[ \t]*=[ \t]*$", file[max(0, at - 40) : at]) is not None
+
+
 def at_line(file: str, line: int, column: int) -> Place:
     """The place at a line and a column, both from 1."""
     lines = file.split("\n")

@@ -1,0 +1,261 @@
+"""From files to a folder: read, join, assess, apply disclosure control, write JSON, tables and the page together."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import datetime as dt
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from popstrat import record as records
+from popstrat.errors import InputError
+from popstrat.io import FileSource, Outputs, open_source
+from popstrat.io.sources import near_miss
+from popstrat.mapping import NO_MAP, ColumnMap
+from popstrat.schema import patient_schema
+from popstrat.validation.assess import Progress, assess
+from popstrat.validation.cells import cores
+from popstrat.validation.inputs import ID, LIST_COLUMNS, Names, Spec, join
+from popstrat.validation.release import Row, publish, rounded
+
+JSON_NAME = "validation.json"
+PAGE_NAME = "validation.html"
+
+
+def run_validate(
+    scored: str | Path,
+    outcome: str | Path,
+    folder: str | Path,
+    spec: Spec,
+    *,
+    patients: str | Path | None = None,
+    mapping: ColumnMap = NO_MAP,
+    called: str | None = None,
+    capacity: int | None = None,
+    bootstrap: int = 200,
+    seed: int = 0,
+    threads: int | None = None,
+    encoding: str = "utf-8",
+    progress: Progress | None = None,
+) -> Row:
+    """Validate files and write ``validation.json``, ``validation.html`` and a CSV of every table into ``folder``.
+
+    All of them appear or none; the folder is made if it is not there. ``called`` says in words what the outcome is.
+    Returns what was written to the JSON. Raises `InputError` for whatever is wrong with the input or the arguments.
+    """
+    from popstrat.validation.page import render
+    from popstrat.validation.words import headlines
+
+    folder = Path(folder)
+    _check_folder(folder)
+    threads = threads or cores()
+    known = {c.name: c.type for c in patient_schema()}
+    kinds = {**known, **dict.fromkeys((spec.risk, "age", "ltc_count"), "int"), "frailty_category": "category"}
+    opened = _open(scored, lambda n: kinds.get(n, "text"), encoding, threads)
+    ends = _open(outcome, lambda n: "id" if n == ID else "text", encoding, threads)
+    table = _read(opened, spec.scored_columns, (ID, spec.risk))
+    outcomes = _read(ends, spec.outcome_columns, spec.outcome_columns)
+    files = [("scored table", opened, table.num_rows), ("outcomes", ends, outcomes.num_rows)]
+    listed = None
+    if patients is not None:
+        columns = patient_schema().columns
+        there = _open(patients, lambda n: mapping.kind(n, columns), encoding, threads)
+        listed = _read_list(there, mapping, (*LIST_COLUMNS, *spec.by))
+        files.append(("patient list", there, listed.num_rows))
+    names = Names(opened.name, ends.name, None if patients is None else str(patients))
+    joined = join(table, outcomes, listed, spec, names)
+    del table, outcomes, listed
+    if capacity is not None and capacity > len(joined.risk):
+        raise InputError(f"--capacity {capacity:,} is more than the people with a risk and an outcome")
+    found = assess(
+        joined.risk, joined.outcome, time=joined.time, event=joined.event, competing=joined.competing,
+        horizon=spec.horizon, groups=joined.groups, practices=joined.practices, capacity=capacity,
+        bootstrap=bootstrap, seed=seed, threads=threads, progress=progress,
+    )  # fmt: skip
+    run, notices = _run_record(opened, joined.counts["scored"])
+    sources = [
+        {"role": role, "name": file.path.name, "rows": rounded(rows), records.HASH: records.hash_file(file.path)}
+        for role, file, rows in files
+    ]
+    for _, file, _ in files:
+        file.check_unchanged()
+    result = publish(
+        found,
+        joined.counts,
+        {
+            "program": records.program(),
+            "pack": run.get("pack"),
+            "as_of": run.get("as_of"),
+            "profile": run.get("profile"),
+            "risk": spec.risk,
+            "outcome": {
+                "called": called or "the outcome",
+                "column": spec.column,
+                "time_column": spec.time_column,
+                "event_column": spec.event_column,
+                "competing": None if spec.competing is None else [spec.competing[0], list(spec.competing[1])],
+            },
+            "sources": sources,
+            "notices": [*joined.notices, *notices],
+            "made": dt.datetime.now(dt.UTC).date().isoformat(),
+        },
+    )
+    result["headlines"] = headlines(result)
+    texts = {f"{name}.csv": _csv(rows, _COLUMNS[name]) for name, rows in tables(result).items()}
+    texts[JSON_NAME] = records.to_json(result)
+    texts[PAGE_NAME] = render(result)
+    _write(folder, texts)
+    return result
+
+
+def tables(result: Row) -> dict[str, list[Mapping[str, Any]]]:
+    """Every table of the result as flat rows, by name; the same tables for every result, some perhaps empty."""
+    overall = result["overall"]
+    measures = [{"measure": name, **estimate} for name, estimate in (overall["measures"] or {}).items()]
+    measures += [{"measure": name, **estimate} for name, estimate in result["concordance"].items()]
+    curve = result["curve"]["points"] if result["curve"] else []
+    practice_rows = result["practices"]["rows"] if result["practices"] else []
+    return {
+        "measures": measures,
+        "calibration": [*result["calibration"], *result["calibration_top"]],
+        "calibration-curve": curve,
+        "capacity": [_flat(row) for row in result["capacity"]],
+        "decision-curve": [_flat(row) for row in result["decision"]],
+        "found-curve": result["found"],
+        "groups": [{"group": g["name"], **_flat(row)} for g in result["groups"] for row in g["rows"]],
+        "practices": practice_rows,
+    }
+
+
+_PARTS = ("auroc", "average_precision", "oe", "in_the_large", "intercept", "slope", "brier", "scaled_brier")
+_COLUMNS: Mapping[str, Sequence[str]] = {
+    "measures": ("measure", "value", "low", "high"),
+    "calibration": ("label", "people", "events", "mean_risk", "observed_rate", "low", "high"),
+    "calibration-curve": ("risk", "observed", "low", "high"),
+    "capacity": (
+        "label", "capacity", "people", "found",
+        *(f"{m}{end}" for m in ("sensitivity", "predictive_value") for end in ("", "_low", "_high")),
+    ),
+    "decision-curve": ("threshold", "chosen", "right", "model", "model_low", "model_high", "everybody", "nobody"),
+    "found-curve": ("share", "found"),
+    "groups": (
+        "group", "label", "people", "events", "lost", "expected", "observed_rate", "mean_risk", "chosen", "found",
+        "chosen_rate", "sensitivity", "predictive_value", "reference", "reason",
+        *(f"{m}{end}" for m in _PARTS for end in ("", "_low", "_high")),
+        *(f"against_{m}{end}" for m in ("auroc", "oe") for end in ("", "_low", "_high")),
+    ),
+    "practices": ("label", "people", "events", "lost", "expected", "mean_risk", "oe", "position"),
+}  # fmt: skip
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with its estimates as three columns each."""
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        if name in ("measures", "against"):
+            prefix = "against_" if name == "against" else ""
+            for measure, estimate in (value or {}).items():
+                flat.update(_ends(prefix + measure, estimate))
+        elif isinstance(value, dict):
+            flat.update(_ends(name, value))
+        else:
+            flat[name] = value
+    return flat
+
+
+def _ends(name: str, estimate: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: estimate["value"], f"{name}_low": estimate["low"], f"{name}_high": estimate["high"]}
+
+
+def _csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, lineterminator="\n", restval="")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({n: str(v).lower() if isinstance(v, bool) else v for n, v in row.items()})
+    return out.getvalue()
+
+
+def _open(path: str | Path, kinds: Callable[[str], str | None], encoding: str, threads: int) -> FileSource:
+    files = open_source([path], kinds=kinds, encoding=encoding, threads=threads).files
+    if len(files) > 1:
+        raise InputError(f"matches {len(files)} files; one is needed", file=str(path))
+    return files[0]
+
+
+def _read(file: FileSource, wanted: Sequence[str], needed: Sequence[str]) -> pa.Table:
+    """Those of the wanted columns that the file has, in one piece."""
+    for name in needed:
+        if name not in file.schema.names:
+            raise InputError(f"is missing{near_miss(name, file.schema.names)}", column=name, file=file.name)
+    columns = [n for n in wanted if n in file.schema.names]
+    schema = pa.schema([file.schema.field(n) for n in columns])
+    return _table(list(file.batches(columns)), schema)
+
+
+def _table(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_batches(batches, batches[0].schema if batches else schema)
+
+
+def _read_list(file: FileSource, mapping: ColumnMap, wanted: Sequence[str]) -> pa.Table:
+    """The patient list's columns under our names, with our values."""
+    columns = patient_schema().columns
+    plan = mapping.plan(file.schema.names, columns)
+    if ID not in plan.sources:
+        raise InputError(f"is missing{near_miss(ID, file.schema.names)}", column=ID, file=file.name)
+    there = plan.schema(file.schema).names
+    ours = [n for n in dict.fromkeys((ID, *wanted)) if n in there]
+    batches = [plan.apply(batch, ours) for batch in file.batches(plan.wanted(ours))]
+    whole = plan.schema(file.schema)
+    return _table(batches, pa.schema([whole.field(n) for n in ours]))
+
+
+def _run_record(scored: FileSource, rows: int) -> tuple[Mapping[str, Any], list[str]]:
+    """What the run record beside the scored table says, and what to say of it."""
+    path = scored.path.with_name(scored.path.name + ".run.json")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        told = found["output"]["rows"]
+        pack, as_of = found["pack"], found["as_of"]
+    except FileNotFoundError:
+        return {}, [f"There is no run record {path.name} beside the scored table: which model and date is not known."]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}, [f"The run record {path.name} cannot be read: which model and date is not known."]
+    if told != rows:
+        raise InputError(
+            f"says that the scored table has {told:,} rows, and it has {rows:,}: the two do not belong together",
+            file=str(path),
+        )
+    return {"pack": pack, "as_of": as_of, "profile": found.get("profile")}, []
+
+
+def _check_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise InputError("is not a folder; -o names the folder for the report", file=str(folder))
+    if not folder.exists() and not folder.absolute().parent.is_dir():
+        raise InputError("cannot be made: there is no such folder to put it in", file=str(folder))
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write all the files or none."""
+    made = not folder.exists()
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot be made: {error.strerror}", file=str(folder)) from None
+    try:
+        with Outputs() as outputs:
+            for name, text in texts.items():
+                outputs.add(folder / name).write_text(text, encoding="utf-8", newline="\n")
+            outputs.commit()
+    except BaseException:
+        if made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise

@@ -1,0 +1,154 @@
+"""The findings in sentences, for people who read no plots. Made from the published figures alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_OFF = 0.10
+"""A group's O/E is worth a sentence when its interval leaves out that of all people and it is off it by this much."""
+_NAMED = 4
+
+
+def headlines(result: Mapping[str, Any]) -> list[str]:
+    """What a board member should take away, most important first; only what the figures can carry."""
+    whole, called = result["overall"], result["outcome"]["called"]
+    if whole["people"] is None or whole["events"] is None:
+        return ["There are too few people, or too few with and without the outcome, to show anything."]
+    about = "an estimated " if result["settings"]["survival"] else ""
+    happened = f"{about}{whole['events']:,} ({percent(whole['observed_rate'])}) had {called}"
+    expected = f"{whole['expected']:,} ({percent(whole['mean_risk'])})"
+    found = [f"Of {whole['people']:,} people with a score, {happened}; the score expected {expected}."]
+    if not whole["measures"]:
+        return [*found, "There are too few events to say how good the score is."]
+    m = whole["measures"]
+    found.append(_overall(m["oe"]))
+    found.append(_order(m["auroc"], called))
+    found.append(_spread(m["slope"]))
+    found += [_capacity(row, called) for row in _shown_capacity(result)]
+    found += _decision(result["decision"])
+    found += _groups(result["groups"], m["oe"]["value"])
+    found += _practices(result["practices"])
+    return found
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage with as many digits as matter."""
+    if share is None:
+        return "not shown"
+    value = 100 * share
+    digits = 1 if value >= 0.995 or value == 0 else 2
+    return f"{value:.{digits}f} %"
+
+
+def of_100(share: float) -> str:
+    """A share as a number out of a hundred, in whole people where it is not tiny."""
+    value = 100 * share
+    return f"{value:.0f}" if value >= 9.5 else f"{value:.1f}"
+
+
+def _overall(oe: Mapping[str, Any]) -> str:
+    span = _span(oe, 2)
+    if oe["low"] is not None and oe["low"] <= 1 <= oe["high"]:
+        return f"Over all, it expected about as many as there were (observed over expected {oe['value']:.2f}{span})."
+    way = "more" if oe["value"] > 1 else "fewer"
+    verdict = "too low" if oe["value"] > 1 else "too high"
+    return (
+        f"There were {100 * abs(oe['value'] - 1):.0f} % {way} than it expected (observed over expected "
+        f"{oe['value']:.2f}{span}): over all, its risks are {verdict}."
+    )
+
+
+def _order(auroc: Mapping[str, Any], called: str) -> str:
+    span = "" if auroc["low"] is None else f" (95 % interval {100 * auroc['low']:.0f} to {100 * auroc['high']:.0f})"
+    return (
+        f"Shown one person who had {called} and one who did not, it gives the first the higher risk "
+        f"{100 * auroc['value']:.0f} times in 100{span}; tossing a coin would 50 times."
+    )
+
+
+def _spread(slope: Mapping[str, Any]) -> str:
+    if slope["value"] is None:
+        return "How well its risks are spread cannot be said (no calibration slope could be fitted)."
+    text = f"(calibration slope {slope['value']:.2f}{_span(slope, 2)})"
+    if slope["low"] is not None and slope["low"] <= 1 <= slope["high"]:
+        return f"High and low risks are spread about as far apart as they should be {text}."
+    if slope["value"] < 1:
+        return f"Its risks are spread too far apart: the highest are too high, or the lowest too low {text}."
+    return f"Its risks are too close together: the highest are too low, or the lowest too high {text}."
+
+
+def _shown_capacity(result: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    rows = [r for r in result["capacity"] if r["sensitivity"] and r["predictive_value"]]
+    return [r for r in rows if r["label"] == result["settings"]["group_cut"]][:1]
+
+
+def _capacity(row: Mapping[str, Any], called: str) -> str:
+    who = f"the {row['people']:,} people of highest risk" + (
+        "" if row["capacity"] else f" ({row['label']} of the list)"
+    )
+    right, caught = of_100(row["predictive_value"]["value"]), of_100(row["sensitivity"]["value"])
+    return (
+        f"If teams see {who}, about {right} in 100 of those seen are people who would have had {called}, and they are "
+        f"about {caught} in 100 of all who did."
+    )
+
+
+def _decision(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    better = [r["threshold"] for r in rows if r["model"] and r["model"]["value"] > max(r["everybody"], 0)]
+    if not rows:
+        return []
+    if not better:
+        return ["At no threshold does acting on the score do better than seeing everybody or nobody."]
+    span = f"{100 * better[0]:g} % to {100 * better[-1]:g} %"
+    return [f"Acting on the score does better than seeing everybody or nobody at thresholds from {span}."]
+
+
+def _groups(groups: Sequence[Mapping[str, Any]], whole: float) -> list[str]:
+    """Groups whose observed over expected is clearly off that of all people, which has a sentence of its own."""
+    off: dict[str, list[tuple[float, str]]] = {"low": [], "high": []}
+    shown = 0
+    for group in groups:
+        for row in group["rows"]:
+            oe = (row["measures"] or {}).get("oe")
+            if not oe or oe["low"] is None:
+                continue
+            shown += 1
+            ratio = oe["value"] / whole
+            text = f"{group['title']}: {row['label']} ({oe['value']:.2f})"
+            if oe["low"] > whole and ratio >= 1 + _OFF:
+                off["low"].append((ratio, text))
+            if oe["high"] < whole and ratio <= 1 / (1 + _OFF):
+                off["high"].append((1 / ratio, text))
+    if not shown:
+        return []
+    if not off["low"] and not off["high"]:
+        return [f"In observed over expected, none of the {shown} groups is clearly more than 10 % off the whole list."]
+    found = []
+    for side, rows in off.items():
+        if rows:
+            named = "; ".join(text for _, text in sorted(rows, reverse=True)[:_NAMED])
+            more = f"; and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+            found.append(
+                f"Compared with the whole list (observed over expected {whole:.2f}), its risks are {side} for "
+                f"{named}{more}."
+            )
+    return found
+
+
+def _practices(practices: Mapping[str, Any] | None) -> list[str]:
+    rows = [r for r in practices["rows"] if r["oe"] is not None] if practices else []
+    if len(rows) < 2:
+        return []
+    outside = sum("99.8" in r["position"] for r in rows)
+    verb = "lies" if outside == 1 else "lie"
+    expected = 0.002 * len(rows)
+    chance = f"about {expected:.0f}" if expected >= 1 else "fewer than one"
+    who = f"{outside or 'None'} of {len(rows):,} practices"
+    return [f"{who} {verb} outside the 99.8 % limits of the funnel; chance alone would put {chance} there."]
+
+
+def _span(estimate: Mapping[str, Any], digits: int) -> str:
+    if estimate["low"] is None:
+        return ""
+    return f", 95 % interval {estimate['low']:.{digits}f} to {estimate['high']:.{digits}f}"
