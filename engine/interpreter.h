@@ -36,6 +36,7 @@ typedef struct {
  * eight bytes, as words, each have a slot of their own, (word * multiplier) >> 59; `about` holds length << 8 | code. The
  * multiplier is 0 where none was found that keeps them apart. */
 #define LABEL_SLOTS 32
+#define LABEL_TRIES 50000 /* enough for 22 labels more often than not; a millisecond where there are too many */
 typedef struct popstrat_labels {
     int64_t count;
     uint8_t length[256];
@@ -48,7 +49,6 @@ typedef struct popstrat_labels {
 
 #define CODE_UNKNOWN 255 /* a label that is not in the list */
 #define CODE_NULL 254    /* a dictionary entry that is itself null */
-#define LABEL_TRIES 50000
 #define NEWEST_SHIFT 1048576 /* added to a NEWEST counter, so that 0 means that no row counted */
 
 typedef struct {
@@ -101,9 +101,11 @@ static void popstrat_labels_slots(popstrat_labels *labels) {
     int many = 1;
     labels->multiplier = 0;
     for (int64_t k = 0; k < labels->count; k++) {
+        const uint8_t *text = labels->text[k];
         if (labels->length[k] == 0 || labels->length[k] > 8) continue;
+        if (text[0] == ' ' || text[labels->length[k] - 1] == ' ') continue; /* text is matched without the spaces around it */
         if (many == LABEL_SLOTS) return;
-        memcpy(&word[many], labels->text[k], labels->length[k]);
+        memcpy(&word[many], text, labels->length[k]);
         about[many++] = (uint16_t)(labels->length[k] << 8 | labels->code[k]);
     }
     for (int tries = 0; tries < LABEL_TRIES; tries++) {

@@ -159,7 +159,7 @@ POPSTRAT_MASKS(within_f64, double, 8, __mmask8, POPSTRAT_DOUBLES, POPSTRAT_WITHI
             FN(range_below_##suffix)(out, x, rows, lo, hi);                                                           \
         else if (hi == INFINITY)                                                                                      \
             FN(range_above_##suffix)(out, x, rows, lo, hi);                                                           \
-        else if (lo > 0) { /* such floats are in the order of their bits, negative ones and NaN outside: one comparison */ \
+        else if (lo > 0 && lo <= hi) { /* these are in the order of their bits, negative ones and NaN outside */        \
             BITS low, high;                                                                                           \
             memcpy(&low, &lo, sizeof lo);                                                                             \
             memcpy(&high, &hi, sizeof hi);                                                                            \
@@ -430,19 +430,30 @@ static inline int FN(short8)(__m512i from, __m512i length, int64_t size) { /* an
     _mm_castps_si128(_mm_loadh_pi(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)(text + offsets[j + (k)]))),      \
                                   (const __m64 *)(text + offsets[j + (k) + 1])))
 #define POPSTRAT_FOUR(k) _mm256_inserti128_si256(_mm256_castsi128_si256(POPSTRAT_TWO(k)), POPSTRAT_TWO((k) + 2), 1)
+/* Eights that are not all found are gone through one by one; where there are many such, all the rest are. */
+#define POPSTRAT_PATIENCE                                                                                              \
+    const int64_t ahead = (int64_t)offsets[rows] - (int64_t)offsets[0]; /* about where the next block begins */       \
+    int64_t next = 0;                                                                                                 \
+    int patience = text != NULL && size >= 0 && column->labels->multiplier ? 64 : 0;
 #define POPSTRAT_CODES8(suffix) /* loads and shuffles: a gather is several times slower on some processors */          \
-    if (patience && j + 8 <= rows) {                                                                                  \
-        const __m512i begin = POPSTRAT_WIDE_##suffix(offsets + j);                                                    \
-        const __m512i length = _mm512_sub_epi64(POPSTRAT_WIDE_##suffix(offsets + j + 1), begin);                      \
-        if (FN(short8)(begin, length, size) &&                                                                        \
-            FN(codes8)(out + j, length, _mm512_inserti64x4(_mm512_castsi256_si512(POPSTRAT_FOUR(0)), POPSTRAT_FOUR(4), 1), \
-                       column->labels)) {                                                                             \
-            j += 8;                                                                                                   \
-            continue;                                                                                                 \
+    if (j >= next) {                                                                                                  \
+        __builtin_prefetch(text + (int64_t)offsets[j] + ahead, 0, 2);                                                 \
+        if (patience && j + 8 <= rows) {                                                                              \
+            const __m512i begin = POPSTRAT_WIDE_##suffix(offsets + j);                                                \
+            const __m512i length = _mm512_sub_epi64(POPSTRAT_WIDE_##suffix(offsets + j + 1), begin);                  \
+            if (FN(short8)(begin, length, size) &&                                                                    \
+                FN(codes8)(out + j, length,                                                                           \
+                           _mm512_inserti64x4(_mm512_castsi256_si512(POPSTRAT_FOUR(0)), POPSTRAT_FOUR(4), 1),         \
+                           column->labels)) {                                                                         \
+                j += 8;                                                                                               \
+                continue;                                                                                             \
+            }                                                                                                         \
+            patience--;                                                                                               \
         }                                                                                                             \
-        patience--;                                                                                                   \
+        next = j + 8;                                                                                                 \
     }
 #else
+#define POPSTRAT_PATIENCE
 #define POPSTRAT_CODES8(suffix)
 #endif
 
@@ -453,7 +464,6 @@ static inline int FN(short8)(__m512i from, __m512i length, int64_t size) { /* an
     static POPSTRAT_NOINLINE void FN(codes_##suffix)(uint8_t *out, const T *offsets, int64_t rows,                    \
                                                      const popstrat_column *column) {                                 \
         const uint8_t *const text = column->characters, *seen[33] = {0};                                              \
-        const int64_t ahead = (int64_t)offsets[rows] - (int64_t)offsets[0]; /* about where the next block begins */   \
         const int64_t size = column->characters_size - 8;                                                             \
         uint8_t code[33] = {0};                                                                                       \
         uint64_t masks[9] = {0};                                                                                      \
@@ -463,14 +473,9 @@ static inline int FN(short8)(__m512i from, __m512i length, int64_t size) { /* an
             uint8_t length, code;                                                                                     \
         } known[256];                                                                                                 \
         for (int k = 0; k < 256; k++) known[k].length = 255;                                                          \
-        int patience = text != NULL && size >= 0 && column->labels->multiplier ? 64 : 0; /* eights not all found */   \
-        (void)patience;                                                                                               \
-        for (int64_t j = 0, next = 0; j < rows;) {                                                                    \
-            if (j >= next) {                                                                                          \
-                __builtin_prefetch(text + (int64_t)offsets[j] + ahead, 0, 2);                                         \
-                POPSTRAT_CODES8(suffix)                                                                               \
-                next = j + 8; /* these one by one */                                                                  \
-            }                                                                                                         \
+        POPSTRAT_PATIENCE\
+        for (int64_t j = 0; j < rows;) {                                                                    \
+            POPSTRAT_CODES8(suffix)                                                                                   \
             const int64_t from = (int64_t)offsets[j], length = (int64_t)offsets[j + 1] - from;                        \
             const uint8_t *at = text + from;                                                                          \
             if ((uint64_t)length <= 8 && from <= size) { /* none at all too: a branch on it would often go wrong */   \
@@ -848,6 +853,15 @@ static POPSTRAT_NOINLINE void FN(any)(uint64_t *out, const uint64_t *planes, con
         }
         POPSTRAT_UNROLL
         for (int v = 0; v < 8; v++) _mm256_storeu_si256((__m256i *)(out + w + 4 * v), any[v]);
+    }
+#else
+    for (; w + 16 <= words; w += 16) {
+        uint64_t any[16] = {0};
+        for (int64_t t = 0; t < n; t++) {
+            const uint64_t *x = planes + (int64_t)registers[t] * WORDS + w;
+            for (int v = 0; v < 16; v++) any[v] |= x[v];
+        }
+        memcpy(out + w, any, sizeof any);
     }
 #endif
     for (; w < words; w++) {

@@ -139,8 +139,9 @@ class Scorer:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What a reader of the results should know of the definitions used."""
-        return tuple(self.resolved.notices)
+        """What a reader of the results should know of the definitions used, the models' disclaimers among them."""
+        models = (d for d in self.resolved.outputs if d.raw.get("disclaimer"))
+        return (*self.resolved.notices, *(f"{d.output}: {d.raw['disclaimer']}" for d in models))
 
     @cached_property
     def columns(self) -> tuple[str, ...]:

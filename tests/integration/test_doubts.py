@@ -192,3 +192,15 @@ def popstrat_is_nhs(number: int) -> bool:
     digits = [int(d) for d in str(number)]
     check = 11 - sum(d * w for d, w in zip(digits, range(10, 1, -1), strict=False)) % 11
     return check != 10 and digits[9] == check % 11
+
+
+# -- models ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_disclaimer_of_a_model_goes_with_its_scores(people: pa.Table, capsys: pytest.CaptureFixture[str]) -> None:
+    expected = "admission_risk: Illustrative: built from published figures, not fitted to outcomes."
+    pq.write_table(people, "list.parquet")
+    assert run(["score", "list.parquet", "-o", "out.parquet", "--as-of", AS_OF]) == 0
+    assert f"note: {expected}" in " ".join(capsys.readouterr().out.split())
+    assert expected in json.loads(Path("out.parquet.run.json").read_text())["notices"]
+    assert expected in popstrat.score(people, AS_OF, record=True)[1]["notices"]

@@ -470,6 +470,87 @@ def test_labels_of_text() -> None:
             assert codes == want, level
 
 
+def matched(codes: dict[str, int], word: str) -> int:
+    """The code of a label, as it would be written down."""
+    text = "".join(c.lower() if "A" <= c <= "Z" else c for c in word.strip(" "))
+    return codes.get(text, CODE_UNKNOWN) if text else CODE_NULL
+
+
+SEVERAL = {
+    "few": {"female": 0, "male": 1, "eight ch": 2, "of nine ch": 3},
+    "none of more than eight bytes": {f"{i:x}": i for i in range(20)} | {"a\0": 20, "é": 21},
+    "more than there are slots for": {f"k{i}": i for i in range(60)},
+    "with spaces": {"a": 0, " a": 1, "a ": 2},
+}
+
+
+@pytest.mark.parametrize("codes", SEVERAL.values(), ids=SEVERAL.keys())
+@pytest.mark.parametrize("odd", [0.0, 0.02, 0.6])
+@pytest.mark.parametrize("rows", [1, 8, 9, 63, 1000, BLOCK + 77])
+def test_many_labels_of_text(rows: int, odd: float, codes: dict[str, int]) -> None:
+    """However many labels are looked up at once, each comes out as by itself: few or many of them unusual, from any row."""
+    rng = random.Random(rows)
+    unusual = [
+        "",
+        " ",
+        "x",
+        " a",
+        "FEMALE ",
+        "Eight Ch",
+        "female\0",
+        "a\0",
+        "A",
+        "not any of them",
+        "\0",
+        "É",
+        "K59",
+        "5",
+    ]
+    words = [rng.choice(unusual) if rng.random() < odd else rng.choice([*codes, ""]) for _ in range(rows + 3)]
+    text = "".join(words).encode()
+    offsets = np.cumsum([0, *(len(w.encode()) for w in words)])
+    want = [matched(codes, w) for w in words[3:]]
+    for kind, dtype in (("str32", np.int32), ("str64", np.int64)):
+        values = sorted({*codes.values(), CODE_NULL, CODE_UNKNOWN})
+        code = [row(f"CODES_{kind.upper()}", 0, 0)]
+        for i in range(len(values)):
+            code += [row("RANGE_CODE", 0, 0, i, i), row("OUT_BITS", i, 0)]
+        made = program(code, (kind,), ("bits",) * len(values), integers=values)
+        read = [column(offsets.astype(dtype), characters=text, labels=Labels(codes), offset=3)]
+        for level in levels():
+            outs = [(np.zeros((rows + 7) // 8, np.uint8), None) for _ in values]
+            Frame(made, read, outs, rows).run(0, rows, level)
+            bits = np.array([np.unpackbits(out, bitorder="little")[:rows] for out, _ in outs])
+            assert (bits.sum(axis=0) == 1).all(), level
+            assert np.array(values)[bits.argmax(axis=0)].tolist() == want, level
+
+
+@pytest.mark.parametrize("kind", ["f32", "f64"])
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(1.5, 200.0), (0.0, 3000.0), (-2.0, 2.0), (-math.inf, 2.0), (1.5, math.inf), (5e-324, 1.0), (3, 2)],
+)
+def test_ranges_of_floats(kind: str, low: float, high: float) -> None:
+    """Both ends included; NaN is in no range, whatever its sign, and the sign of a zero does not matter."""
+    dtype = np.dtype(kind[0] + str(int(kind[1:]) // 8))
+    low, high = float(dtype.type(low)), float(dtype.type(high))
+    ends = [
+        k for x in (low, high) for k in (x, np.nextafter(dtype.type(x), np.inf), np.nextafter(dtype.type(x), -np.inf))
+    ]
+    special = [0.0, -0.0, math.inf, -math.inf, math.nan, -math.nan, -1.0, 1.0, -200.0, 5e-324, -1e-40, 1e30, -1e30]
+    rng = np.random.default_rng(5)
+    for rows in (1, 7, 63, 200, BLOCK + 13):
+        x = rng.choice(np.array([*ends, *special], dtype), rows)
+        made = program(
+            [row(f"RANGE_{kind.upper()}", 0, 0, 0, 1), row("OUT_BITS", 0, 0)], (kind,), ("bits",), doubles=[low, high]
+        )
+        for level in levels():
+            out = np.zeros((rows + 7) // 8, np.uint8)
+            Frame(made, [column(x)], [(out, None)], rows).run(0, rows, level)
+            found = np.unpackbits(out, bitorder="little")[:rows].astype(bool)
+            assert (found == ((x >= low) & (x <= high))).all(), level
+
+
 def test_pickling() -> None:
     """A program pickles to one that gives the same."""
     made = program([*COPY, row("COUNT", 0, 0)], *NUMBER)

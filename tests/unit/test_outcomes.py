@@ -136,7 +136,7 @@ def test_a_truth_of_ones_own(people: pa.Table, drawn: pa.Table, tmp_path: Path) 
     mine = tmp_path / "mine.toml"
     mine.write_text(
         f"[pack]\nid = 'mine'\nversion = '1'\nextends = '{STATED}'\n[parameters.unseen_variance]\nvalue = 0\n"
-        "[definition.leaving]\nintercept = -40.0\n",
+        "[definition.leaving]\nintercept = -40.0\ndraft = true\nreference_patients = []\n",
         encoding="utf-8",
     )
     few = people.slice(0, BLOCK)
