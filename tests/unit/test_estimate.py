@@ -216,39 +216,3 @@ def test_breslow_is_events_over_those_at_risk_added_up(rows: list[tuple[int, boo
         at_risk = sum(g for d, _, g in rows if d >= day)
         total += sum(1 for d, hit, _ in rows if d == day and hit) / at_risk
         assert found[day] == pytest.approx(total, rel=1e-12)
-
-
-@given(followed, st.integers(1, 12))
-@settings(max_examples=200, deadline=None)
-def test_weights_for_lost_follow_up(rows: list[tuple[int, bool, float]], horizon: int) -> None:
-    days = np.array([d for d, _, _ in rows])
-    event = np.array([hit for _, hit, _ in rows])
-    if horizon > days.max():
-        return
-    outcome, weight = e.known_by(days, event, horizon)
-    for (day, hit, _), y, w in zip(rows, outcome, weight, strict=True):
-        by_then = hit and day <= horizon
-        assert y == by_then
-        if not by_then and day < horizon:
-            assert w == 0
-            continue
-        staying = 1.0  # just before the day on which this one was last seen, or the horizon
-        for before in range(1, day if by_then else horizon):
-            lost = sum(1 for d, h, _ in rows if d == before and not h)
-            there = sum(1 for d, h, _ in rows if d > before or (d == before and not h))
-            staying *= 1 - lost / there if there else 1
-        assert w == pytest.approx(1 / staying, rel=1e-12)
-
-
-@given(followed)
-@settings(max_examples=100, deadline=None)
-def test_weighted_share_is_kaplan_meiers(rows: list[tuple[int, bool, float]]) -> None:
-    """Known to hold for weights that are Kaplan-Meier's own, where somebody is followed to the horizon."""
-    days = np.array([d for d, _, _ in rows])
-    event = np.array([hit for _, hit, _ in rows])
-    horizon = int(days.max())
-    outcome, weight = e.known_by(days, event, horizon)
-    survival = 1.0
-    for day in range(1, horizon + 1):
-        survival *= 1 - sum(1 for d, h, _ in rows if d == day and h) / sum(1 for d, _, _ in rows if d >= day)
-    assert (weight * outcome).sum() / len(days) == pytest.approx(1 - survival, abs=1e-9)

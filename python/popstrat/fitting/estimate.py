@@ -360,26 +360,3 @@ def bootstrap(sample: Sample, link: str, penalty: Penalty, strength: float, resa
         again = Sample(drawn.terms, drawn.matrix, drawn.event, drawn.days, weight)
         found.append(_solve(again, _split(again.matrix), spread, link, penalty.mix, strength)[0])
     return np.array(found)
-
-
-# -- incomplete follow-up ---------------------------------------------------------------------------------------------
-
-
-def known_by(days: Ints, event: NDArray[np.bool_], horizon: int) -> tuple[F64, F64]:
-    """The outcome by a horizon of people who may be lost before it, and weights that make good for those lost.
-
-    Inverse probability of censoring weights (Robins and Finkelstein 2000) with Kaplan-Meier's chance of still being
-    followed just before the day concerned; those lost before the horizon have weight 0. It takes being lost to say
-    nothing about the outcome.
-    """
-    hit = event & (days <= horizon)
-    done = ~hit & (days >= horizon)
-    last = int(days.max(initial=0)) + 2
-    lost = np.bincount(days[~event & (days < horizon)], minlength=last).astype(np.float64)
-    at_risk = np.bincount(days, minlength=last)[::-1].cumsum()[::-1].astype(np.float64)
-    # An event of a day comes before a loss of that day, so those with the event are no longer there to be lost.
-    at_risk -= np.bincount(days[event], minlength=last)
-    staying = np.cumprod(1 - np.divide(lost, at_risk, out=np.zeros(last), where=at_risk > 0))
-    before = np.concatenate([[1.0], staying[:-1]])
-    weight = np.where(hit, 1 / before[days], np.where(done, 1 / before[horizon], 0.0))
-    return hit.astype(np.float64), weight
