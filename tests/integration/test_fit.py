@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -549,3 +551,27 @@ def test_a_pack_in_another_folder_is_found_again(work: Path) -> None:
     found = fit(spec, ["list.parquet"], "outcomes.parquet", "results/fitted.toml", as_of=AS_OF)
     assert found.pack.raw["pack"]["extends"] == "../packs/base.toml"
     assert found.pack.raw["parameters"]["old"]["value"] == 65
+
+
+@pytest.mark.parametrize("missing", ["glum", "tomlkit"])
+def test_without_the_extra_it_says_what_to_install(
+    work: Path, missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    given = ["--outcome", "outcomes.parquet", "--as-of", "2026-06-30"]
+    assert run(["fit", "small.toml", "list.parquet", *given, "-o", "b.toml"]) == 2
+    assert 'pip install "popstrat[fit]"' in capsys.readouterr().err
+    model = ["--model", "admission_risk", "--method", "intercept", "--column", "admitted_12m"]
+    assert run(["recalibrate", "list.parquet", *given, *model, "-o", "b.toml"]) == 2
+    assert 'pip install "popstrat[fit]"' in capsys.readouterr().err
+    assert not Path("b.toml").exists()
+
+
+def test_the_specification_of_the_documentation(work: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "fit.md"
+    (text,) = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    Path("spec.toml").write_text(text.replace("[fit]\n", '[fit]\ntoo_few = "drop"\n'))
+    found = fit("spec.toml", ["list.parquet"], "outcomes.parquet", "ours.toml", as_of=AS_OF)
+    assert found.pack.id == "our-admission"
+    assert found.figures is not None
+    assert found.figures["auroc"] > 0.65
