@@ -33,6 +33,7 @@ Kind = Literal["added", "removed", "changed", "wording"]
 
 _WORDING = ("title", "means", "source", "assumption", "licence", "unit", "intended_use", "disclaimer", "horizon", "why",
             "evidence", "note")  # fmt: skip
+_MOST_REWORDED = 3  # terms, nodes or inputs, each in a line of its own
 _RULES = ("value", "eligible", "diagnosed", "optimised", "undiagnosed", "when", "split", "from")
 _NONE = "no value"  # how a null reads in a count of who moves
 
@@ -176,6 +177,10 @@ def _summary(part: str, body: Mapping[str, Any]) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_shown(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return "; ".join(map(_shown, value))
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
@@ -183,8 +188,12 @@ def _wording(before: Mapping[str, Any], after: Mapping[str, Any], of: str = "") 
     """Differences of text that no rule reads, all in one sentence."""
     keys = [k for k in _WORDING if before.get(k) != after.get(k)]
     if keys:
-        names = ", ".join(keys[:-1]) + (" and " if len(keys) > 1 else "") + keys[-1]
-        yield "wording", f"{names}{of} reworded" if len(keys) > 1 else f"{names}{of}: {_words(before, after, keys[0])}"
+        told = f"{_and(keys)}{of} reworded" if len(keys) > 1 else f"{keys[0]}{of}: {_words(before, after, keys[0])}"
+        yield "wording", told
+
+
+def _and(words: Sequence[str]) -> str:
+    return ", ".join(words[:-1]) + (" and " if len(words) > 1 else "") + words[-1]
 
 
 def _words(before: Mapping[str, Any], after: Mapping[str, Any], key: str) -> str:
@@ -383,6 +392,7 @@ def _numbered(rules: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], Mappi
 def _keyed(what: str, x: Iterable[Mapping[str, Any]], y: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Kind, str]]:
     """Nodes of a tree, terms and inputs of a model: by their id."""
     old, new = {i["id"]: i for i in x}, {i["id"]: i for i in y}
+    reworded: dict[tuple[str, ...], list[Any]] = {}
     for key, item in old.items():
         if key not in new:
             yield "removed", f"{what} {code(key)}{_weight(item)}"
@@ -398,7 +408,16 @@ def _keyed(what: str, x: Iterable[Mapping[str, Any]], y: Iterable[Mapping[str, A
                 yield from _rule(f"{what} {code(key)}, {part}", before, after)
             else:
                 yield from _value(f"{what} {code(key)}, {part}", before, after)
-        yield from _wording(old[key], item, f" of {what} {code(key)}")
+        changed = tuple(k for k in _WORDING if old[key].get(k) != item.get(k))
+        if changed:
+            reworded.setdefault(changed, []).append(key)
+    for changed, keys in reworded.items():
+        if len(keys) > _MOST_REWORDED:  # as when a whole model was fitted again
+            several = {"stratum": "strata", "derived": "derived values"}.get(what, f"{what}s")
+            yield "wording", f"{_and(changed)} of {len(keys)} {several} reworded"
+            continue
+        for key in keys:
+            yield from _wording(old[key], new[key], f" of {what} {code(key)}")
 
 
 def _weight(item: Mapping[str, Any]) -> str:

@@ -248,3 +248,27 @@ def test_inherited_parts_and_the_whole_pack(tmp_path: Path) -> None:
     assert max(map(len, shown.splitlines())) <= 100
     same = diff(load_pack("london-2026"), load_pack("london-2026"), people, AS_OF)
     assert (same.changes, same.moved) == ([], 0)
+
+
+def test_many_terms_with_another_source_are_one_line(tmp_path: Path) -> None:
+    """As when a whole model was fitted again."""
+
+    def made(weight: float, source: str) -> str:
+        terms = "".join(
+            f"[[definition.risk.terms]]\nid = '{c}'\nwhen = '{c}'\ncoefficient = {weight}\nevidence = 'derived'\n"
+            f"source = '{source}'\n"
+            for c in ("copd", "ckd", "chd", "asthma")
+        )
+        return (
+            "[pack]\nid = 'm'\nversion = '1'\n[definition.risk]\nkind = 'model'\ntitle = 'Risk'\nversion = '1'\n"
+            "source = 'us'\nlink = 'logistic'\ndraft = true\noutput = true\n"
+            f"recalibration = {{ intercept = {weight}, slope = 1.0 }}\n{terms}"
+        )
+
+    (tmp_path / "a.toml").write_text(made(0.1, "old"))
+    (tmp_path / "b.toml").write_text(made(0.2, "new"))
+    found = diff(load_pack(tmp_path / "a.toml"), load_pack(tmp_path / "b.toml"), None, AS_OF)
+    told = [c.text for c in found.changes]
+    assert "source of 4 terms reworded" in told
+    assert "term `copd`, coefficient 0.1 → 0.2" in told
+    assert "recalibration intercept 0.1, slope 1 → intercept 0.2, slope 1" in told

@@ -11,8 +11,10 @@ where programs that visit each risk set need hours.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,8 @@ from popstrat.fitting.spec import Penalty
 
 F64 = NDArray[np.float64]
 Ints = NDArray[np.int64]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _ROUNDS = 100
 _CLOSE = 1e-8  # of a coefficient, in standard deviations of its term
@@ -41,6 +45,24 @@ def glum_regressors() -> Any:
     except ImportError:
         raise NotInstalledError('fitting needs more libraries: pip install "popstrat[fit]"') from None
     return glum
+
+
+def one_thread(function: Callable[P, T]) -> Callable[P, T]:
+    """Let numerical libraries use one thread each while ``function`` runs (`NotInstalledError` without them).
+
+    Sums then come out the same to the last bit on any machine; and where others are at work, threads that wait for each
+    other after every short loop make a fit of seconds one of minutes.
+    """
+
+    @wraps(function)
+    def alone(*args: P.args, **kwargs: P.kwargs) -> T:
+        glum_regressors()  # limits hold for what is loaded
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1):
+            return function(*args, **kwargs)
+
+    return alone
 
 
 @dataclass(frozen=True)
@@ -187,7 +209,7 @@ def _regressor(link: str, mix: float, strength: float, start: F64 | None) -> Any
     family, own = ("poisson", "log") if link == "cox" else ("binomial", {"logistic": "logit"}.get(link, link))
     return glum.GeneralizedLinearRegressor(
         family=family, link=own, alpha=strength, l1_ratio=mix, scale_predictors=strength > 0, gradient_tol=1e-9,
-        max_iter=300, start_params=start,
+        step_size_tol=1e-9, max_iter=100, start_params=start,
     )  # fmt: skip
 
 
@@ -265,13 +287,15 @@ def breslow(days: Ints, event: F64, growth: F64, weight: F64 | None = None) -> F
 
 def _errors(sample: Sample, design: Any, link: str, coefficients: F64, intercept: float) -> F64:
     """Standard errors from the information matrix; of weighted people from the sandwich."""
+    from scipy.special import expit
+
     p = len(coefficients)
     if link == "cox":
         information = cox_information(sample, coefficients)
         return _root(np.linalg.pinv(information))
     eta = design.matvec(coefficients) + intercept
     if link == "logistic":
-        mean = 1 / (1 + np.exp(-eta))
+        mean = expit(eta)
         slope = curvature = mean * (1 - mean)
         score = sample.event - mean
     else:
@@ -336,26 +360,3 @@ def bootstrap(sample: Sample, link: str, penalty: Penalty, strength: float, resa
         again = Sample(drawn.terms, drawn.matrix, drawn.event, drawn.days, weight)
         found.append(_solve(again, _split(again.matrix), spread, link, penalty.mix, strength)[0])
     return np.array(found)
-
-
-# -- incomplete follow-up ---------------------------------------------------------------------------------------------
-
-
-def known_by(days: Ints, event: NDArray[np.bool_], horizon: int) -> tuple[F64, F64]:
-    """The outcome by a horizon of people who may be lost before it, and weights that make good for those lost.
-
-    Inverse probability of censoring weights (Robins and Finkelstein 2000) with Kaplan-Meier's chance of still being
-    followed just before the day concerned; those lost before the horizon have weight 0. It takes being lost to say
-    nothing about the outcome.
-    """
-    hit = event & (days <= horizon)
-    done = ~hit & (days >= horizon)
-    last = int(days.max(initial=0)) + 2
-    lost = np.bincount(days[~event & (days < horizon)], minlength=last).astype(np.float64)
-    at_risk = np.bincount(days, minlength=last)[::-1].cumsum()[::-1].astype(np.float64)
-    # An event of a day comes before a loss of that day, so those with the event are no longer there to be lost.
-    at_risk -= np.bincount(days[event], minlength=last)
-    staying = np.cumprod(1 - np.divide(lost, at_risk, out=np.zeros(last), where=at_risk > 0))
-    before = np.concatenate([[1.0], staying[:-1]])
-    weight = np.where(hit, 1 / before[days], np.where(done, 1 / before[horizon], 0.0))
-    return hit.astype(np.float64), weight

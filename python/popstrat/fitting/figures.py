@@ -1,4 +1,4 @@
-"""How well a risk did: discrimination and calibration, in one function, for the record of a fit or a recalibration."""
+"""How well a risk did: `popstrat.validation`, in one function, for the record of a fit or a recalibration."""
 
 from __future__ import annotations
 
@@ -7,44 +7,52 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from popstrat.errors import InputError
-from popstrat.fitting.estimate import Sample, estimate, known_by
-from popstrat.fitting.spec import Penalty
-
 F64 = NDArray[np.float64]
+_FEWEST = 20
+_RESAMPLES = 100
+_MEASURES = {
+    "auroc": "auroc",
+    "oe": "observed_over_expected",
+    "slope": "calibration_slope",
+    "in_the_large": "calibration_in_the_large",
+    "scaled_brier": "scaled_brier",
+}
 
 
 def figures(
     risk: F64, event: F64, *, days: NDArray[np.int64] | None = None, horizon: int = 365
 ) -> dict[str, float] | None:
-    """AUROC, observed/expected, calibration slope and intercept of a risk; None where there are too few events.
+    """AUROC, observed/expected, calibration slope and calibration in the large of a risk, each with its 95 % interval
+    (``…_low``, ``…_high``); None where fewer than 20 people have, or do not have, the event.
 
-    ``risk`` is a probability by the ``horizon``. Where ``days`` are given people may have been followed for less: they
-    then count by inverse probability of censoring weights. The slope is of the risk's log odds in a logistic
-    regression of the outcome.
+    ``risk`` is a probability by the ``horizon``. Where ``days`` are given people may have been followed for less: see
+    `popstrat.validation.assess`.
     """
-    from scipy import sparse
-    from sklearn.metrics import roc_auc_score
+    from popstrat.validation.assess import assess
 
-    outcome, weight = (event, np.ones(len(event))) if days is None else known_by(days, event == 1, horizon)
-    used = weight > 0
-    y, w, p = outcome[used], weight[used], np.clip(risk[used], 1e-9, 1 - 1e-9)
-    if min(y.sum(), len(y) - y.sum()) < 20 or np.ptp(p) == 0:
+    hits = event == 1
+    by_then = hits if days is None else hits & (days <= horizon)
+    seen = ~hits if days is None else ~by_then & (days >= horizon)
+    if min(by_then.sum(), seen.sum()) < _FEWEST or np.ptp(risk) == 0:
         return None
-    odds = np.log(p / (1 - p))
-    try:
-        sample = Sample(("odds",), sparse.csc_matrix(odds[:, None]), y, None, w)
-        fitted = estimate(sample, "logistic", Penalty(), 0)
-    except InputError:
-        return None
-    return {
-        "auroc": float(roc_auc_score(y, p, sample_weight=w)),
-        "observed_over_expected": float((w * y).sum() / (w * p).sum()),
-        "calibration_slope": float(fitted.coefficients[0]),
-        "calibration_intercept": float(fitted.intercept),
-    }
+    if days is None:
+        found = assess(risk, hits, bootstrap=_RESAMPLES)
+    else:
+        found = assess(risk, time=days, event=hits, horizon=horizon, bootstrap=_RESAMPLES)
+    measures = found.whole.measures or {}
+    told_: dict[str, float] = {}
+    for theirs, name in _MEASURES.items():
+        one = measures[theirs]
+        told_ |= {name: float(one.value), f"{name}_low": float(one.low), f"{name}_high": float(one.high)}
+    return {name: value for name, value in told_.items() if np.isfinite(value)}
 
 
 def told(found: dict[str, float] | None) -> dict[str, Any]:
-    """The figures to three places, for a provenance table."""
-    return {} if found is None else {name: round(value, 3) for name, value in found.items()}
+    """The figures to three places, for a provenance table: a number, or [figure, lowest, highest]."""
+    names = [] if found is None else [n for n in found if not n.endswith(("_low", "_high"))]
+    shown: dict[str, Any] = {}
+    for name in names:
+        assert found is not None
+        around = [round(found[n], 3) for n in (name, f"{name}_low", f"{name}_high") if n in found]
+        shown[name] = around if len(around) == 3 else around[0]
+    return shown

@@ -22,8 +22,7 @@ from popstrat.fitting.estimate import (
     breslow,
     dependent,
     estimate,
-    glum_regressors,
-    known_by,
+    one_thread,
     support,
     unusable,
 )
@@ -128,6 +127,7 @@ class _Work:
     held_out: int = 0
 
 
+@one_thread
 def fit(
     specification: str | Path,
     inputs: Sequence[str | Path],
@@ -154,7 +154,7 @@ def fit(
     Raises `PackError` for the specification, `InputError` for the list, the outcomes, terms that cannot be estimated
     (by name) and an output that may not be written. Nothing is written unless all went well.
     """
-    glum_regressors(), tomlkit_module()
+    tomlkit_module()
     given = {"column": column, "time_column": time_column, "event_column": event_column}
     spec = read_spec(specification, given)
     output = Path(output)
@@ -233,13 +233,13 @@ def _stratum(spec: Spec, part: Part, link: str, design: Design, work: _Work, fil
     horizon = next(iter(spec.days.values()))
     days = part.followed.days
     event, weight = part.events, None
-    if link == "logistic" and days is not None:
-        event, weight = known_by(days, event == 1, horizon)
     where = f" in the stratum {part.name!r}" if part.name else ""
     if days is not None and max(spec.days.values()) > int(days.max()):
         raise InputError(
             f"nobody{where} is followed for {max(spec.days.values()):,} days: a shorter horizon is needed", file=file
         )
+    if link == "logistic" and days is not None:
+        event, weight = followed_to(days, event, horizon, where, file)
     aside = np.random.default_rng(np.random.SeedSequence([spec.seed, _HOLDOUT])).random(int(part.rows.max()) + 1)
     kept = aside[part.rows] >= spec.holdout  # by place in the list, so that strata and columns change nothing
     rows = np.flatnonzero(kept if weight is None else kept & (weight > 0))
@@ -271,6 +271,19 @@ def _stratum(spec: Spec, part: Part, link: str, design: Design, work: _Work, fil
         raise InputError(f"the terms {', '.join(map(repr, tied[:8]))}{where} determine each other: drop one of them")
     found = estimate(sample, link, spec.penalty, spec.seed)
     _keep(spec, part, sample, found, notes, link, design, work)
+
+
+def followed_to(
+    days: NDArray[np.int64], event: F64, horizon: int, where: str, file: str, bands: NDArray[np.int64] | None = None
+) -> tuple[F64, F64]:
+    """The outcome by a horizon, and inverse probability of censoring weights (`popstrat.validation.measures`)."""
+    from popstrat.validation.measures import horizon_weights
+
+    try:
+        outcome, weight = horizon_weights(days, event == 1, horizon, strata=bands)
+    except ValueError:
+        raise InputError(f"too few people{where} are followed for {horizon:,} days", file=file) from None
+    return outcome.astype(np.float64), weight
 
 
 def _keep(

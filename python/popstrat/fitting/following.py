@@ -129,9 +129,7 @@ def follow(outcomes: Outcomes, ids: pa.ChunkedArray, *, allow_unknown: bool) -> 
 
 
 def _ids(column: pa.ChunkedArray, name: str) -> pa.Array:
-    ids = column.combine_chunks()
-    if pt.is_dictionary(ids.type):
-        ids = ids.cast(ids.type.value_type)
+    ids = _plain(column)
     if not (pt.is_integer(ids.type) or is_text(ids.type)):
         raise InputError(f"ids are whole numbers or text, not {ids.type}", column=ID, file=name)
     if ids.null_count:
@@ -145,6 +143,11 @@ def _ids(column: pa.ChunkedArray, name: str) -> pa.Array:
     return ids
 
 
+def _plain(column: pa.ChunkedArray) -> pa.Array:
+    array = column.combine_chunks()
+    return array.cast(array.type.value_type) if pt.is_dictionary(array.type) else array
+
+
 def _alike(a: pa.ChunkedArray, b: pa.Array) -> tuple[pa.ChunkedArray, pa.Array]:
     """Two columns of ids as one type; numbers are compared as text where only one of them is text."""
     if pt.is_dictionary(a.type):
@@ -155,9 +158,7 @@ def _alike(a: pa.ChunkedArray, b: pa.Array) -> tuple[pa.ChunkedArray, pa.Array]:
 
 def _flags(column: pa.ChunkedArray, name: str, file: str) -> F64:
     """0, 1 or NaN of a column of truth values, of 0 and 1, or of words for them."""
-    array = column.combine_chunks()
-    if pt.is_dictionary(array.type):
-        array = array.cast(array.type.value_type)
+    array = _plain(column)
     if is_text(array.type):
         words = pc.utf8_lower(pc.utf8_trim_whitespace(array.cast(pa.large_string())))
         empty = pc.or_kleene(pc.is_null(words), pc.equal(words, "")).to_numpy(zero_copy_only=False)
@@ -178,10 +179,11 @@ def _flags(column: pa.ChunkedArray, name: str, file: str) -> F64:
 
 
 def _days(column: pa.ChunkedArray, name: str, file: str) -> F64:
-    array = column.combine_chunks()
+    array = _plain(column)
     if is_text(array.type):
+        words = pc.utf8_trim_whitespace(array.cast(pa.large_string()))
         try:
-            array = pc.if_else(pc.equal(pc.utf8_trim_whitespace(array), ""), None, array).cast(pa.float64())
+            array = pc.if_else(pc.equal(words, ""), pa.scalar(None, pa.large_string()), words).cast(pa.float64())
         except pa.ArrowInvalid:
             raise InputError("numbers of days are needed", column=name, file=file) from None
     if not (pt.is_integer(array.type) or pt.is_floating(array.type)):

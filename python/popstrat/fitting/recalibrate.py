@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from popstrat.errors import InputError, PackError
 from popstrat.fitting.design import Part, gather
-from popstrat.fitting.estimate import Sample, estimate, glum_regressors, known_by
+from popstrat.fitting.estimate import Sample, estimate, one_thread
 from popstrat.fitting.figures import figures, told
+from popstrat.fitting.fit import followed_to
 from popstrat.fitting.following import Columns, read_outcomes
 from popstrat.fitting.spec import Penalty
 from popstrat.fitting.writing import check_free, extends_from, neat, rounded, tomlkit_module, write_pack
@@ -29,6 +30,7 @@ from popstrat.run import Progress
 F64 = NDArray[np.float64]
 METHODS = ("intercept", "intercept-slope", "baseline")
 _AGAIN = ", recalibrated"
+_BANDS = 10
 _FEWEST = 100  # people with and without the event for each number that is fitted
 
 
@@ -79,6 +81,7 @@ class Recalibrated:
         }
 
 
+@one_thread
 def recalibrate(
     pack: str | Path,
     model: str,
@@ -110,7 +113,7 @@ def recalibrate(
 
     Raises `PackError`, `InputError` as `popstrat.fitting.fit` does.
     """
-    glum_regressors(), tomlkit_module()
+    tomlkit_module()
     if method not in METHODS:
         raise InputError(f"there is no method {method!r}; it is one of {', '.join(METHODS)}")
     base = load_pack(pack)
@@ -221,7 +224,7 @@ def _stratum(part: Part, place: int, model: Model, method: str, lengths: Mapping
                     f"the slope{where} is {slope:.3g}: a higher risk does not go with more events, so this model does "
                     "not fit these people at all", file=file,
                 )  # fmt: skip
-        found = _intercept(slope * lp[used] + shifts[name], event[used], weight[used], link)
+        found = _intercept(slope * lp + shifts[name], float((weight * event).sum()), link)
         if method == "baseline":
             survival[name] = neat(math.exp(-math.exp(shifts[name] + found)))
         else:
@@ -230,25 +233,26 @@ def _stratum(part: Part, place: int, model: Model, method: str, lengths: Mapping
 
 
 def _outcome(part: Part, horizon: int, file: str, where: str) -> tuple[F64, F64]:
-    """The outcome by a horizon, and weights that make good for people lost before it."""
+    """The outcome by a horizon, and weights that make good for people lost before it, within tenths of risk."""
     days = part.followed.days
     if days is None:
         return part.events, np.ones(part.people)
     if horizon > int(days.max()):
         raise InputError(f"nobody{where} is followed for {horizon:,} days", file=file)
-    return known_by(days, part.events == 1, horizon)
+    cuts = np.quantile(part.predictor, np.arange(1, _BANDS) / _BANDS)
+    bands = np.searchsorted(cuts, part.predictor).astype(np.int64)
+    return followed_to(days, part.events, horizon, where, file, bands)
 
 
-def _intercept(offset: F64, event: F64, w: F64, link: str) -> float:
+def _intercept(offset: F64, observed: float, link: str) -> float:
     """The intercept with which as many events are expected as observed; for logistic models maximum likelihood, too."""
     from scipy.optimize import brentq
-
-    observed = float((w * event).sum())
+    from scipy.special import expit
 
     def over(a: float) -> float:
         eta = a + offset
-        risk = 1 / (1 + np.exp(-eta)) if link == "logistic" else -np.expm1(-np.exp(np.minimum(eta, 700)))
-        return float((w * risk).sum()) - observed
+        risk = expit(eta) if link == "logistic" else -np.expm1(-np.exp(np.minimum(eta, 700)))
+        return float(risk.sum()) - observed
 
     return float(brentq(over, -30, 30, xtol=1e-12))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.padding import Padding
@@ -17,13 +18,19 @@ _FIGURES = {
     "auroc": "AUROC",
     "observed_over_expected": "observed / expected",
     "calibration_slope": "calibration slope",
-    "calibration_intercept": "calibration intercept",
+    "calibration_in_the_large": "calibration in the large",
+    "scaled_brier": "scaled Brier score",
 }
 
 
 def _count(number: float) -> str:
     told = rounded(number)
     return f"{told:,}" if isinstance(told, int) else told
+
+
+def _around(figures: Mapping[str, float], name: str) -> str:
+    low, high = figures.get(f"{name}_low"), figures.get(f"{name}_high")
+    return "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
 
 
 def _table(*headings: str, right: set[int]) -> Table:
@@ -61,8 +68,11 @@ def print_fit(found: Fitted, console: Console) -> None:
     if found.figures is not None:
         console.print()
         whom = f"On {_count(found.held_out)} people kept aside" if found.held_out else "On the people it was fitted to"
-        told = ", ".join(f"{_FIGURES[name]} {value:.3f}" for name, value in found.figures.items())
-        console.print(Text(f"{whom}: {told}"))
+        grid = _table(whom, "", "95 % interval", right={1})
+        for name, told in _FIGURES.items():
+            if name in found.figures:
+                grid.add_row(told, f"{found.figures[name]:.3f}", _around(found.figures, name))
+        console.print(Padding(grid, (0, 0, 0, 2)))
     for warning in found.warnings:
         console.print(Text(f"! {warning}", "yellow"))
     _close(found.counts, str(found.output), console)
@@ -80,9 +90,11 @@ def print_recalibration(found: Recalibrated, console: Console) -> None:
         console.print(Text(f"{name}{_count(stratum.people)} people, {_count(stratum.events)} with the event; {told}"))
     if found.before is not None and found.after is not None:
         console.print()
-        grid = _table("on the same people", "before", "after", right={1, 2})
+        grid = _table("on the same people", "before", "after", "95 % interval", right={1, 2})
         for name, told in _FIGURES.items():
-            grid.add_row(told, f"{found.before[name]:.3f}", f"{found.after[name]:.3f}")
+            if name in found.before and name in found.after:
+                before, after = f"{found.before[name]:.3f}", f"{found.after[name]:.3f}"
+                grid.add_row(told, before, after, _around(found.after, name))
         console.print(Padding(grid, (0, 0, 0, 2)))
     _close(found.counts, str(found.output), console)
 

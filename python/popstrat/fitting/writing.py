@@ -37,8 +37,8 @@ def rounded(count: float) -> int | str:
 
 
 def neat(x: float) -> float:
-    """A coefficient to nine significant figures."""
-    return float(f"{x:.9g}")
+    """A coefficient to seven significant figures: beyond them the order in which threads add numbers shows."""
+    return float(f"{x:.7g}")
 
 
 def check_free(output: Path, pack: Pack, ident: str, version: str) -> None:

@@ -1,0 +1,577 @@
+"""Fitting and recalibrating, from lists and outcomes to packs that score."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+import popstrat
+from popstrat import synthetic
+from popstrat.cli import run
+from popstrat.errors import InputError, PackError
+from popstrat.fitting import Columns, fit, recalibrate
+from popstrat.pack import load_pack
+from popstrat.synthetic import _outcomes
+
+AS_OF = dt.date(2026, 6, 30)
+STATED = Path(_outcomes.__file__).with_name("outcomes.toml")
+PEOPLE = 120_000
+STRATA = "strata = { women = 'sex == \"female\"', others = 'sex != \"female\"' }"
+
+SMALL = """
+[pack]
+id = "small"
+version = "1"
+title = "A small model"
+
+[definition.risk]
+kind = "model"
+title = "Risk of an admission, 12 months"
+version = "1"
+source = "a specification"
+intended_use = "A test."
+disclaimer = "Synthetic."
+eligible = "age >= 18"
+link = "survival"
+output = true
+
+[definition.risk.inputs]
+smoking = { default = "never", why = "the reference" }
+emergency_admissions_12m = { default = 0, why = "none on record" }
+
+[[definition.risk.terms]]
+id = "age"
+title = "Age"
+of = "age"
+scale = 10
+powers = [1, 2]
+center = [4.5, 20.25]
+
+[[definition.risk.terms]]
+id = "smoking"
+title = "Smoking"
+of = "smoking"
+reference = "never"
+levels = ["ex", "current"]
+
+[[definition.risk.terms]]
+id = "copd"
+title = "COPD"
+when = "copd"
+
+[[definition.risk.terms]]
+id = "admissions"
+title = "Admissions before"
+value = "ln(1 + emergency_admissions_12m)"
+
+[[definition.risk.terms]]
+id = "old_with_admissions"
+title = "Admissions before, by age"
+product = ["age.1", "admissions"]
+
+[fit]
+model = "risk"
+time_column = "days"
+event_column = "event"
+"""
+
+
+@pytest.fixture(scope="module")
+def people() -> pa.Table:
+    return synthetic.table(PEOPLE, seed=31, as_of=AS_OF)
+
+
+@pytest.fixture(scope="module")
+def truth(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stated hazards without the multiplier that no record shows, which no model could find."""
+    path = tmp_path_factory.mktemp("truth") / "truth.toml"
+    path.write_text(
+        f"[pack]\nid = 'truth'\nversion = '1'\nextends = '{STATED}'\n[parameters.unseen_variance]\nvalue = 0\n"
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def files(people: pa.Table, truth: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with list.parquet and outcomes.parquet, drawn from the truth."""
+    folder = tmp_path_factory.mktemp("files")
+    pq.write_table(people, folder / "list.parquet")
+    pq.write_table(synthetic.outcomes(people, seed=4, as_of=AS_OF, hazards=truth), folder / "outcomes.parquet")
+    return folder
+
+
+@pytest.fixture
+def work(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of its own that sees the list and the outcomes, and holds small.toml."""
+    for name in ("list.parquet", "outcomes.parquet"):
+        (tmp_path / name).symlink_to(files / name)
+    (tmp_path / "small.toml").write_text(SMALL)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def small(old: str = "", new: str = "", more: str = "", name: str = "small.toml") -> str:
+    """Write a variant of the small specification."""
+    assert old in SMALL
+    Path(name).write_text(SMALL.replace(old, new) + more if old else SMALL + more)
+    return name
+
+
+def written(path: str, model: str) -> dict[str, Any]:
+    found: dict[str, Any] = tomllib.loads(Path(path).read_text())["definition"][model]
+    return found
+
+
+# -- fitting finds the truth ------------------------------------------------------------------------------------------
+
+
+def test_a_cox_model_with_the_true_terms_finds_the_true_coefficients(work: Path, truth: Path) -> None:
+    Path("spec.toml").write_text(
+        f"[pack]\nid = 'again'\nversion = '1'\nextends = '{truth}'\n"
+        "[definition.admission]\nlink = 'survival'\ndecimals = 9\ndisclaimer = 'Synthetic.'\n"
+        "[fit]\nmodel = 'admission'\nrefit = true\ntime_column = 'days'\nevent_column = 'event'\ntoo_few = 'drop'\n"
+        "holdout = 0\n"
+    )
+    found = fit("spec.toml", ["list.parquet"], "outcomes.parquet", "again.toml", as_of=AS_OF)
+    stated = {t["id"]: t["coefficient"] for t in load_pack(truth).raw["definition"]["admission"]["terms"]}
+    off = np.array([(t.coefficient - stated[t.id]) / t.error for t in found.terms if t.error is not None])
+    assert len(off) > 30
+    assert np.abs(off).max() < 4
+    assert 0.85 <= np.mean(np.abs(off) < 1.96) <= 1
+    # ln of the yearly hazard is the stated intercept
+    (stratum,) = found.strata
+    assert np.log(-np.log(stratum.survival[""])) == pytest.approx(-4.233, abs=0.1)
+    assert found.figures is not None
+    assert found.figures["observed_over_expected"] == pytest.approx(1, abs=0.03)
+    assert found.figures["calibration_slope"] == pytest.approx(1, abs=0.03)
+
+
+def test_what_was_fitted_is_what_is_scored(work: Path, people: pa.Table) -> None:
+    found = fit("small.toml", ["list.parquet"], "outcomes.parquet", "fitted.toml", as_of=AS_OF)
+    scored = popstrat.score(people, as_of=AS_OF, pack="fitted.toml")
+    weights = {t.id: t.coefficient for t in found.terms}
+    adults = np.asarray(popstrat.score(people, as_of=AS_OF)["age"].to_numpy()) >= 18
+    age = np.asarray(popstrat.score(people, as_of=AS_OF)["age"].to_numpy()) / 10
+    before = np.log1p(people["emergency_admissions_12m"].to_numpy())
+    smoking = np.array([s or "never" for s in people["smoking"].cast(pa.string()).to_pylist()])
+    lp = (
+        weights["age.1"] * (age - 4.5)
+        + weights["age.2"] * (age**2 - 20.25)
+        + weights["smoking.ex"] * (smoking == "ex")
+        + weights["smoking.current"] * (smoking == "current")
+        + weights["copd"] * people["copd"].to_numpy()
+        + weights["admissions"] * before
+        + weights["old_with_admissions"] * (age - 4.5) * before
+    )
+    expected = 1 - found.strata[0].survival[""] ** np.exp(lp)
+    risk = np.asarray(scored["risk"].to_numpy())
+    assert np.abs(risk[adults] - expected[adults]).max() < 1e-6
+    assert np.isnan(risk[~adults]).all()
+    assert weights["copd"] > 0.1
+    assert weights["smoking.current"] > weights["smoking.ex"]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_same_fit_again(work: Path, threads: int) -> None:
+    first = fit("small.toml", ["list.parquet"], "outcomes.parquet", "a.toml", as_of=AS_OF)
+    again = fit("small.toml", ["list.parquet"], "outcomes.parquet", "b.toml", as_of=AS_OF, threads=threads)
+    assert [t.coefficient for t in first.terms] == pytest.approx([t.coefficient for t in again.terms], rel=1e-6)
+    assert first.figures == pytest.approx(again.figures, rel=1e-6)
+
+
+def test_a_logistic_model_by_strata_with_lost_follow_up(work: Path, people: pa.Table) -> None:
+    small('link = "survival"', f'link = "logistic"\n{STRATA}')
+    Path("small.toml").write_text(Path("small.toml").read_text().replace('id = "copd"', 'id = "copd"\nin = ["women"]'))
+    found = fit("small.toml", ["list.parquet"], "outcomes.parquet", "fitted.toml", as_of=AS_OF)
+    assert [s.name for s in found.strata] == ["women", "others"]
+    body = written("fitted.toml", "risk")
+    assert set(body["intercept"]) == {"women", "others"}
+    copd = next(t for t in body["terms"] if t["id"] == "copd")
+    assert set(copd["coefficient"]) == {"women"}
+    assert found.figures is not None
+    assert found.figures["observed_over_expected"] == pytest.approx(1, abs=0.06)
+    risk = popstrat.score(people, as_of=AS_OF, pack="fitted.toml")["risk"]
+    assert pc.mean(risk).as_py() == pytest.approx(0.056, abs=0.006)  # people lost count as the others do
+
+
+def test_a_yes_or_no_is_enough_where_all_were_followed(work: Path) -> None:
+    whole = fit("small.toml", ["list.parquet"], "outcomes.parquet", "cox.toml", as_of=AS_OF)
+    small('time_column = "days"\nevent_column = "event"', 'column = "admitted_12m"')
+    with pytest.raises(InputError, match="eligible patients have no outcome"):
+        fit("small.toml", ["list.parquet"], "outcomes.parquet", "b.toml", as_of=AS_OF)
+    part = fit("small.toml", ["list.parquet"], "outcomes.parquet", "b.toml", as_of=AS_OF, allow_missing=True)
+    assert "complementary log-log" in part.method
+    for a, b in zip(whole.terms, part.terms, strict=True):
+        assert a.coefficient == pytest.approx(b.coefficient, abs=4 * (a.error or 0))
+
+
+def test_several_horizons(work: Path, people: pa.Table) -> None:
+    horizons = 'horizons = [{ id = "m6", title = "6 months" }, { id = "m12", title = "12 months", output = true }]'
+    small('link = "survival"', f'link = "survival"\n{horizons}', more="days = { m6 = 182, m12 = 365 }\n")
+    fit("small.toml", ["list.parquet"], "outcomes.parquet", "fitted.toml", as_of=AS_OF)
+    scored = popstrat.score(people, as_of=AS_OF, pack="fitted.toml")
+    # the hazard is constant, so twice the time is a little under twice the risk
+    assert 1.8 < pc.mean(scored["risk_m12"]).as_py() / pc.mean(scored["risk"]).as_py() < 2
+    small('link = "survival"', f'link = "survival"\n{horizons}', more="days = { m6 = 182, m12 = 500 }\n")
+    with pytest.raises(InputError, match="followed for 500 days"):
+        fit("small.toml", ["list.parquet"], "outcomes.parquet", "b.toml", as_of=AS_OF)
+
+
+def test_a_penalty_with_a_bootstrap(work: Path) -> None:
+    small(more='penalty = "ridge"\nstrength = 0.001\nbootstrap = 20\n')
+    found = fit("small.toml", ["list.parquet"], "outcomes.parquet", "fitted.toml", as_of=AS_OF)
+    plain = fit(small(name="p.toml"), ["list.parquet"], "outcomes.parquet", "plain.toml", as_of=AS_OF)
+    assert "ridge penalty, its strength as stated" in found.method
+    assert found.strata[0].strength == 0.001
+    for a, b in zip(found.terms, plain.terms, strict=True):
+        assert a.error is not None
+        assert a.error < 2 * (b.error or 0)
+
+
+# -- the pack ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_pack_tells_how_it_was_made_and_nothing_of_anybody(work: Path, people: pa.Table) -> None:
+    found = fit("small.toml", ["list.parquet"], "outcomes.parquet", "fitted.toml", as_of=AS_OF)
+    text = Path("fitted.toml").read_text()
+    body = written("fitted.toml", "risk")
+    made = body["provenance"]
+    assert made["people"] % 5 == made["events"] % 5 == 0
+    assert made["list"][0]["sha256"] == popstrat.record.hash_file(Path("list.parquet"))
+    assert made["specification"]["name"] == "small.toml"
+    assert made["as_of"] == AS_OF
+    assert made["held_out"]["share"] == 0.2
+    assert {t["id"] for t in made["terms"]} == {t.id for t in found.terms}
+    assert body["evidence"] == "derived"
+    assert body["source"].startswith("fitted on ")
+    assert len(body["reference_patients"]) >= 3
+    assert "fit" not in tomllib.loads(text)
+    assert not any(str(i) in text for i in people["patient_id"].to_pylist())
+    assert str(work) not in text
+    Path("fitted.toml").write_text(text.replace('title = "COPD"', 'title = "Copd"'))
+    with pytest.raises(PackError, match="not what was sealed"):
+        load_pack("fitted.toml")
+
+
+def test_reference_patients_are_nobodys_rows(work: Path, people: pa.Table) -> None:
+    fit("small.toml", ["list.parquet"], "outcomes.parquet", "fitted.toml", as_of=AS_OF)
+    rows = written("fitted.toml", "risk")["reference_patients"]
+    assert all(r["title"].startswith("made up") for r in rows)
+    ages = np.asarray(popstrat.score(people, as_of=AS_OF)["age"].to_numpy())
+    adults = ages[ages >= 18]
+    low, middle, high = np.quantile(adults, [0.1, 0.5, 0.9])
+    assert {r["patient"]["age"] for r in rows} == {round(low), round(middle), round(high)}
+
+
+def test_a_pack_is_never_changed_in_place(work: Path) -> None:
+    fit("small.toml", ["list.parquet"], "outcomes.parquet", "fitted.toml", as_of=AS_OF)
+    before = Path("fitted.toml").read_bytes()
+    with pytest.raises(InputError, match="holds version 1 already"):
+        fit("small.toml", ["list.parquet"], "outcomes.parquet", "fitted.toml", as_of=AS_OF)
+    with pytest.raises(InputError, match="never changed in place"):
+        fit("small.toml", ["list.parquet"], "outcomes.parquet", "small.toml", as_of=AS_OF)
+    Path("other.toml").write_text("[pack]\nid = 'other'\nversion = '1'\n")
+    with pytest.raises(InputError, match="is another pack"):
+        fit("small.toml", ["list.parquet"], "outcomes.parquet", "other.toml", as_of=AS_OF)
+    assert Path("fitted.toml").read_bytes() == before
+    small('version = "1"\ntitle = "A small', 'version = "2"\ntitle = "A small')
+    fit("small.toml", ["list.parquet"], "outcomes.parquet", "fitted.toml", as_of=AS_OF)
+    assert load_pack("fitted.toml").version == "2"
+
+
+def test_expected_signs_and_orders(work: Path) -> None:
+    more = 'signs = { copd = "-", smoking = "+" }\nmonotone = [["smoking.current", "smoking.ex"]]\n'
+    small(more=more)
+    found = fit("small.toml", ["list.parquet"], "outcomes.parquet", "fitted.toml", as_of=AS_OF)
+    assert any("copd is" in w and "below 0 was expected" in w for w in found.warnings)
+    assert any("smoking.ex is" in w and "other order" in w for w in found.warnings)
+    assert written("fitted.toml", "risk")["provenance"]["warnings"] == list(found.warnings)
+    small(more=more + "strict = true\n")
+    with pytest.raises(InputError, match="strict"):
+        fit("small.toml", ["list.parquet"], "outcomes.parquet", "b.toml", as_of=AS_OF)
+    assert not Path("b.toml").exists()
+
+
+def test_terms_that_too_few_have(work: Path) -> None:
+    term = "[[definition.risk.terms]]\nid = 'rare'\ntitle = 'Rare'\nwhen = 'cystic_fibrosis and copd'\n\n[fit]\n"
+    small("[fit]\n", term)
+    with pytest.raises(InputError, match=r"term 'rare' (rests on fewer than 10|is the same)"):
+        fit("small.toml", ["list.parquet"], "outcomes.parquet", "b.toml", as_of=AS_OF)
+    small("[fit]\n", f'{term}too_few = "drop"\n')
+    found = fit("small.toml", ["list.parquet"], "outcomes.parquet", "b.toml", as_of=AS_OF)
+    (rare,) = [t for t in found.terms if t.id == "rare"]
+    assert rare.coefficient == 0
+    assert rare.note
+    assert written("b.toml", "risk")["terms"][-1]["coefficient"] == 0
+
+
+# -- recalibration ----------------------------------------------------------------------------------------------------
+
+
+def calibration(people: pa.Table, pack: str, outcome: pa.Table, model: str = "admission_risk") -> tuple[float, float]:
+    """Observed over expected and the slope, of people followed to the end, by statsmodels."""
+    import statsmodels.api as sm
+
+    risk = np.asarray(popstrat.score(people, as_of=AS_OF, pack=pack)[model].to_numpy())
+    event = np.asarray(outcome["admitted_12m"].cast(pa.float64()).to_numpy())
+    known = ~np.isnan(risk) & ~np.isnan(event)
+    risk, event = np.clip(risk[known], 1e-9, 1 - 1e-6), event[known]
+    lp = np.log(-np.log1p(-risk))
+    family = sm.families.Binomial(sm.families.links.CLogLog())
+    fitted = sm.GLM(event, sm.add_constant(lp), family=family).fit()
+    return event.sum() / risk.sum(), float(fitted.params[1])
+
+
+def test_recalibration_brings_slope_and_ratio_to_one(work: Path, people: pa.Table) -> None:
+    outcome = pq.read_table("outcomes.parquet")
+    ratio, slope = calibration(people, "london-2026", outcome)
+    assert abs(slope - 1) > 0.1
+    given: dict[str, Any] = {"as_of": AS_OF, "columns": Columns("admitted_12m"), "allow_missing": True}
+    for method in ("intercept", "intercept-slope", "baseline"):
+        name = f"{method}.toml"
+        recalibrate("london-2026", "admission_risk", ["list.parquet"], "outcomes.parquet", name, method=method, **given)
+        again, stretched = calibration(people, name, outcome)
+        assert again == pytest.approx(1, abs=1e-4)
+        assert stretched == pytest.approx(1 if method == "intercept-slope" else slope, abs=0.005)
+    assert ratio != pytest.approx(1, abs=0.01)
+    both = recalibrate(
+        "intercept.toml", "admission_risk", ["list.parquet"], "outcomes.parquet", "twice.toml",
+        method="intercept-slope", **given,
+    )  # fmt: skip
+    assert calibration(people, "twice.toml", outcome) == pytest.approx((1, 1), abs=0.005)
+    assert both.pack.id == "london-2026-recalibrated"
+    once = written("intercept-slope.toml", "admission_risk")["recalibration"]
+    assert written("twice.toml", "admission_risk")["recalibration"] == pytest.approx(once, abs=1e-4)
+
+
+def test_recalibration_with_lost_follow_up_and_strata(work: Path, people: pa.Table) -> None:
+    small('link = "survival"', f'link = "survival"\n{STRATA}')
+    fit("small.toml", ["list.parquet"], "outcomes.parquet", "base.toml", as_of=AS_OF)
+    body = written("base.toml", "risk")
+    text = Path("base.toml").read_text().split("[[definition.risk.reference_patients]]")[0]
+    for s in body["baseline_survival"].values():
+        text = text.replace(repr(s), repr(s**1.7))
+    lines = [line for line in text.splitlines() if not line.startswith("seal")]
+    wrong = "\n".join(lines).replace("[definition.risk]\n", "[definition.risk]\ndraft = true\n", 1)
+    Path("wrong.toml").write_text(wrong)
+    found = recalibrate(
+        "wrong.toml", "risk", ["list.parquet"], "outcomes.parquet", "right.toml", method="baseline", as_of=AS_OF,
+        columns=Columns(None, "days", "event"),
+    )  # fmt: skip
+    again = written("right.toml", "risk")["baseline_survival"]
+    assert again == pytest.approx(body["baseline_survival"], abs=0.002)
+    assert found.before is not None
+    assert found.after is not None
+    assert found.before["observed_over_expected"] == pytest.approx(1 / 1.7, abs=0.05)
+    assert found.after["observed_over_expected"] == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("model", "method", "days", "told"),
+    [
+        ("admission_risk", "slope", 365, "there is no method 'slope'"),
+        ("admision_risk", "intercept", 365, "did you mean 'admission_risk'"),
+        ("admission_risk", "intercept", 400, "nobody is followed for 400 days"),
+        ("admission_risk", "intercept", {"m24": 400}, "there is no horizon 'm24'"),
+    ],
+)
+def test_recalibrations_that_cannot_be(work: Path, model: str, method: str, days: Any, told: str) -> None:
+    with pytest.raises((InputError, PackError), match=told):
+        recalibrate(
+            "london-2026", model, ["list.parquet"], "outcomes.parquet", "b.toml", method=method, as_of=AS_OF, days=days,
+            columns=Columns(None, "days", "event"),
+        )  # fmt: skip
+    assert not Path("b.toml").exists()
+
+
+def test_a_model_that_points_the_other_way_is_refused(work: Path, people: pa.Table) -> None:
+    risk = np.nan_to_num(popstrat.score(people, as_of=AS_OF)["admission_risk"].to_numpy())
+    upside_down = np.random.default_rng(0).random(len(risk)) < 0.1 * (1 - risk) ** 8
+    pq.write_table(pa.table({"patient_id": people["patient_id"], "y": upside_down}), "odd.parquet")
+    with pytest.raises(InputError, match="does not go with more events"):
+        recalibrate(
+            "london-2026", "admission_risk", ["list.parquet"], "odd.parquet", "b.toml", method="intercept-slope",
+            as_of=AS_OF, columns=Columns("y"),
+        )  # fmt: skip
+
+
+# -- what is refused --------------------------------------------------------------------------------------------------
+
+
+def outcome_file(people: pa.Table, **columns: Any) -> str:
+    base = {"patient_id": people["patient_id"]}
+    pq.write_table(pa.table({**base, **columns}), "odd.parquet")
+    return "odd.parquet"
+
+
+def flags(rate: float = 0.1) -> np.ndarray:
+    return np.random.default_rng(1).random(PEOPLE) < rate
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"y": np.zeros(PEOPLE, bool)}, "everybody has the same outcome"),
+        ({"y": np.where(flags(), 2, 0)}, r"column 'y': 0 or 1, true or false is needed \(rows"),
+        ({"y": np.where(flags(), "yes", "perhaps")}, "column 'y': 0 or 1, true or false is needed"),
+        ({"z": flags()}, "column 'y': there is no such column"),
+        ({"y": pa.array(flags(), mask=flags(0.3))}, "eligible patients have no outcome"),
+    ],
+)
+def test_outcomes_that_will_not_do(work: Path, people: pa.Table, columns: dict[str, Any], told: str) -> None:
+    small('time_column = "days"\nevent_column = "event"', 'column = "y"')
+    with pytest.raises(InputError, match=told):
+        fit("small.toml", ["list.parquet"], outcome_file(people, **columns), "b.toml", as_of=AS_OF)
+    assert not Path("b.toml").exists()
+
+
+@pytest.mark.parametrize("days", [0, -3, 1e9])
+def test_times_that_will_not_do(work: Path, people: pa.Table, days: float) -> None:
+    times = np.full(PEOPLE, 300.0)
+    times[[5, 9]] = days
+    with pytest.raises(InputError, match=r"column 'days': a number of days over 0 .* \(rows 6, 10\)"):
+        fit("small.toml", ["list.parquet"], outcome_file(people, days=times, event=flags()), "b.toml", as_of=AS_OF)
+
+
+def test_outcomes_of_strangers_and_twins(work: Path, people: pa.Table) -> None:
+    small('time_column = "days"\nevent_column = "event"', 'column = "y"')
+    known = pa.table({"patient_id": people["patient_id"], "y": flags()})
+    stranger = pa.table({"patient_id": pa.array([9_990_000_000], pa.int64()), "y": [True]})
+    pq.write_table(pa.concat_tables([known, stranger]), "more.parquet")
+    with pytest.raises(InputError, match=r"1 of 120,001 patients are not on the list.*--allow-unknown") as caught:
+        fit("small.toml", ["list.parquet"], "more.parquet", "b.toml", as_of=AS_OF)
+    assert "9990000000" not in str(caught.value)
+    found = fit("small.toml", ["list.parquet"], "more.parquet", "b.toml", as_of=AS_OF, allow_unknown=True)
+    assert found.counts["unknown"] == 1
+    pq.write_table(pa.concat_tables([known, known.slice(3, 1)]), "twice.parquet")
+    with pytest.raises(InputError, match=r"more than one row \(row 120,001\)"):
+        fit("small.toml", ["list.parquet"], "twice.parquet", "c.toml", as_of=AS_OF)
+    pq.write_table(stranger, "other.parquet")
+    with pytest.raises(InputError, match="is it the right file"):
+        fit("small.toml", ["list.parquet"], "other.parquet", "c.toml", as_of=AS_OF)
+
+
+def test_text_ids_and_csv_work_as_well(work: Path, people: pa.Table) -> None:
+    import pyarrow.csv as pa_csv
+
+    outcome = pq.read_table("outcomes.parquet").select(["patient_id", "days", "event"])
+    pa_csv.write_csv(outcome, "outcomes.csv")
+    a = fit("small.toml", ["list.parquet"], "outcomes.csv", "a.toml", as_of=AS_OF)
+    b = fit("small.toml", ["list.parquet"], "outcomes.parquet", "b.toml", as_of=AS_OF)
+    assert [t.coefficient for t in a.terms] == pytest.approx([t.coefficient for t in b.terms], rel=1e-6)
+
+
+def test_terms_that_determine_each_other(work: Path) -> None:
+    term = "[[definition.risk.terms]]\nid = 'no_copd'\ntitle = 'No COPD'\nwhen = 'not copd'\n\n[fit]\n"
+    small("[fit]\n", term)
+    with pytest.raises(InputError, match="the terms 'copd', 'no_copd' determine each other"):
+        fit("small.toml", ["list.parquet"], "outcomes.parquet", "b.toml", as_of=AS_OF)
+
+
+def test_too_few_events_for_the_terms(work: Path, people: pa.Table) -> None:
+    pq.write_table(people.slice(0, 6_000), "few.parquet")
+    small(more="min_events_per_term = 100\n")
+    with pytest.raises(InputError, match=r"for 7 terms are \d+\.\d a term; \[fit\] asks for 100"):
+        fit("small.toml", ["few.parquet"], "outcomes.parquet", "b.toml", as_of=AS_OF, allow_unknown=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("[fit]\n", "[fits]\n", "fits"),
+        ('model = "risk"', 'model = "risc"', "did you mean 'risk'"),
+        ('model = "risk"', 'model = "risk"\npenalties = "ridge"', "did you mean 'penalty'"),
+        ('model = "risk"', 'model = "risk"\npenalty = "ridgee"', "did you mean 'ridge'"),
+        ('model = "risk"', 'model = "risk"\nsigns = { cold = "+" }', "no term 'cold'.*did you mean 'copd'"),
+        ('model = "risk"', 'model = "risk"\nholdout = 1', "a share from 0"),
+        ('model = "risk"', 'model = "risk"\nmin_events = 3', "at least 8"),
+        ('when = "copd"', 'when = "copd"\ncoefficient = 0.2', "has a coefficient already"),
+        ('when = "copd"', 'when = "copdd"', "did you mean 'copd'"),
+        ('intended_use = "A test."\n', "", "needs `intended_use`"),
+        ('link = "survival"', 'link = "identity"', 'is "logistic" or "survival"'),
+        ('time_column = "days"\nevent_column = "event"\n', "", "what is the outcome"),
+        ('event_column = "event"\n', "", "go together"),
+    ],
+)
+def test_specifications_that_will_not_do(work: Path, old: str, new: str, told: str) -> None:
+    small(old, new)
+    with pytest.raises((InputError, PackError), match=told):
+        fit("small.toml", ["list.parquet"], "outcomes.parquet", "b.toml", as_of=AS_OF)
+    assert not Path("b.toml").exists()
+
+
+# -- the commands -----------------------------------------------------------------------------------------------------
+
+
+def test_the_commands(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["list.parquet", "--outcome", "outcomes.parquet", "--as-of", "2026-06-30"]
+    assert run(["fit", "small.toml", *given, "-o", "fitted.toml"]) == 0
+    out = capsys.readouterr().out
+    assert "Cox regression" in out
+    assert "smoking.current" in out
+    assert "people kept aside" in out
+    assert "AUROC" in out
+    assert run(["fit", "small.toml", *given, "-o", "fitted.toml"]) == 2
+    assert "holds version 1 already" in capsys.readouterr().err
+    assert run(["fit", "small.toml", *given, "-o", "other.toml", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["counts"]["list"] == PEOPLE
+    assert told["strata"][0]["events"] % 5 == 0
+    again = ["recalibrate", *given, "--pack", "fitted.toml", "--model", "risk", "--time-column", "days"]
+    assert run([*again, "--event-column", "event", "--method", "intercept-slope", "-o", "again.toml"]) == 0
+    assert "calibration slope" in capsys.readouterr().out
+    assert load_pack("again.toml").raw["pack"]["extends"] == "fitted.toml"
+    assert run(["packs", "check", "again.toml", "--as-of", "2026-06-30"]) == 0
+    assert run(["packs", "diff", "fitted.toml", "again.toml", "--data", "list.parquet", "--as-of", "2026-06-30"]) == 0
+    told_diff = capsys.readouterr().out
+    assert "recalibration" in told_diff
+    assert "risk" in told_diff
+    for method in ([], ["--method", "intercept", "--days", "a year"]):
+        assert run([*again, "--event-column", "event", "-o", "c.toml", *method]) == 2
+    assert not Path("c.toml").exists()
+
+
+def test_a_pack_in_another_folder_is_found_again(work: Path) -> None:
+    Path("packs").mkdir()
+    Path("results").mkdir()
+    spec = Path("packs/small.toml")
+    Path("packs/base.toml").write_text("[pack]\nid = 'base'\nversion = '1'\n[parameters.old]\nvalue = 65\n")
+    spec.write_text(SMALL.replace('title = "A small model"', 'title = "A small model"\nextends = "base.toml"'))
+    found = fit(spec, ["list.parquet"], "outcomes.parquet", "results/fitted.toml", as_of=AS_OF)
+    assert found.pack.raw["pack"]["extends"] == "../packs/base.toml"
+    assert found.pack.raw["parameters"]["old"]["value"] == 65
+
+
+@pytest.mark.parametrize("missing", ["glum", "tomlkit"])
+def test_without_the_extra_it_says_what_to_install(
+    work: Path, missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    given = ["--outcome", "outcomes.parquet", "--as-of", "2026-06-30"]
+    assert run(["fit", "small.toml", "list.parquet", *given, "-o", "b.toml"]) == 2
+    assert 'pip install "popstrat[fit]"' in capsys.readouterr().err
+    model = ["--model", "admission_risk", "--method", "intercept", "--column", "admitted_12m"]
+    assert run(["recalibrate", "list.parquet", *given, *model, "-o", "b.toml"]) == 2
+    assert 'pip install "popstrat[fit]"' in capsys.readouterr().err
+    assert not Path("b.toml").exists()
+
+
+def test_the_specification_of_the_documentation(work: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "fit.md"
+    (text,) = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    Path("spec.toml").write_text(text.replace("[fit]\n", '[fit]\ntoo_few = "drop"\n'))
+    found = fit("spec.toml", ["list.parquet"], "outcomes.parquet", "ours.toml", as_of=AS_OF)
+    assert found.pack.id == "our-admission"
+    assert found.figures is not None
+    assert found.figures["auroc"] > 0.65
