@@ -14,6 +14,7 @@ HEADERS = {
     "_parquet_write": ["parquet_encode.h"],
     "_csv_read": ["csv_read.h"],
     "_csv_write": ["csv_write.h"],
+    "_digits": [],
 }
 
 setup(
