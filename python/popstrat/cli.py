@@ -35,7 +35,11 @@ DEFAULT_PACK = "london-2026"
 _WIDTH = 100
 
 # Commands that live elsewhere, imported when they are called (or for the top help).
-_ELSEWHERE = {"audit": "popstrat.cli_audit"}
+_ELSEWHERE = {
+    "audit": "popstrat.cli_audit",
+    "upload": "popstrat.cli_upload",
+    "verify": "popstrat.cli_verify",
+}
 
 
 class _Commands(TyperGroup):
@@ -198,6 +202,10 @@ def synth(
     dirty: Annotated[
         bool, typer.Option("--dirty", help="With implausible values; and a second file with repeated ids.")
     ] = False,
+    lookup: Annotated[
+        Path | None,
+        typer.Option("--lookup", metavar="FILE", help="Also write a lookup: ids to NHS numbers that are never issued."),
+    ] = None,
     threads: Threads = None,
     encoding: Encoding = "utf-8",
     quiet: Quiet = False,
@@ -210,18 +218,21 @@ def synth(
 
     check_target(output)
     batches = synthetic.generate(patients, seed=seed, as_of=date, practices=practices, dirty=dirty, threads=threads)
-    targets = [(output, batches)]
+    targets = [(output, synthetic.schema(), batches)]
     if dirty:
         repeated = synthetic.duplicate_ids(patients, seed=seed, as_of=date, practices=practices)
-        targets.append((output.with_name(f"{output.stem}.duplicates{output.suffix}"), repeated))
-    schema = synthetic.schema()
-    keys = [
-        f.name
-        for f in schema
-        if f.name == "patient_id" or str(f.type).startswith("dictionary<values=string, indices=int32")
-    ]
+        targets.append((output.with_name(f"{output.stem}.duplicates{output.suffix}"), synthetic.schema(), repeated))
+    if lookup is not None:
+        check_target(lookup)
+        numbers = synthetic.lookup(patients, seed=seed, as_of=date, practices=practices, dirty=dirty)
+        targets.append((lookup, synthetic.lookup_schema(), numbers))
     with Outputs() as outputs, _progress("Drawing", quiet) as progress:
-        for target, rows in targets:
+        for target, schema, rows in targets:
+            keys = [
+                f.name
+                for f in schema
+                if f.name == "patient_id" or str(f.type).startswith("dictionary<values=string, indices=int32")
+            ]
             sink = open_sink(outputs.add(target), schema, form=target.suffix, keys=keys, encoding=encoding)
             try:
                 with writing(target), WriteBehind(sink.write, 3) as writer:
@@ -238,7 +249,7 @@ def synth(
                 raise
         outputs.commit()
     if not quiet:
-        names = " and ".join(str(target) for target, _ in targets)
+        names = " and ".join(str(target) for target, _, _ in targets)
         typer.echo(f"{patients:,} synthetic patients as of {date.isoformat()} in {names}")
 
 
