@@ -109,7 +109,9 @@ def _batch(batch: pa.RecordBatch, own: NDArray[np.int64], seed: int, block: int,
     found = pa.record_batch(
         [
             pa.array(keys),
-            pa.array([None if gone else str(n) for n, gone in zip(texts.tolist(), number_null, strict=True)], pa.string()),
+            pa.array(
+                [None if gone else str(n) for n, gone in zip(texts.tolist(), number_null, strict=True)], pa.string()
+            ),
             practices.take(pa.array(practice_of)).cast(pa.string()),
             pa.array(births, pa.int32(), mask=no_birth).view(pa.date32()),
             pa.array(np.array(_STATUSES, object)[status], pa.string(), mask=status_null),

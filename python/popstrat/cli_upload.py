@@ -37,14 +37,13 @@ def upload(
     as_of: Annotated[
         str | None, typer.Option("--as-of", metavar="DATE", help="The month expected; refused if SCORED is of another.")
     ] = None,
-    profile: Annotated[
-        Profile, typer.Option(help="secondary-use goes without identities.")
-    ] = Profile.DIRECT_CARE,
+    profile: Annotated[Profile, typer.Option(help="secondary-use goes without identities.")] = Profile.DIRECT_CARE,
     audit: Annotated[
         Path | None, typer.Option("--audit", metavar="FILE", help="The audit log; else that of POPSTRAT_AUDIT.")
     ] = None,
     settings: Annotated[
-        Path | None, typer.Option("--settings", metavar="FILE", help="TOML: SNOMED CT codes, names of the lookup, limits.")
+        Path | None,
+        typer.Option("--settings", metavar="FILE", help="TOML: SNOMED CT codes, names of the lookup, limits."),
     ] = None,
     across_versions: Annotated[
         bool, typer.Option("--across-versions", help="Compare with a month scored by another version of the pack.")

@@ -37,7 +37,9 @@ KNOWN = [
 ]
 
 
-@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())])
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]
+)
 def test_known_numbers(kind: pa.DataType) -> None:
     column = pa.array([text for text, _ in KNOWN], pa.string()).cast(kind)
     numbers, states = check(column)

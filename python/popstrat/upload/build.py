@@ -127,7 +127,9 @@ def run_upload(
         previous=before is not None,
     )
     if who is not None and not who.has_births and chosen.wants(BIRTH):
-        raise InputError("is missing from the lookup, and the template writes it", column="date_of_birth", file=str(lookup))
+        raise InputError(
+            "is missing from the lookup, and the template writes it", column="date_of_birth", file=str(lookup)
+        )
     if who is not None and audit is None:
         raise InputError("to put NHS numbers to keys is to be logged: give --audit FILE, or set POPSTRAT_AUDIT")
     if before is not None and bound.group is not None:
@@ -149,10 +151,10 @@ def run_upload(
         sha256 = hashlib.sha256(raw).hexdigest()
         folder.create(MANIFEST, raw)  # the last file
         names = [f["name"] for p in made["practices"] for f in p["files"]]
-        parts = check.Written(folder.spill, run.parts, run.practices, text_ids=table.text_keys and who is None)
+        seen = check.Written(folder.spill, run.parts, run.practices, text_ids=who is None and run.text_keys)
         try:
-            check.verify_folder(folder.path, manifest, ignore={folder.spill.name}, name=str(target), seen=parts)
-            run.trace(parts)
+            check.verify_folder(folder.path, manifest, seen, name=str(target), ignore={folder.spill.name})
+            run.trace(seen)
         except InputError as error:  # it is not the user's folder yet, so it is not the user's fault
             raise RunError(f"internal error: {error}; nothing was written") from error
         folder.drop_spill()
@@ -173,7 +175,9 @@ def _check_profile(profile: str, table: ScoredFile, template: Template, lookup: 
         if lookup is not None:
             raise InputError("secondary-use goes without identities: --lookup is not for it")
         if template.identifies:
-            raise InputError("writes NHS numbers or dates of birth, which secondary-use goes without", file=template.name)
+            raise InputError(
+                "writes NHS numbers or dates of birth, which secondary-use goes without", file=template.name
+            )
     if table.run["profile"] != profile:
         raise InputError(
             f"was scored for {table.run['profile']}, and this is an upload for {profile}; score it for that",
@@ -193,7 +197,9 @@ def _open_previous(path: Path, table: ScoredFile, across_versions: bool) -> Scor
     same = all(found.pack[key] == table.pack[key] for key in ("version", "sha256"))
     if not same and not across_versions:
         was, now = found.pack["version"], table.pack["version"]
-        told = f"version {was} of {table.pack['id']}, not {now}" if was != now else f"another text of {found.pack['id']}"
+        told = (
+            f"version {was} of {table.pack['id']}, not {now}" if was != now else f"another text of {found.pack['id']}"
+        )
         raise InputError(
             f"was scored with {told}: people would move because the definitions did; --across-versions allows it",
             file=found.name,
@@ -201,7 +207,9 @@ def _open_previous(path: Path, table: ScoredFile, across_versions: bool) -> Scor
     if found.run["profile"] != table.run["profile"]:
         raise InputError(f"was scored for {found.run['profile']}, not for {table.run['profile']}", file=found.name)
     if found.text_keys != table.text_keys and "csv" not in (found.source.format, table.source.format):
-        raise InputError("has other keys: text in one table and whole numbers in the other", column=KEY, file=found.name)
+        raise InputError(
+            "has other keys: text in one table and whole numbers in the other", column=KEY, file=found.name
+        )
     return found
 
 
@@ -249,9 +257,7 @@ def _plan(
             "columns": [[c.name, c.role, c.scored] for c in bound.columns],
             "ended": [[c.name, c.role, c.scored] for c in bound.ended],
         },
-        "groups": None
-        if bound.group is None
-        else {"column": bound.group.name, "labels": list(bound.group.labels)},
+        "groups": None if bound.group is None else {"column": bound.group.name, "labels": list(bound.group.labels)},
     }
 
 
@@ -291,8 +297,14 @@ def _already(target: Path, plan: Mapping[str, Any]) -> check.Verified | None:
         there = found.get(key)
         if there != value:
             if key == "as_of":
-                raise InputError(f"holds the upload of {there}, and this is of {value}; choose a new folder", file=str(target))
-            what = {"program": "version of popstrat", "scored": "scored table", "practices_asked_for": "choice of practices"}
+                raise InputError(
+                    f"holds the upload of {there}, and this is of {value}; choose a new folder", file=str(target)
+                )
+            what = {
+                "program": "version of popstrat",
+                "scored": "scored table",
+                "practices_asked_for": "choice of practices",
+            }
             raise InputError(
                 f"holds an upload made with another {what.get(key, key.replace('_', ' '))}; choose a new folder",
                 file=str(target),
@@ -300,15 +312,17 @@ def _already(target: Path, plan: Mapping[str, Any]) -> check.Verified | None:
     return check.verify(target)
 
 
-def _warnings(
-    table: ScoredFile, before: ScoredFile | None, template: Template, test_numbers: int
-) -> tuple[str, ...]:
+def _warnings(table: ScoredFile, before: ScoredFile | None, template: Template, test_numbers: int) -> tuple[str, ...]:
     found = []
     if template.head.get("local_confirmation"):
-        found.append(f"template {template.head['id']}: confirm its columns, dates and codes with whoever imports the files")
+        found.append(
+            f"template {template.head['id']}: confirm its columns, dates and codes with whoever imports the files"
+        )
     for file in (table, before):
         if file is not None and not file.hashed:
-            found.append(f"the run record of {file.source.path.name} holds no hash, so a change to the file would not show")
+            found.append(
+                f"the run record of {file.source.path.name} holds no hash, so a change to the file would not show"
+            )
     if test_numbers:
         found.append(f"{test_numbers:,} NHS numbers of the lookup begin with 999: they are never issued to anybody")
     return tuple(found)
@@ -374,7 +388,7 @@ class _Upload:
 
     def _scored_schema(self) -> pa.Schema:
         kinds = {"label": pa.int16(), "flag": pa.bool_(), "text": pa.string()}
-        fields = [("row", pa.int64()), ("practice", pa.int32()), ("key", pa.string() if self._text else pa.int64())]
+        fields = [("row", pa.int64()), ("practice", pa.int32()), ("key", pa.string() if self.text_keys else pa.int64())]
         if self._compares_ages:
             fields.append(("age", pa.int16()))
         if self.bound.group is not None:
@@ -384,7 +398,7 @@ class _Upload:
         return pa.schema(fields)
 
     @property
-    def _text(self) -> bool:
+    def text_keys(self) -> bool:
         """Whether keys are text in any of the files; then they are in all."""
         lookup = self.lookup
         kinds = [self.table.text_keys, *([self.before.text_keys] if self.before else [])]
@@ -397,7 +411,9 @@ class _Upload:
         age = self.table.columns.get("age")
         return self.lookup is not None and self.lookup.has_births and age is not None and age.role == "number"
 
-    def _scored_rows(self, columns: Sequence[ScoredColumn]) -> Iterator[tuple[int, pa.RecordBatch, dict[str, pa.Array]]]:
+    def _scored_rows(
+        self, columns: Sequence[ScoredColumn]
+    ) -> Iterator[tuple[int, pa.RecordBatch, dict[str, pa.Array]]]:
         """Batches of the scored table with their first row; keys, practices and columns as the cells need them."""
         source = self.table.source
         for first, batch in batches(source, [KEY, PRACTICE, *(c.name for c in columns)]):
@@ -425,7 +441,7 @@ class _Upload:
         asked: NDArray[np.bool_] = np.zeros(0, bool)
         for first, batch, data in self._scored_rows(columns):
             practice = self.practices.places(batch.column(batch.schema.get_field_index(PRACTICE)))
-            keys = keys_of(batch.column(batch.schema.get_field_index(KEY)), self._text)
+            keys = keys_of(batch.column(batch.schema.get_field_index(KEY)), self.text_keys)
             arrays = [pa.array(np.arange(first, first + len(keys))), pa.array(practice), keys]
             if self._compares_ages:
                 arrays.append(data["age"].cast(pa.int16()))
@@ -490,7 +506,7 @@ class _Upload:
             except InputError as error:
                 raise error.located(source.name, first) from None
             practice = self.practices.places(batch.column(batch.schema.get_field_index(PRACTICE)))
-            keys = keys_of(batch.column(batch.schema.get_field_index(KEY)), self._text)
+            keys = keys_of(batch.column(batch.schema.get_field_index(KEY)), self.text_keys)
             rows = pa.RecordBatch.from_arrays([keys, pa.array(practice), codes], schema=schema)
             dealt.add(rows, spread_keys(keys, self.parts))
         dealt.finish()
@@ -516,11 +532,15 @@ class _Upload:
                 raise InputError("a key is there more than once", column=KEY, file=self.table.name)
             practice = column(rows, "practice").to_numpy()
             if lookup is not None:
-                ages = np.asarray(pc.fill_null(column(rows, "age"), -1)).astype(np.int64) if self._compares_ages else None
-                who = identify(
-                    keys, practice, ages, lookup.take(i), shared, self.table.as_of, needs_birth=needs_birth
+                ages = (
+                    np.asarray(pc.fill_null(column(rows, "age"), -1)).astype(np.int64) if self._compares_ages else None
                 )
-                for name, values in (("number", pa.array(who.numbers)), ("birth", who.births), ("reason", pa.array(who.reasons))):
+                who = identify(keys, practice, ages, lookup.take(i), shared, self.table.as_of, needs_birth=needs_birth)
+                for name, values in (
+                    ("number", pa.array(who.numbers)),
+                    ("birth", who.births),
+                    ("reason", pa.array(who.reasons)),
+                ):
                     rows = rows.append_column(name, values)
             if previous is not None:
                 found = self._moved(keys, practice, column(rows, "group"), previous.take(i))
@@ -575,7 +595,7 @@ class _Upload:
         scored = self._read_scored()
         if self.lookup is not None:
             lookup, shared, self.test_numbers = read_lookup(
-                self.lookup, self.practices, text_keys=self._text, folder=self.folder.spill, parts=self.parts
+                self.lookup, self.practices, text_keys=self.text_keys, folder=self.folder.spill, parts=self.parts
             )
             self.lookup_rows = lookup.rows
         if self.before is not None:
@@ -817,12 +837,12 @@ class _Upload:
             for _, batch, data in self._scored_rows(list({c.name: c for c in columns}.values())):
                 texts = [text.plain(text.content(c, data, batch.num_rows, self.bound.dialect)) for c in cells]
                 yield (
-                    keys_of(batch.column(batch.schema.get_field_index(KEY)), self._text),
+                    keys_of(batch.column(batch.schema.get_field_index(KEY)), self.text_keys),
                     self.practices.places(batch.column(batch.schema.get_field_index(PRACTICE))),
                     check.prints(texts, batch.num_rows),
                 )
 
-        check.trace(written, scored(), self.lookup, text_keys=self._text)
+        check.trace(written, scored(), self.lookup, text_keys=self.text_keys)
 
 
 _KINDS = ("patients", "ended", "exceptions")

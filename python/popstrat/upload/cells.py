@@ -217,4 +217,3 @@ def slices(text: pa.Array, starts: Sequence[int]) -> list[memoryview]:
 def encoded(text: memoryview, dialect: Dialect) -> bytes | memoryview:
     """UTF-8 in the file's encoding."""
     return text if dialect.encoding.startswith("utf-8") else str(text, "utf-8").encode(dialect.encoding)
-

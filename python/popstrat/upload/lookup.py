@@ -125,7 +125,9 @@ def read_lookup(
             try:
                 keys = keys_of(data[KEY], text_keys)
             except pa.ArrowInvalid:
-                raise InputError("has keys that are not whole numbers, and the scored table's are", column=KEY) from None
+                raise InputError(
+                    "has keys that are not whole numbers, and the scored table's are", column=KEY
+                ) from None
             numbers, states = nhsnumber.check(data[NUMBER])
             status = _statuses(data[STATUS], lookup.status)
         except InputError as error:
@@ -133,7 +135,11 @@ def read_lookup(
         good = numbers[states == nhsnumber.PASSED]
         tests += int(((good >= nhsnumber.TEST_FIRST) & (good <= nhsnumber.TEST_LAST)).sum())
         repeats.add(good)
-        births = data[BIRTH].cast(pa.date32(), safe=False).cast(pa.int32()) if BIRTH in data else pa.nulls(len(keys), pa.int32())
+        births = (
+            data[BIRTH].cast(pa.date32(), safe=False).cast(pa.int32())
+            if BIRTH in data
+            else pa.nulls(len(keys), pa.int32())
+        )
         columns = [
             keys, pa.array(numbers), pa.array(states), pa.array(practices.places(data[PRACTICE])), status, births,
         ]  # fmt: skip

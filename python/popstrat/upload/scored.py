@@ -183,7 +183,9 @@ class Practices:
         """The place of each row's code; −1 where it is null."""
         column = plain_text(column)
         coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-        table = np.array([-1 if c is None else self.place(str(c)) for c in coded.dictionary.to_pylist()] + [-1], np.int32)
+        table = np.array(
+            [-1 if c is None else self.place(str(c)) for c in coded.dictionary.to_pylist()] + [-1], np.int32
+        )
         indices = pc.fill_null(coded.indices.cast(pa.int64()), len(table) - 1)
         found: NDArray[np.int32] = table[np.asarray(indices)]
         return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 
-
 def _times(a: int, b: int) -> int:
     """The product of two elements of the dihedral group of order 10: 0 to 4 are rotations, 5 to 9 reflections."""
     turn = (a + b) % 5 if a < 5 else (a - b) % 5

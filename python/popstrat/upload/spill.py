@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-PART_ROWS = 1 << 20
+PART_ROWS = 1 << 19
 """Rows that a part should have, about."""
 MOST_PARTS = 128
 _WRITE_ROWS = 1 << 14

@@ -27,7 +27,9 @@ def _render(result: Result, folder: Path, console: Console) -> None:
     )
     line = f"{totals['scored']:,} scored, {totals['written']:,} written"
     left_out = [*totals["excluded"].items(), *totals["not_selected"].items()]
-    console.print(f"{line}, {sum(n for _, n in left_out):,} left out; {totals['files']:,} files, {totals['practices']:,} practices")
+    console.print(
+        f"{line}, {sum(n for _, n in left_out):,} left out; {totals['files']:,} files, {totals['practices']:,} practices"
+    )
     if left_out:
         table = _table("left out", "patients")
         for reason, count in left_out:

@@ -520,9 +520,7 @@ class _Binder:
         texts, coded = self._label_texts(raw, where, self.group, dialect)
         return Cell(raw["name"], source, role="label", texts=texts, null=null, identifier=_is_code(raw), coded=coded)
 
-    def _scored(
-        self, raw: Mapping[str, Any], where: str, column: ScoredColumn, null: str, dialect: Dialect
-    ) -> Cell:
+    def _scored(self, raw: Mapping[str, Any], where: str, column: ScoredColumn, null: str, dialect: Dialect) -> Cell:
         name, source = raw["name"], column.name
         match column.role:
             case "key":
@@ -534,12 +532,12 @@ class _Binder:
             case "label":
                 self._only(raw, where, source, {"values", "snomed", "null"})
                 texts, coded = self._label_texts(raw, where, column, dialect)
-                return Cell(
-                    name, source, role="label", texts=texts, null=null, identifier=_is_code(raw), coded=coded
-                )
+                return Cell(name, source, role="label", texts=texts, null=null, identifier=_is_code(raw), coded=coded)
             case "flag":
                 self._only(raw, where, source, {"values", "null"})
-                return Cell(name, source, role="flag", texts=self._texts(raw, where, ("false", "true"), dialect), null=null)
+                return Cell(
+                    name, source, role="flag", texts=self._texts(raw, where, ("false", "true"), dialect), null=null
+                )
             case "number":
                 self._only(raw, where, source, {"decimals", "null", "text"})
                 decimals = raw.get("decimals")
@@ -606,7 +604,7 @@ class _Binder:
             raise fail(f"{section} {odd}", f"is no label of {column.name}{near_miss(odd, column.labels)}")
         lacks = [label for label in column.labels if label not in given]
         if lacks:
-            raise fail(section, f"lacks a code for {', '.join(lacks)} (write \"omit\" not to upload a group)")
+            raise fail(section, f'lacks a code for {", ".join(lacks)} (write "omit" not to upload a group)')
         found: list[dict[str, str] | None] = []
         for label in column.labels:
             entry = given[label]

@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import tempfile
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from popstrat.errors import InputError
 from popstrat.ids import hash_ids
 from popstrat.upload.lookup import KEY, NUMBER, PRACTICE, LookupFile
 from popstrat.upload.scored import Practices, batches, keys_of
-from popstrat.upload.spill import Parts, column, spread, spread_keys
+from popstrat.upload.spill import Parts, column, parts_for, spread, spread_keys
 
 MANIFEST = "manifest.json"
 EXCEPTIONS_HEADER = b'"patient_id","reason"\r\n'
@@ -77,7 +79,17 @@ def verify(folder: Path, *, audit: Path | None = None) -> Verified:
     many or too few; two practices in a file; an id that is there twice or is none; counts that do not add up.
     """
     manifest, sha256 = _manifest(folder)
-    verify_folder(folder, manifest, name=str(folder))
+    numbers = any(role == "nhs_number" for _, role, _ in manifest["layout"]["columns"])
+    with tempfile.TemporaryDirectory(prefix=".popstrat-verify-") as spill:
+        parts = parts_for(int(manifest["totals"]["written"]))
+        seen = Written(Path(spill), parts, Practices(), text_ids=not numbers)
+        try:
+            verify_folder(folder, manifest, seen, name=str(folder), prints_too=False)
+            seen.rows.finish()
+            for i in range(parts):
+                _once(column(seen.rows.take(i), "id"), f"{folder}: patients files")
+        finally:
+            seen.close()
     if audit is not None:
         _check_released(audit, sha256, folder)
     return Verified(manifest, sha256)
@@ -100,6 +112,21 @@ class Written:
         kind = pa.string() if text_ids else pa.int64()
         self.schema = pa.schema([("id", kind), ("practice", pa.int32()), ("print", pa.int64())])
         self.rows = Parts(folder, "written", self.schema, parts)
+        self._ended = Parts(folder, "ended", pa.schema([self.schema.field("id")]), parts)
+
+    def add_ended(self, ids: pa.Array) -> None:
+        ids = ids.cast(self.schema.field("id").type)
+        self._ended.add(pa.RecordBatch.from_arrays([ids], schema=self._ended.schema), spread_keys(ids, self.parts))
+
+    def check_ended(self, name: str) -> None:
+        """Raise `InputError` if somebody is in the files of ended entries twice."""
+        self._ended.finish()
+        for table in self._ended:
+            _once(column(table, "id"), f"{name}: ended files")
+
+    def close(self) -> None:
+        self.rows.close()
+        self._ended.close()
 
     def add(self, ids: pa.Array, practice: str, found: NDArray[np.int64]) -> None:
         place = np.full(len(ids), self.practices.place(practice), np.int32)
@@ -111,12 +138,16 @@ class Written:
 def verify_folder(
     folder: Path,
     manifest: Mapping[str, Any],
+    seen: Written,
     *,
     name: str,
     ignore: Collection[str] = (),
-    seen: Written | None = None,
+    prints_too: bool = True,
 ) -> None:
-    """Check a folder against a manifest; ``seen`` is given every patient's row. Raises `InputError` as `verify` does."""
+    """Check a folder against a manifest; ``seen`` is given every patient's row. Raises `InputError` as `verify` does.
+
+    That nobody is in two patients' files is for the caller to see, from ``seen``.
+    """
     named = [f["name"] for p in manifest["practices"] for f in p["files"]]
     there = {path.name for path in folder.iterdir()} - {MANIFEST, *ignore}
     missing = next((n for n in named if n not in there), None)
@@ -128,33 +159,31 @@ def verify_folder(
     if len({n.casefold() for n in named}) != len(named):
         raise InputError("names a file twice", file=f"{name}/{MANIFEST}")
     files = [(practice, file) for practice in manifest["practices"] for file in practice["files"]]
-    ids: dict[str, list[pa.Array]] = {"patients": [], "ended": []}
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="popstrat-verify") as pool:
-        for at in range(0, len(files), 64):  # in order, and not all of them in memory
-            some = files[at : at + 64]
-            jobs = [pool.submit(_read, folder, p["practice"], f, manifest, name, seen is not None) for p, f in some]
-            for (practice, file), job in zip(some, jobs, strict=True):
-                read = job.result()
-                if file["kind"] in ids:
-                    ids[file["kind"]].append(read.ids)
-                if seen is not None and file["kind"] == "patients":
-                    seen.add(read.ids, practice["practice"], read.prints)
-    for kind in ids:
-        _check_once(ids[kind], f"{name}: {kind} files")
+        jobs: deque[tuple[str, str, Future[_Read]]] = deque()
+
+        def settle() -> None:
+            code, kind, job = jobs.popleft()
+            read = job.result()
+            if kind == "patients":
+                seen.add(read.ids, code, read.prints)
+            elif kind == "ended":
+                seen.add_ended(read.ids)
+
+        for practice, file in files:
+            code, kind = practice["practice"], file["kind"]
+            jobs.append((code, kind, pool.submit(_read, folder, code, file, manifest, name, prints_too)))
+            if len(jobs) > 2 * _AT_ONCE:
+                settle()
+        while jobs:
+            settle()
+    seen.check_ended(name)
     _check_counts(manifest, name)
 
 
-def _check_once(ids: Sequence[pa.Array], name: str) -> None:
+def _once(ids: pa.Array, name: str) -> None:
     """Nobody may be in two files, nor twice in one."""
-    if not ids:
-        return
-    if pa.types.is_integer(ids[0].type):
-        values = np.sort(np.concatenate([np.asarray(i) for i in ids]))
-        repeated = bool((values[1:] == values[:-1]).any())
-    else:
-        column_ = pa.chunked_array(ids)
-        repeated = pc.count_distinct(column_).as_py() != len(column_)
-    if repeated:
+    if pc.count_distinct(ids).as_py() != len(ids):
         raise InputError("an id is there more than once", file=name)
 
 
@@ -245,7 +274,7 @@ def _read(
     if pc.count_distinct(ids).as_py() != len(ids):
         raise InputError("has an id more than once", file=shown)
     if not prints_too:
-        return _Read(ids, np.zeros(0, np.int64))
+        return _Read(ids, np.zeros(len(ids), np.int64))
     printed = [i for i, (_, role, scored) in enumerate(columns) if scored and role not in ("key", "practice")]
     return _Read(ids, prints([column(table, str(i)) for i in printed], len(ids)))
 
@@ -263,7 +292,9 @@ def _parsed(raw: bytes, encoding: str, delimiter: str, names: Sequence[str], sho
             raw = raw.decode("cp1252").encode()
         table = pa_csv.read_csv(
             io.BytesIO(raw),
-            read_options=pa_csv.ReadOptions(use_threads=False, column_names=places, block_size=max(1 << 20, len(raw) + 1)),
+            read_options=pa_csv.ReadOptions(
+                use_threads=False, column_names=places, block_size=max(1 << 20, len(raw) + 1)
+            ),
             parse_options=pa_csv.ParseOptions(delimiter=delimiter, ignore_empty_lines=False),
             convert_options=pa_csv.ConvertOptions(
                 column_types=dict.fromkeys(places, pa.string()), strings_can_be_null=False, check_utf8=True
@@ -314,7 +345,9 @@ def trace(
     """
     written.rows.finish()
     rows = written.rows if lookup is None else _through(written, lookup, text_keys)
-    schema = pa.schema([("key", pa.string() if text_keys else pa.int64()), ("practice", pa.int32()), ("print", pa.int64())])
+    schema = pa.schema(
+        [("key", pa.string() if text_keys else pa.int64()), ("practice", pa.int32()), ("print", pa.int64())]
+    )
     source = Parts(written.folder, "traced-scored", schema, written.parts)
     for keys, practice, found in scored:
         batch = pa.RecordBatch.from_arrays([keys, pa.array(practice), pa.array(found)], schema=schema)
@@ -322,8 +355,9 @@ def trace(
     source.finish()
     for i in range(written.parts):
         ours, theirs = rows.take(i), source.take(i)
-        at = pc.index_in(ours.column(0).combine_chunks() if ours.num_rows else column(ours, ours.column_names[0]),
-                         value_set=column(theirs, "key"))  # fmt: skip
+        keys = column(ours, ours.column_names[0])
+        _once(keys, "the files")
+        at = pc.index_in(keys, value_set=column(theirs, "key"))
         if at.null_count:
             raise InputError("a file has somebody who was not scored")
         place = np.asarray(at)
@@ -354,23 +388,19 @@ def _through(written: Written, lookup: LookupFile, text_keys: bool) -> Parts:
         ours, theirs = written.rows.take(i), dealt.take(i)
         numbers = column(theirs, "number")
         ids = column(ours, "id")
+        _once(ids, "the files")
         at = pc.index_in(ids, value_set=numbers)
         if at.null_count:
             raise InputError("a file has an NHS number that is not in the lookup")
         if len(ids) and int(np.asarray(pc.is_in(numbers, value_set=ids)).sum()) != len(ids):
             raise InputError("a file has an NHS number that the lookup has more than once")
         place = np.asarray(at)
-        if len(place) and not np.array_equal(column(theirs, "practice").to_numpy()[place], column(ours, "practice").to_numpy()):
+        if len(place) and not np.array_equal(
+            column(theirs, "practice").to_numpy()[place], column(ours, "practice").to_numpy()
+        ):
             raise InputError("somebody is in the file of another practice than the lookup's")
         keys = column(theirs, "key").take(pa.array(place))
         batch = pa.RecordBatch.from_arrays([keys, column(ours, "practice"), column(ours, "print")], schema=schema)
         found.add(batch, spread_keys(keys, written.parts))
     found.finish()
     return found
-
-
-def counted(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The totals worth showing, in order."""
-    for name in ("practices", "files", "scored", "written", "excluded", "not_selected", "ended"):
-        if name in manifest["totals"]:
-            yield name, manifest["totals"][name]
