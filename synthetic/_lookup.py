@@ -48,7 +48,9 @@ SCHEMA = pa.schema(
 def numbers() -> NDArray[np.int64]:
     """Every number of the range but ten nines, ascending."""
     nine = np.arange(_FIRST, _FIRST + _NUMBERS, dtype=np.int64)
-    total = sum((10 - place) * (nine // 10 ** (8 - place) % 10) for place in range(9))
+    total = np.zeros(_NUMBERS, np.int64)
+    for place in range(9):
+        total += (10 - place) * (nine // 10 ** (8 - place) % 10)
     check = (11 - total % 11) % 11
     found: NDArray[np.int64] = (nine * 10 + check)[check < 10]
     return found[found != 9_999_999_999]

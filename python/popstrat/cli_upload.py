@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from popstrat.cli import AsJson, Profile, Quiet
-
-if TYPE_CHECKING:
-    from popstrat.upload.build import Result
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

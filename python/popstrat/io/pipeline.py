@@ -1,4 +1,4 @@
-"""Threads of a pipeline: one reads ahead and one writes behind, each with a short queue; one hashes what is written."""
+"""Threads of a pipeline: one reads ahead, one writes behind, each with a short queue; one hashes what is written."""
 
 from __future__ import annotations
 
@@ -146,8 +146,8 @@ class WriteBehind(Generic[T]):
 class HashBehind:
     """The SHA-256 of a file while it is written, from its beginning to its end, by a thread that follows behind.
 
-    Call `finish` when the file is closed; ``bytes`` is then how many were hashed. A file whose earlier bytes are written
-    again cannot be followed. Leaving the ``with`` block stops the thread.
+    Call `finish` when the file is closed; ``bytes`` is then how many were hashed. A file whose earlier bytes are
+    written again cannot be followed. Leaving the ``with`` block stops the thread.
     """
 
     def __init__(self, path: Path) -> None:

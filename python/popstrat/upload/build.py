@@ -680,7 +680,8 @@ class _Upload:
         if not self.bound.ended:
             return np.zeros(rows.num_rows, bool)
         before, group = column(rows, "before"), column(rows, "group")
-        found = known & np.asarray(before.is_valid()) & np.asarray(pc.fill_null(pc.not_equal(before, group), True))
+        other = np.asarray(pc.fill_null(pc.not_equal(before, group), True))
+        found: NDArray[np.bool_] = known & np.asarray(before.is_valid()) & other
         for cell in self.bound.ended:
             if cell.source == PREVIOUS and cell.coded:
                 uploaded = np.array([text is not None for text in cell.texts] + [False])
@@ -697,7 +698,7 @@ class _Upload:
         return data
 
     def _write_files(self, rows: pa.Table, counted: Mapping[int, _Practice], kind: str) -> None:
-        """The files of one kind of every practice in this part; those without a row too, for patients."""
+        """The files of one kind of every practice that has rows here; none is in two parts."""
         ended = kind == "ended"
         cells, dialect = (self.bound.ended if ended else self.bound.columns), self.bound.dialect
         rows = rows.combine_chunks()

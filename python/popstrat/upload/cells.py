@@ -7,6 +7,7 @@ integers, SNOMED CT codes text from beginning to end.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -211,7 +212,7 @@ def slices(text: pa.Array, starts: Sequence[int]) -> list[memoryview]:
     _, offsets, data = text.buffers()
     places = np.frombuffer(offsets, np.int64)[text.offset : text.offset + len(text) + 1]
     view = memoryview(data) if data is not None else memoryview(b"")
-    return [view[int(places[a]) : int(places[b])] for a, b in zip(starts, starts[1:], strict=False)]
+    return [view[int(places[a]) : int(places[b])] for a, b in itertools.pairwise(starts)]
 
 
 def encoded(text: memoryview, dialect: Dialect) -> bytes | memoryview:

@@ -172,7 +172,7 @@ def _statuses(values: pa.Array, known: Mapping[str, str]) -> pa.Array:
 
 @dataclass(frozen=True)
 class Identities:
-    """Who each row of a part is: the NHS number and date of birth, and the reason (from 1) to leave the row out, or 0."""
+    """Who each row of a part is: NHS number, date of birth, and the reason (from 1) to leave the row out, or 0."""
 
     numbers: NDArray[np.int64]
     births: pa.Array
@@ -203,8 +203,8 @@ def identify(
     twice = (np.bincount(first, minlength=len(theirs)) > 1)[first]
 
     def taken(name: str, null: int) -> NDArray[Any]:
-        values: NDArray[Any] = np.asarray(pc.fill_null(column(lookup, name), null))
-        return values[place]
+        values: NDArray[Any] = np.asarray(pc.fill_null(column(lookup, name), null))[place]
+        return values
 
     numbers = taken("number", 0)
     state, status, their_practice = taken("state", 0), taken("status", -1), taken("practice", -1)

@@ -21,15 +21,12 @@ def render(result: Result, folder: Path, console: Console) -> None:
 def _render(result: Result, folder: Path, console: Console) -> None:
     manifest = result.manifest
     totals, template, pack = manifest["totals"], manifest["template"], manifest["scored"]["run"]["pack"]
-    console.print(
-        f"[bold]{escape(template['id'])} {escape(template['version'])} · {escape(pack['id'])} {escape(pack['version'])} · "
-        f"as of {manifest['as_of']} · {manifest['profile']}[/]"
-    )
+    made = f"{template['id']} {template['version']} · {pack['id']} {pack['version']}"
+    console.print(f"[bold]{escape(made)} · as of {manifest['as_of']} · {manifest['profile']}[/]")
     line = f"{totals['scored']:,} scored, {totals['written']:,} written"
     left_out = [*totals["excluded"].items(), *totals["not_selected"].items()]
-    console.print(
-        f"{line}, {sum(n for _, n in left_out):,} left out; {totals['files']:,} files, {totals['practices']:,} practices"
-    )
+    files = f"{totals['files']:,} files, {totals['practices']:,} practices"
+    console.print(f"{line}, {sum(n for _, n in left_out):,} left out; {files}")
     if left_out:
         table = _table("left out", "patients")
         for reason, count in left_out:
