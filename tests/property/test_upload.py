@@ -108,7 +108,9 @@ def test_every_file_is_what_the_reference_says(case: Any, part_rows: int) -> Non
         wanted = ref.expected(rows, lookup, before)
         month = "2026-06-30"
         found = {path.name for path in out.iterdir()} - {"manifest.json"}
-        names = {f"{p}_{month}.csv" for p in wanted.patients} | {f"{p}_{month}_exceptions.csv" for p in wanted.exceptions}
+        names = {f"{p}_{month}.csv" for p in wanted.patients} | {
+            f"{p}_{month}_exceptions.csv" for p in wanted.exceptions
+        }
         assert found == names | {f"{p}_{month}_ended.csv" for p in wanted.ended}
         for practice, cells in wanted.patients.items():
             assert ref.read_csv(out / f"{practice}_{month}.csv")[1] == cells

@@ -127,7 +127,9 @@ def number_of(i: int) -> str:
     return next(n for n in (f"{999000000 + 7 * i + step}{d}" for step in range(7) for d in range(10)) if passes(n))
 
 
-def write_scored(path: Path, rows: Sequence[Row], *, as_of: dt.date = AS_OF, schema: pa.Schema = SCHEMA, **more: Any) -> Path:
+def write_scored(
+    path: Path, rows: Sequence[Row], *, as_of: dt.date = AS_OF, schema: pa.Schema = SCHEMA, **more: Any
+) -> Path:
     """The rows as a scored Parquet file with its run record; ``more`` goes into the record."""
     pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, row_group_size=7)
     record = {
@@ -143,7 +145,9 @@ def write_scored(path: Path, rows: Sequence[Row], *, as_of: dt.date = AS_OF, sch
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         },
         "groups": {
-            "risk_group": dict.fromkeys(GROUPS, 0), "band": dict.fromkeys(BANDS, 0), "priority": {"true": 0},
+            "risk_group": dict.fromkeys(GROUPS, 0),
+            "band": dict.fromkeys(BANDS, 0),
+            "priority": {"true": 0},
         },  # fmt: skip
         "means": {"age": {}, "risk": {}},
     }

@@ -10,6 +10,7 @@ Every scored row is written, or left out for one reason that is counted; if the 
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import json
@@ -141,30 +142,45 @@ def run_upload(
         if audit is not None:
             audits.append(audit, "upload-repeated", **_audited(plan), folder=target.name, manifest_sha256=there.sha256)
         return Result(there.manifest, there.sha256, True, _warnings(table, before, chosen, 0))
-    if audit is not None:
-        audits.append(audit, "upload-started", **_audited(plan), folder=target.name)
-    with writing(target), HiddenFolder(target) as folder:
-        run = _Upload(folder, table, before, who, bound, local, practices, part_rows, progress)
-        made = run.make()
-        manifest = {**plan, **made}
-        raw = (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode()
-        sha256 = hashlib.sha256(raw).hexdigest()
-        folder.create(MANIFEST, raw)  # the last file
-        names = [f["name"] for p in made["practices"] for f in p["files"]]
-        seen = check.Written(folder.spill, run.parts, run.practices, text_ids=who is None and run.text_keys)
-        try:
-            check.verify_folder(folder.path, manifest, seen, name=str(target), ignore={folder.spill.name})
-            run.trace(seen)
-        except InputError as error:  # it is not the user's folder yet, so it is not the user's fault
-            raise RunError(f"internal error: {error}; nothing was written") from error
-        folder.drop_spill()
-        done = {"folder": target.name, "manifest_sha256": sha256, **_counted(made["totals"])}
-        if audit is not None:  # before it can be used: an upload that cannot be logged does not happen
-            audits.append(audit, "upload-made", **_audited(plan), **done)
-        folder.release([*names, MANIFEST])
-    if audit is not None:
-        audits.append(audit, "upload-released", **done)
+
+    def log(event: str, **fields: Any) -> None:
+        if audit is not None:
+            audits.append(audit, event, **fields)
+
+    log("upload-started", **_audited(plan), folder=target.name)
+    try:
+        with writing(target), HiddenFolder(target) as folder:
+            run = _Upload(folder, table, before, who, bound, local, practices, part_rows, progress)
+            made = run.make()
+            manifest = {**plan, **made}
+            raw = (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode()
+            sha256 = hashlib.sha256(raw).hexdigest()
+            folder.create(MANIFEST, raw)  # the last file
+            _read_back(folder, run, manifest, str(target))
+            folder.drop_spill()
+            done = {"folder": target.name, "manifest_sha256": sha256, **_counted(made["totals"])}
+            log("upload-made", **_audited(plan), **done)
+            folder.release([*(f["name"] for p in made["practices"] for f in p["files"]), MANIFEST])
+            try:
+                log("upload-released", **done)
+            except BaseException:
+                folder.withdraw()
+                raise
+    except BaseException as error:
+        with contextlib.suppress(Exception):
+            log("upload-failed", folder=target.name, why=type(error).__name__)
+        raise
     return Result(manifest, sha256, False, _warnings(table, before, chosen, run.test_numbers))
+
+
+def _read_back(folder: HiddenFolder, run: _Upload, manifest: Mapping[str, Any], name: str) -> None:
+    """Read every file again and trace every row; what is wrong now is not the user's fault."""
+    seen = check.Written(folder.spill, run.parts, run.practices, text_ids=run.lookup is None and run.text_keys)
+    try:
+        check.verify_folder(folder.path, manifest, seen, name=name, ignore={folder.spill.name})
+        run.trace(seen)
+    except InputError as error:
+        raise RunError(f"internal error: {error}; nothing was written") from error
 
 
 # -- what may be uploaded ------------------------------------------------------------------------------------------

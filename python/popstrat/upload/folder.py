@@ -31,7 +31,7 @@ class HiddenFolder:
         self.path = self._real.with_name(f".{self._real.name[:200]}.upload-partial")
         self.spill = self.path / ".spill"
         self._lock: int | None = None
-        self._released = False
+        self._ours = self._released = False
 
     def __enter__(self) -> Self:
         name = str(self.target)
@@ -44,11 +44,10 @@ class HiddenFolder:
             for left in self.path.iterdir():  # of a run that was killed
                 _remove(left)
             self.spill.mkdir(0o700)
-        except PermissionError:
-            self._let_go()
-            raise InputError("cannot be written: the folder may not be written to", file=name) from None
-        except BaseException:
-            self._let_go()
+        except BaseException as error:
+            self.__exit__()
+            if isinstance(error, PermissionError):
+                raise InputError("cannot be written: the folder may not be written to", file=name) from None
             raise
         return self
 
@@ -57,7 +56,9 @@ class HiddenFolder:
         for _ in range(10):
             with contextlib.suppress(FileExistsError):
                 self.path.mkdir(0o700)
+                self._ours = True
             if sys.platform == "win32":
+                self._ours = True
                 return
             import fcntl
 
@@ -73,13 +74,15 @@ class HiddenFolder:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 os.close(lock)
+                self._ours = False
                 raise InputError("another upload into this folder is at work", file=str(self.target)) from None
             with contextlib.suppress(FileNotFoundError):
                 if os.stat(self.path).st_ino == os.fstat(lock).st_ino:  # noqa: PTH116 - of the open folder
-                    self._lock = lock
+                    self._lock, self._ours = lock, True
                     self.path.chmod(0o700)
                     return
             os.close(lock)  # the other run has just given it its name
+            self._ours = False
         raise InputError("another upload into this folder is at work", file=str(self.target))
 
     def create(self, name: str, *parts: bytes | memoryview) -> None:
@@ -110,7 +113,13 @@ class HiddenFolder:
                 raise InputError("is no longer empty; nothing was written", file=str(self.target)) from None
             raise
         self._released = True
-        _sync(self._real.parent)
+        with contextlib.suppress(OSError):  # the folder is whole and has its name; only a power cut could take it back
+            _sync(self._real.parent)
+
+    def withdraw(self) -> None:
+        """Take the name away again: what cannot be logged has not happened."""
+        os.rename(self._real, self.path)  # noqa: PTH104
+        self._released = False
 
     def _let_go(self) -> None:
         if self._lock is not None:
@@ -118,7 +127,7 @@ class HiddenFolder:
             self._lock = None
 
     def __exit__(self, *exc: object) -> None:
-        if not self._released:
+        if self._ours and not self._released:
             _remove(self.path)
         self._let_go()
 

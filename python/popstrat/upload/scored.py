@@ -83,27 +83,29 @@ def open_scored(path: Path) -> ScoredFile:
     record_path = path.with_name(path.name + ".run.json")
     run, run_sha256 = _run_record(record_path, path)
     groups: Mapping[str, Mapping[str, int]] = run["groups"]
-    numbers = {*run.get("means", {}), "quality_flags"}
+    numbers = run.get("means", {})
 
     def kind(name: str) -> str | None:  # of CSV cells
         if name == KEY:
             return "id"
         if name in groups:
             return "bool" if set(groups[name]) == {"true"} else "category"
-        return "float" if name in numbers else "string"
+        return "int" if name in numbers else "string"  # "int" reads numbers as doubles
 
-    source = open_source([path], kinds=kind, threads=2).files[0]
     output = run["output"]
-    if source.bytes != output.get("bytes", source.bytes):
+    before = path.stat()
+    if before.st_size != output.get("bytes", before.st_size):
         raise InputError(f"has not the size that its run record {record_path.name} says", file=str(path))
-    if source.rows is not None and source.rows != output["rows"]:
-        raise InputError(f"has not the rows that its run record {record_path.name} says", file=str(path))
     sha256 = hash_file(path)
     if output.get("sha256", sha256) != sha256:
         raise InputError(
             f"is not what was written: its content differs from its run record {record_path.name}", file=str(path)
         )
-    source.check_unchanged()
+    source = open_source([path], kinds=kind, threads=2).files[0]
+    if (source.bytes, path.stat().st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise InputError("was changed while it was read", file=str(path))
+    if source.rows is not None and source.rows != output["rows"]:
+        raise InputError(f"has not the rows that its run record {record_path.name} says", file=str(path))
     for name in (KEY, PRACTICE):
         if name not in source.schema.names:
             raise InputError("is not a scored table: the column is missing", column=name, file=str(path))
