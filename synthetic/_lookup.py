@@ -52,8 +52,9 @@ def numbers() -> NDArray[np.int64]:
     for place in range(9):
         total += (10 - place) * (nine // 10 ** (8 - place) % 10)
     check = (11 - total % 11) % 11
-    found: NDArray[np.int64] = (nine * 10 + check)[check < 10]
-    return found[found != 9_999_999_999]
+    found = nine * 10 + check
+    issued: NDArray[np.int64] = found[(check < 10) & (found != 9_999_999_999)]
+    return issued
 
 
 def lookup(rows: Iterator[pa.RecordBatch], patients: int, *, seed: int, dirty: bool) -> Iterator[pa.RecordBatch]:

@@ -429,7 +429,7 @@ def test_wherever_it_fails_nothing_is_left(work: Path, monkeypatch: pytest.Monke
         for at in range(400):
             made = 0
 
-            def faulty(*args: Any, real: Any = real, at: int = at, **more: Any) -> Any:
+            def faulty(*args: Any, real: Any = real, at: int = at, name: str = name, **more: Any) -> Any:
                 nonlocal made
                 ours = "upload-partial" in str(args[0]) or name in ("write", "fsync")
                 made += ours
@@ -510,7 +510,8 @@ def test_killed_at_each_step(work: Path, place: str) -> None:
     code = (
         "import os, sys\nfrom popstrat.upload import folder as f\nfrom popstrat.cli import run\n"
         f"n = [0]\ndef die(real, at={at}):\n"
-        "    def call(*a, **k):\n        n[0] += 1\n        if n[0] > at: os.kill(os.getpid(), 9)\n        return real(*a, **k)\n"
+        "    def call(*a, **k):\n        n[0] += 1\n        if n[0] > at: os.kill(os.getpid(), 9)\n"
+        "        return real(*a, **k)\n"
         "    return call\n"
         + {
             "create": "f.HiddenFolder.create = die(f.HiddenFolder.create)\n",
@@ -573,7 +574,7 @@ def test_a_file_that_comes_back_different_from_the_disk(work: Path, monkeypatch:
         real(self, name, *(bytes(p).replace(b"severe", b"middle") for p in parts))
 
     monkeypatch.setattr(HiddenFolder, "create", bad_disk)
-    with pytest.raises(RunError, match="differ|bytes"):
+    with pytest.raises(RunError, match=r"differs|bytes"):
         build.run_upload(work / "june.parquet", work / "out", template=work / "keys.toml")
     assert nothing_left(work)
 
@@ -784,7 +785,8 @@ def test_a_lookup_with_names_of_its_own(work: Path) -> None:
     state = pa.array(["R"] * 29 + ["D"])
     pq.write_table(table.set_column(4, "State", state), work / "lookup.parquet")
     (work / "settings.toml").write_text(
-        '[lookup.columns]\npatient_id = "Key"\nnhs_number = "NHS No"\npractice_code = "Practice"\ndate_of_birth = "DOB"\n'
+        '[lookup.columns]\npatient_id = "Key"\nnhs_number = "NHS No"\npractice_code = "Practice"\n'
+        'date_of_birth = "DOB"\n'
         'registration_status = "State"\n[lookup.status]\nR = "registered"\nD = "deceased"\n'
     )
     assert upload(*WITH_LOOKUP, "--settings", "settings.toml") == 0

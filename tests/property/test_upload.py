@@ -149,7 +149,8 @@ def test_without_a_lookup_everybody_is_written_once(rows: list[ref.Row], part_ro
         work = Path(folder)
         template = work / "keys.toml"
         template.write_text(
-            '[template]\nid = "keys"\nversion = "1"\ntitle = "t"\n[file]\nname = "{practice}-{part}.csv"\nmax_rows = 4\n'
+            '[template]\nid = "keys"\nversion = "1"\ntitle = "t"\n'
+            '[file]\nname = "{practice}-{part}.csv"\nmax_rows = 4\n'
             '[[column]]\nname = "key"\nfrom = "patient_id"\n[[column]]\nname = "group"\nfrom = "risk_group"\n'
         )
         out = work / "out"

@@ -148,7 +148,7 @@ def write_scored(
             "risk_group": dict.fromkeys(GROUPS, 0),
             "band": dict.fromkeys(BANDS, 0),
             "priority": {"true": 0},
-        },  # fmt: skip
+        },
         "means": {"age": {}, "risk": {}},
     }
     record.update(more)

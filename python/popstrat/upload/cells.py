@@ -94,7 +94,7 @@ def _numbers(column: pa.Array, cell: Cell) -> pa.Array:
     decimals = _TRIMMED if cell.decimals is None else cell.decimals
     valid = np.asarray(column.is_valid())
     values = np.nan_to_num(np.asarray(pc.fill_null(column.cast(pa.float64()), 0.0)), nan=np.inf)
-    # A tie is one of the decimal number that is meant, and goes to the even neighbour: 0.0505 is 0.050, 0.0515 is 0.052.
+    # A tie is one of the decimal number meant, and goes to the even neighbour: 0.0505 to 0.050, 0.0515 to 0.052.
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = np.rint(np.round(values * 10.0**decimals, _TRIMMED))
     odd = np.flatnonzero(~(np.abs(scaled) < _LARGEST) & valid)
