@@ -90,6 +90,7 @@ gate-proof: setup $(VENV)/.dev
 docs: setup $(VENV)/.dev
 	$(BIN)/python -m popstrat.catalogue --write docs/definitions.md
 	$(BIN)/python benchmarks/fidelity.py --write docs/synthetic.md
+	$(BIN)/python docs/safety/hazard_log.py --write
 
 clean:
 	rm -rf build dist demo *.egg-info

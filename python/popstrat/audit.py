@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from popstrat.errors import InputError
+from popstrat.identifiers import is_identifying, is_nhs_number
 from popstrat.keys import read_key
 from popstrat.record import version
 
@@ -44,12 +45,6 @@ _MAC = re.compile(rb',"mac":"([0-9a-f]{64})"\}')
 _MAC_BYTES = len(',"mac":"') + 64 + len('"}')
 _LONGEST = 1 << 20
 _EVENT = re.compile(r"[a-z][a-z0-9-]{0,63}")
-_IDENTIFYING = re.compile(
-    r"(nhs|chi|hospital|patient|mrn|person|unique_patient)_?(no|num|number|numbers|id|ids|guid|key|keys)"
-    r"|nhs|mrn|upn|patient|patient_name|(full|first|last|middle|given|family)_?names?|fore_?names?|sur_?names?"
-    r"|dob|date_?of_?birth|birth_?date|birthday|post_?codes?|addresse?s?|address_line_?\d|uprn|tele?phone|phone|mobile"
-    r"|e_?mail|pseudonym"
-)
 _NHS_NUMBER = re.compile(r"(?<![0-9A-Za-z])(\d{3})[ \u00a0-]?(\d{3})[ \u00a0-]?(\d{4})(?![0-9A-Za-z])")
 
 
@@ -90,16 +85,7 @@ def append(path: str | Path, event: str, **fields: Any) -> None:
     check_fields(event, fields)
     key = _key()
     with _locked(path) as file:
-        head = _read_head(path, key)
-        count, last, keyed, torn = _end(file, path)
-        stripped = head is not None and head.lines == count and keyed and key is not None and not head.keyed
-        if stripped or not _agree(head, count, last, file, path):
-            raise InputError(
-                "does not end where its head file says; nothing was added. Look with: popstrat audit verify",
-                file=str(path),
-            )
-        if keyed and key is None:
-            raise InputError(f"this log has a key; name it in {KEY_FILE_VARIABLE}; nothing was added", file=str(path))
+        count, last, torn = _look(file, path, key)
         line = {
             "line": count + 1,
             "time": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -190,8 +176,8 @@ def verify(path: str | Path, *, expect_last: str | None = None) -> Summary:
             "no line has the hash expected: the log was cut off or made anew since it was noted", file=name
         )
     behind = head is not None and head.lines < count
-    ends = (times[0], times[-1]) if times else (None, None)
-    return Summary(count, *ends, hashes[-1], events, keyed, key is not None, behind)
+    first, latest = (times[0], times[-1]) if times else (None, None)
+    return Summary(count, first, latest, hashes[-1], events, keyed, key is not None, behind)
 
 
 def check_fields(event: str, fields: Mapping[str, Any]) -> None:
@@ -223,6 +209,12 @@ def user() -> str:
         return f"({number})"
 
 
+def ready(path: str | Path) -> None:
+    """Raise `InputError` if `append` would; for before the work, whose outputs must not appear without a line."""
+    with _locked(Path(path)) as file:
+        _look(file, Path(path), _key())
+
+
 def log_path(given: str | Path | None) -> Path | None:
     """The log a command should write to: the one given, else that of the environment variable POPSTRAT_AUDIT."""
     named = given or os.environ.get(LOG_VARIABLE)
@@ -234,7 +226,7 @@ def _refuse_identifiers(value: Any, name: str) -> None:
     if isinstance(value, Mapping):
         for key, inner in value.items():
             _refuse_identifiers(str(key), f"a name in {name}" if name else "a name")
-            if _IDENTIFYING.fullmatch(str(key).casefold().replace("-", "_").replace(" ", "_")):
+            if is_identifying(str(key)):
                 raise InputError(f"the audit log holds no identifiers, so no field {str(key)!r}")
             _refuse_identifiers(inner, str(key))
     elif isinstance(value, list | tuple):
@@ -244,14 +236,6 @@ def _refuse_identifiers(value: Any, name: str) -> None:
         for found in _NHS_NUMBER.finditer(str(value)):
             if is_nhs_number("".join(found.groups())):
                 raise InputError(f"the audit log holds no identifiers; {name} has what looks like an NHS number")
-
-
-def is_nhs_number(digits: str) -> bool:
-    """Whether ten digits have the check digit of an NHS number (modulus 11, weights 10 to 2; NHS Data Dictionary)."""
-    if len(digits) != 10 or not (digits.isascii() and digits.isdigit()):
-        return False
-    total = sum(int(d) * w for d, w in zip(digits, range(10, 1, -1), strict=False))
-    return (11 - total % 11) % 11 == int(digits[9])
 
 
 # -- lines, MACs and the head file --------------------------------------------------------------------------------
@@ -369,6 +353,22 @@ def _end(file: IO[bytes], path: Path) -> tuple[int, str, bool, int]:
     except (ValueError, KeyError, TypeError):
         raise InputError("its last line is not one of an audit log; nothing was added", file=str(path)) from None
     return number, _sha(text), _MAC.fullmatch(text[-_MAC_BYTES:]) is not None, torn
+
+
+def _look(file: IO[bytes], path: Path, key: bytes | None) -> tuple[int, str, int]:
+    """The number and the hash of the last line, and the bytes of a torn one after it. Raises `InputError` where nothing
+    may be added."""
+    head = _read_head(path, key)
+    count, last, keyed, torn = _end(file, path)
+    stripped = head is not None and head.lines == count and keyed and key is not None and not head.keyed
+    if stripped or not _agree(head, count, last, file, path):
+        raise InputError(
+            "does not end where its head file says; nothing was added. Look with: popstrat audit verify",
+            file=str(path),
+        )
+    if keyed and key is None:
+        raise InputError(f"this log has a key; name it in {KEY_FILE_VARIABLE}; nothing was added", file=str(path))
+    return count, last, torn
 
 
 def _agree(head: _Head | None, count: int, last: str, file: IO[bytes], path: Path) -> bool:

@@ -37,6 +37,7 @@ _WIDTH = 100
 # Commands that live elsewhere, imported when they are called (or for the top help).
 _ELSEWHERE = {
     "audit": "popstrat.cli_audit",
+    "pseudonymise": "popstrat.cli_pseudonymise",
     "upload": "popstrat.cli_upload",
     "verify": "popstrat.cli_verify",
 }
@@ -130,6 +131,9 @@ def score(
     threads: Threads = None,
     encoding: Encoding = "utf-8",
     imd_release: Annotated[ImdRelease | None, typer.Option(help="Release of imd_decile, for the record.")] = None,
+    audit_file: Annotated[
+        Path | None, typer.Option("--audit", metavar="FILE", help="Add a line to this log; or POPSTRAT_AUDIT.")
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -149,6 +153,7 @@ def score(
             progress=progress,
             imd_release=imd_release.value if imd_release else None,
             encoding=encoding,
+            audit_log=_audit_log(audit_file),
             options=_options(
                 inputs=inputs, output=output, as_of=as_of, pack=pack, map=map_file, profile=profile.value,
                 threads=threads, encoding=encoding, imd_release=imd_release.value if imd_release else None,
@@ -404,6 +409,11 @@ def _load_map(path: Path | None, scorer: Scorer) -> ColumnMap:
     from popstrat.run import known_columns
 
     return NO_MAP if path is None else load_map(path, known_columns(scorer))
+
+
+def _audit_log(given: Path | None) -> Path | None:
+    named = given or os.environ.get("POPSTRAT_AUDIT")
+    return Path(named) if named else None
 
 
 def _options(**given: Any) -> dict[str, Any]:

@@ -1263,8 +1263,8 @@ def _scheduled(operations: list[_Operation]) -> list[_Operation]:
     return out
 
 
-def read_columns(resolved: Resolved, schema: Schema) -> list[str]:
-    """The columns of the patient table that the outputs of a pack depend on, in schema order."""
+def read_columns(resolved: Resolved, schema: Schema, outputs: Iterable[Definition] | None = None) -> list[str]:
+    """The columns of the patient table that the outputs of a pack, or some of them, depend on, in schema order."""
     found: set[str] = set()
     done: set[str] = set()
 
@@ -1276,7 +1276,7 @@ def read_columns(resolved: Resolved, schema: Schema) -> list[str]:
                 done.add(part.id)
                 visit(resolved.definitions[part.id].node)
 
-    for definition in resolved.outputs:
+    for definition in resolved.outputs if outputs is None else outputs:
         visit(definition.node)
     for column in schema:
         if column.name in found and column.completed_years_since:

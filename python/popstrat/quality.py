@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from popstrat.schema import Column, Schema
@@ -10,6 +11,7 @@ FLAG_REASON = "neither true nor false"
 LABEL_REASON = "unknown label"
 FUTURE_REASON = "after the as-of date"
 BIRTH_REASON = "before the date of birth"
+_SUSPECT_ROWS, _SUSPECT_SHARE = 10, 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,33 @@ def _texts(column: Column, schema: Schema) -> list[str]:
             return [FUTURE_REASON, early_reason(column, schema), BIRTH_REASON]
         case _:
             return []
+
+
+def suspicions(quality: Mapping[str, Mapping[str, int]], rows: int, schema: Schema) -> list[str]:
+    """A warning for each reason that set aside so many values that the extract, and not some records, is at fault.
+
+    That is at least 1 % of the ``rows`` checked and at least 10 of them (an *assumption*: of records typed in by hand
+    some tenths of a per cent are implausible).
+    """
+    found = []
+    for column, counts in quality.items():
+        for reason, count in counts.items():
+            if count >= max(_SUSPECT_ROWS, _SUSPECT_SHARE * rows):
+                share = f"{100 * count / rows:.1f} % of rows"
+                found.append(
+                    f"{column}: {count:,} values ({share}) are {reason} and set aside: {_doubt(schema[column], reason)}"
+                )
+    return found
+
+
+def _doubt(column: Column, reason: str) -> str:
+    if reason == FUTURE_REASON:
+        return "is the as-of date that of the extract?"
+    if column.type == "category":
+        return "are its labels mapped?"
+    if column.mistaken_for:
+        return f"is it {column.mistaken_for}?"
+    return f"is it in {column.unit}?" if column.unit else "is it the right column?"
 
 
 def early_reason(column: Column, schema: Schema) -> str:

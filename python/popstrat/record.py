@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from popstrat.scorer import BoundScorer, Scorer, Tally
 
 RECORD_VERSION = 1
 HASH = "sha256"
 STALE_DAYS = 45
+_MANY_ROWS = 1000  # among as many people somebody has opted out (about one in twenty has)
 _HASHED_SUFFIXES = {".py", ".pyi", ".toml", ".so", ".pyd"}
 _HASH_BLOCK = 4 << 20
 
@@ -144,11 +147,13 @@ def assemble(
     started: dt.datetime,
     seconds: Mapping[str, float],
     threads: int,
+    warnings: Iterable[str] = (),
     **more: Any,
 ) -> Record:
     """The run record of a file run or a library call: all that comes from the scorer and the counts, and ``more``.
 
-    ``seconds`` holds the time by stage and ``total``. Keys come in the order of the documentation.
+    ``warnings`` come after that of a stale extract. ``seconds`` holds the time by stage and ``total``. Keys come in the
+    order of the documentation.
     """
     total = seconds["total"]
     found = {
@@ -161,7 +166,7 @@ def assemble(
         **counts(tally),
         "quality_bits": dict(scorer.quality_bits),
         "notices": list(dict.fromkeys([*scorer.notices, *notices])),
-        "warnings": staleness(scorer.as_of, tally.newest_date),
+        "warnings": [*staleness(scorer.as_of, tally.newest_date), *dict.fromkeys(warnings)],
         "ignored_columns": list(dict.fromkeys(ignored)),
         "started": _utc(started),
         "finished": _utc(dt.datetime.now(dt.UTC)),
@@ -176,7 +181,15 @@ def assemble(
     return dict(sorted(found.items(), key=lambda item: place.get(item[0], len(place))))
 
 
-def memory_record(scorer: Scorer, bound: BoundScorer, tally: Tally, *, started: dt.datetime, threads: int) -> Record:
+def memory_record(
+    scorer: Scorer,
+    bound: BoundScorer,
+    tally: Tally,
+    first_ids: pa.ChunkedArray,
+    *,
+    started: dt.datetime,
+    threads: int,
+) -> Record:
     """The run record of `popstrat.score`; as that of a file run, without files."""
     total = (dt.datetime.now(dt.UTC) - started).total_seconds()
     return assemble(
@@ -184,11 +197,34 @@ def memory_record(scorer: Scorer, bound: BoundScorer, tally: Tally, *, started: 
         tally,
         command="popstrat.score",
         notices=bound.notices,
+        warnings=doubts(scorer, tally, [bound], first_ids),
         ignored=bound.ignored,
         started=started,
         seconds={"total": total},
         threads=threads,
+        absent_columns=list(bound.absent),
     )
+
+
+def doubts(
+    scorer: Scorer, tally: Tally, bound: Iterable[BoundScorer], first_ids: pa.Array | pa.ChunkedArray | None
+) -> list[str]:
+    """What makes the results of a run doubtful though nothing stopped it: columns that are absent, values set aside in
+    numbers that point to a wrong unit, opt-outs that nobody has, NHS numbers where pseudonyms should be."""
+    from popstrat.quality import suspicions
+
+    found = [warning for one in bound for warning in one.warnings]
+    found += suspicions(tally.quality, tally.rows_out, scorer.pack.schema)
+    if scorer.profile == "secondary-use":
+        from popstrat.identifiers import looks_like_nhs_numbers
+        from popstrat.scorer import OPT_OUTS
+
+        for column, reason in OPT_OUTS.items():
+            if tally.rows_in >= _MANY_ROWS and not tally.excluded.get(reason):
+                found.append(f"nobody is left out for {column}: is that column filled?")
+        if first_ids is not None and looks_like_nhs_numbers(first_ids):
+            found.append("patient_id looks like NHS numbers, and secondary use needs pseudonyms: popstrat pseudonymise")
+    return found
 
 
 def staleness(as_of: dt.date, newest: dt.date | None) -> list[str]:
@@ -202,12 +238,14 @@ def staleness(as_of: dt.date, newest: dt.date | None) -> list[str]:
 
 _SUMMARY = (
     "command", "program", "pack", "as_of", "profile", "rows", "groups", "means", "quality", "newest_record_date",
-    "notices", "warnings", "ignored_columns", "seconds", "rows_per_second", "threads", "peak_memory_bytes",
+    "notices", "warnings", "ignored_columns", "absent_columns", "seconds", "rows_per_second", "threads",
+    "peak_memory_bytes",
 )  # fmt: skip
 _ORDER = (
     "record_version", "command", "program", "pack", "as_of", "profile", "imd_release", "options", "inputs", "mapping",
     "output", "rows", "groups", "means", "quality", "quality_bits", "newest_record_date", "ids", "notices", "warnings",
-    "ignored_columns", "started", "finished", "seconds", "rows_per_second", "threads", "peak_memory_bytes", "host",
+    "ignored_columns", "absent_columns", "started", "finished", "seconds", "rows_per_second", "threads",
+    "peak_memory_bytes", "host",
 )  # fmt: skip
 
 

@@ -70,11 +70,13 @@ def run_score(
     encoding: str = "utf-8",
     batch_rows: int | None = None,
     options: Mapping[str, Any] | None = None,
+    audit_log: Path | None = None,
 ) -> Record:
     """Score the input files into ``output`` and ``<output>.run.json``, and return the run record.
 
     Both files appear, complete, or neither does. ``threads`` defaults to all cores; ``batch_rows`` is the size of
-    a batch, which changes nothing in the output. ``options`` are the command's options, for the record.
+    a batch, which changes nothing in the output. ``options`` are the command's options, for the record. ``audit_log``
+    gets a line before the outputs get their names; if it cannot be written, they do not appear.
     Raises `InputError` for whatever is wrong with the input, the mapping or the output's place, `record.RunError` if
     rows do not reconcile, ``OSError`` if the output cannot be written to the end.
     """
@@ -83,6 +85,8 @@ def run_score(
     source, files = run.open(inputs)
     check_target(output, [f.path for f in source.files])
     schema = _agreed_schema(files)
+    if audit_log is not None:
+        _ready_to_audit(audit_log, [*(f.path.name for f in source.files), output.name])
     record_path = output.with_name(output.name + ".run.json")
     with writing(output), Outputs() as outputs:
         partial = outputs.add(output)
@@ -107,8 +111,42 @@ def run_score(
         written = {"name": output.name, "rows": sink.rows, "bytes": size, records.HASH: content}
         record = run.record("score", files, options=options, imd_release=imd_release, output=written)
         record_partial.write_text(records.to_json(record), encoding="utf-8")
-        outputs.commit()
+        if audit_log is None:
+            outputs.commit()
+        else:
+            _commit_audited(outputs, audit_log, record, partial)
     return record
+
+
+def _ready_to_audit(log: Path, names: Sequence[str]) -> None:
+    """Raise `InputError` now if the log would refuse the line after the work is done."""
+    from popstrat import audit
+
+    audit.check_fields("score", {"files": list(names)})
+    audit.ready(log)
+
+
+def _commit_audited(outputs: Outputs, log: Path, record: Record, scored: Path) -> None:
+    """Give the outputs their names after a line in the audit log that says what they are."""
+    from popstrat import audit
+
+    pack, rows = record["pack"], record["rows"]
+    audit.append(
+        log,
+        "score",
+        profile=record["profile"],
+        as_of=record["as_of"],
+        pack={"id": pack["id"], "version": str(pack["version"]), records.HASH: pack[records.HASH]},
+        inputs=[{k: i[k] for k in ("name", "rows", records.HASH)} for i in record["inputs"]],
+        rows={k: rows[k] for k in ("in", "out", "excluded")},
+        excluded=rows["excluded_by_reason"],
+        output={k: record["output"][k] for k in ("name", "rows")} | {records.HASH: records.hash_file(scored)},
+    )
+    try:
+        outputs.commit(fsync=True)
+    except BaseException:
+        audit.append(log, "score-failed", output={"name": record["output"]["name"]})
+        raise
 
 
 def run_check(
@@ -161,6 +199,7 @@ class _Run:
         self.hashes: list[Future[str]] = []
         self.seconds: dict[str, float] = dict.fromkeys(("total", "open", "read", "ids", "score", "write", "hash"), 0.0)
         self.ids: UniqueIds | None = None
+        self.first_ids: pa.Array | None = None
 
     def timed(self, stage: str) -> _Timer:
         return _Timer(self.seconds, stage)
@@ -217,6 +256,8 @@ class _Run:
                     with self.timed("ids"):
                         column = batch.data.column(batch.data.schema.get_field_index(ID))
                         self.ids.add(IdBatch(column, batch.file, batch.first_row))
+                        if self.first_ids is None:
+                            self.first_ids = column.slice(0, 1000)
                     try:
                         with self.timed("score"):
                             scored, tally = file.bound.score(batch.data, threads=self.threads)
@@ -292,12 +333,14 @@ class _Run:
                 *(n for f in files for n in f.bound.notices),
                 *(f"column {name!r} of the input gives way to the one mapped onto that name" for name in hidden),
             ],
+            warnings=records.doubts(self.scorer, self.tally, [f.bound for f in files], self.first_ids),
             ignored=[c for f in files for c in f.ignored],
             started=self.started,
             seconds=self.seconds,
             threads=self.threads,
             options=dict(options or {}),
             inputs=inputs,
+            absent_columns=list(dict.fromkeys(c for f in files for c in f.bound.absent)),
             mapping={"name": Path(mapping.name).name, "sha256": mapping.sha256, **mapping.content}
             if mapping.content
             else None,

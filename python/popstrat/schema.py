@@ -63,7 +63,8 @@ class Column:
     """One column of the patient table.
 
     ``minimum`` and ``maximum`` bound what is plausible, inclusive; ``aliases`` maps accepted spellings (in any
-    case) to a label; ``dates`` names the values that a date column dates; ``null_is`` is the label a null reads as.
+    case) to a label; ``dates`` names the values that a date column dates; ``null_is`` is the label a null reads as;
+    ``mistaken_for`` is what is often given in its place and lies outside the range.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Column:
     dtype: pa.DataType
     required: bool = False
     unit: str = ""
+    mistaken_for: str = ""
     minimum: float | None = None
     maximum: float | None = None
     labels: tuple[str, ...] = ()
@@ -92,7 +94,7 @@ class Column:
 def column_from_toml(raw: Mapping[str, Any]) -> Column:
     """Build a `Column` from one ``[[column]]`` or ``[[input]]`` table; raises ``ValueError`` naming what is wrong."""
     known = {
-        "name", "group", "type", "title", "dtype", "required", "unit", "min", "max", "labels",
+        "name", "group", "type", "title", "dtype", "required", "unit", "mistaken_for", "min", "max", "labels",
         "aliases", "null_is", "dates", "completed_years_since",
     }  # fmt: skip
     extra = set(raw) - known
@@ -141,6 +143,7 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
         dtype=_ARROW[dtype],
         required=bool(raw.get("required", False)),
         unit=raw.get("unit", ""),
+        mistaken_for=raw.get("mistaken_for", ""),
         minimum=raw.get("min"),
         maximum=raw.get("max"),
         labels=labels,

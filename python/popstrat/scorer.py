@@ -28,6 +28,7 @@ PROFILES = ("direct-care", "secondary-use")
 KEY_COLUMNS = ("patient_id", "practice_code")
 PLACE_COLUMNS = ("pcn_code", "neighbourhood", "place")
 OPT_OUTS = {"type1_opt_out": "type 1 opt-out", "national_data_opt_out": "national data opt-out"}
+_NAMED = 12  # names of columns in a warning
 _PIECE = 16 * BLOCK  # rows that a thread takes at a time
 
 # how the engine writes an output, and the bytes a row of it takes
@@ -123,8 +124,9 @@ class Scorer:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What a reader of the results should know of the definitions used."""
-        return tuple(self.resolved.notices)
+        """What a reader of the results should know of the definitions used, the models' disclaimers among them."""
+        models = (d for d in self.resolved.outputs if d.raw.get("disclaimer"))
+        return (*self.resolved.notices, *(f"{d.output}: {d.raw['disclaimer']}" for d in models))
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -212,6 +214,7 @@ class BoundScorer:
         ]
         self.ignored: tuple[str, ...] = tuple(name for name in schema.names if name not in patient)
         self.notices: tuple[str, ...] = tuple(self._notices())
+        self.absent: tuple[str, ...] = tuple(self._absent())
         keys = [] if check_only else [schema.field(c).with_nullable(False) for c in KEY_COLUMNS]
         fields = [*keys, *(schema.field(c) for c in self.place)]
         fields += [pa.field(o.name, self._type(o), nullable=o.nullable) for o in self.compiled.outputs]
@@ -232,6 +235,35 @@ class BoundScorer:
                 there = [c for c in column.dates if c in self.schema.names]
                 if there:
                     yield f"there is no column {column.name}: {' and '.join(there)} count as current"
+
+    def _absent(self) -> Iterator[str]:
+        """The columns that the definitions read and the table lacks, or holds without a type, all null."""
+        others = {*PLACE_COLUMNS, *OPT_OUTS}
+        births = {
+            b for c in self.scorer.pack.schema if c.completed_years_since for b in (c.name, c.completed_years_since)
+        }
+        for name in self.scorer.columns:
+            binding = self.bindings.get(name)
+            if (binding is None or binding.kind == "null") and name not in births | others:
+                dated = self.scorer.pack.schema[name].dates
+                if not any(c in self.bindings for c in dated):  # a notice says that those count as current
+                    yield name
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What absent columns do to the results, for the run record."""
+        if not self.absent:
+            return ()
+        found = [f"absent columns count as null for everybody: {_listed(self.absent)}"]
+        resolved = self.scorer.resolved
+        for model in (d for d in resolved.outputs if d.kind == "model" and d.parent is None):
+            lacking = [c for c in read_columns(resolved, self.scorer.pack.schema, [model]) if c in self.absent]
+            if lacking:
+                found.append(
+                    f"{model.output}: everybody takes the model's default for {_listed(lacking)}; such scores are too "
+                    "alike, and often too low"
+                )
+        return tuple(found)
 
     def _type(self, output: Output) -> pa.DataType:
         return pa.uint64() if output.definition is None else _ARROW[output.definition.dtype]
@@ -282,6 +314,7 @@ class BoundScorer:
                 self.scorer.pack.schema[name], self.schema.names.index(name), self.schema.field(name).type
             )
             if binding.kind == "null":
+                tally.excluded[reason] = 0
                 continue
             array = batch.column(binding.position)
             if binding.convert is not None:
@@ -345,6 +378,11 @@ class BoundScorer:
                 tally.sums[output.name] = float(np.int64(counters[output.total]).view(np.float64))
             else:
                 tally.sums[output.name] = float(sum(counters[c] << bit for bit, c in enumerate(output.total_planes)))
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def _allocate(size: int) -> pa.Buffer:
@@ -503,4 +541,5 @@ def score(
         return out
     from popstrat.record import memory_record
 
-    return out, memory_record(scorer, bound, total, started=started, threads=threads)
+    first_ids = table.column("patient_id").slice(0, 1000)
+    return out, memory_record(scorer, bound, total, first_ids, started=started, threads=threads)

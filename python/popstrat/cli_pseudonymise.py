@@ -1,0 +1,130 @@
+"""``popstrat pseudonymise``: keyed pseudonyms in the place of identifiers."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from popstrat.errors import InputError
+
+app = typer.Typer(rich_markup_mode=None)
+
+KEY_VARIABLE = "POPSTRAT_KEY"
+
+
+class Form(StrEnum):
+    """What a pseudonym looks like."""
+
+    TEXT = "text"
+    INT64 = "int64"
+
+
+class Birth(StrEnum):
+    """What is left of a date of birth."""
+
+    YEAR_MONTH = "year-month"
+    YEAR = "year"
+
+
+def _names(given: list[str] | None) -> list[str]:
+    return [name.strip() for text in given or () for name in text.split(",") if name.strip()]
+
+
+@app.command()
+def pseudonymise(
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="INPUT...", help="Parquet, Arrow or CSV files; patterns such as 'lists/*.parquet'."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Ends in .parquet, .arrow or .csv.")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", "-c", metavar="NAME[=PURPOSE]", help="To pseudonymise; may be given more than once."),
+    ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option("--key-file", metavar="FILE", help="The key; if not given, in POPSTRAT_KEY.")
+    ] = None,
+    new_key: Annotated[
+        Path | None, typer.Option("--new-key", metavar="FILE", help="Write a new random key, and do nothing else.")
+    ] = None,
+    form: Annotated[Form, typer.Option("--as", help="int64 stops if two values collide.")] = Form.TEXT,
+    drop: Annotated[list[str] | None, typer.Option("--drop", metavar="COLS", help="Leave these columns out.")] = None,
+    keep: Annotated[
+        list[str] | None, typer.Option("--keep", metavar="COLS", help="Not identifiers, though they look like it.")
+    ] = None,
+    birth: Annotated[Birth | None, typer.Option("--birth", help="What is left of date_of_birth.")] = None,
+    lookup: Annotated[
+        Path | None, typer.Option("--lookup", metavar="FILE", help="Pseudonyms and originals: IDENTIFIABLE, mode 0600.")
+    ] = None,
+    lookup_with: Annotated[
+        list[str] | None, typer.Option("--lookup-with", metavar="COLS", help="Columns to carry in the lookup.")
+    ] = None,
+    audit_file: Annotated[
+        Path | None, typer.Option("--audit", metavar="FILE", help="Add a line to this log; or POPSTRAT_AUDIT.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, metavar="T", help="All cores if not given.")
+    ] = None,
+    encoding: Annotated[str, typer.Option("--encoding", help="Of CSV files: utf-8, utf-8-sig or cp1252.")] = "utf-8",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Put keyed pseudonyms in the place of identifiers; the same key gives the same pseudonyms every month."""
+    from popstrat import keys
+
+    if new_key is not None:
+        if inputs or output or column:
+            raise InputError("--new-key writes a key and does nothing else")
+        keys.new_key(new_key)
+        if not quiet:
+            typer.echo(
+                f"{new_key}: a new key; without it no pseudonym can be made again, so keep a copy in a safe place"
+            )
+        return
+    if not inputs or output is None:
+        raise InputError("name the input files, and the output with -o FILE")
+    key = keys.read_key(key_file, KEY_VARIABLE)
+    if key is None:
+        raise InputError(f"a key is needed: --key-file FILE or the environment variable {KEY_VARIABLE} (see --new-key)")
+    from popstrat import audit
+    from popstrat.cli import _progress
+    from popstrat.pseudonymise import parse_columns, run_pseudonymise
+
+    with _progress("Pseudonymising", quiet or as_json) as progress:
+        found = run_pseudonymise(
+            inputs,
+            output,
+            parse_columns(column or []),
+            key,
+            form=form.value,
+            lookup=lookup,
+            lookup_with=_names(lookup_with),
+            drop=_names(drop),
+            keep=_names(keep),
+            birth=birth.value if birth else None,
+            audit_log=audit.log_path(audit_file),
+            encoding=encoding,
+            threads=threads or os.cpu_count() or 1,
+            progress=progress,
+        )
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    if quiet:
+        return
+    typer.echo(f"{found['rows']:,} rows in {output}; key {found['key_fingerprint']}")
+    for done in found["columns"]:
+        nulls = f", {done['nulls']:,} null" if done["nulls"] else ""
+        typer.echo(f"{done['column']}: pseudonyms for the purpose {done['purpose']!r}{nulls}")
+    if lookup is not None:
+        typer.echo(f"{lookup}: {found['lookup']['rows']:,} originals; IDENTIFIABLE, for its owner alone")
+    if found["full_birth_dates"]:
+        typer.echo("note: full dates of birth stay; --birth year-month or --drop date_of_birth would identify less")

@@ -1,0 +1,58 @@
+"""What looks like a patient's identifier: names of fields and columns, and NHS numbers."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LOOKED_AT = 1000
+"""How many rows of a column tell whether it holds NHS numbers."""
+
+_TELLING = 5
+_IDENTIFYING = re.compile(
+    r"(nhs|chi|hospital|patient|mrn|person|unique_patient)_?(no|num|number|numbers|id|ids|guid|key|keys)"
+    r"|nhs|mrn|upn|patient|patient_name|(full|first|last|middle|given|family)_?names?|fore_?names?|sur_?names?"
+    r"|dob|date_?of_?birth|birth_?date|birthday|post_?codes?|addresse?s?|address_line_?\d|uprn|tele?phone|phone|mobile"
+    r"|e_?mail|pseudonym"
+)
+
+
+def is_identifying(name: str) -> bool:
+    """Whether a field or a column of this name would identify a patient."""
+    return _IDENTIFYING.fullmatch(name.strip().casefold().replace("-", "_").replace(" ", "_")) is not None
+
+
+def is_nhs_number(digits: str) -> bool:
+    """Whether ten digits have the check digit of an NHS number (modulus 11, weights 10 to 2; NHS Data Dictionary)."""
+    if len(digits) != 10 or not (digits.isascii() and digits.isdigit()):
+        return False
+    total = sum(int(d) * w for d, w in zip(digits, range(10, 1, -1), strict=False))
+    return (11 - total % 11) % 11 == int(digits[9])
+
+
+def looks_like_nhs_numbers(values: pa.Array | pa.ChunkedArray) -> bool:
+    """Whether all of the first values (at least five different ones) are ten digits with a right check digit.
+
+    By chance one ten-digit number in eleven has one: five in a row, 6 in a million.
+    """
+    first = values.slice(0, LOOKED_AT)
+    if hasattr(first, "chunks"):
+        first = first.combine_chunks()
+    found = {str(v).replace(" ", "").replace("-", "") for v in plain(first).to_pylist() if v is not None}
+    return len(found) >= _TELLING and all(is_nhs_number(v) for v in found)
+
+
+def plain(values: pa.Array) -> pa.Array:
+    """The column without a dictionary, and without text views, which Arrow cannot gather."""
+    import pyarrow as pa
+    import pyarrow.types as pt
+
+    from popstrat.schema import is_text
+
+    if pt.is_dictionary(values.type):
+        entries = values.dictionary
+        values = (entries.cast(pa.large_string()) if is_text(entries.type) else entries).take(values.indices)
+    return values.cast(pa.large_string()) if pt.is_string_view(values.type) else values
