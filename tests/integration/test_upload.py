@@ -780,6 +780,39 @@ def test_codes_that_are_missing_or_wrong(
     assert message in refused(work, capsys, *WITH_KEYS, *arguments)
 
 
+def test_from_pseudonyms_and_back(work: Path) -> None:
+    """NHS numbers → pseudonyms and months of birth → scores → NHS numbers, each step a command."""
+    assert run(["synth", "-n", "3000", "-o", "l.parquet", "--lookup", "i.parquet", "--as-of", "2026-06-15", "-q"]) == 0
+    people, who = pq.read_table("l.parquet"), pq.read_table("i.parquet")
+    people = people.set_column(0, "patient_id", who.column("nhs_number"))
+    pq.write_table(people.append_column("registration_status", who.column("registration_status")), "extract.parquet")
+    pq.write_table(who.drop_columns("patient_id"), "demographics.parquet")
+    assert run(["pseudonymise", "--new-key", "key"]) == 0
+    arguments = "extract.parquet -o list.parquet --column patient_id --birth year-month --key-file key --audit a.log -q"
+    keep = "--lookup back.parquet --lookup-with practice_code,registration_status --drop registration_status"
+    assert run(["pseudonymise", *arguments.split(), *keep.split()]) == 0
+    assert run(["score", "list.parquet", "-o", "s.parquet", "--as-of", "2026-06-15", "-q"]) == 0
+    back = pq.read_table("back.parquet").to_pylist()
+    births = dict(zip(who.column("nhs_number").to_pylist(), who.column("date_of_birth").to_pylist(), strict=True))
+    born = pa.array([births[r["patient_id_original"]] for r in back], pa.date32())
+    pq.write_table(pq.read_table("back.parquet").append_column("date_of_birth", born), "back.parquet")
+    (work / "settings.toml").write_text(
+        '[lookup]\nscored_births = "month"\n[lookup.columns]\nnhs_number = "patient_id_original"\n'
+    )
+    given = ("--lookup", "back.parquet", "--audit", "a.log", "--settings", "settings.toml")
+    assert upload(*given, scored="s.parquet") == 0
+    cells = [row for p in sorted((work / "out").glob("*.csv")) for row in ref.read_csv(p)[1]]
+    scored = {r["nhs_number"]: r for r in who.to_pylist()}
+    assert len(cells) == 3000
+    assert all((c[1], c[2]) == (str(scored[c[0]]["date_of_birth"]), scored[c[0]]["practice_code"]) for c in cells)
+    (work / "settings.toml").write_text(
+        '[limits]\nexcluded = 1\n[lookup.columns]\nnhs_number = "patient_id_original"\n'
+    )
+    assert upload(*given, scored="s.parquet", to="by-day") == 0  # ages of the first of the month are then too high
+    totals = json.loads((work / "by-day/manifest.json").read_text())["totals"]
+    assert list(totals["excluded"]) == ["date of birth does not fit the age scored"]
+
+
 def test_a_lookup_with_names_of_its_own(work: Path) -> None:
     table = pq.read_table(work / "lookup.parquet").rename_columns(["Key", "NHS No", "Practice", "DOB", "State"])
     state = pa.array(["R"] * 29 + ["D"])

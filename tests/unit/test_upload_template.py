@@ -191,7 +191,7 @@ def test_those_that_ship_fit_the_pack_that_ships(name: str) -> None:
         ("[snomeds.x]\n", "did you mean 'snomed'?"),
         ("snomed = 1\n", "[snomed]: unknown table"),
         ("[snomed]\nx = 1\n", "is a table, written [snomed.x]"),
-        ("[lookup]\nx = 1\n", "there are [lookup.columns] and [lookup.status]"),
+        ("[lookup]\nx = 1\n", "there are scored_births, [lookup.columns] and [lookup.status]"),
         ("[lookup.columns]\nnhs = 'a'\n", "a lookup has no such column"),
         ("[lookup.columns]\nnhs_number = 1\n", "needs the name of one column"),
         ("[lookup.status]\nX = 'gone'\n", "is one of registered, deducted, deceased"),

@@ -551,7 +551,16 @@ class _Upload:
                 ages = (
                     np.asarray(pc.fill_null(column(rows, "age"), -1)).astype(np.int64) if self._compares_ages else None
                 )
-                who = identify(keys, practice, ages, lookup.take(i), shared, self.table.as_of, needs_birth=needs_birth)
+                who = identify(
+                    keys,
+                    practice,
+                    ages,
+                    lookup.take(i),
+                    shared,
+                    self.table.as_of,
+                    needs_birth=needs_birth,
+                    births_known_to=self.settings.births,
+                )
                 for name, values in (
                     ("number", pa.array(who.numbers)),
                     ("birth", who.births),

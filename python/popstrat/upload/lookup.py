@@ -188,8 +188,13 @@ def identify(
     as_of: Any,
     *,
     needs_birth: bool,
+    births_known_to: str = "day",
 ) -> Identities:
-    """Look up the rows of a part. ``ages`` are completed years as scored (−1 for none), None not to compare them."""
+    """Look up the rows of a part. ``ages`` are completed years as scored (−1 for none), None not to compare them.
+
+    ``births_known_to`` is "day", or "month" or "year" where the ages were scored from dates of birth of which only that
+    was left, as the first of the month or of January.
+    """
     theirs = column(lookup, "key")
     at = pc.index_in(keys, value_set=theirs)
     found = np.asarray(at.is_valid())
@@ -225,7 +230,11 @@ def identify(
     for reason, wrong in checks:
         reasons[(reasons == 0) & wrong] = reason
     if ages is not None:
-        years = completed_years(np.asarray(pc.fill_null(births, 0)), as_of)
+        coarse = np.asarray(pc.fill_null(births, 0)).astype("datetime64[D]")
+        coarse = coarse.astype(
+            {"day": "datetime64[D]", "month": "datetime64[M]", "year": "datetime64[Y]"}[births_known_to]
+        )
+        years = completed_years(coarse.astype("datetime64[D]").astype(np.int32), as_of)
         reasons[(reasons == 0) & (ages >= 0) & ~no_birth & (years != ages)] = _AGE
     if needs_birth:
         reasons[(reasons == 0) & no_birth] = _NO_BIRTH

@@ -29,6 +29,7 @@ KEY, PRACTICE = "patient_id", "practice_code"
 CHANGES = ("new", "up", "down", "unchanged")
 OMIT = "omit"
 STATUSES = ("registered", "deducted", "deceased")
+BIRTHS_KNOWN_TO = ("day", "month", "year")
 
 ENCODINGS = {"utf-8": "utf-8", "utf-8-sig": "utf-8-sig", "cp1252": "cp1252"}
 LINE_ENDS = {"crlf": "\r\n", "lf": "\n"}
@@ -119,6 +120,7 @@ class Settings:
     lookup_status: Mapping[str, str]
     excluded: float = 0.1
     overlap: float = 0.5
+    births: str = "day"  # to what the dates of birth were known that the ages were scored from
     name: str = "settings"
     sha256: str | None = None
 
@@ -292,8 +294,11 @@ def load_settings(path: Path | None) -> Settings:
             raise fail(f"[snomed] {column}", f"is a table, written [snomed.{column}]")
     lookup, limits = content.get("lookup", {}), content.get("limits", {})
     for key in lookup:
-        if key not in ("columns", "status") or not isinstance(lookup[key], dict):
-            raise fail(f"[lookup] {key}", "unknown; there are [lookup.columns] and [lookup.status]")
+        if key != "scored_births" and (key not in ("columns", "status") or not isinstance(lookup[key], dict)):
+            raise fail(f"[lookup] {key}", "unknown; there are scored_births, [lookup.columns] and [lookup.status]")
+    births = lookup.get("scored_births", Settings.births)
+    if births not in BIRTHS_KNOWN_TO:
+        raise fail("[lookup] scored_births", f"is one of {', '.join(BIRTHS_KNOWN_TO)}")
     known = ("patient_id", "nhs_number", "practice_code", "date_of_birth", "registration_status")
     columns = lookup.get("columns", {})
     for ours, theirs in columns.items():
@@ -316,6 +321,7 @@ def load_settings(path: Path | None) -> Settings:
         {str(k): str(v) for k, v in status.items()},
         float(limits.get("excluded", Settings.excluded)),
         float(limits.get("overlap", Settings.overlap)),
+        births,
         path.name,
         hashlib.sha256(raw).hexdigest(),
     )
