@@ -24,7 +24,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -108,11 +108,11 @@ def append(path: str | Path, event: str, **fields: Any) -> None:
             if file.write(text + b"\n") != len(text) + 1:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
             os.fsync(file.fileno())
+            _write_head(path, count + 1, _sha(text), key)
         except BaseException:
             with contextlib.suppress(OSError):
-                file.truncate(size)  # whole lines only
+                file.truncate(size)  # whole lines only, and none that the caller believes was not added
             raise
-        _write_head(path, count + 1, _sha(text), key)
 
 
 def verify(path: str | Path, *, expect_last: str | None = None) -> Summary:
@@ -209,8 +209,13 @@ def user() -> str:
         return f"({number})"
 
 
-def ready(path: str | Path) -> None:
-    """Raise `InputError` if `append` would; for before the work, whose outputs must not appear without a line."""
+def ready(path: str | Path, others: Collection[str | Path] = ()) -> None:
+    """Raise `InputError` if `append` would, or if the log is one of the ``others``, the files of the work at hand.
+
+    For before that work, whose outputs must not appear without a line.
+    """
+    if Path(path).resolve() in {Path(other).resolve() for other in others}:
+        raise InputError("is the audit log, and can be neither an input nor an output", file=str(path))
     with _locked(Path(path)) as file:
         _look(file, Path(path), _key())
 
@@ -326,11 +331,12 @@ def _write_head(path: Path, lines: int, last: str, key: bytes | None) -> None:
         os.fsync(file.fileno())
     partial.replace(head)
     if lines == 1 and sys.platform != "win32":  # two new names in the folder
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        with contextlib.suppress(OSError):  # not every file system can; the head file has its name by now
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
 
 def _end(file: IO[bytes], path: Path) -> tuple[int, str, bool, int]:

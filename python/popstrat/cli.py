@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 DEFAULT_PACK = "london-2026"
 _WIDTH = 100
 
-# Commands that live elsewhere, imported when they are called (or for the top help).
-_ELSEWHERE = {
+# Commands and groups with an ``app`` of their own, imported when they are called (or for the top help).
+_LAZY = {
     "audit": "popstrat.cli_audit",
     "pseudonymise": "popstrat.cli_pseudonymise",
     "upload": "popstrat.cli_upload",
@@ -44,15 +44,15 @@ _ELSEWHERE = {
 
 
 class _Commands(TyperGroup):
-    """The commands of this file and those of `_ELSEWHERE`."""
+    """The commands of this file and those of `_LAZY`."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [*super().list_commands(ctx), *_ELSEWHERE]
+        return [*super().list_commands(ctx), *_LAZY]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in _ELSEWHERE:
+        if cmd_name not in _LAZY:
             return super().get_command(ctx, cmd_name)
-        command = typer.main.get_command(importlib.import_module(_ELSEWHERE[cmd_name]).app)
+        command = typer.main.get_command(importlib.import_module(_LAZY[cmd_name]).app)
         command.name = cmd_name
         return command
 

@@ -11,7 +11,7 @@ import typer
 
 from popstrat.errors import InputError
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 KEY_VARIABLE = "POPSTRAT_KEY"
 

@@ -1,8 +1,8 @@
 """HMAC-SHA-256 of many short values, on several processes.
 
 OpenSSL (by way of ``hashlib``) does the hashing. The two padded keys of RFC 2104 are hashed once and their states
-copied for each value: a third of the time of ``hmac.digest``, which fetches the algorithm anew every time. A hash of
-ten bytes is too short to release the GIL for, so that threads would not help; processes do.
+copied for each value: less than half the time of ``hmac.digest``, which fetches the algorithm anew every time. A hash
+of ten bytes is too short to release the GIL for, so that threads would not help; processes do.
 
 Nothing of popstrat is imported here, because a worker process imports this module.
 """

@@ -174,7 +174,7 @@ class Collisions:
 
 
 class _Lookup:
-    """The different rows of the lookup, in memory: about 80 bytes for each. The first column holds pseudonyms."""
+    """The different rows of the lookup, in memory: up to 160 bytes for each. The first column holds pseudonyms."""
 
     def __init__(self) -> None:
         self._pieces: list[pa.Table] = []
@@ -280,9 +280,9 @@ def run_pseudonymise(
     if lookup is not None:
         _check_lookup(lookup, output, source, audit_log)
     if audit_log is not None:
-        named = [f.path.name for f in source.files] + [output.name] + ([lookup.name] if lookup else [])
-        audit.check_fields("pseudonymise", {"files": named, "columns": [c.name for c in columns]})
-        audit.ready(audit_log)
+        files = [*(f.path for f in source.files), output, *([lookup] if lookup else [])]
+        audit.check_fields("pseudonymise", {"files": [f.name for f in files], "columns": [c.name for c in columns]})
+        audit.ready(audit_log, files)
     schema = plan.schema(source.files[0].schema, names)
     done = _Done(plan)
     with (

@@ -86,7 +86,7 @@ def run_score(
     check_target(output, [f.path for f in source.files])
     schema = _agreed_schema(files)
     if audit_log is not None:
-        _ready_to_audit(audit_log, [*(f.path.name for f in source.files), output.name])
+        _ready_to_audit(audit_log, [*(f.path for f in source.files), output])
     record_path = output.with_name(output.name + ".run.json")
     with writing(output), Outputs() as outputs:
         partial = outputs.add(output)
@@ -118,12 +118,12 @@ def run_score(
     return record
 
 
-def _ready_to_audit(log: Path, names: Sequence[str]) -> None:
+def _ready_to_audit(log: Path, files: Sequence[Path]) -> None:
     """Raise `InputError` now if the log would refuse the line after the work is done."""
     from popstrat import audit
 
-    audit.check_fields("score", {"files": list(names)})
-    audit.ready(log)
+    audit.check_fields("score", {"files": [f.name for f in files]})
+    audit.ready(log, files)
 
 
 def _commit_audited(outputs: Outputs, log: Path, record: Record, scored: Path) -> None:

@@ -239,6 +239,14 @@ def test_a_file_named_by_an_nhs_number_stops_an_audited_run(
     assert "looks like an NHS number" in capsys.readouterr().err
 
 
+def test_the_log_is_no_output(people: pa.Table, capsys: pytest.CaptureFixture[str]) -> None:
+    pq.write_table(people, "list.parquet")
+    for name in ("out.parquet", "./list.parquet"):
+        assert score("--audit", name) == 2
+        assert "neither an input nor an output" in capsys.readouterr().err
+    assert {p.name for p in Path().iterdir()} == {"list.parquet"}
+
+
 def test_without_its_line_no_output_appears(people: pa.Table, monkeypatch: pytest.MonkeyPatch) -> None:
     pq.write_table(people, "list.parquet")
 

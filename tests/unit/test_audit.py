@@ -299,18 +299,30 @@ def test_the_first_append_interrupted_before_its_head(tmp_path: Path) -> None:
     assert verify(log).lines == 2
 
 
-def test_a_full_disk_leaves_whole_lines(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = log.read_bytes()
+@pytest.mark.parametrize("fails_at", [1, 2])  # the log, the head file
+@pytest.mark.parametrize("before", [0, LINES])
+def test_a_full_disk_leaves_the_log_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_at: int, before: int
+) -> None:
+    log = filled(tmp_path / "log", before)
+    content = log.read_bytes() if before else b""
+    calls = []
 
     def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
+        calls.append(descriptor)
+        if len(calls) == fails_at:
+            raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(audit.os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        append(log, "score", rows=6)
-    monkeypatch.undo()
-    assert log.read_bytes() == before
-    assert verify(log).lines == LINES
+    for _ in range(3):
+        calls.clear()
+        with monkeypatch.context() as patched:
+            patched.setattr(audit.os, "fsync", full)
+            with pytest.raises(OSError, match="No space"):
+                append(log, "score", rows=6)
+        assert log.read_bytes() == content
+        assert verify(log).lines == before
+    append(log, "score", rows=7)
+    assert verify(log).lines == before + 1
 
 
 def test_processes_that_append_at_once_wait_for_each_other(tmp_path: Path) -> None:

@@ -453,6 +453,8 @@ def test_columns_that_make_no_sense(texts: list[str], problem: str) -> None:
         ({"lookup": "in.parquet", "audit_log": "log"}, "is an input"),
         ({"lookup": "old.parquet", "audit_log": "log"}, "exists already"),
         ({"audit_log": "nowhere/log"}, "no such folder"),
+        ({"audit_log": "out.parquet"}, "neither an input nor an output"),
+        ({"audit_log": "l.parquet", "lookup": "./l.parquet"}, "neither an input nor an output"),
         ({"output": "9990000018.parquet", "audit_log": "log"}, "looks like an NHS number"),
     ],
 )
