@@ -29,7 +29,7 @@ from popstrat import audit as audits
 from popstrat.errors import InputError
 from popstrat.io.sinks import writing
 from popstrat.io.sources import near_miss
-from popstrat.record import RunError, program
+from popstrat.record import STALE_DAYS, RunError, program
 from popstrat.upload import cells as text
 from popstrat.upload import verify as check
 from popstrat.upload.folder import HiddenFolder
@@ -53,6 +53,7 @@ from popstrat.upload.template import (
     PRACTICE,
     PREVIOUS,
     Bound,
+    Cell,
     ScoredColumn,
     Settings,
     Template,
@@ -175,7 +176,8 @@ def run_upload(
 
 def _read_back(folder: HiddenFolder, run: _Upload, manifest: Mapping[str, Any], name: str) -> None:
     """Read every file again and trace every row; what is wrong now is not the user's fault."""
-    seen = check.Written(folder.spill, run.parts, run.practices, text_ids=run.lookup is None and run.text_keys)
+    numbers = any(c.role == "nhs_number" for c in run.bound.columns)
+    seen = check.Written(folder.spill, run.parts, run.practices, text_ids=not numbers and run.text_keys)
     try:
         check.verify_folder(folder.path, manifest, seen, name=name, ignore={folder.spill.name})
         run.trace(seen)
@@ -270,8 +272,8 @@ def _plan(
             "line_end": bound.dialect.line_end,
             "delimiter": bound.dialect.delimiter,
             "excel_text": bound.dialect.excel_text,
-            "columns": [[c.name, c.role, c.scored] for c in bound.columns],
-            "ended": [[c.name, c.role, c.scored] for c in bound.ended],
+            "columns": [[c.name, c.role, c.source] for c in bound.columns],
+            "ended": [[c.name, c.role, c.source] for c in bound.ended],
         },
         "groups": None if bound.group is None else {"column": bound.group.name, "labels": list(bound.group.labels)},
     }
@@ -339,6 +341,11 @@ def _warnings(table: ScoredFile, before: ScoredFile | None, template: Template, 
             found.append(
                 f"the run record of {file.source.path.name} holds no hash, so a change to the file would not show"
             )
+    age = (dt.datetime.now(dt.UTC).date() - table.as_of).days
+    if age > STALE_DAYS:
+        found.append(f"scored as of {table.as_of}, {age} days ago: is it this month's table?")
+    if before is not None and (gap := (table.as_of - before.as_of).days) > STALE_DAYS:
+        found.append(f"the table to compare with is {gap} days older: is it last month's?")
     if test_numbers:
         found.append(f"{test_numbers:,} NHS numbers of the lookup begin with 999: they are never issued to anybody")
     return tuple(found)
@@ -427,35 +434,13 @@ class _Upload:
         age = self.table.columns.get("age")
         return self.lookup is not None and self.lookup.has_births and age is not None and age.role == "number"
 
-    def _scored_rows(
-        self, columns: Sequence[ScoredColumn]
-    ) -> Iterator[tuple[int, pa.RecordBatch, dict[str, pa.Array]]]:
-        """Batches of the scored table with their first row; keys, practices and columns as the cells need them."""
-        source = self.table.source
-        for first, batch in batches(source, [KEY, PRACTICE, *(c.name for c in columns)]):
-            data = {}
-            try:
-                for name in (KEY, PRACTICE):
-                    refuse_null(batch.column(batch.schema.get_field_index(name)), name)
-                for c in columns:
-                    found = batch.column(batch.schema.get_field_index(c.name))
-                    if c.role == "label":
-                        found = label_codes(found, c.labels, c.name)
-                    elif c.role == "text":
-                        found = keys_of(found, True)
-                    data[c.name] = found
-            except InputError as error:
-                raise error.located(source.name, first) from None
-            yield first, batch, data
-
     def _read_scored(self) -> Parts:
         """The scored table dealt out: by key if there is something to join, by practice if not."""
         group = self.bound.group
         extra = [self.table.columns["age"]] if self._compares_ages else []
         columns = list({c.name: c for c in [*self._wanted(), *([group] if group else []), *extra]}.values())
         dealt = Parts(self.folder.spill, "scored", self._schema, self.parts)
-        asked: NDArray[np.bool_] = np.zeros(0, bool)
-        for first, batch, data in self._scored_rows(columns):
+        for first, batch, data in _scored_rows(self.table, columns):
             practice = self.practices.places(batch.column(batch.schema.get_field_index(PRACTICE)))
             keys = keys_of(batch.column(batch.schema.get_field_index(KEY)), self.text_keys)
             arrays = [pa.array(np.arange(first, first + len(keys))), pa.array(practice), keys]
@@ -466,8 +451,7 @@ class _Upload:
             arrays += [data[c.name] for c in self._wanted()]
             rows = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
             if self.asked is not None:
-                asked = np.array([code in self.asked for code in self.practices.codes], bool)
-                kept = asked[practice]
+                kept = self._asked()[practice]
                 for place, count in enumerate(np.bincount(practice[~kept], minlength=0).tolist()):
                     if count:
                         self._outside[place] = self._outside.get(place, 0) + count
@@ -513,20 +497,14 @@ class _Upload:
         assert self.bound.group is not None
         schema = pa.schema([("key", self._schema.field("key").type), ("practice", pa.int32()), ("before", pa.int16())])
         dealt = Parts(self.folder.spill, "previous", schema, self.parts)
-        source, name = self.before.source, self.bound.group.name
-        for first, batch in batches(source, [KEY, PRACTICE, name]):
-            try:
-                for required in (KEY, PRACTICE):
-                    refuse_null(batch.column(batch.schema.get_field_index(required)), required)
-                codes = label_codes(batch.column(batch.schema.get_field_index(name)), self.bound.group.labels, name)
-            except InputError as error:
-                raise error.located(source.name, first) from None
+        group = self.before.columns[self.bound.group.name]
+        for _, batch, data in _scored_rows(self.before, [group]):
             practice = self.practices.places(batch.column(batch.schema.get_field_index(PRACTICE)))
             keys = keys_of(batch.column(batch.schema.get_field_index(KEY)), self.text_keys)
-            rows = pa.RecordBatch.from_arrays([keys, pa.array(practice), codes], schema=schema)
+            rows = pa.RecordBatch.from_arrays([keys, pa.array(practice), data[group.name]], schema=schema)
             dealt.add(rows, spread_keys(keys, self.parts))
+            self._before_rows += int(self._asked()[practice].sum())
         dealt.finish()
-        self._before_rows = dealt.rows
         return dealt
 
     # -- joining --
@@ -576,6 +554,10 @@ class _Upload:
         dealt.finish()
         return dealt
 
+    def _asked(self) -> NDArray[np.bool_]:
+        """Which of the practices met so far were asked for."""
+        return np.array([self.asked is None or code in self.asked for code in self.practices.codes], bool)
+
     def _rank(self, codes: NDArray[Any]) -> NDArray[Any]:
         """How severe a group is, 0 the most; no group (its place is the number of labels) comes last."""
         if self.bound.most_severe_first:
@@ -597,7 +579,7 @@ class _Upload:
         their_practice = column(previous, "practice").to_numpy()
         then = np.asarray(pc.fill_null(column(previous, "before"), self._labels)).astype(np.int64)
         stayed = there & (their_practice[place] == practice) if len(theirs) else there
-        self._matched += int(there.sum())
+        self._matched += int(self._asked()[their_practice[place[there]]].sum()) if len(theirs) else 0
         # Who was on a practice's list and is not on it now has left that practice, wherever they are.
         left = np.ones(len(theirs), bool)
         left[place[stayed]] = False
@@ -638,7 +620,7 @@ class _Upload:
     def _check_overlap(self) -> None:
         assert self.before is not None
         share = self._matched / self._before_rows if self._before_rows else 1.0
-        if self.asked is None and share < self.settings.overlap:
+        if share < self.settings.overlap:
             raise InputError(
                 f"is of other people: {share:.0%} of them are in {self.table.source.path.name} "
                 f"(at least {self.settings.overlap:.0%} must be; [limits] overlap of --settings)",
@@ -855,20 +837,53 @@ class _Upload:
         }
 
     def trace(self, written: check.Written) -> None:
-        """Follow every written row back, from files that are read again, to the scored table. Raises `InputError`."""
-        cells = [c for c in self.bound.columns if c.scored and c.role not in ("key", "practice")]
-        columns = [self.table.columns[c.source] for c in cells]
+        """Follow every row of every file, as it was read back, to the tables it came from. Raises `InputError`."""
+        numbers = any(c.role == "nhs_number" for c in self.bound.columns)
+        lookup = self.lookup if numbers else None
+        now = check.Origin("the scored table", self._origin(self.table, self.bound.columns, "patients"), True)
+        check.trace(written, "patients", [now], lookup, text_keys=self.text_keys)
+        if self.bound.ended and self.before is not None:
+            now = check.Origin("the scored table", self._origin(self.table, (), "ended"), False)
+            then = check.Origin("last month's table", self._origin(self.before, self.bound.ended, "ended"), True)
+            check.trace(written, "ended", [now, then], lookup, text_keys=self.text_keys)
 
-        def scored() -> Iterator[tuple[pa.Array, NDArray[np.int32], NDArray[np.int64]]]:
-            for _, batch, data in self._scored_rows(list({c.name: c for c in columns}.values())):
-                texts = [text.plain(text.content(c, data, batch.num_rows, self.bound.dialect)) for c in cells]
-                yield (
-                    keys_of(batch.column(batch.schema.get_field_index(KEY)), self.text_keys),
-                    self.practices.places(batch.column(batch.schema.get_field_index(PRACTICE))),
-                    check.prints(texts, batch.num_rows),
-                )
+    def _origin(
+        self, table: ScoredFile, cells: Sequence[Cell], kind: str
+    ) -> Iterator[tuple[pa.Array, NDArray[np.int32], NDArray[np.int64]]]:
+        """A scored table read anew: keys, practices and prints of what the cells would say."""
+        cells = [c for c in cells if check.printed_for(kind, c.role, c.source)]
+        names = [self.bound.group.name if c.source == PREVIOUS and self.bound.group else c.source for c in cells]
+        columns = list({name: table.columns[name] for name in names}.values())
+        for _, batch, data in _scored_rows(table, columns):
+            data.update({c.source: data[name] for c, name in zip(cells, names, strict=True)})
+            texts = [text.plain(text.content(c, data, batch.num_rows, self.bound.dialect)) for c in cells]
+            yield (
+                keys_of(batch.column(batch.schema.get_field_index(KEY)), self.text_keys),
+                self.practices.places(batch.column(batch.schema.get_field_index(PRACTICE))),
+                check.prints(texts, batch.num_rows),
+            )
 
-        check.trace(written, scored(), self.lookup, text_keys=self.text_keys)
+
+def _scored_rows(
+    table: ScoredFile, columns: Sequence[ScoredColumn]
+) -> Iterator[tuple[int, pa.RecordBatch, dict[str, pa.Array]]]:
+    """Batches of a scored table with their first row; columns as the cells need them: labels as their places."""
+    source = table.source
+    for first, batch in batches(source, [KEY, PRACTICE, *(c.name for c in columns)]):
+        data = {}
+        try:
+            for name in (KEY, PRACTICE):
+                refuse_null(batch.column(batch.schema.get_field_index(name)), name)
+            for c in columns:
+                found = batch.column(batch.schema.get_field_index(c.name))
+                if c.role == "label":
+                    found = label_codes(found, c.labels, c.name)
+                elif c.role == "text":
+                    found = keys_of(found, True)
+                data[c.name] = found
+        except InputError as error:
+            raise error.located(source.name, first) from None
+        yield first, batch, data
 
 
 _KINDS = ("patients", "ended", "exceptions")

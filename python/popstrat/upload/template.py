@@ -374,6 +374,9 @@ class _Binder:
         dialect = self._dialect()
         columns = self._cells(raw["column"], "column", dialect)
         ended = self._cells(raw.get("ended", []), "ended", dialect) if self.previous else ()
+        ids = [{c.role for c in cells if c.role in ("key", "nhs_number")} for cells in (columns, ended) if cells]
+        if len(ids) == 2 and ids[0] != ids[1]:
+            raise self.fail("[[ended]]", "has another id than [[column]]: the files would give away the lookup")
         max_rows = self.file.get("max_rows", 0)
         if isinstance(max_rows, bool) or not isinstance(max_rows, int) or max_rows < 0:
             raise self.fail("[file] max_rows", "is a whole number; 0 for no limit")

@@ -29,10 +29,12 @@ from popstrat.ids import hash_ids
 from popstrat.upload.lookup import KEY, NUMBER, PRACTICE, LookupFile
 from popstrat.upload.scored import Practices, batches, keys_of
 from popstrat.upload.spill import Parts, column, parts_for, spread, spread_keys
+from popstrat.upload.template import PREVIOUS
 
 MANIFEST = "manifest.json"
 EXCEPTIONS_HEADER = b'"patient_id","reason"\r\n'
 _AT_ONCE = 2
+_TRACED = ("patients", "ended")
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,9 @@ def verify(folder: Path, *, audit: Path | None = None) -> Verified:
         seen = Written(Path(spill), parts, Practices(), text_ids=not numbers)
         try:
             verify_folder(folder, manifest, seen, name=str(folder), prints_too=False)
-            seen.rows.finish()
-            for i in range(parts):
-                _once(column(seen.rows.take(i), "id"), f"{folder}: patients files")
+            for kind, rows in seen.rows.items():
+                for table in rows:
+                    _once(column(table, "id"), f"{folder}: {kind} files")
         finally:
             seen.close()
     if audit is not None:
@@ -105,34 +107,31 @@ def _check_released(audit: Path, sha256: str, folder: Path) -> None:
 
 
 class Written:
-    """The rows of an upload as they were read back: whose they are by the file, and a print of what they say."""
+    """The rows of an upload as they were read back: whose they are by the file, and a print of what they say.
+
+    ``rows`` holds those of each kind of file: ``id``, ``practice`` (its place among ``practices``), ``print``.
+    """
 
     def __init__(self, folder: Path, parts: int, practices: Practices, *, text_ids: bool) -> None:
         self.folder, self.parts, self.practices = folder, parts, practices
         kind = pa.string() if text_ids else pa.int64()
         self.schema = pa.schema([("id", kind), ("practice", pa.int32()), ("print", pa.int64())])
-        self.rows = Parts(folder, "written", self.schema, parts)
-        self._ended = Parts(folder, "ended", pa.schema([self.schema.field("id")]), parts)
+        self.rows = {kind: Parts(folder, f"written-{kind}", self.schema, parts) for kind in _TRACED}
 
-    def add_ended(self, ids: pa.Array) -> None:
-        ids = ids.cast(self.schema.field("id").type)
-        self._ended.add(pa.RecordBatch.from_arrays([ids], schema=self._ended.schema), spread_keys(ids, self.parts))
+    def add(self, kind: str, practice: str, read: _Read) -> None:
+        place = np.full(len(read.ids), self.practices.place(practice), np.int32)
+        ids = read.ids.cast(self.schema.field("id").type)
+        batch = pa.RecordBatch.from_arrays([ids, pa.array(place), pa.array(read.prints)], schema=self.schema)
+        self.rows[kind].add(batch, spread_keys(ids, self.parts))
 
-    def check_ended(self, name: str) -> None:
-        """Raise `InputError` if somebody is in the files of ended entries twice."""
-        self._ended.finish()
-        for table in self._ended:
-            _once(column(table, "id"), f"{name}: ended files")
+    def finish(self) -> None:
+        """No more rows."""
+        for parts in self.rows.values():
+            parts.finish()
 
     def close(self) -> None:
-        self.rows.close()
-        self._ended.close()
-
-    def add(self, ids: pa.Array, practice: str, found: NDArray[np.int64]) -> None:
-        place = np.full(len(ids), self.practices.place(practice), np.int32)
-        ids = ids.cast(self.schema.field("id").type)
-        batch = pa.RecordBatch.from_arrays([ids, pa.array(place), pa.array(found)], schema=self.schema)
-        self.rows.add(batch, spread_keys(ids, self.parts))
+        for parts in self.rows.values():
+            parts.close()
 
 
 def verify_folder(
@@ -144,9 +143,9 @@ def verify_folder(
     ignore: Collection[str] = (),
     prints_too: bool = True,
 ) -> None:
-    """Check a folder against a manifest; ``seen`` is given every patient's row. Raises `InputError` as `verify` does.
+    """Check a folder against a manifest; ``seen`` is given every row. Raises `InputError` as `verify` does.
 
-    That nobody is in two patients' files is for the caller to see, from ``seen``.
+    That nobody is in two files of a kind is for the caller to see, from ``seen``.
     """
     named = [f["name"] for p in manifest["practices"] for f in p["files"]]
     there = {path.name for path in folder.iterdir()} - {MANIFEST, *ignore}
@@ -165,10 +164,8 @@ def verify_folder(
         def settle() -> None:
             code, kind, job = jobs.popleft()
             read = job.result()
-            if kind == "patients":
-                seen.add(read.ids, code, read.prints)
-            elif kind == "ended":
-                seen.add_ended(read.ids)
+            if kind in _TRACED:
+                seen.add(kind, code, read)
 
         for practice, file in files:
             code, kind = practice["practice"], file["kind"]
@@ -177,7 +174,7 @@ def verify_folder(
                 settle()
         while jobs:
             settle()
-    seen.check_ended(name)
+    seen.finish()
     _check_counts(manifest, name)
 
 
@@ -275,7 +272,7 @@ def _read(
         raise InputError("has an id more than once", file=shown)
     if not prints_too:
         return _Read(ids, np.zeros(len(ids), np.int64))
-    printed = [i for i, (_, role, scored) in enumerate(columns) if scored and role not in ("key", "practice")]
+    printed = [i for i, (_, role, source) in enumerate(columns) if printed_for(kind, role, source)]
     return _Read(ids, prints([column(table, str(i)) for i in printed], len(ids)))
 
 
@@ -320,6 +317,13 @@ def _unwrapped(ids: pa.Array, excel: str) -> pa.Array:
     return pc.replace_substring_regex(ids, '^="(.*)"$', "\\1") if excel == "formula" else ids
 
 
+def printed_for(kind: str, role: str, source: str) -> bool:
+    """Whether the cells of a column go into the print: those of the scored table, or of last month's for what ended."""
+    if kind == "ended":
+        return source == PREVIOUS
+    return role in ("label", "flag", "number", "text") and source != PREVIOUS
+
+
 def prints(texts: Sequence[pa.Array], rows: int) -> NDArray[np.int64]:
     """A 64-bit print of what each row says."""
     if not texts:
@@ -331,47 +335,60 @@ def prints(texts: Sequence[pa.Array], rows: int) -> NDArray[np.int64]:
 # -- every row back to where it came from ------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where rows of a file should come from, read anew: keys, practices and prints of the rows of a scored table."""
+
+    name: str
+    rows: Iterable[tuple[pa.Array, NDArray[np.int32], NDArray[np.int64]]]
+    printed: bool  # whether the rows of the file must say what these say
+
+
 def trace(
-    written: Written,
-    scored: Iterable[tuple[pa.Array, NDArray[np.int32], NDArray[np.int64]]],
-    lookup: LookupFile | None,
-    *,
-    text_keys: bool,
+    written: Written, kind: str, origins: Sequence[Origin], lookup: LookupFile | None, *, text_keys: bool
 ) -> None:
-    """Follow each row of each file back. ``scored`` gives keys, practices and prints of the scored table, read anew.
+    """Follow each row of the files of a kind back to every one of ``origins``; ``lookup`` if their ids are NHS numbers.
 
-    Raises `InputError` unless every id in a file belongs, by the lookup, to one key, and that key, by the scored table,
-    to the practice of the file, with the values of the file; and the lookup names that practice too.
+    Raises `InputError` unless every id in a file belongs, by the lookup, to one key, and that key, by each origin, to
+    the practice of the file, with the values of the file; and the lookup names that practice too.
     """
-    written.rows.finish()
-    rows = written.rows if lookup is None else _through(written, lookup, text_keys)
-    schema = pa.schema(
-        [("key", pa.string() if text_keys else pa.int64()), ("practice", pa.int32()), ("print", pa.int64())]
-    )
-    source = Parts(written.folder, "traced-scored", schema, written.parts)
-    for keys, practice, found in scored:
-        batch = pa.RecordBatch.from_arrays([keys, pa.array(practice), pa.array(found)], schema=schema)
-        source.add(batch, spread_keys(keys, written.parts))
-    source.finish()
+    rows = written.rows[kind] if lookup is None else _through(written, kind, lookup, text_keys)
+    key = pa.string() if text_keys else pa.int64()
+    schema = pa.schema([("key", key), ("practice", pa.int32()), ("print", pa.int64())])
+    sources = []
+    for i, origin in enumerate(origins):
+        source = Parts(written.folder, f"traced-{kind}-{i}", schema, written.parts)
+        for keys, practice, found in origin.rows:
+            batch = pa.RecordBatch.from_arrays([keys, pa.array(practice), pa.array(found)], schema=schema)
+            source.add(batch, spread_keys(keys, written.parts))
+        source.finish()
+        sources.append(source)
     for i in range(written.parts):
-        ours, theirs = rows.take(i), source.take(i)
+        ours = rows.take(i)
         keys = column(ours, ours.column_names[0])
-        _once(keys, "the files")
-        at = pc.index_in(keys, value_set=column(theirs, "key"))
-        if at.null_count:
-            raise InputError("a file has somebody who was not scored")
-        place = np.asarray(at)
-        for name, what in (("practice", "is in the file of another practice"), ("print", "has the values of another")):
-            if len(place) and not np.array_equal(column(theirs, name).to_numpy()[place], column(ours, name).to_numpy()):
-                raise InputError(f"somebody {what}")
+        _once(keys, f"{kind} files")
+        for origin, source in zip(origins, sources, strict=True):
+            theirs = source.take(i)
+            at = pc.index_in(keys, value_set=column(theirs, "key"))
+            if at.null_count:
+                raise InputError(f"{kind} files: somebody is not in {origin.name}")
+            place = np.asarray(at)
+            _same(ours, theirs, place, "practice", f"{kind} files: somebody is of another practice in {origin.name}")
+            if origin.printed:
+                _same(ours, theirs, place, "print", f"{kind} files: somebody has other values in {origin.name}")
 
 
-def _through(written: Written, lookup: LookupFile, text_keys: bool) -> Parts:
+def _same(ours: pa.Table, theirs: pa.Table, place: NDArray[Any], name: str, problem: str) -> None:
+    """Raise `InputError` unless our rows have in a column what the rows of theirs at ``place`` have."""
+    if len(place) and not np.array_equal(column(theirs, name).to_numpy()[place], column(ours, name).to_numpy()):
+        raise InputError(problem)
+
+
+def _through(written: Written, kind: str, lookup: LookupFile, text_keys: bool) -> Parts:
     """The rows of the files under the keys that the lookup has for their NHS numbers."""
-    schema = pa.schema(
-        [("number", pa.int64()), ("key", pa.string() if text_keys else pa.int64()), ("practice", pa.int32())]
-    )
-    dealt = Parts(written.folder, "traced-lookup", schema, written.parts)
+    key_type = pa.string() if text_keys else pa.int64()
+    schema = pa.schema([("number", pa.int64()), ("key", key_type), ("practice", pa.int32())])
+    dealt = Parts(written.folder, f"traced-{kind}-lookup", schema, written.parts)
     names = [lookup.columns[c] for c in (NUMBER, KEY, PRACTICE)]
     for _, batch in batches(lookup.source, names):
         number, key, practice = (batch.column(batch.schema.get_field_index(n)) for n in names)
@@ -382,23 +399,20 @@ def _through(written: Written, lookup: LookupFile, text_keys: bool) -> Parts:
         ).filter(good)
         dealt.add(rows, spread(rows.column(0).to_numpy(), written.parts))
     dealt.finish()
-    schema = pa.schema([("key", schema.field("key").type), ("practice", pa.int32()), ("print", pa.int64())])
-    found = Parts(written.folder, "traced", schema, written.parts)
+    schema = pa.schema([("key", key_type), ("practice", pa.int32()), ("print", pa.int64())])
+    found = Parts(written.folder, f"traced-{kind}", schema, written.parts)
     for i in range(written.parts):
-        ours, theirs = written.rows.take(i), dealt.take(i)
+        ours, theirs = written.rows[kind].take(i), dealt.take(i)
         numbers = column(theirs, "number")
         ids = column(ours, "id")
-        _once(ids, "the files")
+        _once(ids, f"{kind} files")
         at = pc.index_in(ids, value_set=numbers)
         if at.null_count:
-            raise InputError("a file has an NHS number that is not in the lookup")
+            raise InputError(f"{kind} files: an NHS number is not in the lookup")
         if len(ids) and int(np.asarray(pc.is_in(numbers, value_set=ids)).sum()) != len(ids):
-            raise InputError("a file has an NHS number that the lookup has more than once")
+            raise InputError(f"{kind} files: an NHS number is in the lookup more than once")
         place = np.asarray(at)
-        if len(place) and not np.array_equal(
-            column(theirs, "practice").to_numpy()[place], column(ours, "practice").to_numpy()
-        ):
-            raise InputError("somebody is in the file of another practice than the lookup's")
+        _same(ours, theirs, place, "practice", f"{kind} files: somebody is of another practice in the lookup")
         keys = column(theirs, "key").take(pa.array(place))
         batch = pa.RecordBatch.from_arrays([keys, column(ours, "practice"), column(ours, "print")], schema=schema)
         found.add(batch, spread_keys(keys, written.parts))
