@@ -567,6 +567,59 @@ def test_a_wrong_patient_does_not_get_through(work: Path, monkeypatch: pytest.Mo
     assert upload(*WITH_LOOKUP) == 0
 
 
+def test_a_wrong_ended_entry_does_not_get_through(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = [dict(r, risk_group=ref.GROUPS[(r["patient_id"] // 3) % 3]) for r in ROWS]
+    ref.write_scored(work / "may.parquet", before, as_of=ref.BEFORE)
+    real = build._Upload._write_files
+
+    def wrong(name: str, apart: int) -> Callable[..., None]:
+        def write(self: Any, rows: pa.Table, counted: Any, kind: str) -> None:
+            if kind == "ended":
+                values = rows.column(name).to_pylist()
+                other = next(i for i in range(apart, len(values)) if values[i] != values[0])
+                values[0], values[other] = values[other], values[0]
+                at = rows.schema.get_field_index(name)
+                rows = rows.set_column(at, rows.schema.field(at), pa.array(values, rows.schema.field(at).type))
+            real(self, rows, counted, kind)
+
+        return write
+
+    for name, apart in (("number", 1), ("number", 15), ("before", 1)):
+        with monkeypatch.context() as patch:
+            patch.setattr(build._Upload, "_write_files", wrong(name, apart))
+            assert upload(*WITH_LOOKUP, "--previous", "may.parquet") == 1
+        assert nothing_left(work)
+    assert upload(*WITH_LOOKUP, "--previous", "may.parquet") == 0
+
+
+def test_a_lookup_for_exclusions_alone(work: Path) -> None:
+    """Under the key, with a lookup: the deceased are left out, and nobody is named."""
+    gone = [dict(r, registration_status="deceased") if r["patient_id"] == 1 else r for r in LOOKUP]
+    ref.write_lookup(work / "lookup.parquet", gone)
+    assert upload(*WITH_KEYS, "--lookup", "lookup.parquet", "--audit", "audit.log") == 0
+    totals = json.loads((work / "out/manifest.json").read_text())["totals"]
+    assert (totals["written"], totals["excluded"]) == (29, {"deceased": 1})
+    text = "".join(p.read_text() for p in (work / "out").iterdir())
+    assert not any(r["nhs_number"] in text for r in LOOKUP)
+    assert run(["verify", "out", "-q"]) == 0
+
+
+def test_old_tables_are_doubted(work: Path) -> None:
+    ref.write_scored(work / "may.parquet", ROWS, as_of=ref.dt.date(2026, 3, 31))
+    found = build.run_upload(
+        work / "june.parquet",
+        work / "out",
+        template=work / "mini.toml",
+        lookup=work / "lookup.parquet",
+        previous=work / "may.parquet",
+        audit=work / "audit.log",
+    )
+    text = " ".join(found.warnings)
+    assert "the table to compare with is 91 days older" in text
+    assert "scored as of 2026-06-30" in text
+    assert "30 NHS numbers of the lookup begin with 999" in text
+
+
 def test_a_file_that_comes_back_different_from_the_disk(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = HiddenFolder.create
 

@@ -127,6 +127,13 @@ def test_ended_entries_need_a_name_of_their_own(tmp_path: Path) -> None:
         bound(tmp_path, text, previous=True)
 
 
+def test_ended_entries_have_the_same_kind_of_id(tmp_path: Path) -> None:
+    text = HEAD + FILE + "ended_name = '{practice}-ended.csv'\n" + KEY + "[movers]\ncolumn = 'group'\n"
+    text += "[[ended]]\nname = 'n'\nfrom = 'lookup.nhs_number'\n"
+    with pytest.raises(InputError, match="has another id than"):
+        bound(tmp_path, text, previous=True, lookup=True)
+
+
 def test_what_a_template_becomes(tmp_path: Path) -> None:
     text = HEAD + FILE + KEY + column(name='"on"', from_='"run.as_of"', date_format='"dd-mmm-yyyy"')
     text += column(name='"sum"', constant='"=SUM(A1)"') + column(name='"m"', from_='"movers.change"', optional="true")
