@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from popstrat.synthetic._outcomes import outcomes as outcomes
 
 __all__ = [
-    "OUTCOME_SCHEMA", "duplicate_ids", "generate", "lookup", "lookup_schema", "outcome_batches", "outcomes", "schema", "table",
+    "OUTCOME_SCHEMA", "duplicate_ids", "generate", "lookup", "lookup_schema", "outcome_batches", "outcomes", "schema",
+    "table",
 ]  # fmt: skip
 
 _LATER = ("OUTCOME_SCHEMA", "outcome_batches", "outcomes")  # they need the scorer, which drawing a list does without
