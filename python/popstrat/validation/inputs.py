@@ -247,7 +247,8 @@ def join(
         rows = np.flatnonzero(missing)
         raise InputError(
             f"{len(rows):,} of {int(with_risk.sum()):,} patients with a risk have no outcome in "
-            f"{names.outcomes or 'the outcomes'}; they cannot count as free of it. --allow-missing leaves them out",
+            f"{names.outcomes or 'the outcomes'}; they cannot count as free of it. If they were lost to follow-up, "
+            "--time-column and --event-column make use of them; --allow-missing leaves them out",
             rows=rows[:5].tolist(),
             more=max(0, len(rows) - 5),
             file=names.scored,
