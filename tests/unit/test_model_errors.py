@@ -149,6 +149,14 @@ def test_the_model_is_sound(tmp_path: Path) -> None:
     assert "x_m24" in Scorer(tmp_path / "p.toml", AS_OF).output_schema.names
 
 
+@pytest.mark.parametrize("output", ["true", '"x"'])
+def test_the_first_horizon_may_say_the_output_that_the_definition_says(tmp_path: Path, output: str) -> None:
+    text = changed(("decimals = 6\noutput = true", f"decimals = 6\noutput = {output}"))
+    text = text.replace("baseline_survival = 0.9 }", "baseline_survival = 0.9, output = true }")
+    names = Scorer(_written(tmp_path / "p.toml", text), AS_OF).output_schema.names
+    assert [name for name in names if name.startswith("x")] == ["x", "x_m24"]
+
+
 FAT = 'id = "fat"\nvalue = "ldl"\n'
 KIDNEY = 'id = "kidney"\nwhen = "ckd"\n'
 LEVELS = "levels = { ex = 0.1, current = 0.2 }"
