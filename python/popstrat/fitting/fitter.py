@@ -143,6 +143,7 @@ def fit(
     encoding: str = "utf-8",
     allow_unknown: bool = False,
     allow_missing: bool = False,
+    profile: str = "direct-care",
     progress: Progress | None = None,
 ) -> Fitted:
     """Fit the model of a specification to outcomes and write it as a new pack.
@@ -164,7 +165,7 @@ def fit(
     outcomes = read_outcomes(outcome_file, spec.columns, encoding=encoding)
     design = gather(
         inputs, spec.unit_pack, spec.model, outcomes, as_of=as_of, mapping=mapping, threads=threads, encoding=encoding,
-        allow_unknown=allow_unknown, allow_missing=allow_missing, progress=progress,
+        allow_unknown=allow_unknown, allow_missing=allow_missing, profile=profile, progress=progress,
     )  # fmt: skip
     work = _Work()
     link = _regression(spec, outcomes)
@@ -320,9 +321,9 @@ def _keep(
     if link == "cox":
         assert sample.days is not None
         hazard = breslow(sample.days, sample.event, np.exp(here), sample.weight)
-        survival = {name: neat(math.exp(-float(hazard[days]))) for name, days in spec.days.items()}
+        survival = {name: math.exp(-float(hazard[days])) for name, days in spec.days.items()}
     elif link == "cloglog":
-        survival = {name: neat(math.exp(-math.exp(found.intercept))) for name in spec.days}
+        survival = {name: math.exp(-math.exp(found.intercept)) for name in spec.days}
     else:
         intercept = neat(found.intercept)
     if not all(0 < s < 1 for s in survival.values()):
@@ -446,6 +447,7 @@ def _provenance(
         "people": rounded(sum(s.people for s in work.strata)),
         "events": rounded(sum(s.events for s in work.strata)),
         "without_outcome": rounded(design.counts["without_outcome"]) if design.counts["without_outcome"] else 0,
+        "opted_out": rounded(design.counts["opted_out"]) if design.counts["opted_out"] else 0,
         "seed": spec.seed,
         "specification": {"name": first.name, HASH: first.sha256},
         "list": [{"name": i["name"], "rows": rounded(i["rows"]), HASH: i[HASH]} for i in design.inputs],
