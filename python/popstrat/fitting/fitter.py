@@ -382,7 +382,7 @@ def _assemble(
     body = {k: v for k, v in own.get(spec.model, {}).items() if k not in ("reference_patients", "provenance")}
     people, events = sum(s.people for s in work.strata), sum(s.events for s in work.strata)
     source = (
-        f"fitted on {rounded(people)} people, {rounded(events)} of them with the event, registered on "
+        f"fitted on {_thousands(people)} people, {_thousands(events)} of them with the event, registered on "
         f"{as_of.isoformat()}: see `provenance`"
     )
     body["evidence"], body["source"] = "derived", source
@@ -409,6 +409,11 @@ def _assemble(
     own[spec.model] = body
     raw["definition"] = own
     return raw
+
+
+def _thousands(count: int) -> str:
+    shown = rounded(count)
+    return f"{shown:,}" if isinstance(shown, int) else shown
 
 
 def _weighed(term: Mapping[str, Any], work: _Work, strata: list[str]) -> dict[str, Any]:
