@@ -15,6 +15,7 @@ HEADERS = {
     "_csv_read": ["csv_read.h"],
     "_csv_write": ["csv_write.h"],
     "_largest": ["largest.h"],
+    "_digits": [],
 }
 
 setup(

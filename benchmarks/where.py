@@ -1,6 +1,6 @@
 """Where the time of scoring goes: the cycles of each operation, from an engine that reads the clock around each one.
 
-    python benchmarks/where.py [--patients 2.5M] [--level avx2] [--write docs/performance.md]
+    python benchmarks/where.py [--patients 2500000] [--level avx2] [--pack FILE] [--write docs/performance.md]
 
 x86-64 only: cycles are those of the time-stamp counter, which ticks at the processor's nominal speed. One thread.
 """
@@ -75,7 +75,7 @@ def with_clocks(engine: Path) -> None:
         (engine / name).write_text(text, encoding="utf-8")
 
 
-def measure(patients: int, level: str | None) -> dict[str, Any]:
+def measure(patients: int, level: str | None, pack: str) -> dict[str, Any]:
     """In the process that has the engine with clocks: name of each operation, and its cycles a patient."""
     import numpy as np
 
@@ -84,7 +84,7 @@ def measure(patients: int, level: str | None) -> dict[str, Any]:
     from popstrat.engine import BLOCK, levels
 
     batch = synthetic.table(patients, seed=1, as_of=AS_OF).combine_chunks().to_batches()[0]
-    bound = popstrat.Scorer(as_of=AS_OF).bind(batch.schema)
+    bound = popstrat.Scorer(pack, AS_OF).bind(batch.schema)
     names = [line.split()[0] for line in bound.compiled.program.listing().split("\n")]
     started = bound.start(batch)
     runs = []
@@ -97,7 +97,7 @@ def measure(patients: int, level: str | None) -> dict[str, Any]:
     return {"names": names, "cycles": np.min(runs, axis=0).tolist(), "level": level or levels()[-1]}
 
 
-def table(found: dict[str, Any], patients: int) -> str:
+def table(found: dict[str, Any], patients: int, pack: str) -> str:
     """Cycles a patient, by kind of work and then by operation."""
     each: dict[str, list[float]] = defaultdict(list)
     for name, cycles in zip(found["names"], found["cycles"], strict=True):
@@ -113,7 +113,7 @@ def table(found: dict[str, Any], patients: int) -> str:
     dearest = sorted(each.items(), key=lambda item: -sum(item[1]))[:15]
     lines += [f"| `{name}` | {len(cycles)} | {sum(cycles):.2f} |" for name, cycles in dearest]
     note = (
-        f"`london-2026`, {patients:,} patients, {found['level']}, one thread; cycles of the time-stamp counter "
+        f"`{Path(pack).stem}`, {patients:,} patients, {found['level']}, one thread; cycles of the time-stamp counter "
         "between the clock's readings before and after each operation (what fetches the next block is not among them)."
     )
     return "\n".join([*lines, "", note])
@@ -130,15 +130,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--patients", type=int, default=2_000_000)
     parser.add_argument("--level", help="an instruction set, such as avx2; the best by default")
+    parser.add_argument("--pack", default="london-2026", help="another pack, by name or file")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="a page with the markers `where`")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.measure:
-        print(json.dumps(measure(given.patients, given.level)))
+        print(json.dumps(measure(given.patients, given.level, given.pack)))
         return
     with tempfile.TemporaryDirectory() as folder:
         built = package(with_clocks, Path(folder))
-        again = [sys.executable, __file__, "--measure", "--patients", str(given.patients)]
+        again = [sys.executable, __file__, "--measure", "--patients", str(given.patients), "--pack", given.pack]
         environment = dict(os.environ) | {"PYTHONPATH": str(built), "POPSTRAT_TICKS": str(Path(folder) / "ticks")}
         done = subprocess.run(
             [*again, *(["--level", given.level] if given.level else [])],
@@ -146,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )  # fmt: skip
         if done.returncode:
             raise RuntimeError(done.stderr[-2000:])
-        text = table(json.loads(done.stdout), given.patients)
+        text = table(json.loads(done.stdout), given.patients, given.pack)
     if given.write:
         write(given.write, {"where": text})
     else:

@@ -445,7 +445,7 @@ static inline int FN(short8)(__m512i from, __m512i length, int64_t size) { /* an
                 FN(codes8)(out + j, length,                                                                           \
                            _mm512_inserti64x4(_mm512_castsi256_si512(POPSTRAT_FOUR(0)), POPSTRAT_FOUR(4), 1),         \
                            column->labels)) {                                                                         \
-                j += 8;                                                                                               \
+                j += 7;                                                                                               \
                 continue;                                                                                             \
             }                                                                                                         \
             patience--;                                                                                               \
@@ -473,8 +473,8 @@ static inline int FN(short8)(__m512i from, __m512i length, int64_t size) { /* an
             uint8_t length, code;                                                                                     \
         } known[256];                                                                                                 \
         for (int k = 0; k < 256; k++) known[k].length = 255;                                                          \
-        POPSTRAT_PATIENCE\
-        for (int64_t j = 0; j < rows;) {                                                                    \
+        POPSTRAT_PATIENCE                                                                                             \
+        for (int64_t j = 0; j < rows; j++) {                                                                          \
             POPSTRAT_CODES8(suffix)                                                                                   \
             const int64_t from = (int64_t)offsets[j], length = (int64_t)offsets[j + 1] - from;                        \
             const uint8_t *at = text + from;                                                                          \
@@ -488,7 +488,7 @@ static inline int FN(short8)(__m512i from, __m512i length, int64_t size) { /* an
                     known[slot].length = (uint8_t)length;                                                             \
                     known[slot].code = FN(match_label)(column->labels, at, length);                                   \
                 }                                                                                                     \
-                out[j++] = known[slot].code;                                                                          \
+                out[j] = known[slot].code;                                                                            \
                 continue;                                                                                             \
             }                                                                                                         \
             const int place = length < 33 ? (int)length : 32;                                                         \
@@ -496,12 +496,18 @@ static inline int FN(short8)(__m512i from, __m512i length, int64_t size) { /* an
                 code[place] = FN(match_label)(column->labels, at, length);                                            \
                 seen[place] = at;                                                                                     \
             }                                                                                                         \
-            out[j++] = code[place];                                                                                   \
+            out[j] = code[place];                                                                                     \
         }                                                                                                             \
     }
 POPSTRAT_STRINGS(str32, int32_t)
 POPSTRAT_STRINGS(str64, int64_t)
 #undef POPSTRAT_STRINGS
+#undef POPSTRAT_PATIENCE
+#undef POPSTRAT_CODES8
+#undef POPSTRAT_FOUR
+#undef POPSTRAT_TWO
+#undef POPSTRAT_WIDE_str64
+#undef POPSTRAT_WIDE_str32
 
 /* Whether each value is above the one before it. */
 static int FN(increasing_i64)(const int64_t *x, int64_t n) {
@@ -855,14 +861,13 @@ static POPSTRAT_NOINLINE void FN(any)(uint64_t *out, const uint64_t *planes, con
         for (int v = 0; v < 8; v++) _mm256_storeu_si256((__m256i *)(out + w + 4 * v), any[v]);
     }
 #else
-    for (; w + 16 <= words; w += 16) {
-        uint64_t any[16] = {0};
-        for (int64_t t = 0; t < n; t++) {
-            const uint64_t *x = planes + (int64_t)registers[t] * WORDS + w;
-            for (int v = 0; v < 16; v++) any[v] |= x[v];
-        }
-        memcpy(out + w, any, sizeof any);
+    uint64_t any[WORDS] = {0}; /* whole planes: a loop of known length */
+    for (int64_t t = 0; t < n; t++) {
+        const uint64_t *x = planes + (int64_t)registers[t] * WORDS;
+        for (int64_t v = 0; v < WORDS; v++) any[v] |= x[v];
     }
+    memcpy(out, any, sizeof any);
+    w = words;
 #endif
     for (; w < words; w++) {
         uint64_t any = 0;

@@ -41,7 +41,9 @@ _LAZY = {
     "fit": "popstrat.cli_fit",
     "pseudonymise": "popstrat.cli_pseudonymise",
     "recalibrate": "popstrat.cli_recalibrate",
+    "upload": "popstrat.cli_upload",
     "validate": "popstrat.cli_validate",
+    "verify": "popstrat.cli_verify",
 }
 
 
@@ -220,6 +222,10 @@ def synth(
         Path | None,
         typer.Option("--outcomes", metavar="FILE", help="Also write next year's admissions, one row a patient."),
     ] = None,
+    lookup: Annotated[
+        Path | None,
+        typer.Option("--lookup", metavar="FILE", help="Also write a lookup: ids to NHS numbers that are never issued."),
+    ] = None,
     threads: Threads = None,
     encoding: Encoding = "utf-8",
     quiet: Quiet = False,
@@ -231,7 +237,7 @@ def synth(
     with _progress("Drawing", quiet) as progress:
         files = write_synthetic(
             output, patients, seed=seed, as_of=date, practices=practices, dirty=dirty, outcomes=outcomes,
-            threads=threads, encoding=encoding, progress=progress,
+            lookup=lookup, threads=threads, encoding=encoding, progress=progress,
         )  # fmt: skip
     if not quiet:
         names = " and ".join(str(file) for file in files)

@@ -28,11 +28,13 @@ def write_synthetic(
     practices: int | None = None,
     dirty: bool = False,
     outcomes: Path | None = None,
+    lookup: Path | None = None,
     threads: int | None = None,
     encoding: str = "utf-8",
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Write the list, with ``dirty`` a second one with repeated ids, and with ``outcomes`` next year's outcomes.
+    """Write the list, with ``dirty`` a second one with repeated ids, with ``outcomes`` next year's outcomes, and with
+    ``lookup`` whose ids they are: NHS numbers that are never issued.
 
     Returns the files. Outcomes are those of the clean list: what a dirty record says is not what happens to people.
     """
@@ -41,10 +43,13 @@ def write_synthetic(
     check_target(output)
     if dirty:
         targets.append(output.with_name(f"{output.stem}.duplicates{output.suffix}"))
-    if outcomes is not None:
-        check_target(outcomes)
-        if outcomes.resolve() in {t.resolve() for t in targets}:
-            raise InputError("the list has this name; choose another for the outcomes", file=str(outcomes))
+    for what, beside in (("outcomes", outcomes), ("lookup", lookup)):
+        if beside is None:
+            continue
+        check_target(beside)
+        taken = [*targets, *(t for t in (outcomes,) if t is not None and what == "lookup")]
+        if beside.resolve() in {t.resolve() for t in taken}:
+            raise InputError(f"another file of this run has this name; choose another for the {what}", file=str(beside))
     batches = synthetic.generate(patients, **given, dirty=dirty, threads=threads)
     with Outputs() as outputs:
         with contextlib.ExitStack() as stack:
@@ -65,6 +70,11 @@ def write_synthetic(
             with _writing(outputs, targets[1], synthetic.schema(), encoding) as put:
                 for batch in synthetic.duplicate_ids(patients, **given):
                     put(batch)
+        if lookup is not None:
+            with _writing(outputs, lookup, synthetic.lookup_schema(), encoding) as put:
+                for batch in synthetic.lookup(patients, **given, dirty=dirty):
+                    put(batch)
+            targets.append(lookup)
         outputs.commit()
     return targets
 

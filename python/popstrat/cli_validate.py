@@ -125,8 +125,9 @@ def _competing(text: str | None) -> tuple[str, tuple[str, ...]] | None:
 
 def _print(result: dict[str, Any], output: Path, console: Console) -> None:
     """The findings in words, and where the rest is."""
+    import textwrap
+
     from rich.markup import escape
-    from rich.padding import Padding
 
     from popstrat.validation.files import JSON_NAME, PAGE_NAME
 
@@ -134,8 +135,8 @@ def _print(result: dict[str, Any], output: Path, console: Console) -> None:
     model = f" · {pack['id']} {pack['version']} · as of {result['as_of']}" if pack else ""
     console.print(f"[bold]{escape(result['risk'])}[/bold]{escape(model)}\n", soft_wrap=True)
     for line in result["headlines"]:
-        console.print("•", end=" ")
-        console.print(Padding(escape(line), (0, 0, 0, 0)))
+        text = textwrap.fill(line, console.width, subsequent_indent="  ", initial_indent="• ", break_on_hyphens=False)
+        console.print(escape(text), soft_wrap=True)
     for notice in result["notices"]:
         console.print(f"note: {escape(notice)}", style="dim", soft_wrap=True)
     console.print(f"\n{escape(str(output / PAGE_NAME))}\n{escape(str(output / JSON_NAME))}, and a CSV of each table",

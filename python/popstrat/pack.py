@@ -135,8 +135,8 @@ class Pack:
         `entry` of a list below it, if one is given."""
         for s in self.sources if entry else ():
             if (inside := locate_in(s.text, section, entry, text, start)) is not None:
-                at, width = inside
-                return PackError(f"{s.name}:{at.line}: {section}: {message}{at.pointer(width or end - start)}")
+                place, width = inside
+                return PackError(f"{s.name}:{place.line}: {section}: {message}{place.pointer(width or end - start)}")
         found = [(s.name, at) for s in self.sources if (at := locate(s.text, section, text, start)) is not None]
         found.sort(key=lambda item: not item[1].exact)  # a file that holds the text, before one with the section only
         for name, at in found[:1]:

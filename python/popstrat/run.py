@@ -24,7 +24,7 @@ from popstrat.bind import plan as bind_columns
 from popstrat.errors import InputError
 from popstrat.ids import IdBatch, UniqueIds
 from popstrat.io import FileSource, Outputs, Source, check_target, open_sink, open_source, writing
-from popstrat.io.pipeline import ReadAhead, WriteBehind
+from popstrat.io.pipeline import HashBehind, ReadAhead, WriteBehind
 from popstrat.io.sources import BATCH_ROWS
 from popstrat.lazy import compute as pc
 from popstrat.mapping import NO_MAP, ColumnMap, MapPlan
@@ -93,18 +93,22 @@ def run_score(
         record_partial = outputs.add(record_path)
         sink = open_sink(partial, schema, form=output.suffix, keys=KEYS, encoding=encoding, threads=run.threads)
         try:
-            with WriteBehind(sink.write, _BEHIND) as writer:
+            with HashBehind(partial) as hashed, WriteBehind(sink.write, _BEHIND) as writer:
                 run.over(files, writer.put, progress, output.parent)
                 run.finish_ids(files)
                 with run.timed("write"):
                     writer.finish()
                     sink.close()
+                    content = hashed.finish()
             run.seconds["write"] += writer.busy
         except BaseException:
             sink.abort()
             raise
         records.reconcile(run.tally, run.rows, sink.rows)
-        written = {"name": output.name, "rows": sink.rows, "bytes": partial.stat().st_size}
+        size = partial.stat().st_size
+        if size != hashed.bytes:
+            raise records.RunError("internal error: the output was not written from its beginning to its end")
+        written = {"name": output.name, "rows": sink.rows, "bytes": size, records.HASH: content}
         record = run.record("score", files, options=options, imd_release=imd_release, output=written)
         record_partial.write_text(records.to_json(record), encoding="utf-8")
         if audit_log is None:

@@ -96,6 +96,7 @@ def test_the_run_record(work: Path, people: pa.Table) -> None:
         "name": "out.parquet",
         "rows": ROWS,
         "bytes": (work / "out.parquet").stat().st_size,
+        "sha256": hashlib.sha256((work / "out.parquet").read_bytes()).hexdigest(),
     }
     found = pq.read_table("out.parquet")
     for column, labels in record["groups"].items():
@@ -113,6 +114,7 @@ def test_bytes_depend_on_the_input_alone(work: Path, suffix: str, monkeypatch: p
         monkeypatch.setenv("POPSTRAT_BATCH_ROWS", batch_rows)
         score("list.parquet", "-o", str(out), "--threads", threads)
         seen.add(hashlib.sha256(out.read_bytes()).hexdigest())
+        assert record_of(str(out))["output"]["sha256"] in seen
     assert len(seen) == 1
 
 

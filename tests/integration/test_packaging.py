@@ -24,6 +24,7 @@ def test_data_files_are_packaged() -> None:
     assert resources.files("popstrat.packs").joinpath("london-2026.toml").is_file()
     assert resources.files("popstrat.synthetic").joinpath("london.toml").is_file()
     assert resources.files("popstrat").joinpath("py.typed").is_file()
+    assert resources.files("popstrat").joinpath("validation", "page.html.j2").is_file()
     assert resources.files("popstrat.engine").joinpath("_engine.pyi").is_file()
 
 

@@ -370,6 +370,32 @@ def test_levels() -> None:
     assert (terms["group.black"].title, terms["group.black"].source) == ("group: black", "invented")
 
 
+def test_powers_and_levels_of_a_choice() -> None:
+    """What `of` says is taken as a whole before it is shifted, scaled or compared."""
+    body = """
+    inputs = { bmi = { default = 26.0 }, ldl = { default = 2.5 }, smoking = { default = "never" } }
+    [[@.terms]]
+    id = "size"
+    of = "bmi if ckd else ldl"
+    powers = [2]
+    shift = 5
+    scale = 10
+    coefficients = [0.25]
+    [[@.terms]]
+    id = "smoking"
+    of = 'smoking if diabetes else "ex"'
+    reference = "ex"
+    levels = { never = 0.5, current = 2.0 }
+    """
+
+    def formula(p: Row) -> float:
+        size = by(p["bmi"], 26.0) if p["ckd"] else by(p["ldl"], 2.5)
+        smoking = by(p["smoking"], "never") if p["diabetes"] else "ex"
+        return float(0.25 * ((size + 5) / 10) ** 2 + {"never": 0.5, "ex": 0.0, "current": 2.0}[smoking])
+
+    agree(pack_of(model(body)), formula)
+
+
 def test_levels_of_the_sex_column_need_no_input() -> None:
     """A sex that is not recorded reads as unknown, so it is never null."""
     body = 'terms = [{ id = "sex", of = "sex", reference = ["male", "unknown"], levels = { female = 0.5, intersex = 0.25 } }]'

@@ -10,7 +10,8 @@ import pytest
 pytest.importorskip("statsmodels")
 
 from popstrat.validation import measures as m
-from popstrat.validation.assess import MIN_EVENTS, Grouping, Validation, assess
+from popstrat.validation.assess import assess
+from popstrat.validation.results import MIN_EVENTS, Grouping, Validation
 
 N = 6000
 
@@ -241,6 +242,10 @@ def test_practices_are_all_there() -> None:
         ({"risk": [0.1, 0.2], "time": [-1, 5], "event": [1, 0]}, "0 or more"),
         ({"risk": [0.1, 0.2], "time": [1, 5], "event": [1, 0]}, "followed to the horizon"),
         ({"risk": [0.1, 0.2], "time": [1, 5], "event": [1, 0], "horizon": 0}, "more than 0"),
+        (
+            {"risk": [0.1, 0.2, 0.3], "time": [5, 10, 7], "event": [1, 0, 0], "competing": [0, 0, 1]},
+            "nobody is followed to the horizon",
+        ),
         ({"risk": [0.1, 0.2], "time": [1, 5], "event": [1, 0], "outcome": [1, 0]}, "either an outcome"),
     ],
 )

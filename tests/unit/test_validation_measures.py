@@ -9,8 +9,8 @@ pytest.importorskip("statsmodels")
 pytest.importorskip("sksurv")
 
 from popstrat.validation import measures as m
-from popstrat.validation.assess import spline
 from popstrat.validation.cells import Bands, Cells, Streams, concordance
+from popstrat.validation.curve import spline
 from popstrat.validation.funnel import limits, position
 
 # risk, outcome: (1 is the outcome)                  AUROC   average precision

@@ -12,10 +12,11 @@ pytest.importorskip("statsmodels")
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
-from popstrat.validation.assess import Grouping, assess
+from popstrat.validation.assess import assess
 from popstrat.validation.files import tables
 from popstrat.validation.page import render
 from popstrat.validation.release import publish, rounded
+from popstrat.validation.results import Grouping
 from popstrat.validation.words import headlines
 
 COUNTS = {"people", "events", "lost", "chosen", "found", "right"}
@@ -130,6 +131,19 @@ def test_events_are_redacted_where_few_are_free_of_them() -> None:
     result = publish(assess(risk, outcome, groups={"g": Grouping(codes, ("a", "b"))}, bootstrap=0), {}, PROVENANCE)
     b = result["groups"][0]["rows"][1]
     assert (b["people"], b["events"], b["observed_rate"], b["sensitivity"]) == (40, None, None, None)
+
+
+def test_hits_are_redacted_where_few_are_missed() -> None:
+    """Of 100 people chosen 96 have the outcome: that 4 have not must not be shown either."""
+    risk = np.concatenate([np.full(100, 0.9), np.full(900, 0.1)])
+    outcome = np.concatenate([np.arange(100) >= 4, np.arange(900) % 10 == 0])
+    result = publish(assess(risk, outcome, capacity=100, bootstrap=0), {}, PROVENANCE)
+    row = next(r for r in result["capacity"] if r["capacity"])
+    assert (row["people"], row["found"], row["sensitivity"], row["predictive_value"]) == (100, None, None, None)
+    half = next(r for r in result["decision"] if r["threshold"] == 0.5)
+    assert (half["chosen"], half["right"], half["model"]) == (100, None, None)
+    last = result["calibration"][-1]
+    assert (last["events"], last["observed_rate"], last["low"]) == (None, None, None)
 
 
 @pytest.mark.parametrize("survival", [False, True])

@@ -1,16 +1,20 @@
-"""Two threads of a pipeline: one that reads ahead and one that writes behind, each with a short queue."""
+"""Threads of a pipeline: one reads ahead, one writes behind, each with a short queue; one hashes what is written."""
 
 from __future__ import annotations
 
+import hashlib
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 T = TypeVar("T")
 _WAIT = 0.2  # seconds between looks at whether the other side has stopped
 _END = object()
+_LOOK = 0.02  # seconds between looks at whether a file has grown
+_BLOCK = 1 << 20
 
 
 class ReadAhead(Generic[T]):
@@ -137,3 +141,52 @@ class WriteBehind(Generic[T]):
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+class HashBehind:
+    """The SHA-256 of a file while it is written, from its beginning to its end, by a thread that follows behind.
+
+    Call `finish` when the file is closed; ``bytes`` is then how many were hashed. A file whose earlier bytes are
+    written again cannot be followed. Leaving the ``with`` block stops the thread.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.bytes = 0
+        self._path = path
+        self._digest = hashlib.sha256()
+        self._closed, self._stop = threading.Event(), threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="popstrat-hash", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            block = bytearray(_BLOCK)
+            view = memoryview(block)
+            with self._path.open("rb", buffering=0) as file:
+                while not self._stop.is_set():
+                    last = self._closed.is_set()  # before reading: what comes after it is nothing
+                    while (count := file.readinto(block)) and not self._stop.is_set():
+                        self._digest.update(view[:count])
+                        self.bytes += count
+                    if last:
+                        return
+                    self._closed.wait(_LOOK)
+        except BaseException as error:
+            self._error = error
+
+    def finish(self) -> str:
+        """The hash in hex, once the file is complete."""
+        self._closed.set()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._digest.hexdigest()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stop.set()
+        self._closed.set()
+        self._thread.join()

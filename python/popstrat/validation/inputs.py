@@ -23,8 +23,8 @@ from popstrat.ids import IdBatch, UniqueIds
 from popstrat.io.sinks import plain_text
 from popstrat.io.sources import near_miss
 from popstrat.schema import Column, is_text, patient_schema
-from popstrat.validation.assess import Grouping
 from popstrat.validation.measures import Floats
+from popstrat.validation.results import Grouping
 
 ID = "patient_id"
 PRACTICE = "practice_code"

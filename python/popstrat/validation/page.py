@@ -77,7 +77,7 @@ def _percent(value: float | None) -> str:
 
 
 def _figure(value: float | None, digits: int = 2) -> str:
-    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
+    return "–" if value is None else f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def _span(estimate: Mapping[str, Any] | None, digits: int = 2) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from popstrat.validation.assess import (
+from popstrat.validation.results import (
     MIN_EVENTS,
     Band,
     Choice,
@@ -97,7 +97,7 @@ def part(found: Part) -> Row:
         "measures": None,
         "against": None,
     }
-    chosen, at_cut = rounded(found.chosen), rounded(found.found)
+    chosen, at_cut = rounded(found.chosen), _within(found.found, found.chosen)
     row["chosen"], row["found"] = chosen, at_cut
     row["chosen_rate"] = _rate(chosen, people)
     row["sensitivity"] = _rate(at_cut, events)
@@ -107,6 +107,11 @@ def part(found: Part) -> Row:
     elif people is None or events is None:
         row["reason"] = "too few people" if people is None else "too few events"
     return row
+
+
+def _within(part_of: float, whole: float) -> int | None:
+    """A part of a count that is shown; redacted as well where the rest, which would follow from it, is few."""
+    return None if whole - part_of < SMALLEST else rounded(part_of)
 
 
 def _events(found: Part) -> int | None:
@@ -149,8 +154,9 @@ def band(found: Band) -> Row:
     events = None if few or not np.isfinite(found.observed) else rounded(found.observed * found.people)
     rate = _rate(events, people)
     low = high = None
-    if rate is not None and rate < 1 and found.effective > 0:
-        ends = proportion_confint(rate * found.effective, found.effective, method="wilson")
+    if rate is not None and people is not None and rate < 1 and found.effective > 0:
+        effective = people * found.effective / found.people
+        ends = proportion_confint(rate * effective, effective, method="wilson")
         low, high = (_figure(float(e), 5) for e in ends)
     return {
         "label": found.label,
@@ -165,7 +171,7 @@ def band(found: Band) -> Row:
 
 def pick(found: Pick) -> Row:
     """Sensitivity and predictive value of choosing those of highest risk, from rounded counts."""
-    people, events, hits = rounded(found.people), rounded(found.all_events), rounded(found.found)
+    people, events, hits = rounded(found.people), rounded(found.all_events), _within(found.found, found.people)
     row: Row = {"label": found.label, "capacity": found.capacity, "people": people, "found": hits}
     for name, share, exact in (
         ("sensitivity", _rate(hits, events), found.sensitivity),
@@ -183,7 +189,7 @@ def decision(choices: Sequence[Choice], whole: Part) -> list[Row]:
         return rows
     for choice in choices:
         odds = choice.threshold / (1 - choice.threshold)
-        chosen, right, wrong = rounded(choice.chosen), rounded(choice.right), rounded(choice.wrong)
+        chosen, right, wrong = rounded(choice.chosen), _within(choice.right, choice.chosen), rounded(choice.wrong)
         everybody = _figure(1000 * (events - odds * (people - events)) / people, 2)
         row: Row = {"threshold": choice.threshold, "chosen": chosen, "right": right, "model": None,
                     "everybody": everybody, "nobody": 0.0}  # fmt: skip

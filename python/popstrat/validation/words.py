@@ -37,6 +37,8 @@ def percent(share: float | None) -> str:
     if share is None:
         return "not shown"
     value = 100 * share
+    if 0 < value < 0.005:
+        return "under 0.01 %"
     digits = 1 if value >= 0.995 or value == 0 else 2
     return f"{value:.{digits}f} %"
 
@@ -60,10 +62,12 @@ def _overall(oe: Mapping[str, Any]) -> str:
 
 
 def _order(auroc: Mapping[str, Any], called: str) -> str:
-    span = "" if auroc["low"] is None else f" (95 % interval {100 * auroc['low']:.0f} to {100 * auroc['high']:.0f})"
+    value, low, high = (None if auroc[n] is None else 100 * auroc[n] for n in ("value", "low", "high"))
+    digits = 1 if low is not None and high is not None and high - low < 2 else 0
+    span = "" if low is None or high is None else f" (95 % interval {low:.{digits}f} to {high:.{digits}f})"
     return (
         f"Shown one person who had {called} and one who did not, it gives the first the higher risk "
-        f"{100 * auroc['value']:.0f} times in 100{span}; tossing a coin would 50 times."
+        f"{value:.{digits}f} times in 100{span}; tossing a coin would 50 times."
     )
 
 
