@@ -25,6 +25,8 @@ PackOut = Annotated[Path, typer.Option("--output", "-o", metavar="PACK", help="T
 AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Leave out patients without an outcome.")]
 AllowUnknown = Annotated[bool, typer.Option("--allow-unknown", help="Pass over outcomes of people not on the list.")]
 
+Profile = Annotated[cli.Profile, typer.Option("--profile", help="secondary-use leaves out opt-outs.")]
+
 
 @app.command()
 def fit(
@@ -39,6 +41,7 @@ def fit(
     map_file: cli.MapFile = None,
     allow_missing: AllowMissing = False,
     allow_unknown: AllowUnknown = False,
+    profile: Profile = cli.Profile.DIRECT_CARE,
     threads: cli.Threads = None,
     encoding: cli.Encoding = "utf-8",
     as_json: cli.AsJson = False,
@@ -55,7 +58,8 @@ def fit(
     with cli._notices_aside(), cli._progress("Reading", quiet or as_json) as progress:
         found = fit_model(
             specification, inputs, outcome, output, as_of=date, **given, mapping=mapping, threads=threads,
-            encoding=encoding, allow_unknown=allow_unknown, allow_missing=allow_missing, progress=progress,
+            encoding=encoding, allow_unknown=allow_unknown, allow_missing=allow_missing,
+            profile=profile.value, progress=progress,
         )  # fmt: skip
     if as_json:
         cli._print_json(found.as_dict())

@@ -44,6 +44,7 @@ def recalibrate(
     map_file: cli.MapFile = None,
     allow_missing: cli_fit.AllowMissing = False,
     allow_unknown: cli_fit.AllowUnknown = False,
+    profile: cli_fit.Profile = cli.Profile.DIRECT_CARE,
     threads: cli.Threads = None,
     encoding: cli.Encoding = "utf-8",
     as_json: cli.AsJson = False,
@@ -63,7 +64,7 @@ def recalibrate(
             pack, model, inputs, outcome, output, method=method.value, as_of=date,
             columns=Columns(column, time_column, event_column), days=lengths, ident=new_id, new_version=new_version,
             mapping=mapping, threads=threads, encoding=encoding, allow_unknown=allow_unknown,
-            allow_missing=allow_missing, progress=progress,
+            allow_missing=allow_missing, profile=profile.value, progress=progress,
         )  # fmt: skip
     if as_json:
         cli._print_json(found.as_dict())

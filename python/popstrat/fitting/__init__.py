@@ -7,8 +7,8 @@ new, sealed pack and never change one. The libraries they need are the extra ``f
 
 from __future__ import annotations
 
-from popstrat.fitting.fit import Fitted, TermFit, fit
+from popstrat.fitting.fitter import Fitted, TermFit, fit
 from popstrat.fitting.following import Columns
-from popstrat.fitting.recalibrate import METHODS, Recalibrated, recalibrate
+from popstrat.fitting.recalibrator import METHODS, Recalibrated, recalibrate
 
 __all__ = ["METHODS", "Columns", "Fitted", "Recalibrated", "TermFit", "fit", "recalibrate"]

@@ -81,7 +81,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Design:
-    """All that is fitted to. ``counts``: rows of the list, eligible ones, without an outcome, unknown outcomes."""
+    """All that is fitted to. ``counts``: rows used, left out for opt-outs, eligible, without an outcome, unknown."""
 
     model: Model
     parts: tuple[Part, ...]
@@ -104,13 +104,14 @@ def gather(
     terms: bool = True,
     allow_unknown: bool = False,
     allow_missing: bool = False,
+    profile: str = "direct-care",
     progress: Progress | None = None,
 ) -> Design:
     """Read a list, work out the model's terms (``terms=False``: its linear predictor only) and join the outcomes.
 
     Raises `InputError` for what is wrong with the list or the outcomes, `PackError` for the pack.
     """
-    scorer = Scorer(pack, as_of)
+    scorer = Scorer(pack, as_of, profile=profile)
     model = scorer.resolved.models[model_id]
     columns, usual = _prepare(scorer, model, terms)
     growing = [_Column() for _ in range(sum(name.startswith("x") for name in columns))]
@@ -151,7 +152,14 @@ def gather(
     followed, unknown = follow(outcomes, pa.chunked_array(ids), allow_unknown=allow_unknown)
     eligible = np.concatenate(places)
     known = followed.known[eligible]
-    counts = {"list": seen, "eligible": at, "unknown": unknown, "without_outcome": int(at - known.sum())}
+    opted_out = sum(record["rows"]["excluded_by_reason"].values())
+    counts = {
+        "list": seen,
+        "opted_out": opted_out,
+        "eligible": at,
+        "unknown": unknown,
+        "without_outcome": int(at - known.sum()),
+    }
     if not known.any():
         raise InputError("nobody who is eligible for the model has an outcome", file=outcomes.name)
     if counts["without_outcome"] and not allow_missing:

@@ -10,8 +10,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from popstrat.fitting.fit import Fitted
-from popstrat.fitting.recalibrate import Recalibrated
+from popstrat.fitting.fitter import Fitted
+from popstrat.fitting.recalibrator import Recalibrated
 from popstrat.fitting.writing import rounded
 
 _FIGURES = {

@@ -200,6 +200,10 @@ def _unit(merged: Mapping[str, Any], refit: bool, fail: Any) -> dict[str, Any]:
     link = merged.get("link")
     if link not in ("logistic", "survival"):
         raise fail(f'the model\'s link is "logistic" or "survival", not {link!r}', "model")
+    if link == "logistic" and {"baseline_survival", "horizons"} & set(merged):
+        raise fail(
+            "a logistic model has no baseline survival: where it extends a survival model, give it its own id", "model"
+        )
     body = {k: v for k, v in merged.items() if k not in _RESULTS}
     body["draft"] = True
     body["evidence"], body["source"] = "derived", str(merged.get("source") or "to be fitted")

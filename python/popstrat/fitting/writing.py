@@ -190,6 +190,9 @@ def _reference_patients(pack: Pack, model: str, typical: Mapping[str, Typical], 
             expected: dict[str, n.Value] = {model: "null" if result is None else result}
             if predictor is not None:
                 expected[f"{model}.linear_predictor"] = round(float(predictor), 9)  # type: ignore[arg-type]
+            for horizon in resolved.models[model].horizons[1:]:
+                later = reference.output(resolved.definitions[horizon.definition], known)
+                expected[horizon.definition] = "null" if later is None else later
             entries.append({"title": title, "patient": patient, "expected": expected, "tolerance": 1e-6})
     scored = [e for e in entries if e["expected"][model] != "null"]
     if len(scored) < 3:

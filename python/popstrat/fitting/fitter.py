@@ -143,6 +143,7 @@ def fit(
     encoding: str = "utf-8",
     allow_unknown: bool = False,
     allow_missing: bool = False,
+    profile: str = "direct-care",
     progress: Progress | None = None,
 ) -> Fitted:
     """Fit the model of a specification to outcomes and write it as a new pack.
@@ -164,7 +165,7 @@ def fit(
     outcomes = read_outcomes(outcome_file, spec.columns, encoding=encoding)
     design = gather(
         inputs, spec.unit_pack, spec.model, outcomes, as_of=as_of, mapping=mapping, threads=threads, encoding=encoding,
-        allow_unknown=allow_unknown, allow_missing=allow_missing, progress=progress,
+        allow_unknown=allow_unknown, allow_missing=allow_missing, profile=profile, progress=progress,
     )  # fmt: skip
     work = _Work()
     link = _regression(spec, outcomes)
@@ -320,9 +321,9 @@ def _keep(
     if link == "cox":
         assert sample.days is not None
         hazard = breslow(sample.days, sample.event, np.exp(here), sample.weight)
-        survival = {name: neat(math.exp(-float(hazard[days]))) for name, days in spec.days.items()}
+        survival = {name: math.exp(-float(hazard[days])) for name, days in spec.days.items()}
     elif link == "cloglog":
-        survival = {name: neat(math.exp(-math.exp(found.intercept))) for name in spec.days}
+        survival = {name: math.exp(-math.exp(found.intercept)) for name in spec.days}
     else:
         intercept = neat(found.intercept)
     if not all(0 < s < 1 for s in survival.values()):
@@ -381,7 +382,7 @@ def _assemble(
     body = {k: v for k, v in own.get(spec.model, {}).items() if k not in ("reference_patients", "provenance")}
     people, events = sum(s.people for s in work.strata), sum(s.events for s in work.strata)
     source = (
-        f"fitted on {rounded(people)} people, {rounded(events)} of them with the event, registered on "
+        f"fitted on {_thousands(people)} people, {_thousands(events)} of them with the event, registered on "
         f"{as_of.isoformat()}: see `provenance`"
     )
     body["evidence"], body["source"] = "derived", source
@@ -408,6 +409,11 @@ def _assemble(
     own[spec.model] = body
     raw["definition"] = own
     return raw
+
+
+def _thousands(count: int) -> str:
+    shown = rounded(count)
+    return f"{shown:,}" if isinstance(shown, int) else shown
 
 
 def _weighed(term: Mapping[str, Any], work: _Work, strata: list[str]) -> dict[str, Any]:
@@ -446,6 +452,7 @@ def _provenance(
         "people": rounded(sum(s.people for s in work.strata)),
         "events": rounded(sum(s.events for s in work.strata)),
         "without_outcome": rounded(design.counts["without_outcome"]) if design.counts["without_outcome"] else 0,
+        "opted_out": rounded(design.counts["opted_out"]) if design.counts["opted_out"] else 0,
         "seed": spec.seed,
         "specification": {"name": first.name, HASH: first.sha256},
         "list": [{"name": i["name"], "rows": rounded(i["rows"]), HASH: i[HASH]} for i in design.inputs],

@@ -16,7 +16,7 @@ from popstrat.errors import InputError, PackError
 from popstrat.fitting.design import Part, gather
 from popstrat.fitting.estimate import Sample, estimate, one_thread
 from popstrat.fitting.figures import figures, told
-from popstrat.fitting.fit import followed_to
+from popstrat.fitting.fitter import followed_to
 from popstrat.fitting.following import Columns, read_outcomes
 from popstrat.fitting.spec import Penalty
 from popstrat.fitting.writing import check_free, extends_from, neat, rounded, tomlkit_module, write_pack
@@ -100,6 +100,7 @@ def recalibrate(
     encoding: str = "utf-8",
     allow_unknown: bool = False,
     allow_missing: bool = False,
+    profile: str = "direct-care",
     progress: Progress | None = None,
 ) -> Recalibrated:
     """Recalibrate a model and write a pack that extends the one it came from.
@@ -137,7 +138,7 @@ def recalibrate(
         raise InputError("several horizons need --time-column and --event-column")
     design = gather(
         inputs, base, model, outcomes, as_of=as_of, mapping=mapping, threads=threads, encoding=encoding, terms=False,
-        allow_unknown=allow_unknown, allow_missing=allow_missing, progress=progress,
+        allow_unknown=allow_unknown, allow_missing=allow_missing, profile=profile, progress=progress,
     )  # fmt: skip
     found = [
         _stratum(part, i, resolved, method, lengths, outcomes.name) for i, part in enumerate(design.parts)
@@ -154,6 +155,7 @@ def recalibrate(
         "people": rounded(sum(s.people for s in found)),
         "events": rounded(sum(s.events for s in found)),
         "without_outcome": rounded(design.counts["without_outcome"]) if design.counts["without_outcome"] else 0,
+        "opted_out": rounded(design.counts["opted_out"]) if design.counts["opted_out"] else 0,
         "of": {"name": base.sources[0].name, "id": base.id, "version": base.version, HASH: base.sha256},
         "list": [{"name": i["name"], "rows": rounded(i["rows"]), HASH: i[HASH]} for i in design.inputs],
         "outcomes": {
@@ -226,7 +228,7 @@ def _stratum(part: Part, place: int, model: Model, method: str, lengths: Mapping
                 )  # fmt: skip
         found = _intercept(slope * lp + shifts[name], float((weight * event).sum()), link)
         if method == "baseline":
-            survival[name] = neat(math.exp(-math.exp(shifts[name] + found)))
+            survival[name] = math.exp(-math.exp(shifts[name] + found))
         else:
             intercept = neat(found)
     return Again(part.name, part.people, seen, intercept, slope, survival)
