@@ -751,7 +751,13 @@ def model(draw: Draw, words: Words, missing: str) -> dict[str, Any]:
         terms.append({"id": "twice", "value": "made * 2", "coefficient": weight()})
     if len(terms) > 1 and draw(st.booleans()):
         factors = draw(st.lists(st.sampled_from([t["id"] for t in terms]), min_size=2, max_size=3))
-        terms.append({"id": "product", "product": factors, "coefficient": weight()})
+        named = [t["coefficient"] for t in terms if t["id"] in factors and isinstance(t["coefficient"], dict)]
+        both = [name for name in strata if all(name in one for one in named)]  # the strata that have every factor
+        if not named:
+            terms.append({"id": "product", "product": factors, "coefficient": weight()})
+        elif both:
+            of_both = {name: draw(weights) for name in both}
+            terms.append({"id": "product", "product": factors, "coefficient": of_both})
     if draw(st.booleans()):
         powers = draw(st.lists(st.sampled_from([-2, -1, -0.5, 0, 0.5, 1, 2, 3]), min_size=1, max_size=3))
         terms.append({"id": "powers", "of": "age", "shift": draw(st.sampled_from([0, 1])), "scale": 10,
