@@ -281,6 +281,8 @@ def test_a_pack_is_never_changed_in_place(work: Path) -> None:
         fit("small.toml", ["list.parquet"], "outcomes.parquet", "fitted.toml", as_of=AS_OF)
     with pytest.raises(InputError, match="never changed in place"):
         fit("small.toml", ["list.parquet"], "outcomes.parquet", "small.toml", as_of=AS_OF)
+    with pytest.raises(InputError, match="nowhere: there is no such folder"):
+        fit("small.toml", ["list.parquet"], "outcomes.parquet", "nowhere/fitted.toml", as_of=AS_OF)
     Path("other.toml").write_text("[pack]\nid = 'other'\nversion = '1'\n")
     with pytest.raises(InputError, match="is another pack"):
         fit("small.toml", ["list.parquet"], "outcomes.parquet", "other.toml", as_of=AS_OF)

@@ -250,14 +250,15 @@ def _stratum(spec: Spec, part: Part, link: str, design: Design, work: _Work, fil
     events = int(sample.event.sum())
     if events == 0 or events == len(sample.event):
         raise InputError(f"everybody{where} has the same outcome, so there is nothing to fit", file=file)
+    named = spec.pack.sources[0].name
     notes = unusable(sample, spec.min_events)
     if notes and spec.too_few == "refuse":
         told_terms = "; ".join(f"term {term!r}{where} {why}" for term, why in list(notes.items())[:6])
         more = f"; and {len(notes) - 6} more" if len(notes) > 6 else ""
-        raise InputError(f'{told_terms}{more}. Drop or join them, or say too_few = "drop" in [fit]')
+        raise InputError(f'{told_terms}{more}. Drop or join them, or say too_few = "drop" in [fit]', file=named)
     usable = [j for j, term in enumerate(part.terms) if term not in notes]
     if not usable:
-        raise InputError(f"no term{where} can be fitted")
+        raise InputError(f"no term{where} can be fitted", file=named)
     sample = Sample(
         tuple(part.terms[j] for j in usable), sample.matrix[:, usable].tocsc(), sample.event, sample.days, sample.weight
     )
@@ -269,7 +270,9 @@ def _stratum(spec: Spec, part: Part, link: str, design: Design, work: _Work, fil
             file=file,
         )
     if spec.penalty.kind == "none" and (tied := dependent(sample)):
-        raise InputError(f"the terms {', '.join(map(repr, tied[:8]))}{where} determine each other: drop one of them")
+        raise InputError(
+            f"the terms {', '.join(map(repr, tied[:8]))}{where} determine each other: drop one of them", file=named
+        )
     found = estimate(sample, link, spec.penalty, spec.seed)
     _keep(spec, part, sample, found, notes, link, design, work)
 

@@ -45,6 +45,8 @@ def check_free(output: Path, pack: Pack, ident: str, version: str) -> None:
     """Raise `InputError` if ``output`` is a source of the pack, something else, or the same version of it."""
     if output.suffix != ".toml":
         raise InputError("the pack should end in .toml", file=str(output))
+    if not output.parent.is_dir():
+        raise InputError("there is no such folder", file=str(output.parent))
     if not output.exists():
         return
     for source in pack.sources:
