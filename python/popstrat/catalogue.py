@@ -119,6 +119,11 @@ def expressions(body: Mapping[str, Any]) -> Iterator[str]:
                 yield str(spec["default"])
 
 
+def _coefficient(x: float) -> str:
+    """Every digit that the pack has, and at least four places, so that it can be held against what was published."""
+    return max(f"{x:.4f}", repr(float(x)), key=len)
+
+
 def _by_stratum(value: Any) -> str:
     """A number, or one for each stratum."""
     if isinstance(value, dict):
@@ -364,8 +369,11 @@ class _Writer:
         for term in term_texts(version):
             by = isinstance(term.coefficient, dict)
             weights = term.coefficient if by else {"": term.coefficient}
-            shown = "; ".join(f"{f'{name}: ' if by else ''}{w:.4f}" for name, w in weights.items())
-            ratios = "; ".join(f"{math.exp(w):.3f}" for w in weights.values()) if ratio else ""
+            shown = "; ".join(f"{f'{name}: ' if by else ''}{_coefficient(w)}" for name, w in weights.items())
+            curved = (
+                "**" in term.text or "ln(" in term.text or "×" in term.text
+            )  # a ratio for each unit means nothing there
+            ratios = "; ".join(f"{math.exp(w):.3f}" for w in weights.values()) if ratio and not curved else ""
             rule = term.text if term.form == "product" else code(term.text)
             if term.center is not None:
                 rule = f"{rule} − {_by_stratum(term.center)}"

@@ -5,7 +5,6 @@ They are what tells a model that was typed in wrongly, or edited by hand afterwa
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -142,10 +141,16 @@ def _patient(resolved: Resolved, definition: Definition, entry: Mapping[str, Any
             raise _fail(
                 resolved, definition, f"{where}: the patient table has no column {name!r} to score{near}", name, number
             )
-        types: dict[str, Any] = {"bool": bool, "int": int, "float": (int, float), "date": dt.date, "category": str}
+        if schema[name].type == "date":
+            raise _fail(
+                resolved, definition,
+                f"{where}: {name} is a date, which would mean something else on each as-of date: give the age, and "
+                "leave dates out (values count as current then)", name, number,
+            )  # fmt: skip
+        types: dict[str, Any] = {"bool": bool, "int": int, "float": (int, float), "category": str}
         kind = schema[name].type
         fits = isinstance(value, types[kind]) and (kind == "bool" or not isinstance(value, bool))
-        if not fits or isinstance(value, dt.datetime):
+        if not fits:
             raise _fail(resolved, definition, f"{where}: {name} cannot be {value!r}", name, number)
     return dict(patient)
 

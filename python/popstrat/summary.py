@@ -197,11 +197,9 @@ def _quality(quality: Mapping[str, Mapping[str, int]], rows: int, shown: int | N
 
 
 def _model(model: Mapping[str, Any], rows: int, console: Console) -> None:
-    """What stood in for what was not recorded, who has no result, and what the model's maker says of it."""
+    """What stood in for what was not recorded, and who has no result; what its maker says of it is among the notes."""
     scored = rows - sum(model["not_scored"].values())
     console.print(f"\n[bold]{escape(model['title'])}[/] [dim]{escape(model['name'])} {escape(model['version'])}[/]")
-    if model["disclaimer"]:
-        console.print(f"[yellow]{escape(model['disclaimer'])}[/]")
     told = f"{scored:,} scored"
     reasons = [f"{escape(reason)}: {n:,}" for reason, n in model["not_scored"].items() if n]
     console.print(f"{told}; not scored: {'; '.join(reasons)}" if reasons else told)
