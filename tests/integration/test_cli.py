@@ -370,7 +370,8 @@ def test_help_does_not_wait_for_arrow() -> None:
 def test_scoring_loads_nothing_that_it_does_not_need(work: Path) -> None:
     code = (
         "import os, sys, atexit; from popstrat.cli import main; os._exit = sys.exit; "
-        "heavy = ('numba', 'polars', 'pandas', 'rich', 'duckdb', 'pyarrow.dataset'); "
+        "heavy = ('numba', 'polars', 'pandas', 'rich', 'duckdb', 'pyarrow.dataset', "
+        "'popstrat.upload', 'popstrat.cli_upload'); "
         "atexit.register(lambda: print([m for m in sys.modules if m in heavy])); "
         "sys.argv[1:] = 'score list.parquet -o out.parquet --quiet --as-of 2026-06-30'.split(); main()"
     )
