@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, freethreading_compatible=True
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True, freethreading_compatible=True
 """Weighted modulus-11 check digits of whole numbers and of text, column by column.
 
 A number of `digits` digits d1 … dn passes if dn is 11 - (w1 d1 + … + w(n-1) d(n-1)) mod 11, where the weights fall from
@@ -6,7 +6,7 @@ n to 2, 11 counts as 0, and a result of 10 never passes. It knows digits, and no
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 PASSED = 0
 MISSING = 1
@@ -29,13 +29,18 @@ cdef inline uint8_t _judge(const uint8_t *digit, int count) noexcept nogil:
 cdef uint8_t _number(int64_t value, int64_t least, int count, int64_t *number) noexcept nogil:
     cdef uint8_t digit[18]
     cdef int i
+    cdef uint32_t part
     number[0] = 0
     if value < least or value >= 10 * least:
         return 2
     number[0] = value
+    # Nine digits at a time, which 32 bits hold: dividing those is cheaper.
+    part = <uint32_t>(value % 1000000000)
     for i in range(count - 1, -1, -1):
-        digit[i] = <uint8_t>(value % 10)
-        value //= 10
+        if i == count - 10:
+            part = <uint32_t>(value // 1000000000)
+        digit[i] = <uint8_t>(part % 10)
+        part //= 10
     return _judge(digit, count)
 
 

@@ -392,8 +392,8 @@ def test_help_does_not_wait_for_arrow() -> None:
 def test_scoring_loads_nothing_that_it_does_not_need(work: Path) -> None:
     code = (
         "import os, sys, atexit; from popstrat.cli import main; os._exit = sys.exit; "
-        "heavy = ('glum', 'tomlkit', 'sklearn', 'scipy', 'popstrat.fitting', 'popstrat.cli_fit', 'numba', "
-        "'polars', 'pandas', 'rich', 'duckdb', 'pyarrow.dataset'); "
+        "heavy = ('glum', 'tomlkit', 'sklearn', 'scipy', 'popstrat.fitting', 'popstrat.cli_fit', 'popstrat.upload', "
+        "'popstrat.cli_upload', 'numba', 'polars', 'pandas', 'rich', 'duckdb', 'pyarrow.dataset'); "
         "atexit.register(lambda: print([m for m in sys.modules if m in heavy])); "
         "sys.argv[1:] = 'score list.parquet -o out.parquet --quiet --as-of 2026-06-30'.split(); main()"
     )

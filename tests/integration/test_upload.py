@@ -567,6 +567,26 @@ def test_a_wrong_patient_does_not_get_through(work: Path, monkeypatch: pytest.Mo
     assert upload(*WITH_LOOKUP) == 0
 
 
+def test_a_patient_of_another_practice_does_not_get_through_under_the_key(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two people who are alike in every value change files: the practice alone tells."""
+    ref.write_scored(work / "june.parquet", [dict(r, risk_group="well") for r in ROWS])
+    real = build._Upload._write_files
+
+    def wrong(self: Any, rows: pa.Table, counted: Any, kind: str) -> None:
+        keys = rows.column("key").to_pylist()
+        keys[0], keys[-1] = keys[-1], keys[0]
+        real(self, rows.set_column(rows.schema.get_field_index("key"), "key", pa.array(keys)), counted, kind)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(build._Upload, "_write_files", wrong)
+        with pytest.raises(RunError, match="somebody is of another practice in the scored table"):
+            build.run_upload(work / "june.parquet", work / "out", template=work / "keys.toml")
+    assert nothing_left(work)
+    assert upload(*WITH_KEYS) == 0
+
+
 def test_a_wrong_ended_entry_does_not_get_through(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = [dict(r, risk_group=ref.GROUPS[(r["patient_id"] // 3) % 3]) for r in ROWS]
     ref.write_scored(work / "may.parquet", before, as_of=ref.BEFORE)

@@ -136,3 +136,16 @@ def test_buffers_are_checked(wrong: dict[str, Any]) -> None:
     weighted_mod11(*given.values())
     with pytest.raises(ValueError):
         weighted_mod11(*{**given, **wrong}.values())
+
+
+@given(st.integers(2, 18), st.lists(st.integers(0, 10**18 - 1), min_size=1, max_size=20))
+def test_any_number_of_digits(digits: int, values: list[int]) -> None:
+    """The kernel by itself, of 2 to 18 digits: the plain rule with as many weights."""
+    values = [v % 10**digits for v in values]
+    numbers, states = np.zeros(len(values), np.int64), np.zeros(len(values), np.uint8)
+    weighted_mod11(np.array(values, np.int64), None, None, 0, len(values), 8, digits, numbers, states)
+    for value, state in zip(values, states.tolist(), strict=True):
+        text = str(value)
+        total = sum(int(d) * w for d, w in zip(text, range(digits, 1, -1), strict=False))
+        right = (11 - total % 11) % 11 == int(text[-1])
+        assert state == (NOT_DIGITS if len(text) != digits else PASSED if right else FAILED)
