@@ -21,7 +21,7 @@ demo: setup
 	@echo "Written: demo/list.parquet (the list), demo/scored.parquet (the scored table), demo/scored.parquet.run.json (the run record)"
 
 test: setup $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 setup: $(VENV)/.installed
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 for folder in ("spec", "property", "unit"):  # spec_tables, generated, complaints
@@ -17,11 +19,27 @@ settings.register_profile("nightly", max_examples=6000, deadline=None, print_blo
 settings.load_profile("ci")  # `--hypothesis-profile=nightly` for the long run
 
 
+_seen: Counter[str] = Counter()
+
+
+def pytest_sessionfinish(session: Any) -> None:
+    """What this process compared: sent to the one that reports, where tests run in several."""
+    generated = sys.modules.get("generated")
+    seen = dict(generated.SEEN) if generated is not None else {}
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["seen"] = seen
+    else:
+        _seen.update(seen)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A process is done."""
+    _seen.update(getattr(node, "workeroutput", {}).get("seen", {}))
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """How many generated examples the property tests compared."""
-    generated = sys.modules.get("generated")
-    if generated is not None and generated.SEEN:
-        seen = generated.SEEN
-        terminalreporter.write_line(
-            f"property tests: {seen['examples']:,} examples, {seen['rows']:,} rows, {seen['values']:,} values compared"
-        )
+    if _seen:
+        told = ", ".join(f"{_seen[what]:,} {what}" for what in ("examples", "rows", "values"))
+        terminalreporter.write_line(f"property tests: {told} compared")

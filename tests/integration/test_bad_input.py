@@ -349,7 +349,7 @@ def start(work: Path, *arguments: str, **options: object) -> subprocess.Popen[st
 
 
 def small_files() -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".csv"])
