@@ -28,6 +28,7 @@ from popstrat.lang.parser import (
 )
 
 if TYPE_CHECKING:
+    from popstrat.lang.place import Entry
     from popstrat.pack import Resolved
 
 EVIDENCE = ("published", "derived", "assumption")
@@ -328,9 +329,9 @@ class ModelBuilder:
         self.strata: dict[str, n.Node | None] = {"": None}
         self.factors: dict[str, tuple[n.Node | None, ...]] = {}  # what products are made of: a term's value by stratum
 
-    def fail(self, message: str, text: str = "", term: str = "") -> PackError:
-        """An error that points at `text` in the model's table, or in one of its terms."""
-        return self.resolved.error(self.ident, message, text=text, end=len(text), entry=term)
+    def fail(self, message: str, text: str = "", entry: Entry = "") -> PackError:
+        """An error that points at `text` in the model's table, or in one of its terms or horizons."""
+        return self.resolved.error(self.ident, message, text=text, end=len(text), entry=entry)
 
     def build(self) -> n.Node:
         """The result at the first horizon. Adds the linear predictor and what else the model writes."""
@@ -358,7 +359,11 @@ class ModelBuilder:
         self.resolved.models[self.ident] = model
         total = self._linear_predictor(model)
         self._define("linear_predictor", f"{raw['title']}: linear predictor", eligible, total)
-        self._missing(eligible)
+        placed = [s.when for s in strata if s.when is not None]
+        among = [
+            node for node in (eligible, disjunction(placed, "in a stratum") if placed else None) if node is not None
+        ]
+        self._missing(conjunction(among, "scored") if among else None)
         self._reasons(model, eligible, reasons)
         results = [self._result(model, horizon) for horizon in range(max(1, len(horizons)))]
         for horizon, entry, node in zip(horizons[1:], raw.get("horizons", ())[1:], results[1:], strict=True):
@@ -409,7 +414,7 @@ class ModelBuilder:
         }
 
     def _by_stratum(
-        self, value: Any, what: str, pointer: str, *, all_of_them: bool = False, term: str = ""
+        self, value: Any, what: str, pointer: str, *, all_of_them: bool = False, term: str = "", among: str = ""
     ) -> ByStratum:
         if _is_number(value):
             return (float(value),) * len(self.strata)
@@ -422,7 +427,7 @@ class ModelBuilder:
         found = tuple(None if name not in value else float(value[name]) for name in self.strata)
         if all_of_them and None in found:
             lost = list(self.strata)[found.index(None)]
-            raise self.fail(f"{what} has no number for the stratum {lost!r}", pointer)
+            raise self.fail(f"{what} has no number for the stratum {lost!r}", pointer, term or among)
         return found
 
     def _recalibration(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -474,11 +479,19 @@ class ModelBuilder:
             if given is None:
                 at = "link" if raw.get("horizons") is None else "horizons"
                 raise self.fail("a survival link needs `baseline_survival`, between 0 and 1", at)
-            found = self._by_stratum(given, "`baseline_survival`", "baseline_survival", all_of_them=True)
+            found = self._by_stratum(given, "`baseline_survival`", "baseline_survival", all_of_them=True, among=ident)
             if not all(0 < _given(s) < 1 for s in found):
-                raise self.fail("a survival link needs `baseline_survival`, between 0 and 1", "baseline_survival")
+                raise self.fail(
+                    "a survival link needs `baseline_survival`, between 0 and 1", "baseline_survival", ident
+                )
+            if survivals and any(_given(s) > _given(before) for s, before in zip(found, survivals[-1], strict=True)):
+                raise self.fail(
+                    "horizons stand from the shortest to the longest, and baseline survival does not rise from one to "
+                    "the next", "baseline_survival", ident,
+                )  # fmt: skip
             survivals.append(found)
-            title = entry.get("title") or f"{raw['title']}{f', {ident}' if ident else ''}"
+            own_title = entry.get("title") or ident
+            title = f"{raw['title']}, {own_title}" if own_title and place else str(raw["title"])
             horizons.append(Horizon(ident, title, self.ident if place == 0 else f"{self.ident}.{ident}"))
         return survivals, tuple(horizons)
 
@@ -525,6 +538,7 @@ class ModelBuilder:
             self.resolved.tallies[self.ident, "not_scored", reason] = n.IsIn(n.BOOL, reason, node, (reason,))
 
     def _missing(self, eligible: n.Node | None) -> None:
+        """What stood in for what was not recorded, of whoever is ``eligible`` and in a stratum."""
         counted = n.CountTrue(n.NUMBER, "inputs missing", tuple(self.scope.missing.values()))
         if "missing_output" in self.raw:
             self._define(
@@ -599,7 +613,8 @@ class ModelBuilder:
             return self.resolved.parse(self.ident, key, text.text, condition=True, scope=self.scope, entry=owner)
         node = self.resolved.parse(self.ident, key, text.text, scope=self.scope, entry=owner)
         if node.type.kind not in ("number", "null"):
-            raise self.fail(f"term {text.id!r}: its `value` is {node.type}", text.text, owner)
+            hint = ": write `when` in its place" if node.type.kind == "bool" else ""
+            raise self.fail(f"term {text.id!r}: its `value` is {node.type}{hint}", text.text, owner)
         return node
 
     def _products(self, text: TermText, there: Sequence[bool]) -> list[n.Node | None]:
@@ -620,6 +635,12 @@ class ModelBuilder:
                     "coefficient", factor, text.pointer,
                 )  # fmt: skip
             return found
+        parts = [ident for ident in self.factors if ident.startswith(f"{factor}.")]
+        if parts:
+            raise self.fail(
+                f"term {text.id!r}: {factor!r} is a term of several parts: say which, {' or '.join(parts)}", factor,
+                text.pointer,
+            )  # fmt: skip
         try:
             node = self.scope.own(factor) or self.scope.lookup(factor) if factor.isidentifier() else None
         except ExpressionError as error:

@@ -63,6 +63,7 @@ _TOP_KEYS = {"pack", "parameters", "sets", "windows", "definition", "input", "fi
 _PACK_TEXTS = {"id", "version", "title", "description", "licence", "source", "seal"}
 _PACK_KEYS = _PACK_TEXTS | {"extends", "columns"}
 _HEAD = re.compile(r"^\[pack\][^\n]*\n(?:(?!\[)[^\n]*(?:\n|$))*", re.M)
+_PROVENANCE = re.compile(r"^\[definition\.\w+\.provenance\]", re.M)
 _SEAL = re.compile(r"""^[ \t]*seal[ \t]*=[ \t]*["'][^"'\n]*["'][ \t]*(?:\n|$)""", re.M)
 _LARGEST = 1e15  # as in the rule language; beyond it whole numbers are not exact
 
@@ -181,7 +182,7 @@ def _read(name: str, beside: Path | None, by: str) -> tuple[Source, Path | None]
             f"{by}there is no pack {name!r}{suggest(name, known)}; built in: {', '.join(known)}; or give a .toml file"
         )
     try:
-        return Source(path.name, path.read_text(encoding="utf-8"), str(path)), path.parent
+        return Source(path.name, path.read_text(encoding="utf-8-sig"), str(path)), path.parent
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise PackError(f"{by}cannot read the pack {path}: {reason}") from None
@@ -214,8 +215,8 @@ def _load(name: str, beside: Path | None, seen: tuple[str, ...]) -> Pack:
     if "seal" in head and head["seal"] != seal_of(source.text):
         raise problem(
             "pack",
-            f"the text is not what was sealed: it has been changed since (its seal is {head['seal']}, and should be "
-            f"{seal_of(source.text)} for the text as it is); make a new version instead of editing this one",
+            f"the text is not what was sealed: it has been changed since (its seal is {head['seal']}, and "
+            f"that of the text as it is {seal_of(source.text)}); make a new version instead of editing this one",
             "seal", 0, len("seal"),
         )  # fmt: skip
     for table in ("parameters", "sets", "windows", "definition"):
@@ -344,6 +345,9 @@ class Resolved:
         for ident in self._raw:
             self._define(ident)
         reference_patients.check(self)
+        for source in self.pack.sources:
+            if _PROVENANCE.search(source.text) and not _SEAL.search(source.text):
+                self.notices.append(f"{source.name} says how it was fitted, but its seal has been taken out")
         outputs: dict[str, str] = {}
         for d in self.definitions.values():
             if d.output is not None:

@@ -781,8 +781,8 @@ def model(draw: Draw, words: Words, missing: str) -> dict[str, Any]:
         body["recalibration"] = {"intercept": number(), "slope": number(st.sampled_from([0.5, 1.25, -1]))}
     survival = st.sampled_from([0.9795, 0.5, 0.01])
     if link == "survival" and draw(st.booleans()):
-        later = {"id": "two", "baseline_survival": number(survival), "output": f"{missing}_two"}
-        body["horizons"] = [{"id": "one", "baseline_survival": number(survival)}, later]
+        later = {"id": "two", "baseline_survival": number(st.sampled_from([0.5, 0.01])), "output": f"{missing}_two"}
+        body["horizons"] = [{"id": "one", "baseline_survival": number(st.sampled_from([0.9795, 0.5]))}, later]
     elif link == "survival":
         body["baseline_survival"] = number(survival)
     return body

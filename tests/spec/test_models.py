@@ -625,7 +625,7 @@ def test_reasons() -> None:
         if p["diabetes"]:
             return {"x": None, "reason": "has diabetes", "gone": None}
         if p["sex"] not in ("female", "male"):
-            return {"x": None, "reason": "in no stratum", "gone": gone}
+            return {"x": None, "reason": "in no stratum", "gone": None}
         if units == 0:
             return {"x": None, "reason": "a term has no value", "gone": gone}
         value = math.log(by(units, 1)) * (0.5 if p["sex"] == "female" else 0.25)

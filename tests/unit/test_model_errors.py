@@ -573,3 +573,35 @@ def test_later_packs_override_earlier_ones_and_the_own_tables_all(tmp_path: Path
     ).resolved
     assert found.definitions["x"].title == "Own"
     assert next(d.output for d in found.outputs) == "two"
+
+
+def test_horizons_stand_from_the_shortest_to_the_longest(tmp_path: Path) -> None:
+    """A risk in ten years below that in five would be nonsense that nobody sees in a table."""
+    text = changed(("{ women = 0.8, men = 0.7 }", "{ women = 0.8, men = 0.99 }"))
+    message = complaint(tmp_path, text)
+    assert "baseline survival does not rise from one to the next" in message
+    assert "m24" in message
+
+
+def test_a_product_says_which_part_of_a_term(tmp_path: Path) -> None:
+    """The column age, uncentred, is not the term age, a fractional polynomial."""
+    part = '{ id = "age", of = "age", powers = [-1, 1], scale = 10, coefficients = [0.1, 0.2] }'
+    terms = f'terms = [\n  {part},\n  {{ id = "both", product = ["age", "ckd"], coefficient = 0.1 }},\n]\n'
+    body = 'kind = "model"\ntitle = "X"\nversion = "1"\nsource = "us"\nevidence = "assumption"\ndraft = true\n'
+    text = f'[pack]\nid = "p"\nversion = "1"\n\n[definition.x]\n{body}link = "logistic"\noutput = true\n{terms}'
+    assert "'age' is a term of several parts: say which, age.1 or age.2" in complaint(tmp_path, text)
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    """Windows editors put one there."""
+    file = tmp_path / "p.toml"
+    file.write_text(SOUND, encoding="utf-8-sig")
+    assert load_pack(file).id == "p"
+
+
+def test_provenance_without_a_seal_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "p.toml"
+    file.write_text(f"{SOUND}\n[definition.x.provenance]\npeople = 1000\n")
+    assert "p.toml says how it was fitted, but its seal has been taken out" in Scorer(file, AS_OF).notices
+    file.write_text(sealed(f"{SOUND}\n[definition.x.provenance]\npeople = 1000\n"))
+    assert not any("seal" in notice for notice in Scorer(file, AS_OF).notices)
