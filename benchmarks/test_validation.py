@@ -16,7 +16,7 @@ import pytest
 from measuring import CORES, Versus
 
 from popstrat.validation import kernels as k
-from popstrat.validation.assess import THRESHOLDS, assess
+from popstrat.validation.assessment import THRESHOLDS, assess
 from popstrat.validation.cells import Bands, Cells
 from popstrat.validation.results import Grouping
 

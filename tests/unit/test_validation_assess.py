@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 pytest.importorskip("statsmodels")
 
 from popstrat.validation import measures as m
-from popstrat.validation.assess import assess
+from popstrat.validation.assessment import assess
 from popstrat.validation.results import MIN_EVENTS, Grouping, Validation
 
 N = 6000
@@ -260,3 +262,10 @@ def test_two_people_and_one_risk_are_enough_to_run() -> None:
     assert found.whole.measures is not None
     assert found.whole.measures["auroc"].value == 0.5
     assert np.isnan(found.whole.measures["slope"].value)
+
+
+@pytest.mark.parametrize("first", ["from popstrat.validation.files import run_validate", "import popstrat.fitting", ""])
+def test_assess_is_the_function_whatever_was_imported_before(first: str) -> None:
+    text = f"{first}\nfrom popstrat.validation import assess, validate, measures\nassert callable(assess), assess\n"
+    text += "import popstrat.validation as v\nassess([.1, .9, .2], [0, 1, 1], bootstrap=0)\nassert callable(v.assess)"
+    subprocess.run([sys.executable, "-c", text], check=True)

@@ -12,7 +12,7 @@ pytest.importorskip("statsmodels")
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
-from popstrat.validation.assess import assess
+from popstrat.validation.assessment import assess
 from popstrat.validation.files import tables
 from popstrat.validation.page import render
 from popstrat.validation.release import publish, rounded

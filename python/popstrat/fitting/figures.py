@@ -28,7 +28,7 @@ def figures(
     ``risk`` is a probability by the ``horizon``. Where ``days`` are given people may have been followed for less: see
     `popstrat.validation.assess`.
     """
-    from popstrat.validation.assess import assess
+    from popstrat.validation.assessment import assess
 
     hits = event == 1
     by_then = hits if days is None else hits & (days <= horizon)

@@ -14,14 +14,14 @@ from popstrat.errors import InputError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from popstrat.validation.assess import assess as assess
+    from popstrat.validation.assessment import assess as assess
     from popstrat.validation.inputs import Spec as Spec
     from popstrat.validation.results import Grouping as Grouping
     from popstrat.validation.results import Validation as Validation
 
 __all__ = ["Grouping", "Spec", "Validation", "assess", "validate"]
 
-_WHERE = {"Grouping": "results", "Validation": "results", "assess": "assess", "Spec": "inputs"}
+_WHERE = {"Grouping": "results", "Validation": "results", "assess": "assessment", "Spec": "inputs"}
 _NEEDED = ("jinja2", "matplotlib", "numba", "scipy", "statsmodels")
 
 
@@ -54,7 +54,7 @@ def validate(
     Raises `InputError` naming column and rows. The figures are exact: not to be published as they are.
     """
     require()
-    from popstrat.validation.assess import assess
+    from popstrat.validation.assessment import assess
     from popstrat.validation.inputs import Spec, join
 
     spec = Spec(

@@ -19,7 +19,7 @@ from popstrat.io import FileSource, Outputs, open_source
 from popstrat.io.sources import near_miss
 from popstrat.mapping import NO_MAP, ColumnMap
 from popstrat.schema import patient_schema
-from popstrat.validation.assess import Progress, assess
+from popstrat.validation.assessment import Progress, assess
 from popstrat.validation.cells import cores
 from popstrat.validation.inputs import ID, LIST_COLUMNS, Names, Spec, join
 from popstrat.validation.release import Row, publish, rounded
