@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from popstrat import cli
+from popstrat.errors import InputError
+
+if TYPE_CHECKING:
+    import datetime as dt
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -21,6 +25,7 @@ TimeColumn = Annotated[
 EventColumn = Annotated[
     str | None, typer.Option("--event-column", metavar="NAME", help="Whether those days ended with the event.")
 ]
+AsOf = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="YYYY-MM-DD; the day of the list. Required.")]
 PackOut = Annotated[Path, typer.Option("--output", "-o", metavar="PACK", help="The new pack; ends in .toml.")]
 AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Leave out patients without an outcome.")]
 AllowUnknown = Annotated[bool, typer.Option("--allow-unknown", help="Pass over outcomes of people not on the list.")]
@@ -37,7 +42,7 @@ def fit(
     column: Column = None,
     time_column: TimeColumn = None,
     event_column: EventColumn = None,
-    as_of: cli.AsOf = None,
+    as_of: AsOf = None,
     map_file: cli.MapFile = None,
     allow_missing: AllowMissing = False,
     allow_unknown: AllowUnknown = False,
@@ -48,7 +53,7 @@ def fit(
     quiet: cli.Quiet = False,
 ) -> None:
     """Fit a model to outcomes; writes a new, sealed pack with its provenance."""
-    date = cli.parse_date(as_of)
+    date = day_of_list(as_of)
     cli.show_pandas()
     from popstrat.fitting import fit as fit_model
     from popstrat.fitting.spec import read_spec
@@ -67,3 +72,12 @@ def fit(
         from popstrat.fitting.report import print_fit
 
         print_fit(found, cli._console())
+
+
+def day_of_list(text: str | None) -> dt.date:
+    """The as-of date, which must be given: a list that is fitted to is one of the past, so today is never right."""
+    if text is None:
+        raise InputError(
+            "--as-of is needed: the day as which the list stood, when follow-up began, such as --as-of 2025-06-30"
+        )
+    return cli.parse_date(text)

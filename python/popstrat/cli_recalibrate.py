@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -13,21 +12,15 @@ from popstrat.errors import InputError
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-class Method(StrEnum):
-    """What is fitted anew."""
-
-    INTERCEPT = "intercept"
-    INTERCEPT_SLOPE = "intercept-slope"
-    BASELINE = "baseline"
-
-
 @app.command()
 def recalibrate(
     inputs: cli.Inputs,
     outcome: cli_fit.OutcomeFile,
     output: cli_fit.PackOut,
     model: Annotated[str, typer.Option("--model", metavar="ID", help="The model's definition.")],
-    method: Annotated[Method, typer.Option("--method", help="What to fit anew.")],
+    method: Annotated[
+        str, typer.Option("--method", metavar="METHOD", help="What to fit anew: intercept, intercept-slope, baseline.")
+    ],
     pack: cli.PackName = cli.DEFAULT_PACK,
     column: cli_fit.Column = None,
     time_column: cli_fit.TimeColumn = None,
@@ -35,12 +28,12 @@ def recalibrate(
     days: Annotated[
         list[str] | None,
         typer.Option(
-            "--days", metavar="[ID=]N", help="Length of the horizon, 365 if not given; ID=N for each of several."
+            "--days", metavar="[ID=]N", help="Length of the horizon, 365 if it is the only one; ID=N of several."
         ),
     ] = None,
     new_id: Annotated[str | None, typer.Option("--id", help="Of the new pack.")] = None,
     new_version: Annotated[str, typer.Option("--new-version", help="Of the new pack.")] = "1",
-    as_of: cli.AsOf = None,
+    as_of: cli_fit.AsOf = None,
     map_file: cli.MapFile = None,
     allow_missing: cli_fit.AllowMissing = False,
     allow_unknown: cli_fit.AllowUnknown = False,
@@ -51,17 +44,17 @@ def recalibrate(
     quiet: cli.Quiet = False,
 ) -> None:
     """Recalibrate a model to local outcomes; writes a new, sealed pack that extends the old one."""
-    date = cli.parse_date(as_of)
+    date = cli_fit.day_of_list(as_of)
     cli.show_pandas()
     from popstrat.fitting import Columns
     from popstrat.fitting import recalibrate as recalibrate_model
     from popstrat.pack import load_pack
 
-    lengths = _lengths(days or ["365"])
+    lengths = _lengths(days) if days else None
     mapping = cli.load_mapping(map_file, load_pack(pack).schema.columns)
     with cli._notices_aside(), cli._progress("Reading", quiet or as_json) as progress:
         found = recalibrate_model(
-            pack, model, inputs, outcome, output, method=method.value, as_of=date,
+            pack, model, inputs, outcome, output, method=method, as_of=date,
             columns=Columns(column, time_column, event_column), days=lengths, ident=new_id, new_version=new_version,
             mapping=mapping, threads=threads, encoding=encoding, allow_unknown=allow_unknown,
             allow_missing=allow_missing, profile=profile.value, progress=progress,

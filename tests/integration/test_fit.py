@@ -408,6 +408,113 @@ def test_a_model_that_points_the_other_way_is_refused(work: Path, people: pa.Tab
         )  # fmt: skip
 
 
+# -- doubts about the list and the period ------------------------------------------------------------------------------
+
+
+def doubtful(people: pa.Table) -> str:
+    """A list without smoking, and with blood pressures a tenth of themselves."""
+    table = people.drop_columns(["smoking"])
+    bp = pc.cast(pc.divide(pc.cast(table["systolic_bp"], pa.float64()), 10), pa.int32(), safe=False)
+    pq.write_table(table.set_column(table.schema.get_field_index("systolic_bp"), "systolic_bp", bp), "doubtful.parquet")
+    return "doubtful.parquet"
+
+
+def test_what_scoring_would_warn_of_is_said_and_kept(
+    work: Path, people: pa.Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed, later = doubtful(people), "2026-12-31"
+    assert run(["score", listed, "-o", "s.parquet", "--as-of", later, "--quiet"]) == 0
+    wanted = json.loads(Path("s.parquet.run.json").read_text())["warnings"]
+    assert len(wanted) >= 4
+    out = ["--outcome", "outcomes.parquet", "--time-column", "days", "--event-column", "event", "--as-of", later]
+    again = ["recalibrate", listed, *out, "--model", "admission_risk", "--method", "intercept"]
+    assert run([*again, "-o", "r.toml"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    kept = written("r.toml", "admission_risk")["provenance"]["warnings"]
+    Path("refit.toml").write_text(
+        "[pack]\nid = 'again'\nversion = '1'\ntitle = 'Again'\nextends = 'london-2026'\n[definition.admission_risk]\n"
+        "intended_use = 'A test.'\n[fit]\nmodel = 'admission_risk'\nrefit = true\npenalty = 'ridge'\nstrength = 0.01\n"
+        "too_few = 'drop'\n"
+    )
+    assert run(["fit", "refit.toml", listed, *out, "-o", "f.toml", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["warnings"][: len(wanted)] == kept
+    assert written("f.toml", "admission_risk")["provenance"]["warnings"][: len(wanted)] == kept
+    for mine, theirs in zip(kept, wanted, strict=True):
+        assert re.sub("[0-9,]+ values", "values", mine) == re.sub("[0-9,]+ values", "values", theirs)
+        assert all(int(n.replace(",", "")) % 5 == 0 for n in re.findall("([0-9,]+) values", mine))
+        assert f"! {mine}" in printed
+    assert any("is this extract stale?" in w for w in kept)
+    assert any("everybody takes the model's default for smoking" in w for w in kept)
+    assert any(w.startswith("systolic_bp: ") and "set aside" in w for w in kept)
+
+
+@pytest.mark.parametrize("command", ["fit", "recalibrate"])
+def test_the_day_of_the_list_must_be_said(work: Path, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    given = {"fit": ["small.toml", "list.parquet"], "recalibrate": ["list.parquet", "--model", "m", "--method", "x"]}
+    assert run([command, *given[command], "--outcome", "outcomes.parquet", "-o", "b.toml"]) == 2
+    assert "--as-of is needed: the day as which the list stood" in capsys.readouterr().err
+
+
+def test_a_method_that_there_is_not(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = ["--outcome", "outcomes.parquet", "-o", "b.toml", "--as-of", "2026-06-30", "--column", "admitted_12m"]
+    assert run(["recalibrate", "list.parquet", *out, "--model", "admission_risk", "--method", "slope"]) == 2
+    assert capsys.readouterr().err == (
+        "error: there is no method 'slope'; it is one of intercept, intercept-slope, baseline\n"
+    )
+
+
+def test_the_outcomes_period_is_held_against_the_models(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["recalibrate", "list.parquet", "--outcome", "outcomes.parquet", "--time-column", "days"]
+    given += ["--event-column", "event", "--model", "admission_risk", "--method", "intercept", "--as-of", "2026-06-30"]
+    assert run([*given, "-o", "a.toml"]) == 0
+    printed = capsys.readouterr().out
+    assert "The outcome is by day 365; the model says '12 months'" in printed
+    assert "another period" not in printed
+    assert run([*given, "--days", "180", "-o", "b.toml"]) == 0
+    assert "! the outcome is by day 180, and the model's risk is over '12 months': another period" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    assert "warnings" in written("b.toml", "admission_risk")["provenance"]
+
+
+def test_recalibration_at_one_of_several_horizons(work: Path, people: pa.Table) -> None:
+    horizons = 'horizons = [{ id = "m6", title = "6 months" }, { id = "m12", title = "12 months", output = true }]'
+    with pytest.raises(PackError, match="from the shortest to the longest"):
+        fit(
+            small('link = "survival"', f'link = "survival"\n{horizons}', more="days = { m6 = 365, m12 = 182 }\n"),
+            ["list.parquet"], "outcomes.parquet", "two.toml", as_of=AS_OF,
+        )  # fmt: skip
+    small('link = "survival"', f'link = "survival"\n{horizons}', more="days = { m6 = 182, m12 = 365 }\n")
+    fit("small.toml", ["list.parquet"], "outcomes.parquet", "two.toml", as_of=AS_OF)
+
+    def again(method: str, days: Any, output: str) -> Any:
+        return recalibrate(
+            "two.toml", "risk", ["list.parquet"], "outcomes.parquet", output, method=method, as_of=AS_OF, days=days,
+            columns=Columns(None, "days", "event"),
+        )  # fmt: skip
+
+    for wrong in (None, 365, {"": 365}):
+        with pytest.raises(InputError, match="the model has the horizons m6, m12: say which"):
+            again("intercept", wrong, "b.toml")
+    with pytest.raises(InputError, match="fits at one horizon"):
+        again("intercept", {"m6": 182, "m12": 365}, "b.toml")
+    for days in ({"m6": 365, "m12": 182}, {"m6": 365, "m12": 365}):
+        with pytest.raises(InputError, match="the horizon 'm12' comes after 'm6' in the model"):
+            again("baseline", days, "b.toml")
+    assert not Path("b.toml").exists()
+    for name, days in (("m6", 182), ("m12", 365)):
+        found = again("intercept", {name: days}, f"{name}.toml")
+        # fitted on these people to these outcomes, so that there is next to nothing to shift at either
+        assert found.strata[0].intercept == pytest.approx(0, abs=0.02)
+        assert found.after["observed_over_expected"] == pytest.approx(1, abs=1e-3)
+        assert (
+            f"by day {days}; the model says '{'6' if name == 'm6' else '12'} months' (horizon {name})" in found.period
+        )
+        assert found.warnings == ()
+    both = again("baseline", {"m6": 182, "m12": 365}, "both.toml")
+    assert both.strata[0].survival["m6"] > both.strata[0].survival["m12"]
+
+
 # -- what is refused --------------------------------------------------------------------------------------------------
 
 

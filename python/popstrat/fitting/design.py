@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from popstrat.errors import InputError
 from popstrat.fitting.following import Followed, Outcomes, follow
+from popstrat.fitting.writing import rounded
 from popstrat.lang import nodes as n
 from popstrat.lower import read_columns
 from popstrat.mapping import NO_MAP, ColumnMap
 from popstrat.model import Model
 from popstrat.pack import Definition, Pack, column_node, label_cases
+from popstrat.quality import suspicions
 from popstrat.record import HASH
 from popstrat.run import Progress, run_through
 from popstrat.scorer import Scorer
@@ -89,6 +91,7 @@ class Design:
     counts: dict[str, int]
     inputs: list[dict[str, Any]]
     notices: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def gather(
@@ -111,6 +114,7 @@ def gather(
 
     Raises `InputError` for what is wrong with the list or the outcomes, `PackError` for the pack.
     """
+    warnings = _doubts(inputs, Scorer(pack, as_of, profile=profile), mapping, threads, encoding)
     scorer = Scorer(pack, as_of, profile=profile)
     model = scorer.resolved.models[model_id]
     columns, usual = _prepare(scorer, model, terms)
@@ -197,7 +201,20 @@ def gather(
         sampled = len(next(iter(joined.values()))) if joined else 0
         typical[stratum.name] = _typical(joined, np.flatnonzero(mine[:sampled]))
     inputs_told = [{"name": i["name"], "rows": i["rows"], HASH: i[HASH]} for i in record["inputs"]]
-    return Design(model, tuple(parts), typical, counts, inputs_told, scorer.notices)
+    return Design(model, tuple(parts), typical, counts, inputs_told, scorer.notices, warnings)
+
+
+def _doubts(
+    inputs: Sequence[str | Path], scorer: Scorer, mapping: ColumnMap, threads: int | None, encoding: str
+) -> tuple[str, ...]:
+    """What `popstrat score` would warn of, found by scoring the list with the whole pack; counts rounded."""
+    record = run_through(inputs, scorer, lambda batch: None, mapping=mapping, threads=threads, encoding=encoding)
+    shown = {}
+    for column, reasons in record["quality"].items():
+        for reason, count in reasons.items():
+            for text in suspicions({column: {reason: count}}, record["rows"]["out"], scorer.pack.schema):
+                shown[text] = text.replace(f"{count:,} values", f"{rounded(count):,} values")
+    return tuple(shown.get(text, text) for text in record["warnings"])
 
 
 def _prepare(scorer: Scorer, model: Model, terms: bool) -> tuple[dict[str, n.Node], list[str]]:

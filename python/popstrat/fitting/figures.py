@@ -53,6 +53,6 @@ def told(found: dict[str, float] | None) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for name in names:
         assert found is not None
-        around = [round(found[n], 3) for n in (name, f"{name}_low", f"{name}_high") if n in found]
+        around = [round(found[n], 3) + 0.0 for n in (name, f"{name}_low", f"{name}_high") if n in found]
         shown[name] = around if len(around) == 3 else around[0]
     return shown

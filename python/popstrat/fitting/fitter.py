@@ -87,6 +87,7 @@ class Fitted:
     counts: Mapping[str, int]
     warnings: tuple[str, ...]
     notices: tuple[str, ...] = ()
+    period: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """For ``--json``: counts rounded as in the pack."""
@@ -110,6 +111,7 @@ class Fitted:
             "figures": told(self.figures),
             "held_out": rounded(self.held_out) if self.held_out else 0,
             "counts": {name: rounded(count) if count else 0 for name, count in self.counts.items()},
+            "period": self.period,
             "warnings": list(self.warnings),
         }
 
@@ -174,6 +176,8 @@ def fit(
     _expectations(spec, work)
     if spec.strict and work.warnings:
         raise InputError("; ".join(work.warnings) + " (and the specification is strict)")
+    period = _periods(spec, work)
+    work.warnings[:0] = design.warnings
     measured = None
     if work.risk:
         days = np.concatenate(work.days) if work.days else None
@@ -184,7 +188,7 @@ def fit(
     pack = write_pack(output, raw, spec.model, design.typical, as_of)
     return Fitted(
         pack, output, spec.model, method, tuple(work.terms), tuple(work.strata), measured, work.held_out, design.counts,
-        tuple(work.warnings), design.notices,
+        tuple(work.warnings), design.notices, period,
     )  # fmt: skip
 
 
@@ -364,6 +368,19 @@ def _expectations(spec: Spec, work: _Work) -> None:
                         f"{b.id}{where} is {b.coefficient:.4g}, less than {a.id} with {a.coefficient:.4g}; "
                         "the other order was expected"
                     )
+
+
+def _periods(spec: Spec, work: _Work) -> str:
+    """The outcome's period beside that of the model, in a sentence; a warning where they differ."""
+    from popstrat.validation.period import compared, differs
+
+    told_ = []
+    for name, days in spec.days.items():
+        entry = next((h for h in spec.body.get("horizons", ()) if h["id"] == name), {})
+        text = str(entry.get("title") or spec.body.get("horizon") or "")
+        told_.append(compared(text, days, name))
+        work.warnings += [note for note in [differs(text, days)] if note]
+    return "; ".join(t for t in told_ if t)
 
 
 # -- the pack ---------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from popstrat.model import Model
 from popstrat.pack import Pack, load_pack
 from popstrat.record import HASH, version
 from popstrat.run import Progress
+from popstrat.validation.period import compared, differs
 
 F64 = NDArray[np.float64]
 METHODS = ("intercept", "intercept-slope", "baseline")
@@ -59,6 +61,8 @@ class Recalibrated:
     after: dict[str, float] | None
     counts: Mapping[str, int]
     notices: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    period: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """For ``--json``: counts rounded as in the pack."""
@@ -78,6 +82,8 @@ class Recalibrated:
             "before": told(self.before),
             "after": told(self.after),
             "counts": {name: rounded(count) if count else 0 for name, count in self.counts.items()},
+            "period": self.period,
+            "warnings": list(self.warnings),
         }
 
 
@@ -92,7 +98,7 @@ def recalibrate(
     method: str,
     as_of: dt.date,
     columns: Columns,
-    days: int | Mapping[str, int] = 365,
+    days: int | Mapping[str, int] | None = None,
     ident: str | None = None,
     new_version: str = "1",
     mapping: ColumnMap = NO_MAP,
@@ -108,7 +114,8 @@ def recalibrate(
     ``method``: ``intercept`` shifts the linear predictor so that as many events are predicted as were observed;
     ``intercept-slope`` also stretches it (maximum likelihood of a regression of the outcome on the predictor with the
     model's own link); ``baseline`` replaces the baseline survival of a survival model at each horizon, so that as many
-    events are predicted by then as were observed. ``days`` is the length of the first horizon, or of each by its id.
+    events are predicted by then as were observed. ``days`` is the length of the horizon (365 unless given), or
+    of each by its id. Where a model has several, intercept and slope are fitted at the one that is named.
     Strata are recalibrated each on its own. With days and events, people lost before the horizon count by inverse
     probability of censoring weights, so that observed is Kaplan-Meier's.
 
@@ -143,15 +150,17 @@ def recalibrate(
     found = [
         _stratum(part, i, resolved, method, lengths, outcomes.name) for i, part in enumerate(design.parts)
     ]  # fmt: skip
-    horizon = next(iter(lengths.values()))
-    before, after = (_measured(design.parts, resolved, horizon, again) for again in (None, found))
+    ident_of, horizon = next(iter(lengths.items()))
+    period, off = _periods(lengths, resolved, body)
+    warnings = (*design.warnings, *off)
+    before, after = (_measured(design.parts, resolved, ident_of, horizon, again) for again in (None, found))
     raw = _assemble(base, pack, body, model, resolved, found, method, ident, new_version, output)
     raw["definition"][model]["provenance"] = {
         "recalibrated": dt.datetime.now(dt.UTC).date(),
         "program": f"popstrat {version('popstrat') or 'of unknown version'}",
         "method": f"recalibration, {method}",
         "as_of": as_of,
-        "days": horizon if len(lengths) == 1 else dict(lengths),
+        "days": horizon if set(lengths) == {""} else dict(lengths),
         "people": rounded(sum(s.people for s in found)),
         "events": rounded(sum(s.events for s in found)),
         "without_outcome": rounded(design.counts["without_outcome"]) if design.counts["without_outcome"] else 0,
@@ -165,29 +174,54 @@ def recalibrate(
         },
         "before": told(before),
         "after_on_the_same_people": told(after),
+        **({"warnings": list(warnings)} if warnings else {}),
     }
     written = write_pack(output, raw, model, design.typical, as_of)
     return Recalibrated(
-        written, output, model, method, tuple(found), before, after, design.counts, design.notices
+        written, output, model, method, tuple(found), before, after, design.counts, design.notices, warnings, period
     )  # fmt: skip
 
 
-def _lengths(days: int | Mapping[str, int], model: Model, method: str, base: Pack) -> dict[str, int]:
-    """Days of each horizon that is needed: the first, and for a new baseline all of them."""
+def _lengths(days: int | Mapping[str, int] | None, model: Model, method: str, base: Pack) -> dict[str, int]:
+    """Days of each horizon that is needed: for a new baseline all of them, else the one that is named."""
     idents = [h.id for h in model.horizons] or [""]
-    table = {idents[0]: days} if isinstance(days, int) else dict(days)
-    if len(table) == 1 and "" in table and idents[0] != "":
+    table = {"": 365 if len(idents) == 1 else 0} if days is None else {"": days} if isinstance(days, int) else {**days}
+    if len(idents) == 1 and set(table) == {""}:
         table = {idents[0]: table[""]}
+    if len(idents) > 1 and "" in table:
+        several = " ".join(f"--days {name}=N" for name in (idents if method == "baseline" else idents[:1]))
+        raise InputError(f"the model has the horizons {', '.join(idents)}: say which the outcome is for, as {several}")
     for name, length in table.items():
         if name not in idents:
             raise InputError(f"there is no horizon {name!r}{suggest(name, idents)}")
         if not 0 < length <= 36_525:
             raise InputError("a horizon is a number of days over 0")
-    needed = idents if method == "baseline" else idents[:1]
-    missing = [name for name in needed if name not in table]
+    if method != "baseline":
+        if len(table) > 1:
+            raise InputError(f"the method {method} fits at one horizon: give --days for one of {', '.join(table)}")
+        return table
+    missing = [name for name in idents if name not in table]
     if missing:
         raise InputError(f"how many days is the horizon {missing[0]!r}? Say --days {missing[0]}=730")
-    return {name: table[name] for name in needed}
+    for a, b in pairwise(idents):
+        if table[a] >= table[b]:
+            raise InputError(
+                f"the horizon {b!r} comes after {a!r} in the model, and cannot be {table[b]:,} days where {a!r} is "
+                f"{table[a]:,}"
+            )
+    return {name: table[name] for name in idents}
+
+
+def _periods(lengths: Mapping[str, int], model: Model, body: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """The outcome's period beside that of the model, in a sentence; and notes where they differ."""
+    told_, notes = [], []
+    for name, length in lengths.items():
+        entry = next((h for h in body.get("horizons", ()) if h["id"] == name), {})
+        first = not model.horizons or name == model.horizons[0].id
+        text = str(entry.get("title") or (body.get("horizon") if first else "") or name)
+        told_.append(compared(text, length, name))
+        notes.append(differs(text, length))
+    return "; ".join(t for t in told_ if t), [note for note in notes if note]
 
 
 def _stratum(part: Part, place: int, model: Model, method: str, lengths: Mapping[str, int], file: str) -> Again:
@@ -231,6 +265,9 @@ def _stratum(part: Part, place: int, model: Model, method: str, lengths: Mapping
             survival[name] = math.exp(-math.exp(shifts[name] + found))
         else:
             intercept = neat(found)
+    for (a, early), (b, late) in pairwise(survival.items()):
+        if late > early:
+            raise InputError(f"the risk{where} by the horizon {b!r} would be lower than by {a!r}", file=file)
     return Again(part.name, part.people, seen, intercept, slope, survival)
 
 
@@ -260,16 +297,17 @@ def _intercept(offset: F64, observed: float, link: str) -> float:
 
 
 def _measured(
-    parts: Sequence[Part], model: Model, horizon: int, again: Sequence[Again] | None
+    parts: Sequence[Part], model: Model, ident: str, horizon: int, again: Sequence[Again] | None
 ) -> dict[str, float] | None:
     risks, events, days = [], [], []
+    place = next((i for i, h in enumerate(model.horizons) if h.id == ident), 0)
     for i, part in enumerate(parts):
         new = again[i] if again else None
         lp = part.predictor if new is None else new.intercept + new.slope * part.predictor
         if model.link == "survival":
-            survival = model.strata[i].survival[0]
+            survival = model.strata[i].survival[place]
             if new is not None and new.survival:
-                survival = next(iter(new.survival.values()))
+                survival = new.survival[ident]
             risks.append(-np.expm1(math.log(survival) * np.exp(lp)))
         else:
             risks.append(1 / (1 + np.exp(-lp)))

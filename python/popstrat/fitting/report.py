@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.padding import Padding
@@ -28,9 +28,14 @@ def _count(number: float) -> str:
     return f"{told:,}" if isinstance(told, int) else told
 
 
+def _number(value: float) -> str:
+    """To three places; nothing is minus nought."""
+    return f"{round(value, 3) + 0.0:.3f}"
+
+
 def _around(figures: Mapping[str, float], name: str) -> str:
     low, high = figures.get(f"{name}_low"), figures.get(f"{name}_high")
-    return "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+    return "" if low is None or high is None else f"{_number(low)} to {_number(high)}"
 
 
 def _table(*headings: str, right: set[int]) -> Table:
@@ -71,10 +76,9 @@ def print_fit(found: Fitted, console: Console) -> None:
         grid = _table(whom, "", "95 % interval", right={1})
         for name, told in _FIGURES.items():
             if name in found.figures:
-                grid.add_row(told, f"{found.figures[name]:.3f}", _around(found.figures, name))
+                grid.add_row(told, _number(found.figures[name]), _around(found.figures, name))
         console.print(Padding(grid, (0, 0, 0, 2)))
-    for warning in found.warnings:
-        console.print(Text(f"! {warning}", "yellow"))
+    _doubts(found.period, found.warnings, console)
     _close(found.counts, str(found.output), console)
 
 
@@ -93,10 +97,19 @@ def print_recalibration(found: Recalibrated, console: Console) -> None:
         grid = _table("on the same people", "before", "after", "95 % interval", right={1, 2})
         for name, told in _FIGURES.items():
             if name in found.before and name in found.after:
-                before, after = f"{found.before[name]:.3f}", f"{found.after[name]:.3f}"
+                before, after = _number(found.before[name]), _number(found.after[name])
                 grid.add_row(told, before, after, _around(found.after, name))
         console.print(Padding(grid, (0, 0, 0, 2)))
+    _doubts(found.period, found.warnings, console)
     _close(found.counts, str(found.output), console)
+
+
+def _doubts(period: str, warnings: Sequence[str], console: Console) -> None:
+    """Over which period the outcome was seen, and what a reader should look into."""
+    if period:
+        console.print(Text(f"{period[0].upper()}{period[1:]}"))
+    for warning in warnings:
+        console.print(Text(f"! {warning}", "yellow"))
 
 
 def _close(counts: object, output: str, console: Console) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,8 @@ def _days(value: Any, body: Mapping[str, Any], fail: Any) -> dict[str, int]:
     if not fits or set(table) != set(idents):
         told = " (one for each horizon: { m12 = 365, m24 = 730 })" if len(idents) > 1 else ""
         raise fail(f"whole days over 0{told}", "days")
+    if any(table[a] >= table[b] for a, b in pairwise(idents)):
+        raise fail("horizons stand from the shortest to the longest, and so do their days", "days")
     return {ident: table[ident] for ident in idents}
 
 

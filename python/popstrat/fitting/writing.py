@@ -8,15 +8,17 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from popstrat.errors import InputError
-from popstrat.fitting.design import Typical
 from popstrat.fitting.estimate import NotInstalledError
 from popstrat.io import Outputs
 from popstrat.lang import nodes as n
 from popstrat.pack import Pack, builtin_packs, load_pack, sealed
 from popstrat.reference import Reference
+
+if TYPE_CHECKING:
+    from popstrat.fitting.design import Typical
 
 SMALL = 7
 _ORDER = ("pack", "parameters", "sets", "windows", "input", "definition")
