@@ -44,6 +44,7 @@ _OWN = ("line", "time", "event", "who", "host", "program", "previous", "mac")
 _MAC = re.compile(rb',"mac":"([0-9a-f]{64})"\}')
 _MAC_BYTES = len(',"mac":"') + 64 + len('"}')
 _LONGEST = 1 << 20
+_HASH = re.compile(r"[0-9a-f]{64}")
 _EVENT = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _NHS_NUMBER = re.compile(r"(?<![0-9A-Za-z])(\d{3})[ \u00a0-]?(\d{3})[ \u00a0-]?(\d{4})(?![0-9A-Za-z])")
 
@@ -76,7 +77,8 @@ def append(path: str | Path, event: str, **fields: Any) -> None:
 
     ``event`` is a word such as ``score`` or ``re-identify``; ``fields`` is whatever JSON can hold. The line is on the
     disk when the call returns; while it is added, other processes that add to the same log wait. What an interrupted
-    append left behind (the beginning of a line) is removed first, and the new line says so (``repaired_bytes``).
+    append left behind (the beginning of a line) is removed first, and the new line says so (``repaired_bytes``). A file
+    without any whole line is never touched: nothing says that it is an audit log.
 
     Raises `InputError` if a field is named like an identifier or a value looks like an NHS number; if the log's end is
     not what its head file says; if the log has a key and none is given.
@@ -350,11 +352,26 @@ def _end(file: IO[bytes], path: Path) -> tuple[int, str, bool, int]:
     if not whole:
         if start:
             raise InputError("is not an audit log: its last line is too long", file=str(path))
-        return 0, NOTHING, False, torn
+        if torn:  # nothing says that it is ours, so nothing of it may be removed
+            raise InputError(
+                "is not an audit log, or its very first append was interrupted: it holds no whole line; nothing was "
+                "added or removed",
+                file=str(path),
+            )
+        return 0, NOTHING, False, 0
     text = tail[tail.rfind(b"\n", 0, whole - 1) + 1 : whole - 1]
     try:
-        number = json.loads(text)["line"]
-        if not isinstance(number, int) or number < 1:
+        line = json.loads(text)
+        number = line["line"]
+        good = (
+            isinstance(number, int)
+            and number > 0
+            and isinstance(line["time"], str)
+            and isinstance(line["event"], str)
+            and _HASH.fullmatch(line["previous"]) is not None
+            and (number == 1) == (line["previous"] == NOTHING)
+        )
+        if not good:
             raise ValueError
     except (ValueError, KeyError, TypeError):
         raise InputError("its last line is not one of an audit log; nothing was added", file=str(path)) from None

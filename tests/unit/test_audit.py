@@ -474,3 +474,31 @@ def test_something_that_is_not_a_log_is_not_added_to(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="line 1: is not JSON"):
         verify(other)
     assert other.read_text() == "my notes\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "an essay without a line end",
+        '{"line":1,"time":"2026-07-01T08:30:12.345Z","event":"score"',  # as likely somebody else's
+        '{"line":1}\nhalf a line of something el',
+        '{"line":2,"time":"x","event":"score","previous":"' + "0" * 64 + '"}\nhalf',
+        '{"line":1,"time":"x","event":"score","previous":"none"}\nhalf',
+    ],
+)
+def test_a_file_without_a_line_of_a_log_is_never_cut(tmp_path: Path, text: str) -> None:
+    other = tmp_path / "thesis.txt"
+    other.write_text(text)
+    for add in (lambda: append(other, "score"), lambda: audit.ready(other)):
+        with pytest.raises(InputError, match=r"not an audit log|not one of an audit log"):
+            add()
+        assert other.read_text() == text
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["thesis.txt"]
+
+
+def test_a_torn_end_after_the_first_line_is_mended(tmp_path: Path) -> None:
+    log = filled(tmp_path / "log", 1)
+    with log.open("ab") as file:
+        file.write(b'{"line":2,"ti')
+    append(log, "score", rows=2)
+    assert (verify(log).lines, json.loads(lines(log)[-1])["repaired_bytes"]) == (2, 13)
