@@ -897,3 +897,254 @@ def test_a_lookup_with_names_of_its_own(work: Path) -> None:
     )
     assert upload(*WITH_LOOKUP, "--settings", "settings.toml") == 0
     assert json.loads((work / "out/manifest.json").read_text())["totals"]["excluded"] == {"deceased": 1}
+
+
+# -- keys of two kinds, re-runs, names, and what else was once let through ---------------------------------------------
+
+
+def text_keys(path: Path, rows: list[ref.Row], schema: pa.Schema, make: Callable[[int], str]) -> pa.Schema:
+    """The schema and, in place, the rows with text for keys."""
+    for row in rows:
+        row["patient_id"] = make(row["patient_id"])
+    return schema.set(0, pa.field("patient_id", pa.string()))
+
+
+@pytest.mark.parametrize("form", ["{:03}", " {}", "{}.0", "+{}", "k{}"])
+@pytest.mark.parametrize("side", ["table", "lookup"])
+def test_text_keys_and_whole_numbers_are_not_mixed(
+    work: Path, capsys: pytest.CaptureFixture[str], form: str, side: str
+) -> None:
+    rows, who = [dict(r) for r in ROWS], [dict(r) for r in LOOKUP]
+    if side == "table":
+        schema = text_keys(work, rows, ref.SCHEMA, form.format)
+        ref.write_scored(work / "june.parquet", rows, schema=schema)
+    else:
+        schema = text_keys(work, who, ref.LOOKUP_SCHEMA, form.format)
+        pq.write_table(pa.Table.from_pylist(who, schema=schema), work / "lookup.parquet")
+    text, whole = ("june", "lookup") if side == "table" else ("lookup", "june")
+    message = refused(work, capsys, *WITH_LOOKUP)
+    assert f"keys are text in {text}.parquet and whole numbers in {whole}.parquet" in message
+    assert "column 'patient_id'" in message
+    assert "give the lookup, and every table, the keys as they are in the scored table" in message
+
+
+def test_text_that_is_a_whole_numbers_own_is_the_same_key(work: Path) -> None:
+    rows = [dict(r) for r in ROWS]
+    ref.write_scored(work / "june.parquet", rows, schema=text_keys(work, rows, ref.SCHEMA, str))
+    assert upload(*WITH_LOOKUP) == 0
+    assert json.loads((work / "out/manifest.json").read_text())["totals"]["written"] == 30
+
+
+def test_without_a_lookup_nobody_says_that_registration_was_checked(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["upload", "june.parquet", "-o", "out", *WITH_KEYS]) == 0
+    assert "no lookup: registration was not checked" in " ".join(capsys.readouterr().out.split())
+    assert "registration was not checked" in json.loads((work / "out/manifest.json").read_text())["warnings"][0]
+    assert upload(*WITH_LOOKUP, to="named") == 0
+    assert "registration was not checked" not in (work / "named/manifest.json").read_text()
+
+
+def swapped_patients(work: Path) -> None:
+    """Two patients of one practice change numbers; the manifest is made to fit."""
+    one, two = ref.number_of(1).encode(), ref.number_of(4).encode()
+    rewritten(
+        work,
+        f"E85001_{MONTH}.csv",
+        lambda raw: raw.replace(one, b"x" * 10).replace(two, one).replace(b"x" * 10, two),
+    )
+
+
+def lost_patient(work: Path) -> None:
+    """Somebody is taken out of a file, and out of every count."""
+    name = f"E85001_{MONTH}.csv"
+    rewritten(work, name, lambda raw: raw[: raw.rstrip().rfind(b"\r\n") + 2])
+    path = work / "out/manifest.json"
+    manifest = json.loads(path.read_text())
+    practice = next(p for p in manifest["practices"] if p["practice"] == "E85001")
+    next(f for f in practice["files"] if f["name"] == name)["rows"] -= 1
+    practice["written"] -= 1
+    manifest["totals"]["written"] -= 1
+    practice["not_selected"] = manifest["totals"]["not_selected"] = {"outside the cohort of the template": 1}
+    path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+
+
+@pytest.mark.parametrize("fault", [swapped_patients, lost_patient])
+def test_a_folder_that_was_tampered_with_is_not_passed_by_a_second_run(
+    work: Path, capsys: pytest.CaptureFixture[str], fault: Callable[[Path], None]
+) -> None:
+    assert upload(*WITH_LOOKUP) == 0
+    fault(work)
+    verify.verify(work / "out")  # by itself it does add up
+    kept = {p.name: p.read_bytes() for p in (work / "out").iterdir()}
+    capsys.readouterr()
+    assert upload(*WITH_LOOKUP) == 2
+    assert "manifest.json: is not the manifest of what these tables make" in capsys.readouterr().err
+    assert audited(work)[-1] == "upload-failed"
+    assert {p.name: p.read_bytes() for p in (work / "out").iterdir()} == kept
+    assert not [p for p in work.iterdir() if "partial" in p.name]
+
+
+def test_a_file_changed_after_its_upload_is_not_passed_by_a_second_run(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert upload(*WITH_LOOKUP) == 0
+    path = work / "out" / f"E85001_{MONTH}.csv"
+    path.write_bytes(path.read_bytes().replace(b"middle", b"severe"))
+    assert upload(*WITH_LOOKUP) == 2
+    assert "is not what was written" in capsys.readouterr().err
+
+
+def test_a_second_run_asks_the_log_that_is_given(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert upload(*WITH_LOOKUP) == 0
+    assert upload(*WITH_LOOKUP[:-1], "other.log") == 2
+    assert "was not made or released by any line of other.log" in capsys.readouterr().err
+    assert upload(*WITH_LOOKUP) == 0
+
+
+def test_killed_before_the_line_that_releases_it(work: Path) -> None:
+    code = (
+        "import os\nfrom popstrat.upload.folder import HiddenFolder as F\nfrom popstrat.cli import run\n"
+        "real = F.release\ndef die(self, names):\n    real(self, names)\n    os.kill(os.getpid(), 9)\nF.release = die\n"
+        f"run(['upload', 'june.parquet', '-o', 'out', '-q', *{WITH_LOOKUP!r}])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    assert audited(work) == ["upload-started", "upload-made"]
+    assert run(["verify", "out", "--audit", "audit.log", "-q"]) == 2
+    assert upload(*WITH_LOOKUP) == 0
+    assert audited(work)[2:] == ["upload-started", "upload-released", "upload-repeated"]
+    assert run(["verify", "out", "--audit", "audit.log", "-q"]) == 0
+    assert upload(*WITH_LOOKUP) == 0
+    assert audited(work).count("upload-released") == 1
+
+
+def test_keys_in_the_exceptions_are_quoted_and_no_formulas(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [dict(r) for r in ROWS]
+    odd = {1: '=HYPERLINK("x")', 2: 'a","b', 3: "@SUM(1)"}
+    schema = text_keys(work, rows, ref.SCHEMA, lambda k: odd.get(k, f"k{k}"))
+    ref.write_scored(work / "june.parquet", rows, schema=schema)
+    who = [dict(r) for r in LOOKUP]
+    schema = text_keys(work, who, ref.LOOKUP_SCHEMA, lambda k: f"k{k}")
+    pq.write_table(pa.Table.from_pylist(who, schema=schema), work / "lookup.parquet")
+    assert upload(*WITH_LOOKUP) == 0
+    found = {p.name[:6]: ref.read_csv(p)[1] for p in (work / "out").glob("*_exceptions.csv")}
+    why = "not in the lookup"
+    assert found == {
+        "E85001": [['\'=HYPERLINK("x")', why]],
+        "E85002": [['a","b', why]],
+        "E85000": [["'@SUM(1)", why]],
+    }
+    assert run(["verify", "out", "-q"]) == 0
+    shutil.rmtree(work / "out")
+    rows[4]["patient_id"] = "k\n5"
+    ref.write_scored(work / "june.parquet", rows, schema=ref.SCHEMA.set(0, pa.field("patient_id", pa.string())))
+    assert "column 'patient_id': has a line end or a control character (row 5)" in refused(work, capsys, *WITH_LOOKUP)
+
+
+def test_a_practice_most_of_which_is_left_out_is_named(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [ref.patient(k, "E85001" if k > 30 else "Y90099") for k in range(1, 400)]
+    who = [ref.identity(k, ref.number_of(k), "E85001" if k > 30 else "y90099") for k in range(1, 400)]
+    ref.write_scored(work / "june.parquet", rows)
+    ref.write_lookup(work / "lookup.parquet", who)
+    assert run(["upload", "june.parquet", "-o", "out", *WITH_LOOKUP]) == 0
+    told = "Y90099: 30 of 30 left out, registered at another practice"
+    assert told in " ".join(capsys.readouterr().out.split())
+    warnings = json.loads((work / "out/manifest.json").read_text())["warnings"]
+    assert [w for w in warnings if "left out" in w] == [told]
+
+
+def test_nobody_gets_an_ended_entry_who_was_not_in_the_cohort(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = [dict(r, risk_group="well", risk=(r["patient_id"] % 2) / 1.0) for r in ROWS]
+    ref.write_scored(work / "may.parquet", before, as_of=ref.BEFORE)
+    (work / "mini.toml").write_text(ref.TEMPLATE + "[patients]\nwhere = 'risk <= 0.5'\n")
+    assert upload(*WITH_LOOKUP, "--previous", "may.parquet") == 0
+    ended = {row[0] for p in (work / "out").glob("*_ended.csv") for row in ref.read_csv(p)[1]}
+    assert ended == {ref.number_of(k) for k in range(2, 31, 2) if k % 3 != 2}
+    assert "ended entries are by the scored tables" in (work / "out/manifest.json").read_text()
+    shutil.rmtree(work / "out")
+    ref.write_scored(work / "may.parquet", before, as_of=ref.BEFORE, schema=ref.SCHEMA.remove(7))
+    message = refused(work, capsys, *WITH_LOOKUP, "--previous", "may.parquet")
+    assert "column 'risk': is absent or of another kind" in message
+
+
+def test_changed_is_told_to_be_by_the_scored_tables(work: Path) -> None:
+    (work / "keys.toml").write_text(KEYS_TEMPLATE + '[patients]\nwhich = "changed"\n[movers]\ncolumn = "risk_group"\n')
+    assert upload(*WITH_KEYS, "--previous", "may.parquet") == 0
+    assert "changed is by the scored tables" in (work / "out/manifest.json").read_text()
+
+
+def test_verify_of_a_damaged_manifest(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever part of a manifest is missing or of another kind: status 2 and a message, never a traceback."""
+    assert upload(*WITH_LOOKUP, "--previous", "may.parquet") == 0
+    path = work / "out/manifest.json"
+    text = path.read_text()
+    needed = {
+        "command", "as_of", "layout", "totals", "practices", "layout/columns", "layout/encoding", "layout/line_end",
+        "layout/delimiter", "layout/excel_text", "totals/written", "totals/scored", "totals/files",
+        "practices/0/practice", "practices/0/files", "practices/0/excluded", "practices/0/files/0/name",
+        "practices/0/files/0/kind", "practices/0/files/0/rows", "practices/0/files/0/bytes", "scored/rows",
+    }  # fmt: skip
+    for place in needed:
+        *way, last = [int(part) if part.isdigit() else part for part in place.split("/")]
+        for value in ("gone", None, 7, "x", [], {}, [[]]):
+            manifest = json.loads(text)
+            at = manifest
+            for step in way:
+                at = at[step]
+            if value == "gone":
+                del at[last]
+            elif at[last] == value:
+                continue
+            else:
+                at[last] = value
+            path.write_text(json.dumps(manifest))
+            status = run(["verify", "out", "-q"])
+            told = capsys.readouterr().err
+            assert (status, "Traceback" in told) == (2, False), (place, value, told)
+            assert told.startswith("error: ")
+    path.write_text(text)
+    assert run(["verify", "out", "-q"]) == 0
+
+
+def test_a_column_of_lists_is_refused(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    schema = ref.SCHEMA.append(pa.field("contributions", pa.list_(pa.float64())))
+    ref.write_scored(work / "june.parquet", [dict(r, contributions=[0.1]) for r in ROWS], schema=schema)
+    assert upload(*WITH_LOOKUP) == 0
+    shutil.rmtree(work / "out")
+    (work / "keys.toml").write_text(KEYS_TEMPLATE + '[[column]]\nname = "why"\nfrom = "contributions"\n')
+    assert "[[column]] why: contributions holds lists" in refused(work, capsys, *WITH_KEYS)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("{practice}_{as_of}_exceptions.csv", f"A1_{MONTH}_exceptions.csv"),
+        ("{practice}_{as_of}_ENDED.csv", f"A1_{MONTH}_ended.csv"),
+        ("{practice}{part}.csv", "A11.csv"),  # the eleventh of A, the first of A1
+    ],
+)
+def test_names_that_collide(work: Path, capsys: pytest.CaptureFixture[str], name: str, file: str) -> None:
+    text = ref.TEMPLATE.replace('"{practice}_{as_of}.csv"', f'"{name}"')
+    if "part" in name:
+        text = text.replace("_ended.csv", "_ended{part}.csv").replace("[file]", "[file]\nmax_rows = 2")
+    (work / "mini.toml").write_text(text)
+    rows = [dict(r, practice_code="A" if r["patient_id"] > 3 else "A1") for r in ROWS]
+    ref.write_scored(work / "june.parquet", rows)
+    assert f"would be named {file}" in refused(work, capsys, *WITH_LOOKUP, "--previous", "may.parquet")
+
+
+def test_a_record_without_a_hash_is_not_joined_with_identities(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changed_record(work, "june.parquet", lambda r: r["output"].pop("sha256"))
+    assert "has a run record without a hash" in refused(work, capsys, *WITH_LOOKUP)
+
+
+def test_a_log_that_is_none_is_found_before_the_work(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (work / "audit.log").write_text("a text without a line end")
+    assert "is not an audit log" in refused(work, capsys, *WITH_LOOKUP)
+    assert (work / "audit.log").read_text() == "a text without a line end"
+    for other in ("june.parquet", "lookup.parquet", "june.parquet.run.json"):
+        kept = (work / other).read_bytes()
+        assert "is the audit log, and can be neither" in refused(work, capsys, *WITH_LOOKUP[:-1], other)
+        assert (work / other).read_bytes() == kept
+    assert "cannot be in the folder of the upload" in refused(work, capsys, *WITH_LOOKUP[:-1], "out/audit.log")

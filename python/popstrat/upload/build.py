@@ -17,6 +17,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from popstrat.upload.scored import (
     keys_of,
     label_codes,
     open_scored,
+    refuse_not_canonical,
     refuse_null,
 )
 from popstrat.upload.spill import Parts, column, parts_for, spread_keys
@@ -54,6 +56,7 @@ from popstrat.upload.template import (
     PREVIOUS,
     Bound,
     Cell,
+    Dialect,
     ScoredColumn,
     Settings,
     Template,
@@ -74,6 +77,8 @@ _OUTSIDE, _UNCHANGED, _NO_GROUP, _OMITTED = (
 _UNSELECTED = (_NO_GROUP, _OMITTED, _OUTSIDE, _UNCHANGED)
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _NEW, _UP, _DOWN, _SAME = range(len(CHANGES))
+_MANY = 20
+"""Of a single practice, so many people left out may be chance."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +110,8 @@ def run_upload(
     """Write one file for each practice, and ``manifest.json``, into the new folder ``target``.
 
     ``as_of`` is the month expected: refused if the table was scored as of another day. ``part_rows`` is how many rows
-    are held at a time, which changes nothing in the files. If ``target`` holds this very upload already, it is verified
-    and left as it is.
+    are held at a time, which changes nothing in the files. If ``target`` holds this very upload already, it is made
+    anew beside it and compared, byte by byte; the log must have released it; and it is left as it is.
 
     Raises `InputError` for whatever is wrong with the arguments, the files or the folder, `RunError` if the files are
     not what they should be, ``OSError`` if they cannot be written. Nothing is under ``target`` then.
@@ -118,6 +123,13 @@ def run_upload(
     if as_of is not None and as_of != table.as_of:
         raise InputError(f"was scored as of {table.as_of}, and {as_of} is asked for", file=table.name)
     before = None if previous is None else _open_previous(previous, table, across_versions)
+    for file in (table, before):
+        if lookup is not None and file is not None and not file.hashed:
+            raise InputError(
+                "has a run record without a hash, so nothing says that these are the keys and values that were scored; "
+                "score again",
+                file=file.name,
+            )
     who = None if lookup is None else open_lookup(lookup, local)
     bound = bind(
         chosen,
@@ -138,11 +150,9 @@ def run_upload(
         _check_groups(before, table, bound.group)
     plan = _plan(table, before, who, bound, local, practices, profile)
     audits.check_fields("upload-started", _audited(plan))
-    there = _already(target, plan)
-    if there is not None:
-        if audit is not None:
-            audits.append(audit, "upload-repeated", **_audited(plan), folder=target.name, manifest_sha256=there.sha256)
-        return Result(there.manifest, there.sha256, True, _warnings(table, before, chosen, 0))
+    there = _is_there(target, plan)
+    if audit is not None:
+        _ready(audit, target, [scored, previous, lookup, settings, Path(template)])
 
     def log(event: str, **fields: Any) -> None:
         if audit is not None:
@@ -153,13 +163,20 @@ def run_upload(
         with writing(target), HiddenFolder(target) as folder:
             run = _Upload(folder, table, before, who, bound, local, practices, part_rows, progress)
             made = run.make()
-            manifest = {**plan, **made}
+            warnings = [*_lasting_warnings(table, before, bound, run), *run.practice_warnings]
+            manifest = {**plan, "warnings": warnings, **made}
             raw = (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode()
             sha256 = hashlib.sha256(raw).hexdigest()
             folder.create(MANIFEST, raw)  # the last file
             _read_back(folder, run, manifest, str(target))
             folder.drop_spill()
             done = {"folder": target.name, "manifest_sha256": sha256, **_counted(made["totals"])}
+            if there:
+                _same_upload(target, raw)
+                if audit is not None and not _was_released(audit, sha256, target):
+                    log("upload-released", **done, made_by_an_interrupted_run=True)
+                log("upload-repeated", **_audited(plan), folder=target.name, manifest_sha256=sha256)
+                return Result(manifest, sha256, True, (*warnings, *_passing_warnings(table)))
             log("upload-made", **_audited(plan), **done)
             folder.release([*(f["name"] for p in made["practices"] for f in p["files"]), MANIFEST])
             try:
@@ -171,7 +188,40 @@ def run_upload(
         with contextlib.suppress(Exception):
             log("upload-failed", folder=target.name, why=type(error).__name__)
         raise
-    return Result(manifest, sha256, False, _warnings(table, before, chosen, run.test_numbers))
+    return Result(manifest, sha256, False, (*warnings, *_passing_warnings(table)))
+
+
+def _ready(audit: Path, target: Path, inputs: Sequence[Path | None]) -> None:
+    """Raise `InputError` now if the log would refuse a line later, or is one of the files of the work."""
+    files = [f for given in inputs if given is not None for f in (given, given.with_name(given.name + ".run.json"))]
+    if target.resolve() in Path(audit).resolve().parents:
+        raise InputError("the audit log cannot be in the folder of the upload", file=str(audit))
+    audits.ready(audit, files)
+
+
+def _same_upload(target: Path, raw: bytes) -> None:
+    """Raise `InputError` unless ``target`` holds the upload of this manifest, just made anew, and no other."""
+    manifest = target / MANIFEST
+    if manifest.is_symlink() or manifest.read_bytes() != raw:
+        raise InputError(
+            "is not the manifest of what these tables make: it was changed since; choose a new folder",
+            file=str(manifest),
+        )
+    check.verify(target)
+
+
+def _was_released(audit: Path, sha256: str, target: Path) -> bool:
+    """Whether the log released this manifest; False if the run that made it died before it could.
+
+    Raises `InputError` if the log does not know the manifest.
+    """
+    events = check.logged(audit, sha256)
+    if not events & {"upload-made", "upload-released"}:
+        raise InputError(
+            f"this manifest was not made or released by any line of {audit.name}; choose a new folder",
+            file=str(target / MANIFEST),
+        )
+    return "upload-released" in events
 
 
 def _read_back(folder: HiddenFolder, run: _Upload, manifest: Mapping[str, Any], name: str) -> None:
@@ -303,10 +353,10 @@ def _counted(totals: Mapping[str, Any]) -> dict[str, Any]:
     return {name: totals[name] for name in ("files", "practices", "written", "excluded", "not_selected")}
 
 
-def _already(target: Path, plan: Mapping[str, Any]) -> check.Verified | None:
-    """The upload that is there, verified, if it is this one; None if there is room for it. Raises for any other."""
+def _is_there(target: Path, plan: Mapping[str, Any]) -> bool:
+    """Whether the folder holds an upload by this plan; False if there is room for one. Raises for any other."""
     if not target.is_dir() or not any(target.iterdir()):
-        return None
+        return False
     try:
         found = check.read_manifest(target)
     except InputError:
@@ -327,28 +377,46 @@ def _already(target: Path, plan: Mapping[str, Any]) -> check.Verified | None:
                 f"holds an upload made with another {what.get(key, key.replace('_', ' '))}; choose a new folder",
                 file=str(target),
             )
-    return check.verify(target)
+    return True
 
 
-def _warnings(table: ScoredFile, before: ScoredFile | None, template: Template, test_numbers: int) -> tuple[str, ...]:
+def _lasting_warnings(table: ScoredFile, before: ScoredFile | None, bound: Bound, run: _Upload) -> list[str]:
+    """What whoever reads the manifest should know too: the same whenever the upload is made."""
     found = []
-    if template.head.get("local_confirmation"):
+    if run.lookup is None:
         found.append(
-            f"template {template.head['id']}: confirm its columns, dates and codes with whoever imports the files"
+            "no lookup: registration was not checked, so people who have died, were deducted or have moved since the "
+            "list was made are in these files"
         )
+    head = bound.template.head
+    if head.get("local_confirmation"):
+        found.append(f"template {head['id']}: confirm its columns, dates and codes with whoever imports the files")
     for file in (table, before):
         if file is not None and not file.hashed:
             found.append(
                 f"the run record of {file.source.path.name} holds no hash, so a change to the file would not show"
             )
-    age = (dt.datetime.now(dt.UTC).date() - table.as_of).days
-    if age > STALE_DAYS:
-        found.append(f"scored as of {table.as_of}, {age} days ago: is it this month's table?")
     if before is not None and (gap := (table.as_of - before.as_of).days) > STALE_DAYS:
         found.append(f"the table to compare with is {gap} days older: is it last month's?")
-    if test_numbers:
-        found.append(f"{test_numbers:,} NHS numbers of the lookup begin with 999: they are never issued to anybody")
-    return tuple(found)
+    if before is not None and bound.changed_only:
+        found.append(
+            "changed is by the scored tables, not by what was uploaded: whoever was left out last month, or whose "
+            "practice was not uploaded then, and has the same group now, is in no file; upload all of them once"
+        )
+    if before is not None and bound.ended:
+        found.append(
+            "ended entries are by the scored tables: somebody who was left out last month, or whose practice was not "
+            "uploaded then, may get one for an entry that was never made"
+        )
+    if run.test_numbers:
+        found.append(f"{run.test_numbers:,} NHS numbers of the lookup begin with 999: they are never issued to anybody")
+    return found
+
+
+def _passing_warnings(table: ScoredFile) -> tuple[str, ...]:
+    """What depends on the day, and so is not in the manifest."""
+    age = (dt.datetime.now(dt.UTC).date() - table.as_of).days
+    return (f"scored as of {table.as_of}, {age} days ago: is it this month's table?",) if age > STALE_DAYS else ()
 
 
 # -- making it -----------------------------------------------------------------------------------------------------
@@ -398,6 +466,8 @@ class _Upload:
         self._left = np.zeros((0, labels + 1), np.int64)  # by practice of last month and group then
         self._matched = self._before_rows = 0
         self._outside: dict[int, int] = {}
+        self._people = np.zeros(0, np.int64)  # scored, by practice
+        self.practice_warnings: list[str] = []
         self._schema = self._scored_schema()
 
     # -- reading --
@@ -422,12 +492,36 @@ class _Upload:
 
     @property
     def text_keys(self) -> bool:
-        """Whether keys are text in any of the files; then they are in all."""
-        lookup = self.lookup
-        kinds = [self.table.text_keys, *([self.before.text_keys] if self.before else [])]
-        if lookup is not None:
-            kinds.append(not pa.types.is_integer(lookup.source.schema.field(lookup.columns[KEY]).type))
-        return any(kinds)
+        """Whether keys are text in any of the files; then they are compared as text in all."""
+        return any(self._key_kinds.values())
+
+    @cached_property
+    def _key_kinds(self) -> dict[str, bool]:
+        """Whether keys are text, by file."""
+        kinds = {file.name: file.text_keys for file in (self.table, self.before) if file is not None}
+        if (lookup := self.lookup) is not None:
+            kinds[lookup.source.name] = not pa.types.is_integer(lookup.source.schema.field(lookup.columns[KEY]).type)
+        return kinds
+
+    @cached_property
+    def _mixed_keys(self) -> str | None:
+        """What to say of a text key such as 007 where another file has whole numbers, None if no other file has."""
+        text, whole = ([name for name, is_text in self._key_kinds.items() if is_text is kind] for kind in (True, False))
+        if not text or not whole:
+            return None
+        return (
+            f"keys are text in {', '.join(text)} and whole numbers in {', '.join(whole)}, and this one is not a whole "
+            "number's own text: give the lookup, and every table, the keys as they are in the scored table"
+        )
+
+    def _keys(self, batch: pa.RecordBatch, table: ScoredFile, first: int) -> pa.Array:
+        keys = batch.column(batch.schema.get_field_index(KEY))
+        if self._mixed_keys is not None:
+            try:
+                refuse_not_canonical(keys, self._mixed_keys, KEY)
+            except InputError as error:
+                raise error.located(table.name, first) from None
+        return keys_of(keys, self.text_keys)
 
     @property
     def _compares_ages(self) -> bool:
@@ -442,7 +536,10 @@ class _Upload:
         dealt = Parts(self.folder.spill, "scored", self._schema, self.parts)
         for first, batch, data in _scored_rows(self.table, columns):
             practice = self.practices.places(batch.column(batch.schema.get_field_index(PRACTICE)))
-            keys = keys_of(batch.column(batch.schema.get_field_index(KEY)), self.text_keys)
+            keys = self._keys(batch, self.table, first)
+            counts = np.bincount(practice, minlength=max(len(self._people), len(self.practices)))
+            counts[: len(self._people)] += self._people
+            self._people = counts
             arrays = [pa.array(np.arange(first, first + len(keys))), pa.array(practice), keys]
             if self._compares_ages:
                 arrays.append(data["age"].cast(pa.int16()))
@@ -467,6 +564,7 @@ class _Upload:
             raise InputError(f"has {total:,} rows, and {self.table.rows:,} by its run record", file=self.table.name)
         self.scored_practices = len(self.practices)
         self._check_codes()
+        self._check_names()
         return dealt
 
     def _practice_part(self, practice: NDArray[np.int32]) -> NDArray[np.uint8]:
@@ -492,20 +590,70 @@ class _Upload:
             near = near_miss(unknown[0], self.practices.codes)
             raise InputError(f"--practices: nobody is registered with {unknown[0]!r}{near}", file=self.table.name)
 
+    def _check_names(self) -> None:
+        """No two files may have a name that is the same but for capitals, however many parts a practice has."""
+        seen: dict[str, str] = {MANIFEST: "the manifest"}
+        limit = self.bound.max_rows
+        for place, code in enumerate(self.practices.codes[: self.scored_practices]):
+            if place in self._outside:
+                continue
+            parts = range(1, max(1, -(-int(self._people[place]) // limit) if limit else 1) + 1)
+            ours: set[str] = set()
+            names = [self.bound.file_name(code, part) for part in parts]
+            if self.bound.ended:
+                names += [self.bound.file_name(code, part, ended=True) for part in parts]
+            if self.lookup is not None:
+                names.append(self._exceptions_name(code))
+            for name in names:
+                other = seen.setdefault(name.casefold(), code)
+                if other != code or name.casefold() in ours:
+                    whose = f"{code} and {other}" if other != code else code
+                    raise InputError(
+                        f"[file] name: two files ({whose}) would be named {name}", file=self.bound.template.name
+                    )
+                ours.add(name.casefold())
+
+    def _exceptions_name(self, code: str) -> str:
+        return f"{code}_{self.bound.as_of.isoformat()}_exceptions.csv"
+
     def _read_previous(self) -> Parts:
         assert self.before is not None
         assert self.bound.group is not None
-        schema = pa.schema([("key", self._schema.field("key").type), ("practice", pa.int32()), ("before", pa.int16())])
+        key = self._schema.field("key").type
+        schema = pa.schema([("key", key), ("practice", pa.int32()), ("before", pa.int16()), ("held", pa.bool_())])
+        where = self._where_before()
         dealt = Parts(self.folder.spill, "previous", schema, self.parts)
         group = self.before.columns[self.bound.group.name]
-        for _, batch, data in _scored_rows(self.before, [group]):
+        for first, batch, data in _scored_rows(self.before, list({c.name: c for c in (group, *where)}.values())):
             practice = self.practices.places(batch.column(batch.schema.get_field_index(PRACTICE)))
-            keys = keys_of(batch.column(batch.schema.get_field_index(KEY)), self.text_keys)
-            rows = pa.RecordBatch.from_arrays([keys, pa.array(practice), data[group.name]], schema=schema)
+            keys = self._keys(batch, self.before, first)
+            held = self._held(data, batch.num_rows)
+            rows = pa.RecordBatch.from_arrays([keys, pa.array(practice), data[group.name], held], schema=schema)
             dealt.add(rows, spread_keys(keys, self.parts))
             self._before_rows += int(self._asked()[practice].sum())
         dealt.finish()
         return dealt
+
+    def _where_before(self) -> list[ScoredColumn]:
+        """The columns of last month's table that tell who was in the cohort then, if there are ended entries."""
+        assert self.before is not None
+        found = []
+        for name in self.bound.where_columns if self.bound.ended else ():
+            now, then = self.table.columns[name], self.before.columns.get(name)
+            if then is None or (then.role, then.labels) != (now.role, now.labels):
+                raise InputError(
+                    "is absent or of another kind, so nobody knows for whom [patients] where held",
+                    column=name,
+                    file=self.before.name,
+                )
+            found.append(then)
+        return found
+
+    def _held(self, data: Mapping[str, pa.Array], rows: int) -> pa.Array:
+        """For whom [patients] where held last month."""
+        if self.bound.where is None or not self.bound.ended:
+            return pa.array(np.ones(rows, bool))
+        return holds(self.bound.where, data, rows)
 
     # -- joining --
 
@@ -515,7 +663,7 @@ class _Upload:
         if lookup is not None:
             fields += [pa.field("number", pa.int64()), pa.field("birth", pa.int32()), pa.field("reason", pa.uint8())]
         if previous is not None:
-            fields += [pa.field("before", pa.int16()), pa.field("change", pa.int8())]
+            fields += [pa.field("before", pa.int16()), pa.field("change", pa.int8()), pa.field("held", pa.bool_())]
         dealt = Parts(self.folder.spill, "joined", pa.schema(fields), self.parts)
         needs_birth = self.bound.template.wants(BIRTH)
         self._left = np.zeros((len(self.practices), self._labels + 1), np.int64)
@@ -547,7 +695,7 @@ class _Upload:
                     rows = rows.append_column(name, values)
             if previous is not None:
                 found = self._moved(keys, practice, column(rows, "group"), previous.take(i))
-                for name, values in zip(("before", "change"), found, strict=True):
+                for name, values in zip(("before", "change", "held"), found, strict=True):
                     rows = rows.append_column(name, values)
             for batch in rows.select([f.name for f in fields]).to_batches():
                 dealt.add(batch, self._practice_part(batch.column(1).to_numpy()))
@@ -567,8 +715,9 @@ class _Upload:
 
     def _moved(
         self, keys: pa.Array, practice: NDArray[np.int32], group: pa.Array, previous: pa.Table
-    ) -> tuple[pa.Array, pa.Array]:
-        """The group of last month (null where there was none, or at another practice) and the change of each row."""
+    ) -> tuple[pa.Array, pa.Array, pa.Array]:
+        """The group of last month (null where there was none, or at another practice), the change of each row, and
+        whether ``where`` held last month."""
         theirs = column(previous, "key")
         if pc.count_distinct(theirs).as_py() != len(theirs):
             assert self.before is not None
@@ -591,7 +740,9 @@ class _Upload:
         change[stayed & (is_ < was)] = _UP
         change[stayed & (is_ > was)] = _DOWN
         change[stayed & (is_ == was)] = _SAME
-        return pa.array(before.astype(np.int16), mask=~stayed | (before == self._labels)), pa.array(change)
+        held = stayed & np.asarray(column(previous, "held"))[place] if len(theirs) else stayed
+        groups = pa.array(before.astype(np.int16), mask=~stayed | (before == self._labels))
+        return groups, pa.array(change), pa.array(held)
 
     # -- writing --
 
@@ -602,7 +753,12 @@ class _Upload:
         scored = self._read_scored()
         if self.lookup is not None:
             lookup, shared, self.test_numbers = read_lookup(
-                self.lookup, self.practices, text_keys=self.text_keys, folder=self.folder.spill, parts=self.parts
+                self.lookup,
+                self.practices,
+                text_keys=self.text_keys,
+                mixed_keys=self._mixed_keys,
+                folder=self.folder.spill,
+                parts=self.parts,
             )
             self.lookup_rows = lookup.rows
         if self.before is not None:
@@ -683,12 +839,12 @@ class _Upload:
         return found
 
     def _ended(self, rows: pa.Table, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Rows of people still with the practice whose group of last month no longer holds."""
+        """Rows of people still with the practice, in the cohort last month, whose group of then no longer holds."""
         if not self.bound.ended:
             return np.zeros(rows.num_rows, bool)
         before, group = column(rows, "before"), column(rows, "group")
         other = np.asarray(pc.fill_null(pc.not_equal(before, group), True))
-        found: NDArray[np.bool_] = known & np.asarray(before.is_valid()) & other
+        found: NDArray[np.bool_] = known & np.asarray(before.is_valid()) & other & np.asarray(column(rows, "held"))
         for cell in self.bound.ended:
             if cell.source == PREVIOUS and cell.coded:
                 uploaded = np.array([text is not None for text in cell.texts] + [False])
@@ -757,12 +913,18 @@ class _Upload:
         where = np.flatnonzero(excluded)
         keys = column(rows, "key").take(pa.array(where)).cast(pa.string())
         reasons = pa.array(REASONS).take(pa.array(excluded[where].astype(np.int32) - 1))
-        quoted = [pc.binary_join_element_wise(pa.scalar('"'), c, pa.scalar('"'), "") for c in (keys, reasons)]
-        body = text.rows_of(quoted, ",", "\r\n")
+        cells = (Cell("patient_id", KEY), Cell("reason", "reason"))  # text: quoted, and no formula for a spreadsheet
+        dialect = Dialect(quoting="all")
+        try:
+            texts = [text.content(c, {KEY: keys, "reason": reasons}, len(keys), dialect) for c in cells]
+        except InputError as error:
+            places = column(rows, "row").to_numpy()[where]
+            raise error.among(places.tolist()).located(self.table.name) from None
+        body = text.lines(texts, cells, dialect)
         whose = practice[where]
         for place in np.unique(whose).tolist():
             first, last = np.searchsorted(whose, [place, place + 1]).tolist()
-            name = f"{self.practices.codes[place]}_{self.bound.as_of.isoformat()}_exceptions.csv"
+            name = self._exceptions_name(self.practices.codes[place])
             piece = text.slices(body, [first, last])[0]
             self._file(counted[place], name, "exceptions", last - first, check.EXCEPTIONS_HEADER, piece)
 
@@ -792,6 +954,13 @@ class _Upload:
                 entry["movers"] = self._movers(moves[place], self._left[place])
             entry["files"] = sorted(here.files, key=lambda f: (_KINDS.index(f["kind"]), f["name"]))
             listed.append(entry)
+            left_out = sum(here.excluded.values())
+            if left_out > _MANY and left_out > self.settings.excluded * here.scored:
+                most = max(here.excluded, key=lambda reason: here.excluded[reason])
+                why = f", {here.excluded[most]:,} of them" if len(here.excluded) > 1 else ","
+                self.practice_warnings.append(
+                    f"{entry['practice']}: {left_out:,} of {here.scored:,} left out{why} {most}"
+                )
         totals = _totals(listed, sum(self._outside.values()), len(self._outside))
         scored, excluded = totals["scored"], sum(totals["excluded"].values())
         if scored != self.table.rows:

@@ -22,7 +22,7 @@ from popstrat.io.sinks import plain_text
 from popstrat.io.sources import FileSource, near_miss, open_source
 from popstrat.record import hash_file
 from popstrat.schema import fold_label, is_text
-from popstrat.upload.scored import Practices, batches, keys_of, refuse_null
+from popstrat.upload.scored import Practices, batches, keys_of, refuse_not_canonical, refuse_null
 from popstrat.upload.spill import Parts, Repeats, column, spread_keys
 from popstrat.upload.template import STATUSES, Settings
 
@@ -109,9 +109,19 @@ def lookup_schema(text_keys: bool) -> pa.Schema:
 
 
 def read_lookup(
-    lookup: LookupFile, practices: Practices, *, text_keys: bool, folder: Path, parts: int
+    lookup: LookupFile,
+    practices: Practices,
+    *,
+    text_keys: bool,
+    mixed_keys: str | None = None,
+    folder: Path,
+    parts: int,
 ) -> tuple[Parts, NDArray[np.int64], int]:
-    """The lookup dealt out by key; the NHS numbers that more than one row has, ascending; how many are test numbers."""
+    """The lookup dealt out by key; the NHS numbers that more than one row has, ascending; how many are test numbers.
+
+    ``mixed_keys`` is what to say of a text key that is not a whole number's own text, if the files' keys are of both
+    kinds; None if they are all of one.
+    """
     schema = lookup_schema(text_keys)
     dealt = Parts(folder, "lookup", schema, parts)
     repeats = Repeats(folder, "numbers", parts)
@@ -122,6 +132,8 @@ def read_lookup(
         try:
             refuse_null(data[KEY], KEY)
             refuse_null(data[PRACTICE], PRACTICE)
+            if mixed_keys is not None:
+                refuse_not_canonical(data[KEY], mixed_keys, lookup.columns[KEY])
             try:
                 keys = keys_of(data[KEY], text_keys)
             except pa.ArrowInvalid:

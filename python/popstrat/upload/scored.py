@@ -22,6 +22,7 @@ from popstrat.schema import is_text
 from popstrat.upload.template import KEY, PRACTICE, ScoredColumn
 
 _ROWS_NAMED = 5
+_CANONICAL = "^(0|-?[1-9][0-9]{0,19})$"
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,13 @@ def _column(field: pa.Field, groups: Mapping[str, Mapping[str, int]]) -> ScoredC
         return ScoredColumn(name, "flag")
     if name in groups:
         return ScoredColumn(name, "label", tuple(groups[name]))
-    return ScoredColumn(name, "text" if is_text(field.type) else "number")
+    if is_text(field.type):
+        return ScoredColumn(name, "text")
+    kind = field.type
+    number = (
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)
+    )
+    return ScoredColumn(name, "number" if number else "other")
 
 
 def _run_record(path: Path, scored: Path) -> tuple[dict[str, Any], str]:
@@ -200,6 +207,15 @@ def keys_of(column: pa.Array, text: bool) -> pa.Array:
     if text:
         return column.cast(pa.large_string()).cast(pa.string()) if is_text(column.type) else column.cast(pa.string())
     return column.cast(pa.int64())
+
+
+def refuse_not_canonical(column: pa.Array, told: str, name: str) -> None:
+    """Raise `InputError` with rows where a text key is not its whole number's own text, as "007" and " 7" are not."""
+    if pa.types.is_integer(column.type):
+        return
+    odd = np.flatnonzero(~np.asarray(pc.match_substring_regex(keys_of(column, True), _CANONICAL)))
+    if len(odd):
+        raise InputError(told, column=name, rows=odd[:_ROWS_NAMED].tolist(), more=len(odd[_ROWS_NAMED:]))
 
 
 def label_codes(column: pa.Array, labels: Sequence[str], name: str) -> pa.Array:

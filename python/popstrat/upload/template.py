@@ -62,7 +62,7 @@ _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_{][A-Za-z0-9_.{}-]{0,120}\.(csv|txt)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
-Role = Literal["key", "practice", "label", "flag", "number", "text"]
+Role = Literal["key", "practice", "label", "flag", "number", "text", "other"]
 
 
 @dataclass(frozen=True)
@@ -553,6 +553,8 @@ class _Binder:
                 if decimals is not None and (isinstance(decimals, bool) or decimals not in range(10)):
                     raise self.fail(where, "decimals is a whole number from 0 to 9")
                 return Cell(name, source, role="number", decimals=decimals, null=null, identifier=bool(raw.get("text")))
+            case "other":
+                raise self.fail(where, f"{source} holds lists or other values that are not one text for one cell")
         self._only(raw, where, source, {"null", "text"})
         return Cell(name, source, role="text", null=null, identifier=bool(raw.get("text")))
 
@@ -704,7 +706,7 @@ class _Words:
 
     def lookup(self, name: str) -> n.Node | None:
         column = self._scored.get(name)
-        if column is None or column.role in ("key", "practice", "text"):
+        if column is None or column.role in ("key", "practice", "text", "other"):
             return None
         kinds = {"flag": n.BOOL, "number": n.NUMBER, "label": n.Type("category", column.labels)}
         return n.Column(kinds[column.role], name, name)

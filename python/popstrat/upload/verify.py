@@ -29,12 +29,14 @@ from popstrat.ids import hash_ids
 from popstrat.upload.lookup import KEY, NUMBER, PRACTICE, LookupFile
 from popstrat.upload.scored import Practices, batches, keys_of
 from popstrat.upload.spill import Parts, column, parts_for, spread, spread_keys
-from popstrat.upload.template import PREVIOUS
+from popstrat.upload.template import DELIMITERS, ENCODINGS, EXCEL, LINE_ENDS, PREVIOUS
 
 MANIFEST = "manifest.json"
 EXCEPTIONS_HEADER = b'"patient_id","reason"\r\n'
 _AT_ONCE = 2
 _TRACED = ("patients", "ended")
+_KINDS = (*_TRACED, "exceptions")
+_DAMAGED = "is damaged: something in it is missing, or not what the manifest of an upload has there"
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,15 @@ def _manifest(folder: Path) -> tuple[dict[str, Any], str]:
         found = json.loads(raw)
         good = (
             found["command"] == "upload"
-            and isinstance(found["layout"], dict)
+            and found["layout"]["encoding"] in ENCODINGS.values()
+            and found["layout"]["line_end"] in LINE_ENDS.values()
+            and found["layout"]["delimiter"] in DELIMITERS
+            and found["layout"]["excel_text"] in EXCEL
+            and isinstance(found["as_of"], str)
             and isinstance(found["totals"], dict)
-            and all(isinstance(f["name"], str) for p in found["practices"] for f in p["files"])
+            and all(isinstance(found["totals"][name], int) for name in ("scored", "written", "files", "practices"))
+            and all(isinstance(p["practice"], str) for p in found["practices"])
+            and all(isinstance(f["name"], str) and f["kind"] in _KINDS for p in found["practices"] for f in p["files"])
         )
         if not good:
             raise ValueError
@@ -69,8 +77,8 @@ def _manifest(folder: Path) -> tuple[dict[str, Any], str]:
         raise InputError("holds no manifest.json: it is no upload, or not a whole one", file=str(folder)) from None
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=str(path)) from None
-    except (ValueError, KeyError, TypeError):
-        raise InputError("is not the manifest of an upload", file=str(path)) from None
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise InputError("is not the manifest of an upload, or is damaged", file=str(path)) from None
     return found, hashlib.sha256(raw).hexdigest()
 
 
@@ -81,6 +89,18 @@ def verify(folder: Path, *, audit: Path | None = None) -> Verified:
     many or too few; two practices in a file; an id that is there twice or is none; counts that do not add up.
     """
     manifest, sha256 = _manifest(folder)
+    try:
+        _verify(folder, manifest)
+    except InputError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError):  # LookupError: also an unknown encoding
+        raise InputError(_DAMAGED, file=str(folder / MANIFEST)) from None
+    if audit is not None:
+        _check_released(audit, sha256, folder)
+    return Verified(manifest, sha256)
+
+
+def _verify(folder: Path, manifest: Mapping[str, Any]) -> None:
     numbers = any(role == "nhs_number" for _, role, _ in manifest["layout"]["columns"])
     with tempfile.TemporaryDirectory(prefix=".popstrat-verify-") as spill:
         parts = parts_for(int(manifest["totals"]["written"]))
@@ -92,18 +112,21 @@ def verify(folder: Path, *, audit: Path | None = None) -> Verified:
                     _once(column(table, "id"), f"{folder}: {kind} files")
         finally:
             seen.close()
-    if audit is not None:
-        _check_released(audit, sha256, folder)
-    return Verified(manifest, sha256)
 
 
 def _check_released(audit: Path, sha256: str, folder: Path) -> None:
+    if "upload-released" not in logged(audit, sha256):
+        raise InputError(f"this manifest was not released by any line of {audit.name}", file=str(folder / MANIFEST))
+
+
+def logged(audit: Path, sha256: str) -> set[str]:
+    """What an audit log says of a manifest: its events. The log is checked first, and `InputError` raised as there."""
     from popstrat import audit as audits
 
     audits.verify(audit)
-    lines = [json.loads(line) for line in audit.read_text(encoding="utf-8").splitlines()]
-    if not any(line["event"] == "upload-released" and line.get("manifest_sha256") == sha256 for line in lines):
-        raise InputError(f"this manifest was not released by any line of {audit.name}", file=str(folder / MANIFEST))
+    with audit.open(encoding="utf-8") as lines:
+        found = [json.loads(line) for line in lines if sha256 in line]
+    return {line["event"] for line in found if line.get("manifest_sha256") == sha256}
 
 
 class Written:
@@ -215,9 +238,6 @@ def _check_counts(manifest: Mapping[str, Any], name: str) -> None:
     )
     if not agree:
         raise InputError("its totals do not add up", file=file)
-
-
-_KINDS = ("patients", "ended", "exceptions")
 
 
 # -- one file ------------------------------------------------------------------------------------------------------
