@@ -6,6 +6,7 @@ row of each file, as it was read back, is followed through the lookup to the sco
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import io
 import json
@@ -65,7 +66,7 @@ def _manifest(folder: Path) -> tuple[dict[str, Any], str]:
             and found["layout"]["line_end"] in LINE_ENDS.values()
             and found["layout"]["delimiter"] in DELIMITERS
             and found["layout"]["excel_text"] in EXCEL
-            and isinstance(found["as_of"], str)
+            and dt.date.fromisoformat(found["as_of"]) is not None
             and isinstance(found["totals"], dict)
             and all(isinstance(found["totals"][name], int) for name in ("scored", "written", "files", "practices"))
             and all(isinstance(p["practice"], str) for p in found["practices"])
