@@ -208,7 +208,9 @@ def test_a_logistic_model_by_strata_with_lost_follow_up(work: Path, people: pa.T
 def test_a_yes_or_no_is_enough_where_all_were_followed(work: Path) -> None:
     whole = fit("small.toml", ["list.parquet"], "outcomes.parquet", "cox.toml", as_of=AS_OF)
     small('time_column = "days"\nevent_column = "event"', 'column = "admitted_12m"')
-    with pytest.raises(InputError, match="eligible patients have no outcome"):
+    with pytest.raises(
+        InputError, match=r"list.parquet: [0-9,]+ of [0-9,]+ eligible patients have no outcome in odd.parquet.*\(rows"
+    ):
         fit("small.toml", ["list.parquet"], "outcomes.parquet", "b.toml", as_of=AS_OF)
     part = fit("small.toml", ["list.parquet"], "outcomes.parquet", "b.toml", as_of=AS_OF, allow_missing=True)
     assert "complementary log-log" in part.method
@@ -531,11 +533,15 @@ def flags(rate: float = 0.1) -> np.ndarray:
 @pytest.mark.parametrize(
     ("columns", "told"),
     [
-        ({"y": np.zeros(PEOPLE, bool)}, "everybody has the same outcome"),
-        ({"y": np.where(flags(), 2, 0)}, r"column 'y': 0 or 1, true or false is needed \(rows"),
-        ({"y": np.where(flags(), "yes", "perhaps")}, "column 'y': 0 or 1, true or false is needed"),
-        ({"z": flags()}, "column 'y': there is no such column"),
-        ({"y": pa.array(flags(), mask=flags(0.3))}, "eligible patients have no outcome"),
+        ({"y": np.zeros(PEOPLE, bool)}, "odd.parquet: column 'y': is constant: nobody has the outcome"),
+        ({"y": np.ones(PEOPLE, bool)}, "odd.parquet: column 'y': is constant: everybody has the outcome"),
+        ({"y": np.where(flags(), -2, 0)}, r"column 'y': true, false, 1 or 0, or a count is needed \(rows"),
+        ({"y": np.where(flags(), "yes", "perhaps")}, r"column 'y': true, false, 1 or 0, or a count is needed \(rows"),
+        ({"z": flags()}, "odd.parquet: column 'y': is missing"),
+        (
+            {"y": pa.array(flags(), mask=flags(0.3))},
+            r"list.parquet: [0-9,]+ of [0-9,]+ eligible patients have no outcome in odd.parquet.*\(rows",
+        ),
     ],
 )
 def test_outcomes_that_will_not_do(work: Path, people: pa.Table, columns: dict[str, Any], told: str) -> None:
@@ -545,12 +551,75 @@ def test_outcomes_that_will_not_do(work: Path, people: pa.Table, columns: dict[s
     assert not Path("b.toml").exists()
 
 
-@pytest.mark.parametrize("days", [0, -3, 1e9])
-def test_times_that_will_not_do(work: Path, people: pa.Table, days: float) -> None:
+@pytest.mark.parametrize(
+    ("days", "told"), [(-3, "a time may not be negative or infinite"), (1e9, "a time may not be over 36,525 days")]
+)
+def test_times_that_will_not_do(work: Path, people: pa.Table, days: float, told: str) -> None:
     times = np.full(PEOPLE, 300.0)
     times[[5, 9]] = days
-    with pytest.raises(InputError, match=r"column 'days': a number of days over 0 .* \(rows 6, 10\)"):
+    with pytest.raises(InputError, match=rf"column 'days': {told}.* \(rows 6, 10\)"):
         fit("small.toml", ["list.parquet"], outcome_file(people, days=times, event=flags()), "b.toml", as_of=AS_OF)
+
+
+def test_validate_and_recalibrate_read_outcomes_alike(
+    work: Path, people: pa.Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Day 0 and counts are taken by both, and what is wrong is said by both in the same words."""
+    assert run(["score", "list.parquet", "-o", "s.parquet", "--as-of", "2026-06-30", "--quiet"]) == 0
+    good = np.where(flags(), 3, 0)
+    days, event = np.where(flags(), 0.0, 365.5), flags()
+    eligible = np.flatnonzero(pc.is_valid(pq.read_table("s.parquet")["admission_risk"]).to_numpy())
+    gap = np.isin(np.arange(PEOPLE), eligible[[2, 9]])
+    again = ["recalibrate", "list.parquet", "--model", "admission_risk", "--method", "intercept", "--quiet"]
+    commands = (
+        ["validate", "s.parquet", "-o", "v", "--bootstrap", "0", "--quiet"],
+        [*again, "--as-of", "2026-06-30", "-o", "b.toml"],
+    )
+
+    def both(**columns: Any) -> list[str]:
+        outcome_file(people, **columns)
+        timed = ["--time-column", "days", "--event-column", "event"] if "days" in columns else []
+        given = ["--outcome", "odd.parquet", *timed, *(["--column", "y"] if "y" in columns else [])]
+        told = []
+        Path("b.toml").unlink(missing_ok=True)
+        for command in commands:
+            assert run([*command, *given]) in (0, 2)
+            told.append(capsys.readouterr().err)
+        return told
+
+    assert both(y=good) == ["", ""]
+    assert both(days=days, event=event) == ["", ""]
+    assert both(days=days, event=event, y=good) == ["", ""]
+    for columns in (
+        {"y": np.where(flags(), 1.5, 0)},
+        {"y": np.zeros(PEOPLE, int)},
+        {"y": np.ones(PEOPLE, int)},
+        {"days": days - 1, "event": event},
+        {"days": days, "event": np.zeros(PEOPLE, bool)},
+        {"days": days, "event": event, "y": ~event},
+    ):
+        first, second = both(**columns)
+        assert first.startswith("error: odd.parquet: column '")
+        assert first == second
+    for told in both(y=pa.array(good, mask=gap)):
+        assert f"(rows {eligible[2] + 1:,}, {eligible[9] + 1:,})" in told
+    for text, told in (("patient_id,y\n", "has no rows"), ("", "is empty (0 bytes)")):
+        Path("odd.csv").write_text(text)
+        Path("b.toml").unlink(missing_ok=True)
+        for command in commands:
+            assert run([*command, "--outcome", "odd.csv", "--column", "y"]) == 2
+            assert capsys.readouterr().err == f"error: odd.csv: {told}\n"
+
+
+def test_missing_outcomes_are_counted_within_the_file_they_are_in(work: Path, people: pa.Table) -> None:
+    small('time_column = "days"\nevent_column = "event"', 'column = "y"')
+    pq.write_table(people.slice(0, 1000), "a.parquet")
+    pq.write_table(people.slice(1000), "b.parquet")
+    adults = np.flatnonzero(pc.is_valid(popstrat.score(people, as_of=AS_OF)["admission_risk"]).to_numpy())
+    late = adults[adults > 5000][:2]
+    y = pa.array(flags(), mask=np.isin(np.arange(PEOPLE), late))
+    with pytest.raises(InputError, match=rf"b.parquet: 2 of .*\(rows {late[0] - 999:,}, {late[1] - 999:,}\)"):
+        fit("small.toml", ["a.parquet", "b.parquet"], outcome_file(people, y=y), "b.toml", as_of=AS_OF)
 
 
 def test_who_opted_out_is_left_out(work: Path, people: pa.Table) -> None:
@@ -576,7 +645,7 @@ def test_outcomes_of_strangers_and_twins(work: Path, people: pa.Table) -> None:
     found = fit("small.toml", ["list.parquet"], "more.parquet", "b.toml", as_of=AS_OF, allow_unknown=True)
     assert found.counts["unknown"] == 1
     pq.write_table(pa.concat_tables([known, known.slice(3, 1)]), "twice.parquet")
-    with pytest.raises(InputError, match=r"more than one row \(row 120,001\)"):
+    with pytest.raises(InputError, match="row 120,001 repeats row 4"):
         fit("small.toml", ["list.parquet"], "twice.parquet", "c.toml", as_of=AS_OF)
     pq.write_table(stranger, "other.parquet")
     with pytest.raises(InputError, match="is it the right file"):

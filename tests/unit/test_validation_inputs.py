@@ -253,5 +253,5 @@ def test_a_capacity_over_the_list_is_refused() -> None:
 def test_zero_rows_are_refused() -> None:
     with pytest.raises(popstrat.InputError, match="no rows"):
         validate(scored().slice(0, 0), outcomes(), column="y")
-    with pytest.raises(popstrat.InputError, match="no patient of it"):
+    with pytest.raises(popstrat.InputError, match="has no rows"):
         validate(scored(), outcomes().slice(0, 0), column="y")

@@ -167,13 +167,7 @@ def gather(
     if not known.any():
         raise InputError("nobody who is eligible for the model has an outcome", file=outcomes.name)
     if counts["without_outcome"] and not allow_missing:
-        rows = eligible[~known]
-        raise InputError(
-            f"{len(rows):,} of {at:,} eligible patients have no outcome in it; they cannot count as free of it. Give "
-            "--time-column and --event-column if they were followed for a part of the time, or leave them out with "
-            "--allow-missing",
-            file=outcomes.name,
-        )
+        raise _without_outcome(eligible[~known], at, outcomes.name, record["inputs"])
     codes = np.concatenate(strata)
     whole = _matrix(growing, at) if growing else None
     growing.clear()
@@ -202,6 +196,24 @@ def gather(
         typical[stratum.name] = _typical(joined, np.flatnonzero(mine[:sampled]))
     inputs_told = [{"name": i["name"], "rows": i["rows"], HASH: i[HASH]} for i in record["inputs"]]
     return Design(model, tuple(parts), typical, counts, inputs_told, scorer.notices, warnings)
+
+
+def _without_outcome(rows: Ints, eligible: int, outcomes: str, files: Sequence[dict[str, Any]]) -> InputError:
+    """The error for people without an outcome: their rows, counted within the first file of the list that has some."""
+    first = 0
+    for file in files:
+        here = rows[(rows >= first) & (rows < first + file["rows"])] - first
+        if len(here):
+            break
+        first += file["rows"]
+    return InputError(
+        f"{len(rows):,} of {eligible:,} eligible patients have no outcome in {outcomes}; they cannot count as free of "
+        "it. If they were lost to follow-up, --time-column and --event-column make use of them; --allow-missing "
+        "leaves them out",
+        rows=here[:5].tolist(),
+        more=len(rows) - min(5, len(here)),
+        file=str(file["name"]),
+    )
 
 
 def _doubts(

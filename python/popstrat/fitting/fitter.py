@@ -27,7 +27,7 @@ from popstrat.fitting.estimate import (
     unusable,
 )
 from popstrat.fitting.figures import figures, told
-from popstrat.fitting.following import Outcomes, read_outcomes
+from popstrat.fitting.following import Outcomes, constant, read_outcomes
 from popstrat.fitting.spec import Spec, read_spec
 from popstrat.fitting.writing import check_free, extends_from, neat, rounded, tomlkit_module, write_pack
 from popstrat.lang.parser import suggest
@@ -164,7 +164,9 @@ def fit(
     check_free(output, spec.pack, spec.pack.id, spec.pack.version)
     _check_texts(spec)
     _check_terms(spec, as_of)
-    outcomes = read_outcomes(outcome_file, spec.columns, encoding=encoding)
+    outcomes = read_outcomes(
+        outcome_file, spec.columns, horizon=next(iter(spec.days.values())), encoding=encoding
+    )  # fmt: skip
     design = gather(
         inputs, spec.unit_pack, spec.model, outcomes, as_of=as_of, mapping=mapping, threads=threads, encoding=encoding,
         allow_unknown=allow_unknown, allow_missing=allow_missing, profile=profile, progress=progress,
@@ -172,7 +174,7 @@ def fit(
     work = _Work()
     link = _regression(spec, outcomes)
     for part in design.parts:
-        _stratum(spec, part, link, design, work, outcomes.name)
+        _stratum(spec, part, link, design, work, outcomes)
     _expectations(spec, work)
     if spec.strict and work.warnings:
         raise InputError("; ".join(work.warnings) + " (and the specification is strict)")
@@ -234,7 +236,8 @@ def _method(spec: Spec, link: str) -> str:
     return f"{named}, {spec.penalty.kind} penalty{mixed}, its strength {chosen}"
 
 
-def _stratum(spec: Spec, part: Part, link: str, design: Design, work: _Work, file: str) -> None:
+def _stratum(spec: Spec, part: Part, link: str, design: Design, work: _Work, outcomes: Outcomes) -> None:
+    file = outcomes.name
     horizon = next(iter(spec.days.values()))
     days = part.followed.days
     event, weight = part.events, None
@@ -253,7 +256,7 @@ def _stratum(spec: Spec, part: Part, link: str, design: Design, work: _Work, fil
     ).only(rows)  # fmt: skip
     events = int(sample.event.sum())
     if events == 0 or events == len(sample.event):
-        raise InputError(f"everybody{where} has the same outcome, so there is nothing to fit", file=file)
+        raise constant(outcomes, events > 0, where, horizon if link == "logistic" else None)
     named = spec.pack.sources[0].name
     notes = unusable(sample, spec.min_events)
     if notes and spec.too_few == "refuse":

@@ -18,7 +18,7 @@ from popstrat.fitting.design import Part, gather
 from popstrat.fitting.estimate import Sample, estimate, one_thread
 from popstrat.fitting.figures import figures, told
 from popstrat.fitting.fitter import followed_to
-from popstrat.fitting.following import Columns, read_outcomes
+from popstrat.fitting.following import Columns, Outcomes, constant, read_outcomes
 from popstrat.fitting.spec import Penalty
 from popstrat.fitting.writing import check_free, extends_from, neat, rounded, tomlkit_module, write_pack
 from popstrat.lang.parser import suggest
@@ -140,7 +140,7 @@ def recalibrate(
     if method == "baseline" and resolved.link != "survival":
         raise base.error(f"definition.{model}", "only a survival model has a baseline: use the method intercept")
     lengths = _lengths(days, resolved, method, base)
-    outcomes = read_outcomes(outcome_file, columns, encoding=encoding)
+    outcomes = read_outcomes(outcome_file, columns, horizon=next(iter(lengths.values())), encoding=encoding)
     if len(lengths) > 1 and not outcomes.timed:
         raise InputError("several horizons need --time-column and --event-column")
     design = gather(
@@ -148,7 +148,7 @@ def recalibrate(
         allow_unknown=allow_unknown, allow_missing=allow_missing, profile=profile, progress=progress,
     )  # fmt: skip
     found = [
-        _stratum(part, i, resolved, method, lengths, outcomes.name) for i, part in enumerate(design.parts)
+        _stratum(part, i, resolved, method, lengths, outcomes) for i, part in enumerate(design.parts)
     ]  # fmt: skip
     ident_of, horizon = next(iter(lengths.items()))
     period, off = _periods(lengths, resolved, body)
@@ -224,9 +224,12 @@ def _periods(lengths: Mapping[str, int], model: Model, body: Mapping[str, Any]) 
     return "; ".join(t for t in told_ if t), [note for note in notes if note]
 
 
-def _stratum(part: Part, place: int, model: Model, method: str, lengths: Mapping[str, int], file: str) -> Again:
+def _stratum(
+    part: Part, place: int, model: Model, method: str, lengths: Mapping[str, int], outcomes: Outcomes
+) -> Again:
     from scipy import sparse
 
+    file = outcomes.name
     where = f" in the stratum {part.name!r}" if part.name else ""
     lp = part.predictor
     if np.ptp(lp) == 0:
@@ -243,7 +246,7 @@ def _stratum(part: Part, place: int, model: Model, method: str, lengths: Mapping
         used = weight > 0
         people, events = int(used.sum()), int(event[used].sum())
         if events in (0, people):
-            raise InputError(f"everybody{where} has the same outcome, so there is nothing to fit", file=file)
+            raise constant(outcomes, events > 0, where, length)
         fewest = _FEWEST * (2 if method == "intercept-slope" else 1)
         if min(events, people - events) < fewest:
             raise InputError(

@@ -57,15 +57,15 @@ def run_validate(
     threads = threads or cores()
     known = {c.name: c.type for c in patient_schema()}
     kinds = {**known, **dict.fromkeys((spec.risk, "age", "ltc_count"), "int"), "frailty_category": "category"}
-    opened = _open(scored, lambda n: kinds.get(n, "text"), encoding, threads)
-    ends = _open(outcome, lambda n: "id" if n == ID else "text", encoding, threads)
-    table = _read(opened, spec.scored_columns, (ID, spec.risk))
-    outcomes = _read(ends, spec.outcome_columns, spec.outcome_columns)
+    opened = open_one(scored, lambda n: kinds.get(n, "text"), encoding, threads)
+    ends = open_one(outcome, lambda n: "id" if n == ID else "text", encoding, threads)
+    table = read_columns(opened, spec.scored_columns, (ID, spec.risk))
+    outcomes = read_columns(ends, spec.outcome_columns, spec.outcome_columns)
     files = [("scored table", opened, table.num_rows), ("outcomes", ends, outcomes.num_rows)]
     listed = None
     if patients is not None:
         columns = patient_schema().columns
-        there = _open(patients, lambda n: mapping.kind(n, columns), encoding, threads)
+        there = open_one(patients, lambda n: mapping.kind(n, columns), encoding, threads)
         listed = _read_list(there, mapping, (*LIST_COLUMNS, *spec.by))
         files.append(("patient list", there, listed.num_rows))
     names = Names(opened.name, ends.name, None if patients is None else str(patients))
@@ -182,14 +182,17 @@ def _csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     return out.getvalue()
 
 
-def _open(path: str | Path, kinds: Callable[[str], str | None], encoding: str, threads: int) -> FileSource:
-    files = open_source([path], kinds=kinds, encoding=encoding, threads=threads).files
+def open_one(
+    path: str | Path, kinds: Callable[[str], str | None], encoding: str, threads: int | None = None
+) -> FileSource:
+    """The one file of that name. Raises `InputError` if a pattern matches several."""
+    files = open_source([path], kinds=kinds, encoding=encoding, threads=threads or cores()).files
     if len(files) > 1:
         raise InputError(f"matches {len(files)} files; one is needed", file=str(path))
     return files[0]
 
 
-def _read(file: FileSource, wanted: Sequence[str], needed: Sequence[str]) -> pa.Table:
+def read_columns(file: FileSource, wanted: Sequence[str], needed: Sequence[str]) -> pa.Table:
     """Those of the wanted columns that the file has, in one piece."""
     for name in needed:
         if name not in file.schema.names:

@@ -124,7 +124,7 @@ class Names:
 
 
 @dataclass
-class _Table:
+class Table:
     """A table with the name of its file, whose faults name it."""
 
     data: pa.Table
@@ -214,7 +214,7 @@ def join(
     Raises `InputError` for what `Spec` does not allow: see there and the module.
     """
     names = names or Names()
-    table, ends = _Table(scored, names.scored), _Table(outcomes, names.outcomes)
+    table, ends = Table(scored, names.scored), Table(outcomes, names.outcomes)
     risk = table.numbers(spec.risk, "a probability")
     bad = ~np.isnan(risk) & ~((risk >= 0) & (risk <= 1))
     if bad.any():
@@ -225,7 +225,9 @@ def join(
     if not with_risk.any():
         raise table.fault("is null in every row: nobody to validate", spec.risk)
 
-    place = _places(table.ids, ends.ids)
+    if not len(ends.ids):
+        raise InputError("has no rows", file=names.outcomes)
+    place = places(table.ids, ends.ids)
     unknown = len(ends.ids) - int(np.sum(place >= 0))
     if unknown == len(ends.ids):
         raise InputError(f"no patient of it is in {names.scored or 'the scored table'}: is it the right file?",
@@ -237,7 +239,7 @@ def join(
             column=ID,
             file=names.outcomes,
         )
-    found = _outcomes(ends, spec)
+    found = happened(ends, spec)
     here = {name: _taken(values, place) for name, values in found.items()}
     known = place >= 0
     for values in here.values():
@@ -264,7 +266,7 @@ def join(
     _refuse_constant(spec, outcome, time, event, competing, names.outcomes)
 
     rows = np.flatnonzero(chosen)
-    other = _Table(patients, names.patients) if patients is not None else None
+    other = Table(patients, names.patients) if patients is not None else None
     groups, not_listed = _groupings(table, other, rows, spec)
     practices = None
     if PRACTICE in scored.column_names:
@@ -295,7 +297,7 @@ def join(
     )
 
 
-def _outcomes(ends: _Table, spec: Spec) -> dict[str, Floats]:
+def happened(ends: Table, spec: Spec) -> dict[str, Floats]:
     """What happened, one value for each row of the outcomes; NaN where it is not known."""
     found: dict[str, Floats] = {}
     if spec.column is not None:
@@ -358,7 +360,7 @@ def _refuse_constant(
         )
 
 
-def _places(wanted: pa.Array, among: pa.Array) -> npt.NDArray[np.int64]:
+def places(wanted: pa.Array, among: pa.Array) -> npt.NDArray[np.int64]:
     """For each id its row among others, −1 if it is not there. Ids of numbers and of text compare as text."""
     if pa.types.is_integer(wanted.type) and pa.types.is_integer(among.type):
         kind = pa.int64() if pa.uint64() not in (wanted.type, among.type) else pa.uint64()
@@ -386,14 +388,14 @@ def _number(value: str | None) -> bool:
 
 
 def _groupings(
-    table: _Table, other: _Table | None, rows: npt.NDArray[np.int64], spec: Spec
+    table: Table, other: Table | None, rows: npt.NDArray[np.int64], spec: Spec
 ) -> tuple[dict[str, Grouping], int]:
     """The groups that the columns at hand give, for the chosen rows; and how many of these are not on the list."""
     at = pa.array(rows)
     not_listed = 0
     place: npt.NDArray[np.int64] | None = None
     if other is not None:
-        place = _places(table.ids.take(at), other.ids)
+        place = places(table.ids.take(at), other.ids)
         not_listed = int(np.sum(place < 0))
         if not_listed == len(rows):
             raise InputError("has none of the patients with a risk: is it the right list?", column=ID, file=other.name)
