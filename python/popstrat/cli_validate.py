@@ -109,7 +109,7 @@ def validate(
 
 _SUMMARY = (
     "pack", "as_of", "risk", "outcome", "people", "headlines", "overall", "concordance", "capacity", "settings",
-    "notices",
+    "period", "notices",
 )  # fmt: skip
 
 
@@ -137,6 +137,8 @@ def _print(result: dict[str, Any], output: Path, console: Console) -> None:
     for line in result["headlines"]:
         text = textwrap.fill(line, console.width, subsequent_indent="  ", initial_indent="• ", break_on_hyphens=False)
         console.print(escape(text), soft_wrap=True)
+    if result["period"]:
+        console.print(f"\n{escape(result['period'][0].upper() + result['period'][1:])}", soft_wrap=True)
     for notice in result["notices"]:
         console.print(f"note: {escape(notice)}", style="dim", soft_wrap=True)
     console.print(f"\n{escape(str(output / PAGE_NAME))}\n{escape(str(output / JSON_NAME))}, and a CSV of each table",

@@ -179,6 +179,24 @@ def test_json_and_words(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert " ".join(line.split()) in printed_words
 
 
+def test_the_period_of_the_outcome_and_of_the_model(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = ["validate", "scored.parquet", "--outcome", "outcomes.parquet", "-o", "report", "--bootstrap", "0"]
+    timed = ["--time-column", "days", "--event-column", "event"]
+    for more, says, noted in (
+        (timed, "the outcome is by day 365; the model says '12 months'", False),
+        ([*timed, "--horizon", "180"], "the outcome is by day 180; the model says '12 months'", True),
+        (["--column", "admitted_12m"], "the outcomes do not say their period; the model says '12 months'", False),
+    ):
+        assert run([*base, *more]) == 0
+        found = result_of()
+        assert found["period"] == says
+        assert any("another period" in notice for notice in found["notices"]) == noted
+        assert says[1:] in capsys.readouterr().out
+        page = Path("report/validation.html").read_text(encoding="utf-8")
+        assert says.replace("'", "&#39;") in page
+        assert "who were left out" not in page
+
+
 REFUSED = [
     (["--column", "admitted"], "did you mean 'admitted_12m'"),
     ([], "needs --column"),

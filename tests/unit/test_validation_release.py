@@ -12,6 +12,7 @@ pytest.importorskip("statsmodels")
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
+from popstrat.validation import words
 from popstrat.validation.assessment import assess
 from popstrat.validation.files import tables
 from popstrat.validation.page import render
@@ -196,3 +197,21 @@ def test_headlines_say_which_way_it_is_off() -> None:
     assert any("its risks are too high" in line for line in high)
     assert any("about as many as there were" in line for line in right)
     assert any("as far apart as they should be" in line for line in right)
+
+
+def test_only_thresholds_with_the_whole_interval_above_are_claimed() -> None:
+    def row(threshold: float, low: float | None, everybody: float) -> dict[str, Any]:
+        return {"threshold": threshold, "everybody": everybody, "model": {"value": 9.0, "low": low, "high": 10.0}}
+
+    rows = [row(0.01, 8, 8.5), row(0.02, 8, 7), row(0.03, 7, 2), row(0.04, -1, -2), row(0.05, 1, -5), row(0.1, 0, -9)]
+    (said,) = words._decision(rows)
+    assert said.endswith("at thresholds of 2 % to 3 % and 5 %.")
+    assert words._decision([row(0.01, 8, 8.5)])[0].startswith("At no threshold")
+    assert words._decision([row(0.01, None, 2)]) == []
+
+
+def test_who_was_left_out_is_told_only_where_somebody_was() -> None:
+    assert "who were left out" not in render(published())
+    assert "[c] with a risk but without an outcome, who were left out" in " ".join(
+        render({**published(), "left_out": True}).split()
+    )

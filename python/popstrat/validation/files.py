@@ -22,6 +22,7 @@ from popstrat.schema import patient_schema
 from popstrat.validation.assessment import Progress, assess
 from popstrat.validation.cells import cores
 from popstrat.validation.inputs import ID, LIST_COLUMNS, Names, Spec, join
+from popstrat.validation.period import compared, differs
 from popstrat.validation.release import Row, publish, rounded
 
 JSON_NAME = "validation.json"
@@ -78,7 +79,9 @@ def run_validate(
         horizon=spec.horizon, groups=joined.groups, practices=joined.practices, capacity=capacity,
         bootstrap=bootstrap, seed=seed, threads=threads, progress=progress,
     )  # fmt: skip
-    run, notices = _run_record(opened, joined.counts["scored"])
+    run, notices = _run_record(opened, joined.counts["scored"], spec.risk)
+    days = None if spec.time_column is None else spec.horizon
+    note = differs(run.get("horizon", ""), days)
     sources = [
         {"role": role, "name": file.path.name, "rows": rounded(rows), records.HASH: records.hash_file(file.path)}
         for role, file, rows in files
@@ -102,7 +105,8 @@ def run_validate(
                 "competing": None if spec.competing is None else [spec.competing[0], list(spec.competing[1])],
             },
             "sources": sources,
-            "notices": [*joined.notices, *notices],
+            "period": compared(run.get("horizon", ""), days),
+            "notices": [*joined.notices, *notices, *([note] if note else [])],
             "made": dt.datetime.now(dt.UTC).date().isoformat(),
         },
     )
@@ -219,7 +223,7 @@ def _read_list(file: FileSource, mapping: ColumnMap, wanted: Sequence[str]) -> p
     return _table(batches, pa.schema([whole.field(n) for n in ours]))
 
 
-def _run_record(scored: FileSource, rows: int) -> tuple[Mapping[str, Any], list[str]]:
+def _run_record(scored: FileSource, rows: int, risk: str) -> tuple[Mapping[str, Any], list[str]]:
     """What the run record beside the scored table says, and what to say of it."""
     path = scored.path.with_name(scored.path.name + ".run.json")
     try:
@@ -235,7 +239,10 @@ def _run_record(scored: FileSource, rows: int) -> tuple[Mapping[str, Any], list[
             f"says that the scored table has {told:,} rows, and it has {rows:,}: the two do not belong together",
             file=str(path),
         )
-    return {"pack": pack, "as_of": as_of, "profile": found.get("profile")}, []
+    models = found.get("models")
+    about = models.values() if isinstance(models, dict) else ()
+    horizon = next((m.get("horizon") for m in about if isinstance(m, dict) and m.get("output") == risk), None)
+    return {"pack": pack, "as_of": as_of, "profile": found.get("profile"), "horizon": str(horizon or "")}, []
 
 
 def _check_folder(folder: Path) -> None:

@@ -56,6 +56,7 @@ def publish(found: Validation, counts: Mapping[str, int], provenance: Mapping[st
         **provenance,
         "settings": dict(found.settings),
         "people": {name: rounded(n) for name, n in counts.items()},
+        "left_out": counts.get("without_outcome", 0) > 0,
         "overall": whole,
         "concordance": {name: shown(e, 3) for name, e in found.concordance.items()},
         "calibration": [band(b) for b in found.bands],
@@ -211,7 +212,7 @@ def practices(found: Validation, whole: Row) -> Row | None:
     rows = []
     for p in sorted(found.practices, key=lambda p: p.label):
         row = {n: v for n, v in part(p).items() if n in ("label", "people", "events", "lost", "expected", "mean_risk")}
-        row["oe"], row["position"] = None, "too few to show"
+        row["oe"], row["position"] = None, "too few people" if row["people"] is None else "too few events"
         if row["people"] is not None and row["events"] is not None and row["mean_risk"]:
             row["oe"] = _figure(row["events"] / (row["people"] * row["mean_risk"]), 2)
             row["position"] = position(row["events"], row["people"], row["mean_risk"] * target)

@@ -99,13 +99,24 @@ def _capacity(row: Mapping[str, Any], called: str) -> str:
 
 
 def _decision(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    better = [r["threshold"] for r in rows if r["model"] and r["model"]["value"] > max(r["everybody"], 0)]
-    if not rows:
+    """Where the whole interval of the net benefit lies above both alternatives, in unbroken runs of thresholds."""
+    shown = [r for r in rows if r["model"] and r["model"]["low"] is not None]
+    if not shown:
         return []
-    if not better:
-        return ["At no threshold does acting on the score do better than seeing everybody or nobody."]
-    span = f"{100 * better[0]:g} % to {100 * better[-1]:g} %"
-    return [f"Acting on the score does better than seeing everybody or nobody at thresholds from {span}."]
+    runs: list[list[float]] = []
+    going = False
+    for row in rows:
+        better = row in shown and row["model"]["low"] > max(row["everybody"], 0)
+        if better and going:
+            runs[-1].append(row["threshold"])
+        elif better:
+            runs.append([row["threshold"]])
+        going = better
+    if not runs:
+        return ["At no threshold does acting on the score clearly do better than seeing everybody or nobody."]
+    spans = [f"{100 * r[0]:g} %" if len(r) == 1 else f"{100 * r[0]:g} % to {100 * r[-1]:g} %" for r in runs]
+    where = " and ".join(spans)
+    return [f"Acting on the score clearly does better than seeing everybody or nobody at thresholds of {where}."]
 
 
 def _groups(groups: Sequence[Mapping[str, Any]], whole: float) -> list[str]:
