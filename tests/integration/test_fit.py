@@ -209,7 +209,8 @@ def test_a_yes_or_no_is_enough_where_all_were_followed(work: Path) -> None:
     whole = fit("small.toml", ["list.parquet"], "outcomes.parquet", "cox.toml", as_of=AS_OF)
     small('time_column = "days"\nevent_column = "event"', 'column = "admitted_12m"')
     with pytest.raises(
-        InputError, match=r"list.parquet: [0-9,]+ of [0-9,]+ eligible patients have no outcome in odd.parquet.*\(rows"
+        InputError,
+        match=r"list.parquet: [0-9,]+ of [0-9,]+ eligible patients have no outcome in outcomes.parquet.*\(rows",
     ):
         fit("small.toml", ["list.parquet"], "outcomes.parquet", "b.toml", as_of=AS_OF)
     part = fit("small.toml", ["list.parquet"], "outcomes.parquet", "b.toml", as_of=AS_OF, allow_missing=True)

@@ -379,7 +379,7 @@ def _periods(spec: Spec, work: _Work) -> str:
 
     told_ = []
     for name, days in spec.days.items():
-        entry = next((h for h in spec.body.get("horizons", ()) if h["id"] == name), {})
+        entry: Mapping[str, Any] = next((h for h in spec.body.get("horizons", ()) if h["id"] == name), {})
         text = str(entry.get("title") or spec.body.get("horizon") or "")
         told_.append(compared(text, days, name))
         work.warnings += [note for note in [differs(text, days)] if note]

@@ -216,7 +216,7 @@ def _periods(lengths: Mapping[str, int], model: Model, body: Mapping[str, Any]) 
     """The outcome's period beside that of the model, in a sentence; and notes where they differ."""
     told_, notes = [], []
     for name, length in lengths.items():
-        entry = next((h for h in body.get("horizons", ()) if h["id"] == name), {})
+        entry: Mapping[str, Any] = next((h for h in body.get("horizons", ()) if h["id"] == name), {})
         first = not model.horizons or name == model.horizons[0].id
         text = str(entry.get("title") or (body.get("horizon") if first else "") or name)
         told_.append(compared(text, length, name))

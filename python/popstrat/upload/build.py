@@ -509,6 +509,14 @@ class _Upload:
         text, whole = ([name for name, is_text in self._key_kinds.items() if is_text is kind] for kind in (True, False))
         if not text or not whole:
             return None
+        sources = [file.source for file in (self.table, self.before, self.lookup) if file is not None]
+        if not any(source.format == "csv" for source in sources):  # a CSV has no types: its ids are always text
+            raise InputError(
+                f"keys are text in {', '.join(text)} and whole numbers in {', '.join(whole)}, where 007 and 7 would be "
+                "one: give the lookup, and every table, the keys as they are in the scored table",
+                column=KEY,
+                file=whole[0],
+            )
         return (
             f"keys are text in {', '.join(text)} and whole numbers in {', '.join(whole)}, and this one is not a whole "
             "number's own text: give the lookup, and every table, the keys as they are in the scored table"
