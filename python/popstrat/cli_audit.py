@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from popstrat.cli import AsJson, Quiet
+
 app = typer.Typer(help="The audit log: check it.", no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 
 
@@ -21,8 +23,8 @@ def verify(
     expect_last: Annotated[
         str | None, typer.Option("--expect-last", metavar="HASH", help="A last hash that was noted earlier.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Check that no line of an audit log was changed, removed, added or moved.
 

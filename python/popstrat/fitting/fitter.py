@@ -29,7 +29,7 @@ from popstrat.fitting.estimate import (
 from popstrat.fitting.figures import figures, told
 from popstrat.fitting.following import Outcomes, constant, read_outcomes
 from popstrat.fitting.spec import Spec, read_spec
-from popstrat.fitting.writing import check_free, extends_from, neat, rounded, tomlkit_module, write_pack
+from popstrat.fitting.writing import check_free, described, extends_from, neat, rounded, tomlkit_module, write_pack
 from popstrat.lang.parser import suggest
 from popstrat.mapping import NO_MAP, ColumnMap
 from popstrat.pack import Pack
@@ -92,27 +92,13 @@ class Fitted:
     def as_dict(self) -> dict[str, Any]:
         """For ``--json``: counts rounded as in the pack."""
         return {
-            "pack": {
-                "id": self.pack.id,
-                "version": self.pack.version,
-                "file": self.output.name,
-                HASH: self.pack.sha256,
-            },
-            "model": self.model,
-            "method": self.method,
+            **described(self),
             "terms": [
                 {**{k: v for k, v in vars(t).items() if v not in (None, "")}, "events": rounded(t.events)}
                 for t in self.terms
             ],
-            "strata": [
-                {**vars(s), "survival": dict(s.survival), "people": rounded(s.people), "events": rounded(s.events)}
-                for s in self.strata
-            ],
             "figures": told(self.figures),
             "held_out": rounded(self.held_out) if self.held_out else 0,
-            "counts": {name: rounded(count) if count else 0 for name, count in self.counts.items()},
-            "period": self.period,
-            "warnings": list(self.warnings),
         }
 
 

@@ -20,7 +20,7 @@ from popstrat.fitting.figures import figures, told
 from popstrat.fitting.fitter import followed_to
 from popstrat.fitting.following import Columns, Outcomes, constant, read_outcomes
 from popstrat.fitting.spec import Penalty
-from popstrat.fitting.writing import check_free, extends_from, neat, rounded, tomlkit_module, write_pack
+from popstrat.fitting.writing import check_free, described, extends_from, neat, rounded, tomlkit_module, write_pack
 from popstrat.lang.parser import suggest
 from popstrat.mapping import NO_MAP, ColumnMap
 from popstrat.model import Model
@@ -67,23 +67,9 @@ class Recalibrated:
     def as_dict(self) -> dict[str, Any]:
         """For ``--json``: counts rounded as in the pack."""
         return {
-            "pack": {
-                "id": self.pack.id,
-                "version": self.pack.version,
-                "file": self.output.name,
-                HASH: self.pack.sha256,
-            },
-            "model": self.model,
-            "method": self.method,
-            "strata": [
-                {**vars(s), "survival": dict(s.survival), "people": rounded(s.people), "events": rounded(s.events)}
-                for s in self.strata
-            ],
+            **described(self),
             "before": told(self.before),
             "after": told(self.after),
-            "counts": {name: rounded(count) if count else 0 for name, count in self.counts.items()},
-            "period": self.period,
-            "warnings": list(self.warnings),
         }
 
 

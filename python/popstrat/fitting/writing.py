@@ -5,16 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from popstrat.errors import InputError
 from popstrat.fitting.estimate import NotInstalledError
 from popstrat.io import Outputs
 from popstrat.lang import nodes as n
 from popstrat.pack import Pack, builtin_packs, load_pack, sealed
+from popstrat.record import HASH
 from popstrat.reference import Reference
 
 if TYPE_CHECKING:
@@ -36,6 +37,45 @@ def tomlkit_module() -> Any:
 def rounded(count: float) -> int | str:
     """A count as it may be published: to the nearest 5, and nothing of 7 and fewer."""
     return "7 or fewer" if count <= SMALL else int(5 * round(count / 5))
+
+
+class Made(Protocol):
+    """What a fit and a recalibration have in common to tell."""
+
+    @property
+    def pack(self) -> Pack: ...
+    @property
+    def output(self) -> Path: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def strata(self) -> Sequence[Any]: ...
+    @property
+    def counts(self) -> Mapping[str, int]: ...
+    @property
+    def period(self) -> str: ...
+    @property
+    def warnings(self) -> Sequence[str]: ...
+
+
+def described(made: Made) -> dict[str, Any]:
+    """For ``--json``: counts rounded as in the pack."""
+    return {
+        "pack": {
+            "id": made.pack.id, "version": made.pack.version, "file": made.output.name, HASH: made.pack.sha256,
+        },
+        "model": made.model,
+        "method": made.method,
+        "strata": [
+            {**vars(s), "survival": dict(s.survival), "people": rounded(s.people), "events": rounded(s.events)}
+            for s in made.strata
+        ],
+        "counts": {name: rounded(count) if count else 0 for name, count in made.counts.items()},
+        "period": made.period,
+        "warnings": list(made.warnings),
+    }  # fmt: skip
 
 
 def neat(x: float) -> float:
