@@ -960,12 +960,14 @@ class Lowering:
         flags: bool = True,
         tallies: Mapping[TallyKey, n.Node] = MappingProxyType({}),
         aside: Sequence[Definition] = (),
+        counted: bool = True,
     ) -> Compiled:
         """The program that writes the outputs, checks the columns named in `check` besides those it uses, and counts
-        the conditions of `tallies`. It writes what is `aside` as well, last, and counts nothing of it."""
+        the conditions of `tallies`. It writes what is `aside` as well, last, and counts nothing of it. Without
+        ``counted`` it counts nothing at all, save what the checks count in passing."""
         written: list[Output] = []
         for definition in outputs:
-            written.append(self.write(definition, len(written)))
+            written.append(self.write(definition, len(written), counted))
         for name in check:
             self.ok(name)
         if flags:
@@ -974,22 +976,29 @@ class Lowering:
             written.append(Output("quality_flags", "flags", False, None))
         for definition in aside:
             written.append(self.write(definition, len(written), counted=False))
+        newest: dict[str, int] = {}
+        counts: dict[TallyKey, int | None] = {}
+        if counted:
+            self._count(newest, counts, tallies)
+        program = assemble(self.e, [self.kinds[c] for c in self.columns], [o.kind for o in written], self.counters)
+        return Compiled(program, list(self.columns), written, self.counted, newest, counts)
+
+    def _count(
+        self, newest: dict[str, int], counts: dict[TallyKey, int | None], tallies: Mapping[TallyKey, n.Node]
+    ) -> None:
+        """Emit the counting of implausible values, of the conditions of `tallies`, and the newest dates."""
         for key, plane in self.bad.items():
             if key not in self.counted:
                 self.counted[key] = self.counter()
                 self.e.emit("COUNT", self.counted[key], self.e.register(plane))
-        newest: dict[str, int] = {}
         for name, plane in self.newest.items():
             newest[name] = self.counter()
             self.e.emit("NEWEST", newest[name], self.index(name), self.e.register(plane))
-        counts: dict[TallyKey, int | None] = {}
-        for key_of_tally, condition in tallies.items():
+        for tally, condition in tallies.items():
             rows = self.true(condition)
-            counts[key_of_tally] = None if rows == FALSE else self.counter()
+            counts[tally] = None if rows == FALSE else self.counter()
             if rows != FALSE:
-                self.e.emit("COUNT", counts[key_of_tally], self.e.register(rows))
-        program = assemble(self.e, [self.kinds[c] for c in self.columns], [o.kind for o in written], self.counters)
-        return Compiled(program, list(self.columns), written, self.counted, newest, counts)
+                self.e.emit("COUNT", counts[tally], self.e.register(rows))
 
     def write(self, definition: Definition, place: int, counted: bool = True) -> Output:
         """Emit the writing and counting of one output column."""

@@ -121,7 +121,7 @@ class Scorer:
             self.listings = tuple(Listing(self.resolved, m, contributions) for m in self.resolved.models.values())
             if not self.listings:
                 raise InputError(f"the pack {self.pack.id} has no model whose contributions could be listed")
-        self._bound: dict[pa.Schema, BoundScorer] = {}
+        self._bound: dict[tuple[pa.Schema, bool], BoundScorer] = {}
         self._lock = Lock()
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -192,20 +192,21 @@ class Scorer:
         """The scored table for the canonical input. Key and place columns keep the type they came in."""
         return self.bind(self.input_schema).output_schema
 
-    def bind(self, schema: pa.Schema) -> BoundScorer:
-        """This scorer for tables of one Arrow schema: compiled once, then kept.
+    def bind(self, schema: pa.Schema, *, counted: bool = True) -> BoundScorer:
+        """This scorer for tables of one Arrow schema: compiled once, then kept. Without ``counted`` it scores and counts
+        nothing, which takes less time.
 
         Raises `InputError` for a missing required column, two columns of one name or a type that cannot be read.
         """
-        schema = schema.remove_metadata()
+        key = schema.remove_metadata(), counted
         with self._lock:
-            found = self._bound.get(schema)
+            found = self._bound.get(key)
         if found is None:
-            found = BoundScorer(self, schema)
+            found = BoundScorer(self, key[0], counted=counted)
             with self._lock:
                 while len(self._bound) >= 16:
                     self._bound.pop(next(iter(self._bound)))
-                self._bound[schema] = found
+                self._bound[key] = found
         return found
 
     def checker(self, schema: pa.Schema) -> BoundScorer:
@@ -215,7 +216,7 @@ class Scorer:
     def score_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Score one record batch: any rows, slices included. One thread, the GIL released. Ids are not checked for
         uniqueness. Raises `InputError`."""
-        return self.bind(batch.schema).score(batch)[0]
+        return self.bind(batch.schema, counted=False).score(batch)[0]
 
     def score_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Score record batches one by one, in order (as Spark's ``mapInArrow`` wants it)."""
@@ -236,10 +237,11 @@ class BoundScorer:
         schema: pa.Schema,
         check_only: bool = False,
         instead: Sequence[Definition] | None = None,
+        counted: bool = True,
     ) -> None:
         """``check_only``: every column is checked and nothing is scored. ``instead``: what is written, in place of what
-        the pack writes."""
-        self.scorer, self.schema = scorer, schema
+        the pack writes. Not ``counted``: tallies hold nothing but the numbers of rows."""
+        self.scorer, self.schema, self.counted = scorer, schema, counted
         patient = scorer.pack.schema
         wanted = [c.name for c in patient] if check_only else scorer.columns
         self.bindings = bind.plan(schema, patient, wanted)
@@ -259,6 +261,7 @@ class BoundScorer:
             flags=not check_only and instead is None,
             tallies={} if check_only or instead is not None else scorer.resolved.tallies,
             aside=[d for listing in self.listings for d in listing.definitions],
+            counted=counted,
         )
         aside = sum(len(listing.definitions) for listing in self.listings)
         self.outputs = self.compiled.outputs[: len(self.compiled.outputs) - aside]
@@ -280,7 +283,7 @@ class BoundScorer:
         }
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _make_bound, (self.scorer, self.schema)
+        return _make_bound, (self.scorer, self.schema, self.counted)
 
     def _notices(self) -> Iterator[str]:
         patient = self.scorer.pack.schema
@@ -351,12 +354,18 @@ class BoundScorer:
             columns = [batch.column(self.bindings[c].position) for c in (*KEY_COLUMNS, *self.place)]
         for output, (values, valid) in zip(self.outputs, made, strict=False):
             columns.append(self._array(output, batch.num_rows, values, valid))
-            self._count(output, counters, tally)
+            if self.counted:
+                self._count(output, counters, tally)
         start = len(self.outputs)
         for listing in self.listings:
             end = start + len(listing.definitions)
             columns.append(listing.column(made[start:end], batch.num_rows))
             start = end
+        if self.counted:
+            self._tally(counters, tally)
+        return pa.RecordBatch.from_arrays(columns, schema=self.output_schema)
+
+    def _tally(self, counters: Sequence[int], tally: Tally) -> None:
         for (column, reason), counter in self.compiled.quality.items():
             if counters[counter]:
                 tally.quality.setdefault(column, {})[reason] = counters[counter]
@@ -365,7 +374,6 @@ class BoundScorer:
             found[name] = 0 if place is None else counters[place]
         newest = max((counters[c] for c in self.compiled.newest.values()), default=0)
         tally.newest_date = from_days(newest - NEWEST_SHIFT) if newest else None
-        return pa.RecordBatch.from_arrays(columns, schema=self.output_schema)
 
     def _not_opted_out(self, batch: pa.RecordBatch, tally: Tally) -> pa.Array | None:
         """Which rows are of people who have not opted out, None for all; each other row is counted under the first
@@ -477,8 +485,8 @@ def _allocate(size: int) -> _Room:
     return buffer, room
 
 
-def _make_bound(scorer: Scorer, schema: pa.Schema) -> BoundScorer:
-    return scorer.bind(schema)
+def _make_bound(scorer: Scorer, schema: pa.Schema, counted: bool) -> BoundScorer:
+    return scorer.bind(schema, counted=counted)
 
 
 @dataclass(frozen=True)
@@ -599,7 +607,7 @@ def score(
     started = dt.datetime.now(dt.UTC)
     table = as_table(table)
     scorer = _scorer(pack, parse_as_of(as_of), profile, contributions)
-    bound = scorer.bind(table.schema)
+    bound = scorer.bind(table.schema, counted=record)
     threads = threads or os.cpu_count() or 1
     batches, total = [], Tally()
     pool = _pool(threads)
