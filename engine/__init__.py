@@ -1,7 +1,8 @@
 """The compiled core: programs of typed operations over columns, bit planes and numbers.
 
 It knows nothing of what a column means. `Program` is a checked list of operations, `Frame` binds it to the buffers of
-one batch, `Frame.run` runs it over a range of rows without the GIL.
+one batch, `Frame.run` runs it over a range of rows without the GIL, and `Work` has several threads run
+several frames.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from popstrat.engine._engine import (
     LEVELS,
     NEWEST_SHIFT,
     OPERATIONS,
+    STEPS,
     STREAM_ROWS,
     Frame,
     Labels,
     Memory,
     Program,
+    Work,
     distinct,
     increasing,
     levels,
@@ -40,11 +43,13 @@ __all__ = [
     "LEVELS",
     "NEWEST_SHIFT",
     "OPERATIONS",
+    "STEPS",
     "STREAM_ROWS",
     "Frame",
     "Labels",
     "Memory",
     "Program",
+    "Work",
     "distinct",
     "increasing",
     "levels",

@@ -2,8 +2,11 @@
 """The compiled core: programs over columns. It knows bit planes, numbers and codes, and nothing of what they mean."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t, uintptr_t
+from cpython.pythread cimport (
+    PyThread_acquire_lock, PyThread_allocate_lock, PyThread_free_lock, PyThread_release_lock, PyThread_type_lock, WAIT_LOCK,
+)
+from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 
 import numpy as np
@@ -68,8 +71,15 @@ cdef extern from "interpreter.h" nogil:
     void popstrat_give_back(uint8_t *start, int64_t size)
     int popstrat_best_level()
     int popstrat_increasing(const int64_t *x, int64_t n)
-    int popstrat_execute(popstrat_run *run, int level, int64_t start, int64_t stop, int64_t planes, int64_t bytes,
-                         int64_t shorts, int64_t numbers)
+
+    ctypedef struct popstrat_room:
+        uint8_t *memory
+
+    ctypedef struct popstrat_registers:
+        int64_t planes, bytes, shorts, numbers
+
+    int popstrat_settle(popstrat_run *run, popstrat_room *room, const popstrat_registers *need, int level)
+    void popstrat_execute(const popstrat_run *run, int level, int64_t start, int64_t stop)
 
 cdef extern from "distinct.h" nogil:
     ctypedef struct popstrat_values:
@@ -80,6 +90,8 @@ cdef extern from "distinct.h" nogil:
 
 # From so many rows on, outputs are far larger than any cache, and are written past it.
 STREAM_ROWS = 1 << 20
+cdef enum:
+    PIECE = 16384  # rows that a thread takes at a time, whole blocks: counters of doubles are added up by piece
 BLOCK = BLOCK_ROWS
 INSTRUCTION_WIDTH = WIDTH
 CODE_UNKNOWN = CODE_UNKNOWN_VALUE
@@ -195,6 +207,10 @@ def levels():
 
 # Work on doubles goes over a block in parts, so that its registers stay in the first-level cache.
 IN_PARTS = frozenset(name for name, (_, signature) in OPERATIONS.items() if "F" in signature or "f" in signature)
+# Operations that CHAIN can do one after the other: from one register of doubles to another, with a constant at most.
+STEPS = frozenset(name for name, (_, signature) in OPERATIONS.items() if signature in ("Ff", "Ffk"))
+_STEP_CODES = frozenset(OPERATIONS[name][0] for name in STEPS)
+_LISTS = {"l": 1, "t": 1, "q": 1, "m": 2, "p": 2, "s": 2}  # integers an item takes in the argument list
 _PART_CODES = frozenset(OPERATIONS[name][0] for name in IN_PARTS)
 
 
@@ -276,9 +292,9 @@ cdef class Program:
             at = 1
             for letter in signature:
                 value = row[at]
-                if letter in "lmptq":
+                if letter in _LISTS:
                     count = row[at + 1]
-                    width = 1 if letter in "ltq" else 2
+                    width = _LISTS[letter]
                     if value < 0 or count < 0 or value + width * count > len(arguments):
                         raise ValueError(f"{name}: argument list out of range")
                     listed = arguments[value:value + width * count]
@@ -292,6 +308,11 @@ cdef class Program:
                             raise ValueError(f"{name}: constants that do not add up exactly")
                     if letter == "p" and count and not (0 <= listed[1::2].min() and listed[1::2].max() < 64):
                         raise ValueError(f"{name}: bit number out of range")
+                    if letter == "s" and count and not (
+                        0 <= listed[1::2].min() and listed[1::2].max() < len(self.doubles)
+                        and _STEP_CODES.issuperset(listed[::2].tolist())
+                    ):
+                        raise ValueError(f"{name}: not an operation on one register, or a constant out of range")
                     if letter == "q" and not (count and 0 <= listed.min() and listed.max() < len(self.doubles)):
                         raise ValueError(f"{name}: constant out of range")
                     if letter == "q" and count > 256 or letter == "t" and count < 1:
@@ -315,8 +336,16 @@ cdef class Program:
             name, signature = _BY_CODE[row[0]]
             operands, at = [], 1
             for letter in signature:
-                if letter in "lmptq":
-                    width = 1 if letter in "ltq" else 2
+                if letter == "s":
+                    listed = self.arguments[row[at]:row[at] + 2 * row[at + 1]].tolist()
+                    steps = []
+                    for step, constant in zip(listed[::2], listed[1::2]):
+                        step, shape = _BY_CODE[step]
+                        steps.append(f"{step} {float(self.doubles[constant])!r}" if "k" in shape else step)
+                    operands.append(f"[{', '.join(steps)}]")
+                    at += 2
+                elif letter in _LISTS:
+                    width = _LISTS[letter]
                     operands.append(str(self.arguments[row[at]:row[at] + width * row[at + 1]].tolist()))
                     at += 2
                 elif letter == "i":
@@ -351,6 +380,13 @@ cdef class Labels:
             for j, byte in enumerate(text):
                 self.table.text[i][j] = byte
         popstrat_labels_slots(&self.table)
+
+
+cdef struct popstrat_job:
+    popstrat_run run
+    popstrat_registers need
+    int level
+    int64_t rows, counters
 
 
 cdef class Frame:
@@ -473,37 +509,157 @@ cdef class Frame:
         save those of NEWEST, of which the largest counts, and those of SUM, which are the bits of doubles. Releases the
         GIL; calls on disjoint rows may run at once. `level` names an instruction set, `stream` says whether to write
         past the caches; without them the best and what suits the number of rows."""
-        cdef popstrat_run run
-        cdef int chosen = popstrat_best_level()
+        cdef popstrat_job job
+        cdef popstrat_room room
         cdef int failed
-        cdef Program program = self.program
         if start % 64 or start < 0 or stop > self.rows:
             raise ValueError("rows out of range")
-        if level is not None:
-            if level not in LEVELS or LEVELS[level] > chosen:
-                raise ValueError(f"this processor has no {level}")
-            chosen = LEVELS[level]
-        counters = np.zeros(program.counters + 1, dtype=np.int64)
+        self.fill(&job, level, stream)
+        counters = np.zeros(self.program.counters + 1, dtype=np.int64)
         cdef int64_t[::1] counted = counters
-        if stop <= start or program._code.shape[0] == 0:
-            return counters[: program.counters]
-        run.code = &program._code[0, 0]
-        run.instructions = program._code.shape[0]
+        if stop > start and job.run.instructions:
+            job.run.counters = &counted[0]
+            memset(&room, 0, sizeof(room))
+            with nogil:
+                failed = popstrat_settle(&job.run, &room, &job.need, job.level)
+                if not failed:
+                    popstrat_execute(&job.run, job.level, start, stop)
+                free(room.memory)
+            if failed:
+                raise MemoryError
+        return counters[: self.program.counters]
+
+    cdef fill(self, popstrat_job *job, level, stream):
+        """What running this frame takes, save room to work in and counters. Raises ValueError for the instruction set."""
+        cdef Program program = self.program
+        cdef popstrat_run *run = &job.run
+        memset(job, 0, sizeof(popstrat_job))
+        job.level = popstrat_best_level()
+        if level is not None:
+            if level not in LEVELS or LEVELS[level] > job.level:
+                raise ValueError(f"this processor has no {level}")
+            job.level = LEVELS[level]
+        job.rows, job.counters = self.rows, program.counters + 1
+        job.need.planes, job.need.bytes, job.need.shorts = program.planes, program.bytes, program.shorts
+        job.need.numbers = program.numbers
+        run.instructions, run.spans = program._code.shape[0], program._spans.shape[0]
+        if run.instructions:
+            run.code = &program._code[0, 0]
         run.span = &program._spans[0, 0]
-        run.spans = program._spans.shape[0]
         run.arguments = &program._arguments[0]
         run.integers = &program._integers[0]
         run.doubles = &program._doubles[0]
-        run.columns = self.columns
-        run.outputs = self.outputs
-        run.counters = &counted[0]
-        run.read = self.reads
-        run.reads = self.reading
-        run.lines = self.lines
+        run.columns, run.outputs = self.columns, self.outputs
+        run.read, run.reads, run.lines = self.reads, self.reading, self.lines
         run.stream = self.rows >= <int64_t>STREAM_ROWS if stream is None else bool(stream)
+
+
+cdef class Work:
+    """Frames that several threads run together, a piece at a time: each thread calls `run`, and more frames may be added
+    meanwhile. Between pieces no thread needs the interpreter's lock.
+
+    `stream` and `level` as for `Frame.run`; `helpers` is how many threads besides the one that adds are to work."""
+
+    cdef PyThread_type_lock lock
+    cdef popstrat_job *jobs
+    cdef int64_t many, room  # jobs there are, and that there is memory for
+    cdef int64_t at, next  # the next piece: its job, and its first row
+    cdef int64_t helping, helpers
+    cdef list frames, counted
+    cdef object stream, level
+
+    def __cinit__(self):
+        self.lock = PyThread_allocate_lock()
+        if self.lock == NULL:
+            raise MemoryError
+
+    def __init__(self, int64_t helpers=0, stream=None, level=None):
+        self.helpers, self.stream, self.level = helpers, stream, level
+        self.frames, self.counted = [], []
+
+    def __dealloc__(self):
+        if self.lock != NULL:
+            PyThread_free_lock(self.lock)
+        free(self.jobs)
+
+    def add(self, Frame frame):
+        """Have a frame run. Returns whether one more helper is to be sent, which must then call `help`."""
+        cdef popstrat_job job
+        cdef popstrat_job *more
+        cdef bint wanted = False
+        frame.fill(&job, self.level, self.stream)
+        pieces = (frame.rows + PIECE - 1) // PIECE
+        counted = np.zeros((pieces, job.counters), dtype=np.int64)
+        if not pieces or not job.run.instructions:
+            job.rows = 0
+        else:
+            job.run.counters = <int64_t *><uintptr_t>counted.ctypes.data
+        self.frames.append(frame)
+        self.counted.append(counted)
+        PyThread_acquire_lock(self.lock, WAIT_LOCK)
+        try:
+            if self.many == self.room:
+                more = <popstrat_job *>realloc(self.jobs, (2 * self.room + 8) * sizeof(popstrat_job))
+                if more == NULL:
+                    raise MemoryError
+                self.jobs, self.room = more, 2 * self.room + 8
+            self.jobs[self.many] = job
+            self.many += 1
+            if job.rows and self.helping < self.helpers:
+                self.helping += 1
+                wanted = True
+        finally:
+            PyThread_release_lock(self.lock)
+        return wanted
+
+    def run(self):
+        """Work until every piece of the frames added so far has been taken. Raises MemoryError."""
+        self._run(False)
+
+    def help(self):
+        """The same, as a helper."""
+        self._run(True)
+
+    cdef _run(self, bint helping):
+        cdef int failed
         with nogil:
-            failed = popstrat_execute(&run, chosen, start, stop, program.planes, program.bytes, program.shorts,
-                                      program.numbers)
+            failed = self.work(helping)
         if failed:
             raise MemoryError
-        return counters[: program.counters]
+
+    cdef int work(self, bint helping) noexcept nogil:
+        cdef popstrat_room room
+        cdef popstrat_job job
+        cdef int64_t start
+        cdef int failed = 0
+        memset(&room, 0, sizeof(room))
+        while True:
+            PyThread_acquire_lock(self.lock, WAIT_LOCK)
+            while self.at < self.many and self.next >= self.jobs[self.at].rows:
+                self.at += 1
+                self.next = 0
+            if failed or self.at == self.many:
+                self.helping -= helping
+                PyThread_release_lock(self.lock)
+                break
+            job = self.jobs[self.at]
+            start = self.next
+            self.next += PIECE
+            PyThread_release_lock(self.lock)
+            job.run.counters += start // PIECE * job.counters
+            failed = popstrat_settle(&job.run, &room, &job.need, job.level)
+            if not failed:
+                popstrat_execute(&job.run, job.level, start, min(start + PIECE, job.rows))
+        free(room.memory)
+        return failed
+
+    def stop(self):
+        """Have nothing more begun."""
+        PyThread_acquire_lock(self.lock, WAIT_LOCK)
+        self.at = self.many
+        PyThread_release_lock(self.lock)
+
+    def counters(self, int64_t frame):
+        """Counters of the pieces of the frame that was added so many frames after the first, each as `Frame.run` returns
+        them."""
+        return self.counted[frame][:, : -1]

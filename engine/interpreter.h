@@ -359,33 +359,46 @@ static void popstrat_tables(popstrat_run *run, int level, uint8_t *memory) {
     run->tables = tables;
 }
 
-/* Run the program over rows [start, stop). `start` is a multiple of 64, so that no two calls share an output word.
- * Returns 0, or -1 when memory ran out. `run` is the caller's; its register files are set here. */
-static int popstrat_execute(popstrat_run *run, int level, int64_t start, int64_t stop, int64_t planes, int64_t bytes,
-                            int64_t shorts, int64_t numbers) {
-    popstrat_block_function block = popstrat_block_for(level);
-    int64_t size = planes * WORDS * 8 + bytes * BLOCK + shorts * BLOCK * 2 + numbers * BLOCK * 8 + 4096 +
-                   popstrat_tables_size(run, level);
-    uint8_t *memory = NULL;
-    memory = malloc((size_t)size + 64);
-    if (memory == NULL) return -1;
-    memset(memory, 0, (size_t)size + 64);
-    uint8_t *at = (uint8_t *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);
-    popstrat_tables(run, level, at);
-    at += popstrat_tables_size(run, level);
-    run->planes = (uint64_t *)at;
-    at += popstrat_round_up(planes * WORDS * 8, 64);
-    run->numbers = (double *)at;
-    at += numbers * BLOCK * 8;
-    run->shorts = (int16_t *)at;
-    at += shorts * BLOCK * 2;
-    run->bytes = at;
-    for (int64_t row = start; row < stop; row += BLOCK) {
-        int64_t rows = stop - row < BLOCK ? stop - row : BLOCK;
-        block(run, row, rows);
+/* What a thread works in: the registers of one program at a time, and its tables. All zero at first. */
+typedef struct {
+    uint8_t *memory;
+    int64_t size;
+    const int32_t *code; /* whose tables there are, and for which instruction set */
+    int level;
+} popstrat_room;
+
+typedef struct {
+    int64_t planes, bytes, shorts, numbers;
+} popstrat_registers;
+
+/* Point `run` at its registers and tables. Returns 0, or -1 when memory ran out. */
+static int popstrat_settle(popstrat_run *run, popstrat_room *room, const popstrat_registers *need, int level) {
+    const int64_t tables = popstrat_tables_size(run, level), planes = popstrat_round_up(need->planes * WORDS * 8, 64);
+    const int64_t size = tables + planes + need->numbers * BLOCK * 8 + need->shorts * BLOCK * 2 + need->bytes * BLOCK + 4096;
+    if (room->size < size) {
+        free(room->memory);
+        room->memory = malloc((size_t)size + 64);
+        room->size = room->memory == NULL ? 0 : size;
+        room->code = NULL;
+        if (room->memory == NULL) return -1;
+        memset(room->memory, 0, (size_t)size + 64);
     }
-    free(memory);
+    uint8_t *at = (uint8_t *)(((uintptr_t)room->memory + 63) & ~(uintptr_t)63);
+    run->tables = (void *const *)at;
+    if (room->code != run->code || room->level != level) popstrat_tables(run, level, at);
+    room->code = run->code;
+    room->level = level;
+    run->planes = (uint64_t *)(at += tables);
+    run->numbers = (double *)(at += planes);
+    run->shorts = (int16_t *)(at += need->numbers * BLOCK * 8);
+    run->bytes = at + need->shorts * BLOCK * 2;
     return 0;
+}
+
+/* Run the program over rows [start, stop). `start` is a multiple of 64, so that no two calls share an output word. */
+static void popstrat_execute(const popstrat_run *run, int level, int64_t start, int64_t stop) {
+    const popstrat_block_function block = popstrat_block_for(level);
+    for (int64_t row = start; row < stop; row += BLOCK) block(run, row, stop - row < BLOCK ? stop - row : BLOCK);
 }
 
 #endif

@@ -546,13 +546,11 @@ static inline uint64_t FN(number_as_bits)(double x) {
 
 /* exp: x = n ln 2 + r with |r| <= ln(2)/2, exp r = 1 + r + r^2 q(r) with q of degree 9 fitted to a relative error of
  * 1.3e-17, scaled by 2^n. Error bound tested against the C library: within 2 units in the last place; below -708 it is 0,
- * above 709.78 infinite, NaN for NaN. */
-static inline double FN(exp1)(double x) {
-    double c = x < -708.0 ? -708.0 : x;
-    c = c > 710.0 ? 710.0 : c;
-    double t = fma(c, 1.4426950408889634, POPSTRAT_ROUNDER);
+ * above 709.78 infinite, NaN for NaN. `near`: for what is sure to lie between -708 and 709. */
+static inline double FN(near_exp1)(double x) {
+    double t = fma(x, 1.4426950408889634, POPSTRAT_ROUNDER);
     double n = t - POPSTRAT_ROUNDER;
-    double r = fma(n, -1.90821492927058770002e-10, fma(n, -0.693147180369123816490, c));
+    double r = fma(n, -1.90821492927058770002e-10, fma(n, -0.693147180369123816490, x));
     double q = 2.510038549551032e-08;
     q = fma(q, r, 2.7620088445409746e-07);
     q = fma(q, r, 2.7557268459997064e-06);
@@ -565,27 +563,46 @@ static inline double FN(exp1)(double x) {
     q = fma(q, r, 0.5000000000000001);
     double p = fma(q, r * r, r) + 1.0;
     /* 2^(n-1), then doubled, so that n = 1024 does not overflow before its time */
-    double y = p * 2.0 * FN(bits_as_number)((FN(number_as_bits)(t) + 1022) << 52);
+    return p * 2.0 * FN(bits_as_number)((FN(number_as_bits)(t) + 1022) << 52);
+}
+
+static inline double FN(exp1)(double x) {
+    double c = x < -708.0 ? -708.0 : x;
+    c = c > 710.0 ? 710.0 : c;
+    double y = FN(near_exp1)(c);
     return x < -708.0 ? 0.0 : y;
 }
 
 #if LEVEL >= 4
-/* The same for eight, to the last bit: an instruction that scales by 2^n, in place of three that put it together. */
-static inline __m512d FN(exp8)(__m512d x) {
-    const __m512d low = _mm512_set1_pd(-708.0), high = _mm512_set1_pd(710.0), rounder = _mm512_set1_pd(POPSTRAT_ROUNDER);
-    const __m512d c = _mm512_min_pd(high, _mm512_max_pd(low, x)); /* NaN stays: the second operand is what is given back */
-    const __m512d n = _mm512_sub_pd(_mm512_fmadd_pd(c, _mm512_set1_pd(1.4426950408889634), rounder), rounder);
-    const __m512d r = _mm512_fmadd_pd(n, _mm512_set1_pd(-1.90821492927058770002e-10),
-                                      _mm512_fmadd_pd(n, _mm512_set1_pd(-0.693147180369123816490), c));
+/* The same for many, to the last bit: an instruction that scales by 2^n, in place of three that put it together. Several
+ * vectors go step by step together, since each step waits for the one before it; `kept` are those that do not become 0. */
+#define TOGETHER 4
+#define EACH_TOGETHER POPSTRAT_UNROLL for (int i = 0; i < TOGETHER; i++)
+static inline void FN(near_exps)(__m512d *v, const __mmask8 *kept) {
+    const __m512d rounder = _mm512_set1_pd(POPSTRAT_ROUNDER), scale = _mm512_set1_pd(1.4426950408889634);
     static const double k[] = {2.7620088445409746e-07, 2.7557268459997064e-06, 2.4801521295954376e-05,
                                0.00019841269863053618, 0.0013888888917213717, 0.008333333333330062,
                                0.04166666666662413, 0.16666666666666669, 0.5000000000000001};
-    __m512d q = _mm512_set1_pd(2.510038549551032e-08);
+    __m512d n[TOGETHER], r[TOGETHER], q[TOGETHER];
+    EACH_TOGETHER n[i] = _mm512_fmadd_pd(v[i], scale, rounder);
+    EACH_TOGETHER n[i] = _mm512_sub_pd(n[i], rounder);
+    EACH_TOGETHER r[i] = _mm512_fmadd_pd(n[i], _mm512_set1_pd(-0.693147180369123816490), v[i]);
+    EACH_TOGETHER r[i] = _mm512_fmadd_pd(n[i], _mm512_set1_pd(-1.90821492927058770002e-10), r[i]);
+    EACH_TOGETHER q[i] = _mm512_fmadd_pd(_mm512_set1_pd(2.510038549551032e-08), r[i], _mm512_set1_pd(k[0]));
     POPSTRAT_UNROLL
-    for (int i = 0; i < 9; i++) q = _mm512_fmadd_pd(q, r, _mm512_set1_pd(k[i]));
-    const __m512d p = _mm512_add_pd(_mm512_fmadd_pd(q, _mm512_mul_pd(r, r), r), _mm512_set1_pd(1.0));
-    const __mmask8 under = _mm512_cmp_pd_mask(x, low, _CMP_LT_OQ);
-    return _mm512_maskz_scalef_pd(_knot_mask8(under), p, n);
+    for (int c = 1; c < 9; c++) {
+        const __m512d constant = _mm512_set1_pd(k[c]);
+        EACH_TOGETHER q[i] = _mm512_fmadd_pd(q[i], r[i], constant);
+    }
+    EACH_TOGETHER q[i] = _mm512_fmadd_pd(q[i], _mm512_mul_pd(r[i], r[i]), r[i]);
+    EACH_TOGETHER v[i] = _mm512_maskz_scalef_pd(kept[i], _mm512_add_pd(q[i], _mm512_set1_pd(1.0)), n[i]);
+}
+static inline void FN(exps)(__m512d *v) { /* what lies outside is worked out like the rest, and put right at the end */
+    __mmask8 kept[TOGETHER], over[TOGETHER];
+    EACH_TOGETHER kept[i] = _knot_mask8(_mm512_cmp_pd_mask(v[i], _mm512_set1_pd(-708.0), _CMP_LT_OQ));
+    EACH_TOGETHER over[i] = _mm512_cmp_pd_mask(v[i], _mm512_set1_pd(710.0), _CMP_GT_OQ);
+    FN(near_exps)(v, kept);
+    EACH_TOGETHER v[i] = _mm512_mask_mov_pd(v[i], over[i], _mm512_set1_pd(INFINITY));
 }
 #endif
 
@@ -875,6 +892,106 @@ static POPSTRAT_NOINLINE void FN(any)(uint64_t *out, const uint64_t *planes, con
         out[w] = any;
     }
 }
+
+/* ---- one register of doubles to another --------------------------------------------------------------------------- */
+
+#define STEP(expression)                                                                                               \
+    for (int64_t j = 0; j < padded; j++) {                                                                            \
+        const double x = xs[j];                                                                                       \
+        out[j] = (expression);                                                                                        \
+    }                                                                                                                 \
+    break;
+/* One operation; `out` may be `xs`. */
+static void FN(step)(double *out, const double *xs, enum popstrat_op operation, double k, int64_t padded) {
+    switch (operation) {
+    case OP_ADDK: STEP(x + k)
+    case OP_MULK: STEP(x * k)
+    case OP_DIVK: STEP(x / k)
+    case OP_MINK: STEP(x < k ? x : k)
+    case OP_MAXK: STEP(x > k ? x : k)
+    case OP_RSUBK: STEP(k - x)
+    case OP_RDIVK: STEP(k / x)
+    case OP_POWK: STEP(FN(pow1)(x, k))
+    case OP_ROUND: STEP(FN(nearest)(x * k) / k)
+    case OP_SINGLE: STEP((double)(float)x)
+    case OP_NEG: STEP(-x)
+    case OP_ABS: STEP(fabs(x))
+    case OP_SQRT: STEP(sqrt(x))
+    case OP_FLOOR: STEP(FN(nearest)(x) > x ? FN(nearest)(x) - 1.0 : FN(nearest)(x))
+    case OP_EXP: STEP(FN(exp1)(x))
+    case OP_EXP_NEAR: STEP(FN(near_exp1)(x))
+    case OP_LN: STEP(FN(ln1)(x))
+    default: break;
+    }
+}
+#undef STEP
+
+#if LEVEL >= 4
+static inline __m512d FN(nearest8)(__m512d x) {
+    const __m512d rounder = _mm512_set1_pd(POPSTRAT_ROUNDER);
+    const __mmask8 small = _mm512_cmp_pd_mask(_mm512_abs_pd(x), _mm512_set1_pd(POPSTRAT_EXACT), _CMP_LT_OQ);
+    return _mm512_mask_sub_pd(x, small, _mm512_add_pd(x, rounder), rounder);
+}
+
+#define STEP(expression)                                                                                               \
+    POPSTRAT_UNROLL                                                                                                    \
+    for (int i = 0; i < 8; i++) {                                                                                     \
+        const __m512d x = v[i];                                                                                       \
+        v[i] = (expression);                                                                                          \
+    }                                                                                                                 \
+    break;
+/* Several, 64 rows at a time, in registers. */
+static POPSTRAT_NOINLINE void FN(chain)(double *out, const double *in, const int32_t *steps, int64_t n,
+                                        const double *constants, int64_t padded) {
+    static const __mmask8 all[TOGETHER] = {255, 255, 255, 255};
+    for (int64_t j = 0; j < padded; j += 64) {
+        __m512d v[8];
+        POPSTRAT_UNROLL
+        for (int i = 0; i < 8; i++) v[i] = _mm512_loadu_pd(in + j + 8 * i);
+        for (int64_t s = 0; s < n; s++) {
+            const __m512d k = _mm512_set1_pd(constants[steps[2 * s + 1]]);
+            switch ((enum popstrat_op)steps[2 * s]) {
+            case OP_ADDK: STEP(_mm512_add_pd(x, k))
+            case OP_MULK: STEP(_mm512_mul_pd(x, k))
+            case OP_DIVK: STEP(_mm512_div_pd(x, k))
+            case OP_MINK: STEP(_mm512_min_pd(x, k))
+            case OP_MAXK: STEP(_mm512_max_pd(x, k))
+            case OP_RSUBK: STEP(_mm512_sub_pd(k, x))
+            case OP_RDIVK: STEP(_mm512_div_pd(k, x))
+            case OP_ROUND: STEP(_mm512_div_pd(FN(nearest8)(_mm512_mul_pd(x, k)), k))
+            case OP_NEG: STEP(_mm512_xor_pd(x, _mm512_set1_pd(-0.0)))
+            case OP_ABS: STEP(_mm512_abs_pd(x))
+            case OP_SQRT: STEP(_mm512_sqrt_pd(x))
+            case OP_SINGLE: STEP(_mm512_cvtps_pd(_mm512_cvtpd_ps(x)))
+            case OP_EXP:
+                POPSTRAT_UNROLL
+                for (int i = 0; i < 8; i += TOGETHER) FN(exps)(v + i);
+                break;
+            case OP_EXP_NEAR:
+                POPSTRAT_UNROLL
+                for (int i = 0; i < 8; i += TOGETHER) FN(near_exps)(v + i, all);
+                break;
+            default:
+                POPSTRAT_UNROLL
+                for (int i = 0; i < 8; i++) _mm512_storeu_pd(out + j + 8 * i, v[i]);
+                FN(step)(out + j, out + j, (enum popstrat_op)steps[2 * s], constants[steps[2 * s + 1]], 64);
+                POPSTRAT_UNROLL
+                for (int i = 0; i < 8; i++) v[i] = _mm512_loadu_pd(out + j + 8 * i);
+            }
+        }
+        POPSTRAT_UNROLL
+        for (int i = 0; i < 8; i++) _mm512_storeu_pd(out + j + 8 * i, v[i]);
+    }
+}
+#undef STEP
+#else
+static void FN(chain)(double *out, const double *in, const int32_t *steps, int64_t n, const double *constants,
+                      int64_t padded) {
+    if (n == 0 && out != in) memcpy(out, in, (size_t)padded * 8);
+    for (int64_t s = 0; s < n; s++)
+        FN(step)(out, s ? out : in, (enum popstrat_op)steps[2 * s], constants[steps[2 * s + 1]], padded);
+}
+#endif
 
 /* ---- the block ---------------------------------------------------------------------------------------------------- */
 
@@ -1231,34 +1348,16 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
             for (int64_t j = 0; j < padded; j++) out[j] = start + (((double)x[j] * k + GRID_ROUNDER) - GRID_ROUNDER);
             break;
         }
-        case OP_ADDK: { const double k = run->doubles[at[3]]; EACH_NUMBER(x + k) }
-        case OP_MULK: { const double k = run->doubles[at[3]]; EACH_NUMBER(x * k) }
-        case OP_DIVK: { const double k = run->doubles[at[3]]; EACH_NUMBER(x / k) }
-        case OP_MINK: { const double k = run->doubles[at[3]]; EACH_NUMBER(x < k ? x : k) }
-        case OP_MAXK: { const double k = run->doubles[at[3]]; EACH_NUMBER(x > k ? x : k) }
-        case OP_RSUBK: { const double k = run->doubles[at[3]]; EACH_NUMBER(k - x) }
-        case OP_RDIVK: { const double k = run->doubles[at[3]]; EACH_NUMBER(k / x) }
-        case OP_POWK: { const double k = run->doubles[at[3]]; EACH_NUMBER(FN(pow1)(x, k)) }
-        case OP_ROUND: { const double k = run->doubles[at[3]]; EACH_NUMBER(FN(nearest)(x * k) / k) }
-        case OP_SINGLE: EACH_NUMBER((double)(float)x)
-        case OP_NEG: EACH_NUMBER(-x)
-        case OP_ABS: EACH_NUMBER(fabs(x))
-        case OP_SQRT: EACH_NUMBER(sqrt(x))
-        case OP_FLOOR: EACH_NUMBER(FN(nearest)(x) > x ? FN(nearest)(x) - 1.0 : FN(nearest)(x))
-#if LEVEL >= 4
-        case OP_EXP: {
-            double *restrict out = NUMBERS(at[1]);
-            const double *restrict x = NUMBERS(at[2]);
-            for (int64_t j = 0; j < padded; j += 16) {
-                _mm512_storeu_pd(out + j, FN(exp8)(_mm512_loadu_pd(x + j)));
-                _mm512_storeu_pd(out + j + 8, FN(exp8)(_mm512_loadu_pd(x + j + 8)));
-            }
+        case OP_ADDK: case OP_MULK: case OP_DIVK: case OP_MINK: case OP_MAXK: case OP_RSUBK: case OP_RDIVK: case OP_POWK:
+        case OP_ROUND: case OP_SINGLE: case OP_NEG: case OP_ABS: case OP_SQRT: case OP_FLOOR: case OP_EXP:
+        case OP_EXP_NEAR: case OP_LN: {
+            const int32_t one[2] = {at[0], at[3]};
+            FN(chain)(NUMBERS(at[1]), NUMBERS(at[2]), one, 1, run->doubles, padded);
             break;
         }
-#else
-        case OP_EXP: EACH_NUMBER(FN(exp1)(x))
-#endif
-        case OP_LN: EACH_NUMBER(FN(ln1)(x))
+        case OP_CHAIN:
+            FN(chain)(NUMBERS(at[1]), NUMBERS(at[2]), run->arguments + at[3], at[4], run->doubles, padded);
+            break;
         case OP_OUT_BITS: FN(store_bits)(run->outputs[at[1]].values, PLANE(at[2]), start, rows); break;
         case OP_OUT_VALID: FN(store_bits)(run->outputs[at[1]].valid, PLANE(at[2]), start, rows); break;
         case OP_OUT_CODES: {

@@ -7,13 +7,16 @@
  *   l m       (start, count) in the argument list: bit planes / pairs of (bit plane, double constant)
  *   p         (start, count): pairs of (bit plane, bit number)
  *   t q       (start, count) in the argument list: a table of int32 / of indices of double constants
+ *   s         (start, count): pairs of (an operation on one register of doubles, double constant)
  *
  * Names: RANGE lo <= x <= hi; CHECK the same where valid, as two planes (plausible; valid but not), the second counted;
  * CHECK_DATE with one plane each for too low and too high; FLAG set and valid. A counter holds a whole number that adds up
  * (COUNT), the largest value (NEWEST) or the bits of a double that adds up (SUM).
  * MASKED_ADD adds in the order of its list. WEIGH adds what may be added in any order, because the sum is exact: its
  * constants, and what it adds to, are whole multiples of GRID_STEP, and together less than GRID_BOUND. ADD_SCALED puts the
- * product that it adds on that grid; SCALED adds it to a constant. APART lo <= x - y <= hi of two columns.
+ * product that it adds on that grid; SCALED adds it to a constant. APART lo <= x - y <= hi of two columns. CHAIN does
+ * operations on one register one after the other, what lies between them staying in the processor's registers. EXP_NEAR is
+ * EXP of what is sure to lie between -708 and 709.
  */
 #ifndef POPSTRAT_OPS_H
 #define POPSTRAT_OPS_H
@@ -44,7 +47,7 @@
     X(ADDK, "Ffk") X(MULK, "Ffk") X(DIVK, "Ffk") X(MINK, "Ffk") X(MAXK, "Ffk") X(RSUBK, "Ffk") X(RDIVK, "Ffk") X(ADD_SCALED, "Fffk") X(ADD_SCALED_SHORT, "Ffhk") \
     X(SCALED, "Ffkk") X(SCALED_SHORT, "Fhkk")        \
     X(POWK, "Ffk") X(ROUND, "Ffk")                                                                                    \
-    X(SINGLE, "Ff") X(NEG, "Ff") X(ABS, "Ff") X(SQRT, "Ff") X(FLOOR, "Ff") X(EXP, "Ff") X(LN, "Ff")                                   \
+    X(SINGLE, "Ff") X(NEG, "Ff") X(ABS, "Ff") X(SQRT, "Ff") X(FLOOR, "Ff") X(EXP, "Ff") X(EXP_NEAR, "Ff") X(LN, "Ff") X(CHAIN, "Ffs") \
     /* outputs and counters */                                                                                        \
     X(OUT_BITS, "ob") X(OUT_VALID, "ob") X(OUT_CODES, "ol") X(OUT_NUM, "ofb") X(OUT_SHORT, "ohb") X(OUT_FLAGS, "op")  \
     X(COUNT, "nb") X(NEWEST, "ncb") X(SUM, "nfb")

@@ -12,6 +12,7 @@ import datetime as dt
 import heapq
 import itertools
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -22,7 +23,7 @@ import numpy as np
 
 from popstrat import quality
 from popstrat.dates import days, latest_birth_for
-from popstrat.engine import GRID_BOUND, IN_PARTS, INSTRUCTION_WIDTH, OPERATIONS, Program
+from popstrat.engine import GRID_BOUND, IN_PARTS, INSTRUCTION_WIDTH, OPERATIONS, STEPS, Program
 from popstrat.lang import nodes as n
 from popstrat.lang.values import WHOLE, Singles, calculate, compare, on_grid
 from popstrat.pack import Definition, Resolved
@@ -36,6 +37,7 @@ TallyKey = tuple[str, str, str]
 _Operation = tuple[str, tuple[int, ...], tuple[Any, ...]]  # name, values it defines, operands
 FALSE: Plane = (-1, False)
 TRUE: Plane = (-1, True)
+_EXP_NEAR = 700.0  # between minus this and this, `exp` needs to look for neither end of what a double holds
 _MOST_CASES = 24  # beyond this many constants, a finite-valued number is put into a register
 
 _EXCHANGED: dict[str, Any] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
@@ -821,6 +823,8 @@ class Lowering:
             return Number(ok, interval, apart=(*a.apart[:2], True))
         if b is None:
             operation = {"abs": "ABS", "exp": "EXP", "floor": "FLOOR", "ln": "LN", "sqrt": "SQRT"}.get(name)
+            if name == "exp" and a.interval.low >= -_EXP_NEAR and a.interval.high <= _EXP_NEAR:
+                operation = "EXP_NEAR"
             out = (
                 e.value("ROUND", self.doubles(a), 1.0) if name == "round" else e.value(str(operation), self.doubles(a))
             )
@@ -1179,7 +1183,7 @@ def _interval(name: str, a: Interval, b: Interval | None) -> Interval:
 
 def assemble(e: Emitter, column_kinds: list[str], output_kinds: list[str], counters: int) -> Program:
     """Drop what nothing uses, give registers, pack the constants."""
-    live = _scheduled(_needed(e))
+    live = _scheduled(_chained(_needed(e)))
     last: dict[int, int] = {}
     for at, (_, _, operands) in enumerate(live):
         for value in _values(live[at][0], operands):
@@ -1220,6 +1224,9 @@ def assemble(e: Emitter, column_kinds: list[str], output_kinds: list[str], count
                     row += [*listed([x for v, k in operand for x in (where[v], constant(k))]), len(operand)]
                 case "p":
                     row += [*listed([x for v, bit in operand for x in (where[v], bit)]), len(operand)]
+                case "s":
+                    steps = [x for step, k in operand for x in (OPERATIONS[step][0], constant(k))]
+                    row += [*listed(steps), len(operand)]
                 case "t":
                     row += [*listed(operand), len(operand)]
                 case "q":
@@ -1263,6 +1270,28 @@ def _needed(e: Emitter) -> list[_Operation]:
             wanted.update(_values(name, operands))
             kept.append((name, results, operands))
     return kept[::-1]
+
+
+def _chained(operations: list[_Operation]) -> list[_Operation]:
+    """The same with operations on one register joined where nothing else reads what lies between them."""
+    users: dict[int, int] = defaultdict(int)
+    for name, _, operands in operations:
+        for value in _values(name, operands):
+            users[value] += 1
+    steps: dict[int, tuple[int, tuple[tuple[str, float], ...]]] = {}  # value → where its chain begins, and the chain
+    joined: dict[int, _Operation] = {}
+    for name, results, operands in operations:
+        if name in STEPS:
+            value, constant = operands[0], operands[1] if len(operands) > 1 else 0.0
+            begin, before = steps.pop(value) if value in steps and users[value] == 1 else (value, ())
+            if before:
+                del joined[value]
+            steps[results[0]] = begin, (*before, (name, constant))
+        joined[results[0] if results else -1 - len(joined)] = (name, results, operands)
+    return [
+        (("CHAIN", results, steps[results[0]]) if results and len(steps.get(results[0], ((), ()))[1]) > 1 else (name, results, operands))
+        for name, results, operands in joined.values()
+    ]
 
 
 def _scheduled(operations: list[_Operation]) -> list[_Operation]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from popstrat import bind, quality
 from popstrat.attribution import LISTED, Listing
 from popstrat.dates import from_days, parse_as_of
-from popstrat.engine import BLOCK, LARGE, NEWEST_SHIFT, STREAM_ROWS, Frame, Labels, Memory
+from popstrat.engine import LARGE, NEWEST_SHIFT, STREAM_ROWS, Frame, Labels, Memory, Work
 from popstrat.errors import InputError
 from popstrat.lazy import compute as pc
 from popstrat.lower import Compiled, Lowering, Output, read_columns
@@ -30,7 +30,6 @@ KEY_COLUMNS = ("patient_id", "practice_code")
 PLACE_COLUMNS = ("pcn_code", "neighbourhood", "place")
 OPT_OUTS = {"type1_opt_out": "type 1 opt-out", "national_data_opt_out": "national data opt-out"}
 _NAMED = 12  # names of columns in a warning
-_PIECE = 16 * BLOCK  # rows that a thread takes at a time
 _LISTED_ROWS = 1 << 18  # rows of a batch whose contributions are held, all terms, until the largest are chosen
 _TOGETHER = 8 << 20  # bytes of all outputs of a batch that are allocated as one
 
@@ -327,10 +326,9 @@ class BoundScorer:
 
     def score(self, batch: pa.RecordBatch, *, threads: int = 1) -> tuple[pa.RecordBatch, Tally]:
         """The scored batch and what was counted. Raises `InputError` with rows counted within the batch."""
-        started = self.start(batch)
-        if threads <= 1:
-            return started.finish([started.frame.run(0, started.frame.rows)])
-        return started.finish([piece.result() for piece in started.submit(_pool(threads))])
+        with _Together(threads) as together:
+            together.add(self.start(batch))
+        return together.finished()[0]
 
     def start(self, batch: pa.RecordBatch) -> Started:
         """The batch checked and bound, ready to be run. Raises as `score` does."""
@@ -499,28 +497,50 @@ class Started:
     frame: Frame
     made: list[Made]
 
-    def submit(self, pool: Executor, stream: bool | None = None) -> list[Future[NDArray[np.int64]]]:
-        """Run all rows in pieces in the pool; `stream` as for `Frame.run`."""
-        rows, run = self.frame.rows, self.frame.run
-        return [pool.submit(run, at, min(at + _PIECE, rows), None, stream) for at in range(0, rows, _PIECE)]
-
-    def finish(self, pieces: Sequence[NDArray[np.int64]]) -> tuple[pa.RecordBatch, Tally]:
+    def finish(self, pieces: NDArray[np.int64]) -> tuple[pa.RecordBatch, Tally]:
         """The scored batch and what was counted, from the counters of all pieces."""
         counters = _together(self.frame, pieces)
         return self.bound.finish(self.batch, self.tally, self.made, counters), self.tally
 
 
-def _together(frame: Frame, pieces: Sequence[NDArray[np.int64]]) -> list[int]:
+def _together(frame: Frame, pieces: NDArray[np.int64]) -> list[int]:
     """Counters of pieces add up, as whole numbers or doubles; and of the newest dates the newest counts."""
-    if len(pieces) == 1:
-        return [int(c) for c in pieces[0].tolist()]
-    together = np.array(pieces).reshape(len(pieces), frame.program.counters)
-    counters = together.sum(axis=0)
+    counters = pieces.sum(axis=0)
     for counter in frame.program.newest:
-        counters[counter] = together[:, counter].max(initial=0)
+        counters[counter] = pieces[:, counter].max(initial=0)
     for counter in frame.program.sums:
-        counters[counter] = together[:, counter].view(np.float64).sum().view(np.int64)
-    return [int(c) for c in counters.tolist()]
+        counters[counter] = np.ascontiguousarray(pieces[:, counter]).view(np.float64).sum().view(np.int64)
+    return counters.tolist()  # type: ignore[no-any-return]
+
+
+class _Together:
+    """Batches scored by several threads at once: each is worked on from when it is added, and what is left when the
+    ``with`` block ends, this thread works on too."""
+
+    def __init__(self, threads: int, stream: bool | None = None) -> None:
+        self._pool = _pool(threads) if threads > 1 else None
+        self._work = Work(threads - 1, stream)
+        self._started: list[Started] = []
+        self._helpers: list[Future[None]] = []
+
+    def __enter__(self) -> _Together:
+        return self
+
+    def add(self, started: Started) -> None:
+        self._started.append(started)
+        if self._work.add(started.frame) and self._pool is not None:
+            self._helpers.append(self._pool.submit(self._work.help))
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._work.stop()
+        self._work.run()
+        for helper in self._helpers:
+            helper.result()
+
+    def finished(self) -> list[tuple[pa.RecordBatch, Tally]]:
+        """Each scored batch and what was counted, once the block has ended."""
+        return [one.finish(self._work.counters(i)) for i, one in enumerate(self._started)]
 
 
 _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
@@ -610,26 +630,20 @@ def score(
     bound = scorer.bind(table.schema, counted=record)
     threads = threads or os.cpu_count() or 1
     batches, total = [], Tally()
-    pool = _pool(threads)
-    running = []
-    stream = table.num_rows >= STREAM_ROWS  # many small chunks are as far larger than the caches as one
     first = 0
     most = _LISTED_ROWS if scorer.listings else None
-    for batch in table.to_batches(most) or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
-        try:
-            one = bound.start(batch)
-        except InputError as error:
-            raise error.located(None, first) from None
-        first += batch.num_rows
-        running.append((one, one.submit(pool, stream)))
-    if threads > 1:
-        ids.check_unique(table.column("patient_id"))  # while the pool is at work
-    for one, pieces in running:
-        scored, tally = one.finish([piece.result() for piece in pieces])
+    # many small chunks are as far larger than the caches as one
+    with _Together(threads, stream=table.num_rows >= STREAM_ROWS) as together:
+        for batch in table.to_batches(most) or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
+            try:
+                together.add(bound.start(batch))
+            except InputError as error:
+                raise error.located(None, first) from None
+            first += batch.num_rows
+        ids.check_unique(table.column("patient_id"))  # while the other threads are at work
+    for scored, tally in together.finished():
         batches.append(scored)
         total += tally
-    if threads <= 1:
-        ids.check_unique(table.column("patient_id"))
     out = pa.Table.from_batches(batches, schema=bound.output_schema)
     if not record:
         return out
