@@ -337,8 +337,8 @@ def _operation(name: str, level: str) -> Case:
     def work(copies: int) -> Callable[[], object]:
         rooms = [(np.zeros(int(size * ROWS), np.uint8), np.zeros(ROWS // 8, np.uint8)) for size in _OUTPUTS.values()]
         outputs = [(_placed(values), _placed(valid)) for values, valid in rooms]
-        frame = engine.Frame(_Writer().operation(name, copies), _columns(), outputs, ROWS)
-        frame.table_sizes({i: 4 for i, kind in enumerate(_COLUMNS) if kind.startswith("dict")})
+        sizes = {i: 4 for i, kind in enumerate(_COLUMNS) if kind.startswith("dict")}
+        frame = engine.Frame(_Writer().operation(name, copies), _columns(), outputs, ROWS, sizes=sizes)
         return lambda: frame.run(0, ROWS, level)
 
     copies = PLANE_COPIES if set(engine.OPERATIONS[name][1]) <= set("Bb") else COPIES

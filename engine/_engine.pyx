@@ -3,6 +3,7 @@
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t, uintptr_t
+from cpython.pycapsule cimport PyCapsule_GetPointer
 from cpython.pythread cimport (
     PyThread_acquire_lock, PyThread_allocate_lock, PyThread_free_lock, PyThread_release_lock, PyThread_type_lock, WAIT_LOCK,
 )
@@ -80,6 +81,30 @@ cdef extern from "interpreter.h" nogil:
 
     int popstrat_settle(popstrat_run *run, popstrat_room *room, const popstrat_registers *need, int level)
     void popstrat_execute(const popstrat_run *run, int level, int64_t start, int64_t stop)
+
+cdef extern from "Python.h" nogil:
+    unsigned long PyThread_start_new_thread(void (*function)(void *) noexcept nogil, void *argument)
+
+cdef extern from *:
+    """
+    /* the Arrow C data interface */
+    #ifndef ARROW_C_DATA_INTERFACE
+    #define ARROW_C_DATA_INTERFACE
+    struct ArrowArray {
+        int64_t length, null_count, offset, n_buffers, n_children;
+        const void **buffers;
+        struct ArrowArray **children;
+        struct ArrowArray *dictionary;
+        void (*release)(struct ArrowArray *);
+        void *private_data;
+    };
+    #endif
+    """
+    cdef struct ArrowArray:
+        int64_t length, null_count, offset, n_buffers, n_children
+        const void **buffers
+        ArrowArray **children
+        void (*release)(ArrowArray *)
 
 cdef extern from "distinct.h" nogil:
     ctypedef struct popstrat_values:
@@ -177,22 +202,50 @@ def distinct(lists):
 
 
 cdef class Memory:
-    """Writable bytes for one output (the buffer protocol), rubbish at first; large ones are used again once nobody
-    holds them. Raises MemoryError."""
+    """Writable bytes for outputs (the buffer protocol), rubbish at first, save the last eight, which no row may reach:
+    those are clear. Large ones are used again once nobody holds them. Raises MemoryError."""
 
     cdef uint8_t *start
     cdef int64_t size, taken
+    cdef Memory whole  # whose part this is
 
-    def __cinit__(self, int64_t size):
-        if not LARGE <= size <= _MOST_ROWS:
+    def __cinit__(self, int64_t size, Memory whole=None, int64_t at=0):
+        if whole is not None:
+            if not (0 <= at <= whole.size and 0 <= size <= whole.size - at):
+                raise ValueError(f"{size} bytes: out of range")
+            self.whole, self.start, self.size = whole, whole.start + at, size
+            self.clear_end()
+            return
+        if not 0 <= size <= _MOST_ROWS:
             raise ValueError(f"{size} bytes: out of range")
-        self.size, self.taken = size, (size + 4095) // 4096 * 4096
+        self.size, self.taken = size, max(LARGE, (size + 4095) // 4096 * 4096)
         self.start = popstrat_take(self.taken)
         if self.start == NULL:
             raise MemoryError
+        self.clear_end()
+
+    cdef void clear_end(self) noexcept:
+        cdef int64_t last = min(8, self.size)
+        memset(self.start + self.size - last, 0, last)
+
+    @staticmethod
+    def several(sizes, int64_t together):
+        """One for each size, parts of a single one where all are `together` bytes at most: a table may come in many
+        batches, and each piece of memory would be a call to the system."""
+        cdef int64_t size, at = 0
+        cdef Memory whole
+        for size in sizes:
+            at += (size + 63) // 64 * 64
+        if at > together:
+            return [Memory(size) for size in sizes]
+        whole, at, found = Memory(at), 0, []
+        for size in sizes:
+            found.append(Memory(size, whole, at))
+            at += (size + 63) // 64 * 64
+        return found
 
     def __dealloc__(self):
-        if self.start != NULL:
+        if self.start != NULL and self.whole is None:
             popstrat_give_back(self.start, self.taken)
 
     def __getbuffer__(self, Py_buffer *view, int flags):
@@ -389,16 +442,29 @@ cdef struct popstrat_job:
     int64_t rows, counters
 
 
-cdef class Frame:
-    """The columns and outputs of one batch, bound to a program: addresses, held alive by the buffers kept here.
+cdef struct popstrat_work:
+    PyThread_type_lock lock  # of all that follows
+    PyThread_type_lock busy  # held while there are helpers
+    popstrat_job *jobs
+    int64_t many, room  # jobs there are, and that there is memory for
+    int64_t at, next  # the next piece: its job, and its first row
+    int64_t helping, helpers
+    bint failed
 
-    columns: for each of the program's columns (values, valid, offset, characters, table, labels), buffers or None;
-    outputs: for each of its outputs (values, valid), writable buffers, valid None where nothing is null.
+
+cdef class Frame:
+    """The columns and outputs of one batch, bound to a program: addresses, held alive by what is kept here.
+
+    columns: for each of the program's columns (values, valid, offset, characters, table, labels), buffers or None; or
+    (position, table, labels), a column of `batch`: the capsule of a struct array, as the Arrow C data interface has it,
+    whose columns must be of the kinds that the program reads, since nothing can tell;
+    outputs: for each of the program's outputs (values, valid), writable buffers, valid None where nothing is null;
+    sizes: how many entries of a dictionary's table can occur, by column; small tables take a faster path.
     """
 
     cdef readonly Program program
     cdef readonly int64_t rows
-    cdef list labels
+    cdef list kept
     cdef popstrat_column *columns
     cdef popstrat_output *outputs
     cdef popstrat_read *reads
@@ -418,6 +484,13 @@ cdef class Frame:
         """Where a buffer's bytes are, NULL for none; the buffer is held until this object goes."""
         if buffer is None:
             return NULL
+        cdef Memory memory
+        if type(buffer) is Memory:
+            memory = buffer
+            if memory.size < needed:
+                raise ValueError(f"a buffer of {memory.size} bytes, where {needed} are needed")
+            self.kept.append(memory)
+            return memory.start
         cdef Py_buffer *view = &self.held[self.holding]
         PyObject_GetBuffer(buffer, view, PyBUF_WRITABLE if writable else PyBUF_SIMPLE)
         self.holding += 1
@@ -433,38 +506,67 @@ cdef class Frame:
             self.reading += 1
             self.lines += bits * BLOCK_ROWS // 512 + 1
 
-    def __init__(self, Program program, columns, outputs, int64_t rows):
+    cdef take(self, int64_t i, str kind, ArrowArray *column):
+        """Column i from the Arrow C data interface."""
+        cdef popstrat_column *found = &self.columns[i]
+        cdef int64_t last
+        if column.length < self.rows or column.offset < 0 or column.offset > _MOST_ROWS or column.n_buffers < 2:
+            raise ValueError(f"column {i} is too short")
+        found.offset = column.offset
+        found.values = <const uint8_t *>column.buffers[1]
+        if column.null_count != 0:
+            found.valid = <const uint8_t *>column.buffers[0]
+        if self.rows and found.values == NULL:
+            raise ValueError(f"column {i} has no values")
+        if kind.startswith("str") and self.rows:
+            last = column.offset + self.rows
+            found.characters = <const uint8_t *>column.buffers[2]
+            found.characters_size = (<const int32_t *>found.values)[last] if kind == "str32" else (<const int64_t *>found.values)[last]
+
+    def __init__(self, Program program, columns, outputs, int64_t rows, batch=None, sizes=None):
         cdef int64_t i
         cdef Labels names
+        cdef ArrowArray *arrow = NULL
         if self.held != NULL:
             raise ValueError("a frame is made once")
         if len(columns) != len(program.column_kinds) or len(outputs) != len(program.output_kinds):
             raise ValueError("columns or outputs do not fit the program")
         if not 0 <= rows <= _MOST_ROWS:
             raise ValueError(f"{rows} rows")
-        self.program, self.rows, self.labels = program, rows, []
+        self.program, self.rows, self.kept = program, rows, [batch]
+        if batch is not None:
+            arrow = <ArrowArray *>PyCapsule_GetPointer(batch, "arrow_array")
+            if arrow.release == NULL or arrow.offset or arrow.length != rows:
+                raise ValueError("not a batch of these rows")
         self.columns = <popstrat_column *>calloc(len(columns) + 1, sizeof(popstrat_column))
         self.outputs = <popstrat_output *>calloc(len(outputs) + 1, sizeof(popstrat_output))
         self.held = <Py_buffer *>calloc(4 * len(columns) + 2 * len(outputs) + 1, sizeof(Py_buffer))
         self.reads = <popstrat_read *>calloc(2 * len(columns) + 1, sizeof(popstrat_read))
         if self.columns == NULL or self.outputs == NULL or self.held == NULL or self.reads == NULL:
             raise MemoryError
-        for i, (values, valid, offset, characters, table, labels) in enumerate(columns):
+        for i, column in enumerate(columns):
             kind = program.column_kinds[i]
-            if not 0 <= offset <= _MOST_ROWS:
-                raise ValueError(f"an offset of {offset}")
-            end = offset + rows
-            length = end + 1 if kind.startswith("str") else end
-            if values is None and rows:
-                raise ValueError(f"column {i} has no values")
-            self.columns[i].offset = offset
-            self.columns[i].values = self.address(values, (length * _COLUMN_BITS[kind] + 7) // 8 if rows else 0)
-            self.columns[i].valid = self.address(valid, (end + 7) // 8 if rows else 0)
-            self.fetch(self.columns[i].values, _COLUMN_BITS[kind], offset)
-            self.fetch(self.columns[i].valid, 1, offset)
-            self.columns[i].characters = self.address(characters, 0)
-            if characters is not None:
-                self.columns[i].characters_size = self.held[self.holding - 1].len
+            if len(column) == 3:
+                position, table, labels = column
+                if arrow == NULL or not 0 <= position < arrow.n_children:
+                    raise ValueError(f"the batch has no column {position}")
+                self.take(i, kind, arrow.children[<int64_t>position])
+            else:
+                values, valid, offset, characters, table, labels = column
+                if not 0 <= offset <= _MOST_ROWS:
+                    raise ValueError(f"an offset of {offset}")
+                end = offset + rows
+                length = end + 1 if kind.startswith("str") else end
+                if values is None and rows:
+                    raise ValueError(f"column {i} has no values")
+                self.columns[i].offset = offset
+                self.columns[i].values = self.address(values, (length * _COLUMN_BITS[kind] + 7) // 8 if rows else 0)
+                self.columns[i].valid = self.address(valid, (end + 7) // 8 if rows else 0)
+                self.columns[i].characters = self.address(characters, 0)
+                if characters is not None:
+                    self.columns[i].characters_size = self.held[self.holding - 1].len
+            self.fetch(self.columns[i].values, _COLUMN_BITS[kind], self.columns[i].offset)
+            self.fetch(self.columns[i].valid, 1, self.columns[i].offset)
             if kind.startswith("dict"):
                 if table is None or len(table) != 256:
                     raise ValueError("a code table has 256 entries")
@@ -474,7 +576,7 @@ cdef class Frame:
                 if labels is None:
                     raise ValueError(f"column {i} has no labels")
                 names = labels
-                self.labels.append(names)
+                self.kept.append(names)
                 self.columns[i].labels = &names.table
         for i, (values, valid) in enumerate(outputs):
             kind = program.output_kinds[i]
@@ -487,13 +589,10 @@ cdef class Frame:
         for i in program.nullable if rows else ():
             if self.outputs[i].valid == NULL:
                 raise ValueError(f"output {i} has no room for nulls")
-
-    def table_sizes(self, sizes):
-        """Entries really used in each dictionary's code table; small ones take a faster path."""
-        for i, size in sizes.items():
-            if not (0 <= i < len(self.program.column_kinds) and self.columns[i].table != NULL and 0 <= size <= 256):
-                raise ValueError(f"column {i} has no table of {size} entries")
-            self.columns[i].table_size = size
+        for column, size in (sizes or {}).items():
+            if not (0 <= column < len(columns) and self.columns[<int64_t>column].table != NULL and 0 <= size <= 256):
+                raise ValueError(f"column {column} has no table of {size} entries")
+            self.columns[<int64_t>column].table_size = size
 
     def __dealloc__(self):
         cdef int64_t i
@@ -554,39 +653,74 @@ cdef class Frame:
         run.stream = self.rows >= <int64_t>STREAM_ROWS if stream is None else bool(stream)
 
 
+cdef void _helper(void *work) noexcept nogil:
+    _work(<popstrat_work *>work, True)
+
+
+cdef void _work(popstrat_work *work, bint helping) noexcept nogil:
+    """Take pieces and run them until there are none left."""
+    cdef popstrat_room room
+    cdef popstrat_job job
+    cdef int64_t start
+    cdef bint failed = False
+    memset(&room, 0, sizeof(room))
+    while True:
+        PyThread_acquire_lock(work.lock, WAIT_LOCK)
+        work.failed = work.failed or failed
+        while work.at < work.many and work.next >= work.jobs[work.at].rows:
+            work.at += 1
+            work.next = 0
+        if work.failed or work.at == work.many:
+            break
+        job = work.jobs[work.at]
+        start = work.next
+        work.next += PIECE
+        PyThread_release_lock(work.lock)
+        job.run.counters += start // PIECE * job.counters
+        failed = popstrat_settle(&job.run, &room, &job.need, job.level) != 0
+        if not failed:
+            popstrat_execute(&job.run, job.level, start, min(start + PIECE, job.rows))
+    free(room.memory)
+    work.helping -= helping
+    if helping and work.helping == 0:
+        PyThread_release_lock(work.busy)
+    PyThread_release_lock(work.lock)
+
+
 cdef class Work:
-    """Frames that several threads run together, a piece at a time: each thread calls `run`, and more frames may be added
-    meanwhile. Between pieces no thread needs the interpreter's lock.
+    """Frames run by several threads, a piece at a time: threads of this object's own, which never need the interpreter's
+    lock, begin with the first frame that is added, and whoever calls `run` works too.
 
-    `stream` and `level` as for `Frame.run`; `helpers` is how many threads besides the one that adds are to work."""
+    `helpers` is how many threads of its own to have at most; `stream` and `level` as for `Frame.run`."""
 
-    cdef PyThread_type_lock lock
-    cdef popstrat_job *jobs
-    cdef int64_t many, room  # jobs there are, and that there is memory for
-    cdef int64_t at, next  # the next piece: its job, and its first row
-    cdef int64_t helping, helpers
+    cdef popstrat_work work
     cdef list frames, counted
     cdef object stream, level
 
     def __cinit__(self):
-        self.lock = PyThread_allocate_lock()
-        if self.lock == NULL:
+        memset(&self.work, 0, sizeof(popstrat_work))
+        self.work.lock = PyThread_allocate_lock()
+        self.work.busy = PyThread_allocate_lock()
+        if self.work.lock == NULL or self.work.busy == NULL:
             raise MemoryError
 
     def __init__(self, int64_t helpers=0, stream=None, level=None):
-        self.helpers, self.stream, self.level = helpers, stream, level
+        self.work.helpers, self.stream, self.level = helpers, stream, level
         self.frames, self.counted = [], []
 
     def __dealloc__(self):
-        if self.lock != NULL:
-            PyThread_free_lock(self.lock)
-        free(self.jobs)
+        if self.work.lock == NULL or self.work.busy == NULL:
+            return
+        self.stop()
+        self.wait()
+        PyThread_free_lock(self.work.lock)
+        PyThread_free_lock(self.work.busy)
+        free(self.work.jobs)
 
     def add(self, Frame frame):
-        """Have a frame run. Returns whether one more helper is to be sent, which must then call `help`."""
+        """Have a frame run; a thread of its own may begin at once. Raises MemoryError."""
         cdef popstrat_job job
         cdef popstrat_job *more
-        cdef bint wanted = False
         frame.fill(&job, self.level, self.stream)
         pieces = (frame.rows + PIECE - 1) // PIECE
         counted = np.zeros((pieces, job.counters), dtype=np.int64)
@@ -596,70 +730,47 @@ cdef class Work:
             job.run.counters = <int64_t *><uintptr_t>counted.ctypes.data
         self.frames.append(frame)
         self.counted.append(counted)
-        PyThread_acquire_lock(self.lock, WAIT_LOCK)
+        PyThread_acquire_lock(self.work.lock, WAIT_LOCK)
         try:
-            if self.many == self.room:
-                more = <popstrat_job *>realloc(self.jobs, (2 * self.room + 8) * sizeof(popstrat_job))
+            if self.work.many == self.work.room:
+                more = <popstrat_job *>realloc(self.work.jobs, (2 * self.work.room + 8) * sizeof(popstrat_job))
                 if more == NULL:
                     raise MemoryError
-                self.jobs, self.room = more, 2 * self.room + 8
-            self.jobs[self.many] = job
-            self.many += 1
-            if job.rows and self.helping < self.helpers:
-                self.helping += 1
-                wanted = True
+                self.work.jobs, self.work.room = more, 2 * self.work.room + 8
+            self.work.jobs[self.work.many] = job
+            self.work.many += 1
+            if job.rows > PIECE and self.work.helping < self.work.helpers:
+                if self.work.helping == 0:
+                    PyThread_acquire_lock(self.work.busy, WAIT_LOCK)
+                self.work.helping += 1
+                if PyThread_start_new_thread(_helper, &self.work) == <unsigned long>-1:  # then there are fewer
+                    self.work.helping -= 1
+                    if self.work.helping == 0:
+                        PyThread_release_lock(self.work.busy)
         finally:
-            PyThread_release_lock(self.lock)
-        return wanted
+            PyThread_release_lock(self.work.lock)
 
     def run(self):
-        """Work until every piece of the frames added so far has been taken. Raises MemoryError."""
-        self._run(False)
-
-    def help(self):
-        """The same, as a helper."""
-        self._run(True)
-
-    cdef _run(self, bint helping):
-        cdef int failed
+        """Work until all frames added so far have been run. Raises MemoryError."""
         with nogil:
-            failed = self.work(helping)
-        if failed:
+            _work(&self.work, False)
+        self.wait()
+        if self.work.failed:
             raise MemoryError
 
-    cdef int work(self, bint helping) noexcept nogil:
-        cdef popstrat_room room
-        cdef popstrat_job job
-        cdef int64_t start
-        cdef int failed = 0
-        memset(&room, 0, sizeof(room))
-        while True:
-            PyThread_acquire_lock(self.lock, WAIT_LOCK)
-            while self.at < self.many and self.next >= self.jobs[self.at].rows:
-                self.at += 1
-                self.next = 0
-            if failed or self.at == self.many:
-                self.helping -= helping
-                PyThread_release_lock(self.lock)
-                break
-            job = self.jobs[self.at]
-            start = self.next
-            self.next += PIECE
-            PyThread_release_lock(self.lock)
-            job.run.counters += start // PIECE * job.counters
-            failed = popstrat_settle(&job.run, &room, &job.need, job.level)
-            if not failed:
-                popstrat_execute(&job.run, job.level, start, min(start + PIECE, job.rows))
-        free(room.memory)
-        return failed
+    cdef void wait(self) noexcept:
+        """Until no thread of its own is at work."""
+        with nogil:
+            PyThread_acquire_lock(self.work.busy, WAIT_LOCK)
+            PyThread_release_lock(self.work.busy)
 
-    def stop(self):
+    cpdef void stop(self) noexcept:
         """Have nothing more begun."""
-        PyThread_acquire_lock(self.lock, WAIT_LOCK)
-        self.at = self.many
-        PyThread_release_lock(self.lock)
+        PyThread_acquire_lock(self.work.lock, WAIT_LOCK)
+        self.work.at = self.work.many
+        PyThread_release_lock(self.work.lock)
 
     def counters(self, int64_t frame):
         """Counters of the pieces of the frame that was added so many frames after the first, each as `Frame.run` returns
         them."""
-        return self.counted[frame][:, : -1]
+        return self.counted[frame][:, :-1]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from popstrat.engine import Memory
 from popstrat.errors import InputError
 from popstrat.lang import nodes as n
 from popstrat.lang.parser import cases, conjunction, negation, suggest
@@ -83,11 +84,11 @@ class Listing:
         """What the program writes for it; nothing of that is in the scored table."""
         return [self.scored, *(entry.definition for entry in self.entries)]
 
-    def column(self, written: Sequence[tuple[pa.Buffer, pa.Buffer | None]], rows: int) -> pa.Array:
+    def column(self, written: Sequence[tuple[Memory, Memory | None]], rows: int) -> pa.Array:
         """The column, of what the program wrote for `definitions`."""
         from popstrat.engine._largest import largest
 
-        present = written[0][0]
+        present = pa.py_buffer(written[0][0])
         columns = [
             (entry.term, entry.amount, values, valid)
             for entry, (values, valid) in zip(self.entries, written[1:], strict=True)

@@ -211,6 +211,13 @@ def label_numbers(known: dict[str, int], dictionary: pa.Array) -> np.ndarray[Any
     return codes
 
 
+def label_table(codes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Those of at most 256 entries as the engine's table."""
+    table = np.full(256, CODE_NULL, dtype=np.uint8)
+    table[: len(codes)] = codes
+    return table
+
+
 def buffers(array: pa.Array, binding: Binding, labels: Labels | None) -> tuple[tuple[Any, ...], int | None]:
     """(values, valid, offset, characters, table, labels) of a column for `engine.Frame`, and its dictionary's size."""
     column = binding.column
@@ -223,18 +230,14 @@ def buffers(array: pa.Array, binding: Binding, labels: Labels | None) -> tuple[t
             raise InputError(f"{_article(column.type)} is needed", column=column.name) from None
     if binding.kind.startswith("dict"):
         codes = label_numbers(binding.spellings, array.dictionary)
-        table = np.full(256, CODE_NULL, dtype=np.uint8)
-        if len(codes) <= 256:
-            table[: len(codes)] = codes
-            size = len(codes)
-        else:  # more spellings than the engine's table holds: each row's code is worked out here
+        if len(codes) > 256:  # more spellings than the engine's table holds: each row's code is worked out here
             indices = array.indices.fill_null(0).to_numpy(zero_copy_only=False)
             narrow = pa.array(codes[indices].astype(np.int16 if binding.kind == "dict16" else np.int32))
             valid = array.indices.is_valid().buffers()[1] if array.indices.null_count else None
-            table[:] = np.arange(256, dtype=np.uint8)
-            return (narrow.buffers()[1], valid, 0, None, table, None), 256
+            return (narrow.buffers()[1], valid, 0, None, np.arange(256, dtype=np.uint8), None), 256
         valid, values = array.indices.buffers()
-        return (values, valid if array.indices.null_count else None, array.offset, None, table, None), size
+        valid = valid if array.indices.null_count else None
+        return (values, valid, array.offset, None, label_table(codes), None), len(codes)
     found = array.buffers()
     valid = found[0] if array.null_count else None
     if binding.kind.startswith("str"):

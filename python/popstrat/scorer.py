@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from popstrat import bind, quality
 from popstrat.attribution import LISTED, Listing
 from popstrat.dates import from_days, parse_as_of
-from popstrat.engine import LARGE, NEWEST_SHIFT, STREAM_ROWS, Frame, Labels, Memory, Work
+from popstrat.engine import NEWEST_SHIFT, STREAM_ROWS, Frame, Labels, Memory, Work
 from popstrat.errors import InputError
 from popstrat.lazy import compute as pc
 from popstrat.lower import Compiled, Lowering, Output, read_columns
@@ -43,7 +42,7 @@ _ARROW = {
     "dictionary": pa.dictionary(pa.int8(), pa.string()),
 }  # fmt: skip
 
-Made = tuple[pa.Buffer, pa.Buffer | None]
+Made = tuple[Memory, Memory | None]
 """Values and validity of an output, to be written."""
 
 
@@ -121,6 +120,7 @@ class Scorer:
             if not self.listings:
                 raise InputError(f"the pack {self.pack.id} has no model whose contributions could be listed")
         self._bound: dict[tuple[pa.Schema, bool], BoundScorer] = {}
+        self._last: dict[bool, tuple[pa.Schema, BoundScorer]] = {}
         self._lock = Lock()
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -197,6 +197,9 @@ class Scorer:
 
         Raises `InputError` for a missing required column, two columns of one name or a type that cannot be read.
         """
+        last = self._last.get(counted)  # comparing schemas is a great deal quicker than hashing one
+        if last is not None and last[0].equals(schema):
+            return last[1]
         key = schema.remove_metadata(), counted
         with self._lock:
             found = self._bound.get(key)
@@ -206,6 +209,7 @@ class Scorer:
                 while len(self._bound) >= 16:
                     self._bound.pop(next(iter(self._bound)))
                 self._bound[key] = found
+        self._last[counted] = schema, found
         return found
 
     def checker(self, schema: pa.Schema) -> BoundScorer:
@@ -264,9 +268,11 @@ class BoundScorer:
         )
         aside = sum(len(listing.definitions) for listing in self.listings)
         self.outputs = self.compiled.outputs[: len(self.compiled.outputs) - aside]
-        self._labels: list[Labels | None] = [
-            bind.label_codes(patient[name]) if kinds[name].startswith("str") else None for name in self.compiled.columns
+        self._read: list[tuple[bind.Binding, Labels | None]] = [
+            (self.bindings[name], bind.label_codes(patient[name]) if kinds[name].startswith("str") else None)
+            for name in self.compiled.columns
         ]
+        self._tables: dict[int, tuple[pa.Array, NDArray[np.uint8] | None, int]] = {}
         self.ignored: tuple[str, ...] = tuple(name for name in schema.names if name not in patient)
         self.notices: tuple[str, ...] = tuple(self._notices())
         self.absent: tuple[str, ...] = tuple(self._absent())
@@ -345,25 +351,32 @@ class BoundScorer:
         tally.rows_out = batch.num_rows
         return Started(self, batch, tally, frame, made)
 
-    def finish(self, batch: pa.RecordBatch, tally: Tally, made: list[Made], counters: list[int]) -> pa.RecordBatch:
-        """The scored batch, once its frame has been run; adds to the tally."""
+    @cached_property
+    def as_written(self) -> bool:
+        """Whether every output column is what the engine writes, so that arrays around it can be made beforehand."""
+        return not self.listings and all(
+            o.name in self._dictionaries or _STORED[o.kind] == self._type(o) for o in self.outputs
+        )
+
+    def wrap(self, batch: pa.RecordBatch, made: list[Made]) -> pa.RecordBatch:
+        """The scored batch around the memory that its frame writes to."""
         columns: list[pa.Array] = []
         if self.compiled.outputs:
             columns = [batch.column(self.bindings[c].position) for c in (*KEY_COLUMNS, *self.place)]
-        for output, (values, valid) in zip(self.outputs, made, strict=False):
-            columns.append(self._array(output, batch.num_rows, values, valid))
-            if self.counted:
-                self._count(output, counters, tally)
+        columns += [self._array(o, batch.num_rows, room) for o, room in zip(self.outputs, made, strict=False)]
         start = len(self.outputs)
         for listing in self.listings:
             end = start + len(listing.definitions)
             columns.append(listing.column(made[start:end], batch.num_rows))
             start = end
-        if self.counted:
-            self._tally(counters, tally)
         return pa.RecordBatch.from_arrays(columns, schema=self.output_schema)
 
-    def _tally(self, counters: Sequence[int], tally: Tally) -> None:
+    def tally(self, counters: Sequence[int], tally: Tally) -> None:
+        """Add what a frame counted."""
+        if not self.counted:
+            return
+        for output in self.outputs:
+            self._count(output, counters, tally)
         for (column, reason), counter in self.compiled.quality.items():
             if counters[counter]:
                 tally.quality.setdefault(column, {})[reason] = counters[counter]
@@ -407,32 +420,47 @@ class BoundScorer:
 
     def _frame(self, batch: pa.RecordBatch) -> tuple[Frame, list[Made]]:
         rows = batch.num_rows
-        columns, sizes = [], {}
-        for i, name in enumerate(self.compiled.columns):
-            binding = self.bindings[name]
-            found, size = bind.buffers(batch.column(binding.position), binding, self._labels[i])
-            columns.append(found)
-            if size is not None:
+        columns: list[Any] = []
+        sizes: dict[int, int] = {}
+        for i, (binding, labels) in enumerate(self._read):
+            if binding.convert is None and not binding.kind.startswith("dict"):
+                columns.append((binding.position, None, labels))
+                continue
+            array = batch.column(binding.position)
+            table, size = (None, 0) if binding.convert is not None else self._table(i, array.dictionary)
+            if table is None:
+                found, of_table = bind.buffers(array, binding, labels)
+                columns.append(found)
+                size = of_table or 0
+            else:
+                columns.append((binding.position, table, None))
+            if binding.kind.startswith("dict"):
                 sizes[i] = size
-        made: list[tuple[_Room, _Room | None]] = []
         needed: list[int] = []
         bitmap = (rows + 63) // 64 * 8
         for output in self.compiled.outputs:
             size = bitmap if output.kind == "bits" else rows * _BYTES[output.kind]
             needed += [size, bitmap] if output.nullable else [size]
-        rooms = iter(_allocated(needed))
-        for output in self.compiled.outputs:
-            made.append((next(rooms), next(rooms) if output.nullable else None))
-        outputs = [(values[1], None if valid is None else valid[1]) for values, valid in made]
-        frame = Frame(self.compiled.program, columns, outputs, rows)
-        frame.table_sizes(sizes)
-        return frame, [(values[0], None if valid is None else valid[0]) for values, valid in made]
+        rooms = iter(Memory.several(needed, _TOGETHER))
+        made = [(next(rooms), next(rooms) if o.nullable else None) for o in self.compiled.outputs]
+        return Frame(self.compiled.program, columns, made, rows, batch.__arrow_c_array__()[1], sizes), made
 
-    def _array(self, output: Output, rows: int, values: pa.Buffer, valid: pa.Buffer | None) -> pa.Array:
+    def _table(self, i: int, dictionary: pa.Array) -> tuple[NDArray[np.uint8] | None, int]:
+        """The engine's table for a column's dictionary, kept since most batches have the same; None if it has too many
+        entries."""
+        kept = self._tables.get(i)
+        if kept is None or not kept[0].equals(dictionary):
+            codes = bind.label_numbers(self._read[i][0].spellings, dictionary)
+            table = bind.label_table(codes) if len(codes) <= 256 else None
+            self._tables[i] = kept = (dictionary, table, len(codes))
+        return kept[1], kept[2]
+
+    def _array(self, output: Output, rows: int, made: Made) -> pa.Array:
+        buffers = [None if made[1] is None else pa.py_buffer(made[1]), pa.py_buffer(made[0])]
         if output.name in self._dictionaries:
-            codes = pa.Array.from_buffers(pa.int8(), rows, [valid, values])
+            codes = pa.Array.from_buffers(pa.int8(), rows, buffers)
             return pa.DictionaryArray.from_arrays(codes, self._dictionaries[output.name], safe=False)
-        array = pa.Array.from_buffers(_STORED[output.kind], rows, [valid, values])
+        array = pa.Array.from_buffers(_STORED[output.kind], rows, buffers)
         kind = self._type(output)
         return array if array.type == kind else array.cast(kind)  # the program has seen to it that numbers fit
 
@@ -458,36 +486,11 @@ def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:_NAMED])}{more}"
 
 
-_Room = tuple[pa.Buffer, memoryview]
-
-
-def _allocated(sizes: Sequence[int]) -> list[_Room]:
-    """Memory for each output, to hand on and to write to; the last bytes, which no row may reach, are clear. That of a
-    small batch is one piece: a table may come in many, and each buffer of its own would be a call to the system."""
-    starts = [0]
-    for size in sizes:
-        starts.append(starts[-1] + (size + 63) // 64 * 64)
-    if not LARGE <= starts[-1] <= _TOGETHER:
-        return [_allocate(size) for size in sizes]
-    whole, writable = _allocate(starts[-1])
-    rooms = [(whole.slice(at, size), writable[at : at + size]) for at, size in zip(starts, sizes, strict=False)]
-    for _, room in rooms:
-        room[-8:] = bytes(min(8, len(room)))
-    return rooms
-
-
-def _allocate(size: int) -> _Room:
-    buffer = pa.py_buffer(Memory(size)) if size >= LARGE else pa.allocate_buffer(size)
-    room = memoryview(buffer).cast("B")
-    room[-8:] = bytes(min(8, size))
-    return buffer, room
-
-
 def _make_bound(scorer: Scorer, schema: pa.Schema, counted: bool) -> BoundScorer:
     return scorer.bind(schema, counted=counted)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Started:
     """A batch that is being scored: its frame may be run in pieces, by any threads, together with other batches'."""
 
@@ -497,10 +500,19 @@ class Started:
     frame: Frame
     made: list[Made]
 
+    scored: pa.RecordBatch | None = None
+
+    def wrap(self) -> None:
+        """Make the arrays of the scored batch now, if that can be done before their contents are there."""
+        if self.bound.as_written:
+            self.scored = self.bound.wrap(self.batch, self.made)
+
     def finish(self, pieces: NDArray[np.int64]) -> tuple[pa.RecordBatch, Tally]:
         """The scored batch and what was counted, from the counters of all pieces."""
-        counters = _together(self.frame, pieces)
-        return self.bound.finish(self.batch, self.tally, self.made, counters), self.tally
+        if self.bound.counted:
+            self.bound.tally(_together(self.frame, pieces), self.tally)
+        scored = self.bound.wrap(self.batch, self.made) if self.scored is None else self.scored
+        return scored, self.tally
 
 
 def _together(frame: Frame, pieces: NDArray[np.int64]) -> list[int]:
@@ -514,44 +526,31 @@ def _together(frame: Frame, pieces: NDArray[np.int64]) -> list[int]:
 
 
 class _Together:
-    """Batches scored by several threads at once: each is worked on from when it is added, and what is left when the
-    ``with`` block ends, this thread works on too."""
+    """Batches scored by several threads at once: they begin when a batch is added, and what is left when the ``with``
+    block ends, this thread works on too."""
 
     def __init__(self, threads: int, stream: bool | None = None) -> None:
-        self._pool = _pool(threads) if threads > 1 else None
         self._work = Work(threads - 1, stream)
         self._started: list[Started] = []
-        self._helpers: list[Future[None]] = []
 
     def __enter__(self) -> _Together:
         return self
 
     def add(self, started: Started) -> None:
         self._started.append(started)
-        if self._work.add(started.frame) and self._pool is not None:
-            self._helpers.append(self._pool.submit(self._work.help))
+        self._work.add(started.frame)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
             self._work.stop()
+        else:
+            for one in self._started:
+                one.wrap()
         self._work.run()
-        for helper in self._helpers:
-            helper.result()
 
     def finished(self) -> list[tuple[pa.RecordBatch, Tally]]:
         """Each scored batch and what was counted, once the block has ended."""
         return [one.finish(self._work.counters(i)) for i, one in enumerate(self._started)]
-
-
-_pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
-
-
-def _pool(threads: int) -> ThreadPoolExecutor:
-    """A pool of threads, kept between calls (one for each process, so that a fork starts afresh)."""
-    key = (os.getpid(), threads)
-    if key not in _pools:
-        _pools[key] = ThreadPoolExecutor(threads, thread_name_prefix="popstrat")
-    return _pools[key]
 
 
 _scorers: dict[tuple[str, dt.date, str, int | None], Scorer] = {}
