@@ -712,7 +712,9 @@ static POPSTRAT_NOINLINE void FN(weigh)(double *out, const double *in, const uin
                                         const int32_t *pairs, int64_t n, int64_t words) {
     for (int64_t w = 0; w < words; w++) {
 #if LEVEL >= 4
-        uint8_t index[WEIGH_MOST][64];
+        /* Each 32 bits of an index hold those of four rows, 16 apart: of each, the lookups see its lowest five bits. */
+        const __m512i gathered = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+        const __m512i across = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
         const popstrat_parts *parts = tables;
         const uint64_t *column = planes + w;
         __m512d sum[8];
@@ -722,30 +724,26 @@ static POPSTRAT_NOINLINE void FN(weigh)(double *out, const double *in, const uin
             __m512i high[4], low[4];
             POPSTRAT_UNROLL
             for (int q = 0; q < 4; q++) high[q] = low[q] = _mm512_setzero_si512();
-            int groups = 0; /* first all indices, then all lookups: a stored byte is then old enough to be loaded at once */
-            for (; groups < WEIGH_MOST && t < n; groups++, t += 5) {
-                const int32_t *at = pairs + 2 * t;
+            const int64_t groups = (n - t + 4) / 5 < WEIGH_MOST ? (n - t + 4) / 5 : WEIGH_MOST;
+            for (int64_t g = 0; g < groups; g++, parts++) {
+                const int32_t *at = pairs + 2 * (t + 5 * g);
+                const int64_t many = n - t - 5 * g;
                 __m512i bits = POPSTRAT_BIT(_mm512_setzero_si512(), 0);
-                if (n - t >= 5)
-                    bits = POPSTRAT_BIT(POPSTRAT_BIT(POPSTRAT_BIT(POPSTRAT_BIT(bits, 1), 2), 3), 4);
-                else {
-                    if (n - t > 1) bits = POPSTRAT_BIT(bits, 1);
-                    if (n - t > 2) bits = POPSTRAT_BIT(bits, 2);
-                    if (n - t > 3) bits = POPSTRAT_BIT(bits, 3);
-                }
-                _mm512_storeu_si512(index[groups], bits);
-            }
-            __asm__("" : "+m"(index)); /* to be widened from memory, not by way of more shuffles */
-            for (int g = 0; g < groups; g++, parts++) {
+                if (many > 1) bits = POPSTRAT_BIT(bits, 1);
+                if (many > 2) bits = POPSTRAT_BIT(bits, 2);
+                if (many > 3) bits = POPSTRAT_BIT(bits, 3);
+                if (many > 4) bits = POPSTRAT_BIT(bits, 4);
+                bits = _mm512_shuffle_epi8(_mm512_permutexvar_epi32(gathered, bits), across);
                 const __m512i h0 = _mm512_loadu_si512(parts->high), h1 = _mm512_loadu_si512(parts->high + 16);
                 const __m512i l0 = _mm512_loadu_si512(parts->low), l1 = _mm512_loadu_si512(parts->low + 16);
                 POPSTRAT_UNROLL
                 for (int q = 0; q < 4; q++) {
-                    const __m512i k = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(index[g] + 16 * q)));
+                    const __m512i k = _mm512_srli_epi32(bits, 8 * q);
                     high[q] = _mm512_add_epi32(high[q], _mm512_permutex2var_epi32(h0, k, h1));
                     low[q] = _mm512_add_epi32(low[q], _mm512_permutex2var_epi32(l0, k, l1));
                 }
             }
+            t += 5 * groups;
             const __m512d unit = _mm512_set1_pd(GRID_STEP * (1 << WEIGH_LOW)), step = _mm512_set1_pd(GRID_STEP);
             POPSTRAT_UNROLL
             for (int v = 0; v < 8; v++) {
