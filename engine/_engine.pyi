@@ -17,6 +17,7 @@ LEVELS: dict[str, int]
 IN_PARTS: frozenset[str]
 OPERATIONS: dict[str, tuple[int, str]]
 STEPS: frozenset[str]
+FOLDS: tuple[str, ...]
 
 def levels() -> list[str]: ...
 def increasing(values: Any, offset: int, rows: int) -> bool: ...

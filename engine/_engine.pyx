@@ -263,7 +263,9 @@ IN_PARTS = frozenset(name for name, (_, signature) in OPERATIONS.items() if "F" 
 # Operations that CHAIN can do one after the other: from one register of doubles to another, with a constant at most.
 STEPS = frozenset(name for name, (_, signature) in OPERATIONS.items() if signature in ("Ff", "Ffk"))
 _STEP_CODES = frozenset(OPERATIONS[name][0] for name in STEPS)
-_LISTS = {"l": 1, "t": 1, "q": 1, "m": 2, "p": 2, "s": 2}  # integers an item takes in the argument list
+FOLDS = ("AND", "OR", "XOR", "ANDNOT", "NOT")
+_FOLD_CODES = frozenset(OPERATIONS[name][0] for name in FOLDS)
+_LISTS = {"l": 1, "t": 1, "q": 1, "m": 2, "p": 2, "s": 2, "v": 2}  # integers an item takes in the argument list
 _PART_CODES = frozenset(OPERATIONS[name][0] for name in IN_PARTS)
 
 
@@ -366,6 +368,11 @@ cdef class Program:
                         and _STEP_CODES.issuperset(listed[::2].tolist())
                     ):
                         raise ValueError(f"{name}: not an operation on one register, or a constant out of range")
+                    if letter == "v" and not (
+                        count and 0 <= listed[1::2].min() and listed[1::2].max() < self.planes
+                        and _FOLD_CODES.issuperset(listed[::2].tolist())
+                    ):
+                        raise ValueError(f"{name}: not an operation on planes, or a bit plane out of range")
                     if letter == "q" and not (count and 0 <= listed.min() and listed.max() < len(self.doubles)):
                         raise ValueError(f"{name}: constant out of range")
                     if letter == "q" and count > 256 or letter == "t" and count < 1:
@@ -396,6 +403,11 @@ cdef class Program:
                         step, shape = _BY_CODE[step]
                         steps.append(f"{step} {float(self.doubles[constant])!r}" if "k" in shape else step)
                     operands.append(f"[{', '.join(steps)}]")
+                    at += 2
+                elif letter == "v":
+                    listed = self.arguments[row[at]:row[at] + 2 * row[at + 1]].tolist()
+                    steps = [f"{_BY_CODE[step][0]} b{plane}" for step, plane in zip(listed[::2], listed[1::2])]
+                    operands.append(f"[{', '.join([f'b{listed[1]}', *steps[1:]])}]")
                     at += 2
                 elif letter in _LISTS:
                     width = _LISTS[letter]

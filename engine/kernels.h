@@ -574,17 +574,18 @@ static inline double FN(exp1)(double x) {
 }
 
 #if LEVEL >= 4
-/* The same for many, to the last bit: an instruction that scales by 2^n, in place of three that put it together. Several
- * vectors go step by step together, since each step waits for the one before it; `kept` are those that do not become 0. */
+/* The same for several vectors, to the last bit, step by step together, since each step waits for the one before it. */
 #define TOGETHER 4
 #define EACH_TOGETHER POPSTRAT_UNROLL for (int i = 0; i < TOGETHER; i++)
-static inline void FN(near_exps)(__m512d *v, const __mmask8 *kept) {
+static inline void FN(near_exps)(__m512d *v) {
     const __m512d rounder = _mm512_set1_pd(POPSTRAT_ROUNDER), scale = _mm512_set1_pd(1.4426950408889634);
     static const double k[] = {2.7620088445409746e-07, 2.7557268459997064e-06, 2.4801521295954376e-05,
                                0.00019841269863053618, 0.0013888888917213717, 0.008333333333330062,
                                0.04166666666662413, 0.16666666666666669, 0.5000000000000001};
     __m512d n[TOGETHER], r[TOGETHER], q[TOGETHER];
+    __m512i power[TOGETHER];
     EACH_TOGETHER n[i] = _mm512_fmadd_pd(v[i], scale, rounder);
+    EACH_TOGETHER power[i] = _mm512_slli_epi64(_mm512_castpd_si512(n[i]), 52);
     EACH_TOGETHER n[i] = _mm512_sub_pd(n[i], rounder);
     EACH_TOGETHER r[i] = _mm512_fmadd_pd(n[i], _mm512_set1_pd(-0.693147180369123816490), v[i]);
     EACH_TOGETHER r[i] = _mm512_fmadd_pd(n[i], _mm512_set1_pd(-1.90821492927058770002e-10), r[i]);
@@ -595,14 +596,18 @@ static inline void FN(near_exps)(__m512d *v, const __mmask8 *kept) {
         EACH_TOGETHER q[i] = _mm512_fmadd_pd(q[i], r[i], constant);
     }
     EACH_TOGETHER q[i] = _mm512_fmadd_pd(q[i], _mm512_mul_pd(r[i], r[i]), r[i]);
-    EACH_TOGETHER v[i] = _mm512_maskz_scalef_pd(kept[i], _mm512_add_pd(q[i], _mm512_set1_pd(1.0)), n[i]);
+    EACH_TOGETHER q[i] = _mm512_add_pd(q[i], _mm512_set1_pd(1.0));
+    EACH_TOGETHER v[i] = _mm512_castsi512_pd(_mm512_add_epi64(_mm512_castpd_si512(q[i]), power[i])); /* its exponent */
 }
 static inline void FN(exps)(__m512d *v) { /* what lies outside is worked out like the rest, and put right at the end */
     __mmask8 kept[TOGETHER], over[TOGETHER];
-    EACH_TOGETHER kept[i] = _knot_mask8(_mm512_cmp_pd_mask(v[i], _mm512_set1_pd(-708.0), _CMP_LT_OQ));
-    EACH_TOGETHER over[i] = _mm512_cmp_pd_mask(v[i], _mm512_set1_pd(710.0), _CMP_GT_OQ);
-    FN(near_exps)(v, kept);
-    EACH_TOGETHER v[i] = _mm512_mask_mov_pd(v[i], over[i], _mm512_set1_pd(INFINITY));
+    const __m512d most = _mm512_set1_pd(709.782712893384);
+    EACH_TOGETHER kept[i] = _mm512_cmp_pd_mask(v[i], _mm512_set1_pd(-708.0), _CMP_NLT_UQ);
+    EACH_TOGETHER over[i] = _mm512_cmp_pd_mask(v[i], most, _CMP_NLE_UQ); /* NaN too, which adding leaves as it is */
+    __m512d beyond[TOGETHER];
+    EACH_TOGETHER beyond[i] = _mm512_add_pd(v[i], _mm512_set1_pd(INFINITY));
+    FN(near_exps)(v);
+    EACH_TOGETHER v[i] = _mm512_mask_mov_pd(_mm512_maskz_mov_pd(kept[i], v[i]), over[i], beyond[i]);
 }
 #endif
 
@@ -891,6 +896,72 @@ static POPSTRAT_NOINLINE void FN(any)(uint64_t *out, const uint64_t *planes, con
     }
 }
 
+/* Planes combined one after the other, starting with the first: what lies between them stays in registers, since each
+ * plane that is stored costs as much as two that are loaded. Whole planes, whatever lies beyond the last row. */
+#if LEVEL >= 2
+#if LEVEL >= 4
+#define VECTOR __m512i
+#define LOADED(p) _mm512_loadu_si512((const void *)(p))
+#define STORED(p, x) _mm512_storeu_si512((void *)(p), x)
+#define LOGIC(name, x, y) _mm512_##name##_si512(x, y)
+#else
+#define VECTOR __m256i
+#define LOADED(p) _mm256_loadu_si256((const __m256i *)(p))
+#define STORED(p, x) _mm256_storeu_si256((__m256i *)(p), x)
+#define LOGIC(name, x, y) _mm256_##name##_si256(x, y)
+#endif
+#define LANES ((int)(sizeof(VECTOR) / 8))
+#define STEP(expression)                                                                                               \
+    POPSTRAT_UNROLL                                                                                                    \
+    for (int i = 0; i < 8; i++) {                                                                                     \
+        const VECTOR a = v[i], x = LOADED(plane + LANES * i);                                                         \
+        v[i] = (expression);                                                                                          \
+    }                                                                                                                 \
+    break;
+static POPSTRAT_NOINLINE void FN(fold)(uint64_t *out, const uint64_t *planes, const int32_t *steps, int64_t n) {
+    for (int w = 0; w < WORDS; w += 8 * LANES) {
+        VECTOR v[8];
+        const uint64_t *plane = planes + (int64_t)steps[1] * WORDS + w;
+        POPSTRAT_UNROLL
+        for (int i = 0; i < 8; i++) v[i] = LOADED(plane + LANES * i);
+        for (int64_t s = 1; s < n; s++) {
+            plane = planes + (int64_t)steps[2 * s + 1] * WORDS + w;
+            switch ((enum popstrat_op)steps[2 * s]) {
+            case OP_AND: STEP(LOGIC(and, a, x))
+            case OP_OR: STEP(LOGIC(or, a, x))
+            case OP_XOR: STEP(LOGIC(xor, a, x))
+            case OP_ANDNOT: STEP(LOGIC(andnot, x, a))
+            default: STEP(LOGIC(andnot, a, x))
+            }
+        }
+        POPSTRAT_UNROLL
+        for (int i = 0; i < 8; i++) STORED(out + w + LANES * i, v[i]);
+    }
+}
+#undef STEP
+#undef LANES
+#undef LOGIC
+#undef STORED
+#undef LOADED
+#undef VECTOR
+#else
+static void FN(fold)(uint64_t *out, const uint64_t *planes, const int32_t *steps, int64_t n) {
+    uint64_t v[WORDS];
+    memcpy(v, planes + (int64_t)steps[1] * WORDS, sizeof v);
+    for (int64_t s = 1; s < n; s++) {
+        const uint64_t *x = planes + (int64_t)steps[2 * s + 1] * WORDS;
+        switch ((enum popstrat_op)steps[2 * s]) {
+        case OP_AND: for (int w = 0; w < WORDS; w++) v[w] &= x[w]; break;
+        case OP_OR: for (int w = 0; w < WORDS; w++) v[w] |= x[w]; break;
+        case OP_XOR: for (int w = 0; w < WORDS; w++) v[w] ^= x[w]; break;
+        case OP_ANDNOT: for (int w = 0; w < WORDS; w++) v[w] &= ~x[w]; break;
+        default: for (int w = 0; w < WORDS; w++) v[w] = ~v[w] & x[w]; break;
+        }
+    }
+    memcpy(out, v, sizeof v);
+}
+#endif
+
 /* ---- one register of doubles to another --------------------------------------------------------------------------- */
 
 #define STEP(expression)                                                                                               \
@@ -931,6 +1002,17 @@ static inline __m512d FN(nearest8)(__m512d x) {
     return _mm512_mask_sub_pd(x, small, _mm512_add_pd(x, rounder), rounder);
 }
 
+/* nearest(x * k) / k for a whole k of at most 2^30, without a division: the quotient by way of the inverse is at most two
+ * units out in the last place, what remains is then exact, and correcting by it gives the quotient as rounded, since no
+ * quotient by such a k lies nearer than 2^-31 units to the middle between two doubles. Large numbers are divided. */
+static inline __m512d FN(round8)(__m512d x, __m512d k, __m512d inverse) {
+    const __m512d rounder = _mm512_set1_pd(POPSTRAT_ROUNDER), y = _mm512_mul_pd(x, k);
+    const __mmask8 small = _mm512_cmp_pd_mask(_mm512_abs_pd(y), _mm512_set1_pd(POPSTRAT_EXACT), _CMP_LT_OQ);
+    if (__builtin_expect(small != 255, 0)) return _mm512_div_pd(FN(nearest8)(y), k);
+    const __m512d n = _mm512_sub_pd(_mm512_add_pd(y, rounder), rounder), quotient = _mm512_mul_pd(n, inverse);
+    return _mm512_fmadd_pd(_mm512_fnmadd_pd(quotient, k, n), inverse, quotient);
+}
+
 #define STEP(expression)                                                                                               \
     POPSTRAT_UNROLL                                                                                                    \
     for (int i = 0; i < 8; i++) {                                                                                     \
@@ -941,13 +1023,13 @@ static inline __m512d FN(nearest8)(__m512d x) {
 /* Several, 64 rows at a time, in registers. */
 static POPSTRAT_NOINLINE void FN(chain)(double *out, const double *in, const int32_t *steps, int64_t n,
                                         const double *constants, int64_t padded) {
-    static const __mmask8 all[TOGETHER] = {255, 255, 255, 255};
     for (int64_t j = 0; j < padded; j += 64) {
         __m512d v[8];
         POPSTRAT_UNROLL
         for (int i = 0; i < 8; i++) v[i] = _mm512_loadu_pd(in + j + 8 * i);
         for (int64_t s = 0; s < n; s++) {
-            const __m512d k = _mm512_set1_pd(constants[steps[2 * s + 1]]);
+            const double constant = constants[steps[2 * s + 1]];
+            const __m512d k = _mm512_set1_pd(constant);
             switch ((enum popstrat_op)steps[2 * s]) {
             case OP_ADDK: STEP(_mm512_add_pd(x, k))
             case OP_MULK: STEP(_mm512_mul_pd(x, k))
@@ -956,7 +1038,14 @@ static POPSTRAT_NOINLINE void FN(chain)(double *out, const double *in, const int
             case OP_MAXK: STEP(_mm512_max_pd(x, k))
             case OP_RSUBK: STEP(_mm512_sub_pd(k, x))
             case OP_RDIVK: STEP(_mm512_div_pd(k, x))
-            case OP_ROUND: STEP(_mm512_div_pd(FN(nearest8)(_mm512_mul_pd(x, k)), k))
+            case OP_ROUND:
+                if (constant >= 1.0 && constant <= 0x1p30 && constant == (double)(int64_t)constant) {
+                    const __m512d inverse = _mm512_set1_pd(1.0 / constant);
+                    POPSTRAT_UNROLL
+                    for (int i = 0; i < 8; i++) v[i] = FN(round8)(v[i], k, inverse);
+                    break;
+                }
+                STEP(_mm512_div_pd(FN(nearest8)(_mm512_mul_pd(x, k)), k))
             case OP_NEG: STEP(_mm512_xor_pd(x, _mm512_set1_pd(-0.0)))
             case OP_ABS: STEP(_mm512_abs_pd(x))
             case OP_SQRT: STEP(_mm512_sqrt_pd(x))
@@ -967,7 +1056,7 @@ static POPSTRAT_NOINLINE void FN(chain)(double *out, const double *in, const int
                 break;
             case OP_EXP_NEAR:
                 POPSTRAT_UNROLL
-                for (int i = 0; i < 8; i += TOGETHER) FN(near_exps)(v + i, all);
+                for (int i = 0; i < 8; i += TOGETHER) FN(near_exps)(v + i);
                 break;
             default:
                 POPSTRAT_UNROLL
@@ -1135,6 +1224,7 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
             FN(any)(PLANE(at[1]), planes, run->arguments + at[2], at[3], words);
             break;
         }
+        case OP_FOLD: FN(fold)(PLANE(at[1]), planes, run->arguments + at[2], at[3]); break;
         case OP_VALID: FN(load_valid)(PLANE(at[1]), COLUMN(at[2]), start, rows); break;
         case OP_FLAG: {
             uint64_t *restrict out = PLANE(at[1]), valid[WORDS];

@@ -8,6 +8,7 @@
  *   p         (start, count): pairs of (bit plane, bit number)
  *   t q       (start, count) in the argument list: a table of int32 / of indices of double constants
  *   s         (start, count): pairs of (an operation on one register of doubles, double constant)
+ *   v         (start, count), one at least: pairs of (AND, OR, XOR, ANDNOT, or NOT for the second ANDNOT the first; bit plane)
  *
  * Names: RANGE lo <= x <= hi; CHECK the same where valid, as two planes (plausible; valid but not), the second counted;
  * CHECK_DATE with one plane each for too low and too high; FLAG set and valid. A counter holds a whole number that adds up
@@ -15,7 +16,7 @@
  * MASKED_ADD adds in the order of its list. WEIGH adds what may be added in any order, because the sum is exact: its
  * constants, and what it adds to, are whole multiples of GRID_STEP, and together less than GRID_BOUND. ADD_SCALED puts the
  * product that it adds on that grid; SCALED adds it to a constant. APART lo <= x - y <= hi of two columns. CHAIN does
- * operations on one register one after the other, what lies between them staying in the processor's registers. EXP_NEAR is
+ * operations on one register one after the other, and FOLD on planes, from the first (whose operation does not count) on: what lies between them staying in the processor's registers. EXP_NEAR is
  * EXP of what is sure to lie between -708 and 709.
  */
 #ifndef POPSTRAT_OPS_H
@@ -24,7 +25,7 @@
 #define POPSTRAT_OPS(X)                                                                                               \
     /* bit planes */                                                                                                  \
     X(ZERO, "B") X(ONES, "B") X(NOT, "Bb") X(AND, "Bbb") X(OR, "Bbb") X(ANDNOT, "Bbb") X(XOR, "Bbb")                  \
-    X(FULLADD, "BBbbb") X(HALFADD, "BBbb") X(ANY, "Bl")                                                               \
+    X(FULLADD, "BBbbb") X(HALFADD, "BBbb") X(ANY, "Bl") X(FOLD, "Bv")                                                               \
     /* input columns to planes and registers */                                                                       \
     X(VALID, "Bc") X(BITS, "Bc") X(FLAG, "Bc")                                                                                      \
     X(RANGE_I8, "Bcii") X(RANGE_U8, "Bcii") X(RANGE_I16, "Bcii") X(RANGE_I32, "Bcii") X(RANGE_I64, "Bcii")            \

@@ -1183,7 +1183,7 @@ def _interval(name: str, a: Interval, b: Interval | None) -> Interval:
 
 def assemble(e: Emitter, column_kinds: list[str], output_kinds: list[str], counters: int) -> Program:
     """Drop what nothing uses, give registers, pack the constants."""
-    live = _scheduled(_chained(_needed(e)))
+    live = _scheduled(_folded(_chained(_needed(e))))
     last: dict[int, int] = {}
     for at, (_, _, operands) in enumerate(live):
         for value in _values(live[at][0], operands):
@@ -1224,6 +1224,8 @@ def assemble(e: Emitter, column_kinds: list[str], output_kinds: list[str], count
                     row += [*listed([x for v, k in operand for x in (where[v], constant(k))]), len(operand)]
                 case "p":
                     row += [*listed([x for v, bit in operand for x in (where[v], bit)]), len(operand)]
+                case "v":
+                    row += [*listed([x for step, v in operand for x in (OPERATIONS[step][0], where[v])]), len(operand)]
                 case "s":
                     steps = [x for step, k in operand for x in (OPERATIONS[step][0], constant(k))]
                     row += [*listed(steps), len(operand)]
@@ -1260,6 +1262,9 @@ def _values(name: str, operands: Sequence[Any]) -> Iterable[int]:
         elif letter in "mp":
             for value, _ in operand:
                 yield value
+        elif letter == "v":
+            for _, value in operand:
+                yield value
 
 
 def _needed(e: Emitter) -> list[_Operation]:
@@ -1274,24 +1279,71 @@ def _needed(e: Emitter) -> list[_Operation]:
 
 def _chained(operations: list[_Operation]) -> list[_Operation]:
     """The same with operations on one register joined where nothing else reads what lies between them."""
-    users: dict[int, int] = defaultdict(int)
-    for name, _, operands in operations:
-        for value in _values(name, operands):
-            users[value] += 1
+    users = _users(operations)
     steps: dict[int, tuple[int, tuple[tuple[str, float], ...]]] = {}  # value → where its chain begins, and the chain
     joined: dict[int, _Operation] = {}
-    for name, results, operands in operations:
+    for at, (name, results, operands) in enumerate(operations):
         if name in STEPS:
             value, constant = operands[0], operands[1] if len(operands) > 1 else 0.0
             begin, before = steps.pop(value) if value in steps and users[value] == 1 else (value, ())
             if before:
                 del joined[value]
             steps[results[0]] = begin, (*before, (name, constant))
-        joined[results[0] if results else -1 - len(joined)] = (name, results, operands)
+        joined[results[0] if results else -1 - at] = (name, results, operands)
     return [
         (("CHAIN", results, steps[results[0]]) if results and len(steps.get(results[0], ((), ()))[1]) > 1 else (name, results, operands))
         for name, results, operands in joined.values()
     ]
+
+
+_Fold = tuple[tuple[str, int], ...]
+
+
+def _folded(operations: list[_Operation]) -> list[_Operation]:
+    """The same with operations on planes joined where nothing else reads what lies between them."""
+    users = _users(operations)
+    folds: dict[int, _Fold] = {}  # value → how it comes about, starting with a plane
+    joined: dict[int, _Operation] = {}
+    for at, (name, results, operands) in enumerate(operations):
+        items: tuple[int, ...] = ()
+        if name == "ANY":
+            items = operands[0]
+        elif name in ("AND", "OR", "XOR", "ANDNOT"):
+            items = operands
+        if len(items) > 1:
+            step = "OR" if name == "ANY" else name
+            before = max(items, key=lambda v: len(folds.get(v, ())) if users[v] == 1 else 0)
+            first: _Fold = (("OR", before),)
+            if users[before] == 1 and before in folds:
+                first = folds.pop(before)
+                del joined[before]
+            if step == "ANDNOT" and before == items[1] != items[0]:
+                rest: _Fold = (("NOT", items[0]),)
+            else:
+                others = list(items)
+                others.remove(before)
+                rest = tuple((step, v) for v in others)
+            folds[results[0]] = first + rest
+        joined[results[0] if results else -1 - at] = (name, results, operands)
+    return [
+        _as_one(folds[results[0]], results) if results and len(folds.get(results[0], ())) > 2 else (name, results, operands)
+        for name, results, operands in joined.values()
+    ]
+
+
+def _as_one(fold: _Fold, results: tuple[int, ...]) -> _Operation:
+    if all(step == "OR" for step, _ in fold):
+        return "ANY", results, (tuple(value for _, value in fold),)
+    return "FOLD", results, (fold,)
+
+
+def _users(operations: Iterable[_Operation]) -> dict[int, int]:
+    """How often each value is read."""
+    users: dict[int, int] = defaultdict(int)
+    for name, _, operands in operations:
+        for value in _values(name, operands):
+            users[value] += 1
+    return users
 
 
 def _scheduled(operations: list[_Operation]) -> list[_Operation]:
