@@ -13,6 +13,10 @@
  * dispatch costs nothing (measured: 4,096 is the flat part of the curve). A multiple of 512. */
 #define BLOCK 4096
 #define WORDS (BLOCK / 64)
+/* Registers of a kind do not lie a power of two apart: the same rows of many would share a few sets of the first-level
+ * cache, and push each other out. */
+#define STAGGER 64 /* bytes, a cache line */
+#define PLANE_STEP (WORDS + STAGGER / 8)
 #define PART 512 /* rows that spans of number work take at a time: a few registers of 4 KB each fit the first-level cache */
 #define INSTRUCTION_WIDTH 10
 /* Sums of whole multiples of the step that stay under the bound are exact, whatever their order. */
@@ -134,7 +138,7 @@ static void popstrat_labels_slots(popstrat_labels *labels) {
 /* accumulators must stay in registers, whatever the function around them looks like */
 #ifdef __GNUC__
 #define POPSTRAT_NOINLINE __attribute__((noinline))
-#define POPSTRAT_UNROLL _Pragma("GCC unroll 8")
+#define POPSTRAT_UNROLL _Pragma("GCC unroll 16")
 #else
 #define POPSTRAT_NOINLINE
 #define POPSTRAT_UNROLL
@@ -373,8 +377,9 @@ typedef struct {
 
 /* Point `run` at its registers and tables. Returns 0, or -1 when memory ran out. */
 static int popstrat_settle(popstrat_run *run, popstrat_room *room, const popstrat_registers *need, int level) {
-    const int64_t tables = popstrat_tables_size(run, level), planes = popstrat_round_up(need->planes * WORDS * 8, 64);
-    const int64_t size = tables + planes + need->numbers * BLOCK * 8 + need->shorts * BLOCK * 2 + need->bytes * BLOCK + 4096;
+    const int64_t tables = popstrat_tables_size(run, level), planes = need->planes * PLANE_STEP * 8;
+    const int64_t numbers = need->numbers * (BLOCK * 8 + STAGGER), shorts = need->shorts * (BLOCK * 2 + STAGGER);
+    const int64_t size = tables + planes + numbers + shorts + need->bytes * (BLOCK + STAGGER) + 4096;
     if (room->size < size) {
         free(room->memory);
         room->memory = malloc((size_t)size + 64);
@@ -390,8 +395,8 @@ static int popstrat_settle(popstrat_run *run, popstrat_room *room, const popstra
     room->level = level;
     run->planes = (uint64_t *)(at += tables);
     run->numbers = (double *)(at += planes);
-    run->shorts = (int16_t *)(at += need->numbers * BLOCK * 8);
-    run->bytes = at + need->shorts * BLOCK * 2;
+    run->shorts = (int16_t *)(at += numbers);
+    run->bytes = at + shorts;
     return 0;
 }
 

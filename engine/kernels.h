@@ -38,7 +38,7 @@ static inline void FN(expand64)(uint8_t *out, const uint64_t *planes, const int3
 #if LEVEL >= 4
     __m512i sum = _mm512_setzero_si512();
     for (int64_t p = 0; p < n; p++) {
-        __mmask64 m = planes[registers[p] * WORDS + word];
+        __mmask64 m = planes[registers[p] * PLANE_STEP + word];
         sum = _mm512_mask_add_epi8(sum, m, sum, _mm512_set1_epi8((char)(1u << p)));
     }
     _mm512_storeu_si512((void *)out, sum);
@@ -48,7 +48,7 @@ static inline void FN(expand64)(uint8_t *out, const uint64_t *planes, const int3
     const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201ULL);
     __m256i sum[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
     for (int64_t p = 0; p < n; p++) {
-        uint64_t w = planes[registers[p] * WORDS + word];
+        uint64_t w = planes[registers[p] * PLANE_STEP + word];
         __m256i add = _mm256_set1_epi8((char)(1u << p));
         for (int h = 0; h < 2; h++) {
             __m256i v = _mm256_shuffle_epi8(_mm256_set1_epi32((int)(uint32_t)(w >> (32 * h))), spread);
@@ -61,7 +61,7 @@ static inline void FN(expand64)(uint8_t *out, const uint64_t *planes, const int3
 #else
     uint64_t sum[8] = {0};
     for (int64_t p = 0; p < n; p++) {
-        uint64_t w = planes[registers[p] * WORDS + word];
+        uint64_t w = planes[registers[p] * PLANE_STEP + word];
         for (int i = 0; i < 8; i++) {
             uint64_t b = ((w >> (8 * i)) & 255) * UINT64_C(0x0101010101010101) & UINT64_C(0x8040201008040201);
             sum[i] += (((b + UINT64_C(0x7f7f7f7f7f7f7f7f)) >> 7) & UINT64_C(0x0101010101010101)) << p;
@@ -664,7 +664,7 @@ static POPSTRAT_NOINLINE void FN(masked_add)(double *out, const double *in, cons
         POPSTRAT_UNROLL
         for (int v = 0; v < 8; v++) a[v] = _mm512_loadu_pd(in + 64 * w + 8 * v);
         for (int64_t t = 0; t < n; t++) {
-            const uint8_t *m = (const uint8_t *)(planes + pairs[2 * t] * WORDS + w);
+            const uint8_t *m = (const uint8_t *)(planes + pairs[2 * t] * PLANE_STEP + w);
             const __m512d k = _mm512_set1_pd(constants[pairs[2 * t + 1]]);
             POPSTRAT_UNROLL
             for (int v = 0; v < 8; v++) {
@@ -681,7 +681,7 @@ static POPSTRAT_NOINLINE void FN(masked_add)(double *out, const double *in, cons
             for (int v = 0; v < 8; v++) a[v] = _mm256_loadu_pd(in + 64 * w + 32 * h + 4 * v);
             const __m256i bit = _mm256_setr_epi64x(1, 2, 4, 8);
             for (int64_t t = 0; t < n; t++) {
-                uint64_t m = planes[pairs[2 * t] * WORDS + w] >> (32 * h);
+                uint64_t m = planes[pairs[2 * t] * PLANE_STEP + w] >> (32 * h);
                 const __m256d k = _mm256_set1_pd(constants[pairs[2 * t + 1]]);
                 for (int v = 0; v < 8; v++) {
                     __m256i on = _mm256_and_si256(_mm256_set1_epi64x((long long)(m >> (4 * v))), bit);
@@ -695,7 +695,7 @@ static POPSTRAT_NOINLINE void FN(masked_add)(double *out, const double *in, cons
         double a[64];
         memcpy(a, in + 64 * w, sizeof a);
         for (int64_t t = 0; t < n; t++) {
-            uint64_t m = planes[pairs[2 * t] * WORDS + w];
+            uint64_t m = planes[pairs[2 * t] * PLANE_STEP + w];
             const double k[2] = {0.0, constants[pairs[2 * t + 1]]};
             for (int j = 0; j < 64; j++) a[j] += k[m >> j & 1];
         }
@@ -711,56 +711,77 @@ static inline __m512i FN(set_bit)(__m512i bytes, const uint64_t *mask, char bit)
     __asm__("kmovq %1, %0" : "=k"(on) : "m"(*mask));
     return _mm512_mask_add_epi8(bytes, on, bytes, _mm512_set1_epi8(bit));
 }
-#define POPSTRAT_BIT(bits, b) FN(set_bit)(bits, column + (int64_t)at[2 * (b)] * WORDS, 1 << (b))
-#endif
+/* First the indices of eight words, then the lookups: either is a short way from load to result for every word, and many
+ * words go on at once. Each 32 bits of an index hold those of four rows, 16 apart: of each, a lookup sees five bits. */
+static POPSTRAT_NOINLINE void FN(weigh_indices)(uint8_t index[8][64], const uint64_t *planes, const int32_t *pairs,
+                                                int64_t many, int64_t words) {
+    const __m512i gathered = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i across = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+    const uint64_t *plane[5];
+    for (int b = 0; b < 5; b++) plane[b] = planes + (int64_t)pairs[b < many ? 2 * b : 0] * PLANE_STEP;
+    for (int64_t w = 0; w < words; w++) {
+        __m512i bits = FN(set_bit)(_mm512_setzero_si512(), plane[0] + w, 1);
+        if (many >= 5) {
+            bits = FN(set_bit)(FN(set_bit)(bits, plane[1] + w, 2), plane[2] + w, 4);
+            bits = FN(set_bit)(FN(set_bit)(bits, plane[3] + w, 8), plane[4] + w, 16);
+        } else {
+            if (many > 1) bits = FN(set_bit)(bits, plane[1] + w, 2);
+            if (many > 2) bits = FN(set_bit)(bits, plane[2] + w, 4);
+            if (many > 3) bits = FN(set_bit)(bits, plane[3] + w, 8);
+        }
+        _mm512_storeu_si512(index[w], _mm512_shuffle_epi8(_mm512_permutexvar_epi32(gathered, bits), across));
+    }
+}
+/* A sum that stays where it is: left to itself, the compiler copies each one round the loop. */
+#define POPSTRAT_PLUS(sum, x) __asm__("vpaddd %1, %0, %0" : "+v"(sum) : "v"(x))
+static inline void FN(weigh_words)(double *out, const double *in, const uint8_t *index, const popstrat_parts *parts,
+                                   int64_t groups, const int words) {
+    const __m512d unit = _mm512_set1_pd(GRID_STEP * (1 << WEIGH_LOW)), step = _mm512_set1_pd(GRID_STEP);
+    __m512i high[8], low[8];
+    POPSTRAT_UNROLL
+    for (int q = 0; q < 4 * words; q++) high[q] = low[q] = _mm512_setzero_si512();
+    for (int64_t g = 0; g < groups; g++, index += 512) {
+        const __m512i h0 = _mm512_loadu_si512(parts[g].high), h1 = _mm512_loadu_si512(parts[g].high + 16);
+        const __m512i l0 = _mm512_loadu_si512(parts[g].low), l1 = _mm512_loadu_si512(parts[g].low + 16);
+        POPSTRAT_UNROLL
+        for (int q = 0; q < 4 * words; q++) {
+            const __m512i k = _mm512_srli_epi32(_mm512_loadu_si512(index + q / 4 * 64), 8 * (q % 4));
+            POPSTRAT_PLUS(high[q], _mm512_permutex2var_epi32(h0, k, h1));
+            POPSTRAT_PLUS(low[q], _mm512_permutex2var_epi32(l0, k, l1));
+        }
+    }
+    POPSTRAT_UNROLL
+    for (int v = 0; v < 8 * words; v++) {
+        const __m256i h = v & 1 ? _mm512_extracti64x4_epi64(high[v / 2], 1) : _mm512_castsi512_si256(high[v / 2]);
+        const __m256i l = v & 1 ? _mm512_extracti64x4_epi64(low[v / 2], 1) : _mm512_castsi512_si256(low[v / 2]);
+        const __m512d x = _mm512_mul_pd(_mm512_cvtepi32_pd(h), unit), y = _mm512_mul_pd(_mm512_cvtepi32_pd(l), step);
+        _mm512_storeu_pd(out + 8 * v, _mm512_add_pd(_mm512_loadu_pd(in + 8 * v), _mm512_add_pd(x, y)));
+    }
+}
+#undef POPSTRAT_PLUS
+static POPSTRAT_NOINLINE void FN(weigh)(double *out, const double *in, const uint64_t *planes, const void *tables,
+                                        const int32_t *pairs, int64_t n, int64_t words) {
+    uint8_t index[WEIGH_MOST][8][64];
+    if (n == 0 && out != in) memcpy(out, in, (size_t)words * 64 * sizeof(double));
+    for (int64_t t = 0; t < n; t += 5 * WEIGH_MOST) {
+        const int64_t groups = (n - t + 4) / 5 < WEIGH_MOST ? (n - t + 4) / 5 : WEIGH_MOST;
+        const popstrat_parts *const parts = (const popstrat_parts *)tables + t / 5;
+        const double *from = t == 0 ? in : out;
+        for (int64_t first = 0; first < words; first += 8) {
+            const int64_t some = words - first < 8 ? words - first : 8;
+            for (int64_t g = 0; g < groups; g++)
+                FN(weigh_indices)(index[g], planes + first, pairs + 2 * (t + 5 * g), n - t - 5 * g, some);
+            int64_t w = 0;
+            for (; w + 2 <= some; w += 2)
+                FN(weigh_words)(out + 64 * (first + w), from + 64 * (first + w), index[0][w], parts, groups, 2);
+            if (w < some) FN(weigh_words)(out + 64 * (first + w), from + 64 * (first + w), index[0][w], parts, groups, 1);
+        }
+    }
+}
+#else
 static POPSTRAT_NOINLINE void FN(weigh)(double *out, const double *in, const uint64_t *planes, const void *tables,
                                         const int32_t *pairs, int64_t n, int64_t words) {
     for (int64_t w = 0; w < words; w++) {
-#if LEVEL >= 4
-        /* Each 32 bits of an index hold those of four rows, 16 apart: of each, the lookups see its lowest five bits. */
-        const __m512i gathered = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-        const __m512i across = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
-        const popstrat_parts *parts = tables;
-        const uint64_t *column = planes + w;
-        __m512d sum[8];
-        POPSTRAT_UNROLL
-        for (int v = 0; v < 8; v++) sum[v] = _mm512_loadu_pd(in + 64 * w + 8 * v);
-        for (int64_t t = 0; t < n;) {
-            __m512i high[4], low[4];
-            POPSTRAT_UNROLL
-            for (int q = 0; q < 4; q++) high[q] = low[q] = _mm512_setzero_si512();
-            const int64_t groups = (n - t + 4) / 5 < WEIGH_MOST ? (n - t + 4) / 5 : WEIGH_MOST;
-            for (int64_t g = 0; g < groups; g++, parts++) {
-                const int32_t *at = pairs + 2 * (t + 5 * g);
-                const int64_t many = n - t - 5 * g;
-                __m512i bits = POPSTRAT_BIT(_mm512_setzero_si512(), 0);
-                if (many > 1) bits = POPSTRAT_BIT(bits, 1);
-                if (many > 2) bits = POPSTRAT_BIT(bits, 2);
-                if (many > 3) bits = POPSTRAT_BIT(bits, 3);
-                if (many > 4) bits = POPSTRAT_BIT(bits, 4);
-                bits = _mm512_shuffle_epi8(_mm512_permutexvar_epi32(gathered, bits), across);
-                const __m512i h0 = _mm512_loadu_si512(parts->high), h1 = _mm512_loadu_si512(parts->high + 16);
-                const __m512i l0 = _mm512_loadu_si512(parts->low), l1 = _mm512_loadu_si512(parts->low + 16);
-                POPSTRAT_UNROLL
-                for (int q = 0; q < 4; q++) {
-                    const __m512i k = _mm512_srli_epi32(bits, 8 * q);
-                    high[q] = _mm512_add_epi32(high[q], _mm512_permutex2var_epi32(h0, k, h1));
-                    low[q] = _mm512_add_epi32(low[q], _mm512_permutex2var_epi32(l0, k, l1));
-                }
-            }
-            t += 5 * groups;
-            const __m512d unit = _mm512_set1_pd(GRID_STEP * (1 << WEIGH_LOW)), step = _mm512_set1_pd(GRID_STEP);
-            POPSTRAT_UNROLL
-            for (int v = 0; v < 8; v++) {
-                const __m256i h = v & 1 ? _mm512_extracti64x4_epi64(high[v / 2], 1) : _mm512_castsi512_si256(high[v / 2]);
-                const __m256i l = v & 1 ? _mm512_extracti64x4_epi64(low[v / 2], 1) : _mm512_castsi512_si256(low[v / 2]);
-                const __m512d x = _mm512_mul_pd(_mm512_cvtepi32_pd(h), unit), y = _mm512_mul_pd(_mm512_cvtepi32_pd(l), step);
-                sum[v] = _mm512_add_pd(sum[v], _mm512_add_pd(x, y));
-            }
-        }
-        POPSTRAT_UNROLL
-        for (int v = 0; v < 8; v++) _mm512_storeu_pd(out + 64 * w + 8 * v, sum[v]);
-#else
         uint8_t index[WEIGH_MOST][64];
         const double *sums = tables;
         double a[64];
@@ -789,11 +810,9 @@ static POPSTRAT_NOINLINE void FN(weigh)(double *out, const double *in, const uin
             sums += 256 * groups;
         }
         memcpy(out + 64 * w, a, sizeof a);
-#endif
     }
 }
-
-#undef POPSTRAT_BIT
+#endif
 
 /* The table's entry for the number that the planes spell. */
 static void FN(lookup)(double *restrict out, const uint64_t *planes, const double *constants, const int32_t *code,
@@ -860,7 +879,7 @@ static POPSTRAT_NOINLINE void FN(any)(uint64_t *out, const uint64_t *planes, con
         POPSTRAT_UNROLL
         for (int v = 0; v < 4; v++) any[v] = _mm512_setzero_si512();
         for (int64_t t = 0; t < n; t++) {
-            const uint64_t *x = planes + (int64_t)registers[t] * WORDS + w;
+            const uint64_t *x = planes + (int64_t)registers[t] * PLANE_STEP + w;
             POPSTRAT_UNROLL
             for (int v = 0; v < 4; v++) any[v] = _mm512_or_si512(any[v], _mm512_loadu_si512((const void *)(x + 8 * v)));
         }
@@ -873,7 +892,7 @@ static POPSTRAT_NOINLINE void FN(any)(uint64_t *out, const uint64_t *planes, con
         POPSTRAT_UNROLL
         for (int v = 0; v < 8; v++) any[v] = _mm256_setzero_si256();
         for (int64_t t = 0; t < n; t++) {
-            const uint64_t *x = planes + (int64_t)registers[t] * WORDS + w;
+            const uint64_t *x = planes + (int64_t)registers[t] * PLANE_STEP + w;
             POPSTRAT_UNROLL
             for (int v = 0; v < 8; v++) any[v] = _mm256_or_si256(any[v], _mm256_loadu_si256((const __m256i *)(x + 4 * v)));
         }
@@ -883,7 +902,7 @@ static POPSTRAT_NOINLINE void FN(any)(uint64_t *out, const uint64_t *planes, con
 #else
     uint64_t any[WORDS] = {0}; /* whole planes: a loop of known length */
     for (int64_t t = 0; t < n; t++) {
-        const uint64_t *x = planes + (int64_t)registers[t] * WORDS;
+        const uint64_t *x = planes + (int64_t)registers[t] * PLANE_STEP;
         for (int64_t v = 0; v < WORDS; v++) any[v] |= x[v];
     }
     memcpy(out, any, sizeof any);
@@ -891,7 +910,7 @@ static POPSTRAT_NOINLINE void FN(any)(uint64_t *out, const uint64_t *planes, con
 #endif
     for (; w < words; w++) {
         uint64_t any = 0;
-        for (int64_t t = 0; t < n; t++) any |= planes[(int64_t)registers[t] * WORDS + w];
+        for (int64_t t = 0; t < n; t++) any |= planes[(int64_t)registers[t] * PLANE_STEP + w];
         out[w] = any;
     }
 }
@@ -921,11 +940,11 @@ static POPSTRAT_NOINLINE void FN(any)(uint64_t *out, const uint64_t *planes, con
 static POPSTRAT_NOINLINE void FN(fold)(uint64_t *out, const uint64_t *planes, const int32_t *steps, int64_t n) {
     for (int w = 0; w < WORDS; w += 8 * LANES) {
         VECTOR v[8];
-        const uint64_t *plane = planes + (int64_t)steps[1] * WORDS + w;
+        const uint64_t *plane = planes + (int64_t)steps[1] * PLANE_STEP + w;
         POPSTRAT_UNROLL
         for (int i = 0; i < 8; i++) v[i] = LOADED(plane + LANES * i);
         for (int64_t s = 1; s < n; s++) {
-            plane = planes + (int64_t)steps[2 * s + 1] * WORDS + w;
+            plane = planes + (int64_t)steps[2 * s + 1] * PLANE_STEP + w;
             switch ((enum popstrat_op)steps[2 * s]) {
             case OP_AND: STEP(LOGIC(and, a, x))
             case OP_OR: STEP(LOGIC(or, a, x))
@@ -947,9 +966,9 @@ static POPSTRAT_NOINLINE void FN(fold)(uint64_t *out, const uint64_t *planes, co
 #else
 static void FN(fold)(uint64_t *out, const uint64_t *planes, const int32_t *steps, int64_t n) {
     uint64_t v[WORDS];
-    memcpy(v, planes + (int64_t)steps[1] * WORDS, sizeof v);
+    memcpy(v, planes + (int64_t)steps[1] * PLANE_STEP, sizeof v);
     for (int64_t s = 1; s < n; s++) {
-        const uint64_t *x = planes + (int64_t)steps[2 * s + 1] * WORDS;
+        const uint64_t *x = planes + (int64_t)steps[2 * s + 1] * PLANE_STEP;
         switch ((enum popstrat_op)steps[2 * s]) {
         case OP_AND: for (int w = 0; w < WORDS; w++) v[w] &= x[w]; break;
         case OP_OR: for (int w = 0; w < WORDS; w++) v[w] |= x[w]; break;
@@ -1082,10 +1101,10 @@ static void FN(chain)(double *out, const double *in, const int32_t *steps, int64
 
 /* ---- the block ---------------------------------------------------------------------------------------------------- */
 
-#define PLANE(r) (planes + (int64_t)(r) * WORDS)
-#define BYTES(r) (run->bytes + first + (int64_t)(r) * BLOCK)
-#define SHORTS(r) (run->shorts + first + (int64_t)(r) * BLOCK)
-#define NUMBERS(r) (run->numbers + first + (int64_t)(r) * BLOCK)
+#define PLANE(r) (planes + (int64_t)(r) * PLANE_STEP)
+#define BYTES(r) (run->bytes + first + (int64_t)(r) * (BLOCK + STAGGER))
+#define SHORTS(r) (run->shorts + first + (int64_t)(r) * (BLOCK + STAGGER / 2))
+#define NUMBERS(r) (run->numbers + first + (int64_t)(r) * (BLOCK + STAGGER / 8))
 #define COLUMN(r) (run->columns + (r))
 #define VALUES(T, r) ((const T *)COLUMN(r)->values + COLUMN(r)->offset + start)
 
