@@ -205,6 +205,7 @@ _CONSTANTS: dict[str, tuple[float, ...]] = {
     "POWK": (2.5,),
     "ROUND": (1e6,),
 }
+_STEPS = ("NEG", "ADDK", "EXP", "MINK", "ROUND")  # what a chain does
 _LABELS = {"never": 0, "ex": 1, "current": 2}
 _READ, _WRITTEN = {"b": 0, "u": 0, "h": 0, "f": 0}, {"B": len(_FULL), "U": 1, "H": 2, "F": 2}  # the first of each kind
 
@@ -281,6 +282,10 @@ class _Writer:
                     operands += self._list(_BIRTHDAYS)
                 case "q":
                     operands += self._list(range(8))
+                case "s":
+                    operands += self._list([x for step in _STEPS for x in (engine.OPERATIONS[step][0], 3)], 2)
+                case "v":
+                    operands += self._list([x for k, step in enumerate(engine.FOLDS) for x in (engine.OPERATIONS[step][0], k)], 2)
                 case _ if letter in registers:
                     operands.append(registers[letter])
                     registers[letter] += 1
@@ -341,5 +346,5 @@ def _operation(name: str, level: str) -> Case:
         frame = engine.Frame(_Writer().operation(name, copies), _columns(), outputs, ROWS, sizes=sizes)
         return lambda: frame.run(0, ROWS, level)
 
-    copies = PLANE_COPIES if set(engine.OPERATIONS[name][1]) <= set("Bb") else COPIES
+    copies = PLANE_COPIES if set(engine.OPERATIONS[name][1]) <= set("Bbv") else COPIES
     return Case(work(1), work(1 + copies), copies * ROWS)

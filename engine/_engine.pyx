@@ -5,7 +5,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_FillInfo, PyB
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t, uintptr_t
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from cpython.pythread cimport (
-    PyThread_acquire_lock, PyThread_allocate_lock, PyThread_free_lock, PyThread_release_lock, PyThread_type_lock, WAIT_LOCK,
+    PyThread_acquire_lock, PyThread_allocate_lock, PyThread_release_lock, PyThread_type_lock, WAIT_LOCK,
 )
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
@@ -79,10 +79,13 @@ cdef extern from "interpreter.h" nogil:
     ctypedef struct popstrat_registers:
         int64_t planes, bytes, shorts, numbers
 
+    long popstrat_more(long *holders)
+    long popstrat_fewer(long *holders)
     int popstrat_settle(popstrat_run *run, popstrat_room *room, const popstrat_registers *need, int level)
     void popstrat_execute(const popstrat_run *run, int level, int64_t start, int64_t stop)
 
 cdef extern from "Python.h" nogil:
+    void PyThread_free_lock(PyThread_type_lock lock)
     unsigned long PyThread_start_new_thread(void (*function)(void *) noexcept nogil, void *argument)
 
 cdef extern from *:
@@ -258,8 +261,11 @@ def levels():
     return [name for name, level in LEVELS.items() if level <= best]
 
 
-# Work on doubles goes over a block in parts, so that its registers stay in the first-level cache.
-IN_PARTS = frozenset(name for name, (_, signature) in OPERATIONS.items() if "F" in signature or "f" in signature)
+# Work on doubles, and from 16-bit integers to others, goes over a block in parts, so that its registers stay in the
+# first-level cache.
+IN_PARTS = frozenset(
+    name for name, (_, signature) in OPERATIONS.items() if set(signature) & set("Ff") or set(signature) <= set("Hhbi") and "H" in signature
+)
 # Operations that CHAIN can do one after the other: from one register of doubles to another, with a constant at most.
 STEPS = frozenset(name for name, (_, signature) in OPERATIONS.items() if signature in ("Ff", "Ffk"))
 _STEP_CODES = frozenset(OPERATIONS[name][0] for name in STEPS)
@@ -462,6 +468,7 @@ cdef struct popstrat_work:
     int64_t at, next  # the next piece: its job, and its first row
     int64_t helping, helpers
     bint failed
+    long holders
 
 
 cdef class Frame:
@@ -667,6 +674,16 @@ cdef class Frame:
 
 cdef void _helper(void *work) noexcept nogil:
     _work(<popstrat_work *>work, True)
+    _let_go(<popstrat_work *>work)
+
+
+cdef void _let_go(popstrat_work *work) noexcept nogil:
+    """Whoever is last frees it: a thread may still be about to leave a lock that another has just been given."""
+    if popstrat_fewer(&work.holders) == 0:
+        PyThread_free_lock(work.lock)
+        PyThread_free_lock(work.busy)
+        free(work.jobs)
+        free(work)
 
 
 cdef void _work(popstrat_work *work, bint helping) noexcept nogil:
@@ -705,12 +722,15 @@ cdef class Work:
 
     `helpers` is how many threads of its own to have at most; `stream` and `level` as for `Frame.run`."""
 
-    cdef popstrat_work work
+    cdef popstrat_work *work
     cdef list frames, counted
     cdef object stream, level
 
     def __cinit__(self):
-        memset(&self.work, 0, sizeof(popstrat_work))
+        self.work = <popstrat_work *>calloc(1, sizeof(popstrat_work))
+        if self.work == NULL:
+            raise MemoryError
+        self.work.holders = 1
         self.work.lock = PyThread_allocate_lock()
         self.work.busy = PyThread_allocate_lock()
         if self.work.lock == NULL or self.work.busy == NULL:
@@ -721,13 +741,12 @@ cdef class Work:
         self.frames, self.counted = [], []
 
     def __dealloc__(self):
-        if self.work.lock == NULL or self.work.busy == NULL:
+        if self.work == NULL or self.work.lock == NULL or self.work.busy == NULL:
+            free(self.work)
             return
         self.stop()
         self.wait()
-        PyThread_free_lock(self.work.lock)
-        PyThread_free_lock(self.work.busy)
-        free(self.work.jobs)
+        _let_go(self.work)
 
     def add(self, Frame frame):
         """Have a frame run; a thread of its own may begin at once. Raises MemoryError."""
@@ -755,8 +774,10 @@ cdef class Work:
                 if self.work.helping == 0:
                     PyThread_acquire_lock(self.work.busy, WAIT_LOCK)
                 self.work.helping += 1
-                if PyThread_start_new_thread(_helper, &self.work) == <unsigned long>-1:  # then there are fewer
+                popstrat_more(&self.work.holders)
+                if PyThread_start_new_thread(_helper, self.work) == <unsigned long>-1:  # then there are fewer
                     self.work.helping -= 1
+                    popstrat_fewer(&self.work.holders)
                     if self.work.helping == 0:
                         PyThread_release_lock(self.work.busy)
         finally:
@@ -765,7 +786,7 @@ cdef class Work:
     def run(self):
         """Work until all frames added so far have been run. Raises MemoryError."""
         with nogil:
-            _work(&self.work, False)
+            _work(self.work, False)
         self.wait()
         if self.work.failed:
             raise MemoryError

@@ -363,6 +363,16 @@ static void popstrat_tables(popstrat_run *run, int level, uint8_t *memory) {
     run->tables = tables;
 }
 
+/* One holder more or fewer; how many there are then. */
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
+static long popstrat_more(long *holders) { return _InterlockedIncrement(holders); }
+static long popstrat_fewer(long *holders) { return _InterlockedDecrement(holders); }
+#else
+static long popstrat_more(long *holders) { return __atomic_add_fetch(holders, 1, __ATOMIC_ACQ_REL); }
+static long popstrat_fewer(long *holders) { return __atomic_sub_fetch(holders, 1, __ATOMIC_ACQ_REL); }
+#endif
+
 /* What a thread works in: the registers of one program at a time, and its tables. All zero at first. */
 typedef struct {
     uint8_t *memory;

@@ -34,14 +34,21 @@ static inline uint64_t FN(pack64)(const uint8_t *t) {
 }
 
 /* out[j] = sum over p of 2^p * bit j of planes[p]: codes or small counts from their bit planes. */
+#if LEVEL >= 4
+static inline __m512i FN(set_bit)(__m512i bytes, const uint64_t *mask, char bit) {
+    __mmask64 on; /* straight from memory: by way of a general register it costs half as much again */
+    __asm__("kmovq %1, %0" : "=k"(on) : "m"(*mask));
+    return _mm512_mask_add_epi8(bytes, on, bytes, _mm512_set1_epi8(bit));
+}
+static inline __m512i FN(expanded)(const uint64_t *planes, const int32_t *registers, int64_t n, int64_t word) {
+    __m512i sum = _mm512_setzero_si512();
+    for (int64_t p = 0; p < n; p++) sum = FN(set_bit)(sum, planes + (int64_t)registers[p] * PLANE_STEP + word, (char)(1u << p));
+    return sum;
+}
+#endif
 static inline void FN(expand64)(uint8_t *out, const uint64_t *planes, const int32_t *registers, int64_t n, int64_t word) {
 #if LEVEL >= 4
-    __m512i sum = _mm512_setzero_si512();
-    for (int64_t p = 0; p < n; p++) {
-        __mmask64 m = planes[registers[p] * PLANE_STEP + word];
-        sum = _mm512_mask_add_epi8(sum, m, sum, _mm512_set1_epi8((char)(1u << p)));
-    }
-    _mm512_storeu_si512((void *)out, sum);
+    _mm512_storeu_si512((void *)out, FN(expanded)(planes, registers, n, word));
 #elif LEVEL >= 2
     const __m256i spread = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3,
                                             3, 3, 3, 3, 3, 3);
@@ -343,10 +350,13 @@ static void FN(load_valid)(uint64_t *out, const popstrat_column *c, int64_t star
 }
 
 /* The last word keeps the bits beyond `rows` clear, so that output buffers hold nothing but answers. */
-static void FN(store_bits)(uint8_t *bitmap, const uint64_t *x, int64_t start, int64_t rows) {
+static void FN(store_bits)(uint8_t *bitmap, const uint64_t *x, int64_t start, int64_t rows, int stream) {
     uint8_t *p = bitmap + (start >> 3);
     int64_t whole = rows / 64;
-    memcpy(p, x, (size_t)whole * 8);
+    if (stream && whole == WORDS && ((uintptr_t)p & 63) == 0)
+        for (int w = 0; w < WORDS; w += 8) FN(stream64)(p + 8 * w, x + w);
+    else
+        memcpy(p, x, (size_t)whole * 8);
     if (rows % 64) {
         uint64_t word = x[whole] & ((UINT64_C(1) << (rows % 64)) - 1);
         memcpy(p + 8 * whole, &word, (size_t)((rows % 64 + 7) / 8));
@@ -706,11 +716,6 @@ static POPSTRAT_NOINLINE void FN(masked_add)(double *out, const double *in, cons
 
 /* Adds to each row the constants whose bit is set, from tables of their sums; all sums are exact. */
 #if LEVEL >= 4
-static inline __m512i FN(set_bit)(__m512i bytes, const uint64_t *mask, char bit) {
-    __mmask64 on; /* straight from memory: by way of a general register it costs half as much again */
-    __asm__("kmovq %1, %0" : "=k"(on) : "m"(*mask));
-    return _mm512_mask_add_epi8(bytes, on, bytes, _mm512_set1_epi8(bit));
-}
 /* First the indices of eight words, then the lookups: either is a short way from load to result for every word, and many
  * words go on at once. Each 32 bits of an index hold those of four rows, 16 apart: of each, a lookup sees five bits. */
 static POPSTRAT_NOINLINE void FN(weigh_indices)(uint8_t index[8][64], const uint64_t *planes, const int32_t *pairs,
@@ -1465,13 +1470,19 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
         case OP_CHAIN:
             FN(chain)(NUMBERS(at[1]), NUMBERS(at[2]), run->arguments + at[3], at[4], run->doubles, padded);
             break;
-        case OP_OUT_BITS: FN(store_bits)(run->outputs[at[1]].values, PLANE(at[2]), start, rows); break;
-        case OP_OUT_VALID: FN(store_bits)(run->outputs[at[1]].valid, PLANE(at[2]), start, rows); break;
+        case OP_OUT_BITS: FN(store_bits)(run->outputs[at[1]].values, PLANE(at[2]), start, rows, run->stream); break;
+        case OP_OUT_VALID: FN(store_bits)(run->outputs[at[1]].valid, PLANE(at[2]), start, rows, run->stream); break;
         case OP_OUT_CODES: {
             uint8_t *out = run->outputs[at[1]].values + start;
             const int64_t whole = rows / 64;
             const int stream = run->stream && ((uintptr_t)out & 63) == 0;
-            for (int64_t w = 0; w < whole; w++) {
+            int64_t w = 0;
+#if LEVEL >= 4
+            if (stream)
+                for (; w < whole; w++)
+                    _mm512_stream_si512((__m512i *)(out + 64 * w), FN(expanded)(planes, run->arguments + at[2], at[3], w));
+#endif
+            for (; w < whole; w++) {
                 uint8_t t[64];
                 FN(expand64)(t, planes, run->arguments + at[2], at[3], w);
                 if (stream)
@@ -1492,6 +1503,11 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
             const uint64_t *mask = PLANE(at[3]);
             const int stream = run->stream && ((uintptr_t)out & 63) == 0;
             int64_t j = 0;
+#if LEVEL >= 4
+            if (stream)
+                for (; j + 8 <= rows; j += 8)
+                    _mm512_stream_pd(out + j, _mm512_maskz_loadu_pd(_load_mask8((__mmask8 *)mask + j / 8), x + j));
+#endif
             for (; j + 8 <= rows; j += 8) {
                 double t[8];
                 const uint8_t on = (uint8_t)(mask[j >> 6] >> (j & 63));
@@ -1517,6 +1533,12 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
             const uint64_t *mask = PLANE(at[3]);
             const int stream = run->stream && ((uintptr_t)out & 63) == 0;
             int64_t j = 0;
+#if LEVEL >= 4
+            if (stream)
+                for (; j + 32 <= rows; j += 32)
+                    _mm512_stream_si512((__m512i *)(out + j),
+                                        _mm512_maskz_loadu_epi16(_load_mask32((__mmask32 *)mask + j / 32), x + j));
+#endif
             for (; j + 32 <= rows; j += 32) {
                 int16_t t[32];
                 const uint32_t on = (uint32_t)(mask[j >> 6] >> (j & 63));

@@ -543,10 +543,15 @@ class _Together:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
             self._work.stop()
-        else:
-            for one in self._started:
-                one.wrap()
         self._work.run()
+
+    def table(self, schema: pa.Schema) -> pa.Table | None:
+        """The scored table around memory that is still being written, which saves time while other threads work; None
+        if it cannot be made before."""
+        for one in self._started:
+            one.wrap()
+        batches = [one.scored for one in self._started]
+        return None if None in batches else pa.Table.from_batches(batches, schema=schema)
 
     def finished(self) -> list[tuple[pa.RecordBatch, Tally]]:
         """Each scored batch and what was counted, once the block has ended."""
@@ -628,7 +633,6 @@ def score(
     scorer = _scorer(pack, parse_as_of(as_of), profile, contributions)
     bound = scorer.bind(table.schema, counted=record)
     threads = threads or os.cpu_count() or 1
-    batches, total = [], Tally()
     first = 0
     most = _LISTED_ROWS if scorer.listings else None
     # many small chunks are as far larger than the caches as one
@@ -640,12 +644,15 @@ def score(
                 raise error.located(None, first) from None
             first += batch.num_rows
         ids.check_unique(table.column("patient_id"))  # while the other threads are at work
-    for scored, tally in together.finished():
-        batches.append(scored)
-        total += tally
-    out = pa.Table.from_batches(batches, schema=bound.output_schema)
+        out = together.table(bound.output_schema)
+    if not record and out is not None:
+        return out
+    finished = together.finished()
+    if out is None:
+        out = pa.Table.from_batches([scored for scored, _ in finished], schema=bound.output_schema)
     if not record:
         return out
+    total = sum((tally for _, tally in finished), Tally())
     from popstrat.record import memory_record
 
     first_ids = table.column("patient_id").slice(0, 1000)

@@ -37,6 +37,7 @@ Floats = NDArray[np.float64]
 BINARY = ("ADD", "SUB", "MUL", "DIV", "MIN", "MAX", "POW")
 WITH_CONSTANT = ("ADDK", "MULK", "DIVK", "MINK", "MAXK", "RSUBK", "RDIVK", "POWK", "ROUND")
 UNARY = ("SINGLE", "NEG", "ABS", "SQRT", "FLOOR", "EXP", "LN")
+LISTS = "lmptqsv"  # letters of operands that take two places: where a list starts, and its length
 
 
 def row(name: str, *operands: int) -> list[int]:
@@ -219,6 +220,159 @@ def test_arithmetic_is_ieee(name: str, expected: Any) -> None:
     assert ((got == want) | (np.isnan(got) & np.isnan(want))).all()
 
 
+# -- several at once ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("steps", [
+    ["EXP", "MULK", "EXP", "RSUBK", "ROUND"], ["NEG", "EXP_NEAR", "ADDK", "RDIVK"], ["ABS", "SQRT", "LN", "POWK", "FLOOR"],
+    ["SINGLE", "MINK", "MAXK", "DIVK"], ["ROUND", "ROUND"], [],
+])  # fmt: skip
+@pytest.mark.parametrize("rows", [1, 63, 64, 1000, BLOCK + 700])
+def test_a_chain_is_its_operations_one_by_one(steps: list[str], rows: int) -> None:
+    """To the last bit, on every instruction set; also where the register read is the one written."""
+    rng = np.random.default_rng(rows)
+    x = np.concatenate([SPECIAL, rng.normal(0, 3, rows)])[-rows:]
+    k = 100.0
+    expected = x
+    for step in steps:
+        expected = apply(step, expected, k=k, level="baseline")
+    listed = [v for step in steps for v in (OPERATIONS[step][0], 0)]
+    for to in (0, 1):
+        code = [row("F64_F64", 0, 0), row("ONES", 0), row("CHAIN", to, 0, 0, len(steps)), row("OUT_NUM", 0, to, 0)]
+        made = program(code, ("f64",), ("number",), doubles=[k], arguments=listed)
+        for level in levels():
+            out = np.full(rows, np.nan)
+            Frame(made, [column(x)], [(out, None)], rows).run(0, rows, level)
+            same = (out.view(np.uint64) == expected.view(np.uint64)) | (np.isnan(out) & np.isnan(expected))
+            assert same.all(), (level, steps, x[~same][:3], out[~same][:3], expected[~same][:3])
+
+
+def test_exp_of_what_is_near_is_exp() -> None:
+    """The one that looks for neither end gives the same bits."""
+    x = np.concatenate([np.linspace(-708, 709, 20_001), [0.0, -0.0, 1e-300, -1e-300]])
+    for level in levels():
+        assert (apply("EXP_NEAR", x, level=level).view(np.uint64) == apply("EXP", x, level=level).view(np.uint64)).all()
+
+
+@pytest.mark.parametrize("k", [1.0, 10.0, 1e3, 1e6, 1e9, 7.0, 2.0**30, 2.0**30 + 1, 0.5, 2.5])
+def test_rounding_is_one_division(k: float) -> None:
+    """nearest(x k) / k as a division rounds it, though AVX-512 multiplies by the inverse and corrects: every whole
+    numerator there can be for a probability, large ones, halves, and what overflows."""
+    rng = np.random.default_rng(int(k))
+    whole = np.concatenate([
+        np.arange(1_000_001) if k == 1e6 else rng.integers(0, 2**31, 100_000), rng.integers(2**50, 2**53, 100_000),
+        rng.integers(0, 2**20, 1000) + 0.5, -rng.integers(0, 2**40, 1000),
+    ])  # fmt: skip
+    x = np.concatenate([whole / k, SPECIAL, rng.normal(0, 1e250, 100), [1e308, -1e308, 2.0**51 / k, 2.0**52 / k]])
+    with np.errstate(all="ignore"):
+        scaled = x * k
+        nearest = np.where(np.abs(scaled) < 2.0**51, np.rint(scaled), scaled)
+        want = nearest / k
+    for level in levels():
+        got = apply("ROUND", x, k=k, level=level)
+        assert ((got == want) | (np.isnan(got) & np.isnan(want))).all(), level
+
+
+@given(st.lists(st.tuples(st.sampled_from(("AND", "OR", "XOR", "ANDNOT", "NOT")), st.integers(0, 5)), min_size=1, max_size=9), st.integers(1, 2 * BLOCK))
+def test_a_fold_is_its_operations_one_by_one(steps: list[tuple[str, int]], rows: int) -> None:
+    """On every instruction set."""
+    rng = np.random.default_rng(rows)
+    planes = rng.random((6, rows)) < 0.5
+    want = planes[steps[0][1]]
+    for name, plane in steps[1:]:
+        x = planes[plane]
+        match name:
+            case "AND": want = want & x
+            case "OR": want = want | x
+            case "XOR": want = want ^ x
+            case "ANDNOT": want = want & ~x
+            case _: want = x & ~want
+    listed = [v for name, plane in steps for v in (OPERATIONS[name][0], plane)]
+    code = [*(row("BITS", i, i) for i in range(6)), row("FOLD", 6, 0, len(steps)), row("OUT_BITS", 0, 6)]
+    made = program(code, ("bits",) * 6, ("bits",), arguments=listed, planes=7)
+    for level in levels():
+        out = np.zeros((rows + 63) // 64 * 8, np.uint8)
+        Frame(made, [column(np.packbits(p, bitorder="little")) for p in planes], [(out, None)], rows).run(0, rows, level)
+        assert (np.unpackbits(out, bitorder="little")[:rows].astype(bool) == want).all(), level
+
+
+def _adding(rows: int) -> tuple[Frame, Floats, Floats]:
+    x = np.arange(rows, dtype=np.float64)
+    code = [row("F64_F64", 0, 0), row("ONES", 0), row("ADDK", 1, 0, 0), row("OUT_NUM", 0, 1, 0), row("COUNT", 0, 0), row("SUM", 1, 1, 0)]
+    out = np.full(rows, np.nan)
+    return Frame(program(code, ("f64",), ("number",), doubles=[0.1]), [column(x)], [(out, None)], rows), x, out
+
+
+@pytest.mark.parametrize("helpers", [0, 1, 3])
+@pytest.mark.parametrize("sizes", [[0], [1], [100_000], [10, 0, 70_000, 16_384, 16_385], [50_000] * 12, []])
+def test_work_is_shared_and_nothing_is_done_twice(helpers: int, sizes: list[int]) -> None:
+    """Every frame is run once, whoever runs it, and sums do not depend on who did; frames may be added as others run."""
+    for _ in range(5):
+        work = engine.Work(helpers)
+        frames = []
+        for size in sizes:
+            frames.append(_adding(size))
+            work.add(frames[-1][0])
+        work.run()
+        for i, (_, x, out) in enumerate(frames):
+            assert (out == x + 0.1).all()
+            counters = work.counters(i)
+            assert counters[:, 0].sum() == len(x)
+            alone = engine.Work()
+            alone.add(_adding(len(x))[0])
+            alone.run()
+            assert (alone.counters(0) == counters).all()
+
+
+def test_work_may_be_added_after_a_run_and_left_undone() -> None:
+    """Helpers end when there is nothing to do and begin again; what is stopped is not begun, and nothing hangs."""
+    work = engine.Work(1)
+    for _ in range(20):
+        frame, x, out = _adding(40_000)
+        work.add(frame)
+        work.run()
+        assert (out == x + 0.1).all()
+    for _ in range(20):
+        work = engine.Work(2)
+        for _ in range(4):
+            work.add(_adding(100_000)[0])
+        work.stop()
+        work.run()
+        del work
+    engine.Work(2).add(_adding(1_000_000)[0])  # dropped while helpers are at work
+    with pytest.raises(ValueError, match="this processor has no"):
+        engine.Work(level="sse9").add(_adding(10)[0])
+
+
+def test_columns_of_a_batch() -> None:
+    """By the Arrow C data interface: slices, nulls, text, and what does not fit."""
+    import pyarrow as pa
+
+    batch = pa.record_batch({"x": pa.array([0.5, None, 2.5, 3.5] * 100), "t": pa.array(["a", "b", None, "a"] * 100)})
+    code = [row("F64_F64", 0, 0), row("VALID", 0, 0), row("OUT_NUM", 0, 0, 0), row("CODES_STR32", 0, 1), row("RANGE_CODE", 1, 0, 0, 0),
+            row("OUT_BITS", 1, 1)]  # fmt: skip
+    made = program(code, ("f64", "str32"), ("number", "bits"), integers=[0])
+    labels = Labels({"a": 0, "b": 1})
+    columns = [(0, None, None), (1, None, labels)]
+    for start, rows in ((0, 400), (3, 201), (399, 1), (10, 0)):
+        part = batch.slice(start, rows)
+        number, bits = np.zeros(rows), np.zeros(rows // 8 + 8, np.uint8)
+        frame = Frame(made, columns, [(number, None), (bits, None)], rows, part.__arrow_c_array__()[1])
+        del part
+        frame.run(0, rows)
+        wanted = batch.slice(start, rows)
+        assert number.tolist() == [x or 0.0 for x in wanted["x"].to_pylist()]
+        assert np.unpackbits(bits, bitorder="little")[:rows].tolist() == [x == "a" for x in wanted["t"].to_pylist()]
+    capsule = batch.__arrow_c_array__()[1]
+    outputs = [(np.zeros(400), None), (np.zeros(56, np.uint8), None)]
+    for wrong, rows, given in (([(2, None, None), columns[1]], 400, capsule), ([(-1, None, None), columns[1]], 400, capsule),
+                               (columns, 399, capsule), (columns, 400, None)):  # fmt: skip
+        with pytest.raises(ValueError, match=r"no column|not a batch"):
+            Frame(made, wrong, outputs, rows, given)
+    with pytest.raises((ValueError, TypeError)):
+        Frame(made, columns, outputs, 400, object())
+
+
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
 
@@ -232,7 +386,7 @@ def test_every_operand_is_checked() -> None:
             for output_kind in outputs:
                 at, operands = 1, [code] + [0] * (INSTRUCTION_WIDTH - 1)
                 for letter in signature:
-                    if letter in "lmptq":
+                    if letter in LISTS:
                         operands[at], operands[at + 1] = 0, 1
                         at += 2
                     else:
@@ -240,7 +394,7 @@ def test_every_operand_is_checked() -> None:
                 made = {
                     "columns": (column_kind,),
                     "outputs": (output_kind,),
-                    "arguments": [0, 0, 0, 0, 0, 0],
+                    "arguments": [{"CHAIN": OPERATIONS["NEG"][0], "FOLD": OPERATIONS["OR"][0]}.get(name, 0), 0, 0, 0, 0, 0],
                     "integers": [0],
                     "doubles": [0.0],
                 }
@@ -257,12 +411,12 @@ def test_every_operand_is_checked() -> None:
                         with pytest.raises(ValueError, match=name):
                             program([wrong], **made)  # type: ignore[arg-type]
                         tried += 1
-                        if letter in "lmptq":
+                        if letter in LISTS:
                             wrong = [*operands]
                             wrong[at + 1] = bad
                             with pytest.raises(ValueError, match=name):
                                 program([wrong], **made)  # type: ignore[arg-type]
-                    at += 2 if letter in "lmptq" else 1
+                    at += 2 if letter in LISTS else 1
     assert tried > 1000
 
 
@@ -275,6 +429,12 @@ def test_every_operand_is_checked() -> None:
         ("NUM_PLANES", [-1], "bit plane out of range"),
         ("MASKED_ADD", [0, 9], "constant out of range"),
         ("MASKED_ADD", [9, 0], "bit plane out of range"),
+        ("CHAIN", [OPERATIONS["NEG"][0], 9], "constant out of range"),
+        ("CHAIN", [OPERATIONS["ADD"][0], 0], "not an operation on one register"),
+        ("CHAIN", [OPERATIONS["CHAIN"][0], 0], "not an operation on one register"),
+        ("FOLD", [OPERATIONS["OR"][0], 99], "bit plane out of range"),
+        ("FOLD", [OPERATIONS["OR"][0], 0, OPERATIONS["ANY"][0], 0], "not an operation on planes"),
+        ("FOLD", [], "not an operation on planes"),
     ],
 )
 def test_argument_lists_are_checked(name: str, arguments: list[int], message: str) -> None:
@@ -282,7 +442,7 @@ def test_argument_lists_are_checked(name: str, arguments: list[int], message: st
     signature = OPERATIONS[name][1]
     code, at = row(name), 1
     for letter in signature:
-        if letter in "lmp":
+        if letter in "lmpsv":
             code[at], code[at + 1] = 0, len(arguments) // (1 if letter == "l" else 2)
             at += 2
         else:
