@@ -285,7 +285,9 @@ class _Writer:
                 case "s":
                     operands += self._list([x for step in _STEPS for x in (engine.OPERATIONS[step][0], 3)], 2)
                 case "v":
-                    operands += self._list([x for k, step in enumerate(engine.FOLDS) for x in (engine.OPERATIONS[step][0], k)], 2)
+                    operands += self._list(
+                        [x for k, step in enumerate(engine.FOLDS) for x in (engine.OPERATIONS[step][0], k)], 2
+                    )
                 case _ if letter in registers:
                     operands.append(registers[letter])
                     registers[letter] += 1

@@ -1291,7 +1291,11 @@ def _chained(operations: list[_Operation]) -> list[_Operation]:
             steps[results[0]] = begin, (*before, (name, constant))
         joined[results[0] if results else -1 - at] = (name, results, operands)
     return [
-        (("CHAIN", results, steps[results[0]]) if results and len(steps.get(results[0], ((), ()))[1]) > 1 else (name, results, operands))
+        (
+            ("CHAIN", results, steps[results[0]])
+            if results and len(steps.get(results[0], ((), ()))[1]) > 1
+            else (name, results, operands)
+        )
         for name, results, operands in joined.values()
     ]
 
@@ -1326,7 +1330,9 @@ def _folded(operations: list[_Operation]) -> list[_Operation]:
             folds[results[0]] = first + rest
         joined[results[0] if results else -1 - at] = (name, results, operands)
     return [
-        _as_one(folds[results[0]], results) if results and len(folds.get(results[0], ())) > 2 else (name, results, operands)
+        _as_one(folds[results[0]], results)
+        if results and len(folds.get(results[0], ())) > 2
+        else (name, results, operands)
         for name, results, operands in joined.values()
     ]
 

@@ -192,8 +192,8 @@ class Scorer:
         return self.bind(self.input_schema).output_schema
 
     def bind(self, schema: pa.Schema, *, counted: bool = True) -> BoundScorer:
-        """This scorer for tables of one Arrow schema: compiled once, then kept. Without ``counted`` it scores and counts
-        nothing, which takes less time.
+        """This scorer for tables of one Arrow schema: compiled once, then kept. Without ``counted`` it only scores and
+        counts nothing, which takes less time.
 
         Raises `InputError` for a missing required column, two columns of one name or a type that cannot be read.
         """
@@ -351,15 +351,8 @@ class BoundScorer:
         tally.rows_out = batch.num_rows
         return Started(self, batch, tally, frame, made)
 
-    @cached_property
-    def as_written(self) -> bool:
-        """Whether every output column is what the engine writes, so that arrays around it can be made beforehand."""
-        return not self.listings and all(
-            o.name in self._dictionaries or _STORED[o.kind] == self._type(o) for o in self.outputs
-        )
-
     def wrap(self, batch: pa.RecordBatch, made: list[Made]) -> pa.RecordBatch:
-        """The scored batch around the memory that its frame writes to."""
+        """The scored batch around the memory that its frame has written to."""
         columns: list[pa.Array] = []
         if self.compiled.outputs:
             columns = [batch.column(self.bindings[c].position) for c in (*KEY_COLUMNS, *self.place)]
@@ -500,19 +493,11 @@ class Started:
     frame: Frame
     made: list[Made]
 
-    scored: pa.RecordBatch | None = None
-
-    def wrap(self) -> None:
-        """Make the arrays of the scored batch now, if that can be done before their contents are there."""
-        if self.bound.as_written:
-            self.scored = self.bound.wrap(self.batch, self.made)
-
     def finish(self, pieces: NDArray[np.int64]) -> tuple[pa.RecordBatch, Tally]:
         """The scored batch and what was counted, from the counters of all pieces."""
         if self.bound.counted:
             self.bound.tally(_together(self.frame, pieces), self.tally)
-        scored = self.bound.wrap(self.batch, self.made) if self.scored is None else self.scored
-        return scored, self.tally
+        return self.bound.wrap(self.batch, self.made), self.tally
 
 
 def _together(frame: Frame, pieces: NDArray[np.int64]) -> list[int]:
@@ -544,14 +529,6 @@ class _Together:
         if kind is not None:
             self._work.stop()
         self._work.run()
-
-    def table(self, schema: pa.Schema) -> pa.Table | None:
-        """The scored table around memory that is still being written, which saves time while other threads work; None
-        if it cannot be made before."""
-        for one in self._started:
-            one.wrap()
-        batches = [one.scored for one in self._started]
-        return None if None in batches else pa.Table.from_batches(batches, schema=schema)
 
     def finished(self) -> list[tuple[pa.RecordBatch, Tally]]:
         """Each scored batch and what was counted, once the block has ended."""
@@ -644,12 +621,8 @@ def score(
                 raise error.located(None, first) from None
             first += batch.num_rows
         ids.check_unique(table.column("patient_id"))  # while the other threads are at work
-        out = together.table(bound.output_schema)
-    if not record and out is not None:
-        return out
     finished = together.finished()
-    if out is None:
-        out = pa.Table.from_batches([scored for scored, _ in finished], schema=bound.output_schema)
+    out = pa.Table.from_batches([scored for scored, _ in finished], schema=bound.output_schema)
     if not record:
         return out
     total = sum((tally for _, tally in finished), Tally())

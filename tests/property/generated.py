@@ -358,9 +358,7 @@ def score_at(bound: BoundScorer, batch: pa.RecordBatch, level: str) -> pa.Record
     """As `BoundScorer.score`, on one instruction set."""
     frame, made = bound._frame(batch)
     frame.run(0, batch.num_rows, level)
-    keys = [batch.column(batch.schema.names.index(c)) for c in ("patient_id", "practice_code", *bound.place)]
-    arrays = [bound._array(o, batch.num_rows, v, w) for o, (v, w) in zip(bound.compiled.outputs, made, strict=True)]
-    return pa.RecordBatch.from_arrays([*keys, *arrays], schema=bound.output_schema)
+    return bound.wrap(batch, made)
 
 
 def compare(scorer: Scorer, table: Table) -> tuple[pa.RecordBatch, Tally]:

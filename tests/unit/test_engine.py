@@ -273,7 +273,12 @@ def test_rounding_is_one_division(k: float) -> None:
         assert ((got == want) | (np.isnan(got) & np.isnan(want))).all(), level
 
 
-@given(st.lists(st.tuples(st.sampled_from(("AND", "OR", "XOR", "ANDNOT", "NOT")), st.integers(0, 5)), min_size=1, max_size=9), st.integers(1, 2 * BLOCK))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(("AND", "OR", "XOR", "ANDNOT", "NOT")), st.integers(0, 5)), min_size=1, max_size=9
+    ),
+    st.integers(1, 2 * BLOCK),
+)
 def test_a_fold_is_its_operations_one_by_one(steps: list[tuple[str, int]], rows: int) -> None:
     """On every instruction set."""
     rng = np.random.default_rng(rows)
@@ -281,24 +286,28 @@ def test_a_fold_is_its_operations_one_by_one(steps: list[tuple[str, int]], rows:
     want = planes[steps[0][1]]
     for name, plane in steps[1:]:
         x = planes[plane]
-        match name:
-            case "AND": want = want & x
-            case "OR": want = want | x
-            case "XOR": want = want ^ x
-            case "ANDNOT": want = want & ~x
-            case _: want = x & ~want
+        want = {"AND": want & x, "OR": want | x, "XOR": want ^ x, "ANDNOT": want & ~x, "NOT": x & ~want}[name]
     listed = [v for name, plane in steps for v in (OPERATIONS[name][0], plane)]
     code = [*(row("BITS", i, i) for i in range(6)), row("FOLD", 6, 0, len(steps)), row("OUT_BITS", 0, 6)]
     made = program(code, ("bits",) * 6, ("bits",), arguments=listed, planes=7)
     for level in levels():
         out = np.zeros((rows + 63) // 64 * 8, np.uint8)
-        Frame(made, [column(np.packbits(p, bitorder="little")) for p in planes], [(out, None)], rows).run(0, rows, level)
+        Frame(made, [column(np.packbits(p, bitorder="little")) for p in planes], [(out, None)], rows).run(
+            0, rows, level
+        )
         assert (np.unpackbits(out, bitorder="little")[:rows].astype(bool) == want).all(), level
 
 
 def _adding(rows: int) -> tuple[Frame, Floats, Floats]:
     x = np.arange(rows, dtype=np.float64)
-    code = [row("F64_F64", 0, 0), row("ONES", 0), row("ADDK", 1, 0, 0), row("OUT_NUM", 0, 1, 0), row("COUNT", 0, 0), row("SUM", 1, 1, 0)]
+    code = [
+        row("F64_F64", 0, 0),
+        row("ONES", 0),
+        row("ADDK", 1, 0, 0),
+        row("OUT_NUM", 0, 1, 0),
+        row("COUNT", 0, 0),
+        row("SUM", 1, 1, 0),
+    ]
     out = np.full(rows, np.nan)
     return Frame(program(code, ("f64",), ("number",), doubles=[0.1]), [column(x)], [(out, None)], rows), x, out
 
@@ -365,10 +374,10 @@ def test_columns_of_a_batch() -> None:
         assert np.unpackbits(bits, bitorder="little")[:rows].tolist() == [x == "a" for x in wanted["t"].to_pylist()]
     capsule = batch.__arrow_c_array__()[1]
     outputs = [(np.zeros(400), None), (np.zeros(56, np.uint8), None)]
-    for wrong, rows, given in (([(2, None, None), columns[1]], 400, capsule), ([(-1, None, None), columns[1]], 400, capsule),
+    for wrong, rows, capsule_given in (([(2, None, None), columns[1]], 400, capsule), ([(-1, None, None), columns[1]], 400, capsule),
                                (columns, 399, capsule), (columns, 400, None)):  # fmt: skip
         with pytest.raises(ValueError, match=r"no column|not a batch"):
-            Frame(made, wrong, outputs, rows, given)
+            Frame(made, wrong, outputs, rows, capsule_given)
     with pytest.raises((ValueError, TypeError)):
         Frame(made, columns, outputs, 400, object())
 
@@ -394,7 +403,14 @@ def test_every_operand_is_checked() -> None:
                 made = {
                     "columns": (column_kind,),
                     "outputs": (output_kind,),
-                    "arguments": [{"CHAIN": OPERATIONS["NEG"][0], "FOLD": OPERATIONS["OR"][0]}.get(name, 0), 0, 0, 0, 0, 0],
+                    "arguments": [
+                        {"CHAIN": OPERATIONS["NEG"][0], "FOLD": OPERATIONS["OR"][0]}.get(name, 0),
+                        0,
+                        0,
+                        0,
+                        0,
+                        0,
+                    ],
                     "integers": [0],
                     "doubles": [0.0],
                 }
