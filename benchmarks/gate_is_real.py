@@ -17,7 +17,7 @@ import pytest
 import rebuilt
 
 GATE = [sys.executable, str(Path(__file__).parent / "instructions.py")]
-SLOWED = ("RANGE_I32", "MULK")  # over columns and over registers
+SLOWED = ("RANGE_I32", "ADD_SCALED")  # over columns and over registers
 LEFT = ("AND", "EXP", "increasing ids")
 # Right after the label of an operation: a loop that does nothing, some hundreds of instructions each time.
 USELESS = " for (volatile int wasted = 0; wasted < 100; wasted++) {}"
