@@ -1,6 +1,7 @@
 # cython: language_level=3, boundscheck=False, initializedcheck=False, freethreading_compatible=True
 """The compiled core: programs over columns. It knows bit planes, numbers and codes, and nothing of what they mean."""
 
+cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t, uintptr_t
 from cpython.pycapsule cimport PyCapsule_GetPointer
@@ -204,6 +205,7 @@ def distinct(lists):
     return bool(found)
 
 
+@cython.no_gc_clear
 cdef class Memory:
     """Writable bytes for outputs (the buffer protocol), rubbish at first, save the last eight, which no row may reach:
     those are clear. Large ones are used again once nobody holds them. Raises MemoryError."""
@@ -248,7 +250,7 @@ cdef class Memory:
         return found
 
     def __dealloc__(self):
-        if self.start != NULL and self.whole is None:
+        if self.start != NULL and self.taken:  # a part has taken nothing
             popstrat_give_back(self.start, self.taken)
 
     def __getbuffer__(self, Py_buffer *view, int flags):
@@ -394,6 +396,8 @@ cdef class Program:
                 if letter == "o" and name in _OUTPUT_KIND and self.output_kinds[value] != _OUTPUT_KIND[name]:
                     raise ValueError(f"{name}: writes an output of kind {self.output_kinds[value]!r}")
                 at += 1
+            if any(row[at:]):
+                raise ValueError(f"{name}: more operands than it takes")
 
     def listing(self):
         """The program as text, one operation a line."""
@@ -465,12 +469,13 @@ cdef struct popstrat_work:
     PyThread_type_lock busy  # held while there are helpers
     popstrat_job *jobs
     int64_t many, room  # jobs there are, and that there is memory for
-    int64_t at, next  # the next piece: its job, and its first row
+    int64_t at, next, left  # the next piece: its job, and its first row; and pieces that nobody has taken
     int64_t helping, helpers
     bint failed
     long holders
 
 
+@cython.no_gc_clear  # threads may be reading what it keeps
 cdef class Frame:
     """The columns and outputs of one batch, bound to a program: addresses, held alive by what is kept here.
 
@@ -582,7 +587,9 @@ cdef class Frame:
                 self.columns[i].values = self.address(values, (length * _COLUMN_BITS[kind] + 7) // 8 if rows else 0)
                 self.columns[i].valid = self.address(valid, (end + 7) // 8 if rows else 0)
                 self.columns[i].characters = self.address(characters, 0)
-                if characters is not None:
+                if type(characters) is Memory:
+                    self.columns[i].characters_size = (<Memory>characters).size
+                elif characters is not None:
                     self.columns[i].characters_size = self.held[self.holding - 1].len
             self.fetch(self.columns[i].values, _COLUMN_BITS[kind], self.columns[i].offset)
             self.fetch(self.columns[i].valid, 1, self.columns[i].offset)
@@ -704,6 +711,7 @@ cdef void _work(popstrat_work *work, bint helping) noexcept nogil:
         job = work.jobs[work.at]
         start = work.next
         work.next += PIECE
+        work.left -= 1
         PyThread_release_lock(work.lock)
         job.run.counters += start // PIECE * job.counters
         failed = popstrat_settle(&job.run, &room, &job.need, job.level) != 0
@@ -716,6 +724,7 @@ cdef void _work(popstrat_work *work, bint helping) noexcept nogil:
     PyThread_release_lock(work.lock)
 
 
+@cython.no_gc_clear  # its threads may be at work
 cdef class Work:
     """Frames run by several threads, a piece at a time: threads of this object's own, which never need the interpreter's
     lock, begin with the first frame that is added, and whoever calls `run` works too.
@@ -737,6 +746,8 @@ cdef class Work:
             raise MemoryError
 
     def __init__(self, int64_t helpers=0, stream=None, level=None):
+        if self.frames is not None:
+            raise ValueError("work is made once")
         self.work.helpers, self.stream, self.level = helpers, stream, level
         self.frames, self.counted = [], []
 
@@ -748,8 +759,8 @@ cdef class Work:
         self.wait()
         _let_go(self.work)
 
-    def add(self, Frame frame):
-        """Have a frame run; a thread of its own may begin at once. Raises MemoryError."""
+    def add(self, Frame frame not None):
+        """Have a frame run; threads of its own may begin at once. Raises MemoryError."""
         cdef popstrat_job job
         cdef popstrat_job *more
         frame.fill(&job, self.level, self.stream)
@@ -770,7 +781,8 @@ cdef class Work:
                 self.work.jobs, self.work.room = more, 2 * self.work.room + 8
             self.work.jobs[self.work.many] = job
             self.work.many += 1
-            if job.rows > PIECE and self.work.helping < self.work.helpers:
+            self.work.left += (job.rows + PIECE - 1) // PIECE
+            while self.work.helping < self.work.helpers and self.work.helping + 1 < self.work.left:  # one is for `run`
                 if self.work.helping == 0:
                     PyThread_acquire_lock(self.work.busy, WAIT_LOCK)
                 self.work.helping += 1
@@ -780,6 +792,7 @@ cdef class Work:
                     popstrat_fewer(&self.work.holders)
                     if self.work.helping == 0:
                         PyThread_release_lock(self.work.busy)
+                    break
         finally:
             PyThread_release_lock(self.work.lock)
 
@@ -800,7 +813,7 @@ cdef class Work:
     cpdef void stop(self) noexcept:
         """Have nothing more begun."""
         PyThread_acquire_lock(self.work.lock, WAIT_LOCK)
-        self.work.at = self.work.many
+        self.work.at, self.work.next, self.work.left = self.work.many, 0, 0
         PyThread_release_lock(self.work.lock)
 
     def counters(self, int64_t frame):

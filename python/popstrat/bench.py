@@ -56,7 +56,7 @@ def measure(patients: int, threads: int) -> dict[str, Any]:
         floor = _timed(streaming_floor(read, written, count))
         measured.append(_line("score a table in memory", patients, count, ours))
         measured[-1]["over_floor"] = statistics.median(ours) / statistics.median(floor)
-        measured.append(_line("the floor: that read and written once", patients, count, floor))
+        measured.append(_line("the floor: read and written once", patients, count, floor))
     del table, scored
     with tempfile.TemporaryDirectory(prefix="popstrat-bench-") as folder:
         for size in dict.fromkeys((patients, PRACTICE)):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import decimal
 import fractions
+import gc
 import math
 import pickle
 import random
@@ -347,10 +348,33 @@ def test_work_may_be_added_after_a_run_and_left_undone() -> None:
             work.add(_adding(100_000)[0])
         work.stop()
         work.run()
-        del work
     engine.Work(2).add(_adding(1_000_000)[0])  # dropped while helpers are at work
     with pytest.raises(ValueError, match="this processor has no"):
         engine.Work(level="sse9").add(_adding(10)[0])
+    with pytest.raises(TypeError):
+        engine.Work().add(None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="made once"):
+        work.__init__(1)  # type: ignore[misc]
+    work.stop()
+    frame, x, out = _adding(70_000)  # nothing is left over of what was stopped
+    work.add(frame)
+    work.run()
+    assert (out == x + 0.1).all()
+
+
+def test_garbage_in_cycles_frees_nothing_twice() -> None:
+    """Parts of memory and work in progress that the collector finds, not their last holder."""
+    for _ in range(300):
+        part = engine.Memory.several([64, 64], 1 << 20)[0]
+        held: list[Any] = [part]
+        held.append(held)
+    for _ in range(10):
+        work = engine.Work(1)
+        work.add(_adding(300_000)[0])
+        held = [work]
+        held.append(held)
+        del work, held
+        gc.collect()
 
 
 def test_columns_of_a_batch() -> None:
@@ -473,6 +497,8 @@ def test_programs_that_make_no_sense() -> None:
         program([[10_000] + [0] * (INSTRUCTION_WIDTH - 1)])
     with pytest.raises(ValueError, match="unknown operation"):
         program([[-1] + [0] * (INSTRUCTION_WIDTH - 1)])
+    with pytest.raises(ValueError, match="more operands than it takes"):
+        program([row("EXP", 1, 0, 5)])
     with pytest.raises(ValueError, match="unknown column kind"):
         program([], columns=("i128",))
     with pytest.raises(ValueError, match="unknown output kind"):
