@@ -300,7 +300,7 @@ static uint8_t *popstrat_take(int64_t size) {
         if (popstrat_kept[i].size == size) {
             found = popstrat_kept[i].start;
             popstrat_kept_bytes -= size;
-            popstrat_kept[i] = popstrat_kept[--popstrat_keeping];
+            memmove(popstrat_kept + i, popstrat_kept + i + 1, (size_t)(--popstrat_keeping - i) * sizeof popstrat_kept[0]);
             break;
         }
     popstrat_let_go();
@@ -314,21 +314,35 @@ static uint8_t *popstrat_take(int64_t size) {
     return found;
 }
 
-static void popstrat_give_back(uint8_t *start, int64_t size) {
-    int kept = 0;
-    popstrat_hold();
-    if (popstrat_keeping < POPSTRAT_KEPT && popstrat_kept_bytes + size <= POPSTRAT_KEPT_BYTES) {
-        popstrat_kept[popstrat_keeping].start = start;
-        popstrat_kept[popstrat_keeping++].size = size;
-        popstrat_kept_bytes += size;
-        kept = 1;
-    }
-    popstrat_let_go();
-    if (kept) return;
+static void popstrat_give_to_system(uint8_t *start, int64_t size) {
     if (size < POPSTRAT_MAPPED)
         free(start);
     else
         munmap(start, (size_t)size);
+}
+
+/* Kept for the next call; those kept longest make room, since sizes that nobody asks for any more would fill it for good. */
+static void popstrat_give_back(uint8_t *start, int64_t size) {
+    while (size <= POPSTRAT_KEPT_BYTES) {
+        uint8_t *oldest = NULL;
+        int64_t its_size = 0;
+        popstrat_hold();
+        if (popstrat_keeping < POPSTRAT_KEPT && popstrat_kept_bytes + size <= POPSTRAT_KEPT_BYTES) {
+            popstrat_kept[popstrat_keeping].start = start;
+            popstrat_kept[popstrat_keeping++].size = size;
+            popstrat_kept_bytes += size;
+            start = NULL;
+        } else {
+            oldest = popstrat_kept[0].start;
+            its_size = popstrat_kept[0].size;
+            popstrat_kept_bytes -= its_size;
+            memmove(popstrat_kept, popstrat_kept + 1, (size_t)--popstrat_keeping * sizeof popstrat_kept[0]);
+        }
+        popstrat_let_go();
+        if (start == NULL) return;
+        popstrat_give_to_system(oldest, its_size);
+    }
+    popstrat_give_to_system(start, size);
 }
 #else
 static uint8_t *popstrat_take(int64_t size) { return malloc((size_t)size); }
