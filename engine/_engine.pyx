@@ -25,6 +25,8 @@ cdef extern from "interpreter.h" nogil:
     int NEWEST_SHIFT_VALUE "NEWEST_SHIFT"
     double GRID_STEP_VALUE "GRID_STEP"
     double GRID_BOUND_VALUE "GRID_BOUND"
+    int SHARE_BITS
+    int FETCHED_BYTES "FETCHED"
 
     ctypedef struct popstrat_labels:
         int64_t count
@@ -64,7 +66,8 @@ cdef extern from "interpreter.h" nogil:
         const popstrat_output *outputs
         const popstrat_read *read
         int64_t reads
-        int64_t lines
+        const int32_t *share
+        int64_t fetches
         int stream
         int64_t *counters
 
@@ -120,7 +123,8 @@ cdef extern from "distinct.h" nogil:
 # From so many rows on, outputs are far larger than any cache, and are written past it.
 STREAM_ROWS = 1 << 20
 cdef enum:
-    PIECE = 16384  # rows that a thread takes at a time, whole blocks: counters of doubles are added up by piece
+    PIECE = 16384  # rows that are counted together, whole blocks: counters of doubles are added up by piece
+    SHARES = 2  # a thread takes its share of what is left, divided by this
 BLOCK = BLOCK_ROWS
 INSTRUCTION_WIDTH = WIDTH
 CODE_UNKNOWN = CODE_UNKNOWN_VALUE
@@ -274,6 +278,12 @@ _STEP_CODES = frozenset(OPERATIONS[name][0] for name in STEPS)
 FOLDS = ("AND", "OR", "XOR", "ANDNOT", "NOT")
 _FOLD_CODES = frozenset(OPERATIONS[name][0] for name in FOLDS)
 _LISTS = {"l": 1, "t": 1, "q": 1, "m": 2, "p": 2, "s": 2, "v": 2}  # integers an item takes in the argument list
+# About what an operation costs a row: as much as the bits that it reads and writes, and what it works out besides.
+_REGISTER_BITS = {"b": 1, "u": 8, "h": 16, "f": 64}
+_DEAR = {"EXP": 1200, "EXP_NEAR": 1200, "LN": 1200, "POW": 2400, "POWK": 2400, "LOOKUP": 200, "OUT_CODES": 40, "DIV": 60, "DIVK": 60,
+         "RDIVK": 60, "SQRT": 60, "ROUND": 40, "CHECK_DATE": 40, "CHECK_F32": 30, "CHECK_I16": 20, "YEARS": 60}
+_LISTED = {"WEIGH": 40, "MASKED_ADD": 60}  # of each item of a list
+_CALL = 8
 _PART_CODES = frozenset(OPERATIONS[name][0] for name in IN_PARTS)
 
 
@@ -302,7 +312,7 @@ cdef class Program:
     cdef readonly object code, arguments, integers, doubles, spans
     cdef readonly tuple column_kinds, output_kinds
     cdef readonly int planes, bytes, shorts, numbers, counters
-    cdef int64_t steps  # operations a block, those in parts once for each
+    cdef const int32_t[::1] _shares  # of a block's fetching
     cdef readonly tuple newest, sums  # counters of which the largest counts, and those that are doubles
     cdef tuple nullable  # outputs that need room for nulls
     cdef const int32_t[:, ::1] _code
@@ -324,11 +334,35 @@ cdef class Program:
         self.spans = _spans(self.code[:, 0].tolist())
         self._spans = self.spans
         self._integers, self._doubles = self.integers, self.doubles
-        self.steps = sum((end - begin) * (BLOCK_ROWS // PART_ROWS if parts else 1) for begin, end, parts in self.spans.tolist())
+        self._shares = self._paced()
         self.nullable, self.newest, self.sums = (
             tuple(row[1] for row in self.code[:, :2].tolist() if row[0] == OPERATIONS[name][0])
             for name in ("OUT_VALID", "NEWEST", "SUM")
         )
+
+    def _paced(self):
+        """How much of a block's fetching goes with each operation, a call, in 2^-SHARE_BITS: what it takes of the time."""
+        costs = []
+        for row in self.code.tolist():
+            name, signature = _BY_CODE[row[0]]
+            cost, at = _DEAR.get(name, 0), 1
+            for letter in signature:
+                if letter == "s":
+                    cost += sum(_DEAR.get(_BY_CODE[step][0], 20) for step in self.arguments[row[at]:row[at] + 2 * row[at + 1]:2].tolist())
+                elif letter == "c":
+                    cost += _COLUMN_BITS[self.column_kinds[row[at]]]
+                elif letter == "o":
+                    cost += 1 if name == "OUT_VALID" else _OUTPUT_BITS[self.output_kinds[row[at]]]
+                elif letter in _LISTS:
+                    cost += row[at + 1] * _LISTED.get(name, 1)
+                else:
+                    cost += _REGISTER_BITS.get(letter.lower(), 0)
+                at += 2 if letter in _LISTS else 1
+            costs.append(cost + _CALL)
+        whole = sum(costs) * 0.95 / (1 << SHARE_BITS)  # done a little before the block is
+        return np.array([
+            cost / whole // (BLOCK_ROWS // PART_ROWS if row[0] in _PART_CODES else 1) for row, cost in zip(self.code.tolist(), costs)
+        ] or [0], dtype=np.int32)
 
     def __reduce__(self):
         return Program, (self.code, self.arguments, self.integers, self.doubles, self.column_kinds, self.output_kinds,
@@ -492,7 +526,7 @@ cdef class Frame:
     cdef popstrat_column *columns
     cdef popstrat_output *outputs
     cdef popstrat_read *reads
-    cdef int64_t reading, lines
+    cdef int64_t reading, fetches
     cdef Py_buffer *held
     cdef int64_t holding
 
@@ -500,7 +534,7 @@ cdef class Frame:
         self.columns = NULL
         self.outputs = NULL
         self.reads = NULL
-        self.reading = self.lines = 0
+        self.reading = self.fetches = 0
         self.held = NULL
         self.holding = 0
 
@@ -528,7 +562,7 @@ cdef class Frame:
             self.reads[self.reading].start = buffer + (offset * bits >> 3)
             self.reads[self.reading].bits = bits
             self.reading += 1
-            self.lines += bits * BLOCK_ROWS // 512 + 1
+            self.fetches += bits * BLOCK_ROWS // (8 * FETCHED_BYTES)
 
     cdef take(self, int64_t i, str kind, ArrowArray *column):
         """Column i from the Arrow C data interface."""
@@ -611,7 +645,6 @@ cdef class Frame:
             self.outputs[i].values = self.address(values, (rows * _OUTPUT_BITS[kind] + 7) // 8, True)
             if valid is not None:
                 self.outputs[i].valid = self.address(valid, (rows + 7) // 8, True)
-        self.lines = (self.lines // max(1, program.steps) + 4) // 4 * 4
         for i in program.nullable if rows else ():
             if self.outputs[i].valid == NULL:
                 raise ValueError(f"output {i} has no room for nulls")
@@ -675,7 +708,8 @@ cdef class Frame:
         run.integers = &program._integers[0]
         run.doubles = &program._doubles[0]
         run.columns, run.outputs = self.columns, self.outputs
-        run.read, run.reads, run.lines = self.reads, self.reading, self.lines
+        run.read, run.reads, run.fetches = self.reads, self.reading, self.fetches
+        run.share = &program._shares[0]
         run.stream = self.rows >= <int64_t>STREAM_ROWS if stream is None else bool(stream)
 
 
@@ -694,10 +728,12 @@ cdef void _let_go(popstrat_work *work) noexcept nogil:
 
 
 cdef void _work(popstrat_work *work, bint helping) noexcept nogil:
-    """Take pieces and run them until there are none left."""
+    """Take pieces and run them until there are none left: many at a time at first, since what a thread fetches ahead at
+    the end of what it took is for whoever comes next, fewer towards the end, so that all threads end together."""
     cdef popstrat_room room
     cdef popstrat_job job
-    cdef int64_t start
+    cdef int64_t start, stop, end
+    cdef int64_t *counters
     cdef bint failed = False
     memset(&room, 0, sizeof(room))
     while True:
@@ -710,13 +746,17 @@ cdef void _work(popstrat_work *work, bint helping) noexcept nogil:
             break
         job = work.jobs[work.at]
         start = work.next
-        work.next += PIECE
-        work.left -= 1
+        end = min(start + max(1, work.left // (SHARES * (work.helpers + 1))) * PIECE, job.rows)
+        work.next = end
+        work.left -= (end - start + PIECE - 1) // PIECE
         PyThread_release_lock(work.lock)
-        job.run.counters += start // PIECE * job.counters
         failed = popstrat_settle(&job.run, &room, &job.need, job.level) != 0
-        if not failed:
-            popstrat_execute(&job.run, job.level, start, min(start + PIECE, job.rows))
+        counters = job.run.counters
+        while start < end and not failed:
+            stop = min(start + PIECE, end)
+            job.run.counters = counters + start // PIECE * job.counters
+            popstrat_execute(&job.run, job.level, start, stop)
+            start = stop
     free(room.memory)
     work.helping -= helping
     if helping and work.helping == 0:

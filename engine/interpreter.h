@@ -66,11 +66,15 @@ typedef struct {
     int64_t bits;
 } popstrat_read;
 
-/* How far the fetching of the next block has come: a few cache lines with each operation, since a burst is dropped. */
+/* How far the fetching of the next block has come. Each operation fetches as much as it takes of a block's time, so that
+ * memory is neither idle while some long sum is worked out nor asked for more than it can give: two threads share it. */
+#define SHARE_BITS 24
+#define FETCHED 256 /* bytes at a time: all that a block reads of a column is a multiple */
 typedef struct {
     const uint8_t *at, *end;
     int64_t next; /* of the reads */
     int64_t row;
+    int64_t due; /* how much should have been fetched by now, in 2^-SHARE_BITS of FETCHED */
 } popstrat_ahead;
 
 typedef struct {
@@ -85,7 +89,8 @@ typedef struct {
     const popstrat_output *outputs;
     const popstrat_read *read;
     int64_t reads;
-    int64_t lines; /* cache lines to fetch with each operation */
+    const int32_t *share; /* of each instruction, a call: of what a block fetches, in 2^-SHARE_BITS */
+    int64_t fetches; /* how often a block fetches FETCHED bytes */
     int stream; /* outputs far larger than the caches: write past them */
     void *const *tables; /* of each instruction: what was worked out once for all blocks, or NULL */
     /* register files, owned by the call */
@@ -428,6 +433,9 @@ static int popstrat_settle(popstrat_run *run, popstrat_room *room, const popstra
 static void popstrat_execute(const popstrat_run *run, int level, int64_t start, int64_t stop) {
     const popstrat_block_function block = popstrat_block_for(level);
     for (int64_t row = start; row < stop; row += BLOCK) block(run, row, stop - row < BLOCK ? stop - row : BLOCK);
+#ifdef POPSTRAT_X86
+    if (run->stream) _mm_sfence(); /* before any other thread looks */
+#endif
 }
 
 #endif

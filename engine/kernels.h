@@ -714,6 +714,24 @@ static POPSTRAT_NOINLINE void FN(masked_add)(double *out, const double *in, cons
     }
 }
 
+/* Fetch a share of the next block. A line beyond the end of a buffer does no harm. */
+static inline void FN(fetch)(const popstrat_run *run, popstrat_ahead *ahead, int64_t share) {
+    ahead->due += share * run->fetches;
+    for (; ahead->due >= (int64_t)1 << SHARE_BITS; ahead->due -= (int64_t)1 << SHARE_BITS) {
+        if (ahead->at >= ahead->end) {
+            if (ahead->next >= run->reads) return;
+            const popstrat_read *read = run->read + ahead->next++;
+            ahead->at = read->start + (ahead->row * read->bits >> 3);
+            ahead->end = ahead->at + (BLOCK * read->bits >> 3);
+        }
+        __builtin_prefetch(ahead->at, 0, 2);
+        __builtin_prefetch(ahead->at + 64, 0, 2);
+        __builtin_prefetch(ahead->at + 128, 0, 2);
+        __builtin_prefetch(ahead->at + 192, 0, 2);
+        ahead->at += FETCHED;
+    }
+}
+
 /* Adds to each row the constants whose bit is set, from tables of their sums; all sums are exact. */
 #if LEVEL >= 4
 /* First the indices of eight words, then the lookups: either is a short way from load to result for every word, and many
@@ -764,7 +782,8 @@ static inline void FN(weigh_words)(double *out, const double *in, const uint8_t 
     }
 }
 #undef POPSTRAT_PLUS
-static POPSTRAT_NOINLINE void FN(weigh)(double *out, const double *in, const uint64_t *planes, const void *tables,
+static POPSTRAT_NOINLINE void FN(weigh)(const popstrat_run *run, popstrat_ahead *ahead, int32_t share, double *out,
+                                        const double *in, const uint64_t *planes, const void *tables,
                                         const int32_t *pairs, int64_t n, int64_t words) {
     uint8_t index[WEIGH_MOST][8][64];
     if (n == 0 && out != in) memcpy(out, in, (size_t)words * 64 * sizeof(double));
@@ -777,15 +796,19 @@ static POPSTRAT_NOINLINE void FN(weigh)(double *out, const double *in, const uin
             for (int64_t g = 0; g < groups; g++)
                 FN(weigh_indices)(index[g], planes + first, pairs + 2 * (t + 5 * g), n - t - 5 * g, some);
             int64_t w = 0;
-            for (; w + 2 <= some; w += 2)
+            for (; w + 2 <= some; w += 2) {
+                if (t == 0) FN(fetch)(run, ahead, share / (PART / 128));
                 FN(weigh_words)(out + 64 * (first + w), from + 64 * (first + w), index[0][w], parts, groups, 2);
+            }
             if (w < some) FN(weigh_words)(out + 64 * (first + w), from + 64 * (first + w), index[0][w], parts, groups, 1);
         }
     }
 }
 #else
-static POPSTRAT_NOINLINE void FN(weigh)(double *out, const double *in, const uint64_t *planes, const void *tables,
+static POPSTRAT_NOINLINE void FN(weigh)(const popstrat_run *run, popstrat_ahead *ahead, int32_t share, double *out,
+                                        const double *in, const uint64_t *planes, const void *tables,
                                         const int32_t *pairs, int64_t n, int64_t words) {
+    FN(fetch)(run, ahead, share);
     for (int64_t w = 0; w < words; w++) {
         uint8_t index[WEIGH_MOST][64];
         const double *sums = tables;
@@ -1044,10 +1067,12 @@ static inline __m512d FN(round8)(__m512d x, __m512d k, __m512d inverse) {
         v[i] = (expression);                                                                                          \
     }                                                                                                                 \
     break;
-/* Several, 64 rows at a time, in registers. */
-static POPSTRAT_NOINLINE void FN(chain)(double *out, const double *in, const int32_t *steps, int64_t n,
-                                        const double *constants, int64_t padded) {
+/* Several, 64 rows at a time, in registers. `share`: to be fetched meanwhile. */
+static POPSTRAT_NOINLINE void FN(chain)(const popstrat_run *run, popstrat_ahead *ahead, int32_t share, double *out,
+                                        const double *in, const int32_t *steps, int64_t n, int64_t padded) {
+    const double *const constants = run->doubles;
     for (int64_t j = 0; j < padded; j += 64) {
+        FN(fetch)(run, ahead, share / (PART / 64));
         __m512d v[8];
         POPSTRAT_UNROLL
         for (int i = 0; i < 8; i++) v[i] = _mm512_loadu_pd(in + j + 8 * i);
@@ -1096,8 +1121,10 @@ static POPSTRAT_NOINLINE void FN(chain)(double *out, const double *in, const int
 }
 #undef STEP
 #else
-static void FN(chain)(double *out, const double *in, const int32_t *steps, int64_t n, const double *constants,
-                      int64_t padded) {
+static void FN(chain)(const popstrat_run *run, popstrat_ahead *ahead, int32_t share, double *out, const double *in,
+                      const int32_t *steps, int64_t n, int64_t padded) {
+    const double *const constants = run->doubles;
+    FN(fetch)(run, ahead, share);
     if (n == 0 && out != in) memcpy(out, in, (size_t)padded * 8);
     for (int64_t s = 0; s < n; s++)
         FN(step)(out, s ? out : in, (enum popstrat_op)steps[2 * s], constants[steps[2 * s + 1]], padded);
@@ -1196,21 +1223,7 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
     uint64_t *const planes = run->planes + first / 64;
     const int32_t *at = run->code + begin * INSTRUCTION_WIDTH;
     for (int64_t i = begin; i < end; i++, at += INSTRUCTION_WIDTH) {
-        if (ahead->at >= ahead->end && ahead->next < run->reads) {
-            const popstrat_read *read = run->read + ahead->next++;
-            ahead->at = read->start + (ahead->row * read->bits >> 3);
-            ahead->end = ahead->at + (BLOCK * read->bits >> 3);
-        }
-        if (ahead->at < ahead->end) { /* lines are a multiple of 4; a few beyond the end do no harm */
-            const uint8_t *line = ahead->at, *const end = line + 64 * run->lines;
-            for (; line < end; line += 256) {
-                __builtin_prefetch(line, 0, 2);
-                __builtin_prefetch(line + 64, 0, 2);
-                __builtin_prefetch(line + 128, 0, 2);
-                __builtin_prefetch(line + 192, 0, 2);
-            }
-            ahead->at = end;
-        }
+        if (at[0] != OP_CHAIN && at[0] != OP_WEIGH) FN(fetch)(run, ahead, run->share[i]); /* those do it as they go */
         switch ((enum popstrat_op)at[0]) {
         case OP_ZERO: memset(PLANE(at[1]), 0, (size_t)words * 8); break;
         case OP_ONES: memset(PLANE(at[1]), 255, (size_t)words * 8); break;
@@ -1427,7 +1440,8 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
             FN(masked_add)(NUMBERS(at[1]), NUMBERS(at[2]), planes, run->doubles, run->arguments + at[3], at[4], words);
             break;
         case OP_WEIGH:
-            FN(weigh)(NUMBERS(at[1]), NUMBERS(at[2]), planes, run->tables[i], run->arguments + at[3], at[4], words);
+            FN(weigh)(run, ahead, run->share[i], NUMBERS(at[1]), NUMBERS(at[2]), planes, run->tables[i],
+                      run->arguments + at[3], at[4], words);
             break;
         case OP_ADD: EACH_PAIR(x + y)
         case OP_SUB: EACH_PAIR(x - y)
@@ -1464,11 +1478,11 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
         case OP_ROUND: case OP_SINGLE: case OP_NEG: case OP_ABS: case OP_SQRT: case OP_FLOOR: case OP_EXP:
         case OP_EXP_NEAR: case OP_LN: {
             const int32_t one[2] = {at[0], at[3]};
-            FN(chain)(NUMBERS(at[1]), NUMBERS(at[2]), one, 1, run->doubles, padded);
+            FN(chain)(run, ahead, 0, NUMBERS(at[1]), NUMBERS(at[2]), one, 1, padded);
             break;
         }
         case OP_CHAIN:
-            FN(chain)(NUMBERS(at[1]), NUMBERS(at[2]), run->arguments + at[3], at[4], run->doubles, padded);
+            FN(chain)(run, ahead, run->share[i], NUMBERS(at[1]), NUMBERS(at[2]), run->arguments + at[3], at[4], padded);
             break;
         case OP_OUT_BITS: FN(store_bits)(run->outputs[at[1]].values, PLANE(at[2]), start, rows, run->stream); break;
         case OP_OUT_VALID: FN(store_bits)(run->outputs[at[1]].valid, PLANE(at[2]), start, rows, run->stream); break;
@@ -1645,7 +1659,7 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
 
 /* One block: spans of number work go over it in parts small enough for the first-level cache, all else at one go. */
 static void FN(run_block)(const popstrat_run *run, int64_t start, int64_t rows) {
-    popstrat_ahead ahead = {NULL, NULL, 0, start + BLOCK};
+    popstrat_ahead ahead = {NULL, NULL, 0, start + BLOCK, 0};
     for (int64_t s = 0; s < run->spans; s++) {
         const int32_t *span = run->span + 3 * s;
         if (!span[2]) {
@@ -1657,9 +1671,6 @@ static void FN(run_block)(const popstrat_run *run, int64_t start, int64_t rows) 
             FN(run_span)(run, &ahead, span[0], span[1], start + first, first, part);
         }
     }
-#if LEVEL >= 2
-    if (run->stream) _mm_sfence(); /* before any other thread looks */
-#endif
 }
 
 #undef PLANE
