@@ -286,6 +286,9 @@ class BoundScorer:
             for o in self.outputs
             if o.definition is not None and o.kind == "codes" and o.definition.dtype == "dictionary"
         }
+        self.as_written = not self.listings and all(
+            o.definition is None or o.name in self._dictionaries or self._type(o) == _STORED[o.kind] for o in self.outputs
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _make_bound, (self.scorer, self.schema, self.counted)
@@ -337,10 +340,9 @@ class BoundScorer:
         return together.finished()[0]
 
     def start(self, batch: pa.RecordBatch) -> Started:
-        """The batch checked and bound, ready to be run. Raises as `score` does."""
+        """The batch bound, ready to be run. Raises as `score` does, save for `check_keys`."""
+        given = batch
         tally = Tally(rows_in=batch.num_rows)
-        for name in KEY_COLUMNS:
-            bind.refuse_nulls(batch.column(self.bindings[name].position), name)
         kept = self._not_opted_out(batch, tally) if self.scorer.profile == "secondary-use" else None
         if kept is not None:
             batch = self._only(batch, kept)
@@ -349,7 +351,12 @@ class BoundScorer:
         except InputError as error:
             raise (error if kept is None else error.among(np.flatnonzero(kept).tolist())) from None
         tally.rows_out = batch.num_rows
-        return Started(self, batch, tally, frame, made)
+        return Started(self, given, batch, tally, frame, made)
+
+    def check_keys(self, batch: pa.RecordBatch) -> None:
+        """Raises `InputError` where a key is null."""
+        for name in KEY_COLUMNS:
+            bind.refuse_nulls(batch.column(self.bindings[name].position), name)
 
     def wrap(self, batch: pa.RecordBatch, made: list[Made]) -> pa.RecordBatch:
         """The scored batch around the memory that its frame has written to."""
@@ -488,16 +495,24 @@ class Started:
     """A batch that is being scored: its frame may be run in pieces, by any threads, together with other batches'."""
 
     bound: BoundScorer
-    batch: pa.RecordBatch
+    given: pa.RecordBatch
+    batch: pa.RecordBatch  # those rows of it that are scored
     tally: Tally
     frame: Frame
     made: list[Made]
+    scored: pa.RecordBatch | None = None
+    """The scored batch, around memory that is still to be written to."""
+
+    def wrap(self) -> None:
+        """Make the scored batch, where that need not wait for what it will hold."""
+        if self.bound.as_written:
+            self.scored = self.bound.wrap(self.batch, self.made)
 
     def finish(self, pieces: NDArray[np.int64]) -> tuple[pa.RecordBatch, Tally]:
         """The scored batch and what was counted, from the counters of all pieces."""
         if self.bound.counted:
             self.bound.tally(_together(self.frame, pieces), self.tally)
-        return self.bound.wrap(self.batch, self.made), self.tally
+        return self.scored or self.bound.wrap(self.batch, self.made), self.tally
 
 
 def _together(frame: Frame, pieces: NDArray[np.int64]) -> list[int]:
@@ -522,13 +537,21 @@ class _Together:
         return self
 
     def add(self, started: Started) -> None:
+        """Raises as `BoundScorer.score` does."""
         self._started.append(started)
         self._work.add(started.frame)
+        started.bound.check_keys(started.given)  # from here on other threads are at work already
+        started.wrap()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
             self._work.stop()
         self._work.run()
+
+    def table(self, schema: pa.Schema) -> pa.Table | None:
+        """All scored batches, which are still to be written to; None if they cannot be made beforehand."""
+        scored = [one.scored for one in self._started]
+        return None if any(one is None for one in scored) else pa.Table.from_batches(scored, schema=schema)
 
     def finished(self) -> list[tuple[pa.RecordBatch, Tally]]:
         """Each scored batch and what was counted, once the block has ended."""
@@ -620,9 +643,11 @@ def score(
             except InputError as error:
                 raise error.located(None, first) from None
             first += batch.num_rows
-        ids.check_unique(table.column("patient_id"))  # while the other threads are at work
-    finished = together.finished()
-    out = pa.Table.from_batches([scored for scored, _ in finished], schema=bound.output_schema)
+        out = together.table(bound.output_schema)  # while the other threads are at work
+        ids.check_unique(table.column("patient_id"))
+    finished = together.finished() if record or out is None else []
+    if out is None:
+        out = pa.Table.from_batches([scored for scored, _ in finished], schema=bound.output_schema)
     if not record:
         return out
     total = sum((tally for _, tally in finished), Tally())
