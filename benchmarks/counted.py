@@ -278,6 +278,8 @@ class _Writer:
                     operands += self._list([x for k in range(planes) for x in (k, k)], 2)
                 case "p":
                     operands += self._list([x for k in range(_RARE, len(_FULL)) for x in (k, k)], 2)
+                case "d":
+                    operands += self._list([0, 2, 1, 3], 2)
                 case "t":
                     operands += self._list(_BIRTHDAYS)
                 case "q":

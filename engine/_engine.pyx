@@ -277,12 +277,12 @@ STEPS = frozenset(name for name, (_, signature) in OPERATIONS.items() if signatu
 _STEP_CODES = frozenset(OPERATIONS[name][0] for name in STEPS)
 FOLDS = ("AND", "OR", "XOR", "ANDNOT", "NOT")
 _FOLD_CODES = frozenset(OPERATIONS[name][0] for name in FOLDS)
-_LISTS = {"l": 1, "t": 1, "q": 1, "m": 2, "p": 2, "s": 2, "v": 2}  # integers an item takes in the argument list
+_LISTS = {"l": 1, "t": 1, "q": 1, "m": 2, "p": 2, "s": 2, "v": 2, "d": 2}  # integers an item takes in the argument list
 # About what an operation costs a row: as much as the bits that it reads and writes, and what it works out besides.
 _REGISTER_BITS = {"b": 1, "u": 8, "h": 16, "f": 64}
 _DEAR = {"EXP": 1200, "EXP_NEAR": 1200, "LN": 1200, "POW": 2400, "POWK": 2400, "LOOKUP": 200, "OUT_CODES": 40, "DIV": 60, "DIVK": 60,
          "RDIVK": 60, "SQRT": 60, "ROUND": 40, "CHECK_DATE": 40, "CHECK_F32": 30, "CHECK_I16": 20, "YEARS": 60}
-_LISTED = {"WEIGH": 40, "MASKED_ADD": 60}  # of each item of a list
+_LISTED = {"WEIGH": 40, "MASKED_ADD": 60, "SCALED_SHORTS": 60, "ADD_SCALED_SHORTS": 60}  # of each item of a list
 _CALL = 8
 _PART_CODES = frozenset(OPERATIONS[name][0] for name in IN_PARTS)
 
@@ -403,6 +403,11 @@ cdef class Program:
                         weights = self.doubles[listed[1::2]]
                         if not np.abs(weights).sum() < GRID_BOUND or (np.mod(weights, GRID_STEP) != 0).any():
                             raise ValueError(f"{name}: constants that do not add up exactly")
+                    if letter == "d" and count and not (
+                        0 <= listed[::2].min() and listed[::2].max() < self.shorts
+                        and 0 <= listed[1::2].min() and listed[1::2].max() < len(self.doubles)
+                    ):
+                        raise ValueError(f"{name}: register or constant out of range")
                     if letter == "p" and count and not (0 <= listed[1::2].min() and listed[1::2].max() < 64):
                         raise ValueError(f"{name}: bit number out of range")
                     if letter == "s" and count and not (
@@ -452,6 +457,11 @@ cdef class Program:
                     listed = self.arguments[row[at]:row[at] + 2 * row[at + 1]].tolist()
                     steps = [f"{_BY_CODE[step][0]} b{plane}" for step, plane in zip(listed[::2], listed[1::2])]
                     operands.append(f"[{', '.join([f'b{listed[1]}', *steps[1:]])}]")
+                    at += 2
+                elif letter == "d":
+                    listed = self.arguments[row[at]:row[at] + 2 * row[at + 1]].tolist()
+                    steps = [f"h{register} {float(self.doubles[constant])!r}" for register, constant in zip(listed[::2], listed[1::2])]
+                    operands.append(f"[{', '.join(steps)}]")
                     at += 2
                 elif letter in _LISTS:
                     width = _LISTS[letter]
@@ -806,10 +816,11 @@ cdef class Work:
         frame.fill(&job, self.level, self.stream)
         pieces = (frame.rows + PIECE - 1) // PIECE
         counted = np.zeros((pieces, job.counters), dtype=np.int64)
+        cdef int64_t[:, ::1] counters = counted
         if not pieces or not job.run.instructions:
             job.rows = 0
         else:
-            job.run.counters = <int64_t *><uintptr_t>counted.ctypes.data
+            job.run.counters = &counters[0, 0]
         self.frames.append(frame)
         self.counted.append(counted)
         PyThread_acquire_lock(self.work.lock, WAIT_LOCK)

@@ -1216,6 +1216,43 @@ static void FN(chain)(const popstrat_run *run, popstrat_ahead *ahead, int32_t sh
         break;                                                                                                        \
     }
 
+/* Adds to each row, or to a start, 16-bit integers times their constants, each product on the grid. */
+static void FN(scaled_shorts)(const popstrat_run *run, double *out, const double *in, double start, const int32_t *pairs,
+                              int64_t n, int64_t first, int64_t padded) {
+    for (int64_t j = 0; j < padded; j += 64) {
+#if LEVEL >= 4
+        const __m512d rounder = _mm512_set1_pd(GRID_ROUNDER);
+        __m512d sum[8];
+        POPSTRAT_UNROLL
+        for (int i = 0; i < 8; i++) sum[i] = in == NULL ? _mm512_set1_pd(start) : _mm512_loadu_pd(in + j + 8 * i);
+        for (int64_t t = 0; t < n; t++) {
+            const int16_t *x = SHORTS(pairs[2 * t]) + j;
+            const __m512d k = _mm512_set1_pd(run->doubles[pairs[2 * t + 1]]);
+            POPSTRAT_UNROLL
+            for (int i = 0; i < 8; i++) {
+                const __m256i wide = _mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(x + 8 * i)));
+                const __m512d product = _mm512_mul_pd(_mm512_cvtepi32_pd(wide), k);
+                sum[i] = _mm512_add_pd(sum[i], _mm512_sub_pd(_mm512_add_pd(product, rounder), rounder));
+            }
+        }
+        POPSTRAT_UNROLL
+        for (int i = 0; i < 8; i++) _mm512_storeu_pd(out + j + 8 * i, sum[i]);
+#else
+        double sum[64];
+        if (in != NULL)
+            memcpy(sum, in + j, sizeof sum);
+        else
+            for (int i = 0; i < 64; i++) sum[i] = start;
+        for (int64_t t = 0; t < n; t++) {
+            const int16_t *x = SHORTS(pairs[2 * t]) + j;
+            const double k = run->doubles[pairs[2 * t + 1]];
+            for (int i = 0; i < 64; i++) sum[i] += ((double)x[i] * k + GRID_ROUNDER) - GRID_ROUNDER;
+        }
+        memcpy(out + j, sum, sizeof sum);
+#endif
+    }
+}
+
 /* Operations [begin, end) over `rows` rows of the input from `start`, which stand `first` rows into the block's registers. */
 static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t begin, int64_t end, int64_t start,
                          int64_t first, int64_t rows) {
@@ -1455,25 +1492,16 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
                        words);
             break;
         case OP_ADD_SCALED: { const double k = run->doubles[at[4]]; EACH_PAIR(x + ((y * k + GRID_ROUNDER) - GRID_ROUNDER)) }
-        case OP_ADD_SCALED_SHORT: {
-            double *restrict out = NUMBERS(at[1]);
-            const double *restrict x = NUMBERS(at[2]);
-            const int16_t *restrict y = SHORTS(at[3]);
-            const double k = run->doubles[at[4]];
-            for (int64_t j = 0; j < padded; j++) out[j] = x[j] + (((double)y[j] * k + GRID_ROUNDER) - GRID_ROUNDER);
+        case OP_ADD_SCALED_SHORTS:
+            FN(scaled_shorts)(run, NUMBERS(at[1]), NUMBERS(at[2]), 0.0, run->arguments + at[3], at[4], first, padded);
             break;
-        }
         case OP_SCALED: {
             const double start = run->doubles[at[3]], k = run->doubles[at[4]];
             EACH_NUMBER(start + ((x * k + GRID_ROUNDER) - GRID_ROUNDER))
         }
-        case OP_SCALED_SHORT: {
-            double *restrict out = NUMBERS(at[1]);
-            const int16_t *restrict x = SHORTS(at[2]);
-            const double start = run->doubles[at[3]], k = run->doubles[at[4]];
-            for (int64_t j = 0; j < padded; j++) out[j] = start + (((double)x[j] * k + GRID_ROUNDER) - GRID_ROUNDER);
+        case OP_SCALED_SHORTS:
+            FN(scaled_shorts)(run, NUMBERS(at[1]), NULL, run->doubles[at[2]], run->arguments + at[3], at[4], first, padded);
             break;
-        }
         case OP_ADDK: case OP_MULK: case OP_DIVK: case OP_MINK: case OP_MAXK: case OP_RSUBK: case OP_RDIVK: case OP_POWK:
         case OP_ROUND: case OP_SINGLE: case OP_NEG: case OP_ABS: case OP_SQRT: case OP_FLOOR: case OP_EXP:
         case OP_EXP_NEAR: case OP_LN: {

@@ -8,6 +8,7 @@
  *   p         (start, count): pairs of (bit plane, bit number)
  *   t q       (start, count) in the argument list: a table of int32 / of indices of double constants
  *   s         (start, count): pairs of (an operation on one register of doubles, double constant)
+ *   d         (start, count): pairs of (register of 16-bit integers, double constant)
  *   v         (start, count), one at least: pairs of (AND, OR, XOR, ANDNOT, or NOT for the second ANDNOT the first; bit plane)
  *
  * Names: RANGE lo <= x <= hi; CHECK the same where valid, as two planes (plausible; valid but not), the second counted;
@@ -15,7 +16,7 @@
  * (COUNT), the largest value (NEWEST) or the bits of a double that adds up (SUM).
  * MASKED_ADD adds in the order of its list. WEIGH adds what may be added in any order, because the sum is exact: its
  * constants, and what it adds to, are whole multiples of GRID_STEP, and together less than GRID_BOUND. ADD_SCALED puts the
- * product that it adds on that grid; SCALED adds it to a constant. APART lo <= x - y <= hi of two columns. CHAIN does
+ * product that it adds on that grid; SCALED adds it to a constant; the same with SHORTS does it for several, in order. APART lo <= x - y <= hi of two columns. CHAIN does
  * operations on one register one after the other, and FOLD on planes, from the first (whose operation does not count) on: what lies between them staying in the processor's registers. EXP_NEAR is
  * EXP of what is sure to lie between -708 and 709.
  */
@@ -45,8 +46,8 @@
     /* doubles */                                                                                                     \
     X(NUM_SHORT, "Fh") X(NUM_PLANES, "Fl") X(FILL, "Fk") X(SELECT, "Fbff") X(MASKED_ADD, "Ffm") X(WEIGH, "Ffm") X(LOOKUP, "Flq")                       \
     X(ADD, "Fff") X(SUB, "Fff") X(MUL, "Fff") X(DIV, "Fff") X(MIN, "Fff") X(MAX, "Fff") X(POW, "Fff")                 \
-    X(ADDK, "Ffk") X(MULK, "Ffk") X(DIVK, "Ffk") X(MINK, "Ffk") X(MAXK, "Ffk") X(RSUBK, "Ffk") X(RDIVK, "Ffk") X(ADD_SCALED, "Fffk") X(ADD_SCALED_SHORT, "Ffhk") \
-    X(SCALED, "Ffkk") X(SCALED_SHORT, "Fhkk")        \
+    X(ADDK, "Ffk") X(MULK, "Ffk") X(DIVK, "Ffk") X(MINK, "Ffk") X(MAXK, "Ffk") X(RSUBK, "Ffk") X(RDIVK, "Ffk") X(ADD_SCALED, "Fffk") X(ADD_SCALED_SHORTS, "Ffd") \
+    X(SCALED, "Ffkk") X(SCALED_SHORTS, "Fkd")        \
     X(POWK, "Ffk") X(ROUND, "Ffk")                                                                                    \
     X(SINGLE, "Ff") X(NEG, "Ff") X(ABS, "Ff") X(SQRT, "Ff") X(FLOOR, "Ff") X(EXP, "Ff") X(EXP_NEAR, "Ff") X(LN, "Ff") X(CHAIN, "Ffs") \
     /* outputs and counters */                                                                                        \

@@ -893,14 +893,21 @@ class Lowering:
                 total = e.value("FILL", start) if total is None else total
                 total = e.value("WEIGH" if exact else "MASKED_ADD", total, weights)
                 continue
-            for part, weight in group:
-                assert isinstance(part, Number)
-                short = self.shorts(part)
-                value, kind = (self.doubles(part), "") if short is None else (short, "_SHORT")
-                if total is None:
-                    total = e.value(f"SCALED{kind}", value, start, weight)
-                else:
-                    total = e.value(f"ADD_SCALED{kind}", total, value, weight)
+            numbers = [(part, weight) for part, weight in group if isinstance(part, Number)]
+            for whole, several in itertools.groupby(numbers, key=lambda part: self.shorts(part[0]) is not None):
+                if whole:
+                    scaled = tuple((self.shorts(part), weight) for part, weight in several)
+                    if total is None:
+                        total = e.value("SCALED_SHORTS", start, scaled)
+                    else:
+                        total = e.value("ADD_SCALED_SHORTS", total, scaled)
+                    continue
+                for part, weight in several:
+                    value = self.doubles(part)
+                    if total is None:
+                        total = e.value("SCALED", value, start, weight)
+                    else:
+                        total = e.value("ADD_SCALED", total, value, weight)
         total = e.value("FILL", start) if total is None else total
         interval = Interval(low, high)
         if not interval.safe:
@@ -1220,7 +1227,7 @@ def assemble(e: Emitter, column_kinds: list[str], output_kinds: list[str], count
                     row.append(constant(operand))
                 case "l":
                     row += [*listed([where[v] for v in operand]), len(operand)]
-                case "m":
+                case "m" | "d":
                     row += [*listed([x for v, k in operand for x in (where[v], constant(k))]), len(operand)]
                 case "p":
                     row += [*listed([x for v, bit in operand for x in (where[v], bit)]), len(operand)]
@@ -1259,7 +1266,7 @@ def _values(name: str, operands: Sequence[Any]) -> Iterable[int]:
             yield operand
         elif letter == "l":
             yield from operand
-        elif letter in "mp":
+        elif letter in "mpd":
             for value, _ in operand:
                 yield value
         elif letter == "v":

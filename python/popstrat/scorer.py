@@ -6,7 +6,7 @@ import datetime as dt
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, overload
@@ -267,10 +267,19 @@ class BoundScorer:
             counted=counted,
         )
         aside = sum(len(listing.definitions) for listing in self.listings)
+        self._needed: list[int | None] = []  # bytes a row of every buffer of the outputs; None: a bit
+        for output in self.compiled.outputs:
+            self._needed += [_BYTES.get(output.kind), None] if output.nullable else [_BYTES.get(output.kind)]
         self.outputs = self.compiled.outputs[: len(self.compiled.outputs) - aside]
         self._read: list[tuple[bind.Binding, Labels | None]] = [
             (self.bindings[name], bind.label_codes(patient[name]) if kinds[name].startswith("str") else None)
             for name in self.compiled.columns
+        ]
+        self._in_place: list[Any] = [(b.position, None, labels) for b, labels in self._read]
+        self._to_bind = [
+            (i, b, labels)
+            for i, (b, labels) in enumerate(self._read)
+            if b.convert is not None or b.kind.startswith("dict")
         ]
         self._tables: dict[int, tuple[pa.Array, NDArray[np.uint8] | None, int]] = {}
         self.ignored: tuple[str, ...] = tuple(name for name in schema.names if name not in patient)
@@ -286,9 +295,8 @@ class BoundScorer:
             for o in self.outputs
             if o.definition is not None and o.kind == "codes" and o.definition.dtype == "dictionary"
         }
-        self.as_written = not self.listings and all(
-            o.definition is None or o.name in self._dictionaries or self._type(o) == _STORED[o.kind] for o in self.outputs
-        )
+        stored = all(o.name in self._dictionaries or self._type(o) == _STORED[o.kind] for o in self.outputs)
+        self.as_written = stored and not self.listings and _nulls_are_counted_late()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _make_bound, (self.scorer, self.schema, self.counted)
@@ -420,27 +428,20 @@ class BoundScorer:
 
     def _frame(self, batch: pa.RecordBatch) -> tuple[Frame, list[Made]]:
         rows = batch.num_rows
-        columns: list[Any] = []
+        columns = self._in_place.copy()
         sizes: dict[int, int] = {}
-        for i, (binding, labels) in enumerate(self._read):
-            if binding.convert is None and not binding.kind.startswith("dict"):
-                columns.append((binding.position, None, labels))
-                continue
+        for i, binding, labels in self._to_bind:
             array = batch.column(binding.position)
             table, size = (None, 0) if binding.convert is not None else self._table(i, array.dictionary)
             if table is None:
-                found, of_table = bind.buffers(array, binding, labels)
-                columns.append(found)
+                columns[i], of_table = bind.buffers(array, binding, labels)
                 size = of_table or 0
             else:
-                columns.append((binding.position, table, None))
+                columns[i] = (binding.position, table, None)
             if binding.kind.startswith("dict"):
                 sizes[i] = size
-        needed: list[int] = []
         bitmap = (rows + 63) // 64 * 8
-        for output in self.compiled.outputs:
-            size = bitmap if output.kind == "bits" else rows * _BYTES[output.kind]
-            needed += [size, bitmap] if output.nullable else [size]
+        needed = [bitmap if size is None else rows * size for size in self._needed]
         rooms = iter(Memory.several(needed, _TOGETHER))
         made = [(next(rooms), next(rooms) if o.nullable else None) for o in self.compiled.outputs]
         return Frame(self.compiled.program, columns, made, rows, batch.__arrow_c_array__()[1], sizes), made
@@ -481,6 +482,19 @@ class BoundScorer:
                 tally.sums[output.name] = float(sum(counters[c] << bit for bit, c in enumerate(output.total_planes)))
 
 
+@cache
+def _nulls_are_counted_late() -> bool:
+    """Whether pyarrow lets a batch be made around memory that is still to be written to: whether it looks at the bits
+    of what is null only when it is asked (a table, on the other hand, counts them as soon as it is made)."""
+    valid = bytearray(8)
+    values = pa.Array.from_buffers(pa.int8(), 8, [pa.py_buffer(valid), pa.py_buffer(bytes(8))])
+    coded = pa.DictionaryArray.from_arrays(values, bind.text_array(["a"]), safe=False)
+    schema = pa.schema([pa.field("a", pa.int8()), pa.field("b", coded.type)])
+    batch = pa.RecordBatch.from_arrays([values, coded], schema=schema)
+    valid[0] = 255
+    return not any(batch.column(i).null_count for i in range(2))
+
+
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"{', '.join(names[:_NAMED])}{more}"
@@ -512,7 +526,7 @@ class Started:
         """The scored batch and what was counted, from the counters of all pieces."""
         if self.bound.counted:
             self.bound.tally(_together(self.frame, pieces), self.tally)
-        return self.scored or self.bound.wrap(self.batch, self.made), self.tally
+        return self.bound.wrap(self.batch, self.made) if self.scored is None else self.scored, self.tally
 
 
 def _together(frame: Frame, pieces: NDArray[np.int64]) -> list[int]:
@@ -547,11 +561,6 @@ class _Together:
         if kind is not None:
             self._work.stop()
         self._work.run()
-
-    def table(self, schema: pa.Schema) -> pa.Table | None:
-        """All scored batches, which are still to be written to; None if they cannot be made beforehand."""
-        scored = [one.scored for one in self._started]
-        return None if any(one is None for one in scored) else pa.Table.from_batches(scored, schema=schema)
 
     def finished(self) -> list[tuple[pa.RecordBatch, Tally]]:
         """Each scored batch and what was counted, once the block has ended."""
@@ -643,11 +652,9 @@ def score(
             except InputError as error:
                 raise error.located(None, first) from None
             first += batch.num_rows
-        out = together.table(bound.output_schema)  # while the other threads are at work
-        ids.check_unique(table.column("patient_id"))
-    finished = together.finished() if record or out is None else []
-    if out is None:
-        out = pa.Table.from_batches([scored for scored, _ in finished], schema=bound.output_schema)
+        ids.check_unique(table.column("patient_id"))  # while the other threads are at work
+    finished = together.finished()
+    out = pa.Table.from_batches([scored for scored, _ in finished], schema=bound.output_schema)
     if not record:
         return out
     total = sum((tally for _, tally in finished), Tally())

@@ -38,7 +38,7 @@ Floats = NDArray[np.float64]
 BINARY = ("ADD", "SUB", "MUL", "DIV", "MIN", "MAX", "POW")
 WITH_CONSTANT = ("ADDK", "MULK", "DIVK", "MINK", "MAXK", "RSUBK", "RDIVK", "POWK", "ROUND")
 UNARY = ("SINGLE", "NEG", "ABS", "SQRT", "FLOOR", "EXP", "LN")
-LISTS = "lmptqsv"  # letters of operands that take two places: where a list starts, and its length
+LISTS = "lmptqsvd"  # letters of operands that take two places: where a list starts, and its length
 
 
 def row(name: str, *operands: int) -> list[int]:
@@ -475,6 +475,8 @@ def test_every_operand_is_checked() -> None:
         ("FOLD", [OPERATIONS["OR"][0], 99], "bit plane out of range"),
         ("FOLD", [OPERATIONS["OR"][0], 0, OPERATIONS["ANY"][0], 0], "not an operation on planes"),
         ("FOLD", [], "not an operation on planes"),
+        ("SCALED_SHORTS", [9, 0], "register or constant out of range"),
+        ("ADD_SCALED_SHORTS", [0, 9], "register or constant out of range"),
     ],
 )
 def test_argument_lists_are_checked(name: str, arguments: list[int], message: str) -> None:
@@ -482,7 +484,7 @@ def test_argument_lists_are_checked(name: str, arguments: list[int], message: st
     signature = OPERATIONS[name][1]
     code, at = row(name), 1
     for letter in signature:
-        if letter in "lmpsv":
+        if letter in "lmpsvd":
             code[at], code[at + 1] = 0, len(arguments) // (1 if letter == "l" else 2)
             at += 2
         else:

@@ -17,6 +17,8 @@ import pyarrow as pa
 import pytest
 from spec_tables import local_pack
 
+import popstrat
+from popstrat import synthetic
 from popstrat.errors import InputError, PackError
 from popstrat.pack import load_pack
 from popstrat.schema import patient_schema
@@ -375,6 +377,28 @@ def test_notices_of_absent_dates() -> None:
 
 
 # -- the table itself ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_nulls_are_those_of_this_batch(threads: int) -> None:
+    """Results are wrapped while they are being written, to memory that held others before: what is null is counted
+    afterwards, whatever pyarrow counts when."""
+    full = synthetic.table(70_000, seed=3, as_of=dt.date.fromisoformat(AS_OF)).combine_chunks()
+    empty = full.set_column(
+        full.schema.get_field_index("date_of_birth"), "date_of_birth", pa.nulls(len(full), pa.date32())
+    )
+    seen = set()
+    for table in (full, empty, full, empty, empty.slice(1), full.slice(1)):
+        for column in popstrat.score(table, as_of=AS_OF, threads=threads).itercolumns():
+            nulls = 0
+            for chunk in column.chunks:
+                valid = chunk.buffers()[0]  # its bits, since pyarrow believes its own count
+                if valid is not None:
+                    bits = np.unpackbits(np.frombuffer(valid, np.uint8), bitorder="little")
+                    nulls += int((bits[chunk.offset :][: len(chunk)] == 0).sum())
+            assert column.null_count == nulls
+            seen.add(nulls)
+    assert len(seen) > 5
 
 
 def test_required_columns() -> None:
