@@ -26,6 +26,7 @@ import numpy as np
 import pyarrow as pa
 
 from popstrat import engine, synthetic
+from popstrat.processors import cores
 from popstrat.record import version
 from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer, score
 
@@ -74,7 +75,7 @@ def machine(packages: Iterable[str] = ("popstrat", "pyarrow", "numpy")) -> dict[
     """What a figure holds for: processor, cores, bytes of memory, instruction sets, versions, the date."""
     return {
         "cpu": _cpu(),
-        "cores": os.cpu_count() or 1,
+        "cores": cores(),
         "memory_bytes": _memory(),
         "instruction_sets": engine.levels(),
         "system": platform.platform(terse=True),

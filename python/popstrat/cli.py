@@ -21,6 +21,7 @@ import typer
 from typer.core import TyperGroup
 
 from popstrat.errors import InputError, PackError
+from popstrat.processors import cores
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -274,7 +275,7 @@ def bench(
     """Measure this machine: score a synthetic list in memory and from file to file (under a minute)."""
     from popstrat.bench import measure
 
-    found = measure(patients, threads or os.cpu_count() or 1)
+    found = measure(patients, threads or cores())
     if as_json:
         _print_json(found)
         return

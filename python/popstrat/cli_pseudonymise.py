@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from popstrat.errors import InputError
+from popstrat.processors import cores
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -110,7 +110,7 @@ def pseudonymise(
             birth=birth.value if birth else None,
             audit_log=audit.log_path(audit_file),
             encoding=encoding,
-            threads=threads or os.cpu_count() or 1,
+            threads=threads or cores(),
             progress=progress,
         )
     if as_json:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import dataclasses
 import datetime as dt
-import os
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from rich.text import Text
 from popstrat.catalogue import code, styled, used_words, versions
 from popstrat.errors import DefinitionWarning
 from popstrat.pack import Pack
+from popstrat.processors import cores
 from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer, as_table
 
 Kind = Literal["added", "removed", "changed", "wording"]
@@ -493,7 +493,7 @@ class _Numbers:
 
 def _count(found: PackDiff, before: Scorer, after: Scorer, data: Iterable[pa.RecordBatch]) -> None:
     """Score every batch with both packs, and count the differences into `found`."""
-    threads = os.cpu_count() or 1
+    threads = cores()
     skip = {*KEY_COLUMNS, *PLACE_COLUMNS, "quality_flags", *found.only_a, *found.retyped}
     moves: dict[str, Counter[tuple[str, str]]] = {}
     numbers: dict[str, _Numbers] = {}

@@ -28,6 +28,7 @@ from popstrat.io.pipeline import HashBehind, ReadAhead, WriteBehind
 from popstrat.io.sources import BATCH_ROWS
 from popstrat.lazy import compute as pc
 from popstrat.mapping import NO_MAP, ColumnMap, MapPlan
+from popstrat.processors import cores
 from popstrat.record import Record
 from popstrat.schema import Column
 from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, BoundScorer, Scorer, Tally
@@ -210,7 +211,7 @@ class _Run:
         check_only: bool = False,
     ) -> None:
         self.scorer, self.mapping, self.encoding = scorer, mapping, encoding
-        self.threads = threads or _cores()
+        self.threads = threads or cores()
         self.batch_rows = batch_rows or int(os.environ.get("POPSTRAT_BATCH_ROWS", BATCH_ROWS))
         self.check_only = check_only
         self.known = known_columns(scorer)
@@ -474,10 +475,3 @@ class _Timer:
 
     def __exit__(self, *exc: object) -> None:
         self._seconds[self._stage] += time.perf_counter() - self._start
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -23,6 +22,7 @@ from popstrat.errors import InputError
 from popstrat.lazy import compute as pc
 from popstrat.lower import Compiled, Lowering, Output, read_columns
 from popstrat.pack import Definition, Pack, Resolved, load_pack
+from popstrat.processors import cores
 
 PROFILES = ("direct-care", "secondary-use")
 KEY_COLUMNS = ("patient_id", "practice_code")
@@ -635,13 +635,11 @@ def score(
     Raises:
         InputError: the table is at fault (names the column and the first rows). PackError: the pack is.
     """
-    from popstrat import ids
-
-    started = dt.datetime.now(dt.UTC)
+    started = dt.datetime.now(dt.UTC) if record else None
     table = as_table(table)
     scorer = _scorer(pack, parse_as_of(as_of), profile, contributions)
     bound = scorer.bind(table.schema, counted=record)
-    threads = threads or os.cpu_count() or 1
+    threads = threads or cores()
     first = 0
     most = _LISTED_ROWS if scorer.listings else None
     # many small chunks are as far larger than the caches as one
@@ -652,10 +650,12 @@ def score(
             except InputError as error:
                 raise error.located(None, first) from None
             first += batch.num_rows
-        ids.check_unique(table.column("patient_id"))  # while the other threads are at work
+        from popstrat import ids  # while the other threads are at work
+
+        ids.check_unique(table.column("patient_id"))
     finished = together.finished()
     out = pa.Table.from_batches([scored for scored, _ in finished], schema=bound.output_schema)
-    if not record:
+    if started is None:
         return out
     total = sum((tally for _, tally in finished), Tally())
     from popstrat.record import memory_record
@@ -693,7 +693,7 @@ def contributions(
     scorer = _scorer(pack, parse_as_of(as_of), "direct-care")
     definitions = every_term(scorer.resolved, chosen(scorer.resolved, model))
     bound = BoundScorer(scorer, table.schema.remove_metadata(), instead=definitions)
-    threads = threads or os.cpu_count() or 1
+    threads = threads or cores()
     ids.check_unique(table.column("patient_id"))
     batches, first = [], 0
     for batch in table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]:

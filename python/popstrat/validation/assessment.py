@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from popstrat.errors import InputError
+from popstrat.processors import cores
 from popstrat.validation import kernels as k
-from popstrat.validation.cells import Streams, concordance, cores
+from popstrat.validation.cells import Streams, concordance
 from popstrat.validation.curve import smooth
 from popstrat.validation.kernels import Ints
 from popstrat.validation.measures import Floats

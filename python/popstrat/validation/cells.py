@@ -8,7 +8,6 @@ stream of its own, from the seed, the name of what is assessed and the resample'
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -206,14 +205,6 @@ def _order(rank: Ints, time: Floats, event: npt.NDArray[np.bool_], weight: Float
     chosen = order[first]
     # People of one time share their weight: it depends on the time alone.
     return _Order(rank[chosen], len(times) - when[chosen], event[chosen], weight[chosen], sizes, ranks)
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
 
 
 _TABLES = kernels.poisson_tables()

@@ -18,9 +18,9 @@ from popstrat.errors import InputError
 from popstrat.io import FileSource, Outputs, open_source
 from popstrat.io.sources import near_miss
 from popstrat.mapping import NO_MAP, ColumnMap
+from popstrat.processors import cores
 from popstrat.schema import patient_schema
 from popstrat.validation.assessment import Progress, assess
-from popstrat.validation.cells import cores
 from popstrat.validation.inputs import ID, LIST_COLUMNS, Names, Spec, join
 from popstrat.validation.period import compared, differs
 from popstrat.validation.release import Row, publish, rounded
