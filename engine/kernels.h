@@ -554,33 +554,33 @@ static inline uint64_t FN(number_as_bits)(double x) {
     return b;
 }
 
-/* exp: x = n ln 2 + r with |r| <= ln(2)/2, exp r = 1 + r + r^2 q(r) with q of degree 9 fitted to a relative error of
- * 1.3e-17, scaled by 2^n. Error bound tested against the C library: within 2 units in the last place; below -708 it is 0,
- * above 709.78 infinite, NaN for NaN. `near`: for what is sure to lie between -708 and 709. */
+/* exp: x = n ln(2)/16 + r with |r| <= ln(2)/32, exp x = 2^(n/16) (1 + p), p = r + r^2 q(r) with q of degree 4 fitted to a
+ * relative error of 2.8e-17; the power from a table of sixteen and, for what is whole of n/16, added to the exponent. The
+ * error is tested against exact values: under 1 unit in the last place; below -708 it is 0, above 709.78 infinite, NaN for
+ * NaN. `near`: for what is sure to lie between -708 and 709. */
+#define EXP_LEAST -708.0
+#define EXP_MOST 709.782712893384
 static inline double FN(near_exp1)(double x) {
-    double t = fma(x, 1.4426950408889634, POPSTRAT_ROUNDER);
+    double t = fma(x, 23.083120654223414, POPSTRAT_ROUNDER);
     double n = t - POPSTRAT_ROUNDER;
-    double r = fma(n, -1.90821492927058770002e-10, fma(n, -0.693147180369123816490, x));
-    double q = 2.510038549551032e-08;
-    q = fma(q, r, 2.7620088445409746e-07);
-    q = fma(q, r, 2.7557268459997064e-06);
-    q = fma(q, r, 2.4801521295954376e-05);
-    q = fma(q, r, 0.00019841269863053618);
-    q = fma(q, r, 0.0013888888917213717);
-    q = fma(q, r, 0.008333333333330062);
-    q = fma(q, r, 0.04166666666662413);
-    q = fma(q, r, 0.16666666666666669);
-    q = fma(q, r, 0.5000000000000001);
-    double p = fma(q, r * r, r) + 1.0;
-    /* 2^(n-1), then doubled, so that n = 1024 does not overflow before its time */
-    return p * 2.0 * FN(bits_as_number)((FN(number_as_bits)(t) + 1022) << 52);
+    double r = fma(n, -1.1926343307941173e-11, fma(n, -0.04332169877307024, x));
+    double q = 0.0013889034377693012;
+    q = fma(q, r, 0.008333449724528355);
+    q = fma(q, r, 0.041666666664959766);
+    q = fma(q, r, 0.16666666665301144);
+    q = fma(q, r, 0.5);
+    uint64_t bits = FN(number_as_bits)(t); /* the lowest are those of n */
+    double power = popstrat_power[bits & 15];
+    double p = fma(q, r * r, r + popstrat_power_tail[bits & 15]);
+    return FN(bits_as_number)(FN(number_as_bits)(fma(power, p, power)) + (bits >> 4 << 52));
 }
 
 static inline double FN(exp1)(double x) {
-    double c = x < -708.0 ? -708.0 : x;
-    c = c > 710.0 ? 710.0 : c;
+    double c = x < EXP_LEAST ? EXP_LEAST : x;
+    c = c > EXP_MOST ? EXP_MOST : c;
     double y = FN(near_exp1)(c);
-    return x < -708.0 ? 0.0 : y;
+    y = x < EXP_LEAST ? 0.0 : y;
+    return x <= EXP_MOST ? y : x + INFINITY;
 }
 
 #if LEVEL >= 4
@@ -588,31 +588,34 @@ static inline double FN(exp1)(double x) {
 #define TOGETHER 4
 #define EACH_TOGETHER POPSTRAT_UNROLL for (int i = 0; i < TOGETHER; i++)
 static inline void FN(near_exps)(__m512d *v) {
-    const __m512d rounder = _mm512_set1_pd(POPSTRAT_ROUNDER), scale = _mm512_set1_pd(1.4426950408889634);
-    static const double k[] = {2.7620088445409746e-07, 2.7557268459997064e-06, 2.4801521295954376e-05,
-                               0.00019841269863053618, 0.0013888888917213717, 0.008333333333330062,
-                               0.04166666666662413, 0.16666666666666669, 0.5000000000000001};
-    __m512d n[TOGETHER], r[TOGETHER], q[TOGETHER];
-    __m512i power[TOGETHER];
+    const __m512d rounder = _mm512_set1_pd(POPSTRAT_ROUNDER), scale = _mm512_set1_pd(23.083120654223414);
+    const __m512d low = _mm512_loadu_pd(popstrat_power), high = _mm512_loadu_pd(popstrat_power + 8);
+    const __m512d low_tail = _mm512_loadu_pd(popstrat_power_tail), high_tail = _mm512_loadu_pd(popstrat_power_tail + 8);
+    static const double k[] = {0.041666666664959766, 0.16666666665301144, 0.5};
+    __m512d n[TOGETHER], r[TOGETHER], q[TOGETHER], p[TOGETHER], power[TOGETHER];
+    __m512i bits[TOGETHER];
     EACH_TOGETHER n[i] = _mm512_fmadd_pd(v[i], scale, rounder);
-    EACH_TOGETHER power[i] = _mm512_slli_epi64(_mm512_castpd_si512(n[i]), 52);
+    EACH_TOGETHER bits[i] = _mm512_castpd_si512(n[i]);
     EACH_TOGETHER n[i] = _mm512_sub_pd(n[i], rounder);
-    EACH_TOGETHER r[i] = _mm512_fmadd_pd(n[i], _mm512_set1_pd(-0.693147180369123816490), v[i]);
-    EACH_TOGETHER r[i] = _mm512_fmadd_pd(n[i], _mm512_set1_pd(-1.90821492927058770002e-10), r[i]);
-    EACH_TOGETHER q[i] = _mm512_fmadd_pd(_mm512_set1_pd(2.510038549551032e-08), r[i], _mm512_set1_pd(k[0]));
+    EACH_TOGETHER r[i] = _mm512_fmadd_pd(n[i], _mm512_set1_pd(-0.04332169877307024), v[i]);
+    EACH_TOGETHER r[i] = _mm512_fmadd_pd(n[i], _mm512_set1_pd(-1.1926343307941173e-11), r[i]);
+    EACH_TOGETHER q[i] = _mm512_fmadd_pd(_mm512_set1_pd(0.0013889034377693012), r[i], _mm512_set1_pd(0.008333449724528355));
     POPSTRAT_UNROLL
-    for (int c = 1; c < 9; c++) {
+    for (int c = 0; c < 3; c++) {
         const __m512d constant = _mm512_set1_pd(k[c]);
         EACH_TOGETHER q[i] = _mm512_fmadd_pd(q[i], r[i], constant);
     }
-    EACH_TOGETHER q[i] = _mm512_fmadd_pd(q[i], _mm512_mul_pd(r[i], r[i]), r[i]);
-    EACH_TOGETHER q[i] = _mm512_add_pd(q[i], _mm512_set1_pd(1.0));
-    EACH_TOGETHER v[i] = _mm512_castsi512_pd(_mm512_add_epi64(_mm512_castpd_si512(q[i]), power[i])); /* its exponent */
+    EACH_TOGETHER p[i] = _mm512_add_pd(r[i], _mm512_permutex2var_pd(low_tail, bits[i], high_tail));
+    EACH_TOGETHER p[i] = _mm512_fmadd_pd(q[i], _mm512_mul_pd(r[i], r[i]), p[i]);
+    EACH_TOGETHER power[i] = _mm512_permutex2var_pd(low, bits[i], high); /* a lookup sees the lowest four bits */
+    EACH_TOGETHER bits[i] = _mm512_slli_epi64(_mm512_srli_epi64(bits[i], 4), 52);
+    EACH_TOGETHER p[i] = _mm512_fmadd_pd(power[i], p[i], power[i]);
+    EACH_TOGETHER v[i] = _mm512_castsi512_pd(_mm512_add_epi64(_mm512_castpd_si512(p[i]), bits[i]));
 }
 static inline void FN(exps)(__m512d *v) { /* what lies outside is worked out like the rest, and put right at the end */
     __mmask8 kept[TOGETHER], over[TOGETHER];
-    const __m512d most = _mm512_set1_pd(709.782712893384);
-    EACH_TOGETHER kept[i] = _mm512_cmp_pd_mask(v[i], _mm512_set1_pd(-708.0), _CMP_NLT_UQ);
+    const __m512d most = _mm512_set1_pd(EXP_MOST);
+    EACH_TOGETHER kept[i] = _mm512_cmp_pd_mask(v[i], _mm512_set1_pd(EXP_LEAST), _CMP_NLT_UQ);
     EACH_TOGETHER over[i] = _mm512_cmp_pd_mask(v[i], most, _CMP_NLE_UQ); /* NaN too, which adding leaves as it is */
     __m512d beyond[TOGETHER];
     EACH_TOGETHER beyond[i] = _mm512_add_pd(v[i], _mm512_set1_pd(INFINITY));
@@ -1216,42 +1219,54 @@ static void FN(chain)(const popstrat_run *run, popstrat_ahead *ahead, int32_t sh
         break;                                                                                                        \
     }
 
-/* Adds to each row, or to a start, 16-bit integers times their constants, each product on the grid. */
+/* Adds to each row, or to a start, 16-bit integers times their constants, each product on the grid; eight vectors of sums
+ * stay in registers. */
+#if LEVEL >= 4
+#define NUMBERS_AT_ONCE __m512d
+#define LANES 8
+#define OF(operation) _mm512_##operation
+#define WIDENED(x) _mm512_cvtepi32_pd(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(x))))
+#elif LEVEL >= 2
+#define NUMBERS_AT_ONCE __m256d
+#define LANES 4
+#define OF(operation) _mm256_##operation
+#define WIDENED(x) _mm256_cvtepi32_pd(_mm_cvtepi16_epi32(_mm_loadl_epi64((const __m128i *)(x))))
+#endif
 static void FN(scaled_shorts)(const popstrat_run *run, double *out, const double *in, double start, const int32_t *pairs,
                               int64_t n, int64_t first, int64_t padded) {
-    for (int64_t j = 0; j < padded; j += 64) {
-#if LEVEL >= 4
-        const __m512d rounder = _mm512_set1_pd(GRID_ROUNDER);
-        __m512d sum[8];
+#ifdef LANES
+    const NUMBERS_AT_ONCE rounder = OF(set1_pd)(GRID_ROUNDER);
+    for (int64_t j = 0; j < padded; j += 8 * LANES) {
+        NUMBERS_AT_ONCE sum[8];
         POPSTRAT_UNROLL
-        for (int i = 0; i < 8; i++) sum[i] = in == NULL ? _mm512_set1_pd(start) : _mm512_loadu_pd(in + j + 8 * i);
+        for (int i = 0; i < 8; i++) sum[i] = in == NULL ? OF(set1_pd)(start) : OF(loadu_pd)(in + j + LANES * i);
         for (int64_t t = 0; t < n; t++) {
             const int16_t *x = SHORTS(pairs[2 * t]) + j;
-            const __m512d k = _mm512_set1_pd(run->doubles[pairs[2 * t + 1]]);
+            const NUMBERS_AT_ONCE k = OF(set1_pd)(run->doubles[pairs[2 * t + 1]]);
             POPSTRAT_UNROLL
             for (int i = 0; i < 8; i++) {
-                const __m256i wide = _mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(x + 8 * i)));
-                const __m512d product = _mm512_mul_pd(_mm512_cvtepi32_pd(wide), k);
-                sum[i] = _mm512_add_pd(sum[i], _mm512_sub_pd(_mm512_add_pd(product, rounder), rounder));
+                const NUMBERS_AT_ONCE product = OF(mul_pd)(WIDENED(x + LANES * i), k);
+                sum[i] = OF(add_pd)(sum[i], OF(sub_pd)(OF(add_pd)(product, rounder), rounder));
             }
         }
         POPSTRAT_UNROLL
-        for (int i = 0; i < 8; i++) _mm512_storeu_pd(out + j + 8 * i, sum[i]);
-#else
-        double sum[64];
-        if (in != NULL)
-            memcpy(sum, in + j, sizeof sum);
-        else
-            for (int i = 0; i < 64; i++) sum[i] = start;
-        for (int64_t t = 0; t < n; t++) {
-            const int16_t *x = SHORTS(pairs[2 * t]) + j;
-            const double k = run->doubles[pairs[2 * t + 1]];
-            for (int i = 0; i < 64; i++) sum[i] += ((double)x[i] * k + GRID_ROUNDER) - GRID_ROUNDER;
-        }
-        memcpy(out + j, sum, sizeof sum);
-#endif
+        for (int i = 0; i < 8; i++) OF(storeu_pd)(out + j + LANES * i, sum[i]);
     }
+#else
+    for (int64_t j = 0; j < padded; j++) {
+        double sum = in == NULL ? start : in[j];
+        for (int64_t t = 0; t < n; t++) {
+            const double product = (double)SHORTS(pairs[2 * t])[j] * run->doubles[pairs[2 * t + 1]];
+            sum += (product + GRID_ROUNDER) - GRID_ROUNDER;
+        }
+        out[j] = sum;
+    }
+#endif
 }
+#undef NUMBERS_AT_ONCE
+#undef LANES
+#undef OF
+#undef WIDENED
 
 /* Operations [begin, end) over `rows` rows of the input from `start`, which stand `first` rows into the block's registers. */
 static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t begin, int64_t end, int64_t start,
@@ -1701,6 +1716,8 @@ static void FN(run_block)(const popstrat_run *run, int64_t start, int64_t rows) 
     }
 }
 
+#undef EXP_LEAST
+#undef EXP_MOST
 #undef PLANE
 #undef BYTES
 #undef SHORTS
