@@ -196,7 +196,7 @@ _COLUMN = {"VALID": "bits", "BITS": "bits", "FLAG": "bits", "CODES_I8": "dict8",
            "LESS_I32": "i32", "YEARS": "i32", "YEARS_TABLE": "i32", "NEWEST": "i32"}  # fmt: skip
 _OUTPUTS = {"bits": 0.125, "codes": 1, "short": 2, "number": 8, "flags": 8}  # bytes a row
 _OUTPUT = {"OUT_BITS": "bits", "OUT_VALID": "bits", "OUT_CODES": "codes", "OUT_NUM": "number", "OUT_SHORT": "short",
-           "OUT_FLAGS": "flags"}  # fmt: skip
+           "OUT_FLAGS": "flags", "CHAIN_OUT": "number", "LOOKUP_OUT": "number"}  # fmt: skip
 _CONSTANTS: dict[str, tuple[float, ...]] = {
     "CHECK_DATE": _DATES,
     "YEARS": (_TODAY, 91_867, 0, 25),

@@ -150,7 +150,8 @@ _COLUMN_KIND = {
     **{f"{name}_{kind.upper()}": kind
        for name in ("RANGE", "CHECK", "F64", "SHORT") for kind in ("i8", "u8", "i16", "i32", "i64", "f32", "f64")},
 }
-_OUTPUT_KIND = {"OUT_BITS": "bits", "OUT_CODES": "codes", "OUT_NUM": "number", "OUT_SHORT": "short", "OUT_FLAGS": "flags"}
+_OUTPUT_KIND = {"OUT_BITS": "bits", "OUT_CODES": "codes", "OUT_NUM": "number", "CHAIN_OUT": "number",
+                "LOOKUP_OUT": "number", "OUT_SHORT": "short", "OUT_FLAGS": "flags"}
 OPERATIONS = {
     popstrat_op_names[i].decode(): (i, popstrat_op_signatures[i].decode()) for i in range(OP_END)
 }
@@ -280,7 +281,7 @@ _FOLD_CODES = frozenset(OPERATIONS[name][0] for name in FOLDS)
 _LISTS = {"l": 1, "t": 1, "q": 1, "m": 2, "p": 2, "s": 2, "v": 2, "d": 2}  # integers an item takes in the argument list
 # About what an operation costs a row: as much as the bits that it reads and writes, and what it works out besides.
 _REGISTER_BITS = {"b": 1, "u": 8, "h": 16, "f": 64}
-_DEAR = {"EXP": 1200, "EXP_NEAR": 1200, "LN": 1200, "POW": 2400, "POWK": 2400, "LOOKUP": 200, "OUT_CODES": 40, "DIV": 60, "DIVK": 60,
+_DEAR = {"EXP": 1200, "EXP_NEAR": 1200, "LN": 1200, "POW": 2400, "POWK": 2400, "LOOKUP": 200, "LOOKUP_OUT": 200, "OUT_CODES": 40, "DIV": 60, "DIVK": 60,
          "RDIVK": 60, "SQRT": 60, "ROUND": 40, "CHECK_DATE": 40, "CHECK_F32": 30, "CHECK_I16": 20, "YEARS": 60}
 _LISTED = {"WEIGH": 40, "MASKED_ADD": 60, "SCALED_SHORTS": 60, "ADD_SCALED_SHORTS": 60}  # of each item of a list
 _CALL = 8
@@ -424,7 +425,7 @@ cdef class Program:
                         raise ValueError(f"{name}: constant out of range")
                     if letter == "q" and count > 256 or letter == "t" and count < 1:
                         raise ValueError(f"{name}: a table of {count} entries")
-                    if letter == "l" and name in ("OUT_CODES", "NUM_PLANES", "LOOKUP") and count > 8:
+                    if letter == "l" and name in ("OUT_CODES", "NUM_PLANES", "LOOKUP", "LOOKUP_OUT") and count > 8:
                         raise ValueError(f"{name}: more than 8 bit planes")
                     at += 2
                     continue

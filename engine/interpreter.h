@@ -60,6 +60,14 @@ typedef struct {
     uint8_t *valid;
 } popstrat_output;
 
+/* Where numbers go: those of `rows` rows, 0 where the mask is clear. */
+typedef struct {
+    double *values;
+    const uint64_t *mask;
+    int64_t rows;
+    int stream;
+} popstrat_target;
+
 /* A buffer that blocks read: its first row, and the bits that a row takes. */
 typedef struct {
     const uint8_t *start;

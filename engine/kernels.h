@@ -717,6 +717,43 @@ static POPSTRAT_NOINLINE void FN(masked_add)(double *out, const double *in, cons
     }
 }
 
+/* Write 64 numbers from row j on, or as many as there are rows. */
+static inline void FN(write64)(const popstrat_target *to, int64_t j, const double *x) {
+    const uint64_t mask = to->mask[j >> 6];
+    const int64_t many = to->rows - j < 64 ? to->rows - j : 64;
+    double *const out = to->values + j;
+    int64_t k = 0;
+    for (; k + 8 <= many; k += 8) {
+        const uint8_t on = (uint8_t)(mask >> k);
+#if LEVEL >= 4
+        const __m512d kept = _mm512_maskz_loadu_pd((__mmask8)on, x + k);
+        if (to->stream)
+            _mm512_stream_pd(out + k, kept);
+        else
+            _mm512_storeu_pd(out + k, kept);
+#else
+        double t[8];
+#if LEVEL >= 2
+        _mm256_storeu_pd(t, FN(where4)(on, x + k));
+        _mm256_storeu_pd(t + 4, FN(where4)(on >> 4, x + k + 4));
+#else
+        for (int v = 0; v < 8; v++) t[v] = on >> v & 1 ? x[k + v] : 0.0;
+#endif
+        if (to->stream)
+            FN(stream64)(out + k, t);
+        else
+            memcpy(out + k, t, 64);
+#endif
+    }
+    for (; k < many; k++) out[k] = mask >> k & 1 ? x[k] : 0.0;
+}
+
+static inline popstrat_target FN(target)(const popstrat_run *run, int64_t output, const uint64_t *mask, int64_t start,
+                                         int64_t rows) {
+    double *values = (double *)run->outputs[output].values + start;
+    return (popstrat_target){values, mask, rows, run->stream && ((uintptr_t)values & 63) == 0};
+}
+
 /* Fetch a share of the next block. A line beyond the end of a buffer does no harm. */
 static inline void FN(fetch)(const popstrat_run *run, popstrat_ahead *ahead, int64_t share) {
     ahead->due += share * run->fetches;
@@ -845,12 +882,13 @@ static POPSTRAT_NOINLINE void FN(weigh)(const popstrat_run *run, popstrat_ahead 
 }
 #endif
 
-/* The table's entry for the number that the planes spell. */
-static void FN(lookup)(double *restrict out, const uint64_t *planes, const double *constants, const int32_t *code,
-                       int64_t n, const int32_t *entries, int64_t count, int64_t words) {
-    double table[256] = {0};
+/* The table's entry for the number that the planes spell, to a register or (NULL) to a target. */
+static void FN(lookup)(double *restrict out, const popstrat_target *to, const uint64_t *planes, const double *constants,
+                       const int32_t *code, int64_t n, const int32_t *entries, int64_t count, int64_t words) {
+    double table[256] = {0}, room[64];
     for (int64_t k = 0; k < count; k++) table[k] = constants[entries[k]];
     for (int64_t w = 0; w < words; w++) {
+        double *const found = out == NULL ? room : out + 64 * w;
         uint8_t bytes[64];
         FN(expand64)(bytes, planes, code, n, w);
 #if LEVEL >= 4
@@ -860,13 +898,13 @@ static void FN(lookup)(double *restrict out, const uint64_t *planes, const doubl
             for (int v = 0; v < 8; v++) {
                 const __m512i at = _mm512_cvtepu8_epi64(_mm_loadl_epi64((const __m128i *)(bytes + 8 * v)));
                 const __mmask8 upper = _mm512_test_epi64_mask(at, _mm512_set1_epi64(16));
-                _mm512_storeu_pd(out + 64 * w + 8 * v, _mm512_mask_blend_pd(upper, _mm512_permutex2var_pd(a, at, b),
-                                                                            _mm512_permutex2var_pd(c, at, d)));
+                _mm512_storeu_pd(found + 8 * v, _mm512_mask_blend_pd(upper, _mm512_permutex2var_pd(a, at, b),
+                                                                     _mm512_permutex2var_pd(c, at, d)));
             }
-            continue;
-        }
+        } else
 #endif
-        for (int j = 0; j < 64; j++) out[64 * w + j] = table[bytes[j]];
+            for (int j = 0; j < 64; j++) found[j] = table[bytes[j]];
+        if (out == NULL) FN(write64)(to, 64 * w, room);
     }
 }
 
@@ -1070,9 +1108,10 @@ static inline __m512d FN(round8)(__m512d x, __m512d k, __m512d inverse) {
         v[i] = (expression);                                                                                          \
     }                                                                                                                 \
     break;
-/* Several, 64 rows at a time, in registers. `share`: to be fetched meanwhile. */
+/* Several, 64 rows at a time, in registers. `share`: to be fetched meanwhile; `to`: where it is written too, or NULL. */
 static POPSTRAT_NOINLINE void FN(chain)(const popstrat_run *run, popstrat_ahead *ahead, int32_t share, double *out,
-                                        const double *in, const int32_t *steps, int64_t n, int64_t padded) {
+                                        const double *in, const int32_t *steps, int64_t n, int64_t padded,
+                                        const popstrat_target *to) {
     const double *const constants = run->doubles;
     for (int64_t j = 0; j < padded; j += 64) {
         FN(fetch)(run, ahead, share / (PART / 64));
@@ -1120,17 +1159,19 @@ static POPSTRAT_NOINLINE void FN(chain)(const popstrat_run *run, popstrat_ahead 
         }
         POPSTRAT_UNROLL
         for (int i = 0; i < 8; i++) _mm512_storeu_pd(out + j + 8 * i, v[i]);
+        if (to != NULL) FN(write64)(to, j, out + j);
     }
 }
 #undef STEP
 #else
 static void FN(chain)(const popstrat_run *run, popstrat_ahead *ahead, int32_t share, double *out, const double *in,
-                      const int32_t *steps, int64_t n, int64_t padded) {
+                      const int32_t *steps, int64_t n, int64_t padded, const popstrat_target *to) {
     const double *const constants = run->doubles;
     FN(fetch)(run, ahead, share);
     if (n == 0 && out != in) memcpy(out, in, (size_t)padded * 8);
     for (int64_t s = 0; s < n; s++)
         FN(step)(out, s ? out : in, (enum popstrat_op)steps[2 * s], constants[steps[2 * s + 1]], padded);
+    for (int64_t j = 0; to != NULL && j < to->rows; j += 64) FN(write64)(to, j, out + j);
 }
 #endif
 
@@ -1275,7 +1316,7 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
     uint64_t *const planes = run->planes + first / 64;
     const int32_t *at = run->code + begin * INSTRUCTION_WIDTH;
     for (int64_t i = begin; i < end; i++, at += INSTRUCTION_WIDTH) {
-        if (at[0] != OP_CHAIN && at[0] != OP_WEIGH) FN(fetch)(run, ahead, run->share[i]); /* those do it as they go */
+        if (at[0] != OP_CHAIN && at[0] != OP_CHAIN_OUT && at[0] != OP_WEIGH) FN(fetch)(run, ahead, run->share[i]); /* those do it as they go */
         switch ((enum popstrat_op)at[0]) {
         case OP_ZERO: memset(PLANE(at[1]), 0, (size_t)words * 8); break;
         case OP_ONES: memset(PLANE(at[1]), 255, (size_t)words * 8); break;
@@ -1503,9 +1544,14 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
         case OP_MAX: EACH_PAIR(x > y ? x : y)
         case OP_POW: EACH_PAIR(FN(pow1)(x, y))
         case OP_LOOKUP:
-            FN(lookup)(NUMBERS(at[1]), planes, run->doubles, run->arguments + at[2], at[3], run->arguments + at[4], at[5],
-                       words);
+            FN(lookup)(NUMBERS(at[1]), NULL, planes, run->doubles, run->arguments + at[2], at[3], run->arguments + at[4],
+                       at[5], words);
             break;
+        case OP_LOOKUP_OUT: {
+            const popstrat_target to = FN(target)(run, at[5], PLANE(at[6]), start, rows);
+            FN(lookup)(NULL, &to, planes, run->doubles, run->arguments + at[1], at[2], run->arguments + at[3], at[4], words);
+            break;
+        }
         case OP_ADD_SCALED: { const double k = run->doubles[at[4]]; EACH_PAIR(x + ((y * k + GRID_ROUNDER) - GRID_ROUNDER)) }
         case OP_ADD_SCALED_SHORTS:
             FN(scaled_shorts)(run, NUMBERS(at[1]), NUMBERS(at[2]), 0.0, run->arguments + at[3], at[4], first, padded);
@@ -1521,12 +1567,17 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
         case OP_ROUND: case OP_SINGLE: case OP_NEG: case OP_ABS: case OP_SQRT: case OP_FLOOR: case OP_EXP:
         case OP_EXP_NEAR: case OP_LN: {
             const int32_t one[2] = {at[0], at[3]};
-            FN(chain)(run, ahead, 0, NUMBERS(at[1]), NUMBERS(at[2]), one, 1, padded);
+            FN(chain)(run, ahead, 0, NUMBERS(at[1]), NUMBERS(at[2]), one, 1, padded, NULL);
             break;
         }
         case OP_CHAIN:
-            FN(chain)(run, ahead, run->share[i], NUMBERS(at[1]), NUMBERS(at[2]), run->arguments + at[3], at[4], padded);
+            FN(chain)(run, ahead, run->share[i], NUMBERS(at[1]), NUMBERS(at[2]), run->arguments + at[3], at[4], padded, NULL);
             break;
+        case OP_CHAIN_OUT: {
+            const popstrat_target to = FN(target)(run, at[5], PLANE(at[6]), start, rows);
+            FN(chain)(run, ahead, run->share[i], NUMBERS(at[1]), NUMBERS(at[2]), run->arguments + at[3], at[4], padded, &to);
+            break;
+        }
         case OP_OUT_BITS: FN(store_bits)(run->outputs[at[1]].values, PLANE(at[2]), start, rows, run->stream); break;
         case OP_OUT_VALID: FN(store_bits)(run->outputs[at[1]].valid, PLANE(at[2]), start, rows, run->stream); break;
         case OP_OUT_CODES: {
@@ -1555,33 +1606,8 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
             break;
         }
         case OP_OUT_NUM: {
-            double *out = (double *)run->outputs[at[1]].values + start;
-            const double *x = NUMBERS(at[2]);
-            const uint64_t *mask = PLANE(at[3]);
-            const int stream = run->stream && ((uintptr_t)out & 63) == 0;
-            int64_t j = 0;
-#if LEVEL >= 4
-            if (stream)
-                for (; j + 8 <= rows; j += 8)
-                    _mm512_stream_pd(out + j, _mm512_maskz_loadu_pd(_load_mask8((__mmask8 *)mask + j / 8), x + j));
-#endif
-            for (; j + 8 <= rows; j += 8) {
-                double t[8];
-                const uint8_t on = (uint8_t)(mask[j >> 6] >> (j & 63));
-#if LEVEL >= 4
-                _mm512_storeu_pd(t, _mm512_maskz_loadu_pd((__mmask8)on, x + j));
-#elif LEVEL >= 2
-                _mm256_storeu_pd(t, FN(where4)(on, x + j));
-                _mm256_storeu_pd(t + 4, FN(where4)(on >> 4, x + j + 4));
-#else
-                for (int k = 0; k < 8; k++) t[k] = on >> k & 1 ? x[j + k] : 0.0;
-#endif
-                if (stream)
-                    FN(stream64)(out + j, t);
-                else
-                    memcpy(out + j, t, 64);
-            }
-            for (; j < rows; j++) out[j] = mask[j >> 6] >> (j & 63) & 1 ? x[j] : 0.0;
+            const popstrat_target to = FN(target)(run, at[1], PLANE(at[3]), start, rows);
+            for (int64_t j = 0; j < rows; j += 64) FN(write64)(&to, j, NUMBERS(at[2]) + j);
             break;
         }
         case OP_OUT_SHORT: {

@@ -18,7 +18,7 @@
  * constants, and what it adds to, are whole multiples of GRID_STEP, and together less than GRID_BOUND. ADD_SCALED puts the
  * product that it adds on that grid; SCALED adds it to a constant; the same with SHORTS does it for several, in order. APART lo <= x - y <= hi of two columns. CHAIN does
  * operations on one register one after the other, and FOLD on planes, from the first (whose operation does not count) on: what lies between them staying in the processor's registers. EXP_NEAR is
- * EXP of what is sure to lie between -708 and 709.
+ * EXP of what is sure to lie between -708 and 709. With _OUT, what comes out is written at once, as by OUT_NUM.
  */
 #ifndef POPSTRAT_OPS_H
 #define POPSTRAT_OPS_H
@@ -50,6 +50,7 @@
     X(SCALED, "Ffkk") X(SCALED_SHORTS, "Fkd")        \
     X(POWK, "Ffk") X(ROUND, "Ffk")                                                                                    \
     X(SINGLE, "Ff") X(NEG, "Ff") X(ABS, "Ff") X(SQRT, "Ff") X(FLOOR, "Ff") X(EXP, "Ff") X(EXP_NEAR, "Ff") X(LN, "Ff") X(CHAIN, "Ffs") \
+    X(CHAIN_OUT, "Ffsob") X(LOOKUP_OUT, "lqob") \
     /* outputs and counters */                                                                                        \
     X(OUT_BITS, "ob") X(OUT_VALID, "ob") X(OUT_CODES, "ol") X(OUT_NUM, "ofb") X(OUT_SHORT, "ohb") X(OUT_FLAGS, "op")  \
     X(COUNT, "nb") X(NEWEST, "ncb") X(SUM, "nfb")

@@ -1190,7 +1190,7 @@ def _interval(name: str, a: Interval, b: Interval | None) -> Interval:
 
 def assemble(e: Emitter, column_kinds: list[str], output_kinds: list[str], counters: int) -> Program:
     """Drop what nothing uses, give registers, pack the constants."""
-    live = _scheduled(_folded(_chained(_needed(e))))
+    live = _scheduled(_folded(_written(_chained(_needed(e)))))
     last: dict[int, int] = {}
     for at, (_, _, operands) in enumerate(live):
         for value in _values(live[at][0], operands):
@@ -1305,6 +1305,36 @@ def _chained(operations: list[_Operation]) -> list[_Operation]:
         )
         for name, results, operands in joined.values()
     ]
+
+
+def _written(operations: list[_Operation]) -> list[_Operation]:
+    """The same with numbers written by the operation that makes them, unless the mask rests on the number: work goes on
+    while memory takes them in. No longer in order."""
+    users = _users(operations)
+    place = {value: i for i, (_, results, _) in enumerate(operations) for value in results}
+    out: dict[int, _Operation] = dict(enumerate(operations))
+
+    def rests(value: int, on: int) -> bool:
+        seen, left = {value}, [value]
+        while left:
+            name, _, operands = operations[place[left.pop()]]
+            fresh = set(_values(name, operands)) - seen
+            left.extend(fresh)
+            seen |= fresh
+        return on in seen
+
+    for i, (name, _, operands) in enumerate(operations):
+        if name != "OUT_NUM":
+            continue
+        output, number, mask = operands
+        maker, results, own = out[place[number]]
+        if maker == "CHAIN" and not rests(mask, number):
+            out[place[number]] = ("CHAIN_OUT", results, (*own, output, mask))
+            del out[i]
+        elif maker == "LOOKUP" and users[number] == 1 and not rests(mask, number):
+            out[place[number]] = ("LOOKUP_OUT", (), (*own, output, mask))
+            del out[i]
+    return [out[i] for i in sorted(out)]
 
 
 _Fold = tuple[tuple[str, int], ...]

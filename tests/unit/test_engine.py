@@ -248,6 +248,58 @@ def test_a_chain_is_its_operations_one_by_one(steps: list[str], rows: int) -> No
             assert same.all(), (level, steps, x[~same][:3], out[~same][:3], expected[~same][:3])
 
 
+@pytest.mark.parametrize("rows", [1, 7, 8, 63, 64, 1000, BLOCK + 700])
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_written_at_once(rows: int, stream: bool) -> None:
+    """CHAIN_OUT and LOOKUP_OUT write what CHAIN, LOOKUP and OUT_NUM do, to the last bit, and nothing beyond the rows."""
+    rng = np.random.default_rng(rows)
+    x = rng.normal(0, 3, rows)
+    planes = [np.packbits(rng.random(rows) < 0.5, bitorder="little") for _ in range(4)]
+    columns = [column(x), *map(column, planes)]
+    steps = [v for step in ("EXP", "MULK", "RSUBK") for v in (OPERATIONS[step][0], 0)]
+    arguments = [*steps, 0, 1, 2, *range(8)]  # a chain; planes; a table
+    loads = [row("F64_F64", 0, 0), *(row("BITS", i, i + 1) for i in range(4))]
+    apart = [row("CHAIN", 1, 0, 0, 3), row("OUT_NUM", 0, 1, 3), row("LOOKUP", 2, 6, 3, 9, 8), row("OUT_NUM", 1, 2, 3)]
+    at_once = [row("CHAIN_OUT", 1, 0, 0, 3, 0, 3), row("LOOKUP_OUT", 6, 3, 9, 8, 1, 3), row("OUT_NUM", 2, 1, 3)]
+    found = []
+    for code, outputs in ((apart, 2), (at_once, 3)):
+        made = program(
+            loads + code, ("f64", *["bits"] * 4), ("number",) * outputs, arguments=arguments,
+            doubles=[100.0, 1.5, -2.5, 3.25, 7.0, 11.0, -13.0, 17.0],
+        )  # fmt: skip
+        for level in levels():
+            out = [np.full(rows + 8, np.pi) for _ in range(outputs)]
+            Frame(made, columns, [(o[:rows], None) for o in out], rows).run(0, rows, level, stream)
+            assert all((o[rows:] == np.pi).all() for o in out)
+            found += [out[:2], [out[-1], out[1]] if outputs == 3 else out[:2]]  # the register holds it too
+    for one in found:
+        for have, want in zip(one, found[0], strict=True):
+            assert (have.view(np.uint64) == want.view(np.uint64)).all()
+
+
+@pytest.mark.parametrize("rows", [1, 64, 1000, BLOCK + 700])
+def test_sums_of_16_bit_integers(rows: int) -> None:
+    """Each product is put on the grid, and added in the order of the list, to a constant or to a register."""
+    rng = np.random.default_rng(rows)
+    shorts = [rng.integers(-(2**15), 2**15, rows).astype(np.int16) for _ in range(2)]
+    weights, start = (0.035, -1e-3), 0.25
+    want = np.full(rows, start)
+    for _ in range(2):
+        for x, k in zip(shorts, weights, strict=True):
+            want += np.round(x * k * 2.0**44) / 2.0**44
+    code = [
+        row("SHORT_I16", 0, 0), row("SHORT_I16", 1, 1), row("ONES", 0), row("SCALED_SHORTS", 0, 2, 0, 2),
+        row("ADD_SCALED_SHORTS", 1, 0, 0, 2), row("OUT_NUM", 0, 1, 0),
+    ]  # fmt: skip
+    made = program(code, ("i16", "i16"), ("number",), arguments=[0, 0, 1, 1], doubles=[*weights, start])
+    for level in levels():
+        out = np.full(rows, np.nan)
+        Frame(made, [column(x) for x in shorts], [(out, None)], rows).run(0, rows, level)
+        near = np.abs(want) < 100  # where what is added keeps to the grid
+        assert (out[near] == want[near]).all()
+        assert np.allclose(out, want, rtol=1e-12)
+
+
 def test_exp_of_what_is_near_is_exp() -> None:
     """The one that looks for neither end gives the same bits."""
     x = np.concatenate([np.linspace(-708, 709, 20_001), [0.0, -0.0, 1e-300, -1e-300]])
@@ -428,7 +480,11 @@ def test_every_operand_is_checked() -> None:
                     "columns": (column_kind,),
                     "outputs": (output_kind,),
                     "arguments": [
-                        {"CHAIN": OPERATIONS["NEG"][0], "FOLD": OPERATIONS["OR"][0]}.get(name, 0),
+                        {
+                            "CHAIN": OPERATIONS["NEG"][0],
+                            "CHAIN_OUT": OPERATIONS["NEG"][0],
+                            "FOLD": OPERATIONS["OR"][0],
+                        }.get(name, 0),
                         0,
                         0,
                         0,

@@ -323,3 +323,12 @@ def test_compiling_twice_gives_the_same_program() -> None:
     kinds = {"date_of_birth": "i32", "hypertension": "bits", "hba1c": "f32", "hba1c_date": "i32", "sex": "dict8"}
     one, two = (Lowering(resolved, kinds).compile(resolved.outputs).program for _ in range(2))
     assert one.listing() == two.listing()
+
+
+def test_a_number_is_written_by_what_makes_it_unless_its_mask_rests_on_it() -> None:
+    """A chain that is sure to be finite writes its own result; one whose result must be looked at first does not."""
+    batch = table(x=pa.array([0.5, 2.0, None, 800.0], pa.float64()))
+    for value, written in (("1 - exp(0 - exp(min(max(x, 0), 3)))", True), ("1 - exp(exp(x))", False)):
+        bound, out, _ = scored(definition("d", value), batch)
+        assert ("CHAIN_OUT" in bound.compiled.program.listing()) is written
+        assert [v is None for v in out.column("d").to_pylist()] == [False, False, True, not written]
