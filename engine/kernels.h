@@ -1294,13 +1294,15 @@ static void FN(scaled_shorts)(const popstrat_run *run, double *out, const double
         for (int i = 0; i < 8; i++) OF(storeu_pd)(out + j + LANES * i, sum[i]);
     }
 #else
-    for (int64_t j = 0; j < padded; j++) {
-        double sum = in == NULL ? start : in[j];
+    for (int64_t j = 0; j < padded; j += 64) {
+        double sum[64];
+        for (int i = 0; i < 64; i++) sum[i] = in == NULL ? start : in[j + i];
         for (int64_t t = 0; t < n; t++) {
-            const double product = (double)SHORTS(pairs[2 * t])[j] * run->doubles[pairs[2 * t + 1]];
-            sum += (product + GRID_ROUNDER) - GRID_ROUNDER;
+            const int16_t *x = SHORTS(pairs[2 * t]) + j;
+            const double k = run->doubles[pairs[2 * t + 1]];
+            for (int i = 0; i < 64; i++) sum[i] += ((double)x[i] * k + GRID_ROUNDER) - GRID_ROUNDER;
         }
-        out[j] = sum;
+        memcpy(out + j, sum, sizeof sum);
     }
 #endif
 }
