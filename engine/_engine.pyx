@@ -516,7 +516,7 @@ cdef struct popstrat_work:
     int64_t many, room  # jobs there are, and that there is memory for
     int64_t at, next, left  # the next piece: its job, and its first row; and pieces that nobody has taken
     int64_t helping, helpers
-    bint failed
+    bint failed, stopped
     long holders
 
 
@@ -738,6 +738,7 @@ cdef void _let_go(popstrat_work *work) noexcept nogil:
         free(work)
 
 
+@cython.cdivision(True)  # what holds a lock must not raise
 cdef void _work(popstrat_work *work, bint helping) noexcept nogil:
     """Take pieces and run them until there are none left: many at a time at first, since what a thread fetches ahead at
     the end of what it took is for whoever comes next, fewer towards the end, so that all threads end together."""
@@ -763,7 +764,7 @@ cdef void _work(popstrat_work *work, bint helping) noexcept nogil:
         PyThread_release_lock(work.lock)
         failed = popstrat_settle(&job.run, &room, &job.need, job.level) != 0
         counters = job.run.counters
-        while start < end and not failed:
+        while start < end and not failed and not work.stopped:
             stop = min(start + PIECE, end)
             job.run.counters = counters + start // PIECE * job.counters
             popstrat_execute(&job.run, job.level, start, stop)
@@ -777,7 +778,7 @@ cdef void _work(popstrat_work *work, bint helping) noexcept nogil:
 
 @cython.no_gc_clear  # its threads may be at work
 cdef class Work:
-    """Frames run by several threads, a piece at a time: threads of this object's own, which never need the interpreter's
+    """Frames run by several threads, some pieces at a time: threads of this object's own, which never need the interpreter's
     lock, begin with the first frame that is added, and whoever calls `run` works too.
 
     `helpers` is how many threads of its own to have at most; `stream` and `level` as for `Frame.run`."""
@@ -799,7 +800,7 @@ cdef class Work:
     def __init__(self, int64_t helpers=0, stream=None, level=None):
         if self.frames is not None:
             raise ValueError("work is made once")
-        self.work.helpers, self.stream, self.level = helpers, stream, level
+        self.work.helpers, self.stream, self.level = max(0, helpers), stream, level
         self.frames, self.counted = [], []
 
     def __dealloc__(self):
@@ -831,6 +832,7 @@ cdef class Work:
                 if more == NULL:
                     raise MemoryError
                 self.work.jobs, self.work.room = more, 2 * self.work.room + 8
+            self.work.stopped = False
             self.work.jobs[self.work.many] = job
             self.work.many += 1
             self.work.left += (job.rows + PIECE - 1) // PIECE
@@ -866,6 +868,7 @@ cdef class Work:
         """Have nothing more begun."""
         PyThread_acquire_lock(self.work.lock, WAIT_LOCK)
         self.work.at, self.work.next, self.work.left = self.work.many, 0, 0
+        self.work.stopped = True
         PyThread_release_lock(self.work.lock)
 
     def counters(self, int64_t frame):

@@ -1317,7 +1317,7 @@ def _written(operations: list[_Operation]) -> list[_Operation]:
     def rests(value: int, on: int) -> bool:
         seen, left = {value}, [value]
         while left:
-            name, _, operands = operations[place[left.pop()]]
+            name, _, operands = out[place[left.pop()]]  # as they are by now: what writes a number waits for its mask
             fresh = set(_values(name, operands)) - seen
             left.extend(fresh)
             seen |= fresh
@@ -1414,6 +1414,8 @@ def _scheduled(operations: list[_Operation]) -> list[_Operation]:
             waiting[j] -= 1
             if waiting[j] == 0:
                 heapq.heappush(ready[operations[j][0] in IN_PARTS], j)
+    if len(out) != len(operations):
+        raise RuntimeError("operations that wait for each other")
     return out
 
 

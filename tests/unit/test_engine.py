@@ -365,7 +365,7 @@ def _adding(rows: int) -> tuple[Frame, Floats, Floats]:
     return Frame(program(code, ("f64",), ("number",), doubles=[0.1]), [column(x)], [(out, None)], rows), x, out
 
 
-@pytest.mark.parametrize("helpers", [0, 1, 3])
+@pytest.mark.parametrize("helpers", [-1, 0, 1, 3])
 @pytest.mark.parametrize("sizes", [[0], [1], [100_000], [10, 0, 70_000, 16_384, 16_385], [50_000] * 12, []])
 def test_work_is_shared_and_nothing_is_done_twice(helpers: int, sizes: list[int]) -> None:
     """Every frame is run once, whoever runs it, and sums do not depend on who did; frames may be added as others run."""

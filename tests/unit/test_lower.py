@@ -332,3 +332,18 @@ def test_a_number_is_written_by_what_makes_it_unless_its_mask_rests_on_it() -> N
         bound, out, _ = scored(definition("d", value), batch)
         assert ("CHAIN_OUT" in bound.compiled.program.listing()) is written
         assert [v is None for v in out.column("d").to_pylist()] == [False, False, True, not written]
+
+
+def test_numbers_whose_masks_rest_on_each_other() -> None:
+    """At most one of them is written by what makes it: otherwise each would wait for the other."""
+    batch = table(
+        x=pa.array([10.0, 80.0, 80.0, None, 30.0], pa.float64()),
+        y=pa.array([50.0, 50.0, 90.0, 90.0, None], pa.float64()),
+    )
+    a, b = "min(max(x, 0), 100) * 1.5 + 0.3", "min(max(y, 0), 100) * 0.7 + 0.1"
+    pack = definition("p", f"({a}) if {b} > 40 else null") + definition("q", f"({b}) if {a} > 30 else null")
+    bound, out, _ = scored(pack, batch)
+    listing = bound.compiled.program.listing()
+    assert listing.count("CHAIN_OUT") + listing.count("OUT_NUM") == 2
+    assert [v is None for v in out.column("p").to_pylist()] == [True, True, False, True, True]
+    assert [v is None for v in out.column("q").to_pylist()] == [True, False, False, True, True]
