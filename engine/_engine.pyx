@@ -3,7 +3,7 @@
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t, uintptr_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from cpython.pythread cimport (
     PyThread_acquire_lock, PyThread_allocate_lock, PyThread_release_lock, PyThread_type_lock, WAIT_LOCK,
@@ -284,7 +284,7 @@ _REGISTER_BITS = {"b": 1, "u": 8, "h": 16, "f": 64}
 _DEAR = {"EXP": 1200, "EXP_NEAR": 1200, "LN": 1200, "POW": 2400, "POWK": 2400, "LOOKUP": 200, "LOOKUP_OUT": 200, "OUT_CODES": 40, "DIV": 60, "DIVK": 60,
          "RDIVK": 60, "SQRT": 60, "ROUND": 40, "CHECK_DATE": 40, "CHECK_F32": 30, "CHECK_I16": 20, "YEARS": 60}
 _LISTED = {"WEIGH": 40, "MASKED_ADD": 60, "SCALED_SHORTS": 60, "ADD_SCALED_SHORTS": 60}  # of each item of a list
-_CALL = 8
+_CALL = 8  # of calling it at all
 _PART_CODES = frozenset(OPERATIONS[name][0] for name in IN_PARTS)
 
 

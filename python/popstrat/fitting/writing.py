@@ -6,7 +6,6 @@ import datetime as dt
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -256,8 +255,3 @@ def _patient(pack: Pack, usual: Typical, level: int, label: int, having: list[st
             patient[name] = labels[min(label, len(labels) - 1)]
     patient.update(dict.fromkeys(having, True))
     return patient
-
-
-def as_draft(pack: Pack, model: str, body: Mapping[str, Any]) -> Pack:
-    """The pack with another table for ``model``, in memory."""
-    return replace(pack, raw={**pack.raw, "definition": {**pack.raw["definition"], model: dict(body)}})
