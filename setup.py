@@ -1,8 +1,8 @@
-"""Extensions only; everything else is in pyproject.toml."""
+"""Packages and extensions; everything else is in pyproject.toml."""
 
 import sys
 
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 
 # -ffp-contract=off: a fused multiply-add on one machine and not on another would give another score.
 strict = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wall"]
@@ -18,7 +18,15 @@ HEADERS = {
     "_digits": [],
 }
 
+# engine/ and synthetic/ lie beside python/ and are installed inside popstrat (package_dir is in pyproject.toml)
+PACKAGES = [
+    *find_packages("python"),
+    *("popstrat.engine", *(f"popstrat.engine.{name}" for name in find_packages("engine"))),
+    "popstrat.synthetic",
+]
+
 setup(
+    packages=PACKAGES,
     ext_modules=[
         Extension(
             f"popstrat.engine.{name}",
@@ -28,5 +36,5 @@ setup(
             extra_compile_args=flags,
         )
         for name, headers in HEADERS.items()
-    ]
+    ],
 )

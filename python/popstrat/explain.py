@@ -26,7 +26,7 @@ from popstrat.lang import nodes as n
 from popstrat.lang.values import on_grid
 from popstrat.model import Model, Stratum
 from popstrat.pack import Definition, Resolved
-from popstrat.reference import Patient, Reference
+from popstrat.packs.evaluator import Patient, Reference
 from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer
 
 _SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "==": "=", "!=": "≠"}

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from popstrat import quality
-from popstrat.dates import days, latest_birth_for
+from popstrat.core.dates import days, latest_birth_for
 from popstrat.engine import GRID_BOUND, IN_PARTS, INSTRUCTION_WIDTH, OPERATIONS, STEPS, Program
 from popstrat.lang import nodes as n
 from popstrat.lang.values import WHOLE, Singles, calculate, compare, on_grid

@@ -28,7 +28,7 @@ from popstrat.lang.parser import (
 )
 
 if TYPE_CHECKING:
-    from popstrat.lang.place import Entry
+    from popstrat.lang.source_map import Entry
     from popstrat.pack import Resolved
 
 EVIDENCE = ("published", "derived", "assumption")

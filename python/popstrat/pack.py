@@ -39,7 +39,7 @@ from popstrat.lang.parser import (
     parse_condition,
     suggest,
 )
-from popstrat.lang.place import Entry, at_line, locate, locate_in
+from popstrat.lang.source_map import Entry, at_line, locate, locate_in
 from popstrat.model import MODEL_KEYS, Model, ModelBuilder
 from popstrat.schema import Column, Schema, column_from_toml, patient_schema
 

@@ -24,9 +24,9 @@ from rich.table import Table
 from rich.text import Text
 
 from popstrat.catalogue import code, styled, used_words, versions
+from popstrat.core.cpus import cores
 from popstrat.errors import DefinitionWarning
 from popstrat.pack import Pack
-from popstrat.processors import cores
 from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer, as_table
 
 Kind = Literal["added", "removed", "changed", "wording"]

@@ -21,14 +21,14 @@ import pyarrow as pa
 
 from popstrat import record as records
 from popstrat.bind import plan as bind_columns
+from popstrat.core.cpus import cores
+from popstrat.core.lazy import compute as pc
 from popstrat.errors import InputError
 from popstrat.ids import IdBatch, UniqueIds
 from popstrat.io import FileSource, Outputs, Source, check_target, open_sink, open_source, writing
 from popstrat.io.pipeline import HashBehind, ReadAhead, WriteBehind
 from popstrat.io.sources import BATCH_ROWS
-from popstrat.lazy import compute as pc
 from popstrat.mapping import NO_MAP, ColumnMap, MapPlan
-from popstrat.processors import cores
 from popstrat.record import Record
 from popstrat.schema import Column
 from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, BoundScorer, Scorer, Tally
@@ -121,7 +121,7 @@ def run_score(
 
 def _ready_to_audit(log: Path, files: Sequence[Path]) -> None:
     """Raise `InputError` now if the log would refuse the line after the work is done."""
-    from popstrat import audit
+    from popstrat.privacy import audit_log as audit
 
     audit.check_fields("score", {"files": [f.name for f in files]})
     audit.ready(log, files)
@@ -129,7 +129,7 @@ def _ready_to_audit(log: Path, files: Sequence[Path]) -> None:
 
 def _commit_audited(outputs: Outputs, log: Path, record: Record, scored: Path) -> None:
     """Give the outputs their names after a line in the audit log that says what they are."""
-    from popstrat import audit
+    from popstrat.privacy import audit_log as audit
 
     pack, rows = record["pack"], record["rows"]
     audit.append(

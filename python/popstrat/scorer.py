@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from popstrat import bind, quality
 from popstrat.attribution import LISTED, Listing
-from popstrat.dates import from_days, parse_as_of
+from popstrat.core.cpus import cores
+from popstrat.core.dates import from_days, parse_as_of
+from popstrat.core.lazy import compute as pc
 from popstrat.engine import NEWEST_SHIFT, STREAM_ROWS, Frame, Labels, Memory, Work
 from popstrat.errors import InputError
-from popstrat.lazy import compute as pc
 from popstrat.lower import Compiled, Lowering, Output, read_columns
 from popstrat.pack import Definition, Pack, Resolved, load_pack
-from popstrat.processors import cores
 
 PROFILES = ("direct-care", "secondary-use")
 KEY_COLUMNS = ("patient_id", "practice_code")

@@ -107,7 +107,7 @@ def print_packs(packs: Iterable[Mapping[str, Any]], console: Console) -> None:
 
 def print_bench(found: Mapping[str, Any], console: Console) -> None:
     """Print what `bench.measure` found as a table, and the machine it was found on."""
-    from popstrat.bench import described, shown
+    from popstrat.runs.bench import described, shown
 
     table = _table("", "patients", "threads", "time", "patients/s", "of the floor", "memory")
     for line in found["measured"]:

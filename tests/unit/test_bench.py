@@ -11,8 +11,9 @@ import pytest
 from rich.console import Console
 
 import popstrat
-from popstrat import bench, synthetic
+from popstrat import synthetic
 from popstrat.cli import run
+from popstrat.runs import bench
 from popstrat.summary import print_bench
 
 AS_OF = dt.date(2026, 6, 30)

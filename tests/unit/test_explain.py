@@ -204,7 +204,7 @@ def test_one_row_is_needed(scorer: Scorer) -> None:
 
 
 def test_a_difference_from_the_engine_is_refused(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
-    from popstrat.reference import Reference
+    from popstrat.packs.evaluator import Reference
 
     real = Reference.score
     monkeypatch.setattr(Reference, "score", lambda self, row: real(self, row) | {"ltc_count": 99})

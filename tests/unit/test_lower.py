@@ -12,11 +12,11 @@ import pyarrow as pa
 import pytest
 from spec_tables import local_pack, score_at
 
-from popstrat.dates import completed_years
+from popstrat.core.dates import completed_years
 from popstrat.engine import levels
 from popstrat.lower import FALSE, TRUE, Emitter, Lowering, invert, years_multiplier
 from popstrat.pack import load_pack
-from popstrat.reference import Reference
+from popstrat.packs.evaluator import Reference
 from popstrat.scorer import BoundScorer, Scorer, Tally
 
 AS_OF = "2026-06-30"

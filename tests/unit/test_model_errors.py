@@ -459,7 +459,7 @@ def test_a_pack_that_changes_a_model_states_its_reference_patients_again(tmp_pat
         ),
         AS_OF,
     )
-    from popstrat.reference import Reference
+    from popstrat.packs.evaluator import Reference
 
     stated = ""
     for patient in ({"age": 40, "sex": "female"}, {"age": 60, "sex": "male", "ckd": True}, {"age": 70, "sex": "male"}):

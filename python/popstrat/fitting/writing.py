@@ -14,8 +14,8 @@ from popstrat.fitting.estimate import NotInstalledError
 from popstrat.io import Outputs
 from popstrat.lang import nodes as n
 from popstrat.pack import Pack, builtin_packs, load_pack, sealed
+from popstrat.packs.evaluator import Reference
 from popstrat.record import HASH
-from popstrat.reference import Reference
 
 if TYPE_CHECKING:
     from popstrat.fitting.design import Typical

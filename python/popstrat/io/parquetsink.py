@@ -17,12 +17,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
+from popstrat.core.lazy import compute as pc
 from popstrat.engine import _parquet_write as write
 from popstrat.errors import InputError
 from popstrat.io import parquetmeta as meta
 from popstrat.io.parquetmeta import DATA_PAGE, DICTIONARY_PAGE, Encoding
 from popstrat.io.sinks import BatchSink, quietly, stored
-from popstrat.lazy import compute as pc
 
 PAGE_ROWS = 1 << 17
 ROW_GROUP_ROWS = 1 << 19

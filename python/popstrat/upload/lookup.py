@@ -264,7 +264,7 @@ def _among(values: NDArray[np.int64], sorted_values: NDArray[np.int64]) -> NDArr
 
 
 def completed_years(days: NDArray[np.int32], as_of: Any) -> NDArray[np.int64]:
-    """`popstrat.dates.completed_years` for dates of birth as days since 1970."""
+    """`popstrat.core.dates.completed_years` for dates of birth as days since 1970."""
     births = days.astype("datetime64[D]")
     months = births.astype("datetime64[M]")
     year = months.astype("datetime64[Y]").astype(np.int64) + 1970

@@ -14,11 +14,11 @@ from typing import Any
 import pyarrow as pa
 
 from popstrat import record as records
+from popstrat.core.cpus import cores
 from popstrat.errors import InputError
 from popstrat.io import FileSource, Outputs, open_source
 from popstrat.io.sources import near_miss
 from popstrat.mapping import NO_MAP, ColumnMap
-from popstrat.processors import cores
 from popstrat.schema import patient_schema
 from popstrat.validation.assessment import Progress, assess
 from popstrat.validation.inputs import ID, LIST_COLUMNS, Names, Spec, join

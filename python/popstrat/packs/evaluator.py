@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from popstrat import quality
-from popstrat.dates import completed_years, latest_birth_for
+from popstrat.core.dates import completed_years, latest_birth_for
 from popstrat.lang import nodes as n
 from popstrat.lang.values import WHOLE, Singles, calculate, compare, finite, on_grid
 from popstrat.pack import Definition, Resolved

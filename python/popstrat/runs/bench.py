@@ -26,7 +26,7 @@ import numpy as np
 import pyarrow as pa
 
 from popstrat import engine, synthetic
-from popstrat.processors import cores
+from popstrat.core.cpus import cores
 from popstrat.record import version
 from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer, score
 
