@@ -20,6 +20,7 @@ from popstrat.core.dates import completed_years, latest_birth_for
 from popstrat.lang import nodes as n
 from popstrat.lang.values import WHOLE, Singles, calculate, compare, finite, on_grid
 from popstrat.pack import Definition, Resolved
+from popstrat.packs.columns_read import read_columns
 from popstrat.schema import Column, fold_label
 
 
@@ -218,7 +219,5 @@ class Reference:
     def used(self) -> Set[str]:
         """The columns whose plausibility the scored table reports: those that the definitions read."""
         if not hasattr(self, "_used"):
-            from popstrat.lower import read_columns
-
             self._used = frozenset(read_columns(self.resolved, self.schema))
         return self._used

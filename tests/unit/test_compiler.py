@@ -12,9 +12,11 @@ import pyarrow as pa
 import pytest
 from spec_tables import local_pack, score_at
 
+from popstrat.compiler import compile_definitions
+from popstrat.compiler.dates import years_multiplier
+from popstrat.compiler.emitter import FALSE, TRUE, Emitter, invert
 from popstrat.core.dates import completed_years
 from popstrat.engine import levels
-from popstrat.lower import FALSE, TRUE, Emitter, Lowering, invert, years_multiplier
 from popstrat.pack import load_pack
 from popstrat.packs.evaluator import Reference
 from popstrat.scorer import BoundScorer, Scorer, Tally
@@ -321,7 +323,7 @@ def test_compiling_twice_gives_the_same_program() -> None:
     """The program depends on the pack, the date and the columns, and on nothing else."""
     resolved = load_pack("london-2026").at(dt.date(2026, 6, 30))
     kinds = {"date_of_birth": "i32", "hypertension": "bits", "hba1c": "f32", "hba1c_date": "i32", "sex": "dict8"}
-    one, two = (Lowering(resolved, kinds).compile(resolved.outputs).program for _ in range(2))
+    one, two = (compile_definitions(resolved, kinds, resolved.outputs).program for _ in range(2))
     assert one.listing() == two.listing()
 
 
