@@ -29,10 +29,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from popstrat.core.version import version
 from popstrat.errors import InputError
 from popstrat.identifiers import is_identifying, is_nhs_number
 from popstrat.keys import read_key
-from popstrat.record import version
 
 LOG_VARIABLE = "POPSTRAT_AUDIT"
 KEY_VARIABLE = "POPSTRAT_AUDIT_KEY"

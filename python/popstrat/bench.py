@@ -26,8 +26,8 @@ import numpy as np
 import pyarrow as pa
 
 from popstrat import engine, synthetic
+from popstrat.core.version import version
 from popstrat.processors import cores
-from popstrat.record import version
 from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer, score
 
 AS_OF = dt.date(2026, 6, 30)

@@ -20,7 +20,7 @@ import popstrat
 from popstrat import audit, synthetic
 from popstrat import run as file_run
 from popstrat.cli import run
-from popstrat.io import Outputs
+from popstrat.core.files import Outputs
 
 AS_OF = "2026-06-30"
 ROWS = 3000

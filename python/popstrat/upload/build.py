@@ -27,8 +27,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from popstrat import audit as audits
+from popstrat.core.files import writing
 from popstrat.errors import InputError
-from popstrat.io.sinks import writing
 from popstrat.io.sources import near_miss
 from popstrat.record import STALE_DAYS, RunError, program
 from popstrat.upload import cells as text
