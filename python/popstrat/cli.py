@@ -110,7 +110,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 
 def _version(asked: bool) -> None:
     if asked:
-        from popstrat.record import version
+        from popstrat.core.version import version
 
         typer.echo(f"popstrat {version('popstrat') or 'of unknown version'}")
         raise typer.Exit

@@ -20,14 +20,15 @@ from typing import Any
 import pyarrow as pa
 
 from popstrat import record as records
+from popstrat.attribution import as_text
 from popstrat.bind import plan as bind_columns
 from popstrat.core.cpus import cores
+from popstrat.core.files import Outputs, writing
 from popstrat.core.lazy import compute as pc
 from popstrat.errors import InputError
+from popstrat.formats import BATCH_ROWS, FileSource, Source, check_target, open_sink, open_source
+from popstrat.formats.pipeline import HashBehind, ReadAhead, WriteBehind
 from popstrat.ids import IdBatch, UniqueIds
-from popstrat.io import FileSource, Outputs, Source, check_target, open_sink, open_source, writing
-from popstrat.io.pipeline import HashBehind, ReadAhead, WriteBehind
-from popstrat.io.sources import BATCH_ROWS
 from popstrat.mapping import NO_MAP, ColumnMap, MapPlan
 from popstrat.record import Record
 from popstrat.schema import Column
@@ -92,7 +93,15 @@ def run_score(
     with writing(output), Outputs() as outputs:
         partial = outputs.add(output)
         record_partial = outputs.add(record_path)
-        sink = open_sink(partial, schema, form=output.suffix, keys=KEYS, encoding=encoding, threads=run.threads)
+        sink = open_sink(
+            partial,
+            schema,
+            form=output.suffix,
+            keys=KEYS,
+            encoding=encoding,
+            threads=run.threads,
+            lists_as_text=as_text,
+        )
         try:
             with HashBehind(partial) as hashed, WriteBehind(sink.write, _BEHIND) as writer:
                 run.over(files, writer.put, progress, output.parent)

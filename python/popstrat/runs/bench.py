@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from popstrat import engine, synthetic
 from popstrat.core.cpus import cores
-from popstrat.record import version
+from popstrat.core.version import version
 from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer, score
 
 AS_OF = dt.date(2026, 6, 30)

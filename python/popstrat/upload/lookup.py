@@ -17,10 +17,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from popstrat import nhsnumber
+from popstrat.core.hashing import hash_file
 from popstrat.errors import InputError
+from popstrat.formats import FileSource, open_source
 from popstrat.io.sinks import plain_text
-from popstrat.io.sources import FileSource, near_miss, open_source
-from popstrat.record import hash_file
+from popstrat.io.sources import near_miss
 from popstrat.schema import fold_label, is_text
 from popstrat.upload.scored import Practices, batches, keys_of, refuse_not_canonical, refuse_null
 from popstrat.upload.spill import Parts, Repeats, column, spread_keys
