@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from popstrat.errors import RunError as RunError
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -27,10 +29,6 @@ _HASHED_SUFFIXES = {".py", ".pyi", ".toml", ".j2", ".so", ".pyd"}
 _HASH_BLOCK = 4 << 20
 
 Record = dict[str, Any]
-
-
-class RunError(RuntimeError):
-    """A run went wrong in a way that neither the input nor the arguments explain (exit status 1)."""
 
 
 def _utc(moment: dt.datetime) -> str:

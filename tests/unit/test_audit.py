@@ -342,8 +342,7 @@ def test_processes_that_append_at_once_wait_for_each_other(tmp_path: Path) -> No
 def test_appends_killed_at_any_moment_leave_a_log_that_goes_on(tmp_path: Path) -> None:
     log = tmp_path / "log"
     script = (
-        "import sys\nfrom popstrat.audit import append\n"
-        "while True:\n append(sys.argv[1], 'score'); print(flush=True)"
+        "import sys\nfrom popstrat.audit import append\nwhile True:\n append(sys.argv[1], 'score'); print(flush=True)"
     )
     acknowledged = 0
     for _ in range(8):
