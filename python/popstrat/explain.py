@@ -22,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from popstrat import bind
+from popstrat.errors import TraceError as TraceError
 from popstrat.lang import nodes as n
 from popstrat.lang.values import on_grid
 from popstrat.model import Model, Stratum
@@ -32,10 +33,6 @@ from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer
 _SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "==": "=", "!=": "≠"}
 _ARITHMETIC = {"+": "+", "-": "−", "*": "×", "/": "/", "**": "^"}
 _FEW = 4  # conditions that any() or count() may name one by one; beyond that only those that hold are named
-
-
-class TraceError(AssertionError):
-    """The trace, the reference and the engine do not agree: a fault of popstrat, never of the data."""
 
 
 @dataclass(frozen=True)

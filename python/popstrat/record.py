@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from popstrat.core.hashing import HASH as HASH
 from popstrat.core.hashing import hash_file as hash_file
 from popstrat.core.version import version as version
+from popstrat.errors import RunError as RunError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,10 +30,6 @@ _MANY_ROWS = 1000  # among as many people somebody has opted out (about one in t
 _HASHED_SUFFIXES = {".py", ".pyi", ".toml", ".j2", ".so", ".pyd"}
 
 Record = dict[str, Any]
-
-
-class RunError(RuntimeError):
-    """A run went wrong in a way that neither the input nor the arguments explain (exit status 1)."""
 
 
 def _utc(moment: dt.datetime) -> str:
