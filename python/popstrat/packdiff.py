@@ -23,9 +23,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from popstrat.catalogue import code, styled, used_words, versions
+from popstrat.catalogue import code, styled
 from popstrat.errors import DefinitionWarning
 from popstrat.pack import Pack
+from popstrat.packs.uses import used_words, versions
 from popstrat.processors import cores
 from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer, as_table
 
