@@ -25,6 +25,8 @@ from rich.text import Text
 
 from popstrat.model import term_texts
 from popstrat.pack import Definition, Pack, Resolved, builtin_packs, load_pack
+from popstrat.packs.uses import SECTIONS, used_words, versions
+from popstrat.packs.uses import expressions as expressions
 from popstrat.reference_patients import check_engine
 from popstrat.schema import Column, Schema
 
@@ -39,8 +41,6 @@ _KINDS = {
     "tree": "decision tree",
     "model": "model",
 }
-_WORD = re.compile(r"[^\W\d]\w*")
-_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 
 # -- pages -------------------------------------------------------------------------------------------------------------
@@ -96,29 +96,6 @@ def link(title: str, anchor: str) -> str:
 # -- what a pack says, read without evaluating it ----------------------------------------------------------------------
 
 
-def expressions(body: Mapping[str, Any]) -> Iterator[str]:
-    """Every piece of rule text in one definition, those of all its versions included."""
-    for version in [body, *body.get("versions", ())]:
-        for key in ("value", "eligible", "diagnosed", "optimised", "undiagnosed"):
-            found = version.get(key, ())
-            yield from [part["when"] for part in found] if isinstance(found, list) else [str(found)] if found else []
-        of = version.get("of", ())
-        yield from [of] if isinstance(of, str) else map(str, of)
-        for rule in version.get("rules", ()):
-            yield str(rule.get("when", ""))
-        for node in version.get("nodes", ()):
-            yield str(node.get("split", ""))
-        for term in term_texts(version) if version.get("terms") else ():
-            yield " ".join(term.factors) if term.form == "product" else term.text
-        yield from map(str, version.get("strata", {}).values())
-        for made in version.get("derived", {}).values():
-            yield str(made["value"] if isinstance(made, dict) else made)
-        for name, spec in version.get("inputs", {}).items():
-            yield str(spec.get("from", name))
-            if spec.get("default") is not None and not isinstance(spec["default"], bool | int | float):
-                yield str(spec["default"])
-
-
 def _coefficient(x: float) -> str:
     """Every digit that the pack has, and at least four places, so that it can be held against what was published."""
     return max(f"{x:.4f}", repr(float(x)), key=len)
@@ -129,17 +106,6 @@ def _by_stratum(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {number:.15g}" for name, number in value.items())
     return f"{value:.15g}"
-
-
-def used_words(body: Mapping[str, Any]) -> list[str]:
-    """The words that a definition's rules use, in reading order, labels in quotes left out."""
-    return list(dict.fromkeys(w for text in expressions(body) for w in _WORD.findall(_QUOTED.sub(" ", text))))
-
-
-def versions(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The definition's table for each of its dated versions, earliest first."""
-    tables = [{k: v for k, v in body.items() if k != "versions"} | dict(v) for v in body.get("versions") or [{}]]
-    return sorted(tables, key=lambda t: t.get("effective_from", dt.date.min))
 
 
 def boundaries(pack: Pack) -> list[dt.date]:
@@ -679,45 +645,43 @@ def examine(name_or_path: str | Path | Pack, as_of: dt.date | None = None) -> Re
 
 
 def _oddities(pack: Pack, writer: _Writer) -> Iterator[str]:
-    """What is odd about the pack's own file; what it extends is for that pack's check to say."""
+    """What is odd about the pack's own file, and what those that it extends hold for nothing; all else about them is
+    for their own check to say."""
     raw = pack.raw
     own = tomllib.loads(pack.sources[0].text)
-    used: set[str] = set()
-    for d in writer.own:
-        used |= writer.reach(d.id) - {d.id}
-    for name in raw.get("sets", {}):
-        if name in used:
-            used |= set(raw["sets"][name]["members"])
+    here = pack.sources[0].name
+    unused = {(u.section, u.name): u.told for u in pack.unused if u.file == here}
     for d in writer.own:
         if d.id not in own.get("definition", {}):
             continue
         if not d.means:
             yield f"definition {d.id} does not say what it `means`"
-        if d.id not in used and not any(v.get("output") for v in versions(raw["definition"][d.id])):
-            yield f"definition {d.id} writes no column, and nothing uses it"
-    for kind, word in (("parameters", "parameter"), ("sets", "set"), ("windows", "window")):
+        if ("definition", d.id) in unused:
+            yield unused["definition", d.id]
+        elif d.kind == "model" and not any(v.get("output") for v in versions(raw["definition"][d.id])):
+            used = {word for o in writer.own if o.id != d.id for word in writer.reach(o.id)}
+            if d.id not in used:
+                yield f"definition {d.id} writes no column, and nothing uses it"
+    for kind in ("parameters", "sets", "windows"):
         for name in own.get(kind, {}):
             body = raw[kind][name]
-            if name not in used:
-                yield f"nothing uses the {word} {name}"
+            if (kind, name) in unused:
+                yield unused[kind, name]
             if kind != "windows" and not body.get("source") and not body.get("assumption"):
-                yield f"{word} {name} gives neither a source nor an assumption"
-    for column in own.get("input", ()):
-        if column["name"] not in used:
-            yield f"nothing uses the input column {column['name']}"
+                yield f"{SECTIONS[kind]} {name} gives neither a source nor an assumption"
+    yield from (told for (kind, _), told in unused.items() if kind == "input")
     if not any(d.output for d in writer.own):
         yield "no definition writes a column"
-    written = {d.output for d in writer.resolved.definitions.values() if d.output}
-    for name in own["pack"].get("columns", ()):
-        if name not in written:
-            yield f"`columns` names {name}, which no definition writes"
+    yield from (told for (kind, _), told in unused.items() if kind == "pack")
+    yield from (f"{u.file}: {u.told}" for u in pack.unused if u.file != here)
 
 
 def check(name_or_path: str | Path | Pack, console: Console, as_of: dt.date | None = None) -> list[str]:
-    """Examine a pack and print what was found; returns the warnings. Raises `PackError` if the pack is at fault."""
+    """Examine a pack and print what was found, the verdict last; returns the warnings. Raises `PackError` if the pack
+    is at fault."""
     report = examine(name_or_path, as_of)
     pack = report.pack
-    console.print(Text(f"{pack.id} {pack.version}: no fault found", "bold"))
+    console.print(Text(f"{pack.id} {pack.version}", "bold"))
     own = pack.raw.get("definition", {})
     files = f" in {len(pack.sources)} files" if len(pack.sources) > 1 else ""
     outputs = [o for o in report.outputs if o != "quality_flags"]
@@ -732,6 +696,9 @@ def check(name_or_path: str | Path | Pack, console: Console, as_of: dt.date | No
         line = Text("warning: ", "yellow")
         line.append(warning, "default")
         console.print(line)
+    count = len(report.warnings)
+    verdict = f"0 faults, {count} warning{'s' if count > 1 else ''}" if count else "no fault found"
+    console.print(Text(f"{pack.id} {pack.version}: {verdict}", "bold"))
     return list(report.warnings)
 
 
