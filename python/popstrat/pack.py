@@ -18,26 +18,33 @@ import datetime as dt
 import hashlib
 import re
 import tomllib
-from collections.abc import (Callable, Iterable, Mapping, Sequence)
-from dataclasses import (dataclass, field)
-from functools import (cache, cached_property)
-from importlib import (resources)
-from itertools import (pairwise)
-from pathlib import (Path)
-from typing import (Any, TypeGuard)
-from popstrat import (reference_patients)
-from popstrat.errors import (PackError)
-from popstrat.lang import (nodes as n)
-from popstrat.lang.parser import (ExpressionError, cases, coalesce, conjunction, negation, parse, parse_condition, suggest)
-from popstrat.lang.source_map import (Entry, at_line, locate, locate_in)
-from popstrat.model import (MODEL_KEYS, Model, ModelBuilder)
-from popstrat.schema import (Column, Schema, column_from_toml, patient_schema)
-from popstrat.lang.place import (line_of)
-from popstrat.packs.files import (PackFile, Source)
-from popstrat.packs.merge import (Conflict, Written, merged)
-from popstrat.packs.uses import (OFFERED, SECTIONS, Unused, unused)
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib import resources
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, TypeGuard
 
-
+from popstrat import reference_patients
+from popstrat.errors import PackError
+from popstrat.lang import nodes as n
+from popstrat.lang.parser import (
+    ExpressionError,
+    cases,
+    coalesce,
+    conjunction,
+    negation,
+    parse,
+    parse_condition,
+    suggest,
+)
+from popstrat.lang.source_map import Entry, at_line, line_of, locate, locate_in
+from popstrat.model import MODEL_KEYS, Model, ModelBuilder
+from popstrat.packs.files import PackFile, Source
+from popstrat.packs.merge import Conflict, Written, merged
+from popstrat.packs.uses import OFFERED, SECTIONS, Unused, unused
+from popstrat.schema import Column, Schema, column_from_toml, patient_schema
 
 KINDS = ("expression", "count", "first_match", "status", "tree", "model")
 STATUS_LABELS = ("none", "optimised", "unoptimised", "undiagnosed")

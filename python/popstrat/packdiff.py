@@ -10,26 +10,25 @@ import ast
 import dataclasses
 import datetime as dt
 import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from collections import (Counter)
-from collections.abc import (Iterable, Iterator, Mapping, Sequence)
-from dataclasses import (dataclass, field)
-from typing import (Any, Literal)
-from rich.console import (Console)
-from rich.padding import (Padding)
-from rich.table import (Table)
-from rich.text import (Text)
-from popstrat.catalogue import (code, styled)
-from popstrat.core.cpus import (cores)
-from popstrat.errors import (DefinitionWarning)
-from popstrat.pack import (Pack)
-from popstrat.scorer import (KEY_COLUMNS, PLACE_COLUMNS, Scorer, as_table)
-from popstrat.packs.uses import (used_words, versions)
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
 
-
-
+from popstrat.catalogue import code, styled
+from popstrat.core.cpus import cores
+from popstrat.errors import DefinitionWarning
+from popstrat.pack import Pack
+from popstrat.packs.uses import used_words, versions
+from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer, as_table
 
 Kind = Literal["added", "removed", "changed", "wording"]
 

@@ -10,15 +10,14 @@ several terms, at the one of the term that is at fault.
 from __future__ import annotations
 
 import re
+from pathlib import Path
+
 import pytest
-from pathlib import (Path)
-from complaints import (AS_OF, HEAD, check, complaint)
-from popstrat.errors import (PackError)
-from popstrat.pack import (load_pack, seal_of, sealed)
-from popstrat.scorer import (Scorer)
+from complaints import AS_OF, HEAD, check, complaint
 
-
-
+from popstrat.errors import PackError
+from popstrat.pack import load_pack, seal_of, sealed
+from popstrat.scorer import Scorer
 
 MODEL = """
 [definition.x]
