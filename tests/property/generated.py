@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
-from hypothesis import strategies as st
+from collections.abc import (Callable, Mapping, Sequence, Collection)
+from dataclasses import (dataclass, field)
+from decimal import (Decimal)
+from typing import (Any)
+from hypothesis import (strategies as st)
+from popstrat.engine import (levels)
+from popstrat.lang import (nodes as n)
+from popstrat.pack import (Pack, Resolved, Source)
+from popstrat.packs.evaluator import (Reference)
+from popstrat.schema import (Column, Schema, column_from_toml, patient_schema)
+from popstrat.scorer import (BoundScorer, Scorer, Tally)
+from popstrat.compiler import (OPTIMISED, PLAIN, Options)
+from popstrat.compiler.options import (NAMES)
 
-from popstrat.engine import levels
-from popstrat.lang import nodes as n
-from popstrat.pack import Pack, Resolved, Source
-from popstrat.packs.evaluator import Reference
-from popstrat.schema import Column, Schema, column_from_toml, patient_schema
-from popstrat.scorer import BoundScorer, Scorer, Tally
+
+
 
 SEEN = {"examples": 0, "rows": 0, "values": 0}
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -410,6 +413,30 @@ def compare(scorer: Scorer, table: Table) -> tuple[pa.RecordBatch, Tally]:
     SEEN["rows"] += len(table.rows)
     SEEN["values"] += len(table.rows) * (len(outputs) + 1)
     return scored, tally
+
+
+def plain(scorer: Scorer, table: Table, scored: pa.RecordBatch, tally: Tally) -> None:
+    """The same bits and counts with every optional pass of the compiler left out, on every instruction set."""
+    bound = _same_with(PLAIN, scorer, table, scored, tally)
+    exact = [bits(c) for c in scored.columns]
+    for level in levels():
+        assert [bits(c) for c in score_at(bound, table.batch, level).columns] == exact, level
+
+
+def fewer_passes(scorer: Scorer, table: Table, some: Collection[str]) -> None:
+    """The same bits and counts with each optional pass of the compiler left out in turn, and with `some` of them."""
+    scored, tally = scorer.bind(table.batch.schema).score(table.batch)
+    for left_out in [*([name] for name in NAMES), some]:
+        _same_with(OPTIMISED.without(*left_out), scorer, table, scored, tally)
+
+
+def _same_with(options: Options, scorer: Scorer, table: Table, scored: pa.RecordBatch, tally: Tally) -> BoundScorer:
+    bound = BoundScorer(scorer, table.batch.schema, options=options)
+    again, counted = bound.score(table.batch)
+    assert again.schema.names == scored.schema.names
+    assert [bits(c) for c in again.columns] == [bits(c) for c in scored.columns], options
+    assert counted == tally, options
+    return bound
 
 
 def same(have: Any, want: Any, places: int | None) -> bool:

@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from generated import AS_OF, Table, bits, compare, invariances, tables, take
+from generated import AS_OF, Table, bits, compare, fewer_passes, invariances, plain, tables, take
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import popstrat
+from popstrat.compiler.options import NAMES
+from popstrat.pack import builtin_packs
 from popstrat.scorer import Scorer, Tally
 
 
@@ -30,7 +32,8 @@ def test_engine_and_reference_agree(data: Any) -> None:
     """Any columns in any accepted types, any nulls and implausible values, any as-of date."""
     scorer = scorer_at(data.draw(AS_OF))
     table = tables(data.draw, scorer.resolved)
-    scored, _ = compare(scorer, table)
+    scored, tally = compare(scorer, table)
+    plain(scorer, table, scored, tally)
     invariances(scorer, table, scored, np.random.default_rng(data.draw(st.integers(0, 99))))
 
 
@@ -40,6 +43,15 @@ def test_canonical_types(data: Any) -> None:
     scorer = scorer_at(dt.date(2026, 6, 30))
     table = tables(data.draw, scorer.resolved, canonical=True, most=200)
     compare(scorer, table)
+
+
+@settings(max_examples=settings.default.max_examples // 8)
+@given(st.data())
+def test_no_pass_of_the_compiler_changes_an_answer(data: Any) -> None:
+    """Whichever are left out, each alone and some together, results are the same to the last bit."""
+    scorer = scorer_at(data.draw(AS_OF), data.draw(st.sampled_from(builtin_packs())))
+    table = tables(data.draw, scorer.resolved)
+    fewer_passes(scorer, table, data.draw(st.sets(st.sampled_from(NAMES))))
 
 
 def close(a: Tally, b: Tally) -> bool:
@@ -100,8 +112,6 @@ def test_score_is_score_batch(data: Any) -> None:
 @given(st.data())
 def test_the_other_packs_that_ship(data: Any) -> None:
     """As for the London pack."""
-    from popstrat.pack import builtin_packs
-
     others = [p for p in builtin_packs() if p != "london-2026"]
     if not others:
         return
@@ -109,5 +119,6 @@ def test_the_other_packs_that_ship(data: Any) -> None:
         warnings.simplefilter("ignore")
         scorer = scorer_at(data.draw(AS_OF), data.draw(st.sampled_from(others)))
     table = tables(data.draw, scorer.resolved)
-    scored, _ = compare(scorer, table)
+    scored, tally = compare(scorer, table)
+    plain(scorer, table, scored, tally)
     invariances(scorer, table, scored, np.random.default_rng(data.draw(st.integers(0, 99))))
