@@ -17,8 +17,8 @@ import popstrat
 from popstrat import synthetic
 from popstrat.attribution import as_text
 from popstrat.cli import app
-from popstrat.explain import trace
 from popstrat.pack import load_pack
+from popstrat.reasons.trace import trace
 from popstrat.reference import Reference
 from popstrat.scorer import Scorer
 
