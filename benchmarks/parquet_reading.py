@@ -26,7 +26,7 @@ def read(reader: str, path: Path, threads: int) -> tuple[int, float, float, int]
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from popstrat.io import open_source
+    from popstrat.formats import open_source
     from popstrat.schema import patient_schema
     from popstrat.scorer import Scorer
 

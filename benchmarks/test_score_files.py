@@ -20,7 +20,7 @@ import pytest
 from measuring import CORES, Versus
 
 import popstrat
-from popstrat.io import open_sink, open_source
+from popstrat.formats import open_sink, open_source
 from popstrat.run import run_score
 from popstrat.schema import patient_schema
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from popstrat.errors import InputError, PackError
-from popstrat.io.sinks import Rechunker
+from popstrat.formats import Rechunker
 from popstrat.pack import Pack, load_pack
 from popstrat.scorer import BoundScorer, Scorer, as_table
 from popstrat.synthetic._people import BLOCK, Draw

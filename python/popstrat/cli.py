@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from popstrat.core.cpus import cores
 from popstrat.errors import InputError, PackError
-from popstrat.processors import cores
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -110,7 +110,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 
 def _version(asked: bool) -> None:
     if asked:
-        from popstrat.record import version
+        from popstrat.core.version import version
 
         typer.echo(f"popstrat {version('popstrat') or 'of unknown version'}")
         raise typer.Exit
@@ -274,7 +274,7 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Measure this machine: score a synthetic list in memory and from file to file (under a minute)."""
-    from popstrat.bench import measure
+    from popstrat.runs.bench import measure
 
     found = measure(patients, threads or cores())
     if as_json:

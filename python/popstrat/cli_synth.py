@@ -11,9 +11,10 @@ from typing import Any
 import pyarrow as pa
 
 from popstrat import synthetic
+from popstrat.core.files import Outputs, writing
 from popstrat.errors import InputError
-from popstrat.io import Outputs, check_target, open_sink, writing
-from popstrat.io.pipeline import WriteBehind
+from popstrat.formats import check_target, open_sink
+from popstrat.formats.pipeline import WriteBehind
 
 Progress = Callable[[int, int | None], None]
 _AHEAD = 3

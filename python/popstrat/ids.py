@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from popstrat.core.lazy import compute as pc
 from popstrat.engine import distinct, increasing
 from popstrat.errors import InputError
-from popstrat.lazy import compute as pc
 
 U64 = npt.NDArray[np.uint64]
 

@@ -35,8 +35,9 @@ import numpy as np
 import pyarrow as pa
 
 from popstrat.errors import InputError
+from popstrat.formats import Kind
 from popstrat.io.sinks import plain_text
-from popstrat.io.sources import Kind, near_miss
+from popstrat.io.sources import near_miss
 from popstrat.schema import Column, fold_label
 
 Value = str | bool | int | float | dt.date

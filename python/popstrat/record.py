@@ -9,10 +9,15 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from popstrat.core.hashing import HASH as HASH
+from popstrat.core.hashing import hash_file as hash_file
+from popstrat.core.version import version as version
+from popstrat.errors import RunError as RunError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,32 +25,15 @@ if TYPE_CHECKING:
     from popstrat.scorer import BoundScorer, Scorer, Tally
 
 RECORD_VERSION = 1
-HASH = "sha256"
 STALE_DAYS = 45
 _MANY_ROWS = 1000  # among as many people somebody has opted out (about one in twenty has)
 _HASHED_SUFFIXES = {".py", ".pyi", ".toml", ".j2", ".so", ".pyd"}
-_HASH_BLOCK = 4 << 20
 
 Record = dict[str, Any]
 
 
-class RunError(RuntimeError):
-    """A run went wrong in a way that neither the input nor the arguments explain (exit status 1)."""
-
-
 def _utc(moment: dt.datetime) -> str:
     return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def hash_file(path: Path, stopped: Callable[[], bool] = lambda: False) -> str:
-    """The file's `HASH` in hex; releases the GIL, so it can run beside the reading. Given up once ``stopped``."""
-    digest = hashlib.new(HASH)
-    with path.open("rb", buffering=0) as file:
-        block = bytearray(_HASH_BLOCK)
-        view = memoryview(block)
-        while (count := file.readinto(block)) and not stopped():
-            digest.update(view[:count])
-    return digest.hexdigest()
 
 
 @cache
@@ -69,16 +57,6 @@ def _package_roots() -> Iterable[tuple[str, Path]]:
             spec = None
         for place in (spec.submodule_search_locations or ()) if spec else ():
             yield name, Path(place)
-
-
-def version(package: str) -> str | None:
-    """The installed version of a package, or None."""
-    from importlib import metadata
-
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def host() -> Record:

@@ -94,7 +94,7 @@ def outcomes(resolved: Resolved, definition: Definition) -> Iterator[Found]:
         raise _fail(resolved, definition, "`reference_patients` is a list of tables", "reference_patients")
     if not entries:
         return
-    from popstrat.reference import Reference
+    from popstrat.packs.evaluator import Reference
 
     places = definition.raw.get("decimals", 6) if definition.kind == "model" else 9
     for number, entry in enumerate(entries, 1):

@@ -20,15 +20,16 @@ from typing import Any
 import pyarrow as pa
 
 from popstrat import record as records
+from popstrat.attribution import as_text
 from popstrat.bind import plan as bind_columns
+from popstrat.core.cpus import cores
+from popstrat.core.files import Outputs, writing
+from popstrat.core.lazy import compute as pc
 from popstrat.errors import InputError
+from popstrat.formats import BATCH_ROWS, FileSource, Source, check_target, open_sink, open_source
+from popstrat.formats.pipeline import HashBehind, ReadAhead, WriteBehind
 from popstrat.ids import IdBatch, UniqueIds
-from popstrat.io import FileSource, Outputs, Source, check_target, open_sink, open_source, writing
-from popstrat.io.pipeline import HashBehind, ReadAhead, WriteBehind
-from popstrat.io.sources import BATCH_ROWS
-from popstrat.lazy import compute as pc
 from popstrat.mapping import NO_MAP, ColumnMap, MapPlan
-from popstrat.processors import cores
 from popstrat.record import Record
 from popstrat.schema import Column
 from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, BoundScorer, Scorer, Tally
@@ -92,7 +93,15 @@ def run_score(
     with writing(output), Outputs() as outputs:
         partial = outputs.add(output)
         record_partial = outputs.add(record_path)
-        sink = open_sink(partial, schema, form=output.suffix, keys=KEYS, encoding=encoding, threads=run.threads)
+        sink = open_sink(
+            partial,
+            schema,
+            form=output.suffix,
+            keys=KEYS,
+            encoding=encoding,
+            threads=run.threads,
+            lists_as_text=as_text,
+        )
         try:
             with HashBehind(partial) as hashed, WriteBehind(sink.write, _BEHIND) as writer:
                 run.over(files, writer.put, progress, output.parent)
@@ -121,7 +130,7 @@ def run_score(
 
 def _ready_to_audit(log: Path, files: Sequence[Path]) -> None:
     """Raise `InputError` now if the log would refuse the line after the work is done."""
-    from popstrat import audit
+    from popstrat.privacy import audit_log as audit
 
     audit.check_fields("score", {"files": [f.name for f in files]})
     audit.ready(log, files)
@@ -129,7 +138,7 @@ def _ready_to_audit(log: Path, files: Sequence[Path]) -> None:
 
 def _commit_audited(outputs: Outputs, log: Path, record: Record, scored: Path) -> None:
     """Give the outputs their names after a line in the audit log that says what they are."""
-    from popstrat import audit
+    from popstrat.privacy import audit_log as audit
 
     pack, rows = record["pack"], record["rows"]
     audit.append(

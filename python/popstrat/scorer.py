@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from popstrat import bind, quality
 from popstrat.attribution import LISTED, Listing
-from popstrat.dates import from_days, parse_as_of
+from popstrat.compiler import OPTIMISED, Compiled, Options, Output, compile_definitions
+from popstrat.core.cpus import cores
+from popstrat.core.dates import from_days, parse_as_of
+from popstrat.core.lazy import compute as pc
 from popstrat.engine import NEWEST_SHIFT, STREAM_ROWS, Frame, Labels, Memory, Work
 from popstrat.errors import InputError
-from popstrat.lazy import compute as pc
-from popstrat.lower import Compiled, Lowering, Output, read_columns
 from popstrat.pack import Definition, Pack, Resolved, load_pack
-from popstrat.processors import cores
+from popstrat.packs.columns_read import read_columns
 
 PROFILES = ("direct-care", "secondary-use")
 KEY_COLUMNS = ("patient_id", "practice_code")
@@ -241,9 +242,11 @@ class BoundScorer:
         check_only: bool = False,
         instead: Sequence[Definition] | None = None,
         counted: bool = True,
+        options: Options = OPTIMISED,
     ) -> None:
         """``check_only``: every column is checked and nothing is scored. ``instead``: what is written, in place of what
-        the pack writes. Not ``counted``: tallies hold nothing but the numbers of rows."""
+        the pack writes. Not ``counted``: tallies hold nothing but the numbers of rows. ``options``: what the compiler
+        may leave undone."""
         self.scorer, self.schema, self.counted = scorer, schema, counted
         patient = scorer.pack.schema
         wanted = [c.name for c in patient] if check_only else scorer.columns
@@ -254,17 +257,19 @@ class BoundScorer:
                 if name not in schema.names:
                     raise InputError("the profile secondary-use needs this column", column=name)
         kinds = {name: b.kind for name, b in self.bindings.items() if b.kind not in ("id", "text")}
-        lowering = Lowering(scorer.resolved, kinds)
         outputs = [] if check_only else scorer.resolved.outputs if instead is None else list(instead)
         self.listings = () if check_only or instead is not None else scorer.listings
         checked = kinds if check_only else [c for c in read_columns(scorer.resolved, patient) if c in kinds]
-        self.compiled: Compiled = lowering.compile(
+        self.compiled: Compiled = compile_definitions(
+            scorer.resolved,
+            kinds,
             outputs,
             check=checked,
             flags=not check_only and instead is None,
             tallies={} if check_only or instead is not None else scorer.resolved.tallies,
             aside=[d for listing in self.listings for d in listing.definitions],
             counted=counted,
+            options=options,
         )
         aside = sum(len(listing.definitions) for listing in self.listings)
         self._needed: list[int | None] = []  # bytes a row of every buffer of the outputs; None: a bit

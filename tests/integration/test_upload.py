@@ -26,9 +26,9 @@ import pyarrow.parquet as pq
 import pytest
 import upload_reference as ref
 
-from popstrat import audit as audits
 from popstrat.cli import run
 from popstrat.errors import InputError
+from popstrat.privacy import audit_log as audits
 from popstrat.record import RunError
 from popstrat.upload import build, verify
 from popstrat.upload.folder import HiddenFolder

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from popstrat.engine import levels
 from popstrat.lang import nodes as n
 from popstrat.pack import Pack, Resolved, Source
-from popstrat.reference import Reference
+from popstrat.packs.evaluator import Reference
 from popstrat.schema import Column, Schema, column_from_toml, patient_schema
 from popstrat.scorer import BoundScorer, Scorer, Tally
 

@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from popstrat.engine import levels
 from popstrat.pack import Pack, load_pack
-from popstrat.reference import Reference
+from popstrat.packs.evaluator import Reference
 from popstrat.schema import Schema
 from popstrat.scorer import BoundScorer, Scorer
 

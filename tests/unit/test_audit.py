@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from popstrat import audit
-from popstrat.audit import append, check_fields, is_nhs_number, verify
 from popstrat.cli import run
 from popstrat.errors import InputError
+from popstrat.privacy import audit_log as audit
+from popstrat.privacy.audit_log import append, check_fields, is_nhs_number, verify
 
 KEY = "9f1c5e0b7a3d48e6a2b90c4f6d813e57d0c2a68b14f97e35b86a1d4c03f2e798"
 OTHER_KEY = "1d4c03f2e7989f1c5e0b7a3d48e6a2b90c4f6d813e57d0c2a68b14f97e35b86a"
@@ -328,7 +328,7 @@ def test_a_full_disk_leaves_the_log_as_it_was(
 def test_processes_that_append_at_once_wait_for_each_other(tmp_path: Path) -> None:
     log, each, processes = tmp_path / "log", 25, 4
     script = (
-        "import sys\nfrom popstrat.audit import append\n"
+        "import sys\nfrom popstrat.privacy.audit_log import append\n"
         f"for i in range({each}): append(sys.argv[1], 'score', worker=int(sys.argv[2]), i=i)"
     )
     running = [subprocess.Popen([sys.executable, "-c", script, str(log), str(n)]) for n in range(processes)]

@@ -11,9 +11,10 @@ import pytest
 from rich.console import Console
 
 import popstrat
-from popstrat import bench, synthetic
+from popstrat import synthetic
 from popstrat.cli import run
 from popstrat.pages.bench import show
+from popstrat.runs import bench
 
 AS_OF = dt.date(2026, 6, 30)
 

@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from popstrat.pack import builtin_packs, load_pack
-from popstrat.packs.reading import expressions, latest
+from popstrat.packs.reading import latest
+from popstrat.packs.uses import expressions
 from popstrat.pages import catalogue
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from popstrat.errors import InputError
-from popstrat.io import open_source
+from popstrat.formats import open_source
 from popstrat.mapping import MapPlan, load_map, parse_map
 from popstrat.schema import patient_schema
 

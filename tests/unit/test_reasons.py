@@ -11,8 +11,9 @@ import pytest
 from one_patient import BP, patient
 
 from popstrat import synthetic
+from popstrat.errors import TraceError
 from popstrat.lang.values import on_grid
-from popstrat.reasons.findings import Explanation, Finding, TraceError
+from popstrat.reasons.findings import Explanation, Finding
 from popstrat.reasons.trace import trace
 from popstrat.scorer import Scorer
 
@@ -177,7 +178,7 @@ def test_one_row_is_needed(scorer: Scorer) -> None:
 
 
 def test_a_difference_from_the_engine_is_refused(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
-    from popstrat.reference import Reference
+    from popstrat.packs.evaluator import Reference
 
     real = Reference.score
     monkeypatch.setattr(Reference, "score", lambda self, row: real(self, row) | {"ltc_count": 99})

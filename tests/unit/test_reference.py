@@ -10,7 +10,7 @@ import pytest
 from spec_tables import local_pack
 
 from popstrat.pack import load_pack
-from popstrat.reference import Reference
+from popstrat.packs.evaluator import Reference
 
 AS_OF = dt.date(2026, 6, 30)
 

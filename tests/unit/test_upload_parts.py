@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from popstrat import synthetic
-from popstrat.dates import completed_years as years_of_one
+from popstrat.core.dates import completed_years as years_of_one
 from popstrat.errors import InputError
-from popstrat.io.pipeline import HashBehind
+from popstrat.formats.pipeline import HashBehind
 from popstrat.lang.parser import parse_condition
 from popstrat.nhsnumber import passes
 from popstrat.synthetic._lookup import numbers

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from popstrat.core.hashing import HASH
+from popstrat.core.version import version
 from popstrat.errors import InputError, PackError
 from popstrat.fitting.design import Design, Part, gather
 from popstrat.fitting.estimate import (
@@ -33,7 +35,6 @@ from popstrat.fitting.writing import check_free, described, extends_from, neat, 
 from popstrat.lang.parser import suggest
 from popstrat.mapping import NO_MAP, ColumnMap
 from popstrat.pack import Pack
-from popstrat.record import HASH, version
 from popstrat.run import Progress
 
 F64 = NDArray[np.float64]

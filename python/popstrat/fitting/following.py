@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
+from popstrat.core.hashing import HASH, hash_file
 from popstrat.errors import InputError
-from popstrat.record import HASH, hash_file
 from popstrat.schema import is_text
 
 ID = "patient_id"

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from popstrat.core.hashing import HASH
+from popstrat.core.version import version
 from popstrat.errors import InputError, PackError
 from popstrat.fitting.design import Part, gather
 from popstrat.fitting.estimate import Sample, estimate, one_thread
@@ -25,7 +27,6 @@ from popstrat.lang.parser import suggest
 from popstrat.mapping import NO_MAP, ColumnMap
 from popstrat.model import Model
 from popstrat.pack import Pack, load_pack
-from popstrat.record import HASH, version
 from popstrat.run import Progress
 from popstrat.validation.period import compared, differs
 

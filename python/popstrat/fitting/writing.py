@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from popstrat.core.files import Outputs
+from popstrat.core.hashing import HASH
 from popstrat.errors import InputError
 from popstrat.fitting.estimate import NotInstalledError
-from popstrat.io import Outputs
 from popstrat.lang import nodes as n
 from popstrat.pack import Pack, builtin_packs, load_pack, sealed
-from popstrat.record import HASH
-from popstrat.reference import Reference
+from popstrat.packs.evaluator import Reference
 
 if TYPE_CHECKING:
     from popstrat.fitting.design import Typical

@@ -18,7 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
-from popstrat.dates import months_before
+from popstrat.core.dates import months_before
+from popstrat.errors import ExpressionError as ExpressionError
 from popstrat.lang import nodes as n
 
 _COMPARE: dict[type[ast.cmpop], Literal["<", "<=", ">", ">=", "==", "!="]] = {
@@ -40,14 +41,6 @@ NUMBER_FUNCTIONS: dict[str, tuple[int, int]] = {
     "min": (2, 16), "max": (2, 16),
 }  # fmt: skip
 OTHER_FUNCTIONS = ("any", "all", "clip", "coalesce", "count", "date", "months_before", "within")
-
-
-class ExpressionError(ValueError):
-    """Something in an expression is wrong: `start` and `end` are character positions in its text."""
-
-    def __init__(self, message: str, start: int = 0, end: int = 0) -> None:
-        super().__init__(message)
-        self.message, self.start, self.end = message, start, end
 
 
 class Scope(Protocol):

@@ -9,7 +9,7 @@ from typing import Any
 from popstrat.core.blocks import code
 from popstrat.model import term_texts
 from popstrat.pack import Pack
-from popstrat.packs.reading import versions
+from popstrat.packs.uses import versions
 
 
 @dataclass(frozen=True)

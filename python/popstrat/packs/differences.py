@@ -15,7 +15,7 @@ from popstrat.core.blocks import code
 from popstrat.pack import Pack
 from popstrat.packs import compared
 from popstrat.packs.compared import Kind, Said
-from popstrat.packs.reading import used_words, versions
+from popstrat.packs.uses import used_words, versions
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from popstrat.core.blocks import Block, Section, Table, anchored, code, link, ta
 from popstrat.pack import Definition, Pack, Resolved, load_pack
 from popstrat.packs.assumptions import assumptions
 from popstrat.packs.names import Names
-from popstrat.packs.reading import latest, list_packs, reach, used_words, versions
+from popstrat.packs.reading import latest, list_packs, reach
+from popstrat.packs.uses import used_words, versions
 from popstrat.pages import kinds, patient_table, terminal
 from popstrat.pages.markdown import written
 

@@ -9,9 +9,9 @@ from popstrat.scoring.pack_check import Report
 
 
 def show(report: Report, console: Console) -> None:
-    """Print what was found."""
+    """Print what was found, the verdict last."""
     pack = report.pack
-    console.print(Text(f"{pack.id} {pack.version}: no fault found", "bold"))
+    console.print(Text(f"{pack.id} {pack.version}", "bold"))
     own = pack.raw.get("definition", {})
     files = f" in {len(pack.sources)} files" if len(pack.sources) > 1 else ""
     outputs = [o for o in report.outputs if o != "quality_flags"]
@@ -26,3 +26,6 @@ def show(report: Report, console: Console) -> None:
         line = Text("warning: ", "yellow")
         line.append(warning, "default")
         console.print(line)
+    count = len(report.warnings)
+    verdict = f"0 faults, {count} warning{'s' if count > 1 else ''}" if count else "no fault found"
+    console.print(Text(f"{pack.id} {pack.version}: {verdict}", "bold"))

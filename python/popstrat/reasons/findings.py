@@ -11,10 +11,6 @@ from typing import Any
 from popstrat.lang import nodes as n
 
 
-class TraceError(AssertionError):
-    """The trace, the reference and the engine do not agree: a fault of popstrat, never of the data."""
-
-
 @dataclass(frozen=True)
 class Line:
     """One rule as applied: what it is called, what it saw, how it came out. `fired` marks the one that decided."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from popstrat.errors import TraceError
 from popstrat.lang import nodes as n
 from popstrat.pack import Definition
-from popstrat.reasons.findings import Line, TraceError
+from popstrat.reasons.findings import Line
 from popstrat.reasons.narrator import Narrator
 from popstrat.reasons.phrases import answer, words
 

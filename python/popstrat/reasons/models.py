@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from popstrat.errors import TraceError
 from popstrat.lang import nodes as n
 from popstrat.lang.values import on_grid
 from popstrat.model import Model, Stratum
 from popstrat.pack import Definition
-from popstrat.reasons.findings import Contribution, ModelTrace, StandIn, TraceError
+from popstrat.reasons.findings import Contribution, ModelTrace, StandIn
 from popstrat.reasons.narrator import Narrator
 from popstrat.reasons.phrases import shown, words
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from popstrat.lang import nodes as n
+from popstrat.packs.evaluator import Patient, Reference
 from popstrat.reasons import phrases
 from popstrat.reasons.phrases import words
-from popstrat.reference import Patient, Reference
 
 _SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "==": "=", "!=": "≠"}
 _ARITHMETIC = {"+": "+", "-": "−", "*": "×", "/": "/", "**": "^"}

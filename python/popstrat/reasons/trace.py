@@ -14,14 +14,15 @@ from typing import Any
 import pyarrow as pa
 
 from popstrat import bind
+from popstrat.errors import TraceError
 from popstrat.lang import nodes as n
 from popstrat.pack import Definition, Resolved
+from popstrat.packs.evaluator import Reference
 from popstrat.reasons import kinds
-from popstrat.reasons.findings import Explanation, Finding, Line, ModelTrace, SetAside, TraceError
+from popstrat.reasons.findings import Explanation, Finding, Line, ModelTrace, SetAside
 from popstrat.reasons.models import trace_model
 from popstrat.reasons.narrator import Narrator
 from popstrat.reasons.phrases import answer, no_record, shown, words
-from popstrat.reference import Reference
 from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from popstrat.pack import Pack, Resolved, load_pack
 from popstrat.packs.assumptions import assumptions
-from popstrat.packs.reading import boundaries, reach, versions
+from popstrat.packs.reading import boundaries, reach
+from popstrat.packs.uses import SECTIONS, versions
 from popstrat.reference_patients import check_engine
 from popstrat.scorer import Scorer
 
@@ -50,36 +51,33 @@ def examine(name_or_path: str | Path | Pack, as_of: dt.date | None = None) -> Re
 
 
 def _oddities(pack: Pack, resolved: Resolved) -> Iterator[str]:
-    """What is odd about the pack's own file; what it extends is for that pack's check to say."""
+    """What is odd about the pack's own file, and what those that it extends hold for nothing; all else about them is
+    for their own check to say."""
     raw = pack.raw
     own = tomllib.loads(pack.sources[0].text)
+    here = pack.sources[0].name
     definitions = [resolved.definitions[k] for k in raw.get("definition", {})]
-    used: set[str] = set()
-    for d in definitions:
-        used |= reach(pack, d.id) - {d.id}
-    for name in raw.get("sets", {}):
-        if name in used:
-            used |= set(raw["sets"][name]["members"])
+    unused = {(u.section, u.name): u.told for u in pack.unused if u.file == here}
     for d in definitions:
         if d.id not in own.get("definition", {}):
             continue
         if not d.means:
             yield f"definition {d.id} does not say what it `means`"
-        if d.id not in used and not any(v.get("output") for v in versions(raw["definition"][d.id])):
-            yield f"definition {d.id} writes no column, and nothing uses it"
-    for kind, word in (("parameters", "parameter"), ("sets", "set"), ("windows", "window")):
+        if ("definition", d.id) in unused:
+            yield unused["definition", d.id]
+        elif d.kind == "model" and not any(v.get("output") for v in versions(raw["definition"][d.id])):
+            used = {word for o in definitions if o.id != d.id for word in reach(pack, o.id)}
+            if d.id not in used:
+                yield f"definition {d.id} writes no column, and nothing uses it"
+    for kind in ("parameters", "sets", "windows"):
         for name in own.get(kind, {}):
             body = raw[kind][name]
-            if name not in used:
-                yield f"nothing uses the {word} {name}"
+            if (kind, name) in unused:
+                yield unused[kind, name]
             if kind != "windows" and not body.get("source") and not body.get("assumption"):
-                yield f"{word} {name} gives neither a source nor an assumption"
-    for column in own.get("input", ()):
-        if column["name"] not in used:
-            yield f"nothing uses the input column {column['name']}"
+                yield f"{SECTIONS[kind]} {name} gives neither a source nor an assumption"
+    yield from (told for (kind, _), told in unused.items() if kind == "input")
     if not any(d.output for d in definitions):
         yield "no definition writes a column"
-    written = {d.output for d in resolved.definitions.values() if d.output}
-    for name in own["pack"].get("columns", ()):
-        if name not in written:
-            yield f"`columns` names {name}, which no definition writes"
+    yield from (told for (kind, _), told in unused.items() if kind == "pack")
+    yield from (f"{u.file}: {u.told}" for u in pack.unused if u.file != here)

@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from popstrat.core.cpus import cores
 from popstrat.errors import DefinitionWarning
 from popstrat.pack import Pack
 from popstrat.packs.differences import Change, changes
-from popstrat.processors import cores
 from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer, as_table
 
 _NONE = "no value"  # how a null reads in a count of who moves

@@ -26,10 +26,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from popstrat import audit as audits
+from popstrat.core.files import writing
 from popstrat.errors import InputError
-from popstrat.io.sinks import writing
 from popstrat.io.sources import near_miss
+from popstrat.privacy import audit_log as audits
 from popstrat.record import STALE_DAYS, RunError, program
 from popstrat.upload import cells as text
 from popstrat.upload import verify as check

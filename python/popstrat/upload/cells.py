@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from popstrat.dates import from_days
+from popstrat.core.dates import from_days
 from popstrat.errors import InputError
 from popstrat.nhsnumber import to_text
 from popstrat.upload.template import FORMULA_SIGNS, Cell, Dialect, format_date

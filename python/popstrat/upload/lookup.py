@@ -17,10 +17,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from popstrat import nhsnumber
+from popstrat.core.hashing import hash_file
 from popstrat.errors import InputError
+from popstrat.formats import FileSource, open_source
 from popstrat.io.sinks import plain_text
-from popstrat.io.sources import FileSource, near_miss, open_source
-from popstrat.record import hash_file
+from popstrat.io.sources import near_miss
 from popstrat.schema import fold_label, is_text
 from popstrat.upload.scored import Practices, batches, keys_of, refuse_not_canonical, refuse_null
 from popstrat.upload.spill import Parts, Repeats, column, spread_keys
@@ -264,7 +265,7 @@ def _among(values: NDArray[np.int64], sorted_values: NDArray[np.int64]) -> NDArr
 
 
 def completed_years(days: NDArray[np.int32], as_of: Any) -> NDArray[np.int64]:
-    """`popstrat.dates.completed_years` for dates of birth as days since 1970."""
+    """`popstrat.core.dates.completed_years` for dates of birth as days since 1970."""
     births = days.astype("datetime64[D]")
     months = births.astype("datetime64[M]")
     year = months.astype("datetime64[Y]").astype(np.int64) + 1970

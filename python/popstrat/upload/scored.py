@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from popstrat.core.hashing import hash_file
 from popstrat.errors import InputError
+from popstrat.formats import FileSource, open_source
 from popstrat.io.sinks import plain_text
-from popstrat.io.sources import FileSource, open_source
-from popstrat.record import hash_file
 from popstrat.schema import is_text
 from popstrat.upload.template import KEY, PRACTICE, ScoredColumn
 

@@ -122,7 +122,7 @@ def _check_released(audit: Path, sha256: str, folder: Path) -> None:
 
 def logged(audit: Path, sha256: str) -> set[str]:
     """What an audit log says of a manifest: its events. The log is checked first, and `InputError` raised as there."""
-    from popstrat import audit as audits
+    from popstrat.privacy import audit_log as audits
 
     audits.verify(audit)
     with audit.open(encoding="utf-8") as lines:

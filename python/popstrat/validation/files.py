@@ -14,11 +14,13 @@ from typing import Any
 import pyarrow as pa
 
 from popstrat import record as records
+from popstrat.core.cpus import cores
+from popstrat.core.files import Outputs
+from popstrat.core.hashing import HASH, hash_file
 from popstrat.errors import InputError
-from popstrat.io import FileSource, Outputs, open_source
+from popstrat.formats import FileSource, open_source
 from popstrat.io.sources import near_miss
 from popstrat.mapping import NO_MAP, ColumnMap
-from popstrat.processors import cores
 from popstrat.schema import patient_schema
 from popstrat.validation.assessment import Progress, assess
 from popstrat.validation.inputs import ID, LIST_COLUMNS, Names, Spec, join
@@ -83,7 +85,7 @@ def run_validate(
     days = None if spec.time_column is None else spec.horizon
     note = differs(run.get("horizon", ""), days)
     sources = [
-        {"role": role, "name": file.path.name, "rows": rounded(rows), records.HASH: records.hash_file(file.path)}
+        {"role": role, "name": file.path.name, "rows": rounded(rows), HASH: hash_file(file.path)}
         for role, file, rows in files
     ]
     for _, file, _ in files:
