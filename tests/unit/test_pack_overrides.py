@@ -18,12 +18,14 @@ from complaints import AS_OF, HEAD, definition
 from rich.console import Console
 
 import popstrat
-from popstrat import catalogue, packdiff
 from popstrat.cli import run
 from popstrat.errors import PackError
-from popstrat.explain import trace
 from popstrat.pack import builtin_packs, load_pack
+from popstrat.pages import catalogue, pack_check
+from popstrat.reasons.trace import trace
 from popstrat.scorer import Scorer
+from popstrat.scoring import pack_diff
+from popstrat.scoring.pack_check import examine
 
 ROOT = Path(__file__).parents[2]
 TABLE = pa.table({"patient_id": [1], "practice_code": ["G85001"], "age": [60], "sex": ["male"]})
@@ -91,10 +93,9 @@ WAYS: dict[str, Callable[[Path], Any]] = {
     "the library": lambda file: popstrat.score(TABLE, pack=file, as_of=AS_OF),
     "a resolved pack": lambda file: load_pack(file).at(AS_OF),
     "explain": lambda file: trace(Scorer(file, AS_OF), TABLE),
-    "packs check": lambda file: catalogue.check(file, silent(), AS_OF),
-    "packs check --quiet": lambda file: catalogue.examine(file, AS_OF),
+    "packs check": lambda file: examine(file, AS_OF),
     "packs show": lambda file: catalogue.show(file, silent(), AS_OF),
-    "packs diff": lambda file: packdiff.diff(load_pack("london-2026"), load_pack(file), as_of=AS_OF),
+    "packs diff": lambda file: pack_diff.diff(load_pack("london-2026"), load_pack(file), as_of=AS_OF),
 }
 
 
@@ -128,8 +129,10 @@ def test_of_a_pack_that_is_only_extended_it_is_a_notice(tmp_path: Path) -> None:
     file = ours(tmp_path, '[parameters.systolic_target]\nvalue = 130\nsource = "us"\n', "library.toml")
     told = "library.toml: nothing uses the parameter hba1c_targt"
     assert f"{told} (did you mean 'hba1c_target'?)" in Scorer(file, AS_OF).notices
+    report = examine(file, AS_OF)
+    assert told in report.warnings
     console = silent()
-    assert told in catalogue.check(file, console, AS_OF)
+    pack_check.show(report, console)
     assert isinstance(console.file, io.StringIO)
     shown = console.file.getvalue().splitlines()
     assert shown[-1] == "ours 1: 0 faults, 1 warning"
@@ -141,7 +144,7 @@ def test_a_pack_that_extends_nothing_has_nothing_to_change(tmp_path: Path) -> No
     file = tmp_path / "alone.toml"
     file.write_text(definition('value = "ckd"', more='[parameters.idle]\nvalue = 1\nsource = "us"\n'))
     assert Scorer(file, AS_OF).notices == ("alone.toml: nothing uses the parameter idle",)
-    assert catalogue.check(file, silent(), AS_OF)[-1] == "nothing uses the parameter idle"
+    assert examine(file, AS_OF).warnings[-1] == "nothing uses the parameter idle"
 
 
 USED = """

@@ -6,7 +6,7 @@ repeats what the words say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
+from popstrat.pages.console import count_table, unpadded
 from popstrat.record import Record
 
 _QUALITY_SHOWN = 10
@@ -24,22 +25,13 @@ _GAP = 4  # columns between two tables that stand side by side
 _COLOURS = {"red": "red", "amber": "yellow", "green": "green"}
 
 
-def render(record: Record, titles: Mapping[str, str], output: Path | None, console: Console) -> None:
+def show(record: Record, titles: Mapping[str, str], output: Path | None, console: Console) -> None:
     """Print the summary of a run or a check. ``titles`` names the output columns in words."""
-    _print(console, lambda: _render(record, titles, output, console))
+    with unpadded(console):
+        _show(record, titles, output, console)
 
 
-def _print(console: Console, draw: Callable[[], None]) -> None:
-    """Draw on the console; off a terminal without the spaces that pad tables to their width."""
-    if console.is_terminal:
-        draw()
-        return
-    with console.capture() as captured:
-        draw()
-    console.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
-
-
-def _render(record: Record, titles: Mapping[str, str], output: Path | None, console: Console) -> None:
+def _show(record: Record, titles: Mapping[str, str], output: Path | None, console: Console) -> None:
     pack = record["pack"]
     profile = f" · {record['profile']}" if record["command"] == "score" else ""
     console.print(f"[bold]{escape(pack['id'])} {escape(str(pack['version']))} · as of {record['as_of']}{profile}[/]")
@@ -94,41 +86,6 @@ def _spaced(tables: Sequence[Table]) -> list[RenderableType]:
     return [Padding(table, (int(i > 0), 0, 0, 0)) for i, table in enumerate(tables)]
 
 
-def print_packs(packs: Iterable[Mapping[str, Any]], console: Console) -> None:
-    """Print a table of packs."""
-    table = _table("pack", "version", "title")
-    for column in table.columns[1:]:
-        column.justify = "left"
-    table.columns[2].no_wrap = False
-    for pack in packs:
-        table.add_row(*(escape(str(pack.get(key, ""))) for key in ("id", "version", "title")))
-    _print(console, lambda: console.print(table))
-
-
-def print_bench(found: Mapping[str, Any], console: Console) -> None:
-    """Print what `bench.measure` found as a table, and the machine it was found on."""
-    from popstrat.runs.bench import described, shown
-
-    table = _table("", "patients", "threads", "time", "patients/s", "of the floor", "memory")
-    for line in found["measured"]:
-        floor, memory = line.get("over_floor"), line.get("peak_memory_bytes")
-        table.add_row(
-            line["what"],
-            f"{line['patients']:,}",
-            str(line["threads"]),
-            shown(line["seconds"]),
-            f"{line['patients'] / line['seconds']:,.0f}",
-            f"{floor:.2f} ×" if floor else "",
-            f"{memory / 2**20:,.0f} MB" if memory else "",
-        )
-
-    def draw() -> None:
-        console.print(table)
-        console.print(f"\n{escape(described(found['machine']))}", style="dim", soft_wrap=True)
-
-    _print(console, draw)
-
-
 def _group_tables(groups: Mapping[str, Mapping[str, int]], titles: Mapping[str, str], rows: int) -> list[Table]:
     """Flags in one table, columns of the same labels in another, and one for each that remains, in the pack's order."""
     made: list[Table] = []
@@ -150,7 +107,7 @@ def _group_tables(groups: Mapping[str, Mapping[str, int]], titles: Mapping[str, 
 
 def _label_table(name: str, labels: Mapping[str, int], titles: Mapping[str, str]) -> Table:
     total = sum(labels.values())
-    table = _table(escape(_title(name, titles)), "patients", "% of these")
+    table = count_table(escape(_title(name, titles)), "patients", "% of these")
     table.columns[0].max_width = _LABEL_WIDTH
     for label, count in labels.items():
         table.add_row(_label(label), f"{count:,}", _percent(count, total))
@@ -159,14 +116,14 @@ def _label_table(name: str, labels: Mapping[str, int], titles: Mapping[str, str]
 
 def _matrix(columns: Mapping[str, Mapping[str, int]], titles: Mapping[str, str]) -> Table:
     labels = list(next(iter(columns.values())))
-    table = _table("", *(_label(label) for label in labels))
+    table = count_table("", *(_label(label) for label in labels))
     for name, found in columns.items():
         table.add_row(escape(_title(name, titles)), *(f"{found[label]:,}" for label in labels))
     return table
 
 
 def _flag_table(columns: Mapping[str, Mapping[str, int]], titles: Mapping[str, str], rows: int) -> Table:
-    table = _table("", "patients", "% of all")
+    table = count_table("", "patients", "% of all")
     for name, found in columns.items():
         count = found.get("true", 0)
         table.add_row(escape(_title(name, titles)), f"{count:,}", _percent(count, rows))
@@ -174,7 +131,7 @@ def _flag_table(columns: Mapping[str, Mapping[str, int]], titles: Mapping[str, s
 
 
 def _means(means: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> Table:
-    table = _table("", "mean", "patients")
+    table = count_table("", "mean", "patients")
     for name, found in means.items():
         if found["rows"]:
             mean = found["mean"]
@@ -187,7 +144,7 @@ def _means(means: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) ->
 def _quality(quality: Mapping[str, Mapping[str, int]], rows: int, shown: int | None) -> Table:
     """The commonest reasons, or all of them (``shown`` None)."""
     found = sorted(((n, column, reason) for column, r in quality.items() for reason, n in r.items()), reverse=True)
-    table = _table("set aside as implausible", "values", "% of rows")
+    table = count_table("set aside as implausible", "values", "% of rows")
     for count, column, reason in found[:shown]:
         table.add_row(f"{escape(column)}: {escape(reason)}", f"{count:,}", _percent(count, rows))
     rest = found[shown:] if shown is not None else []
@@ -221,13 +178,6 @@ def _remarks(record: Record, console: Console) -> None:
     if ignored:
         more = f" and {len(ignored) - _NAMES_SHOWN} more" if len(ignored) > _NAMES_SHOWN else ""
         console.print(f"note: columns passed over: {escape(', '.join(ignored[:_NAMES_SHOWN]))}{more}")
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for i, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if i else "left", no_wrap=bool(i))
-    return table
 
 
 def _title(name: str, titles: Mapping[str, str]) -> str:
