@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from popstrat.summary import _print, _table
-from popstrat.upload.build import Result
+from popstrat.upload.run import Result
 
 
 def render(result: Result, folder: Path, console: Console) -> None:
