@@ -1,4 +1,4 @@
-"""Rows dealt out to parts, repeats found, conditions over columns, ages, the file that is hashed while it grows."""
+"""Rows dealt out to partitions, repeats found, the cohort filter, ages, the file that is hashed while it grows."""
 
 from __future__ import annotations
 
@@ -19,52 +19,52 @@ from popstrat import synthetic
 from popstrat.core.dates import completed_years as years_of_one
 from popstrat.errors import InputError
 from popstrat.formats.pipeline import HashBehind
-from popstrat.lang.parser import parse_condition
 from popstrat.nhsnumber import passes
 from popstrat.synthetic._lookup import numbers
-from popstrat.upload.lookup import completed_years
-from popstrat.upload.spill import Parts, Repeats, parts_for, spread, spread_keys
-from popstrat.upload.template import ScoredColumn, _Words
-from popstrat.upload.where import holds
+from popstrat.upload.identify import completed_years
+from popstrat.upload.partition import Partitions, Repeats, partition_of_keys, partition_of_numbers, partitions_for
+from popstrat.upload.templates.cohort import read_cohort
+from popstrat.upload.templates.sources import ScoredColumn
+from popstrat.upload.templates.toml_file import Fault
 
 
-@pytest.mark.parametrize("parts", [1, 2, 7])
-def test_parts_keep_rows_and_their_order(tmp_path: Path, parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("popstrat.upload.spill._WRITE_ROWS", 40)
+@pytest.mark.parametrize("partitions", [1, 2, 7])
+def test_partitions_keep_rows_and_their_order(tmp_path: Path, partitions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("popstrat.upload.partition._WRITE_ROWS", 40)
     schema = pa.schema([("key", pa.string()), ("row", pa.int64())])
     rows = pa.table({"key": [f"k{i % 50}" for i in range(1000)], "row": range(1000)}, schema=schema)
-    dealt = Parts(tmp_path, "x", schema, parts)
+    dealt = Partitions(tmp_path, "x", schema, partitions)
     for batch in rows.to_batches(max_chunksize=33):
-        dealt.add(batch, spread_keys(batch.column(0), parts))
+        dealt.add(batch, partition_of_keys(batch.column(0), partitions))
     dealt.finish()
     found = [table.to_pylist() for table in dealt]
     assert sorted((r["row"], r["key"]) for part in found for r in part) == [(i, f"k{i % 50}") for i in range(1000)]
     whose = [{r["key"] for r in part} for part in found]
-    assert sum(map(len, whose)) == 50  # a key is in one part only
+    assert sum(map(len, whose)) == 50  # a key is in one partition only
     assert all([r["row"] for r in part] == sorted(r["row"] for r in part) for part in found)
     dealt.close()
     assert not list(tmp_path.iterdir())
 
 
-def test_how_many_parts() -> None:
-    assert [parts_for(n, 100) for n in (0, 1, 100, 101, 1000, 10**9)] == [1, 1, 1, 2, 10, 128]
-    assert parts_for(None) == 128
+def test_how_many_partitions() -> None:
+    assert [partitions_for(n, 100) for n in (0, 1, 100, 101, 1000, 10**9)] == [1, 1, 1, 2, 10, 128]
+    assert partitions_for(None) == 128
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(0, 5), max_size=60), st.sampled_from([1, 4]))
-def test_repeats(values: list[int], parts: int) -> None:
+def test_repeats(values: list[int], partitions: int) -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        repeats = Repeats(Path(folder), "r", parts)
+        repeats = Repeats(Path(folder), "r", partitions)
         for at in range(0, len(values), 9):
             repeats.add(np.array(values[at : at + 9], np.int64))
         assert repeats.finish().tolist() == sorted(v for v, n in Counter(values).items() if n > 1)
 
 
-def test_equal_numbers_go_to_the_same_part() -> None:
+def test_equal_numbers_go_to_the_same_partition() -> None:
     values = np.arange(-500, 500)
-    first, second = spread(values, 16), spread(values[::-1].copy(), 16)
+    first, second = partition_of_numbers(values, 16), partition_of_numbers(values[::-1].copy(), 16)
     assert first is not None
     assert second is not None
     assert first.tolist() == second.tolist()[::-1]
@@ -108,8 +108,9 @@ DATA = {
     ],
 )
 def test_conditions(rule: str, rows: list[int]) -> None:
-    node = parse_condition(rule, _Words(SCORED, dt.date(2026, 6, 30)))
-    found = holds(node, DATA, 4)
+    cohort = read_cohort(rule, SCORED, dt.date(2026, 6, 30), Fault("x.toml"))
+    assert cohort is not None
+    found = cohort.holds(DATA, 4)
     assert found.null_count == 0
     assert np.flatnonzero(np.asarray(found)).tolist() == rows
 
