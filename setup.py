@@ -9,7 +9,7 @@ strict = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "
 flags = [] if sys.platform == "win32" else strict
 
 HEADERS = {
-    "_engine": ["interpreter.h", "kernels.h", "ops.h", "distinct.h"],
+    "_engine": ["interpreter.h", "kernels.h", "ops.h", "distinct.h", "sound.h"],
     "_parquet_read": ["parquet.h"],
     "_parquet_write": ["parquet_encode.h"],
     "_csv_read": ["csv_read.h"],

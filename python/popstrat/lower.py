@@ -212,6 +212,7 @@ class Output:
     kind: str  # bits, codes, short, number, flags
     nullable: bool
     definition: Definition | None
+    valid: int | None = None  # counter of the rows that are not null, where some may be
     counters: dict[str, int] = field(default_factory=dict)  # label → counter; of a number "" → how many are not null
     total: int | None = None  # SUM counter of a number
     total_planes: tuple[int, ...] = ()  # or one COUNT for each of its bit planes, lowest first
@@ -1069,7 +1070,8 @@ class Lowering:
                 e.emit("SUM", out.total, self.doubles(number), e.register(ok))
         out.nullable = ok != TRUE
         if out.nullable:
-            e.emit("OUT_VALID", place, e.register(ok))
+            out.valid = self.counter()
+            e.emit("OUT_VALID", place, e.register(ok), out.valid)
         return out
 
 
