@@ -109,6 +109,11 @@ typedef struct {
     int64_t *counters;
 } popstrat_run;
 
+/* A bit of a bitmap; without one all are set. */
+static inline int popstrat_bit(const uint8_t *bitmap, int64_t bit) {
+    return bitmap == NULL || (bitmap[bit >> 3] >> (bit & 7) & 1);
+}
+
 typedef void (*popstrat_block_function)(const popstrat_run *run, int64_t start, int64_t rows);
 
 /* Find slots for the short labels, and for no text at all. */

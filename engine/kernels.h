@@ -380,12 +380,13 @@ static void FN(codes_i8)(uint8_t *out, const uint8_t *x, int64_t rows, const pop
         const __m512i low = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)c->table));
         const __m512i high = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(c->table + 16)));
         const __m512i size = _mm512_set1_epi8((char)c->table_size), unknown = _mm512_set1_epi8((char)CODE_UNKNOWN);
+        const int more = c->table_size > 16;
         for (; j + 64 <= rows; j += 64) {
             const __m512i v = _mm512_loadu_si512((const void *)(x + j));
-            const __mmask64 upper = _mm512_test_epi8_mask(v, _mm512_set1_epi8(16));
             const __mmask64 there = _mm512_cmplt_epu8_mask(v, size);
-            const __m512i found = _mm512_mask_shuffle_epi8(_mm512_shuffle_epi8(low, v), upper, high, v);
-            _mm512_storeu_si512((void *)(out + j), _mm512_mask_mov_epi8(unknown, there, found));
+            __m512i found = _mm512_mask_shuffle_epi8(unknown, there, low, v);
+            if (more) found = _mm512_mask_shuffle_epi8(found, _mm512_mask_test_epi8_mask(there, v, _mm512_set1_epi8(16)), high, v);
+            _mm512_storeu_si512((void *)(out + j), found);
         }
     }
 #elif LEVEL >= 2
@@ -1623,10 +1624,7 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
             break;
         }
         case OP_OUT_BITS: FN(store_bits)(run->outputs[at[1]].values, PLANE(at[2]), start, rows, run->stream); break;
-        case OP_OUT_VALID:
-            FN(store_bits)(run->outputs[at[1]].valid, PLANE(at[2]), start, rows, run->stream);
-            run->counters[at[3]] += FN(bits_of_rows)(PLANE(at[2]), rows);
-            break;
+        case OP_OUT_VALID: FN(store_bits)(run->outputs[at[1]].valid, PLANE(at[2]), start, rows, run->stream); break;
         case OP_OUT_CODES: {
             uint8_t *out = run->outputs[at[1]].values + start;
             const int64_t whole = rows / 64;

@@ -13,8 +13,7 @@
  *
  * Names: RANGE lo <= x <= hi; CHECK the same where valid, as two planes (plausible; valid but not), the second counted;
  * CHECK_DATE with one plane each for too low and too high; FLAG set and valid. A counter holds a whole number that adds up
- * (COUNT, and OUT_VALID, which counts the bits it writes), the largest value (NEWEST) or the bits of a double that adds up
- * (SUM).
+ * (COUNT), the largest value (NEWEST) or the bits of a double that adds up (SUM).
  * MASKED_ADD adds in the order of its list. WEIGH adds what may be added in any order, because the sum is exact: its
  * constants, and what it adds to, are whole multiples of GRID_STEP, and together less than GRID_BOUND. ADD_SCALED puts the
  * product that it adds on that grid; SCALED adds it to a constant; the same with SHORTS does it for several, in order. APART lo <= x - y <= hi of two columns. CHAIN does
@@ -53,7 +52,7 @@
     X(SINGLE, "Ff") X(NEG, "Ff") X(ABS, "Ff") X(SQRT, "Ff") X(FLOOR, "Ff") X(EXP, "Ff") X(EXP_NEAR, "Ff") X(LN, "Ff") X(CHAIN, "Ffs") \
     X(CHAIN_OUT, "Ffsob") X(LOOKUP_OUT, "lqob") \
     /* outputs and counters */                                                                                        \
-    X(OUT_BITS, "ob") X(OUT_VALID, "obn") X(OUT_CODES, "ol") X(OUT_NUM, "ofb") X(OUT_SHORT, "ohb") X(OUT_FLAGS, "op")  \
+    X(OUT_BITS, "ob") X(OUT_VALID, "ob") X(OUT_CODES, "ol") X(OUT_NUM, "ofb") X(OUT_SHORT, "ohb") X(OUT_FLAGS, "op")  \
     X(COUNT, "nb") X(NEWEST, "ncb") X(SUM, "nfb")
 
 enum popstrat_op {

@@ -26,8 +26,7 @@ typedef struct {
 } popstrat_pointing;
 
 static int popstrat_is_valid(const popstrat_pointing *c, int64_t row) {
-    const int64_t bit = c->valid_from + row;
-    return c->valid == NULL || (c->valid[bit >> 3] >> (bit & 7) & 1);
+    return popstrat_bit(c->valid, c->valid_from + row);
 }
 
 static int popstrat_astray(const popstrat_pointing *c, int64_t row) {

@@ -247,6 +247,7 @@ class Lowering:
         self.counted: dict[tuple[str, str], int] = {}  # (column, reason) → counter, where checking counts as it goes
         self.newest: dict[str, Plane] = {}
         self._ok: dict[str, Plane] = {}
+        self._counts: dict[Plane, int] = {}
         self.singles = Singles({name for name, kind in self.kinds.items() if kind == "f32"}, resolved.definitions)
         self._true: dict[int, Plane] = {}
         self._false: dict[int, Plane] = {}
@@ -282,6 +283,13 @@ class Lowering:
         """The number of a new counter."""
         self.counters += 1
         return self.counters - 1
+
+    def count(self, plane: Plane) -> int:
+        """The counter of a plane's rows; many outputs are null for the same people, and those are counted once."""
+        if plane not in self._counts:
+            self._counts[plane] = self.counter()
+            self.e.emit("COUNT", self._counts[plane], self.e.register(plane))
+        return self._counts[plane]
 
     def _check(self, name: str) -> Plane:
         e, column, index, kind = self.e, self.schema[name], self.index(name), self.kinds[name]
@@ -1001,16 +1009,13 @@ class Lowering:
         """Emit the counting of implausible values, of the conditions of `tallies`, and the newest dates."""
         for key, plane in self.bad.items():
             if key not in self.counted:
-                self.counted[key] = self.counter()
-                self.e.emit("COUNT", self.counted[key], self.e.register(plane))
+                self.counted[key] = self.count(plane)
         for name, plane in self.newest.items():
             newest[name] = self.counter()
             self.e.emit("NEWEST", newest[name], self.index(name), self.e.register(plane))
         for tally, condition in tallies.items():
             rows = self.true(condition)
-            counts[tally] = None if rows == FALSE else self.counter()
-            if rows != FALSE:
-                self.e.emit("COUNT", counts[tally], self.e.register(rows))
+            counts[tally] = None if rows == FALSE else self.count(rows)
 
     def write(self, definition: Definition, place: int, counted: bool = True) -> Output:
         """Emit the writing and counting of one output column."""
@@ -1020,8 +1025,7 @@ class Lowering:
 
         def tally(label: str, plane: Plane) -> None:
             if plane != FALSE and counted:
-                out.counters[label] = self.counter()
-                e.emit("COUNT", out.counters[label], e.register(plane))
+                out.counters[label] = self.count(plane)
 
         if node.type.kind == "bool":
             out.kind = "bits"
@@ -1062,16 +1066,14 @@ class Lowering:
             if not counted:
                 pass
             elif ok != FALSE and number.planes is not None:
-                out.total_planes = tuple(self.counter() for _ in number.planes)
-                for place_value, plane in zip(out.total_planes, number.planes, strict=True):
-                    e.emit("COUNT", place_value, e.register(e.both(plane, ok)))
+                out.total_planes = tuple(self.count(e.both(plane, ok)) for plane in number.planes)
             elif ok != FALSE:
                 out.total = self.counter()
                 e.emit("SUM", out.total, self.doubles(number), e.register(ok))
         out.nullable = ok != TRUE
         if out.nullable:
-            out.valid = self.counter()
-            e.emit("OUT_VALID", place, e.register(ok), out.valid)
+            out.valid = self.count(ok)
+            e.emit("OUT_VALID", place, e.register(ok))
         return out
 
 

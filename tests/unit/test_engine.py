@@ -691,8 +691,8 @@ def test_bitmaps_at_any_offset(rows: int, offset: int) -> None:
     flags = rng.random(offset + rows) < 0.4
     valid = rng.random(offset + rows) < 0.7
     made = program(
-        [row("BITS", 0, 0), row("VALID", 1, 0), row("AND", 2, 0, 1), row("OUT_BITS", 0, 2), row("OUT_VALID", 0, 1, 1), row("COUNT", 0, 2)],
-        ("bits",), ("bits",), counters=2,
+        [row("BITS", 0, 0), row("VALID", 1, 0), row("AND", 2, 0, 1), row("OUT_BITS", 0, 2), row("OUT_VALID", 0, 1), row("COUNT", 0, 2)],
+        ("bits",), ("bits",), counters=1,
     )  # fmt: skip
     bitmap, mask = np.packbits(flags, bitorder="little"), np.packbits(valid, bitorder="little")
     for level in levels():
@@ -702,7 +702,7 @@ def test_bitmaps_at_any_offset(rows: int, offset: int) -> None:
         want = (flags & valid)[offset:]
         assert np.unpackbits(out, bitorder="little")[:rows].astype(bool).tolist() == want.tolist()
         assert np.unpackbits(known, bitorder="little")[:rows].astype(bool).tolist() == valid[offset:].tolist()
-        assert counters.tolist() == [want.sum(), valid[offset:].sum()]
+        assert counters.tolist() == [want.sum()]
         if rows % 8 and rows:
             assert out[rows // 8] >> (rows % 8) == 0
         assert (out[(rows + 7) // 8 :] == 0xAA).all()
