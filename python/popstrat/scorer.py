@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, overload
@@ -20,6 +20,7 @@ from popstrat.compiler import OPTIMISED, Compiled, Options, Output, compile_defi
 from popstrat.core.cpus import cores
 from popstrat.core.dates import from_days, parse_as_of
 from popstrat.core.lazy import compute as pc
+from popstrat.core.soundness import refuse_astray, refuse_misfits, refuse_nulls, refuse_unsound
 from popstrat.engine import NEWEST_SHIFT, STREAM_ROWS, Frame, Labels, Memory, Work
 from popstrat.errors import InputError
 from popstrat.pack import Definition, Pack, Resolved, load_pack
@@ -300,11 +301,11 @@ class BoundScorer:
             for o in self.outputs
             if o.definition is not None and o.kind == "codes" and o.definition.dtype == "dictionary"
         }
-        stored = all(o.name in self._dictionaries or self._type(o) == _STORED[o.kind] for o in self.outputs)
-        self.as_written = stored and not self.listings and _nulls_are_counted_late()
+        self._positions = [b.position for b in self.bindings.values()]
+        self._check_only = check_only
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _make_bound, (self.scorer, self.schema, self.counted)
+        return _make_bound, (self.scorer, self.schema, self.counted, self._check_only)
 
     def _notices(self) -> Iterator[str]:
         patient = self.scorer.pack.schema
@@ -347,13 +348,16 @@ class BoundScorer:
         return pa.uint64() if output.definition is None else _ARROW[output.definition.dtype]
 
     def score(self, batch: pa.RecordBatch, *, threads: int = 1) -> tuple[pa.RecordBatch, Tally]:
-        """The scored batch and what was counted. Raises `InputError` with rows counted within the batch."""
+        """The scored batch and what was counted. Raises `InputError`, with rows counted within the batch; also for a
+        batch whose schema is not the one that this was made for."""
         with _Together(threads) as together:
             together.add(self.start(batch))
         return together.finished()[0]
 
     def start(self, batch: pa.RecordBatch) -> Started:
         """The batch bound, ready to be run. Raises as `score` does, save for `check_keys`."""
+        self._refuse_other_schema(batch.schema)
+        refuse_misfits(batch, self._positions)
         given = batch
         tally = Tally(rows_in=batch.num_rows)
         kept = self._not_opted_out(batch, tally) if self.scorer.profile == "secondary-use" else None
@@ -366,17 +370,41 @@ class BoundScorer:
         tally.rows_out = batch.num_rows
         return Started(self, given, batch, tally, frame, made)
 
-    def check_keys(self, batch: pa.RecordBatch) -> None:
-        """Raises `InputError` where a key is null."""
-        for name in KEY_COLUMNS:
-            bind.refuse_nulls(batch.column(self.bindings[name].position), name)
+    def _refuse_other_schema(self, schema: pa.Schema) -> None:
+        """Raises `InputError` naming the first difference between a batch's schema and the one that this was made for,
+        metadata and whether nulls are allowed aside."""
+        if schema is self.schema or schema.equals(self.schema):
+            return
+        wanted, names = self.schema.names, schema.names
+        for i, (name, found) in enumerate(zip(wanted, names, strict=False)):
+            if name != found:
+                at_fault = found if found not in wanted else name
+                raise InputError(
+                    f"the scorer is bound to tables whose column {i + 1} is {name!r}, and here that is {found!r}",
+                    column=at_fault,
+                )
+            kind, wanted_kind = schema.field(i).type, self.schema.field(i).type
+            if kind != wanted_kind:
+                raise InputError(f"is of type {kind}, and the scorer is bound to {wanted_kind}", column=name)
+        if len(names) < len(wanted):
+            raise InputError("is missing, and the scorer is bound to tables that have it", column=wanted[len(names)])
+        if len(names) > len(wanted):
+            raise InputError("the scorer is bound to tables without this column", column=names[len(wanted)])
 
-    def wrap(self, batch: pa.RecordBatch, made: list[Made]) -> pa.RecordBatch:
-        """The scored batch around the memory that its frame has written to."""
+    def check_keys(self, batch: pa.RecordBatch) -> None:
+        """Raises `InputError` where a key is null, or where a key or place leads outside its column."""
+        for name in (*KEY_COLUMNS, *self.place):
+            array = batch.column(self.bindings[name].position)
+            refuse_astray(array, name)
+            if name in KEY_COLUMNS:
+                refuse_nulls(array, name)
+
+    def wrap(self, batch: pa.RecordBatch, made: list[Made], counters: Sequence[int]) -> pa.RecordBatch:
+        """The scored batch around the memory that its frame has written to, and from what it counted."""
         columns: list[pa.Array] = []
         if self.compiled.outputs:
             columns = [batch.column(self.bindings[c].position) for c in (*KEY_COLUMNS, *self.place)]
-        columns += [self._array(o, batch.num_rows, room) for o, room in zip(self.outputs, made, strict=False)]
+        columns += [self._array(o, batch.num_rows, room, counters) for o, room in zip(self.outputs, made, strict=False)]
         start = len(self.outputs)
         for listing in self.listings:
             end = start + len(listing.definitions)
@@ -410,9 +438,7 @@ class BoundScorer:
             if binding.kind == "null":
                 tally.excluded[reason] = 0
                 continue
-            array = batch.column(binding.position)
-            if binding.convert is not None:
-                array = binding.convert(array)
+            array = bind.converted(batch.column(binding.position), binding)
             out = pc.fill_null(array.cast(pa.bool_()), False)
             fresh = out if kept is None else pc.and_(out, kept)
             tally.excluded[reason] = pc.sum(fresh).as_py() or 0
@@ -421,11 +447,13 @@ class BoundScorer:
 
     def _only(self, batch: pa.RecordBatch, kept: pa.Array) -> pa.RecordBatch:
         """Those rows, of the columns that are read; Arrow does not filter string views, nor do others matter."""
-        read = {binding.position for binding in self.bindings.values()}
+        read = {binding.position: binding for binding in self.bindings.values()}
         arrays = []
         for i, array in enumerate(batch.columns):
             if i not in read:
                 array = pa.nulls(batch.num_rows)
+            elif not pa.types.is_dictionary(array.type):  # of which indices are moved, and nothing followed
+                refuse_astray(array, read[i].column.name)
             view = pa.types.is_string_view(array.type)
             found = (array.cast(pa.large_string()) if view else array).filter(kept)
             arrays.append(found.cast(array.type) if view else found)
@@ -449,24 +477,27 @@ class BoundScorer:
         needed = [bitmap if size is None else rows * size for size in self._needed]
         rooms = iter(Memory.several(needed, _TOGETHER))
         made = [(next(rooms), next(rooms) if o.nullable else None) for o in self.compiled.outputs]
-        return Frame(self.compiled.program, columns, made, rows, batch.__arrow_c_array__()[1], sizes), made
+        return Frame(self.compiled.program, columns, made, rows, batch.__arrow_c_array__(), sizes), made
 
     def _table(self, i: int, dictionary: pa.Array) -> tuple[NDArray[np.uint8] | None, int]:
         """The engine's table for a column's dictionary, kept since most batches have the same; None if it has too many
         entries."""
         kept = self._tables.get(i)
+        binding = self._read[i][0]
+        refuse_unsound(dictionary, binding.column.name)
         if kept is None or not kept[0].equals(dictionary):
-            codes = bind.label_numbers(self._read[i][0].spellings, dictionary)
+            codes = bind.label_numbers(binding.spellings, dictionary)
             table = bind.label_table(codes) if len(codes) <= 256 else None
             self._tables[i] = kept = (dictionary, table, len(codes))
         return kept[1], kept[2]
 
-    def _array(self, output: Output, rows: int, made: Made) -> pa.Array:
+    def _array(self, output: Output, rows: int, made: Made, counters: Sequence[int]) -> pa.Array:
+        nulls = 0 if output.valid is None else rows - counters[output.valid]
         buffers = [None if made[1] is None else pa.py_buffer(made[1]), pa.py_buffer(made[0])]
         if output.name in self._dictionaries:
-            codes = pa.Array.from_buffers(pa.int8(), rows, buffers)
+            codes = pa.Array.from_buffers(pa.int8(), rows, buffers, nulls)
             return pa.DictionaryArray.from_arrays(codes, self._dictionaries[output.name], safe=False)
-        array = pa.Array.from_buffers(_STORED[output.kind], rows, buffers)
+        array = pa.Array.from_buffers(_STORED[output.kind], rows, buffers, nulls)
         kind = self._type(output)
         return array if array.type == kind else array.cast(kind)  # the program has seen to it that numbers fit
 
@@ -487,26 +518,13 @@ class BoundScorer:
                 tally.sums[output.name] = float(sum(counters[c] << bit for bit, c in enumerate(output.total_planes)))
 
 
-@cache
-def _nulls_are_counted_late() -> bool:
-    """Whether pyarrow lets a batch be made around memory that is still to be written to: whether it looks at the bits
-    of what is null only when it is asked (a table, on the other hand, counts them as soon as it is made)."""
-    valid = bytearray(8)
-    values = pa.Array.from_buffers(pa.int8(), 8, [pa.py_buffer(valid), pa.py_buffer(bytes(8))])
-    coded = pa.DictionaryArray.from_arrays(values, bind.text_array(["a"]), safe=False)
-    schema = pa.schema([pa.field("a", pa.int8()), pa.field("b", coded.type)])
-    batch = pa.RecordBatch.from_arrays([values, coded], schema=schema)
-    valid[0] = 255
-    return not any(batch.column(i).null_count for i in range(2))
-
-
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"{', '.join(names[:_NAMED])}{more}"
 
 
-def _make_bound(scorer: Scorer, schema: pa.Schema, counted: bool) -> BoundScorer:
-    return scorer.bind(schema, counted=counted)
+def _make_bound(scorer: Scorer, schema: pa.Schema, counted: bool, check_only: bool) -> BoundScorer:
+    return scorer.checker(schema) if check_only else scorer.bind(schema, counted=counted)
 
 
 @dataclass
@@ -519,19 +537,12 @@ class Started:
     tally: Tally
     frame: Frame
     made: list[Made]
-    scored: pa.RecordBatch | None = None
-    """The scored batch, around memory that is still to be written to."""
-
-    def wrap(self) -> None:
-        """Make the scored batch, where that need not wait for what it will hold."""
-        if self.bound.as_written:
-            self.scored = self.bound.wrap(self.batch, self.made)
 
     def finish(self, pieces: NDArray[np.int64]) -> tuple[pa.RecordBatch, Tally]:
-        """The scored batch and what was counted, from the counters of all pieces."""
-        if self.bound.counted:
-            self.bound.tally(_together(self.frame, pieces), self.tally)
-        return self.bound.wrap(self.batch, self.made) if self.scored is None else self.scored, self.tally
+        """The scored batch and what was counted, from the counters of all pieces, once all have been run."""
+        counters = _together(self.frame, pieces)
+        self.bound.tally(counters, self.tally)
+        return self.bound.wrap(self.batch, self.made, counters), self.tally
 
 
 def _together(frame: Frame, pieces: NDArray[np.int64]) -> list[int]:
@@ -560,7 +571,6 @@ class _Together:
         self._started.append(started)
         self._work.add(started.frame)
         started.bound.check_keys(started.given)  # from here on other threads are at work already
-        started.wrap()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:

@@ -92,8 +92,7 @@ def _count_implausible(c: Lowering) -> None:
     """Count the implausible values that no check has counted in passing."""
     for reason, plane in c.plausible.bad.items():
         if reason not in c.plausible.counted:
-            c.plausible.counted[reason] = c.e.counter()
-            c.e.emit("COUNT", c.plausible.counted[reason], c.e.register(plane))
+            c.plausible.counted[reason] = c.e.rows(plane)
 
 
 def _newest(c: Lowering) -> dict[str, int]:
@@ -108,8 +107,4 @@ def _newest(c: Lowering) -> dict[str, int]:
 def _tally(c: Lowering, condition: n.Node) -> int | None:
     """The counter of a condition, None where it never holds."""
     rows = c.true(condition)
-    if rows == FALSE:
-        return None
-    counter = c.e.counter()
-    c.e.emit("COUNT", counter, c.e.register(rows))
-    return counter
+    return None if rows == FALSE else c.e.rows(rows)
