@@ -1,7 +1,7 @@
 """What a row carries on its way from the scored table to a file.
 
-Read: ``row`` (its place in the scored table), ``practice`` (an index of `Practices`), ``key``, ``age`` if ages are
-compared, ``group`` (the index of a label) if the template says who moves, and each column that files or the cohort
+Read: ``row`` (its number in the scored table, from 0), ``practice`` (an index of `Practices`), ``key``, ``age`` if ages
+are compared, ``group`` (the index of a label) if the template says who moves, and each column that files or the cohort
 filter need, under `scored_field`.
 Joined, with a lookup: ``number`` (0 for none), ``birth`` (days since 1970), ``reason`` (to be left out, from 1; 0 for
 none), and no ``age``; with last month: ``before`` (the group then), ``change`` (an index of `CHANGES`), ``held``
