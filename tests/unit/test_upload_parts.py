@@ -5,35 +5,35 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pytest
-from collections import (Counter)
-from pathlib import (Path)
-from typing import (Any)
-from hypothesis import (given, strategies as st)
-from popstrat import (synthetic)
-from popstrat.core.dates import (completed_years as years_of_one)
-from popstrat.errors import (InputError)
-from popstrat.formats.pipeline import (HashBehind)
-from popstrat.nhsnumber import (passes)
-from popstrat.synthetic._lookup import (numbers)
-from popstrat.upload.identify import (completed_years)
-from popstrat.upload.partition import (Partitions, Repeats, partition_of_keys, partition_of_numbers, partitions_for)
-from popstrat.upload.templates.cohort import (read_cohort)
-from popstrat.upload.templates.sources import (ScoredColumn, CHANGES)
-from popstrat.upload.templates.toml_file import (Fault)
-from dataclasses import (replace)
-from popstrat.record import (RunError)
-from popstrat.upload.manifest import (FileEntry, PracticeEntry, add_up, list_practices)
-from popstrat.upload.movers import (compare)
-from popstrat.upload.practices import (ELSEWHERE, Numbering)
-from popstrat.upload.templates.layout import (resolve_layout)
-from popstrat.upload.templates.settings import (load_settings)
-from popstrat.upload.templates.template import (load_template)
+from hypothesis import given
+from hypothesis import strategies as st
 
-
-
+from popstrat import synthetic
+from popstrat.core.dates import completed_years as years_of_one
+from popstrat.errors import InputError
+from popstrat.formats.pipeline import HashBehind
+from popstrat.nhsnumber import passes
+from popstrat.record import RunError
+from popstrat.synthetic._lookup import numbers
+from popstrat.upload.identify import completed_years
+from popstrat.upload.manifest import FileEntry, PracticeEntry, add_up, list_practices
+from popstrat.upload.movers import compare
+from popstrat.upload.partition import Partitions, Repeats, partition_of_keys, partition_of_numbers, partitions_for
+from popstrat.upload.practices import ELSEWHERE, Numbering
+from popstrat.upload.templates.cohort import read_cohort
+from popstrat.upload.templates.layout import resolve_layout
+from popstrat.upload.templates.settings import load_settings
+from popstrat.upload.templates.sources import CHANGES, ScoredColumn
+from popstrat.upload.templates.template import load_template
+from popstrat.upload.templates.toml_file import Fault
 
 
 @pytest.mark.parametrize("partitions", [1, 2, 7])
