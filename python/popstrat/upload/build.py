@@ -27,8 +27,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from popstrat.core.files import writing
+from popstrat.core.text import suggest
 from popstrat.errors import InputError
-from popstrat.io.sources import near_miss
 from popstrat.privacy import audit_log as audits
 from popstrat.record import STALE_DAYS, RunError, program
 from popstrat.upload import cells as text
@@ -595,7 +595,7 @@ class _Upload:
                 )
         unknown = [code for code in self.asked or () if code not in self.practices.codes[: self.scored_practices]]
         if unknown:
-            near = near_miss(unknown[0], self.practices.codes)
+            near = suggest(unknown[0], self.practices.codes)
             raise InputError(f"--practices: nobody is registered with {unknown[0]!r}{near}", file=self.table.name)
 
     def _check_names(self) -> None:

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from popstrat import nhsnumber
 from popstrat.core.hashing import hash_file
+from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source
 from popstrat.io.sinks import plain_text
-from popstrat.io.sources import near_miss
 from popstrat.schema import fold_label, is_text
 from popstrat.upload.scored import Practices, batches, keys_of, refuse_not_canonical, refuse_null
 from popstrat.upload.spill import Parts, Repeats, column, spread_keys
@@ -80,7 +80,7 @@ def open_lookup(path: Path, settings: Settings) -> LookupFile:
             columns[ours] = theirs
         elif ours != BIRTH or ours in settings.lookup_columns:
             raise InputError(
-                f"is missing from the lookup{near_miss(theirs, names)}; [lookup.columns] of --settings can rename one",
+                f"is missing from the lookup{suggest(theirs, names)}; [lookup.columns] of --settings can rename one",
                 column=theirs,
                 file=str(path),
             )

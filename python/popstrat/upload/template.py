@@ -18,8 +18,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
+from popstrat.core.text import suggest
 from popstrat.errors import InputError
-from popstrat.io.sources import near_miss
 from popstrat.lang import nodes as n
 from popstrat.upload import snomed
 
@@ -219,7 +219,7 @@ def load_template(name: str | Path) -> Template:
     if path.suffix != ".toml" and not path.exists():
         known = builtin_templates()
         raise InputError(
-            f"there is no template {text!r}{near_miss(text, known)}; built in: {', '.join(known)}; or give a .toml file"
+            f"there is no template {text!r}{suggest(text, known)}; built in: {', '.join(known)}; or give a .toml file"
         )
     content, raw = _toml(path, "template")
     return _template(content, raw, path.name)
@@ -229,14 +229,14 @@ def _template(content: dict[str, Any], raw: bytes, name: str) -> Template:
     fail = _Fail(name)
     for table in content:
         if table not in (*_TABLES, "column", "ended"):
-            raise fail(f"[{table}]", f"unknown table{near_miss(table, [*_TABLES, 'column', 'ended'])}")
+            raise fail(f"[{table}]", f"unknown table{suggest(table, [*_TABLES, 'column', 'ended'])}")
     for table, keys in _TABLES.items():
         found = content.get(table, {})
         if not isinstance(found, dict):
             raise fail(table, f"is a table, written [{table}]")
         for key in found:
             if key not in keys:
-                raise fail(f"[{table}] {key}", f"unknown key{near_miss(key, keys)}")
+                raise fail(f"[{table}] {key}", f"unknown key{suggest(key, keys)}")
     head = content.get("template", {})
     for key in ("id", "version", "title"):
         if not isinstance(head.get(key), str):
@@ -262,7 +262,7 @@ def _check_cells(cells: Any, table: str, fail: _Fail) -> None:
         where = f"[[{table}]] {cell.get('name', i)}"
         for key in cell:
             if key not in _COLUMN_KEYS:
-                raise fail(where, f"unknown key {key!r}{near_miss(key, _COLUMN_KEYS)}")
+                raise fail(where, f"unknown key {key!r}{suggest(key, _COLUMN_KEYS)}")
         if not isinstance(cell.get("name"), str) or not cell["name"]:
             raise fail(where, "needs a name")
         if ("from" in cell) == ("constant" in cell):
@@ -287,7 +287,7 @@ def load_settings(path: Path | None) -> Settings:
     fail = _Fail(path.name)
     for table in content:
         if table not in _SETTINGS or not isinstance(content[table], dict):
-            raise fail(f"[{table}]", f"unknown table{near_miss(table, _SETTINGS)}")
+            raise fail(f"[{table}]", f"unknown table{suggest(table, _SETTINGS)}")
     codes = content.get("snomed", {})
     for column, labels in codes.items():
         if not isinstance(labels, dict):
@@ -303,7 +303,7 @@ def load_settings(path: Path | None) -> Settings:
     columns = lookup.get("columns", {})
     for ours, theirs in columns.items():
         if ours not in known:
-            raise fail(f"[lookup.columns] {ours}", f"a lookup has no such column{near_miss(ours, known)}")
+            raise fail(f"[lookup.columns] {ours}", f"a lookup has no such column{suggest(ours, known)}")
         if not isinstance(theirs, str):
             raise fail(f"[lookup.columns] {ours}", "needs the name of one column, in quotes")
     status = lookup.get("status", {})
@@ -444,7 +444,7 @@ class _Binder:
 
     def _unknown(self, name: str) -> str:
         known = [*self.scored, NHS_NUMBER, BIRTH, CHANGE, PREVIOUS, *_run_values(self)]
-        return f"the scored table has no column {name!r}{near_miss(name, known)}"
+        return f"the scored table has no column {name!r}{suggest(name, known)}"
 
     def _pattern(self, key: str, max_rows: int) -> str:
         pattern = self.file.get(key)
@@ -578,7 +578,7 @@ class _Binder:
     def _names(self, table: Mapping[str, Any], labels: Sequence[str], where: str, what: str) -> None:
         odd = next((v for v in table if v not in labels), None)
         if odd is not None:
-            raise self.fail(where, f"{what} has {odd!r}, which is no label{near_miss(odd, labels)}")
+            raise self.fail(where, f"{what} has {odd!r}, which is no label{suggest(odd, labels)}")
         lacks = [label for label in labels if label not in table]
         if lacks:
             raise self.fail(where, f"{what} lacks {', '.join(lacks)}")
@@ -602,7 +602,7 @@ class _Binder:
         settings = self.settings
         given = settings.codes.get(column.name)
         if given is None:
-            near = near_miss(column.name, settings.codes)
+            near = suggest(column.name, settings.codes)
             raise self.fail(
                 where,
                 f"needs SNOMED CT codes for the labels of {column.name}: give --settings with a table "
@@ -612,7 +612,7 @@ class _Binder:
         fail = _Fail(settings.name)
         odd = next((label for label in given if label not in column.labels), None)
         if odd is not None:
-            raise fail(f"{section} {odd}", f"is no label of {column.name}{near_miss(odd, column.labels)}")
+            raise fail(f"{section} {odd}", f"is no label of {column.name}{suggest(odd, column.labels)}")
         lacks = [label for label in column.labels if label not in given]
         if lacks:
             raise fail(section, f'lacks a code for {", ".join(lacks)} (write "omit" not to upload a group)')
