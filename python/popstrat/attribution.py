@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from popstrat.core.text import suggest
 from popstrat.engine import Memory
 from popstrat.errors import InputError
 from popstrat.lang import nodes as n
-from popstrat.lang.parser import cases, conjunction, negation, suggest
+from popstrat.lang.parser import cases, conjunction, negation
 from popstrat.lang.values import on_grid
 from popstrat.model import Model, Stratum
 from popstrat.pack import Definition, Resolved

@@ -18,9 +18,9 @@ import pyarrow.types as pt
 
 from popstrat.core.lazy import compute as pc
 from popstrat.core.soundness import refuse_unsound
+from popstrat.core.text import suggest
 from popstrat.engine import CODE_NULL, CODE_UNKNOWN, Labels
 from popstrat.errors import InputError
-from popstrat.lang.parser import suggest
 from popstrat.schema import Column, Schema, fold_label, is_text
 
 _IN_PLACE: dict[pa.DataType, str] = {

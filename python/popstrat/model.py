@@ -14,18 +14,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from popstrat.core.text import suggest
 from popstrat.errors import PackError, TermError
 from popstrat.lang import nodes as n
-from popstrat.lang.parser import (
-    ExpressionError,
-    arithmetic,
-    cases,
-    coalesce,
-    conjunction,
-    disjunction,
-    negation,
-    suggest,
-)
+from popstrat.lang.parser import ExpressionError, arithmetic, cases, coalesce, conjunction, disjunction, negation
 
 if TYPE_CHECKING:
     from popstrat.lang.source_map import Entry

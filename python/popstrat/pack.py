@@ -27,18 +27,10 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from popstrat import reference_patients
+from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
-from popstrat.lang.parser import (
-    ExpressionError,
-    cases,
-    coalesce,
-    conjunction,
-    negation,
-    parse,
-    parse_condition,
-    suggest,
-)
+from popstrat.lang.parser import ExpressionError, cases, coalesce, conjunction, negation, parse, parse_condition
 from popstrat.lang.source_map import Entry, at_line, line_of, locate, locate_in
 from popstrat.model import MODEL_KEYS, Model, ModelBuilder
 from popstrat.packs.files import PackFile, Source

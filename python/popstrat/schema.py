@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from popstrat.core.text import suggest
+
 ColumnType = Literal["id", "string", "bool", "int", "float", "category", "date"]
 COLUMN_TYPES: tuple[str, ...] = ("id", "string", "bool", "int", "float", "category", "date")
 
@@ -99,8 +101,6 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
     }  # fmt: skip
     extra = set(raw) - known
     if extra:
-        from popstrat.lang.parser import suggest
-
         key = sorted(extra)[0]
         raise ValueError(f"unknown key {key!r} for an input column{suggest(key, known)}")
     name, kind = raw.get("name"), raw.get("type")

@@ -168,7 +168,7 @@ def test_practices_asked_for(work: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert (totals["written"], totals["not_selected"]) == (20, {"practice not asked for": 10})
     assert run(["verify", "out", "-q"]) == 0
     shutil.rmtree(work / "out")
-    assert "nobody is registered with 'E85009'; did you mean" in refused(
+    assert "nobody is registered with 'E85009' (did you mean" in refused(
         work, capsys, *WITH_KEYS, "--practices", "E85009"
     )
 
@@ -841,7 +841,7 @@ def test_codes_are_written_digit_by_digit(work: Path) -> None:
         (codes(well='{ code = "12345", term = "x" }'), "it has 5 digits, not 6 to 18"),
         (codes(well='{ code = "925861000000102", term = "x" }'), "has the same code as another group"),
         (codes(well='{ code = "925791000000100", term = " " }'), "has no term"),
-        (codes(wel='"omit"'), "is no label of risk_group; did you mean 'well'?"),
+        (codes(wel='"omit"'), "is no label of risk_group (did you mean 'well'?)"),
     ],
 )
 def test_codes_that_are_missing_or_wrong(

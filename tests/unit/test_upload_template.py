@@ -53,7 +53,7 @@ REFUSED = [
     (HEAD + FILE, "[[column]]: there is no column"),
     (HEAD + FILE + KEY + "[other]\n", "[[other]]: unknown table".replace("[[", "[").replace("]]", "]")),
     (HEAD + FILE + KEY + "[colums]\n", "did you mean 'column'?"),
-    (HEAD + FILE + "encodin = 'utf-8'\n" + KEY, "unknown key; did you mean 'encoding'?"),
+    (HEAD + FILE + "encodin = 'utf-8'\n" + KEY, "unknown key (did you mean 'encoding'?)"),
     (HEAD + FILE + "encoding = 'latin-9'\n" + KEY, "[file] encoding: is one of 'utf-8', 'utf-8-sig', 'cp1252'"),
     (HEAD + FILE + "line_end = 'cr'\n" + KEY, "[file] line_end: is one of"),
     (HEAD + FILE + "delimiter = '.'\n" + KEY, "[file] delimiter: is one of"),
@@ -70,14 +70,14 @@ REFUSED = [
     (HEAD + FILE + column(from_='"group"'), "needs a column from lookup.nhs_number or patient_id: whose row is it?"),
     (HEAD + FILE + KEY + KEY.replace('"k"', '"k2"'), "has patient_id twice"),
     (HEAD + FILE + KEY + KEY, "[[column]] k: is there twice"),
-    (HEAD + FILE + KEY + column(from_='"grup"'), "the scored table has no column 'grup'; did you mean 'group'?"),
+    (HEAD + FILE + KEY + column(from_='"grup"'), "the scored table has no column 'grup' (did you mean 'group'?)"),
     (HEAD + FILE + KEY + column(from_='"lookup.nhs_numbr"'), "did you mean 'lookup.nhs_number'?"),
     (HEAD + FILE + KEY + column(from_='"lookup.nhs_number"'), "which needs --lookup"),
     (HEAD + FILE + KEY + column(from_='"lookup.date_of_birth"'), "which needs --lookup"),
     (HEAD + FILE + KEY + column(from_='"movers.change"'), "which needs --previous"),
     (HEAD + FILE + KEY + column(), "needs either from or constant"),
     (HEAD + FILE + KEY + column(from_='"group"', constant='"x"'), "needs either from or constant"),
-    (HEAD + FILE + KEY + column(from_='"group"', valus="{}"), "unknown key 'valus'; did you mean 'values'?"),
+    (HEAD + FILE + KEY + column(from_='"group"', valus="{}"), "unknown key 'valus' (did you mean 'values'?)"),
     (HEAD + FILE + KEY + column(from_='"group"', values='{ high = "H" }'), "values lacks low"),
     (HEAD + FILE + KEY + column(from_='"group"', values='{ high = "H", lw = "L" }'), "did you mean 'low'?"),
     (HEAD + FILE + KEY + column(from_='"flag"', values='{ true = "Y" }'), "values lacks false"),
@@ -144,7 +144,7 @@ def test_what_a_template_becomes(tmp_path: Path) -> None:
 
 
 def test_unknown_templates_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="did you mean 'emis-style'\\?; built in: emis-style, neutral-csv"):
+    with pytest.raises(InputError, match="did you mean 'emis-style'\\?\\); built in: emis-style, neutral-csv"):
         load_template("emis_style")
     with pytest.raises(InputError, match="there is no such template"):
         load_template(tmp_path / "none.toml")

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from popstrat.core.files import Outputs, writing
 from popstrat.core.hashing import HASH, hash_file
+from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.formats import Source, check_target, open_sink, open_source
 from popstrat.formats.pipeline import ReadAhead, WriteBehind
@@ -490,7 +491,6 @@ def _check(source: Source, plan: _Plan, keep: Sequence[str]) -> list[str]:
     wanted = [(c.name, "--column") for c in plan.columns] + [(n, "--drop") for n in plan.drop]
     wanted += [(n, "--keep") for n in keep] + [(n, "--lookup-with") for n in plan.lookup_with]
     wanted += [(BIRTH, "--birth")] if plan.birth else []
-    from popstrat.lang.parser import suggest
 
     for name, option in wanted:
         if name not in theirs:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from popstrat.core.text import suggest
 from popstrat.errors import InputError
-from popstrat.io.sources import near_miss
 from popstrat.upload.left_out import exceptions_name
 from popstrat.upload.manifest import MANIFEST
 from popstrat.upload.plan import Plan
@@ -29,7 +29,7 @@ def check_codes(plan: Plan, scored: ScoredRows) -> None:
             raise InputError(f"{other!r} and {code!r} differ in capitals only", column=PRACTICE, file=file)
     unknown = [code for code in plan.asked or () if code not in codes]
     if unknown:
-        near = near_miss(unknown[0], codes)
+        near = suggest(unknown[0], codes)
         raise InputError(f"--practices: nobody is registered with {unknown[0]!r}{near}", file=file)
 
 

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from popstrat import nhsnumber
 from popstrat.core.hashing import hash_file
+from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source
 from popstrat.io.sinks import plain_text
-from popstrat.io.sources import near_miss
 from popstrat.schema import fold_label, is_text
 from popstrat.upload.batches import batches, refuse_null, values
 from popstrat.upload.partition import Partitions, Repeats, partition_of_keys
@@ -76,7 +76,7 @@ def open_lookup(path: Path, settings: Settings) -> LookupFile:
             columns[ours] = theirs
         elif ours != BIRTH or ours in settings.lookup_columns:
             raise InputError(
-                f"is missing from the lookup{near_miss(theirs, names)}; [lookup.columns] of --settings can rename one",
+                f"is missing from the lookup{suggest(theirs, names)}; [lookup.columns] of --settings can rename one",
                 column=theirs,
                 file=str(path),
             )

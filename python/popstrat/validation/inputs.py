@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from popstrat.bind import bind_column, label_numbers
+from popstrat.core.text import suggest
 from popstrat.engine import CODE_NULL, CODE_UNKNOWN
 from popstrat.errors import InputError
 from popstrat.ids import IdBatch, UniqueIds
 from popstrat.io.sinks import plain_text
-from popstrat.io.sources import near_miss
 from popstrat.schema import Column, is_text, patient_schema
 from popstrat.validation.measures import Floats
 from popstrat.validation.results import Grouping
@@ -141,7 +141,7 @@ class Table:
     def column(self, name: str) -> pa.Array:
         """A column in one piece, without a dictionary. Raises `InputError` if it is missing."""
         if name not in self.data.column_names:
-            raise InputError(f"is missing{near_miss(name, self.data.column_names)}", column=name, file=self.name)
+            raise InputError(f"is missing{suggest(name, self.data.column_names)}", column=name, file=self.name)
         column = self.data.column(name)
         kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
         if is_text(kind):

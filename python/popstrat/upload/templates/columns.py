@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from popstrat.core.text import suggest
 from popstrat.errors import InputError
-from popstrat.io.sources import near_miss
 from popstrat.upload.templates import snomed
 from popstrat.upload.templates.dialect import DATE_FORMATS, Dialect, format_date, refuse_unwritable, safe_text
 from popstrat.upload.templates.settings import Settings
@@ -82,7 +82,7 @@ def run_values(template: Template, pack: Mapping[str, Any], as_of: dt.date) -> d
 def unknown_column(name: str, scored: Mapping[str, ScoredColumn], values: Mapping[str, Any]) -> str:
     """What is wrong with a name that is no source."""
     known = [*scored, NHS_NUMBER, BIRTH, CHANGE, PREVIOUS, *values]
-    return f"the scored table has no column {name!r}{near_miss(name, known)}"
+    return f"the scored table has no column {name!r}{suggest(name, known)}"
 
 
 def resolve_columns(raw: Sequence[Mapping[str, Any]], table: str, offer: Offer) -> tuple[FileColumn, ...]:
@@ -213,7 +213,7 @@ def _texts(raw: Mapping[str, Any], entry: str, labels: Sequence[str], offer: Off
         raise offer.fault(entry, "values is a table of texts: label = 'text'")
     odd = next((v for v in values if v not in labels), None)
     if odd is not None:
-        raise offer.fault(entry, f"values has {odd!r}, which is no label{near_miss(odd, labels)}")
+        raise offer.fault(entry, f"values has {odd!r}, which is no label{suggest(odd, labels)}")
     lacks = [label for label in labels if label not in values]
     if lacks:
         raise offer.fault(entry, f"values lacks {', '.join(lacks)}")
@@ -240,7 +240,7 @@ def _codes(column: ScoredColumn, entry: str, offer: Offer) -> list[dict[str, str
     settings = offer.settings
     given = settings.codes.get(column.name)
     if given is None:
-        near = near_miss(column.name, settings.codes)
+        near = suggest(column.name, settings.codes)
         raise offer.fault(
             entry,
             f"needs SNOMED CT codes for the labels of {column.name}: give --settings with a table "
@@ -250,7 +250,7 @@ def _codes(column: ScoredColumn, entry: str, offer: Offer) -> list[dict[str, str
     fault = Fault(settings.name)
     odd = next((label for label in given if label not in column.labels), None)
     if odd is not None:
-        raise fault(f"{section} {odd}", f"is no label of {column.name}{near_miss(odd, column.labels)}")
+        raise fault(f"{section} {odd}", f"is no label of {column.name}{suggest(odd, column.labels)}")
     lacks = [label for label in column.labels if label not in given]
     if lacks:
         raise fault(section, f'lacks a code for {", ".join(lacks)} (write "omit" not to upload a group)')

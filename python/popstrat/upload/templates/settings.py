@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from popstrat.io.sources import near_miss
+from popstrat.core.text import suggest
 from popstrat.upload.templates.toml_file import Fault, read_toml
 
 STATUSES = ("registered", "deducted", "deceased")
@@ -39,7 +39,7 @@ def load_settings(path: Path | None) -> Settings:
     fault = Fault(path.name)
     for table in content:
         if table not in _TABLES or not isinstance(content[table], dict):
-            raise fault(f"[{table}]", f"unknown table{near_miss(table, _TABLES)}")
+            raise fault(f"[{table}]", f"unknown table{suggest(table, _TABLES)}")
     codes = content.get("snomed", {})
     for column, labels in codes.items():
         if not isinstance(labels, dict):
@@ -54,7 +54,7 @@ def load_settings(path: Path | None) -> Settings:
     columns = lookup.get("columns", {})
     for ours, theirs in columns.items():
         if ours not in _LOOKUP_COLUMNS:
-            raise fault(f"[lookup.columns] {ours}", f"a lookup has no such column{near_miss(ours, _LOOKUP_COLUMNS)}")
+            raise fault(f"[lookup.columns] {ours}", f"a lookup has no such column{suggest(ours, _LOOKUP_COLUMNS)}")
         if not isinstance(theirs, str):
             raise fault(f"[lookup.columns] {ours}", "needs the name of one column, in quotes")
     status = lookup.get("status", {})

@@ -12,8 +12,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from popstrat.core.text import suggest
 from popstrat.errors import InputError
-from popstrat.io.sources import near_miss
 from popstrat.upload.templates.toml_file import Fault, read_toml
 
 _TABLES = {
@@ -73,7 +73,7 @@ def load_template(name: str | Path) -> Template:
     if path.suffix != ".toml" and not path.exists():
         known = builtin_templates()
         raise InputError(
-            f"there is no template {text!r}{near_miss(text, known)}; built in: {', '.join(known)}; or give a .toml file"
+            f"there is no template {text!r}{suggest(text, known)}; built in: {', '.join(known)}; or give a .toml file"
         )
     content, raw = read_toml(path, "template")
     return _template(content, raw, path.name)
@@ -83,14 +83,14 @@ def _template(content: dict[str, Any], raw: bytes, name: str) -> Template:
     fault = Fault(name)
     for table in content:
         if table not in (*_TABLES, "column", "ended"):
-            raise fault(f"[{table}]", f"unknown table{near_miss(table, [*_TABLES, 'column', 'ended'])}")
+            raise fault(f"[{table}]", f"unknown table{suggest(table, [*_TABLES, 'column', 'ended'])}")
     for table, keys in _TABLES.items():
         found = content.get(table, {})
         if not isinstance(found, dict):
             raise fault(table, f"is a table, written [{table}]")
         for key in found:
             if key not in keys:
-                raise fault(f"[{table}] {key}", f"unknown key{near_miss(key, keys)}")
+                raise fault(f"[{table}] {key}", f"unknown key{suggest(key, keys)}")
     head = content.get("template", {})
     for key in ("id", "version", "title"):
         if not isinstance(head.get(key), str):
@@ -116,7 +116,7 @@ def _refuse_odd_columns(columns: Any, table: str, fault: Fault) -> None:
         entry = f"[[{table}]] {column.get('name', i)}"
         for key in column:
             if key not in _COLUMN_KEYS:
-                raise fault(entry, f"unknown key {key!r}{near_miss(key, _COLUMN_KEYS)}")
+                raise fault(entry, f"unknown key {key!r}{suggest(key, _COLUMN_KEYS)}")
         if not isinstance(column.get("name"), str) or not column["name"]:
             raise fault(entry, "needs a name")
         if ("from" in column) == ("constant" in column):
