@@ -420,6 +420,9 @@ def plain(scorer: Scorer, table: Table, scored: pa.RecordBatch, tally: Tally) ->
     exact = [bits(c) for c in scored.columns]
     for level in levels():
         assert [bits(c) for c in score_at(bound, table.batch, level).columns] == exact, level
+    checked = [BoundScorer(scorer, table.batch.schema, check_only=True, options=o) for o in (OPTIMISED, PLAIN)]
+    one, other = (bound.score(table.batch)[1] for bound in checked)
+    assert one == other
 
 
 def fewer_passes(scorer: Scorer, table: Table, some: Collection[str]) -> None:
