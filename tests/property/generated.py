@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
-from hypothesis import strategies as st
+from collections.abc import (Callable, Collection, Mapping, Sequence)
+from dataclasses import (dataclass, field)
+from decimal import (Decimal)
+from typing import (Any)
+from hypothesis import (strategies as st)
+from popstrat.compiler import (OPTIMISED, PLAIN, Options)
+from popstrat.compiler.options import (NAMES)
+from popstrat.engine import (levels)
+from popstrat.lang import (nodes as n)
+from popstrat.pack import (Pack, Resolved, Source)
+from popstrat.packs.evaluator import (Reference)
+from popstrat.schema import (Column, Schema, column_from_toml, patient_schema)
+from popstrat.scorer import (BoundScorer, Scorer, Tally)
 
-from popstrat.compiler import OPTIMISED, PLAIN, Options
-from popstrat.compiler.options import NAMES
-from popstrat.engine import levels
-from popstrat.lang import nodes as n
-from popstrat.pack import Pack, Resolved, Source
-from popstrat.packs.evaluator import Reference
-from popstrat.schema import Column, Schema, column_from_toml, patient_schema
-from popstrat.scorer import BoundScorer, Scorer, Tally
+
+
 
 SEEN = {"examples": 0, "rows": 0, "values": 0}
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -420,6 +421,9 @@ def plain(scorer: Scorer, table: Table, scored: pa.RecordBatch, tally: Tally) ->
     exact = [bits(c) for c in scored.columns]
     for level in levels():
         assert [bits(c) for c in score_at(bound, table.batch, level).columns] == exact, level
+    checked = [BoundScorer(scorer, table.batch.schema, check_only=True, options=o) for o in (OPTIMISED, PLAIN)]
+    one, other = (bound.score(table.batch)[1] for bound in checked)
+    assert one == other
 
 
 def fewer_passes(scorer: Scorer, table: Table, some: Collection[str]) -> None:

@@ -1,27 +1,29 @@
 """The readable evaluator: plain Python, one patient at a time.
 
-It shares the typed expressions with the compiler and nothing else, and is written to be read: what the engine does to
-millions of rows at once must give, row by row, what stands here. `popstrat explain` shows its values; the property
-tests compare it with the engine on generated tables and packs.
+It is written to be read: what the engine does to millions of rows at once must give, row by row, what stands here.
+With the compiler it shares the typed expressions, what an operation does to single values (`lang.values`), the patient
+table, dates, which columns are read, and the reasons for which values are set aside; nothing else. `popstrat explain`
+shows its values; the property tests compare it with the engine on generated tables and packs.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
-from typing import Any
-
 import numpy as np
+from collections.abc import (Mapping, Set)
+from dataclasses import (dataclass, field)
+from typing import (Any)
+from popstrat import (quality)
+from popstrat.core.dates import (completed_years, latest_birth_for)
+from popstrat.lang import (nodes as n)
+from popstrat.lang.values import (WHOLE, Singles, calculate, compare, finite, on_grid)
+from popstrat.pack import (Definition, Resolved)
+from popstrat.packs.columns_read import (read_columns)
+from popstrat.schema import (Column, fold_label)
 
-from popstrat import quality
-from popstrat.core.dates import completed_years, latest_birth_for
-from popstrat.lang import nodes as n
-from popstrat.lang.values import WHOLE, Singles, calculate, compare, finite, on_grid
-from popstrat.pack import Definition, Resolved
-from popstrat.packs.columns_read import read_columns
-from popstrat.schema import Column, fold_label
+
+
 
 
 @dataclass
