@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
-from collections.abc import (Callable, Collection, Mapping, Sequence)
-from dataclasses import (dataclass, field)
-from decimal import (Decimal)
-from typing import (Any)
-from hypothesis import (strategies as st)
-from popstrat.compiler import (OPTIMISED, PLAIN, Options)
-from popstrat.compiler.options import (NAMES)
-from popstrat.engine import (levels)
-from popstrat.lang import (nodes as n)
-from popstrat.pack import (Pack, Resolved, Source)
-from popstrat.packs.evaluator import (Reference)
-from popstrat.schema import (Column, Schema, column_from_toml, patient_schema)
-from popstrat.scorer import (BoundScorer, Scorer, Tally)
+from hypothesis import strategies as st
 
-
-
+from popstrat.compiler import OPTIMISED, PLAIN, Options
+from popstrat.compiler.options import NAMES
+from popstrat.engine import levels
+from popstrat.lang import nodes as n
+from popstrat.pack import Pack, Resolved, Source
+from popstrat.packs.evaluator import Reference
+from popstrat.schema import Column, Schema, column_from_toml, patient_schema
+from popstrat.scorer import BoundScorer, Scorer, Tally
 
 SEEN = {"examples": 0, "rows": 0, "values": 0}
 Draw = Callable[[st.SearchStrategy[Any]], Any]

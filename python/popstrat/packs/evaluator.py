@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+from typing import Any
+
 import numpy as np
-from collections.abc import (Mapping, Set)
-from dataclasses import (dataclass, field)
-from typing import (Any)
-from popstrat import (quality)
-from popstrat.core.dates import (completed_years, latest_birth_for)
-from popstrat.lang import (nodes as n)
-from popstrat.lang.values import (WHOLE, Singles, calculate, compare, finite, on_grid)
-from popstrat.pack import (Definition, Resolved)
-from popstrat.packs.columns_read import (read_columns)
-from popstrat.schema import (Column, fold_label)
 
-
-
+from popstrat import quality
+from popstrat.core.dates import completed_years, latest_birth_for
+from popstrat.lang import nodes as n
+from popstrat.lang.values import WHOLE, Singles, calculate, compare, finite, on_grid
+from popstrat.pack import Definition, Resolved
+from popstrat.packs.columns_read import read_columns
+from popstrat.schema import Column, fold_label
 
 
 @dataclass
