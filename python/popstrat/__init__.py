@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from popstrat.errors import DataWarning as DataWarning
     from popstrat.errors import DefinitionWarning as DefinitionWarning
     from popstrat.errors import InputError as InputError
     from popstrat.errors import PackError as PackError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from popstrat.scorer import score as score
 
 _WHERE = {
+    "DataWarning": "errors",
     "DefinitionWarning": "errors",
     "InputError": "errors",
     "PackError": "errors",
@@ -33,7 +35,8 @@ _WHERE = {
     "score": "scorer",
 }
 __all__ = [
-    "DefinitionWarning", "InputError", "PackError", "Scorer", "__version__", "contributions", "load_pack", "score",
+    "DataWarning", "DefinitionWarning", "InputError", "PackError", "Scorer", "__version__", "contributions",
+    "load_pack", "score",
 ]  # fmt: skip
 
 

@@ -227,6 +227,7 @@ class Compiled:
     quality: dict[tuple[str, str], int]  # (column, reason) → counter
     newest: dict[str, int]  # date column → NEWEST counter
     tallies: dict[TallyKey, int | None]  # what else is counted → counter, None for what never holds
+    out_of_order: dict[str, tuple[int, int]]  # column that lies below another → counters of rows: both, and not below
 
 
 class Lowering:
@@ -285,7 +286,7 @@ class Lowering:
     def _check(self, name: str) -> Plane:
         e, column, index, kind = self.e, self.schema[name], self.index(name), self.kinds[name]
         if column.type == "bool":
-            return e.plane("VALID", index) if kind == "bits" else self.check_range(name, quality.FLAG_REASON, 0, 1)
+            return e.plane("VALID", index) if kind == "bits" else self._check_flag(name)
         if column.type == "category":
             valid = e.plane("VALID", index)
             codes = self.codes(name)
@@ -321,6 +322,33 @@ class Lowering:
             largest = float(np.finfo(np.float32 if kind == "f32" else np.float64).max)
             low, high = max(low, -largest), min(high, largest)
         return self.check_range(name, quality.range_reason(column), low, high)
+
+    def _check_flag(self, name: str) -> Plane:
+        """Where a flag held as numbers is 0 or 1. Other numbers are counted whether or not anything else is, since the
+        caller refuses them; NaN is no record."""
+        e, kind, index = self.e, self.kinds[name], self.index(name)
+        if kind in _INTEGER_RANGE:
+            return self.check_range(name, quality.FLAG_REASON, 0, 1)
+        known = e.both(e.plane("VALID", index), self.in_range(name, -math.inf, math.inf))
+        ok = self.note(name, quality.FLAG_REASON, known, e.either(self.in_range(name, 0, 0), self.in_range(name, 1, 1)))
+        self.counted[name, quality.FLAG_REASON] = self.counter()
+        e.emit("COUNT", self.counted[name, quality.FLAG_REASON], e.register(self.bad[name, quality.FLAG_REASON]))
+        return ok
+
+    def _out_of_order(self, names: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """For each column that lies below another in the same row: counters of the rows that hold both, and of those
+        where it does not. Counted whether or not anything else is, since the caller may refuse them."""
+        e, found = self.e, {}
+        for name in names:
+            other = self.schema[name].below
+            if other is None or not (self.present(name) and self.present(other)):
+                continue
+            lower, upper = self.column_number(name), self.column_number(other)
+            both = e.both(lower.ok, upper.ok)
+            found[name] = self.counter(), self.counter()
+            e.emit("COUNT", found[name][0], e.register(both))
+            e.emit("COUNT", found[name][1], e.register(e.both(both, invert(self.less(lower, upper, False)))))
+        return found
 
     def check_range(self, name: str, reason: str, low: float, high: float) -> Plane:
         """Rows that are valid and within the range; those valid and not are counted under the reason."""
@@ -975,12 +1003,14 @@ class Lowering:
     ) -> Compiled:
         """The program that writes the outputs, checks the columns named in `check` besides those it uses, and counts
         the conditions of `tallies`. It writes what is `aside` as well, last, and counts nothing of it. Without
-        ``counted`` it counts nothing at all, save what the checks count in passing."""
+        ``counted`` it counts nothing at all, save what may stop a run and what the checks count in passing."""
         written: list[Output] = []
         for definition in outputs:
             written.append(self.write(definition, len(written), counted))
+        check = list(check)
         for name in check:
             self.ok(name)
+        out_of_order = self._out_of_order(check)
         if flags:
             pairs = tuple((self.e.register(p), self.reasons[key].bit) for key, p in self.bad.items())
             self.e.emit("OUT_FLAGS", len(written), pairs)
@@ -992,7 +1022,7 @@ class Lowering:
         if counted:
             self._count(newest, counts, tallies)
         program = assemble(self.e, [self.kinds[c] for c in self.columns], [o.kind for o in written], self.counters)
-        return Compiled(program, list(self.columns), written, self.counted, newest, counts)
+        return Compiled(program, list(self.columns), written, self.counted, newest, counts, out_of_order)
 
     def _count(
         self, newest: dict[str, int], counts: dict[TallyKey, int | None], tallies: Mapping[TallyKey, n.Node]

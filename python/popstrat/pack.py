@@ -259,6 +259,11 @@ def _load(name: str, beside: Path | None, seen: tuple[str, ...]) -> Pack:
             told = f"the patient table has a column {column.name!r} already"
             raise problem("input", told, column.name, 0, len(column.name))
         columns.append(column)
+    numbers = {c.name for c in [*schema, *columns] if c.type in ("int", "float")}
+    for column in columns:
+        if column.below is not None and column.below not in numbers:
+            told = f"column {column.name!r} is `below` {column.below!r}, which is no column of numbers"
+            raise problem("input", told, column.name, 0, len(column.name))
     return Pack(
         head["id"], head["version"], str(head.get("title", head["id"])), merged, sources, schema.extended(columns)
     )
