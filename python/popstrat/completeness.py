@@ -10,13 +10,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
 from popstrat.bind import Binding
-from popstrat.lazy import compute as pc
 from popstrat.packs.flags import anybody
-from popstrat.schema import Schema, is_text
+from popstrat.schema import Schema
 
 LEAST_EMPTY = 100
 """A column that holds nothing is warned of in a list of at least so many people; in fewer it may well be so."""
@@ -100,19 +100,21 @@ def _anywhere(test: Callable[[pa.Array], bool], column: pa.Array) -> bool:
 
 
 def _holds_something(column: pa.Array) -> bool:
-    """Whether there is a value that is not null, NaN or blank text."""
+    """Whether there is a value that is not null, NaN or empty text. Texts themselves are not looked at."""
     kind = column.type
     if column.null_count == len(column):
         return False
     if pt.is_dictionary(kind):
-        entries = column.dictionary.take(pc.unique(column.indices.drop_null()))
-        return _holds_something(entries)
-    if is_text(kind):
-        text = pc.ascii_trim_whitespace(column.cast(pa.large_string()) if pt.is_string_view(kind) else column)
-        return bool(pc.any(pc.not_equal(text, pa.scalar("", text.type))).as_py())
+        used = np.unique(column.indices.drop_null().to_numpy(zero_copy_only=False))
+        entries = column.dictionary.to_pylist()
+        return any(entries[i] not in (None, "") for i in used[(used >= 0) & (used < len(entries))])
     if pt.is_floating(kind):
         values = column.drop_null().to_numpy(zero_copy_only=False)
-        return bool((values == values).any())
+        return bool((values == values).any())  # a NaN is not itself
+    if pt.is_string(kind) or pt.is_large_string(kind):
+        width = np.int64 if pt.is_large_string(kind) else np.int32
+        ends = np.frombuffer(column.buffers()[1], width)[column.offset : column.offset + len(column) + 1]
+        return bool((np.diff(ends)[column.is_valid().to_numpy(zero_copy_only=False)] != 0).any())
     return True
 
 
@@ -137,8 +139,8 @@ def remarks(files: Sequence[Facts], schema: Schema, models: Mapping[str, Sequenc
                 )
     for names, where, _ in _by_files(files, lambda f: f.undated):
         for name in names:
-            dated = " and ".join(schema[name].dates)
-            found.append(f"{name} is null for everybody{where}, and {dated} not: no value counts as recent")
+            dated = " or ".join(schema[name].dates)
+            found.append(f"{name} is null for everybody{where}, though {dated} holds values: none counts as recent")
     for names, where, rows in _by_files(files, lambda f: f.never_true):
         if told := [n for n in names if _many(n, rows, schema)]:
             found.append(f"true for nobody of {rows:,} people{where}: {_listed(told)}; are these columns filled?")

@@ -63,8 +63,8 @@ def anybody(flags: pa.Array, truth: bool) -> bool:
     if pt.is_boolean(kind):
         return bool((flags.true_count if truth else flags.false_count) > 0)
     if pt.is_dictionary(kind):
-        return anybody(flags.dictionary.take(pc.unique(flags.indices.drop_null())), truth)
-    if is_text(kind):
+        flags = flags.cast(pa.large_string())
+    if is_text(flags.type):
         text = pc.ascii_lower(pc.ascii_trim_whitespace(flags.cast(pa.large_string())))
         words = pa.array(TRUE if truth else FALSE, pa.large_string())
         return bool(pc.any(pc.is_in(text, words)).as_py())

@@ -212,7 +212,8 @@ class Table:
         for name in names:
             if name in self.data.column_names and name in known and known[name].type == "bool":
                 values = self.column(name)
-                if not is_text(values.type):
+                kind = values.type
+                if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
                     try:
                         refuse_other_numbers(values.cast(pa.float64(), safe=False), name)
                     except InputError as error:
