@@ -21,6 +21,7 @@ from popstrat.core.soundness import refuse_unsound
 from popstrat.core.text import suggest
 from popstrat.engine import CODE_NULL, CODE_UNKNOWN, Labels
 from popstrat.errors import InputError
+from popstrat.packs.flags import FALSE, TRUE
 from popstrat.schema import Column, Schema, fold_label, is_text
 
 _IN_PLACE: dict[pa.DataType, str] = {
@@ -28,8 +29,6 @@ _IN_PLACE: dict[pa.DataType, str] = {
     pa.float32(): "f32", pa.float64(): "f64",
 }  # fmt: skip
 _WIDER: dict[pa.DataType, pa.DataType] = {pa.uint16(): pa.int32(), pa.uint32(): pa.int64(), pa.float16(): pa.float32()}
-_TRUE = ("true", "t", "yes", "y", "1")
-_FALSE = ("false", "f", "no", "n", "0")
 
 
 @dataclass(frozen=True)
@@ -153,8 +152,8 @@ def _text(array: pa.Array) -> pa.Array:
 
 def _flags_from_text(array: pa.Array, name: str) -> pa.Array:
     text = pc.utf8_lower(_text(array))
-    truth = pc.is_in(text, pa.array(_TRUE, pa.large_string()))
-    falsehood = pc.is_in(text, pa.array(_FALSE, pa.large_string()))
+    truth = pc.is_in(text, pa.array(TRUE, pa.large_string()))
+    falsehood = pc.is_in(text, pa.array(FALSE, pa.large_string()))
     empty = pc.fill_null(pc.equal(text, ""), True)
     bad = pc.invert(pc.or_(pc.or_(truth, falsehood), empty))
     _refuse(bad, name, "neither true nor false")

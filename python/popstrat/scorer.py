@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -17,20 +18,21 @@ from numpy.typing import NDArray
 from popstrat import bind, quality
 from popstrat.attribution import LISTED, Listing
 from popstrat.compiler import OPTIMISED, Compiled, Options, Output, compile_definitions
+from popstrat.completeness import Completeness, Facts, remarks
 from popstrat.core.cpus import cores
 from popstrat.core.dates import from_days, parse_as_of
 from popstrat.core.lazy import compute as pc
 from popstrat.core.soundness import refuse_astray, refuse_misfits, refuse_nulls, refuse_unsound
 from popstrat.engine import NEWEST_SHIFT, STREAM_ROWS, Frame, Labels, Memory, Work
-from popstrat.errors import InputError
+from popstrat.errors import DataWarning, InputError
 from popstrat.pack import Definition, Pack, Resolved, load_pack
 from popstrat.packs.columns_read import read_columns
+from popstrat.packs.flags import refuse_other_numbers, true_rows
 
 PROFILES = ("direct-care", "secondary-use")
 KEY_COLUMNS = ("patient_id", "practice_code")
 PLACE_COLUMNS = ("pcn_code", "neighbourhood", "place")
 OPT_OUTS = {"type1_opt_out": "type 1 opt-out", "national_data_opt_out": "national data opt-out"}
-_NAMED = 12  # names of columns in a warning
 _LISTED_ROWS = 1 << 18  # rows of a batch whose contributions are held, all terms, until the largest are chosen
 _TOGETHER = 8 << 20  # bytes of all outputs of a batch that are allocated as one
 
@@ -62,6 +64,8 @@ class Tally:
     newest_date: dt.date | None = None
     models: dict[str, dict[str, int]] = field(default_factory=dict)
     """`model.kind` (kind: missing, clipped, not_scored) → input or reason → patients."""
+    disorder: dict[str, dict[str, int]] = field(default_factory=dict)
+    """As `quality.Disorder`; counted by every scorer."""
 
     def __add__(self, other: Tally) -> Tally:
         newest = [d for d in (self.newest_date, other.newest_date) if d is not None]
@@ -75,6 +79,7 @@ class Tally:
             _added_twice(self.quality, other.quality),
             max(newest, default=None),
             _added_twice(self.models, other.models),
+            _added_twice(self.disorder, other.disorder),
         )
 
 
@@ -178,6 +183,12 @@ class Scorer:
             }
         return found
 
+    def remarks(self, files: Sequence[Facts]) -> list[str]:
+        """Warnings of what the files, or a table, lack altogether."""
+        models = (d for d in self.resolved.outputs if d.kind == "model" and d.parent is None)
+        schema = self.pack.schema
+        return remarks(files, schema, {str(m.output): read_columns(self.resolved, schema, [m]) for m in models})
+
     @property
     def quality_bits(self) -> dict[str, int]:
         """What each bit of ``quality_flags`` stands for."""
@@ -195,7 +206,7 @@ class Scorer:
 
     def bind(self, schema: pa.Schema, *, counted: bool = True) -> BoundScorer:
         """This scorer for tables of one Arrow schema: compiled once, then kept. Without ``counted`` it only scores and
-        counts nothing, which takes less time.
+        counts nothing but what may stop it, which takes less time.
 
         Raises `InputError` for a missing required column, two columns of one name or a type that cannot be read.
         """
@@ -221,7 +232,9 @@ class Scorer:
     def score_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Score one record batch: any rows, slices included. One thread, the GIL released. Ids are not checked for
         uniqueness. Raises `InputError`."""
-        return self.bind(batch.schema, counted=False).score(batch)[0]
+        scored, tally = self.bind(batch.schema, counted=False).score(batch)
+        quality.refuse_disorder(tally.disorder, self.pack.schema)
+        return scored
 
     def score_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Score record batches one by one, in order (as Spark's ``mapInArrow`` wants it)."""
@@ -287,6 +300,7 @@ class BoundScorer:
             for i, (b, labels) in enumerate(self._read)
             if b.convert is not None or b.kind.startswith("dict")
         ]
+        self._flags = {c: counter for (c, why), counter in self.compiled.quality.items() if why == quality.FLAG_REASON}
         self._tables: dict[int, tuple[pa.Array, NDArray[np.uint8] | None, int]] = {}
         self.ignored: tuple[str, ...] = tuple(name for name in schema.names if name not in patient)
         self.notices: tuple[str, ...] = tuple(self._notices())
@@ -316,33 +330,16 @@ class BoundScorer:
                     yield f"there is no column {column.name}: {' and '.join(there)} count as current"
 
     def _absent(self) -> Iterator[str]:
-        """The columns that the definitions read and the table lacks, or holds without a type, all null."""
+        """The columns that the definitions read and the table lacks."""
         others = {*PLACE_COLUMNS, *OPT_OUTS}
         births = {
             b for c in self.scorer.pack.schema if c.completed_years_since for b in (c.name, c.completed_years_since)
         }
         for name in self.scorer.columns:
-            binding = self.bindings.get(name)
-            if (binding is None or binding.kind == "null") and name not in births | others:
+            if name not in self.bindings and name not in births | others:
                 dated = self.scorer.pack.schema[name].dates
                 if not any(c in self.bindings for c in dated):  # a notice says that those count as current
                     yield name
-
-    @cached_property
-    def warnings(self) -> tuple[str, ...]:
-        """What absent columns do to the results, for the run record."""
-        if not self.absent:
-            return ()
-        found = [f"absent columns count as null for everybody: {_listed(self.absent)}"]
-        resolved = self.scorer.resolved
-        for model in (d for d in resolved.outputs if d.kind == "model" and d.parent is None):
-            lacking = [c for c in read_columns(resolved, self.scorer.pack.schema, [model]) if c in self.absent]
-            if lacking:
-                found.append(
-                    f"{model.output}: everybody takes the model's default for {_listed(lacking)}; such scores are too "
-                    "alike, and often too low"
-                )
-        return tuple(found)
 
     def _type(self, output: Output) -> pa.DataType:
         return pa.uint64() if output.definition is None else _ARROW[output.definition.dtype]
@@ -368,7 +365,7 @@ class BoundScorer:
         except InputError as error:
             raise (error if kept is None else error.among(np.flatnonzero(kept).tolist())) from None
         tally.rows_out = batch.num_rows
-        return Started(self, given, batch, tally, frame, made)
+        return Started(self, given, batch, kept, tally, frame, made)
 
     def _refuse_other_schema(self, schema: pa.Schema) -> None:
         """Raises `InputError` naming the first difference between a batch's schema and the one that this was made for,
@@ -412,8 +409,24 @@ class BoundScorer:
             start = end
         return pa.RecordBatch.from_arrays(columns, schema=self.output_schema)
 
-    def tally(self, counters: Sequence[int], tally: Tally) -> None:
-        """Add what a frame counted."""
+    def completeness(self) -> Completeness:
+        """To find out what a table lacks, as its batches pass."""
+        return Completeness(self.bindings, self.scorer.pack.schema, self.absent)
+
+    def refuse_flags(self, batch: pa.RecordBatch) -> None:
+        """Raises `InputError` naming the first rows where a flag is a number other than 0 and 1."""
+        for name in self._flags:
+            binding = self.bindings[name]
+            column = batch.column(binding.position)
+            refuse_other_numbers(bind.converted(column, binding), name)
+
+    def tally(self, counters: Sequence[int], tally: Tally, batch: pa.RecordBatch) -> None:
+        """Add what a frame counted in a batch. Raises as `refuse_flags`."""
+        if any(counters[counter] for counter in self._flags.values()):
+            self.refuse_flags(batch)
+            raise RuntimeError("internal error: flags were counted as neither true nor false, and are not found")
+        for name, (both, wrong) in self.compiled.out_of_order.items():
+            tally.disorder[name] = {"both": counters[both], "not_below": counters[wrong]}
         if not self.counted:
             return
         for output in self.outputs:
@@ -439,7 +452,7 @@ class BoundScorer:
                 tally.excluded[reason] = 0
                 continue
             array = bind.converted(batch.column(binding.position), binding)
-            out = pc.fill_null(array.cast(pa.bool_()), False)
+            out = true_rows(array, name)
             fresh = out if kept is None else pc.and_(out, kept)
             tally.excluded[reason] = pc.sum(fresh).as_py() or 0
             kept = pc.invert(out) if kept is None else pc.and_not(kept, out)
@@ -518,11 +531,6 @@ class BoundScorer:
                 tally.sums[output.name] = float(sum(counters[c] << bit for bit, c in enumerate(output.total_planes)))
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{', '.join(names[:_NAMED])}{more}"
-
-
 def _make_bound(scorer: Scorer, schema: pa.Schema, counted: bool, check_only: bool) -> BoundScorer:
     return scorer.checker(schema) if check_only else scorer.bind(schema, counted=counted)
 
@@ -534,14 +542,19 @@ class Started:
     bound: BoundScorer
     given: pa.RecordBatch
     batch: pa.RecordBatch  # those rows of it that are scored
+    kept: pa.Array | None  # which rows those are, if not all
     tally: Tally
     frame: Frame
     made: list[Made]
 
     def finish(self, pieces: NDArray[np.int64]) -> tuple[pa.RecordBatch, Tally]:
-        """The scored batch and what was counted, from the counters of all pieces, once all have been run."""
+        """The scored batch and what was counted, from the counters of all pieces, once all have been run. Raises as
+        `BoundScorer.tally`."""
         counters = _together(self.frame, pieces)
-        self.bound.tally(counters, self.tally)
+        try:
+            self.bound.tally(counters, self.tally, self.batch)
+        except InputError as error:
+            raise (error if self.kept is None else error.among(np.flatnonzero(self.kept).tolist())) from None
         return self.bound.wrap(self.batch, self.made, counters), self.tally
 
 
@@ -578,8 +591,16 @@ class _Together:
         self._work.run()
 
     def finished(self) -> list[tuple[pa.RecordBatch, Tally]]:
-        """Each scored batch and what was counted, once the block has ended."""
-        return [one.finish(self._work.counters(i)) for i, one in enumerate(self._started)]
+        """Each scored batch and what was counted, once the block has ended. Raises `InputError` with rows counted from
+        the first of all batches."""
+        found, first = [], 0
+        for i, one in enumerate(self._started):
+            try:
+                found.append(one.finish(self._work.counters(i)))
+            except InputError as error:
+                raise error.located(None, first) from None
+            first += one.given.num_rows
+        return found
 
 
 _scorers: dict[tuple[str, dt.date, str, int | None], Scorer] = {}
@@ -649,6 +670,9 @@ def score(
 
     Raises:
         InputError: the table is at fault (names the column and the first rows). PackError: the pack is.
+
+    Warns (`popstrat.DataWarning`) of columns that hold nothing, flags that nobody has though many would be expected to,
+    and columns that look swapped.
     """
     started = dt.datetime.now(dt.UTC) if record else None
     table = as_table(table)
@@ -657,6 +681,7 @@ def score(
     threads = threads or cores()
     first = 0
     most = _LISTED_ROWS if scorer.listings else None
+    completeness = bound.completeness()
     # many small chunks are as far larger than the caches as one
     with _Together(threads, stream=table.num_rows >= STREAM_ROWS) as together:
         for batch in table.to_batches(most) or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
@@ -668,15 +693,25 @@ def score(
         from popstrat import ids  # while the other threads are at work
 
         ids.check_unique(table.column("patient_id"))
+        for batch in table.to_batches():
+            completeness.look(batch)
     finished = together.finished()
+    total = sum((tally for _, tally in finished), Tally())
+    quality.refuse_disorder(total.disorder, scorer.pack.schema)
+    facts = completeness.facts("")
+    doubted = [
+        *scorer.remarks([replace(facts, absent=())]),
+        *quality.disorder_remarks(total.disorder, scorer.pack.schema),
+    ]
+    for doubt in doubted:
+        warnings.warn(doubt, DataWarning, stacklevel=2)
     out = pa.Table.from_batches([scored for scored, _ in finished], schema=bound.output_schema)
     if started is None:
         return out
-    total = sum((tally for _, tally in finished), Tally())
     from popstrat.record import memory_record
 
     first_ids = table.column("patient_id").slice(0, 1000)
-    return out, memory_record(scorer, bound, total, first_ids, started=started, threads=threads)
+    return out, memory_record(scorer, bound, total, facts, first_ids, started=started, threads=threads)
 
 
 def contributions(
@@ -710,11 +745,14 @@ def contributions(
     bound = BoundScorer(scorer, table.schema.remove_metadata(), instead=definitions)
     threads = threads or cores()
     ids.check_unique(table.column("patient_id"))
-    batches, first = [], 0
+    batches, first, total = [], 0, Tally()
     for batch in table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
         try:
-            batches.append(bound.score(batch, threads=threads)[0])
+            scored, tally = bound.score(batch, threads=threads)
         except InputError as error:
             raise error.located(None, first) from None
+        batches.append(scored)
+        total += tally
         first += batch.num_rows
+    quality.refuse_disorder(total.disorder, scorer.pack.schema)
     return pa.Table.from_batches(batches, schema=bound.output_schema)

@@ -69,7 +69,7 @@ class Reference:
             case "bool":
                 if value in (0, 1):
                     return bool(value), None
-                return None, quality.FLAG_REASON
+                return None, None if value != value else quality.FLAG_REASON
             case "category":
                 text = str(value).strip(" ")
                 if not text:
