@@ -88,7 +88,7 @@ gate-proof: setup $(VENV)/.dev
 	$(BIN)/python -m pytest benchmarks/gate_is_real.py -s
 
 docs: setup $(VENV)/.dev
-	$(BIN)/python -m popstrat.catalogue --write docs/definitions.md
+	$(BIN)/python -m popstrat.pages.catalogue --write docs/definitions.md
 	$(BIN)/python benchmarks/fidelity.py --write docs/synthetic.md
 	$(BIN)/python docs/safety/hazard_log.py --write
 

@@ -1,15 +1,15 @@
-"""Extensions only; everything else is in pyproject.toml."""
+"""Packages and extensions; everything else is in pyproject.toml."""
 
 import sys
 
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 
 # -ffp-contract=off: a fused multiply-add on one machine and not on another would give another score.
 strict = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wall"]
 flags = [] if sys.platform == "win32" else strict
 
 HEADERS = {
-    "_engine": ["interpreter.h", "kernels.h", "ops.h", "distinct.h"],
+    "_engine": ["interpreter.h", "kernels.h", "ops.h", "distinct.h", "sound.h"],
     "formats.parquet_read": ["formats/parquet_read.h"],
     "formats.parquet_write": ["formats/parquet_write.h"],
     "formats.csv_read": ["formats/csv_read.h"],
@@ -18,7 +18,15 @@ HEADERS = {
     "_digits": [],
 }
 
+# engine/ and synthetic/ lie beside python/ and are installed inside popstrat (package_dir is in pyproject.toml)
+PACKAGES = [
+    *find_packages("python"),
+    *("popstrat.engine", *(f"popstrat.engine.{name}" for name in find_packages("engine"))),
+    "popstrat.synthetic",
+]
+
 setup(
+    packages=PACKAGES,
     ext_modules=[
         Extension(
             f"popstrat.engine.{name}",
@@ -28,5 +36,5 @@ setup(
             extra_compile_args=flags,
         )
         for name, headers in HEADERS.items()
-    ]
+    ],
 )

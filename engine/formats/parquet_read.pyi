@@ -4,9 +4,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-WINDOW: int
+from popstrat.errors import ChunkError as ChunkError
 
-class ChunkError(ValueError): ...
+WINDOW: int
 
 def reads(type: Any, physical: str) -> bool: ...
 def chunks(footer: bytes, groups: int, columns: int) -> NDArray[np.int64]: ...

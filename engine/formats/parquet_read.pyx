@@ -14,6 +14,8 @@ from libc.string cimport memcpy, memmove, memset
 import numpy as np
 import pyarrow as pa
 
+from popstrat.errors import ChunkError
+
 cdef extern from "parquet_read.h" nogil:
     enum: PQ_OK, PQ_DAMAGED, PQ_OTHER, PQ_MEMORY
     enum: PQ_PLAIN, PQ_PLAIN_CODES, PQ_RUNS, PQ_CODES
@@ -93,10 +95,6 @@ _PHYSICAL = {
     "DOUBLE": (5, 8, {pa.float64()}),
     "BYTE_ARRAY": (6, 0, {pa.string(), pa.large_string()}),
 }
-
-
-class ChunkError(ValueError):
-    """A column chunk is damaged, or is written in a way that is not read here."""
 
 
 def reads(object type, str physical) -> bool:

@@ -3,8 +3,8 @@
     >>> import popstrat
     >>> scored = popstrat.score(table, as_of="2026-06-30")  # doctest: +SKIP
 
-`score`, `contributions` and `Scorer` are the library; `popstrat.errors` holds what they raise. Everything is imported
-on first use, so that a command which needs little starts fast.
+`score`, `contributions` and `Scorer` are the library; `popstrat.errors` holds what they raise, all of it a
+`PopstratError`. Everything is imported on first use, so that a command which needs little starts fast.
 """
 
 from __future__ import annotations
@@ -17,25 +17,32 @@ from popstrat.core.version import VERSION
 __version__ = VERSION
 
 if TYPE_CHECKING:
+    from popstrat.errors import DataWarning as DataWarning
     from popstrat.errors import DefinitionWarning as DefinitionWarning
     from popstrat.errors import InputError as InputError
     from popstrat.errors import PackError as PackError
+    from popstrat.errors import PopstratError as PopstratError
+    from popstrat.errors import PopstratWarning as PopstratWarning
     from popstrat.pack import load_pack as load_pack
     from popstrat.scorer import Scorer as Scorer
     from popstrat.scorer import contributions as contributions
     from popstrat.scorer import score as score
 
 _WHERE = {
+    "DataWarning": "errors",
     "DefinitionWarning": "errors",
     "InputError": "errors",
     "PackError": "errors",
+    "PopstratError": "errors",
+    "PopstratWarning": "errors",
     "Scorer": "scorer",
     "contributions": "scorer",
     "load_pack": "pack",
     "score": "scorer",
 }
 __all__ = [
-    "DefinitionWarning", "InputError", "PackError", "Scorer", "__version__", "contributions", "load_pack", "score",
+    "DataWarning", "DefinitionWarning", "InputError", "PackError", "PopstratError", "PopstratWarning", "Scorer",
+    "__version__", "contributions", "load_pack", "score",
 ]  # fmt: skip
 
 

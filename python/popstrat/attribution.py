@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from popstrat.core.text import suggest
 from popstrat.engine import Memory
 from popstrat.errors import InputError
 from popstrat.lang import nodes as n
-from popstrat.lang.parser import cases, conjunction, negation, suggest
+from popstrat.lang.parser import cases, conjunction, negation
 from popstrat.lang.values import on_grid
 from popstrat.model import Model, Stratum
 from popstrat.pack import Definition, Resolved
@@ -184,7 +185,7 @@ def _definition(resolved: Resolved, model: Model, name: str, node: n.Node) -> De
 
 def as_text(column: pa.Array) -> pa.Array:
     """Listed contributions as text, for formats without lists: ``copd +0.5256; age_from_70 +0.44``."""
-    from popstrat.lazy import compute as pc
+    from popstrat.core.lazy import compute as pc
 
     items = column.flatten()
     terms, amounts = items.field("term").cast(pa.string()), items.field("amount")
@@ -197,6 +198,6 @@ def as_text(column: pa.Array) -> pa.Array:
 
 
 def _short(amounts: pa.Array) -> Any:
-    from popstrat.lazy import compute as pc
+    from popstrat.core.lazy import compute as pc
 
     return pc.round(amounts, 6).cast(pa.string())

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from popstrat.core.cpus import cores
 from popstrat.errors import InputError, PackError
-from popstrat.processors import cores
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -256,12 +256,13 @@ def explain(
 ) -> None:
     """Show why a patient got what they got, rule by rule and term by term."""
     date = parse_date(as_of)
-    from popstrat.explain import render
+    from popstrat.pages.explain import show
+    from popstrat.reasons.trace import trace
     from popstrat.run import find_patient
 
     scorer = _scorer(pack, date, Profile.DIRECT_CARE)
     row = find_patient(inputs, patient, scorer, mapping=_load_map(map_file, scorer), encoding=encoding)
-    render(scorer, row, _console())
+    show(trace(scorer, row), _console())
 
 
 @app.command()
@@ -273,29 +274,29 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Measure this machine: score a synthetic list in memory and from file to file (under a minute)."""
-    from popstrat.bench import measure
+    from popstrat.runs.bench import measure
 
     found = measure(patients, threads or cores())
     if as_json:
         _print_json(found)
         return
-    from popstrat.summary import print_bench
+    from popstrat.pages.bench import show
 
-    print_bench(found, _console())
+    show(found, _console())
 
 
 @packs_app.command("list")
 def packs_list(as_json: AsJson = False) -> None:
     """List the packs that come with popstrat."""
-    from popstrat.catalogue import list_packs
+    from popstrat.packs.reading import list_packs
 
     packs = list_packs()
     if as_json:
         _print_json([{key: str(value) for key, value in pack.items()} for pack in packs])
         return
-    from popstrat.summary import print_packs
+    from popstrat.pages.pack_list import show
 
-    print_packs(packs, _console())
+    show(packs, _console())
 
 
 @packs_app.command("show")
@@ -307,7 +308,7 @@ def packs_show(
 ) -> None:
     """Show every definition of a pack, with its source."""
     date = None if as_of is None else parse_date(as_of)
-    from popstrat.catalogue import show
+    from popstrat.pages.catalogue import show
 
     show(name, _console(), date)
 
@@ -316,14 +317,14 @@ def packs_show(
 def packs_check(file: Annotated[str, typer.Argument(metavar="FILE")], as_of: AsOf = None, quiet: Quiet = False) -> None:
     """Check a pack: its text, its types, every date on which a definition changes; warn of what is odd."""
     date = parse_date(as_of)
-    from popstrat.catalogue import check as check_pack
-    from popstrat.catalogue import examine
+    from popstrat.scoring.pack_check import examine
 
     with _notices_aside():
-        if quiet:
-            examine(file, date)
-        else:
-            check_pack(file, _console(), date)
+        found = examine(file, date)
+    if not quiet:
+        from popstrat.pages.pack_check import show
+
+        show(found, _console())
 
 
 @packs_app.command("diff")
@@ -339,7 +340,7 @@ def packs_diff(
     """Show what changed between two packs, and with --data for how many patients."""
     date = parse_date(as_of)
     from popstrat.pack import load_pack
-    from popstrat.packdiff import diff
+    from popstrat.scoring.pack_diff import diff
 
     packs = load_pack(a), load_pack(b)
     tables = None
@@ -352,7 +353,9 @@ def packs_diff(
     if as_json:
         _print_json(found.as_dict())
     else:
-        found.render(_console())
+        from popstrat.pages.pack_diff import show
+
+        show(found, _console())
 
 
 # -- shared by the commands -------------------------------------------------------------------------------------
@@ -422,9 +425,9 @@ def _close(record: Record, scorer: Scorer, output: Path | None, as_json: bool, q
 
         _print_json(summary(record, output))
     elif not quiet:
-        from popstrat.summary import render
+        from popstrat.pages.run_summary import show
 
-        render(record, scorer.titles, output, _console())
+        show(record, scorer.titles, output, _console())
 
 
 def _print_json(what: object) -> None:

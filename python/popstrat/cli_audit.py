@@ -30,7 +30,7 @@ def verify(
 
     The key, if the log has one, is in the file that POPSTRAT_AUDIT_KEY_FILE names, or in POPSTRAT_AUDIT_KEY.
     """
-    from popstrat import audit
+    from popstrat.privacy import audit_log as audit
 
     found = audit.verify(file, expect_last=expect_last)
     if as_json:

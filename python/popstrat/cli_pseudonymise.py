@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from popstrat.core.cpus import cores
 from popstrat.errors import InputError
-from popstrat.processors import cores
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -76,7 +76,7 @@ def pseudonymise(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Put keyed pseudonyms in the place of identifiers; the same key gives the same pseudonyms every month."""
-    from popstrat import keys
+    from popstrat.privacy import secret_keys as keys
 
     if new_key is not None:
         if inputs or output or column:
@@ -92,9 +92,9 @@ def pseudonymise(
     key = keys.read_key(key_file, KEY_VARIABLE)
     if key is None:
         raise InputError(f"a key is needed: --key-file FILE or the environment variable {KEY_VARIABLE} (see --new-key)")
-    from popstrat import audit
     from popstrat.cli import _progress
-    from popstrat.pseudonymise import parse_columns, run_pseudonymise
+    from popstrat.privacy import audit_log as audit
+    from popstrat.privacy.pseudonymise import parse_columns, run_pseudonymise
 
     with _progress("Pseudonymising", quiet or as_json) as progress:
         found = run_pseudonymise(

@@ -14,21 +14,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from popstrat.errors import PackError
+from popstrat.core.text import suggest
+from popstrat.errors import PackError, TermError
 from popstrat.lang import nodes as n
-from popstrat.lang.parser import (
-    ExpressionError,
-    arithmetic,
-    cases,
-    coalesce,
-    conjunction,
-    disjunction,
-    negation,
-    suggest,
-)
+from popstrat.lang.parser import ExpressionError, arithmetic, cases, coalesce, conjunction, disjunction, negation
 
 if TYPE_CHECKING:
-    from popstrat.lang.place import Entry
+    from popstrat.lang.source_map import Entry
     from popstrat.pack import Resolved
 
 EVIDENCE = ("published", "derived", "assumption")
@@ -121,14 +113,6 @@ class Model:
 
 
 # -- terms as written --------------------------------------------------------------------------------------------------
-
-
-class TermError(ValueError):
-    """A term is written wrongly: `text` is what to point at, in the term called `term`."""
-
-    def __init__(self, message: str, text: str = "", term: str = "") -> None:
-        super().__init__(message)
-        self.text, self.term = text, term
 
 
 def term_texts(raw: Mapping[str, Any], labels: Callable[[str], Sequence[str]] | None = None) -> list[TermText]:

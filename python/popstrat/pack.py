@@ -27,20 +27,15 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from popstrat import reference_patients
+from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
-from popstrat.lang.parser import (
-    ExpressionError,
-    cases,
-    coalesce,
-    conjunction,
-    negation,
-    parse,
-    parse_condition,
-    suggest,
-)
-from popstrat.lang.place import Entry, at_line, locate, locate_in
+from popstrat.lang.parser import ExpressionError, cases, coalesce, conjunction, negation, parse, parse_condition
+from popstrat.lang.source_map import Entry, at_line, line_of, locate, locate_in
 from popstrat.model import MODEL_KEYS, Model, ModelBuilder
+from popstrat.packs.files import PackFile, Source
+from popstrat.packs.merge import Conflict, Written, merged
+from popstrat.packs.uses import OFFERED, SECTIONS, Unused, unused
 from popstrat.schema import Column, Schema, column_from_toml, patient_schema
 
 KINDS = ("expression", "count", "first_match", "status", "tree", "model")
@@ -49,7 +44,7 @@ NUMBER_TYPES = ("float64", "int16", "uint8", "int32")
 
 _TEXT_KEYS = {"title", "means", "source", "assumption", "version", "licence", "unit"}
 _COMMON_KEYS = _TEXT_KEYS | {
-    "kind", "eligible", "output", "type", "effective_from", "effective_to", "versions", "reference_patients",
+    "kind", "eligible", "output", OFFERED, "type", "effective_from", "effective_to", "versions", "reference_patients",
 }  # fmt: skip
 _KIND_KEYS = {
     "expression": {"value"},
@@ -65,6 +60,8 @@ _PACK_KEYS = _PACK_TEXTS | {"extends", "columns"}
 _HEAD = re.compile(r"^\[pack\][^\n]*\n(?:(?!\[)[^\n]*(?:\n|$))*", re.M)
 _PROVENANCE = re.compile(r"^\[definition\.\w+\.provenance\]", re.M)
 _SEAL = re.compile(r"""^[ \t]*seal[ \t]*=[ \t]*["'][^"'\n]*["'][ \t]*(?:\n|$)""", re.M)
+_DEEPEST = 64  # packs that extend one another in a row
+_LONGEST = 50  # of a value in a message
 _LARGEST = 1e15  # as in the rule language; beyond it whole numbers are not exact
 
 
@@ -86,19 +83,6 @@ class Definition:
 
 
 @dataclass(frozen=True)
-class Source:
-    """The text of one pack file, for hashes and for pointing at lines."""
-
-    name: str
-    text: str
-    location: str
-
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.text.encode()).hexdigest()
-
-
-@dataclass(frozen=True)
 class Pack:
     """A pack as written, with what it extends merged in. Immutable; pickles with its text, so it travels to workers."""
 
@@ -106,8 +90,9 @@ class Pack:
     version: str
     title: str
     raw: Mapping[str, Any]
-    sources: tuple[Source, ...]  # the pack's own file first, then what it extends
+    sources: tuple[Source, ...]  # each file once: the pack's own first, and each before what it extends
     schema: Schema
+    unused: tuple[Unused, ...] = ()  # what its files add and nothing uses, faults and mere notices
 
     @cached_property
     def sha256(self) -> str:
@@ -161,12 +146,35 @@ def load_pack(name_or_path: str | Path | Pack) -> Pack:
         return name_or_path
     if str(name_or_path) in builtin_packs():
         return _load_builtin(str(name_or_path))
-    return _load(str(name_or_path), None, ())
+    return _load(str(name_or_path))
 
 
 @cache
 def _load_builtin(name: str) -> Pack:
-    return _load(name, None, ())
+    return _load(name)
+
+
+def _load(name: str) -> Pack:
+    """A pack with all that it extends: the files as they are read, what they say together, what nothing uses."""
+    given = _file(name, None, (), {})
+    try:
+        tables = merged(given)
+    except Conflict as conflict:
+        raise _conflict(given, conflict) from None
+    _look_for_clashes(given)
+    files, head = given.bases_last, given.raw["pack"]
+    schema = patient_schema().extended(_column(item, given) for item in tables.get("input", ()))
+    pack = Pack(
+        head["id"], head["version"], str(head.get("title", head["id"])), tables, tuple(f.source for f in files), schema,
+        unused(given, (c.name for c in patient_schema() if c.type != "id")),
+    )  # fmt: skip
+    for item in tables.get("input", ()):
+        column = schema[item["name"]]
+        for other in (*column.dates, *([column.completed_years_since] if column.completed_years_since else [])):
+            if other not in schema:
+                told = f"the input column {column.name!r} belongs to {other!r}, and there is no such column"
+                raise pack.error("input", f"{told}{suggest(other, schema.columns)}", other, 0, len(other))
+    return pack
 
 
 def _read(name: str, beside: Path | None, by: str) -> tuple[Source, Path | None]:
@@ -188,23 +196,76 @@ def _read(name: str, beside: Path | None, by: str) -> tuple[Source, Path | None]
         raise PackError(f"{by}cannot read the pack {path}: {reason}") from None
 
 
-def _load(name: str, beside: Path | None, seen: tuple[str, ...]) -> Pack:
-    source, folder = _read(name, beside, f"{Path(seen[-1]).name}: extends: " if seen else "")
-    if source.location in seen:
-        chain = [Path(location).name for location in (*seen, source.location)]
+@cache
+def _builtin(name: str) -> PackFile:
+    return _opened(name, None, (), {})
+
+
+def _file(name: str, beside: Path | None, by: tuple[tuple[str, str], ...], read: dict[str, PackFile]) -> PackFile:
+    """One file, and those that it extends. ``by``: the files, each with its name, that lead to it by extending one
+    another; ``read``: those read so far, so that each is read once."""
+    return _builtin(name) if name in builtin_packs() else _opened(name, beside, by, read)
+
+
+def _opened(name: str, beside: Path | None, by: tuple[tuple[str, str], ...], read: dict[str, PackFile]) -> PackFile:
+    source, folder = _read(name, beside, f"{by[-1][1]}: extends: " if by else "")
+    key = source.location if folder is None else str(Path(source.location).resolve())
+    if key in dict(by):
+        chain = [*(name for _, name in by), source.name]
         raise PackError(f"{chain[-2]}: extends itself, through {' → '.join(chain)}")
+    if key in read:
+        return read[key]
+    if len(by) >= _DEEPEST:
+        raise PackError(f"{by[-1][1]}: extends: more than {_DEEPEST} packs extend one another in a row")
+    raw = _parsed(source)
+    names = raw["pack"].get("extends", [])
+    names = [names] if isinstance(names, str) else names
+    file = PackFile(source, raw, tuple(_file(n, folder, (*by, (key, source.name)), read) for n in names))
+    taken = {*patient_schema().columns, *(c["name"] for base in file.bases for c in base.raw.get("input", ()))}
+    for item in raw.get("input", ()):
+        column = _column(item, file)
+        if column.name in taken or column.type == "id":
+            told = f"the patient table has a column {column.name!r} already"
+            raise _problem(source, raw)("input", told, column.name, 0, len(column.name))
+        taken.add(column.name)
+    numbers = {c.name for c in patient_schema() if c.type in ("int", "float")}
+    numbers |= {i["name"] for f in (file, *file.bases) for i in f.raw.get("input", ()) if i["type"] in ("int", "float")}
+    for item in raw.get("input", ()):
+        if item.get("below") is not None and item["below"] not in numbers:
+            told = f"column {item['name']!r} is `below` {item['below']!r}, which is no column of numbers"
+            raise _problem(source, raw)("input", told, item["name"], 0, len(item["name"]))
+    read[key] = file
+    return file
+
+
+def _column(item: Mapping[str, Any], file: PackFile) -> Column:
+    try:
+        if not isinstance(item.get(OFFERED, False), bool):
+            raise ValueError(f"column {item.get('name')!r}: `{OFFERED}` is true or false")
+        return column_from_toml({k: v for k, v in item.items() if k != OFFERED})
+    except (ValueError, AttributeError) as error:
+        shown = str(item.get("name", ""))
+        raise _problem(file.source, file.raw)("input", str(error), shown, 0, len(shown)) from None
+
+
+def _problem(source: Source, raw: Mapping[str, Any]) -> Callable[..., PackError]:
+    return Pack("", "", "", raw, (source,), patient_schema()).error
+
+
+def _parsed(source: Source) -> dict[str, Any]:
+    """The tables of one file, their outlines seen to."""
     try:
         raw = tomllib.loads(source.text)
     except tomllib.TOMLDecodeError as error:
         raise _not_toml(source, str(error)) from None
     except RecursionError:
         raise PackError(f"{source.name}: not valid TOML: too deeply nested") from None
+    problem = _problem(source, raw)
     head = raw.get("pack")
     if isinstance(head, dict):
-        _only(head, _PACK_KEYS, "pack", Pack("", "", "", raw, (source,), patient_schema()).error)
+        _only(head, _PACK_KEYS, "pack", problem)
     if not isinstance(head, dict) or not all(isinstance(head.get(k), str) for k in ("id", "version")):
         raise PackError(f"{source.name}: needs a [pack] table with id and version, as text")
-    problem = Pack(head["id"], head["version"], "", raw, (source,), patient_schema()).error
     _only(raw, _TOP_KEYS, "", problem)
     for key in _PACK_TEXTS & set(head):
         if not isinstance(head[key], str):
@@ -227,54 +288,50 @@ def _load(name: str, beside: Path | None, seen: tuple[str, ...]) -> Pack:
     items = raw.get("input", [])
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise problem("input", "input columns are tables headed [[input]], in double brackets")
-    sources: tuple[Source, ...] = (source,)
-    merged: dict[str, Any] = dict(raw)
-    names = head.get("extends", [])
-    base: dict[str, Any] = {}
-    for extended in [names] if isinstance(names, str) else names:
-        other = _load(extended, folder, (*seen, source.location))
-        sources += tuple(s for s in other.sources if s not in sources)
-        base = _merge(base, other.raw)
-    if base:
-        for ident, body in raw.get("definition", {}).items():
-            inherited = base.get("definition", {}).get(ident, {})
-            carried = {k for v in inherited.get("versions", ()) for k in v} & (set(body) - {"title", "means"})
-            if carried and "versions" not in body:
-                raise problem(
-                    f"definition.{ident}",
-                    f"{sorted(carried)[0]!r} is set by each dated version that this extends: restate `versions` "
-                    "(an empty list for none)",
-                )
-        merged = _merge(base, raw)
-        merged["pack"] = {**head, "columns": [*head.get("columns", ()), *base["pack"].get("columns", ())]}
-    schema = patient_schema()
-    columns: list[Column] = []
-    for item in merged.get("input", ()):
-        try:
-            column = column_from_toml(item)
-        except (ValueError, AttributeError) as error:
-            shown = str(item.get("name", ""))
-            raise problem("input", str(error), shown, 0, len(shown)) from None
-        if column.name in schema or column.name in {c.name for c in columns} or column.type in ("id",):
-            told = f"the patient table has a column {column.name!r} already"
-            raise problem("input", told, column.name, 0, len(column.name))
-        columns.append(column)
-    return Pack(
-        head["id"], head["version"], str(head.get("title", head["id"])), merged, sources, schema.extended(columns)
-    )
+    return raw
 
 
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables merge key by key, lists of `input` add up, all else is replaced."""
-    out: dict[str, Any] = dict(base)
-    for key, value in over.items():
-        if isinstance(value, dict) and isinstance(out.get(key), dict):
-            out[key] = _merge(out[key], value)
-        elif key == "input":
-            out[key] = [*out.get(key, ()), *value]
-        else:
-            out[key] = value
-    return out
+def _look_for_clashes(given: PackFile) -> None:
+    """Raise `PackError` for a name that stands for two things, in one file or in two: it would hide one of them."""
+    stands: dict[str, str] = {}
+    for file in given.bases_first:
+        for section in ("parameters", "sets", "definition"):
+            for name in file.raw.get(section, {}):
+                if stands.setdefault(name, section) != section:
+                    told = f"there is a {SECTIONS[stands[name]]} {name!r} already: choose another name"
+                    raise _problem(file.source, file.raw)(f"{section}.{name}", told, name, 0, len(name))
+
+
+def _conflict(given: PackFile, found: Conflict) -> PackError:
+    """Two files at odds, as an error of the pack that brings them together, or of the one that comes too late."""
+    one, other = found.one, found.other
+    section, (key, late) = ".".join(found.path[:2]), (found.path[-1], found.other_path[-1])
+    if other.file in one.file.bases:
+        return _problem(one.file.source, one.file.raw)(
+            section,
+            f"{key!r} is set by each dated version that this extends: restate `{late}` (an empty list for none)",
+        )
+    joined = next(f for f in given.bases_first if {one.file, other.file} <= f.bases)
+    sides = [_side(one, found.path), _side(other, found.other_path)]
+    same = found.path == found.other_path
+    thing, what = ".".join(found.path), "" if same else f", one as such and one in `{late}`"
+    return _problem(joined.source, joined.raw)(
+        "pack",
+        f"{sides[0]} and {sides[1]} both set {thing}{what}, and neither extends the other: say here which holds, by "
+        f"setting {thing if same else '.'.join(found.other_path)}",
+        "extends", 0, len("extends"),
+    )  # fmt: skip
+
+
+def _side(written: Written, path: tuple[str, ...]) -> str:
+    """A file of a conflict, with the line and, if it is short, the value."""
+    text = written.file.source.text
+    at = locate(text, path[0], path[1], 0) if path[0] == "input" else None
+    line = at.line if at else line_of(text, path)
+    value = written.value
+    shown = f" ({str(value).lower() if isinstance(value, bool) else value})"
+    brief = isinstance(value, bool | int | float | str | dt.date) and len(shown) <= _LONGEST
+    return f"{written.file.name}{f':{line}' if line else ''}{shown if brief else ''}"
 
 
 def _texts(value: Any) -> bool:
@@ -344,6 +401,7 @@ class Resolved:
         self._check_names()
         for ident in self._raw:
             self._define(ident)
+        self._check_use()
         reference_patients.check(self)
         for source in self.pack.sources:
             if _PROVENANCE.search(source.text) and not _SEAL.search(source.text):
@@ -361,13 +419,27 @@ class Resolved:
             count = f"{len(self._nearest)} definition{'s have' if len(self._nearest) > 1 else ' has'}"
             self.notices.append(f"{count} no version in force at {self.as_of}; the nearest was used: {shown}")
 
+    def _check_use(self) -> None:
+        """What the pack at hand adds and nothing uses is refused, as a change that is misspelt would else change
+        nothing; of a pack that it extends, whose makers may offer more than is used here, it is told."""
+        for found in self.pack.unused:
+            near = suggest(found.name, found.near)
+            if not found.fault:
+                self.notices.append(f"{found.file}: {found.told}{near}")
+                continue
+            if found.section == "pack":
+                raise self.pack.error("pack", f"{found.told}{near}", found.name, 0, len(found.name))
+            told = f"{found.told}, and no pack that this one extends has a {SECTIONS[found.section]} of that name{near}"
+            section = "input" if found.section == "input" else f"{found.section}.{found.name}"
+            raise self.pack.error(section, told, found.name, 0, len(found.name))
+
     # -- the scope --
 
     @cached_property
     def windows(self) -> dict[str, int]:
         out = {}
         for name, table in self.pack.raw.get("windows", {}).items():
-            _only(table, {"months", "title", "means", "source"}, f"windows.{name}", self.pack.error)
+            _only(table, {"months", "title", "means", "source", OFFERED}, f"windows.{name}", self.pack.error)
             months = table.get("months")
             if isinstance(months, bool) or not isinstance(months, int) or not 0 <= months <= 1800:
                 raise self.pack.error(
@@ -386,7 +458,7 @@ class Resolved:
         for name, table in self.pack.raw.get("parameters", {}).items():
             _only(
                 table,
-                {"value", "title", "unit", "source", "means", "assumption"},
+                {"value", "title", "unit", "source", "means", "assumption", OFFERED},
                 f"parameters.{name}",
                 self.pack.error,
             )
@@ -453,6 +525,9 @@ class Resolved:
             for name in names:
                 if not name.isidentifier() or name in taken:
                     raise self.pack.error(f"{kind}.{name}", "this name is taken, or is not one word")
+                if not isinstance(raw.get(kind, {})[name].get(OFFERED, False), bool):
+                    told = f"`{OFFERED}` is true or false"
+                    raise self.pack.error(f"{kind}.{name}", told, OFFERED, 0, len(OFFERED))
                 # a definition may republish the column that it is named after, such as age
                 if name in schema and not (kind == "definition" and self._raw[name].get("value") == name):
                     raise self.pack.error(
@@ -460,7 +535,9 @@ class Resolved:
                     )
                 taken.add(name)
         for name, table in raw.get("sets", {}).items():
-            _only(table, {"members", "title", "source", "means", "assumption"}, f"sets.{name}", self.pack.error)
+            _only(
+                table, {"members", "title", "source", "means", "assumption", OFFERED}, f"sets.{name}", self.pack.error
+            )
             members = table.get("members")
             if not isinstance(members, list) or not members or not all(isinstance(m, str) for m in members):
                 raise self.pack.error(f"sets.{name}", "needs `members`, a list of names")
@@ -493,6 +570,8 @@ class Resolved:
                 raise self.error(
                     ident, "effective_from and effective_to are dates, in that order", text=key, end=len(key)
                 )
+            if (kind := table.get("kind")) in KINDS:
+                _only(table, _COMMON_KEYS | _KIND_KEYS[kind], f"definition.{ident}", self.pack.error)
             candidates.append((start, end, table))
         candidates.sort(key=lambda c: c[0])
         for (_, end, _), (start, _, _) in pairwise(candidates):
@@ -518,11 +597,14 @@ class Resolved:
 
     def _build(self, ident: str, raw: dict[str, Any]) -> Definition:
         kind = raw.get("kind")
+        if kind is None and len(self.pack.sources) > 1:
+            near = suggest(ident, [other for other in self._raw if other != ident])
+            problem = f"there is no definition {ident!r} to change{near}; a new one needs a `kind`: {', '.join(KINDS)}"
+            raise self.error(ident, problem, text=ident, end=len(ident))
         if kind not in KINDS:
             shown = str(kind or "")
             problem = f"needs a `kind`: one of {', '.join(KINDS)}{suggest(shown, KINDS)}"
             raise self.error(ident, problem, text=shown, end=len(shown))
-        _only(raw, _COMMON_KEYS | _KIND_KEYS[kind], f"definition.{ident}", self.pack.error)
         for key in _TEXT_KEYS & set(raw):
             if not isinstance(raw[key], str):
                 raise self.error(ident, f"`{key}` is text", text=key, end=len(key))

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
-from popstrat.lang.parser import suggest
 
 if TYPE_CHECKING:
     from popstrat.pack import Definition, Resolved
@@ -94,7 +94,7 @@ def outcomes(resolved: Resolved, definition: Definition) -> Iterator[Found]:
         raise _fail(resolved, definition, "`reference_patients` is a list of tables", "reference_patients")
     if not entries:
         return
-    from popstrat.reference import Reference
+    from popstrat.packs.evaluator import Reference
 
     places = definition.raw.get("decimals", 6) if definition.kind == "model" else 9
     for number, entry in enumerate(entries, 1):

@@ -17,10 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import popstrat
-from popstrat import audit, synthetic
 from popstrat import run as file_run
+from popstrat import synthetic
 from popstrat.cli import run
 from popstrat.core.files import Outputs
+from popstrat.privacy import audit_log as audit
 
 AS_OF = "2026-06-30"
 ROWS = 3000

@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from popstrat.dates import completed_years
+from popstrat.core.dates import completed_years
 from popstrat.nhsnumber import passes
 
 Row = dict[str, Any]

@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from popstrat.engine import levels
 from popstrat.pack import Pack, load_pack
-from popstrat.reference import Reference
+from popstrat.packs.evaluator import Reference
 from popstrat.schema import Schema
 from popstrat.scorer import BoundScorer, Scorer
 
@@ -219,8 +219,8 @@ def score(
 def score_at(bound: BoundScorer, batch: pa.RecordBatch, level: str) -> pa.RecordBatch:
     """As `BoundScorer.score`, on one instruction set."""
     frame, made = bound._frame(batch)
-    frame.run(0, batch.num_rows, level)
-    return bound.wrap(batch, made)
+    counters = frame.run(0, batch.num_rows, level)
+    return bound.wrap(batch, made, counters.tolist())
 
 
 def refer(

@@ -21,7 +21,7 @@ import sex_specific
 from spec_tables import local_pack, refer, score, scorer_for
 
 import popstrat
-from popstrat.dates import parse_as_of
+from popstrat.core.dates import parse_as_of
 from popstrat.pack import Pack, load_pack
 
 AS_OF = "2026-06-30"

@@ -17,9 +17,9 @@ import popstrat
 from popstrat import synthetic
 from popstrat.attribution import as_text
 from popstrat.cli import app
-from popstrat.explain import trace
 from popstrat.pack import load_pack
-from popstrat.reference import Reference
+from popstrat.packs.evaluator import Reference
+from popstrat.reasons.trace import trace
 from popstrat.scorer import Scorer
 
 AS_OF = "2026-06-30"

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from popstrat.explain import trace
 from popstrat.pack import builtin_packs, load_pack
+from popstrat.reasons.trace import trace
 from popstrat.scorer import Scorer
 
 AS_OF = "2026-06-30"

@@ -11,14 +11,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from popstrat.catalogue import examine
 from popstrat.errors import PackError
-from popstrat.explain import trace
 from popstrat.lang.parser import NUMBER_FUNCTIONS, OTHER_FUNCTIONS
 from popstrat.model import EVIDENCE
 from popstrat.pack import KINDS, NUMBER_TYPES, load_pack
+from popstrat.reasons.trace import trace
 from popstrat.schema import patient_schema
 from popstrat.scorer import Scorer
+from popstrat.scoring.pack_check import examine
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "packs.md").read_text(encoding="utf-8")

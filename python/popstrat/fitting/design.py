@@ -20,10 +20,10 @@ from popstrat.errors import InputError
 from popstrat.fitting.following import Followed, Outcomes, follow
 from popstrat.fitting.writing import rounded
 from popstrat.lang import nodes as n
-from popstrat.lower import read_columns
 from popstrat.mapping import NO_MAP, ColumnMap
 from popstrat.model import Model
 from popstrat.pack import Definition, Pack, column_node, label_cases
+from popstrat.packs.columns_read import read_columns
 from popstrat.quality import suspicions
 from popstrat.run import Progress, run_through
 from popstrat.scorer import Scorer

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popstrat.core.hashing import HASH
+from popstrat.core.text import suggest
 from popstrat.core.version import version
 from popstrat.errors import InputError, PackError
 from popstrat.fitting.design import Design, Part, gather
@@ -32,7 +33,6 @@ from popstrat.fitting.figures import figures, told
 from popstrat.fitting.following import Outcomes, constant, read_outcomes
 from popstrat.fitting.spec import Spec, read_spec
 from popstrat.fitting.writing import check_free, described, extends_from, neat, rounded, tomlkit_module, write_pack
-from popstrat.lang.parser import suggest
 from popstrat.mapping import NO_MAP, ColumnMap
 from popstrat.pack import Pack
 from popstrat.run import Progress

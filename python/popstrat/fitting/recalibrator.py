@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popstrat.core.hashing import HASH
+from popstrat.core.text import suggest
 from popstrat.core.version import version
 from popstrat.errors import InputError, PackError
 from popstrat.fitting.design import Part, gather
@@ -23,7 +24,6 @@ from popstrat.fitting.fitter import followed_to
 from popstrat.fitting.following import Columns, Outcomes, constant, read_outcomes
 from popstrat.fitting.spec import Penalty
 from popstrat.fitting.writing import check_free, described, extends_from, neat, rounded, tomlkit_module, write_pack
-from popstrat.lang.parser import suggest
 from popstrat.mapping import NO_MAP, ColumnMap
 from popstrat.model import Model
 from popstrat.pack import Pack, load_pack

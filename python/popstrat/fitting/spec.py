@@ -9,9 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.fitting.following import Columns
-from popstrat.lang.parser import suggest
 from popstrat.pack import Pack, load_pack
 
 PENALTIES = ("none", "ridge", "lasso", "elastic")

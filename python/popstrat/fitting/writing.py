@@ -15,7 +15,7 @@ from popstrat.errors import InputError
 from popstrat.fitting.estimate import NotInstalledError
 from popstrat.lang import nodes as n
 from popstrat.pack import Pack, builtin_packs, load_pack, sealed
-from popstrat.reference import Reference
+from popstrat.packs.evaluator import Reference
 
 if TYPE_CHECKING:
     from popstrat.fitting.design import Typical

@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from popstrat.core.cpus import cores
 from popstrat.errors import InputError
-from popstrat.processors import cores
 from popstrat.validation import kernels as k
 from popstrat.validation.cells import Streams, concordance
 from popstrat.validation.curve import smooth

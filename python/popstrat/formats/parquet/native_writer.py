@@ -16,13 +16,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
+from popstrat.core.lazy import compute as pc
 from popstrat.engine.formats import parquet_write as write
 from popstrat.errors import InputError
 from popstrat.formats.parquet import metadata as meta
 from popstrat.formats.parquet.metadata import DATA_PAGE, DICTIONARY_PAGE, ROW_GROUP_ROWS, Encoding
 from popstrat.formats.sink import BatchSink, quietly, stored
 from popstrat.formats.workers import Workers
-from popstrat.lazy import compute as pc
 
 PAGE_ROWS = 1 << 17
 _MAGIC = b"PAR1"
