@@ -408,7 +408,7 @@ class BoundScorer:
             array = batch.column(binding.position)
             if binding.convert is not None:
                 array = binding.convert(array)
-            out = pc.fill_null(array.cast(pa.bool_()), False)
+            out = pc.and_kleene(array.is_valid(), array.cast(pa.bool_()))  # null is no opt-out
             fresh = out if kept is None else pc.and_(out, kept)
             tally.excluded[reason] = pc.sum(fresh).as_py() or 0
             kept = pc.invert(out) if kept is None else pc.and_not(kept, out)
