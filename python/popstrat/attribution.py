@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from popstrat import bind
 from popstrat.core.text import suggest
 from popstrat.engine import Memory
 from popstrat.errors import InputError
@@ -75,7 +76,7 @@ class Listing:
             raise InputError(f"between 1 and {MOST} contributions can be listed, not {k}")
         self.model, self.k = model, k
         self.name = column_name(model)
-        self.terms = pa.array([term.id for term in model.terms], pa.string())
+        self.terms = bind.text_array([term.id for term in model.terms])
         self.entries = tuple(_entries(resolved, model))
         scored = negation(n.IsNull(n.BOOL, "", _predictor(model)), "has a linear predictor")
         self.scored = _definition(resolved, model, "scored", scored)
@@ -95,9 +96,11 @@ class Listing:
             for entry, (values, valid) in zip(self.entries, written[1:], strict=True)
         ]
         offsets, codes, amounts = largest(columns, present, rows, 0, rows, self.k)
-        terms = pa.DictionaryArray.from_arrays(pa.array(codes), self.terms, safe=False)
-        kind = LISTED.value_type
-        items = pa.StructArray.from_arrays([terms, pa.array(amounts)], fields=[kind.field(0), kind.field(1)])
+        term, amount = LISTED.value_type
+        numbers = pa.Array.from_buffers(term.type.index_type, len(codes), [None, pa.py_buffer(codes)])
+        values = pa.Array.from_buffers(amount.type, len(amounts), [None, pa.py_buffer(amounts)])
+        terms = pa.DictionaryArray.from_arrays(numbers, self.terms, safe=False)
+        items = pa.StructArray.from_arrays([terms, values], fields=[term, amount])
         return pa.Array.from_buffers(LISTED, rows, [present, pa.py_buffer(offsets)], children=[items])
 
 

@@ -185,7 +185,11 @@ def _refuse(bad: pa.Array, name: str, problem: str) -> None:
 
 
 def text_array(texts: Sequence[str]) -> pa.Array:
-    """An Arrow string array; `pa.array` would do the same, but imports pandas (0.2 s) where that is installed."""
+    """An Arrow string array; `pa.array` would do the same, but imports pandas (0.2 s) where that is installed.
+
+    So does whatever turns values of Python or NumPy into Arrow's or back. `score` and `check` do without on their usual
+    way; elsewhere it does not matter.
+    """
     encoded = [text.encode() for text in texts]
     offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))

@@ -408,7 +408,7 @@ def _increasing(ids: pa.Array, order: str) -> bool:
     before, after = ids.slice(0, len(ids) - 1), ids.slice(1)
     less = pc.less(before, after)
     if order == "shortlex":
-        length = np.asarray(pc.binary_length(ids))
-        shorter, same = length[:-1] < length[1:], length[:-1] == length[1:]
-        return bool((shorter | (same & np.asarray(less))).all())
+        length = pc.binary_length(ids)
+        first, second = length.slice(0, len(ids) - 1), length.slice(1)
+        less = pc.or_(pc.less(first, second), pc.and_(pc.equal(first, second), less))
     return bool(pc.all(less).as_py())

@@ -52,7 +52,7 @@ def true_rows(flags: pa.Array, name: str) -> pa.Array:
     if not pt.is_boolean(flags.type):
         refuse_other_numbers(flags, name)
         flags = pc.equal(flags, pa.scalar(1, flags.type))
-    return pc.fill_null(flags, False)
+    return pc.and_kleene(flags.is_valid(), flags)  # of what is null, false
 
 
 def anybody(flags: pa.Array, truth: bool) -> bool:

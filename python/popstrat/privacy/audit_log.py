@@ -223,12 +223,6 @@ def ready(path: str | Path, others: Collection[str | Path] = ()) -> None:
         _look(file, Path(path), _key())
 
 
-def log_path(given: str | Path | None) -> Path | None:
-    """The log a command should write to: the one given, else that of the environment variable POPSTRAT_AUDIT."""
-    named = given or os.environ.get(LOG_VARIABLE)
-    return Path(named) if named else None
-
-
 def _refuse_identifiers(value: Any, name: str) -> None:
     """Raise `InputError` for a name or a value that may identify a patient; the message repeats names only."""
     if isinstance(value, Mapping):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from popstrat.cli import AsJson, Quiet
+from popstrat.cli.options import AsJson, Quiet
 
 app = typer.Typer(help="The audit log: check it.", no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 
@@ -30,12 +31,10 @@ def verify(
 
     The key, if the log has one, is in the file that POPSTRAT_AUDIT_KEY_FILE names, or in POPSTRAT_AUDIT_KEY.
     """
-    from popstrat.privacy import audit_log as audit
+    from popstrat.privacy import audit_log  # not above: --help does not wait for it
 
-    found = audit.verify(file, expect_last=expect_last)
+    found = audit_log.verify(file, expect_last=expect_last)
     if as_json:
-        import json
-
         typer.echo(json.dumps({"file": str(file), **found.as_dict()}, indent=2))
         return
     if quiet:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from popstrat.cli import AsJson, Quiet
+from popstrat.cli.options import AsJson, Quiet
+from popstrat.cli.terminal import print_json
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -22,13 +23,12 @@ def verify(
     quiet: Quiet = False,
 ) -> None:
     """Read every file of an upload again and sign it off; exit status 2 names the file and what differs."""
-    from popstrat.cli import _print_json
-    from popstrat.upload.verify import verify as check
+    from popstrat.upload.verify import verify as verify_folder  # not above: --help does not wait for Arrow
 
-    found = check(folder, audit=audit)
+    found = verify_folder(folder, audit=audit)
     totals = found.manifest["totals"]
     if as_json:
-        _print_json({"folder": str(folder), "verified": True, "manifest_sha256": found.sha256, "totals": totals})
+        print_json({"folder": str(folder), "verified": True, "manifest_sha256": found.sha256, "totals": totals})
     elif not quiet:
         what = f"{totals['files']:,} files of {totals['practices']:,} practices, {totals['written']:,} patients"
         typer.echo(f"{folder}: verified; {what}, as of {found.manifest['as_of']}")

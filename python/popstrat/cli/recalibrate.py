@@ -6,25 +6,26 @@ from typing import Annotated
 
 import typer
 
-from popstrat import cli, cli_fit
+from popstrat.cli import options
+from popstrat.cli.terminal import open_console, print_json, progress_bar, warnings_as_notices
 from popstrat.errors import InputError
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command()
 def recalibrate(
-    inputs: cli.Inputs,
-    outcome: cli_fit.OutcomeFile,
-    output: cli_fit.PackOut,
+    inputs: options.Inputs,
+    outcome: options.OutcomeFile,
+    output: options.PackOutput,
     model: Annotated[str, typer.Option("--model", metavar="ID", help="The model's definition.")],
     method: Annotated[
         str, typer.Option("--method", metavar="METHOD", help="What to fit anew: intercept, intercept-slope, baseline.")
     ],
-    pack: cli.PackName = cli.DEFAULT_PACK,
-    column: cli_fit.Column = None,
-    time_column: cli_fit.TimeColumn = None,
-    event_column: cli_fit.EventColumn = None,
+    pack: options.PackName = options.DEFAULT_PACK,
+    column: options.OutcomeColumn = None,
+    time_column: options.TimeColumn = None,
+    event_column: options.EventColumn = None,
     days: Annotated[
         list[str] | None,
         typer.Option(
@@ -33,26 +34,26 @@ def recalibrate(
     ] = None,
     new_id: Annotated[str | None, typer.Option("--id", help="Of the new pack.")] = None,
     new_version: Annotated[str, typer.Option("--new-version", help="Of the new pack.")] = "1",
-    as_of: cli_fit.AsOf = None,
-    map_file: cli.MapFile = None,
-    allow_missing: cli_fit.AllowMissing = False,
-    allow_unknown: cli_fit.AllowUnknown = False,
-    profile: cli_fit.Profile = cli.Profile.DIRECT_CARE,
-    threads: cli.Threads = None,
-    encoding: cli.Encoding = "utf-8",
-    as_json: cli.AsJson = False,
-    quiet: cli.Quiet = False,
+    as_of: options.DayOfList = None,
+    map_file: options.MapFile = None,
+    allow_missing: options.AllowMissing = False,
+    allow_unknown: options.AllowUnknown = False,
+    profile: options.FitProfile = options.Profile.DIRECT_CARE,
+    threads: options.Threads = None,
+    encoding: options.Encoding = "utf-8",
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Recalibrate a model to local outcomes; writes a new, sealed pack that extends the old one."""
-    date = cli_fit.day_of_list(as_of)
-    cli.show_pandas()
+    date = options.day_of_list(as_of)
+    # not above: scoring does not wait for what fits models
     from popstrat.fitting import Columns
     from popstrat.fitting import recalibrate as recalibrate_model
     from popstrat.pack import load_pack
 
     lengths = _lengths(days) if days else None
-    mapping = cli.load_mapping(map_file, load_pack(pack).schema.columns)
-    with cli._notices_aside(), cli._progress("Reading", quiet or as_json) as progress:
+    mapping = options.load_column_map(map_file, load_pack(pack).schema.columns)
+    with warnings_as_notices(), progress_bar("Reading", quiet or as_json) as progress:
         found = recalibrate_model(
             pack, model, inputs, outcome, output, method=method, as_of=date,
             columns=Columns(column, time_column, event_column), days=lengths, ident=new_id, new_version=new_version,
@@ -60,11 +61,11 @@ def recalibrate(
             allow_missing=allow_missing, profile=profile.value, progress=progress,
         )  # fmt: skip
     if as_json:
-        cli._print_json(found.as_dict())
+        print_json(found.as_dict())
     elif not quiet:
         from popstrat.fitting.report import print_recalibration
 
-        print_recalibration(found, cli._console())
+        print_recalibration(found, open_console())
 
 
 def _lengths(given: list[str]) -> dict[str, int]:

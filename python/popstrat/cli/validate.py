@@ -1,21 +1,21 @@
-"""``popstrat validate``: read by `popstrat.cli` only when it is asked for, so that scoring starts as fast as ever."""
+"""``popstrat validate``: a risk against what happened."""
 
 from __future__ import annotations
 
-import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from popstrat import cli
+from popstrat.cli import options
+from popstrat.cli.terminal import open_console, print_json, progress_bar
 from popstrat.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command()
@@ -52,7 +52,7 @@ def validate(
         str | None,
         typer.Option("--list", metavar="FILE", help="The patient table, for sex, ethnicity and deprivation."),
     ] = None,
-    map_file: cli.MapFile = None,
+    map_file: options.MapFile = None,
     by: Annotated[
         list[str] | None, typer.Option("--by", metavar="NAME", help="A further column to divide people by; repeatable.")
     ] = None,
@@ -73,14 +73,13 @@ def validate(
     seed: Annotated[
         int, typer.Option("--seed", min=0, metavar="S", help="The same seed gives the same intervals.")
     ] = 0,
-    threads: cli.Threads = None,
-    encoding: cli.Encoding = "utf-8",
-    as_json: cli.AsJson = False,
-    quiet: cli.Quiet = False,
+    threads: options.Threads = None,
+    encoding: options.Encoding = "utf-8",
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Validate a score against what happened: a report, tables and JSON in DIR."""
-    # Before anything imports Arrow: statsmodels needs pandas, which the other commands hide.
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, cli._WithoutPandas)]
+    # not above: scoring does not wait for what validates
     from popstrat.validation import require
 
     require()
@@ -96,15 +95,15 @@ def validate(
     if map_file is not None and patients is None:
         raise InputError("--map is for the file of --list, and none is given")
     mapping = NO_MAP if map_file is None else load_map(map_file, patient_schema().columns)
-    with cli._progress("Validating", quiet or as_json) as progress:
+    with progress_bar("Validating", quiet or as_json) as progress:
         result = run_validate(
             scored, outcome, output, spec, patients=patients, mapping=mapping, called=called, capacity=capacity,
             bootstrap=bootstrap, seed=seed, threads=threads, encoding=encoding, progress=progress,
         )  # fmt: skip
     if as_json:
-        cli._print_json({**{k: result[k] for k in _SUMMARY}, "output": str(output)})
+        print_json({**{k: result[k] for k in _SUMMARY}, "output": str(output)})
     elif not quiet:
-        _print(result, output, cli._console())
+        _print(result, output, open_console())
 
 
 _SUMMARY = (
@@ -125,8 +124,6 @@ def _competing(text: str | None) -> tuple[str, tuple[str, ...]] | None:
 
 def _print(result: dict[str, Any], output: Path, console: Console) -> None:
     """The findings in words, and where the rest is."""
-    import textwrap
-
     from rich.markup import escape
 
     from popstrat.validation.files import JSON_NAME, PAGE_NAME

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from popstrat.cli import AsJson, Profile, Quiet
+from popstrat.cli.options import AsJson, Profile, Quiet, audit_log, parse_date
+from popstrat.cli.terminal import open_console, print_json, progress_bar
+from popstrat.errors import InputError
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -49,11 +51,9 @@ def upload(
     quiet: Quiet = False,
 ) -> None:
     """Write one file for each practice into DIR, verified row by row, and a manifest; all of it or nothing."""
-    from popstrat.cli import _console, _print_json, _progress, parse_date
-    from popstrat.privacy import audit_log as audits
-    from popstrat.upload.run import run_upload
+    from popstrat.upload.run import run_upload  # not above: --help does not wait for Arrow
 
-    with _progress("Reading", quiet or as_json) as progress:
+    with progress_bar("Reading", quiet or as_json) as progress:
         result = run_upload(
             scored,
             output,
@@ -63,7 +63,7 @@ def upload(
             practices=None if practices is None else _practices(practices),
             as_of=None if as_of is None else parse_date(as_of),
             profile=profile.value,
-            audit=audits.log_path(audit),
+            audit=audit_log(audit),
             settings=settings,
             across_versions=across_versions,
             progress=progress,
@@ -71,7 +71,7 @@ def upload(
     if as_json:
         manifest = result.manifest
         short = {key: manifest[key] for key in ("as_of", "profile", "template", "totals")}
-        _print_json(
+        print_json(
             {
                 "folder": str(output),
                 "manifest_sha256": result.sha256,
@@ -81,15 +81,13 @@ def upload(
             }
         )
     elif not quiet:
-        from popstrat.upload.summary import render
+        from popstrat.upload.summary import render  # not above: a quiet run does not wait for rich
 
-        render(result, output, _console())
+        render(result, output, open_console())
 
 
 def _practices(given: str) -> frozenset[str]:
     """Practice codes from a list with commas, or from a file with one a line (# begins a remark)."""
-    from popstrat.errors import InputError
-
     path = Path(given)
     if path.is_file():
         try:

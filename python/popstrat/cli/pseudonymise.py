@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from popstrat.cli import options
+from popstrat.cli.terminal import progress_bar
 from popstrat.core.cpus import cores
 from popstrat.errors import InputError
 
@@ -65,23 +68,19 @@ def pseudonymise(
     lookup_with: Annotated[
         list[str] | None, typer.Option("--lookup-with", metavar="COLS", help="Columns to carry in the lookup.")
     ] = None,
-    audit_file: Annotated[
-        Path | None, typer.Option("--audit", metavar="FILE", help="Add a line to this log; or POPSTRAT_AUDIT.")
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, metavar="T", help="All cores if not given.")
-    ] = None,
-    encoding: Annotated[str, typer.Option("--encoding", help="Of CSV files: utf-8, utf-8-sig or cp1252.")] = "utf-8",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    audit_file: options.AuditFile = None,
+    threads: options.Threads = None,
+    encoding: options.Encoding = "utf-8",
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Put keyed pseudonyms in the place of identifiers; the same key gives the same pseudonyms every month."""
-    from popstrat.privacy import secret_keys as keys
+    from popstrat.privacy import secret_keys  # not above: --help does not wait for it
 
     if new_key is not None:
         if inputs or output or column:
             raise InputError("--new-key writes a key and does nothing else")
-        keys.new_key(new_key)
+        secret_keys.new_key(new_key)
         if not quiet:
             typer.echo(
                 f"{new_key}: a new key; without it no pseudonym can be made again, so keep a copy in a safe place"
@@ -89,14 +88,13 @@ def pseudonymise(
         return
     if not inputs or output is None:
         raise InputError("name the input files, and the output with -o FILE")
-    key = keys.read_key(key_file, KEY_VARIABLE)
+    key = secret_keys.read_key(key_file, KEY_VARIABLE)
     if key is None:
         raise InputError(f"a key is needed: --key-file FILE or the environment variable {KEY_VARIABLE} (see --new-key)")
-    from popstrat.cli import _progress
-    from popstrat.privacy import audit_log as audit
+    # not above: --help and --new-key do not wait for Arrow
     from popstrat.privacy.pseudonymise import parse_columns, run_pseudonymise
 
-    with _progress("Pseudonymising", quiet or as_json) as progress:
+    with progress_bar("Pseudonymising", quiet or as_json) as progress:
         found = run_pseudonymise(
             inputs,
             output,
@@ -108,14 +106,12 @@ def pseudonymise(
             drop=_names(drop),
             keep=_names(keep),
             birth=birth.value if birth else None,
-            audit_log=audit.log_path(audit_file),
+            audit_log=options.audit_log(audit_file),
             encoding=encoding,
             threads=threads or cores(),
             progress=progress,
         )
     if as_json:
-        import json
-
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
     if quiet:
