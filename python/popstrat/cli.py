@@ -11,7 +11,7 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType, FunctionType
@@ -22,19 +22,18 @@ from typer.core import TyperGroup
 
 from popstrat.core.cpus import cores
 from popstrat.errors import InputError, PackError
+from popstrat.packs import DEFAULT_PACK
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from rich.console import Console
 
+    from popstrat.core.progress import Progress
     from popstrat.mapping import ColumnMap
     from popstrat.record import Record
     from popstrat.schema import Column
     from popstrat.scorer import Scorer
-
-DEFAULT_PACK = "london-2026"
-_WIDTH = 100
 
 # Commands and groups with an ``app`` of their own, imported when they are called (or for the top help).
 _LAZY = {
@@ -437,28 +436,15 @@ def _print_json(what: object) -> None:
 
 
 def _console() -> Console:
-    from rich.console import Console
+    from popstrat.pages.console import open_console
 
-    console = Console(highlight=False)
-    console.width = min(console.width, _WIDTH) if console.is_terminal else _WIDTH
-    return console
+    return open_console()
 
 
-@contextlib.contextmanager
-def _progress(what: str, hidden: bool) -> Iterator[Callable[[int, int | None], None] | None]:
-    """A progress bar on standard error if that is a terminal, else None."""
-    if hidden or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+def _progress(what: str, hidden: bool) -> contextlib.AbstractContextManager[Progress | None]:
+    from popstrat.pages.progress_bar import progress_bar
 
-    text = TextColumn("{task.fields[rows]} rows")
-    with Progress(
-        TextColumn(what), BarColumn(), text, TimeRemainingColumn(), console=Console(stderr=True), transient=True
-    ) as bar:
-        task = bar.add_task(what, total=None, rows="0")
-        yield lambda done, total: bar.update(task, completed=done, total=total, rows=f"{done:,}")
+    return progress_bar(what, hidden)
 
 
 class _Stopped(BaseException):

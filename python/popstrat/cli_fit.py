@@ -69,9 +69,9 @@ def fit(
     if as_json:
         cli._print_json(found.as_dict())
     elif not quiet:
-        from popstrat.fitting.report import print_fit
+        from popstrat.pages.fitted import show_fit
 
-        print_fit(found, cli._console())
+        show_fit(found, cli._console())
 
 
 def day_of_list(text: str | None) -> dt.date:

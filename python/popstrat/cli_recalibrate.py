@@ -8,6 +8,7 @@ import typer
 
 from popstrat import cli, cli_fit
 from popstrat.errors import InputError
+from popstrat.packs import DEFAULT_PACK
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -21,7 +22,7 @@ def recalibrate(
     method: Annotated[
         str, typer.Option("--method", metavar="METHOD", help="What to fit anew: intercept, intercept-slope, baseline.")
     ],
-    pack: cli.PackName = cli.DEFAULT_PACK,
+    pack: cli.PackName = DEFAULT_PACK,
     column: cli_fit.Column = None,
     time_column: cli_fit.TimeColumn = None,
     event_column: cli_fit.EventColumn = None,
@@ -62,9 +63,9 @@ def recalibrate(
     if as_json:
         cli._print_json(found.as_dict())
     elif not quiet:
-        from popstrat.fitting.report import print_recalibration
+        from popstrat.pages.fitted import show_recalibration
 
-        print_recalibration(found, cli._console())
+        show_recalibration(found, cli._console())
 
 
 def _lengths(given: list[str]) -> dict[str, int]:

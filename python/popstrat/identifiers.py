@@ -38,21 +38,10 @@ def looks_like_nhs_numbers(values: pa.Array | pa.ChunkedArray) -> bool:
 
     By chance one ten-digit number in eleven has one: five in a row, 6 in a million.
     """
+    from popstrat.core.arrow import plain  # here, because names are looked at where nobody waits for Arrow
+
     first = values.slice(0, LOOKED_AT)
     if hasattr(first, "chunks"):
         first = first.combine_chunks()
     found = {str(v).replace(" ", "").replace("-", "") for v in plain(first).to_pylist() if v is not None}
     return len(found) >= _TELLING and all(is_nhs_number(v) for v in found)
-
-
-def plain(values: pa.Array) -> pa.Array:
-    """The column without a dictionary, and without text views, which Arrow cannot gather."""
-    import pyarrow as pa
-    import pyarrow.types as pt
-
-    from popstrat.schema import is_text
-
-    if pt.is_dictionary(values.type):
-        entries = values.dictionary
-        values = (entries.cast(pa.large_string()) if is_text(entries.type) else entries).take(values.indices)
-    return values.cast(pa.large_string()) if pt.is_string_view(values.type) else values

@@ -25,6 +25,7 @@ from popstrat.bind import plan as bind_columns
 from popstrat.core.cpus import cores
 from popstrat.core.files import Outputs, writing
 from popstrat.core.lazy import compute as pc
+from popstrat.core.progress import Progress
 from popstrat.errors import InputError
 from popstrat.formats import BATCH_ROWS, FileSource, Source, check_target, open_sink, open_source
 from popstrat.formats.pipeline import HashBehind, ReadAhead, WriteBehind
@@ -34,7 +35,6 @@ from popstrat.record import Record
 from popstrat.schema import Column
 from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, BoundScorer, Scorer, Tally
 
-Progress = Callable[[int, int | None], None]
 """Called with the rows done so far and the rows in all (None where that is not known)."""
 
 ID = "patient_id"

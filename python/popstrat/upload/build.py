@@ -15,7 +15,7 @@ import datetime as dt
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from popstrat.core.files import writing
+from popstrat.core.progress import Progress
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.privacy import audit_log as audits
@@ -65,8 +66,6 @@ from popstrat.upload.template import (
     load_template,
 )
 from popstrat.upload.where import holds
-
-Progress = Callable[[int, int | None], None]
 
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 1

@@ -17,12 +17,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from popstrat import nhsnumber
+from popstrat.core.arrow import is_text, without_views
 from popstrat.core.hashing import hash_file
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source
-from popstrat.io.sinks import plain_text
-from popstrat.schema import fold_label, is_text
+from popstrat.schema import fold_label
 from popstrat.upload.scored import Practices, batches, keys_of, refuse_not_canonical, refuse_null
 from popstrat.upload.spill import Parts, Repeats, column, spread_keys
 from popstrat.upload.template import STATUSES, Settings
@@ -163,7 +163,7 @@ def read_lookup(
 
 def _statuses(values: pa.Array, known: Mapping[str, str]) -> pa.Array:
     """The place of each status among `STATUSES`, null for none. Raises `InputError` with rows for any other."""
-    values = plain_text(values)
+    values = without_views(values)
     coded = values if pa.types.is_dictionary(values.type) else values.cast(pa.string()).dictionary_encode()
     table: list[int | None] = []
     for value in coded.dictionary.to_pylist():

@@ -14,11 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from popstrat.core.arrow import is_text, plain, without_views
 from popstrat.core.hashing import hash_file
 from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source
-from popstrat.io.sinks import plain_text
-from popstrat.schema import is_text
 from popstrat.upload.template import KEY, PRACTICE, ScoredColumn
 
 _ROWS_NAMED = 5
@@ -190,7 +189,7 @@ class Practices:
 
     def places(self, column: pa.Array) -> NDArray[np.int32]:
         """The place of each row's code; −1 where it is null."""
-        column = plain_text(column)
+        column = without_views(column)
         coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         table = np.array(
             [-1 if c is None else self.place(str(c)) for c in coded.dictionary.to_pylist()] + [-1], np.int32
@@ -202,8 +201,7 @@ class Practices:
 
 def keys_of(column: pa.Array, text: bool) -> pa.Array:
     """Keys as 64-bit whole numbers, or as text where ``text``."""
-    if pa.types.is_dictionary(column.type):
-        column = plain_text(column).dictionary_decode()
+    column = plain(column)
     if text:
         return column.cast(pa.large_string()).cast(pa.string()) if is_text(column.type) else column.cast(pa.string())
     return column.cast(pa.int64())
@@ -220,7 +218,7 @@ def refuse_not_canonical(column: pa.Array, told: str, name: str) -> None:
 
 def label_codes(column: pa.Array, labels: Sequence[str], name: str) -> pa.Array:
     """Labels as their places (int16, null for none). Raises `InputError` for one the run record does not have."""
-    column = plain_text(column)
+    column = without_views(column)
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     place = {label: i for i, label in enumerate(labels)}
     table = [None if v is None or v == "" else place.get(v, -1) for v in coded.dictionary.to_pylist()]
