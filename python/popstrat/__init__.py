@@ -17,6 +17,7 @@ from popstrat.core.version import VERSION
 __version__ = VERSION
 
 if TYPE_CHECKING:
+    from popstrat.errors import DataWarning as DataWarning
     from popstrat.errors import DefinitionWarning as DefinitionWarning
     from popstrat.errors import InputError as InputError
     from popstrat.errors import PackError as PackError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from popstrat.scorer import score as score
 
 _WHERE = {
+    "DataWarning": "errors",
     "DefinitionWarning": "errors",
     "InputError": "errors",
     "PackError": "errors",
@@ -39,8 +41,8 @@ _WHERE = {
     "score": "scorer",
 }
 __all__ = [
-    "DefinitionWarning", "InputError", "PackError", "PopstratError", "PopstratWarning", "Scorer", "__version__",
-    "contributions", "load_pack", "score",
+    "DataWarning", "DefinitionWarning", "InputError", "PackError", "PopstratError", "PopstratWarning", "Scorer",
+    "__version__", "contributions", "load_pack", "score",
 ]  # fmt: skip
 
 

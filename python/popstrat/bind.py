@@ -18,9 +18,11 @@ import pyarrow.types as pt
 
 from popstrat.core.arrow import is_text
 from popstrat.core.lazy import compute as pc
+from popstrat.core.soundness import refuse_unsound
 from popstrat.core.text import suggest
 from popstrat.engine import CODE_NULL, CODE_UNKNOWN, Labels
 from popstrat.errors import InputError
+from popstrat.packs.flags import FALSE, TRUE
 from popstrat.schema import Column, Schema, fold_label
 
 _IN_PLACE: dict[pa.DataType, str] = {
@@ -28,8 +30,6 @@ _IN_PLACE: dict[pa.DataType, str] = {
     pa.float32(): "f32", pa.float64(): "f64",
 }  # fmt: skip
 _WIDER: dict[pa.DataType, pa.DataType] = {pa.uint16(): pa.int32(), pa.uint32(): pa.int64(), pa.float16(): pa.float32()}
-_TRUE = ("true", "t", "yes", "y", "1")
-_FALSE = ("false", "f", "no", "n", "0")
 
 
 @dataclass(frozen=True)
@@ -153,8 +153,8 @@ def _text(array: pa.Array) -> pa.Array:
 
 def _flags_from_text(array: pa.Array, name: str) -> pa.Array:
     text = pc.utf8_lower(_text(array))
-    truth = pc.is_in(text, pa.array(_TRUE, pa.large_string()))
-    falsehood = pc.is_in(text, pa.array(_FALSE, pa.large_string()))
+    truth = pc.is_in(text, pa.array(TRUE, pa.large_string()))
+    falsehood = pc.is_in(text, pa.array(FALSE, pa.large_string()))
     empty = pc.fill_null(pc.equal(text, ""), True)
     bad = pc.invert(pc.or_(pc.or_(truth, falsehood), empty))
     _refuse(bad, name, "neither true nor false")
@@ -185,12 +185,6 @@ def _refuse(bad: pa.Array, name: str, problem: str) -> None:
         raise InputError(problem, column=name, rows=rows[:5].tolist(), more=max(0, len(rows) - 5))
 
 
-def refuse_nulls(array: pa.Array, name: str) -> None:
-    """Raise `InputError` naming the first rows of a key column that are null."""
-    if array.null_count or (pt.is_dictionary(array.type) and array.dictionary.null_count):
-        _refuse(array.is_null(), name, "null, where every row needs a value")
-
-
 def text_array(texts: Sequence[str]) -> pa.Array:
     """An Arrow string array; `pa.array` would do the same, but imports pandas (0.2 s) where that is installed."""
     encoded = [text.encode() for text in texts]
@@ -204,7 +198,7 @@ def label_codes(column: Column) -> Labels:
 
 
 def label_numbers(known: dict[str, int], dictionary: pa.Array) -> np.ndarray[Any, Any]:
-    """For each entry of a dictionary the code of its label (uint8), from the codes by spelling."""
+    """For each entry of a sound dictionary the code of its label (uint8), from the codes by spelling."""
     codes = np.full(len(dictionary), CODE_NULL, dtype=np.uint8)
     for i, entry in enumerate(dictionary.to_pylist()):
         text = "" if entry is None else entry.strip(" ")
@@ -213,34 +207,50 @@ def label_numbers(known: dict[str, int], dictionary: pa.Array) -> np.ndarray[Any
 
 
 def label_table(codes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Those of at most 256 entries as the engine's table."""
-    table = np.full(256, CODE_NULL, dtype=np.uint8)
+    """Those of at most 256 entries as the engine's table; an index beyond them is an unknown label."""
+    table = np.full(256, CODE_UNKNOWN, dtype=np.uint8)
     table[: len(codes)] = codes
     return table
 
 
+def converted(array: pa.Array, binding: Binding) -> pa.Array:
+    """The array, cast if the engine does not read its type. Raises `InputError` if it is unsound or will not cast."""
+    column = binding.column
+    if binding.convert is None:
+        return array
+    refuse_unsound(array, column.name)
+    try:
+        return binding.convert(array)
+    except InputError:
+        raise
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise InputError(f"{_article(column.type)} is needed", column=column.name) from None
+
+
+def _codes_of(codes: np.ndarray[Any, Any], array: pa.Array, kind: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """Each row's code, from those of the dictionary's entries; what lies under a null may be anything."""
+    start, end = array.offset, array.offset + len(array)
+    found = np.full(end, CODE_UNKNOWN, kind)
+    if start < end:
+        sign = "i" if pt.is_signed_integer(array.type.index_type) else "u"
+        indices = np.frombuffer(array.indices.buffers()[1], f"{sign}{kind.itemsize}", end)[start:].astype(np.int64)
+        known = (indices >= 0) & (indices < len(codes))
+        found[start:][known] = codes[indices[known]]
+    return found
+
+
 def buffers(array: pa.Array, binding: Binding, labels: Labels | None) -> tuple[tuple[Any, ...], int | None]:
     """(values, valid, offset, characters, table, labels) of a column for `engine.Frame`, and its dictionary's size."""
-    column = binding.column
-    if binding.convert is not None:
-        try:
-            array = binding.convert(array)
-        except InputError:
-            raise
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            raise InputError(f"{_article(column.type)} is needed", column=column.name) from None
+    array = converted(array, binding)
     if binding.kind.startswith("dict"):
         codes = label_numbers(binding.spellings, array.dictionary)
-        if len(codes) > 256:  # more spellings than the engine's table holds: each row's code is worked out here
-            indices = array.indices.fill_null(0).to_numpy(zero_copy_only=False)
-            narrow = pa.array(codes[indices].astype(np.int16 if binding.kind == "dict16" else np.int32))
-            valid = array.indices.is_valid().buffers()[1] if array.indices.null_count else None
-            return (narrow.buffers()[1], valid, 0, None, np.arange(256, dtype=np.uint8), None), 256
         valid, values = array.indices.buffers()
-        valid = valid if array.indices.null_count else None
+        if len(codes) > 256:  # more spellings than the engine's table holds: each row's code is worked out here
+            found = _codes_of(codes, array, np.dtype(f"u{int(binding.kind[4:]) // 8}"))
+            return (found, valid, array.offset, None, np.arange(256, dtype=np.uint8), None), 256
         return (values, valid, array.offset, None, label_table(codes), None), len(codes)
     found = array.buffers()
-    valid = found[0] if array.null_count else None
+    valid = found[0]
     if binding.kind.startswith("str"):
         return (found[1], valid, array.offset, found[2], None, labels), None
     return (found[1], valid, array.offset, None, None, None), None

@@ -51,7 +51,7 @@ def upload(
     """Write one file for each practice into DIR, verified row by row, and a manifest; all of it or nothing."""
     from popstrat.cli import _console, _print_json, _progress, parse_date
     from popstrat.privacy import audit_log as audits
-    from popstrat.upload.build import run_upload
+    from popstrat.upload.run import run_upload
 
     with _progress("Reading", quiet or as_json) as progress:
         result = run_upload(

@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from popstrat.core.arrow import is_text, plain
 from popstrat.core.lazy import compute as pc
+from popstrat.core.soundness import refuse_astray, refuse_unsound
 from popstrat.engine import distinct, increasing
 from popstrat.errors import InputError
 
@@ -80,7 +81,12 @@ class UniqueIds:
     # -- first pass ---------------------------------------------------------------------------------------------
 
     def add(self, batch: IdBatch) -> None:
-        """Take the next rows. Raises `InputError` for null ids, naming the first rows."""
+        """Take the next rows. Raises `InputError` for ids that are null or lead outside their column, naming the first
+        rows."""
+        try:
+            _refuse_unsound(batch.ids, self.column)
+        except InputError as error:
+            raise error.located(self._name(batch.file), batch.first_row) from None
         ids = _comparable(batch.ids)
         if ids.null_count:
             rows = np.flatnonzero(np.asarray(ids.is_null()))
@@ -281,10 +287,13 @@ class _Repeat:
 
 
 def check_unique(ids: pa.Array | pa.ChunkedArray, *, column: str = "patient_id", limit: int = DEFAULT_LIMIT) -> None:
-    """Check a column in memory; raises `InputError` with 0-based rows for null or repeated ids."""
+    """Check a column in memory; raises `InputError` with 0-based rows for null or repeated ids, or unsound ones."""
     chunks = ids.chunks if isinstance(ids, pa.ChunkedArray) else [ids]
-    if pa.types.is_integer(ids.type) and ids.null_count == 0 and _different(chunks):
-        return
+    if pa.types.is_integer(ids.type):
+        for chunk in chunks:
+            _refuse_unsound(chunk, column)
+        if ids.null_count == 0 and _different(chunks):
+            return
 
     def batches() -> Iterator[IdBatch]:
         row = 0
@@ -363,6 +372,15 @@ def _mix(values: U64) -> U64:
     values *= _MIX_B
     values ^= values >> np.uint64(31)
     return values
+
+
+def _refuse_unsound(ids: pa.Array, column: str) -> None:
+    """Before anything reads them: the sizes of their buffers, and where text, views and indices lead."""
+    try:
+        ids.validate()
+    except pa.ArrowException:
+        refuse_unsound(ids, column)
+    refuse_astray(ids, column)
 
 
 def _adjacent_equal(values: U64) -> U64:

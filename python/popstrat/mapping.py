@@ -38,6 +38,7 @@ from popstrat.core.arrow import without_views
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.formats import Kind
+from popstrat.packs.flags import FALSE, TRUE
 from popstrat.schema import Column, fold_label
 
 Value = str | bool | int | float | dt.date
@@ -45,7 +46,6 @@ Value = str | bool | int | float | dt.date
 _TABLES = ("columns", "values", "const")
 _ROWS_NAMED = 5
 _PARSED: dict[Kind, pa.DataType] = {"bool": pa.bool_(), "int": pa.float64(), "float": pa.float64(), "date": pa.date32()}
-_TRUE, _FALSE = {"true", "1"}, {"false", "0"}
 
 
 @dataclass(frozen=True)
@@ -270,8 +270,8 @@ def _parse(text: str | None, kind: Kind) -> Any:
         return None
     try:
         if kind == "bool":
-            lowered = text.casefold()
-            return True if lowered in _TRUE else False if lowered in _FALSE else _BAD
+            lowered = text.strip().casefold()
+            return True if lowered in TRUE else False if lowered in FALSE else _BAD
         if kind in ("int", "float"):
             return _BAD if "_" in text else float(text)
         if kind == "date":
@@ -282,9 +282,12 @@ def _parse(text: str | None, kind: Kind) -> Any:
 
 
 def _texts(values: pa.Array) -> list[str | None]:
-    """Distinct values as the text that a mapping file would use for them."""
-    if pa.types.is_floating(values.type):
-        return [None if v is None else str(int(v)) if float(v).is_integer() else str(v) for v in values.to_pylist()]
+    """Distinct values as the text that a mapping file would use for them; a NaN is no record."""
+    if pa.types.is_floating(values.type) or pa.types.is_decimal(values.type):
+        return [
+            None if v is None or v != v else str(int(v)) if float(v).is_integer() else str(v)
+            for v in values.to_pylist()
+        ]
     if pa.types.is_boolean(values.type):
         return [None if v is None else str(v).lower() for v in values.to_pylist()]
     return [None if v is None else str(v) for v in values.to_pylist()]

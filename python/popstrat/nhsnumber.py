@@ -20,15 +20,30 @@ TEST_FIRST, TEST_LAST = 9_990_000_000, 9_999_999_999
 REPEATED = 1_111_111_111
 DIGITS = 10
 
-__all__ = ["FAILED", "MISSING", "NOT_DIGITS", "PASSED", "PLACEHOLDER", "check", "passes", "to_text"]
+__all__ = [
+    "FAILED",
+    "MISSING",
+    "NOT_DIGITS",
+    "PASSED",
+    "PLACEHOLDER",
+    "check",
+    "is_stand_in",
+    "passes",
+    "to_text",
+]
 
 
 def passes(text: str) -> bool:
     """Whether a text is an NHS number: the plain statement of the rule, which `check` is tested against."""
-    if len(text) != DIGITS or not (text.isascii() and text.isdigit()) or len(set(text)) == 1:
+    if len(text) != DIGITS or not (text.isascii() and text.isdigit()) or is_stand_in(text):
         return False
     total = sum(weight * int(digit) for weight, digit in zip(range(10, 1, -1), text, strict=False))
     return (11 - total % 11) % 11 == int(text[9])
+
+
+def is_stand_in(text: str) -> bool:
+    """Whether a text is ten times the same digit, which passes the check and is what people type for "not known"."""
+    return len(text) == DIGITS and text.isascii() and text.isdigit() and len(set(text)) == 1
 
 
 def check(column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:

@@ -179,11 +179,19 @@ def numbers(
 
 
 def flags(kind: str, size: int, null: Any, wild: float, rng: np.random.Generator) -> list[Any]:
-    odd = kind not in ("bool", "string", "large_string", "string_view", "dictionary text", "null")
+    real = kind.startswith("float")
     return [
-        None if null[i] else float(rng.choice([2, 3, 100])) if odd and rng.random() < wild else bool(rng.random() < 0.4)
-        for i in range(size)
+        None if null[i] else math.nan if real and rng.random() < wild else bool(rng.random() < 0.4) for i in range(size)
     ]
+
+
+def odd_flag(kind: str, rng: np.random.Generator) -> float:
+    """A number that a flag of this type may hold and that says neither true nor false."""
+    choices = [2.0, 3.0, 100.0]
+    choices += [] if kind.startswith("uint") else [-1.0]
+    choices += [0.5, -0.5] if not kind.startswith(("int", "uint")) else []
+    choices += [math.inf, -math.inf, 1e-7] if kind in ("float32", "float64") else []
+    return float(rng.choice(choices))
 
 
 def labels(column: Column, kind: str, size: int, null: Any, wild: float, rng: np.random.Generator) -> list[str | None]:
@@ -359,8 +367,8 @@ def bits(array: pa.Array) -> Any:
 def score_at(bound: BoundScorer, batch: pa.RecordBatch, level: str) -> pa.RecordBatch:
     """As `BoundScorer.score`, on one instruction set."""
     frame, made = bound._frame(batch)
-    frame.run(0, batch.num_rows, level)
-    return bound.wrap(batch, made)
+    counters = frame.run(0, batch.num_rows, level)
+    return bound.wrap(batch, made, counters.tolist())
 
 
 def compare(scorer: Scorer, table: Table) -> tuple[pa.RecordBatch, Tally]:
@@ -376,6 +384,8 @@ def compare(scorer: Scorer, table: Table) -> tuple[pa.RecordBatch, Tally]:
     wanted = []
     quality: dict[str, dict[str, int]] = {}
     newest: dt.date | None = None
+    disorder: dict[str, dict[str, int]] = {}
+    ordered = {c.name: c.below for c in scorer.pack.schema if c.below and {c.name, c.below} <= reference.used}
     for row in table.rows:
         wanted.append(reference.score(row))
         patient = reference.patient(row)
@@ -383,6 +393,12 @@ def compare(scorer: Scorer, table: Table) -> tuple[pa.RecordBatch, Tally]:
             if column in reference.used:
                 quality.setdefault(column, {}).setdefault(reason, 0)
                 quality[column][reason] += 1
+        for name, above in ordered.items():
+            low, high = patient.values.get(name), patient.values.get(above)
+            if isinstance(low, int | float) and isinstance(high, int | float):
+                counts = disorder.setdefault(name, {"both": 0, "not_below": 0})
+                counts["both"] += 1
+                counts["not_below"] += low >= high
         for column in scorer.pack.schema:
             value = patient.values.get(column.name)
             if column.type == "date" and column.name != "date_of_birth" and column.name in reference.used and value:
@@ -396,6 +412,7 @@ def compare(scorer: Scorer, table: Table) -> tuple[pa.RecordBatch, Tally]:
                 f"{name}: engine {have[name]!r}, reference {value!r}, of {relevant(row)}"
             )
     assert tally.quality == quality
+    assert {name: counts for name, counts in tally.disorder.items() if counts["both"]} == disorder
     assert tally.newest_date == newest
     assert (tally.rows_in, tally.rows_out) == (len(table.rows),) * 2
     for definition in outputs:
@@ -420,6 +437,9 @@ def plain(scorer: Scorer, table: Table, scored: pa.RecordBatch, tally: Tally) ->
     exact = [bits(c) for c in scored.columns]
     for level in levels():
         assert [bits(c) for c in score_at(bound, table.batch, level).columns] == exact, level
+    checked = [BoundScorer(scorer, table.batch.schema, check_only=True, options=o) for o in (OPTIMISED, PLAIN)]
+    one, other = (bound.score(table.batch)[1] for bound in checked)
+    assert one == other
 
 
 def fewer_passes(scorer: Scorer, table: Table, some: Collection[str]) -> None:

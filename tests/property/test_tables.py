@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from generated import AS_OF, Table, bits, compare, fewer_passes, invariances, plain, tables, take
-from hypothesis import Phase, given, settings
+import pytest
+from generated import AS_OF, Table, bits, compare, fewer_passes, invariances, odd_flag, physical, plain, tables, take
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 import popstrat
+from popstrat import InputError
 from popstrat.compiler.options import NAMES
 from popstrat.pack import builtin_packs
 from popstrat.scorer import Scorer, Tally
@@ -52,6 +54,31 @@ def test_no_pass_of_the_compiler_changes_an_answer(data: Any) -> None:
     scorer = scorer_at(data.draw(AS_OF), data.draw(st.sampled_from(builtin_packs())))
     table = tables(data.draw, scorer.resolved)
     fewer_passes(scorer, table, data.draw(st.sets(st.sampled_from(NAMES))))
+
+
+@given(st.data())
+def test_an_odd_flag_stops_the_run(data: Any) -> None:
+    """A number other than 0 and 1 in a flag that is read: refused by name, with the rows, counted or not, on one
+    thread or several, in any type of number, in a slice or not."""
+    scorer = scorer_at(dt.date(2026, 6, 30))
+    table = tables(data.draw, scorer.resolved, least=1)
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    read = {c for c in scorer.columns if scorer.pack.schema[c].type == "bool"}
+    flags = [c for c, kind in table.types.items() if c in read and kind.startswith(("int", "uint", "float", "decimal"))]
+    assume(flags)
+    name = str(rng.choice(flags))
+    rows = np.flatnonzero(rng.random(len(table.rows)) < 0.2)
+    assume(len(rows))
+    values = [row[name] for row in table.rows]
+    for row in rows:
+        values[row] = odd_flag(table.types[name], rng)
+    array, _ = physical(scorer.pack.schema[name], table.types[name], values, rng)
+    odd = table.batch.set_column(table.batch.schema.get_field_index(name), name, array)
+    for counted, threads in ((True, 1), (False, 1), (False, 2)):
+        with pytest.raises(InputError, match="a number other than 0 and 1") as caught:
+            scorer.bind(odd.schema, counted=counted).score(odd, threads=threads)
+        error = caught.value
+        assert (error.column, error.rows, error.more) == (name, tuple(rows[:5]), max(0, len(rows) - 5))
 
 
 def close(a: Tally, b: Tally) -> bool:

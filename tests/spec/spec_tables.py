@@ -219,8 +219,8 @@ def score(
 def score_at(bound: BoundScorer, batch: pa.RecordBatch, level: str) -> pa.RecordBatch:
     """As `BoundScorer.score`, on one instruction set."""
     frame, made = bound._frame(batch)
-    frame.run(0, batch.num_rows, level)
-    return bound.wrap(batch, made)
+    counters = frame.run(0, batch.num_rows, level)
+    return bound.wrap(batch, made, counters.tolist())
 
 
 def refer(

@@ -22,6 +22,7 @@ from popstrat.core.text import suggest
 from popstrat.engine import CODE_NULL, CODE_UNKNOWN
 from popstrat.errors import InputError
 from popstrat.ids import IdBatch, UniqueIds
+from popstrat.packs.flags import FALSE, TRUE, refuse_other_numbers
 from popstrat.schema import Column, patient_schema
 from popstrat.validation.measures import Floats
 from popstrat.validation.results import Grouping
@@ -30,7 +31,6 @@ ID = "patient_id"
 PRACTICE = "practice_code"
 NOT_RECORDED = "not recorded"
 _MOST_LABELS = 60
-_TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
 _AGE_BANDS = ((0, 18, "under 18"), (18, 40, "18–39"), (40, 55, "40–54"), (55, 65, "55–64"), (65, 75, "65–74"),
               (75, 85, "75–84"), (85, 1000, "85 and over"))  # fmt: skip
@@ -194,16 +194,30 @@ class Table:
         what = "true, false, 1 or 0" + (", or a count" if counts else "")
         if is_text(column.type):
             text = pc.utf8_lower(pc.utf8_trim_whitespace(column))
-            words = pc.is_in(text, value_set=pa.array(_TRUE + _FALSE, text.type))
+            words = pc.is_in(text, value_set=pa.array(TRUE + FALSE, text.type))
             if pc.all(pc.or_kleene(words, pc.or_kleene(text.is_null(), pc.equal(text, "")))).as_py() is not False:
-                yes = pc.is_in(text, value_set=pa.array(_TRUE, text.type)).to_numpy(zero_copy_only=False)
+                yes = pc.is_in(text, value_set=pa.array(TRUE, text.type)).to_numpy(zero_copy_only=False)
                 return np.where(words.to_numpy(zero_copy_only=False), yes.astype(np.float64), np.nan)
         values = self.numbers(name, what)
         known = ~np.isnan(values)
-        bad = known & ((values < 0) | (values != np.floor(values)) | ((values > 1) & (not counts)))
+        bad = known & ~((values >= 0) & (values == np.floor(values)) & (values < (np.inf if counts else 2)))
         if bad.any():
             raise self.fault(f"{what} is needed", name, bad)
         return np.where(known, (values > 0).astype(np.float64), np.nan)
+
+    def refuse_odd_flags(self, names: Sequence[str]) -> None:
+        """Raise `InputError` where one of these columns is a flag of the patient table and holds other numbers than 0
+        and 1."""
+        known = patient_schema().columns
+        for name in names:
+            if name in self.data.column_names and name in known and known[name].type == "bool":
+                values = self.column(name)
+                kind = values.type
+                if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+                    try:
+                        refuse_other_numbers(values.cast(pa.float64(), safe=False), name)
+                    except InputError as error:
+                        raise error.located(self.name) from None
 
 
 def join(
@@ -393,6 +407,9 @@ def _groupings(
     """The groups that the columns at hand give, for the chosen rows; and how many of these are not on the list."""
     at = pa.array(rows)
     not_listed = 0
+    for one in (table, other):
+        if one is not None:
+            one.refuse_odd_flags(spec.by)
     place: npt.NDArray[np.int64] | None = None
     if other is not None:
         place = places(table.ids.take(at), other.ids)

@@ -1,8 +1,8 @@
 """A folder that appears whole or not at all: made hidden beside its place, and given its name in one step.
 
-So a reader never sees half a month, and a process that dies leaves nothing but the hidden folder, which the next run
-removes. While a run is at work nobody else can make the same folder. Folders are 0700 and files 0600: they say who has
-what.
+So a reader never sees half of it, and a process that dies leaves nothing but the hidden folder, which the next run
+removes. While a run is at work nobody else can make the same folder. Folders are 0700 and files 0600: they may say who
+has what.
 """
 
 from __future__ import annotations
@@ -23,13 +23,22 @@ _SYNC_AT_ONCE = 8
 
 
 class HiddenFolder:
-    """``with HiddenFolder(target) as folder``: write into ``folder.path``, then `release`; else all of it goes."""
+    """``with HiddenFolder(target, "upload") as folder``: write into ``folder.path``, then `release`; else all goes.
 
-    def __init__(self, target: Path) -> None:
+    ``holds`` is what the folder is of, one word: it is part of the hidden name and of the messages. ``scratch`` is a
+    folder within for what is needed on the way, which `drop_scratch` removes.
+
+    Entering raises `InputError` if there is no place for the folder, something else has its name, or another run is at
+    work on it; ``OSError`` if it cannot be made.
+    """
+
+    def __init__(self, target: Path, holds: str) -> None:
         self.target = target
+        self._one = f"{'an' if holds[0] in 'aeiou' else 'a'} {holds}"
+        self._another = f"another {holds} into this folder is at work"
         self._real = target.resolve()
-        self.path = self._real.with_name(f".{self._real.name[:200]}.upload-partial")
-        self.spill = self.path / ".spill"
+        self.path = self._real.with_name(f".{self._real.name[:200]}.{holds}-partial")
+        self.scratch = self.path / ".scratch"
         self._lock: int | None = None
         self._ours = self._released = False
 
@@ -40,10 +49,10 @@ class HiddenFolder:
         if self._real.exists() and not self._real.is_dir():
             raise InputError("cannot be written: something that is not a folder has that name", file=name)
         try:
-            self._take()
+            self._claim()
             for left in self.path.iterdir():  # of a run that was killed
                 _remove(left)
-            self.spill.mkdir(0o700)
+            self.scratch.mkdir(0o700)
         except BaseException as error:
             self.__exit__()
             if isinstance(error, PermissionError):
@@ -51,7 +60,7 @@ class HiddenFolder:
             raise
         return self
 
-    def _take(self) -> None:
+    def _claim(self) -> None:
         """Make the hidden folder, or take over what a dead run left; refuse it while another run has it."""
         for _ in range(10):
             with contextlib.suppress(FileExistsError):
@@ -68,14 +77,14 @@ class HiddenFolder:
                 continue
             except OSError as error:
                 if error.errno in (errno.ENOTDIR, errno.ELOOP):
-                    raise InputError("is in the way of an upload; remove it", file=str(self.path)) from None
+                    raise InputError(f"is in the way of {self._one}; remove it", file=str(self.path)) from None
                 raise
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 os.close(lock)
                 self._ours = False
-                raise InputError("another upload into this folder is at work", file=str(self.target)) from None
+                raise InputError(self._another, file=str(self.target)) from None
             with contextlib.suppress(FileNotFoundError):
                 if os.stat(self.path).st_ino == os.fstat(lock).st_ino:  # noqa: PTH116 - of the open folder
                     self._lock, self._ours = lock, True
@@ -83,7 +92,7 @@ class HiddenFolder:
                     return
             os.close(lock)  # the other run has just given it its name
             self._ours = False
-        raise InputError("another upload into this folder is at work", file=str(self.target))
+        raise InputError(self._another, file=str(self.target))
 
     def create(self, name: str, *parts: bytes | memoryview) -> None:
         """A file with this content. It must not be there yet."""
@@ -96,9 +105,9 @@ class HiddenFolder:
         finally:
             os.close(descriptor)
 
-    def drop_spill(self) -> None:
+    def drop_scratch(self) -> None:
         """Remove what was needed on the way."""
-        shutil.rmtree(self.spill)
+        shutil.rmtree(self.scratch)
 
     def release(self, names: Iterable[str]) -> None:
         """Bring every file to the disk and give the folder its name. Raises `InputError` if that name was taken."""
@@ -121,7 +130,7 @@ class HiddenFolder:
         os.rename(self._real, self.path)  # noqa: PTH104
         self._released = False
 
-    def _let_go(self) -> None:
+    def _unlock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -129,7 +138,7 @@ class HiddenFolder:
     def __exit__(self, *exc: object) -> None:
         if self._ours and not self._released:
             _remove(self.path)
-        self._let_go()
+        self._unlock()
 
 
 def _sync(path: Path) -> None:

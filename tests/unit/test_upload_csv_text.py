@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from popstrat.errors import InputError
-from popstrat.upload import cells
-from popstrat.upload.template import DATE_FORMATS, Cell, Dialect, format_date
+from popstrat.upload import csv_text
+from popstrat.upload.templates.columns import FileColumn
+from popstrat.upload.templates.dialect import DATE_FORMATS, Dialect, format_date
 
 ROLE_OF: dict[str, Any] = {"text": pa.string(), "number": pa.float64()}
 LETTERS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=8)
@@ -32,20 +33,20 @@ DIALECTS = st.builds(
 )
 
 
-def content(cell: Cell, values: pa.Array, dialect: Dialect | None = None) -> list[str]:
-    found = cells.content(cell, {cell.source: values}, len(values), dialect or Dialect())
-    texts: list[str] = cells.plain(found).to_pylist()
+def content(column: FileColumn, values: pa.Array, dialect: Dialect | None = None) -> list[str]:
+    found = csv_text.cell_texts(column, {column.source: values}, len(values), dialect or Dialect())
+    texts: list[str] = csv_text.decoded(found).to_pylist()
     return texts
 
 
 @given(TEXTS, TEXTS, DIALECTS)
 def test_what_is_written_is_read_back(first: list[str | None], second: list[str | None], dialect: Dialect) -> None:
     rows = min(len(first), len(second))
-    columns = (Cell("one, name", "a"), Cell('the "other"', "b", null="?"))
+    columns = (FileColumn("one, name", "a"), FileColumn('the "other"', "b", null="?"))
     data = {"a": pa.array(first[:rows], pa.string()), "b": pa.array(second[:rows], pa.string())}
-    texts = [cells.content(c, data, rows, dialect) for c in columns]
-    body = cells.lines(texts, columns, dialect)
-    raw = cells.header(columns, dialect) + b"".join(bytes(s) for s in cells.slices(body, [0, rows // 2, rows]))
+    texts = [csv_text.cell_texts(c, data, rows, dialect) for c in columns]
+    body = csv_text.lines(texts, columns, dialect)
+    raw = csv_text.header(columns, dialect) + b"".join(bytes(s) for s in csv_text.slices(body, [0, rows // 2, rows]))
     reader = csv.reader(io.StringIO(raw.decode(), newline=""), delimiter=dialect.delimiter, strict=True)
     header, *found = reader
 
@@ -61,7 +62,7 @@ def test_what_is_written_is_read_back(first: list[str | None], second: list[str 
 def test_numbers_have_the_decimals_asked_for(values: list[int | None], decimals: int) -> None:
     """Of numbers of six places, as scores are; ties go to the even neighbour, as in packs."""
     numbers = [None if v is None else v / 1e6 for v in values]
-    found = content(Cell("n", "n", role="number", decimals=decimals, null="-"), pa.array(numbers, pa.float64()))
+    found = content(FileColumn("n", "n", role="number", decimals=decimals, null="-"), pa.array(numbers, pa.float64()))
 
     def text(value: int | None) -> str:
         if value is None:
@@ -86,27 +87,27 @@ def test_numbers_have_the_decimals_asked_for(values: list[int | None], decimals:
     ],
 )
 def test_numbers_without_decimals(value: float | None, text: str) -> None:
-    assert content(Cell("n", "n", role="number"), pa.array([value], pa.float64())) == [text]
+    assert content(FileColumn("n", "n", role="number"), pa.array([value], pa.float64())) == [text]
 
 
 def test_whole_numbers_keep_every_digit() -> None:
     big = [2**64 - 1, 2**53 + 1, 0]
-    assert content(Cell("n", "n", role="number"), pa.array(big, pa.uint64())) == [str(b) for b in big]
+    assert content(FileColumn("n", "n", role="number"), pa.array(big, pa.uint64())) == [str(b) for b in big]
     keys = [2**63 - 1, -5, 4_000_000_012_656]
-    assert content(Cell("k", "k", role="key"), pa.array(keys, pa.int64())) == [str(k) for k in keys]
+    assert content(FileColumn("k", "k", role="key"), pa.array(keys, pa.int64())) == [str(k) for k in keys]
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e300])
 def test_numbers_that_are_none(value: float) -> None:
     with pytest.raises(InputError, match=r"that can be written \(row 2\)"):
-        content(Cell("n", "n", role="number"), pa.array([1.0, value], pa.float64()))
+        content(FileColumn("n", "n", role="number"), pa.array([1.0, value], pa.float64()))
 
 
 @given(st.lists(st.one_of(st.none(), st.dates(dt.date(1900, 1, 1), dt.date(2100, 1, 1))), max_size=20))
 def test_dates(values: list[dt.date | None]) -> None:
     days = pa.array(values, pa.date32()).cast(pa.int32())
     for form in DATE_FORMATS:
-        found = content(Cell("d", "d", role="date", date_format=form), days)
+        found = content(FileColumn("d", "d", role="date", date_format=form), days)
         assert found == ["" if v is None else format_date(v, form) for v in values]
 
 
@@ -122,21 +123,21 @@ def test_date_formats() -> None:
 
 
 def test_labels_flags_and_numbers_of_people() -> None:
-    label = Cell("g", "g", role="label", texts=("High", None, "Low"), null="none")
+    label = FileColumn("g", "g", role="label", texts=("High", None, "Low"), null="none")
     assert content(label, pa.array([0, 1, None, 2], pa.int16())) == ["High", "", "none", "Low"]
-    flag = Cell("f", "f", role="flag", texts=("N", "Y"), null="?")
+    flag = FileColumn("f", "f", role="flag", texts=("N", "Y"), null="?")
     assert content(flag, pa.array([True, None, False])) == ["Y", "?", "N"]
-    number = Cell("n", "lookup.nhs_number", role="nhs_number", identifier=True)
+    number = FileColumn("n", "lookup.nhs_number", role="nhs_number", identifier=True)
     assert content(number, pa.array([9_990_000_018, 18])) == ["9990000018", "0000000018"]
     formula = Dialect(excel_text="formula")
     assert content(number, pa.array([9_990_000_018]), formula) == ['="9990000018"']
-    code = Cell("c", "g", role="label", texts=("925791000000100",), identifier=True)
+    code = FileColumn("c", "g", role="label", texts=("925791000000100",), identifier=True)
     assert content(code, pa.array([0, None], pa.int16()), formula) == ['="925791000000100"', ""]
     assert content(code, pa.array([0], pa.int16()), Dialect(excel_text="apostrophe")) == ["'925791000000100"]
 
 
 def test_text_that_a_file_cannot_hold() -> None:
-    cell = Cell("t", "t")
+    cell = FileColumn("t", "t")
     for value in ("a\nb", "a\r", "a\x00b", "a\x85b", "a\u2028b", "\x7f"):
         with pytest.raises(InputError, match=r"control character \(row 2\)"):
             content(cell, pa.array(["ok", value]))
@@ -150,22 +151,22 @@ def test_text_that_a_file_cannot_hold() -> None:
 @pytest.mark.parametrize("key", ["=1", "+1", "-1", "@x", "a,b", 'a"b', "a b", "", "a\nb", "é"])
 def test_keys_that_are_not_plain_are_refused_not_changed(key: str) -> None:
     with pytest.raises(InputError, match="has an id of other characters"):
-        content(Cell("k", "k", role="key"), pa.array(["ok", key]))
+        content(FileColumn("k", "k", role="key"), pa.array(["ok", key]))
 
 
 def test_keys_as_pseudonyms_come() -> None:
     keys = ["a1B2", "f00d-beef", "QUJD/+==", "x.y:z_1"]
-    assert content(Cell("k", "k", role="key"), pa.array(keys)) == keys
+    assert content(FileColumn("k", "k", role="key"), pa.array(keys)) == keys
 
 
 def test_no_rows() -> None:
-    columns = (Cell("a", "a"), Cell("n", "n", role="number", decimals=2), Cell("d", "d", role="date"))
+    columns = (FileColumn("a", "a"), FileColumn("n", "n", role="number", decimals=2), FileColumn("d", "d", role="date"))
     data = {"a": pa.array([], pa.string()), "n": pa.array([], pa.float64()), "d": pa.array([], pa.int32())}
-    texts = [cells.content(c, data, 0, Dialect()) for c in columns]
-    assert len(cells.lines(texts, columns, Dialect())) == 0
+    texts = [csv_text.cell_texts(c, data, 0, Dialect()) for c in columns]
+    assert len(csv_text.lines(texts, columns, Dialect())) == 0
 
 
 def test_slices_of_a_sliced_array() -> None:
     text = pa.array(["one\n", "two\n", "three\n", "four\n"], pa.large_string()).slice(1)
-    assert [bytes(s) for s in cells.slices(text, [0, 1, 3])] == [b"two\n", b"three\nfour\n"]
-    assert np.all(cells.encoded(memoryview("é".encode()), Dialect(encoding="cp1252")) == b"\xe9")
+    assert [bytes(s) for s in csv_text.slices(text, [0, 1, 3])] == [b"two\n", b"three\nfour\n"]
+    assert np.all(csv_text.encoded(memoryview("é".encode()), Dialect(encoding="cp1252")) == b"\xe9")
