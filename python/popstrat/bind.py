@@ -16,13 +16,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
+from popstrat.core.arrow import is_text
 from popstrat.core.lazy import compute as pc
 from popstrat.core.soundness import refuse_unsound
 from popstrat.core.text import suggest
 from popstrat.engine import CODE_NULL, CODE_UNKNOWN, Labels
 from popstrat.errors import InputError
 from popstrat.packs.flags import FALSE, TRUE
-from popstrat.schema import Column, Schema, fold_label, is_text
+from popstrat.schema import Column, Schema, fold_label
 
 _IN_PLACE: dict[pa.DataType, str] = {
     pa.int8(): "i8", pa.uint8(): "u8", pa.int16(): "i16", pa.int32(): "i32", pa.int64(): "i64",

@@ -30,6 +30,7 @@ def looks_like_nhs_numbers(values: pa.Array | pa.ChunkedArray) -> bool:
 
     By chance one ten-digit number in eleven has the right check digit: five in a row, 6 in a million.
     """
+    from popstrat.core.arrow import plain  # here, because names are looked at where nobody waits for Arrow
     from popstrat.nhsnumber import is_stand_in, passes  # needs the engine, which names of fields do not
 
     first = values.slice(0, LOOKED_AT)
@@ -38,16 +39,3 @@ def looks_like_nhs_numbers(values: pa.Array | pa.ChunkedArray) -> bool:
     found = {str(v).replace(" ", "").replace("-", "") for v in plain(first).to_pylist() if v is not None}
     found = {v for v in found if not is_stand_in(v)}
     return len(found) >= _TELLING and all(passes(v) for v in found)
-
-
-def plain(values: pa.Array) -> pa.Array:
-    """The column without a dictionary, and without text views, which Arrow cannot gather."""
-    import pyarrow as pa
-    import pyarrow.types as pt
-
-    from popstrat.schema import is_text
-
-    if pt.is_dictionary(values.type):
-        entries = values.dictionary
-        values = (entries.cast(pa.large_string()) if is_text(entries.type) else entries).take(values.indices)
-    return values.cast(pa.large_string()) if pt.is_string_view(values.type) else values

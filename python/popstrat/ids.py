@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from popstrat.core.arrow import is_text, plain
 from popstrat.core.lazy import compute as pc
 from popstrat.core.soundness import refuse_astray, refuse_unsound
 from popstrat.engine import distinct, increasing
@@ -86,7 +87,7 @@ class UniqueIds:
             _refuse_unsound(batch.ids, self.column)
         except InputError as error:
             raise error.located(self._name(batch.file), batch.first_row) from None
-        ids = _plain(batch.ids)
+        ids = _comparable(batch.ids)
         if ids.null_count:
             rows = np.flatnonzero(np.asarray(ids.is_null()))
             raise InputError(
@@ -165,7 +166,7 @@ class UniqueIds:
         left = self._unhashed
         if left:
             for batch in reread():
-                ids = _plain(batch.ids)
+                ids = _comparable(batch.ids)
                 self._collect(hash_ids(ids.slice(0, left), self._key))
                 left -= min(left, len(ids))
                 if not left:
@@ -227,7 +228,7 @@ class UniqueIds:
             rows, _ = self._hits(batch, hashes)
             if not len(rows):
                 continue
-            for row, value in zip(rows.tolist(), _plain(batch.ids).take(pa.array(rows)).to_pylist(), strict=True):
+            for row, value in zip(rows.tolist(), _comparable(batch.ids).take(pa.array(rows)).to_pylist(), strict=True):
                 here = (batch.file, batch.first_row + row)
                 if value not in first:
                     first[value] = here
@@ -240,7 +241,7 @@ class UniqueIds:
 
     def _hits(self, batch: IdBatch, hashes: U64) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """Rows of the batch whose hash is one of ``hashes`` (sorted), and which one."""
-        own = hash_ids(_plain(batch.ids), self._key)
+        own = hash_ids(_comparable(batch.ids), self._key)
         where = np.searchsorted(hashes, own)
         where[where == len(hashes)] = 0
         rows = np.flatnonzero(hashes[where] == own)
@@ -388,14 +389,10 @@ def _adjacent_equal(values: U64) -> U64:
     return np.unique(repeated)
 
 
-def _plain(ids: pa.Array) -> pa.Array:
-    """Integers, or (large) text; dictionaries and views are decoded."""
-    if pa.types.is_dictionary(ids.type):
-        # Views first become plain text: Arrow cannot gather them.
-        return _plain(ids.dictionary).take(ids.indices)
-    if pa.types.is_integer(ids.type) or pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type):
-        return ids
-    return ids.cast(pa.large_string())
+def _comparable(ids: pa.Array) -> pa.Array:
+    """Integers, or text that is neither in a dictionary nor in views."""
+    ids = plain(ids)
+    return ids if pa.types.is_integer(ids.type) or is_text(ids.type) else ids.cast(pa.large_string())
 
 
 def _increasing(ids: pa.Array, order: str) -> bool:

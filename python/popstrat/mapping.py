@@ -34,10 +34,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from popstrat.core.arrow import without_views
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.formats import Kind
-from popstrat.io.sinks import plain_text
 from popstrat.packs.flags import FALSE, TRUE
 from popstrat.schema import Column, fold_label
 
@@ -144,7 +144,7 @@ class MapPlan:
         return _PARSED.get(self._kind(ours), pa.dictionary(pa.int32(), pa.string()))
 
     def _mapped(self, ours: str, column: pa.Array) -> pa.Array:
-        column = plain_text(column)
+        column = without_views(column)
         coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         table = self.map.values[ours]
         texts = [table.get(text, text) if text is not None else None for text in _texts(coded.dictionary)]

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from popstrat.core.arrow import is_text, plain
 from popstrat.engine._digits import FAILED, MISSING, NOT_DIGITS, PASSED, weighted_mod11
 from popstrat.errors import InputError
-from popstrat.io.sinks import plain_text
 
 PLACEHOLDER = 4
 """State of a number whose check digit is right and which is ten times the same digit: a stand-in for "not known"."""
@@ -52,8 +52,7 @@ def check(column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     Text may have spaces in it. Whole numbers of any width are taken, and need ten digits: one that has lost a leading
     zero does not pass. Raises `InputError` for any other type: a float may have lost digits.
     """
-    if pa.types.is_dictionary(column.type):
-        column = plain_text(column).dictionary_decode()
+    column = plain(column)
     kind = column.type
     rows = len(column)
     numbers, states = np.empty(rows, np.int64), np.empty(rows, np.uint8)
@@ -63,8 +62,7 @@ def check(column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         if column.null_count == 0:
             valid = None
         weighted_mod11(values or b"", None, valid, column.offset, rows, 8, DIGITS, numbers, states)
-    elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        column = plain_text(column)
+    elif is_text(kind):
         valid, offsets, text = column.buffers()
         if column.null_count == 0:
             valid = None

@@ -26,6 +26,7 @@ from popstrat.completeness import Completeness, Facts
 from popstrat.core.cpus import cores
 from popstrat.core.files import Outputs, writing
 from popstrat.core.lazy import compute as pc
+from popstrat.core.progress import Progress
 from popstrat.errors import InputError
 from popstrat.formats import BATCH_ROWS, FileSource, Source, check_target, open_sink, open_source
 from popstrat.formats.pipeline import HashBehind, ReadAhead, WriteBehind
@@ -36,7 +37,6 @@ from popstrat.record import Record
 from popstrat.schema import Column
 from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, BoundScorer, Scorer, Tally
 
-Progress = Callable[[int, int | None], None]
 """Called with the rows done so far and the rows in all (None where that is not known)."""
 
 ID = "patient_id"

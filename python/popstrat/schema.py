@@ -53,13 +53,6 @@ def fold_label(text: str) -> str:
     return text.translate(_SMALL)
 
 
-def is_text(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds text, of any layout, in a dictionary or not."""
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of the patient table.

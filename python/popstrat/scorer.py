@@ -26,6 +26,7 @@ from popstrat.core.soundness import refuse_astray, refuse_misfits, refuse_nulls,
 from popstrat.engine import NEWEST_SHIFT, STREAM_ROWS, Frame, Labels, Memory, Work
 from popstrat.errors import DataWarning, InputError
 from popstrat.pack import Definition, Pack, Resolved, load_pack
+from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.columns_read import read_columns
 from popstrat.packs.flags import refuse_other_numbers, true_rows
 
@@ -108,7 +109,7 @@ class Scorer:
 
     def __init__(
         self,
-        pack: str | Path | Pack = "london-2026",
+        pack: str | Path | Pack = DEFAULT_PACK,
         as_of: str | dt.date | None = None,
         *,
         profile: str = "direct-care",
@@ -648,7 +649,7 @@ def score(
     table: Any,
     as_of: str | dt.date | None = None,
     *,
-    pack: str | Path | Pack = "london-2026",
+    pack: str | Path | Pack = DEFAULT_PACK,
     profile: str = "direct-care",
     threads: int | None = None,
     contributions: int | None = None,
@@ -719,7 +720,7 @@ def contributions(
     as_of: str | dt.date | None = None,
     *,
     model: str | None = None,
-    pack: str | Path | Pack = "london-2026",
+    pack: str | Path | Pack = DEFAULT_PACK,
     threads: int | None = None,
 ) -> pa.Table:
     """What every term of a model adds to each patient's linear predictor.

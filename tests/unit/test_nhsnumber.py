@@ -10,10 +10,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from popstrat import audit, identifiers, nhsnumber
+from popstrat import identifiers, nhsnumber
 from popstrat.engine._digits import weighted_mod11
 from popstrat.errors import InputError
 from popstrat.nhsnumber import FAILED, MISSING, NOT_DIGITS, PASSED, PLACEHOLDER, check, passes
+from popstrat.privacy import audit_log
 
 KNOWN = [
     ("9990000018", PASSED),
@@ -82,7 +83,7 @@ def test_ten_equal_digits_are_nobodys(digit: int) -> None:
     stand_in = str(digit) * 10
     assert not passes(stand_in)
     assert check(pa.array([stand_in]))[1].tolist() != [PASSED]
-    audit.check_fields("score", {"batch": stand_in})
+    audit_log.check_fields("score", {"batch": stand_in})
     numbers = [f"{n}{d}" for n in range(999_000_000, 999_000_012) for d in range(10) if passes(f"{n}{d}")]
     assert identifiers.looks_like_nhs_numbers(pa.array(numbers))
     assert identifiers.looks_like_nhs_numbers(pa.array([stand_in, *numbers, stand_in]))

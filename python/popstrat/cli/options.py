@@ -16,13 +16,12 @@ import typer
 
 from popstrat.cli.terminal import warnings_as_notices
 from popstrat.errors import InputError
+from popstrat.packs import DEFAULT_PACK as DEFAULT_PACK
 
 if TYPE_CHECKING:
     from popstrat.mapping import ColumnMap
     from popstrat.schema import Column
     from popstrat.scorer import Scorer
-
-DEFAULT_PACK = "london-2026"
 
 
 class Profile(StrEnum):

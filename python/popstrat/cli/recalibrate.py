@@ -63,9 +63,9 @@ def recalibrate(
     if as_json:
         print_json(found.as_dict())
     elif not quiet:
-        from popstrat.fitting.report import print_recalibration
+        from popstrat.pages.fitted import show_recalibration
 
-        print_recalibration(found, open_console())
+        show_recalibration(found, open_console())
 
 
 def _lengths(given: list[str]) -> dict[str, int]:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from popstrat.core.hashing import HASH
+from popstrat.core.progress import Progress
 from popstrat.errors import InputError
 from popstrat.fitting.following import Followed, Outcomes, follow
 from popstrat.fitting.writing import rounded
@@ -25,7 +26,7 @@ from popstrat.model import Model
 from popstrat.pack import Definition, Pack, column_node, label_cases
 from popstrat.packs.columns_read import read_columns
 from popstrat.quality import suspicions
-from popstrat.run import Progress, run_through
+from popstrat.run import run_through
 from popstrat.scorer import Scorer
 
 F64 = NDArray[np.float64]

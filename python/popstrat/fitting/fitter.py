@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popstrat.core.hashing import HASH
+from popstrat.core.progress import Progress
 from popstrat.core.text import suggest
 from popstrat.core.version import version
 from popstrat.errors import InputError, PackError
@@ -35,7 +36,6 @@ from popstrat.fitting.spec import Spec, read_spec
 from popstrat.fitting.writing import check_free, described, extends_from, neat, rounded, tomlkit_module, write_pack
 from popstrat.mapping import NO_MAP, ColumnMap
 from popstrat.pack import Pack
-from popstrat.run import Progress
 
 F64 = NDArray[np.float64]
 Z = 1.959963984540054

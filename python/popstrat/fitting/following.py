@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
+from popstrat.core.arrow import is_text
 from popstrat.core.hashing import HASH, hash_file
 from popstrat.errors import InputError
-from popstrat.schema import is_text
 
 ID = "patient_id"
 _LONGEST = 36_525

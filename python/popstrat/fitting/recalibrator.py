@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popstrat.core.hashing import HASH
+from popstrat.core.progress import Progress
 from popstrat.core.text import suggest
 from popstrat.core.version import version
 from popstrat.errors import InputError, PackError
@@ -27,7 +28,6 @@ from popstrat.fitting.writing import check_free, described, extends_from, neat, 
 from popstrat.mapping import NO_MAP, ColumnMap
 from popstrat.model import Model
 from popstrat.pack import Pack, load_pack
-from popstrat.run import Progress
 from popstrat.validation.period import compared, differs
 
 F64 = NDArray[np.float64]

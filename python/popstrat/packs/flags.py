@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
+from popstrat.core.arrow import is_text
 from popstrat.core.lazy import compute as pc
 from popstrat.errors import InputError
-from popstrat.schema import is_text
 
 TRUE = ("true", "t", "yes", "y", "1")
 FALSE = ("false", "f", "no", "n", "0")

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from popstrat.core.blocks import Block, Section, Table, anchored, code, link, table
 from popstrat.pack import Definition, Pack, Resolved, load_pack
+from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.assumptions import assumptions
 from popstrat.packs.names import Names
 from popstrat.packs.reading import latest, list_packs, reach
@@ -22,7 +23,6 @@ from popstrat.packs.uses import used_words, versions
 from popstrat.pages import kinds, patient_table, terminal
 from popstrat.pages.markdown import written
 
-DEFAULT_PACK = "london-2026"
 COMMAND = "python -m popstrat.pages.catalogue --write docs/definitions.md"
 
 _READING = (

@@ -23,16 +23,17 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
+from popstrat.core.arrow import is_text, plain
 from popstrat.core.files import Outputs, writing
 from popstrat.core.hashing import HASH, hash_file
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.formats import Source, check_target, open_sink, open_source
 from popstrat.formats.pipeline import ReadAhead, WriteBehind
-from popstrat.identifiers import LOOKED_AT, is_identifying, looks_like_nhs_numbers, plain
+from popstrat.identifiers import LOOKED_AT, is_identifying, looks_like_nhs_numbers
 from popstrat.privacy import audit_log as audit
 from popstrat.privacy.keyed_hashes import SIZE, Digester
-from popstrat.schema import is_text, patient_schema
+from popstrat.schema import patient_schema
 
 Form = Literal["text", "int64"]
 Birth = Literal["year-month", "year"]

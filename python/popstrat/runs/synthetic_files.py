@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from popstrat import synthetic
 from popstrat.core.files import Outputs, writing
+from popstrat.core.progress import Progress
 from popstrat.errors import InputError
 from popstrat.formats import check_target, open_sink
 from popstrat.formats.pipeline import WriteBehind
 
-Progress = Callable[[int, int | None], None]
 _AHEAD = 3
 
 

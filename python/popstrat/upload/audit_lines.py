@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from popstrat import audit as audits
+from popstrat.privacy import audit_log as audits
 
 
 def of_plan(described: Mapping[str, Any]) -> dict[str, Any]:

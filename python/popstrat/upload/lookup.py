@@ -17,12 +17,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from popstrat import nhsnumber
+from popstrat.core.arrow import is_text, without_views
 from popstrat.core.hashing import hash_file
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source
-from popstrat.io.sinks import plain_text
-from popstrat.schema import fold_label, is_text
+from popstrat.schema import fold_label
 from popstrat.upload.batches import batches, refuse_null, values
 from popstrat.upload.partition import Partitions, Repeats, partition_of_keys
 from popstrat.upload.patient_keys import KeyRule
@@ -156,7 +156,7 @@ def read_lookup(lookup: LookupFile, practices: Practices, keys: KeyRule, folder:
 
 def _statuses(column: pa.Array, known: Mapping[str, str]) -> pa.Array:
     """The index of each status among `STATUSES`, null for none. Raises `InputError` with rows for any other."""
-    column = plain_text(column)
+    column = without_views(column)
     coded = column if pa.types.is_dictionary(column.type) else column.cast(pa.string()).dictionary_encode()
     table: list[int | None] = []
     for value in coded.dictionary.to_pylist():

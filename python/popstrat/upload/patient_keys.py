@@ -10,9 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from popstrat.core.arrow import is_text, plain
 from popstrat.errors import InputError
-from popstrat.io.sinks import plain_text
-from popstrat.schema import is_text
 from popstrat.upload.batches import ROWS_NAMED
 from popstrat.upload.templates.sources import KEY
 
@@ -54,7 +53,7 @@ class KeyRule:
 
     def cast(self, column: pa.Array) -> pa.Array:
         """The keys of a batch as they are compared, unchecked. Raises ``pa.ArrowInvalid`` for text as whole numbers."""
-        return as_text(column) if self.text else _decoded(column).cast(pa.int64())
+        return as_text(column) if self.text else plain(column).cast(pa.int64())
 
 
 def key_rule(files: Sequence[Keyed]) -> KeyRule:
@@ -88,12 +87,8 @@ def refuse_repeated(keys: pa.Array, file: str) -> None:
 
 def as_text(column: pa.Array) -> pa.Array:
     """A column of text of any kind, or of whole numbers, as plain text."""
-    column = _decoded(column)
+    column = plain(column)
     return column.cast(pa.large_string()).cast(pa.string()) if is_text(column.type) else column.cast(pa.string())
-
-
-def _decoded(column: pa.Array) -> pa.Array:
-    return plain_text(column).dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def _refuse_not_canonical(column: pa.Array, problem: str, name: str) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from popstrat.io.sinks import plain_text
+from popstrat.core.arrow import without_views
 
 ELSEWHERE = -1
 """The index of a practice of which nobody was scored. As an index of an array it is its last entry: arrays by practice
@@ -63,7 +63,7 @@ class Numbering:
 
 
 def _indices(column: pa.Array, index: Callable[[str], int]) -> NDArray[np.int32]:
-    column = plain_text(column)
+    column = without_views(column)
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     table = np.array(
         [ELSEWHERE if c is None else index(str(c)) for c in coded.dictionary.to_pylist()] + [ELSEWHERE], np.int32

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from popstrat.core.progress import Progress
 from popstrat.errors import InputError
 from popstrat.upload.batches import values
 from popstrat.upload.partition import Partitions, partition_of_keys, partition_of_practices
@@ -19,8 +19,6 @@ from popstrat.upload.practices import Numbering, Practices
 from popstrat.upload.rows import read_schema
 from popstrat.upload.scored import scored_rows
 from popstrat.upload.templates.sources import KEY, PRACTICE
-
-Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from popstrat import audit as audits
 from popstrat.core.files import writing
 from popstrat.core.hidden_folder import HiddenFolder
+from popstrat.core.progress import Progress
 from popstrat.errors import InputError
+from popstrat.privacy import audit_log as audits
 from popstrat.record import RunError
 from popstrat.upload import audit_lines, policy, warnings
 from popstrat.upload.file_names import check_codes, check_names
@@ -30,7 +31,7 @@ from popstrat.upload.patient_keys import KeyRule, key_rule
 from popstrat.upload.plan import Plan, describe, make_plan
 from popstrat.upload.practices import Practices
 from popstrat.upload.previous import read_previous
-from popstrat.upload.read import Progress, read_scored
+from popstrat.upload.read import read_scored
 from popstrat.upload.read_back import ReadBack, read_back
 from popstrat.upload.repeat import check_same, is_there, was_released
 from popstrat.upload.trace import trace

@@ -14,11 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from popstrat.core.arrow import is_text, without_views
 from popstrat.core.hashing import hash_file
 from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source
-from popstrat.io.sinks import plain_text
-from popstrat.schema import is_text
 from popstrat.upload.batches import batches, refuse_null, values
 from popstrat.upload.patient_keys import as_text
 from popstrat.upload.templates.sources import KEY, PRACTICE, ScoredColumn
@@ -199,7 +198,7 @@ def scored_rows(
 
 def _label_indices(column: pa.Array, labels: Sequence[str], name: str) -> pa.Array:
     """Labels as their indices (int16, null for none). Raises `InputError` for one the run record does not have."""
-    column = plain_text(column)
+    column = without_views(column)
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     index = {label: i for i, label in enumerate(labels)}
     table = [None if v is None or v == "" else index.get(v, -1) for v in coded.dictionary.to_pylist()]

@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from popstrat.core.cpus import cores
+from popstrat.core.progress import Progress
 from popstrat.errors import InputError
 from popstrat.validation import kernels as k
 from popstrat.validation.cells import Streams, concordance
@@ -41,8 +42,6 @@ THRESHOLDS = tuple(round(t / 100, 2) for t in (*range(1, 21), 22, 24, 26, 28, 30
 BANDS = 10
 TOP = (0.90, 0.95, 0.98, 0.99, 1.0)
 """The highest tenth once more, in parts, since it is there that teams work."""
-
-Progress = Callable[[int, int | None], None]
 
 
 def assess(

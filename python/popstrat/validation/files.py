@@ -17,12 +17,13 @@ from popstrat import record as records
 from popstrat.core.cpus import cores
 from popstrat.core.files import Outputs
 from popstrat.core.hashing import HASH, hash_file
+from popstrat.core.progress import Progress
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source
 from popstrat.mapping import NO_MAP, ColumnMap
 from popstrat.schema import patient_schema
-from popstrat.validation.assessment import Progress, assess
+from popstrat.validation.assessment import assess
 from popstrat.validation.inputs import ID, LIST_COLUMNS, Names, Spec, join
 from popstrat.validation.period import compared, differs
 from popstrat.validation.release import Row, publish, rounded

@@ -17,13 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from popstrat.bind import bind_column, label_numbers
+from popstrat.core.arrow import is_text, without_views
 from popstrat.core.text import suggest
 from popstrat.engine import CODE_NULL, CODE_UNKNOWN
 from popstrat.errors import InputError
 from popstrat.ids import IdBatch, UniqueIds
-from popstrat.io.sinks import plain_text
 from popstrat.packs.flags import FALSE, TRUE, refuse_other_numbers
-from popstrat.schema import Column, is_text, patient_schema
+from popstrat.schema import Column, patient_schema
 from popstrat.validation.measures import Floats
 from popstrat.validation.results import Grouping
 
@@ -146,7 +146,7 @@ class Table:
         kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
         if is_text(kind):
             kind = pa.large_string()
-        chunks = [plain_text(c) if is_text(c.type) else c for c in column.chunks]
+        chunks = [without_views(c) if is_text(c.type) else c for c in column.chunks]
         return pa.chunked_array([c if c.type == kind else c.cast(kind) for c in chunks], kind).combine_chunks()
 
     def fault(self, problem: str, column: str, bad: npt.NDArray[np.bool_] | None = None) -> InputError:

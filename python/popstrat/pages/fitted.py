@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from popstrat.fitting.fitter import Fitted
 from popstrat.fitting.recalibrator import Recalibrated
 from popstrat.fitting.writing import rounded
+from popstrat.pages.console import dim_table
 
 _FIGURES = {
     "auroc": "AUROC",
@@ -38,14 +38,7 @@ def _around(figures: Mapping[str, float], name: str) -> str:
     return "" if low is None or high is None else f"{_number(low)} to {_number(high)}"
 
 
-def _table(*headings: str, right: set[int]) -> Table:
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for i, heading in enumerate(headings):
-        made.add_column(heading, justify="right" if i in right else "left", overflow="fold")
-    return made
-
-
-def print_fit(found: Fitted, console: Console) -> None:
+def show_fit(found: Fitted, console: Console) -> None:
     """Coefficients with their intervals, figures, what was not as expected, and where the pack is."""
     console.print(Text(f"{found.pack.id} {found.pack.version} · {found.model} · {found.method}", "bold"))
     for stratum in found.strata:
@@ -61,7 +54,7 @@ def print_fit(found: Fitted, console: Console) -> None:
     several = len(found.strata) > 1
     heads = ["term", *(["stratum"] if several else []), "coefficient", "95 % interval", "ratio", "events"]
     first = 2 if several else 1
-    grid = _table(*heads, right={first, first + 2, first + 3})
+    grid = dim_table(*heads, right={first, first + 2, first + 3})
     for term in found.terms:
         interval = f"{term.low:+.3f} to {term.high:+.3f}" if term.low is not None and term.high is not None else ""
         grid.add_row(
@@ -73,7 +66,7 @@ def print_fit(found: Fitted, console: Console) -> None:
     if found.figures is not None:
         console.print()
         whom = f"On {_count(found.held_out)} people kept aside" if found.held_out else "On the people it was fitted to"
-        grid = _table(whom, "", "95 % interval", right={1})
+        grid = dim_table(whom, "", "95 % interval", right={1})
         for name, told in _FIGURES.items():
             if name in found.figures:
                 grid.add_row(told, _number(found.figures[name]), _around(found.figures, name))
@@ -82,7 +75,7 @@ def print_fit(found: Fitted, console: Console) -> None:
     _close(found.counts, str(found.output), console)
 
 
-def print_recalibration(found: Recalibrated, console: Console) -> None:
+def show_recalibration(found: Recalibrated, console: Console) -> None:
     """What was fitted, and the figures before and after."""
     console.print(Text(f"{found.pack.id} {found.pack.version} · {found.model} · recalibrated, {found.method}", "bold"))
     for stratum in found.strata:
@@ -94,7 +87,7 @@ def print_recalibration(found: Recalibrated, console: Console) -> None:
         console.print(Text(f"{name}{_count(stratum.people)} people, {_count(stratum.events)} with the event; {told}"))
     if found.before is not None and found.after is not None:
         console.print()
-        grid = _table("on the same people", "before", "after", "95 % interval", right={1, 2})
+        grid = dim_table("on the same people", "before", "after", "95 % interval", right={1, 2})
         for name, told in _FIGURES.items():
             if name in found.before and name in found.after:
                 before, after = _number(found.before[name]), _number(found.after[name])
