@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
+from numpy.typing import NDArray
 
 from popstrat.bind import Binding
 from popstrat.packs.flags import anybody
@@ -26,7 +27,8 @@ LEAST_EXPECTED = 20
 have it (by ``per_1000`` of the patient table). In a practice with a fifth of the usual share four people would have it,
 and nobody by chance in one such practice of fifty."""
 
-_FIRST = 1024  # rows that are looked at before the whole of a batch
+_MANY_BITS, _FEW_VALUES = 16_384, 64  # rows of a column that are looked at before the whole of it
+_PLAIN = frozenset(("bits", "i8", "u8", "i16", "i32", "i64"))
 _NAMED = 12  # names in a warning
 
 
@@ -59,22 +61,27 @@ class Completeness:
     def __init__(self, bindings: Mapping[str, Binding], schema: Schema, absent: Iterable[str]) -> None:
         """``bindings`` are of the columns that are read; keys and places among them are not looked at."""
         self._schema, self._absent, self.rows = schema, tuple(absent), 0
-        self._looked_at = {n: b for n, b in bindings.items() if n in schema and schema[n].type not in ("id", "string")}
+        self._looked_at = {n: b for n, b in bindings.items() if b.column.type not in ("id", "string")}
         self._empty = dict(self._looked_at)
-        self._never_true = {n: b for n, b in self._looked_at.items() if schema[n].type == "bool"}
+        self._never_true = {n: b for n, b in self._looked_at.items() if b.column.type == "bool"}
         self._says_false = False
 
     def look(self, batch: pa.RecordBatch) -> None:
-        """Take another batch into account."""
+        """Take another batch into account: the first rows of its columns, and the rest only of those where nothing is
+        found there."""
         self.rows += batch.num_rows
-        for name, binding in list(self._empty.items()):
-            if _anywhere(_holds_something, batch.column(binding.position)):
-                del self._empty[name]
-        for name, binding in list(self._never_true.items()):
+        for name, binding in [*self._never_true.items()]:
             column = batch.column(binding.position)
-            self._says_false = self._says_false or _anywhere(partial(anybody, truth=False), column)
-            if _anywhere(partial(anybody, truth=True), column):
+            if _anywhere(_is_ever_true, column, _MANY_BITS):
                 del self._never_true[name]
+                self._empty.pop(name, None)
+            elif not self._says_false:
+                self._says_false = anybody(column, False)
+        for name, binding in [*self._empty.items()]:
+            plain = binding.convert is None and binding.kind in _PLAIN
+            test, few = (_is_ever_valid, _MANY_BITS) if plain else (_holds_something, _FEW_VALUES)
+            if _anywhere(test, batch.column(binding.position), few):
+                del self._empty[name]
 
     def facts(self, name: str) -> Facts:
         """What was found by now, of the file of that name."""
@@ -94,28 +101,53 @@ class Completeness:
         return name in self._looked_at and name not in self._empty
 
 
-def _anywhere(test: Callable[[pa.Array], bool], column: pa.Array) -> bool:
-    """Whether a test holds of a column, where it is soon found out of the first rows of most."""
-    return test(column.slice(0, _FIRST)) or (len(column) > _FIRST and test(column))
+def _anywhere(test: Callable[[pa.Array], bool], column: pa.Array, few: int) -> bool:
+    """Whether a test holds of a column, which is soon found out of a few rows of most."""
+    return (len(column) > few and test(column.slice(0, few))) or test(column)
+
+
+def _is_ever_valid(column: pa.Array) -> bool:
+    return bool(column.null_count < len(column))
+
+
+def _is_ever_true(column: pa.Array) -> bool:
+    return anybody(column, True)
 
 
 def _holds_something(column: pa.Array) -> bool:
     """Whether there is a value that is not null, NaN or empty text. Texts themselves are not looked at."""
-    kind = column.type
     if column.null_count == len(column):
         return False
-    if pt.is_dictionary(kind):
-        used = np.unique(column.indices.drop_null().to_numpy(zero_copy_only=False))
+    kind = column.type
+    if isinstance(column, pa.DictionaryArray):
+        used = _held(column.indices, column.indices.type.to_pandas_dtype())
         entries = column.dictionary.to_pylist()
-        return any(entries[i] not in (None, "") for i in used[(used >= 0) & (used < len(entries))])
+        full = np.array([entry is not None and entry != "" for entry in entries], np.bool_)
+        used = used[(used >= 0) & (used < len(entries))]
+        return bool(full[used].any())
     if pt.is_floating(kind):
-        values = column.drop_null().to_numpy(zero_copy_only=False)
+        values = _held(column, kind.to_pandas_dtype())
         return bool((values == values).any())  # a NaN is not itself
     if pt.is_string(kind) or pt.is_large_string(kind):
         width = np.int64 if pt.is_large_string(kind) else np.int32
         ends = np.frombuffer(column.buffers()[1], width)[column.offset : column.offset + len(column) + 1]
-        return bool((np.diff(ends)[column.is_valid().to_numpy(zero_copy_only=False)] != 0).any())
+        return bool((np.diff(ends)[_valid(column)] != 0).any())
     return True
+
+
+def _held(column: pa.Array, kind: type[np.generic]) -> NDArray[Any]:
+    """The values of a column that are not null."""
+    values = np.frombuffer(column.buffers()[1], kind)[column.offset : column.offset + len(column)]
+    return values if column.null_count == 0 else values[_valid(column)]
+
+
+def _valid(column: pa.Array) -> NDArray[np.bool_]:
+    if column.null_count == 0:
+        return np.ones(len(column), np.bool_)
+    start = column.offset // 8
+    bits = np.frombuffer(column.buffers()[0], np.uint8)[start : (column.offset + len(column) + 7) // 8]
+    first = column.offset - 8 * start
+    return np.unpackbits(bits, bitorder="little")[first : first + len(column)].view(np.bool_)
 
 
 def remarks(files: Sequence[Facts], schema: Schema, models: Mapping[str, Sequence[str]]) -> list[str]:

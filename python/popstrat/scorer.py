@@ -186,9 +186,13 @@ class Scorer:
 
     def remarks(self, files: Sequence[Facts]) -> list[str]:
         """Warnings of what the files, or a table, lack altogether."""
+        return remarks(files, self.pack.schema, self._models_read)
+
+    @cached_property
+    def _models_read(self) -> dict[str, list[str]]:
+        """The columns that each model's output rests on."""
         models = (d for d in self.resolved.outputs if d.kind == "model" and d.parent is None)
-        schema = self.pack.schema
-        return remarks(files, schema, {str(m.output): read_columns(self.resolved, schema, [m]) for m in models})
+        return {str(m.output): read_columns(self.resolved, self.pack.schema, [m]) for m in models}
 
     @property
     def quality_bits(self) -> dict[str, int]:
@@ -685,7 +689,8 @@ def score(
     completeness = bound.completeness()
     # many small chunks are as far larger than the caches as one
     with _Together(threads, stream=table.num_rows >= STREAM_ROWS) as together:
-        for batch in table.to_batches(most) or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
+        batches = table.to_batches(most) or [pa.RecordBatch.from_pylist([], schema=table.schema)]
+        for batch in batches:
             try:
                 together.add(bound.start(batch))
             except InputError as error:
@@ -694,7 +699,7 @@ def score(
         from popstrat import ids  # while the other threads are at work
 
         ids.check_unique(table.column("patient_id"))
-        for batch in table.to_batches():
+        for batch in batches:
             completeness.look(batch)
     finished = together.finished()
     total = sum((tally for _, tally in finished), Tally())

@@ -57,11 +57,11 @@ def true_rows(flags: pa.Array, name: str) -> pa.Array:
 
 def anybody(flags: pa.Array, truth: bool) -> bool:
     """Whether a flag in any of the types that are read is true, or false, in any row."""
+    if isinstance(flags, pa.BooleanArray):
+        return (flags.true_count if truth else flags.false_count) > 0  # type: ignore[no-any-return]
     kind = flags.type
     if flags.null_count == len(flags):
         return False
-    if pt.is_boolean(kind):
-        return bool((flags.true_count if truth else flags.false_count) > 0)
     if pt.is_dictionary(kind):
         flags = flags.cast(pa.large_string())
     if is_text(flags.type):
