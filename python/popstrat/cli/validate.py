@@ -82,7 +82,7 @@ def validate(
     from popstrat.mapping import NO_MAP, load_map
     from popstrat.schema import patient_schema
     from popstrat.validation.files import run_validate
-    from popstrat.validation.inputs import Spec
+    from popstrat.validation.spec import Spec
 
     spec = Spec(
         risk=risk, column=column, time_column=time_column, event_column=event_column, horizon=horizon,

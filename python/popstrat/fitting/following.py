@@ -77,7 +77,9 @@ def read_outcomes(path: str | Path, columns: Columns, *, horizon: int = 365, enc
     as followed for longer than they were. Raises `InputError` naming file, column and rows.
     """
     from popstrat.validation.files import open_one, read_columns
-    from popstrat.validation.inputs import Spec, Table, happened
+    from popstrat.validation.outcomes import happened
+    from popstrat.validation.spec import Spec
+    from popstrat.validation.tables import Table
 
     spec = Spec(column=columns.column, time_column=columns.time, event_column=columns.event, horizon=horizon)
     file = open_one(path, lambda name: "id" if name == ID else "text", encoding)
@@ -108,10 +110,10 @@ def constant(outcomes: Outcomes, everybody: bool, where: str, horizon: int | Non
 
 def follow(outcomes: Outcomes, ids: pa.ChunkedArray, *, allow_unknown: bool) -> tuple[Followed, int]:
     """The outcomes of a whole list, by its ids, and how many outcomes are of people who are not on it."""
-    from popstrat.validation.inputs import places
+    from popstrat.validation.tables import rows_among
 
     there = outcomes.ids
-    found = places(_whole(ids), there)
+    found = rows_among(_whole(ids), there)
     unknown = len(there) - int(np.sum(found >= 0))
     if unknown == len(there):
         raise InputError("no patient of it is on the list: is it the right file?", column=ID, file=outcomes.name)

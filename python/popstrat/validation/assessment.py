@@ -1,7 +1,7 @@
 """A validation: all measures with their intervals, over all and by group, from arrays.
 
 `assess` gives a `Validation` with exact figures, for use in memory. What leaves the machine goes through
-`popstrat.validation.release`, which applies disclosure control.
+`popstrat.validation.disclosure`, which applies disclosure control.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from popstrat.core.cpus import cores
 from popstrat.core.progress import Progress
 from popstrat.errors import InputError
 from popstrat.validation import kernels as k
-from popstrat.validation.cells import Streams, concordance
 from popstrat.validation.curve import smooth
 from popstrat.validation.kernels import Ints
 from popstrat.validation.measures import Floats
@@ -33,6 +32,7 @@ from popstrat.validation.results import (
     estimated,
     ratio,
 )
+from popstrat.validation.strata import Streams, concordance
 
 SHARES = (0.005, 0.01, 0.015, 0.02, 0.05)
 """Shares of the people with a score at which sensitivity and predictive value are given."""

@@ -24,9 +24,12 @@ from popstrat.formats import FileSource, open_source
 from popstrat.mapping import NO_MAP, ColumnMap
 from popstrat.schema import patient_schema
 from popstrat.validation.assessment import assess
-from popstrat.validation.inputs import ID, LIST_COLUMNS, Names, Spec, join
+from popstrat.validation.disclosure import Row, publish, rounded
+from popstrat.validation.groupings import LIST_COLUMNS
+from popstrat.validation.join import join
 from popstrat.validation.period import compared, differs
-from popstrat.validation.release import Row, publish, rounded
+from popstrat.validation.spec import ID, Spec
+from popstrat.validation.tables import Names
 
 JSON_NAME = "validation.json"
 PAGE_NAME = "validation.html"
@@ -54,7 +57,7 @@ def run_validate(
     Returns what was written to the JSON. Raises `InputError` for whatever is wrong with the input or the arguments.
     """
     from popstrat.validation.page import render
-    from popstrat.validation.words import headlines
+    from popstrat.validation.sentences import headlines
 
     folder = Path(folder)
     _check_folder(folder)

@@ -12,13 +12,13 @@ pytest.importorskip("statsmodels")
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
-from popstrat.validation import words
+from popstrat.validation import sentences
 from popstrat.validation.assessment import assess
+from popstrat.validation.disclosure import publish, rounded
 from popstrat.validation.files import tables
 from popstrat.validation.page import render
-from popstrat.validation.release import publish, rounded
 from popstrat.validation.results import Grouping
-from popstrat.validation.words import headlines
+from popstrat.validation.sentences import headlines
 
 COUNTS = {"people", "events", "lost", "chosen", "found", "right"}
 PROVENANCE = {
@@ -204,10 +204,10 @@ def test_only_thresholds_with_the_whole_interval_above_are_claimed() -> None:
         return {"threshold": threshold, "everybody": everybody, "model": {"value": 9.0, "low": low, "high": 10.0}}
 
     rows = [row(0.01, 8, 8.5), row(0.02, 8, 7), row(0.03, 7, 2), row(0.04, -1, -2), row(0.05, 1, -5), row(0.1, 0, -9)]
-    (said,) = words._decision(rows)
+    (said,) = sentences._decision(rows)
     assert said.endswith("at thresholds of 2 % to 3 % and 5 %.")
-    assert words._decision([row(0.01, 8, 8.5)])[0].startswith("At no threshold")
-    assert words._decision([row(0.01, None, 2)]) == []
+    assert sentences._decision([row(0.01, 8, 8.5)])[0].startswith("At no threshold")
+    assert sentences._decision([row(0.01, None, 2)]) == []
 
 
 def test_who_was_left_out_is_told_only_where_somebody_was() -> None:

@@ -2,8 +2,8 @@
 
 A bootstrap resample draws for every person how often they come up: a Poisson count with mean 1 (the Poisson
 bootstrap, which for many people is the multinomial one without its fixed total). People of one risk, outcome and
-weight are one cell, whose count in a resample is Poisson with the cell's size for its mean. Every resample has a random
-stream of its own, from the seed, the name of what is assessed and the resample's number: threads change nothing.
+weight are one stratum, whose count in a resample is Poisson with the stratum's size for its mean. Every resample has a
+random stream of its own, from the seed, the name of what is assessed and the resample's number: threads change nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _START = np.array([0.0, 0.0, 1.0])
 
 
 LOW, HIGH, TOP = 8192, 8192, 0.9
-"""Bands of neighbouring risks that resamples are drawn over: so many below this place in the list, so many above."""
+"""Bands of neighbouring risks that resamples are drawn over: so many below this quantile of risk, so many above."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,15 @@ class Bands:
         """Bands for distinct risks, ascending, that so many people have."""
         if len(risks) <= LOW + HIGH:
             return cls(np.arange(len(risks)), risks)
-        place = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
-        low = np.floor(place / TOP * LOW)
-        high = LOW + np.floor((place - TOP) / (1 - TOP) * HIGH)
-        _, band = np.unique(np.where(place < TOP, low, high), return_inverse=True)
+        quantile = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
+        low = np.floor(quantile / TOP * LOW)
+        high = LOW + np.floor((quantile - TOP) / (1 - TOP) * HIGH)
+        _, band = np.unique(np.where(quantile < TOP, low, high), return_inverse=True)
         return cls(band, np.bincount(band, sizes * risks) / np.bincount(band, sizes))
 
 
 @dataclass(frozen=True)
-class Cells:
+class Strata:
     """Groups of like people over the distinct risks of some of a list.
 
     ``sets`` holds (rows, weights, counts, kind) with rows into ``risk``; kind 1 has the outcome, 0 has not, -1 is not
@@ -65,8 +65,8 @@ class Cells:
     sets: tuple[tuple[Ints, Floats, Ints, int], ...]
 
     @classmethod
-    def of(cls, risks: Floats, rank: Ints, outcome: Bytes, weight: Floats, *, merge: bool = False) -> Cells:
-        """Cells of people whose risk is ``risks[rank]``; a weight of 0 means that the outcome is not known.
+    def of(cls, risks: Floats, rank: Ints, outcome: Bytes, weight: Floats, *, merge: bool = False) -> Strata:
+        """Strata of people whose risk is ``risks[rank]``; a weight of 0 means that the outcome is not known.
 
         To ``merge`` people of one risk and outcome but different weights gives all of them their mean weight.
         """

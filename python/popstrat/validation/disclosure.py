@@ -41,7 +41,7 @@ def rounded(count: float) -> int | None:
 
 
 def publish(found: Validation, counts: Mapping[str, int], provenance: Mapping[str, Any]) -> Row:
-    """Everything that is published, ready for JSON. ``counts`` are those of `inputs.Joined`."""
+    """Everything that is published, ready for JSON. ``counts`` are those of `join.Joined`."""
     whole = part(found.whole)
     people = whole["people"]
     groups = []

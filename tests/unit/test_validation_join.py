@@ -13,7 +13,9 @@ pytest.importorskip("statsmodels")
 
 import popstrat
 from popstrat.validation import validate
-from popstrat.validation.inputs import Joined, Names, Spec, join
+from popstrat.validation.join import Joined, join
+from popstrat.validation.spec import Spec
+from popstrat.validation.tables import Names
 
 N = 40
 BY_COLUMN = Spec(column="y")
