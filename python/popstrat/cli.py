@@ -339,7 +339,7 @@ def packs_diff(
 ) -> None:
     """Show what changed between two packs, and with --data for how many patients."""
     date = parse_date(as_of)
-    from popstrat.pack import load_pack
+    from popstrat.packs.load import load_pack
     from popstrat.scoring.pack_diff import diff
 
     packs = load_pack(a), load_pack(b)

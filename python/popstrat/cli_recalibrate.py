@@ -48,7 +48,7 @@ def recalibrate(
     cli.show_pandas()
     from popstrat.fitting import Columns
     from popstrat.fitting import recalibrate as recalibrate_model
-    from popstrat.pack import load_pack
+    from popstrat.packs.load import load_pack
 
     lengths = _lengths(days) if days else None
     mapping = cli.load_mapping(map_file, load_pack(pack).schema.columns)

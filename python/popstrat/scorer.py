@@ -22,8 +22,12 @@ from popstrat.core.dates import from_days, parse_as_of
 from popstrat.core.lazy import compute as pc
 from popstrat.engine import NEWEST_SHIFT, STREAM_ROWS, Frame, Labels, Memory, Work
 from popstrat.errors import InputError
-from popstrat.pack import Definition, Pack, Resolved, load_pack
 from popstrat.packs.columns_read import read_columns
+from popstrat.packs.definition import Definition
+from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.load import load_pack
+from popstrat.packs.pack import Pack
+from popstrat.packs.resolved import Resolved
 
 PROFILES = ("direct-care", "secondary-use")
 KEY_COLUMNS = ("patient_id", "practice_code")
@@ -334,7 +338,7 @@ class BoundScorer:
             return ()
         found = [f"absent columns count as null for everybody: {_listed(self.absent)}"]
         resolved = self.scorer.resolved
-        for model in (d for d in resolved.outputs if d.kind == "model" and d.parent is None):
+        for model in (d for d in resolved.outputs if KINDS[d.kind].defaults and d.parent is None):
             lacking = [c for c in read_columns(resolved, self.scorer.pack.schema, [model]) if c in self.absent]
             if lacking:
                 found.append(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from popstrat.cli import run
-from popstrat.pack import load_pack
+from popstrat.packs.load import load_pack
 from popstrat.upload.lookup import REASONS
 from popstrat.upload.template import (
     DATE_FORMATS,

@@ -100,7 +100,7 @@ def test_score_is_score_batch(data: Any) -> None:
 @given(st.data())
 def test_the_other_packs_that_ship(data: Any) -> None:
     """As for the London pack."""
-    from popstrat.pack import builtin_packs
+    from popstrat.packs.read import builtin_packs
 
     others = [p for p in builtin_packs() if p != "london-2026"]
     if not others:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from popstrat.errors import InputError
-from popstrat.pack import load_pack
+from popstrat.packs.load import load_pack
 from popstrat.upload.snomed import verhoeff
 from popstrat.upload.template import (
     Bound,

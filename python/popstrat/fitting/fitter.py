@@ -34,7 +34,7 @@ from popstrat.fitting.spec import Spec, read_spec
 from popstrat.fitting.writing import check_free, described, extends_from, neat, rounded, tomlkit_module, write_pack
 from popstrat.lang.parser import suggest
 from popstrat.mapping import NO_MAP, ColumnMap
-from popstrat.pack import Pack
+from popstrat.packs.pack import Pack
 from popstrat.run import Progress
 
 F64 = NDArray[np.float64]
