@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from popstrat.errors import InputError, PackError
 from popstrat.formats import Rechunker
-from popstrat.pack import Pack, load_pack
+from popstrat.packs.load import load_pack
+from popstrat.packs.pack import Pack
 from popstrat.scorer import BoundScorer, Scorer, as_table
 from popstrat.synthetic._people import BLOCK, Draw
 

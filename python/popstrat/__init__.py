@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from popstrat.errors import PackError as PackError
     from popstrat.errors import PopstratError as PopstratError
     from popstrat.errors import PopstratWarning as PopstratWarning
-    from popstrat.pack import load_pack as load_pack
+    from popstrat.packs.load import load_pack as load_pack
     from popstrat.scorer import Scorer as Scorer
     from popstrat.scorer import contributions as contributions
     from popstrat.scorer import score as score

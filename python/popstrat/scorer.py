@@ -25,10 +25,14 @@ from popstrat.core.lazy import compute as pc
 from popstrat.core.soundness import refuse_astray, refuse_misfits, refuse_nulls, refuse_unsound
 from popstrat.engine import NEWEST_SHIFT, STREAM_ROWS, Frame, Labels, Memory, Work
 from popstrat.errors import DataWarning, InputError
-from popstrat.pack import Definition, Pack, Resolved, load_pack
 from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.columns_read import read_columns
+from popstrat.packs.definition import Definition
 from popstrat.packs.flags import refuse_other_numbers, true_rows
+from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.load import load_pack
+from popstrat.packs.pack import Pack
+from popstrat.packs.resolved import Resolved
 
 PROFILES = ("direct-care", "secondary-use")
 KEY_COLUMNS = ("patient_id", "practice_code")
@@ -191,7 +195,7 @@ class Scorer:
     @cached_property
     def _models_read(self) -> dict[str, list[str]]:
         """The columns that each model's output rests on."""
-        models = (d for d in self.resolved.outputs if d.kind == "model" and d.parent is None)
+        models = (d for d in self.resolved.outputs if KINDS[d.kind].defaults and d.parent is None)
         return {str(m.output): read_columns(self.resolved, self.pack.schema, [m]) for m in models}
 
     @property

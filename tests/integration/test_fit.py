@@ -21,7 +21,7 @@ from popstrat import synthetic
 from popstrat.cli import run
 from popstrat.errors import InputError, PackError
 from popstrat.fitting import Columns, fit, recalibrate
-from popstrat.pack import load_pack
+from popstrat.packs.load import load_pack
 from popstrat.synthetic import _outcomes
 
 AS_OF = dt.date(2026, 6, 30)

@@ -21,8 +21,10 @@ from popstrat.compiler import OPTIMISED, PLAIN, Options
 from popstrat.compiler.options import NAMES
 from popstrat.engine import levels
 from popstrat.lang import nodes as n
-from popstrat.pack import Pack, Resolved, Source
 from popstrat.packs.evaluator import Reference
+from popstrat.packs.files import Source
+from popstrat.packs.pack import Pack
+from popstrat.packs.resolved import Resolved
 from popstrat.schema import Column, Schema, column_from_toml, patient_schema
 from popstrat.scorer import BoundScorer, Scorer, Tally
 

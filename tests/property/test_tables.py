@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import popstrat
 from popstrat import InputError
 from popstrat.compiler.options import NAMES
-from popstrat.pack import builtin_packs
+from popstrat.packs.read import builtin_packs
 from popstrat.scorer import Scorer, Tally
 
 

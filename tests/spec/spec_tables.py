@@ -24,8 +24,9 @@ from typing import Any
 import pyarrow as pa
 
 from popstrat.engine import levels
-from popstrat.pack import Pack, load_pack
 from popstrat.packs.evaluator import Reference
+from popstrat.packs.load import load_pack
+from popstrat.packs.pack import Pack
 from popstrat.schema import Schema
 from popstrat.scorer import BoundScorer, Scorer
 

@@ -17,8 +17,8 @@ from popstrat.compiler.dates import years_multiplier
 from popstrat.compiler.emitter import FALSE, TRUE, Emitter, invert
 from popstrat.core.dates import completed_years
 from popstrat.engine import levels
-from popstrat.pack import load_pack
 from popstrat.packs.evaluator import Reference
+from popstrat.packs.load import load_pack
 from popstrat.scorer import BoundScorer, Scorer, Tally
 
 AS_OF = "2026-06-30"

@@ -13,8 +13,10 @@ import pytest
 
 from popstrat.errors import PackError
 from popstrat.lang.parser import NUMBER_FUNCTIONS, OTHER_FUNCTIONS
-from popstrat.model import EVIDENCE
-from popstrat.pack import KINDS, NUMBER_TYPES, load_pack
+from popstrat.packs.definition import NUMBER_TYPES
+from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.load import load_pack
+from popstrat.packs.model.terms import EVIDENCE
 from popstrat.reasons.trace import trace
 from popstrat.schema import patient_schema
 from popstrat.scorer import Scorer

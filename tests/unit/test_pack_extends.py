@@ -11,7 +11,8 @@ import pytest
 from complaints import AS_OF
 
 from popstrat.errors import PackError
-from popstrat.pack import Pack, load_pack
+from popstrat.packs.load import load_pack
+from popstrat.packs.pack import Pack
 from popstrat.scorer import Scorer
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"

@@ -20,7 +20,8 @@ from rich.console import Console
 import popstrat
 from popstrat.cli import run
 from popstrat.errors import PackError
-from popstrat.pack import builtin_packs, load_pack
+from popstrat.packs.load import load_pack
+from popstrat.packs.read import builtin_packs
 from popstrat.pages import catalogue, pack_check
 from popstrat.reasons.trace import trace
 from popstrat.scorer import Scorer

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from spec_tables import local_pack
 
-from popstrat.pack import load_pack
 from popstrat.packs.evaluator import Reference
+from popstrat.packs.load import load_pack
 
 AS_OF = dt.date(2026, 6, 30)
 

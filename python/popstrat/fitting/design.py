@@ -17,14 +17,16 @@ from numpy.typing import NDArray
 
 from popstrat.core.hashing import HASH
 from popstrat.core.progress import Progress
-from popstrat.errors import InputError
+from popstrat.errors import InputError, PackError
 from popstrat.fitting.following import Followed, Outcomes, follow
 from popstrat.fitting.writing import rounded
 from popstrat.lang import nodes as n
 from popstrat.mapping import NO_MAP, ColumnMap
-from popstrat.model import Model
-from popstrat.pack import Definition, Pack, column_node, label_cases
 from popstrat.packs.columns_read import read_columns
+from popstrat.packs.definition import Definition, definition_of
+from popstrat.packs.model.parts import Model
+from popstrat.packs.pack import Pack
+from popstrat.packs.typed import column_node, label_cases
 from popstrat.quality import suspicions
 from popstrat.run import run_through
 from popstrat.scorer import Scorer
@@ -260,9 +262,12 @@ def _prepare(scorer: Scorer, model: Model, terms: bool) -> tuple[dict[str, n.Nod
         body: dict[str, Any] = {"title": name, "version": "1", "output": name}
         if node.type.kind == "number":
             body["type"] = "float64"
-        made: Definition = resolved.finish(ident, "expression", node, body, parent=model.id)
-        resolved.definitions[ident] = made
+        resolved.definitions[ident] = definition_of(ident, "expression", node, body, _fault, parent=model.id)
     return {name: node for name, node in columns.items() if name != _LP}, usual
+
+
+def _fault(told: str, text: str) -> PackError:
+    return PackError(f"{text}: {told}")
 
 
 def _read_by(scorer: Scorer, predictor: Definition) -> list[str]:

@@ -26,8 +26,9 @@ from popstrat.fitting.following import Columns, Outcomes, constant, read_outcome
 from popstrat.fitting.spec import Penalty
 from popstrat.fitting.writing import check_free, described, extends_from, neat, rounded, tomlkit_module, write_pack
 from popstrat.mapping import NO_MAP, ColumnMap
-from popstrat.model import Model
-from popstrat.pack import Pack, load_pack
+from popstrat.packs.load import load_pack
+from popstrat.packs.model.parts import Model
+from popstrat.packs.pack import Pack
 from popstrat.validation.period import compared, differs
 
 F64 = NDArray[np.float64]

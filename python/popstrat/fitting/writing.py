@@ -14,8 +14,11 @@ from popstrat.core.hashing import HASH
 from popstrat.errors import InputError
 from popstrat.fitting.estimate import NotInstalledError
 from popstrat.lang import nodes as n
-from popstrat.pack import Pack, builtin_packs, load_pack, sealed
 from popstrat.packs.evaluator import Reference
+from popstrat.packs.load import load_pack
+from popstrat.packs.pack import Pack
+from popstrat.packs.read import builtin_packs
+from popstrat.packs.seal import sealed
 
 if TYPE_CHECKING:
     from popstrat.fitting.design import Typical

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from popstrat.lang import nodes as n
-from popstrat.pack import Definition, Resolved
+from popstrat.packs.definition import Definition
+from popstrat.packs.resolved import Resolved
 from popstrat.schema import Schema
 
 

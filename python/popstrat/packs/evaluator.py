@@ -20,8 +20,9 @@ from popstrat import quality
 from popstrat.core.dates import completed_years, latest_birth_for
 from popstrat.lang import nodes as n
 from popstrat.lang.values import WHOLE, Singles, calculate, compare, finite, on_grid
-from popstrat.pack import Definition, Resolved
 from popstrat.packs.columns_read import read_columns
+from popstrat.packs.definition import Definition
+from popstrat.packs.resolved import Resolved
 from popstrat.schema import Column, fold_label
 
 

@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 from popstrat.core.cpus import cores
 from popstrat.errors import DefinitionWarning
-from popstrat.pack import Pack
 from popstrat.packs.differences import Change, changes
+from popstrat.packs.pack import Pack
 from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer, as_table
 
 _NONE = "no value"  # how a null reads in a count of who moves
