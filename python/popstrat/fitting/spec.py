@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from popstrat.errors import PackError
-from popstrat.fitting.following import Columns
+from popstrat.fitting.outcomes import Columns
 from popstrat.lang.parser import suggest
 from popstrat.pack import Pack, load_pack
 
