@@ -11,7 +11,7 @@ from typing import Any
 
 from popstrat.core.text import suggest
 from popstrat.errors import PackError
-from popstrat.fitting.following import Columns
+from popstrat.fitting.outcomes import Columns
 from popstrat.packs.load import load_pack
 from popstrat.packs.pack import Pack
 
