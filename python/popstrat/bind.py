@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
-from popstrat.core.soundness import refuse_unsound
+from popstrat.core.soundness import cleared, refuse_unsound
 from popstrat.engine import CODE_NULL, CODE_UNKNOWN, Labels
 from popstrat.errors import InputError
 from popstrat.lang.parser import suggest
@@ -220,7 +220,7 @@ def converted(array: pa.Array, binding: Binding) -> pa.Array:
         return array
     refuse_unsound(array, column.name)
     try:
-        return binding.convert(array)
+        return binding.convert(cleared(array))
     except InputError:
         raise
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from popstrat.core.soundness import refuse_astray, refuse_unsound
+from popstrat.core.soundness import cleared, refuse_astray, refuse_unsound
 from popstrat.engine import distinct, increasing
 from popstrat.errors import InputError
 from popstrat.lazy import compute as pc
@@ -227,7 +227,7 @@ class UniqueIds:
             rows, _ = self._hits(batch, hashes)
             if not len(rows):
                 continue
-            for row, value in zip(rows.tolist(), _plain(batch.ids).take(pa.array(rows)).to_pylist(), strict=True):
+            for row, value in zip(rows.tolist(), _raw(_plain(batch.ids).take(pa.array(rows))).to_pylist(), strict=True):
                 here = (batch.file, batch.first_row + row)
                 if value not in first:
                     first[value] = here
@@ -395,7 +395,14 @@ def _plain(ids: pa.Array) -> pa.Array:
         return _plain(ids.dictionary).take(ids.indices)
     if pa.types.is_integer(ids.type) or pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type):
         return ids
-    return ids.cast(pa.large_string())
+    return cleared(ids).cast(pa.large_string())
+
+
+def _raw(ids: pa.Array) -> pa.Array:
+    """Text as bytes: whether it is UTF-8 is not looked at in memory, and matters to no comparison."""
+    if pa.types.is_integer(ids.type):
+        return ids
+    return ids.view(pa.large_binary() if pa.types.is_large_string(ids.type) else pa.binary())
 
 
 def _increasing(ids: pa.Array, order: str) -> bool:

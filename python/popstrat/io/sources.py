@@ -17,7 +17,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from popstrat.core.soundness import refuse_misfits, refuse_unsound
+from popstrat.core.soundness import cleared, refuse_misfits, refuse_unsound
 from popstrat.errors import InputError
 
 Format = Literal["parquet", "arrow", "csv"]
@@ -108,7 +108,8 @@ class ArrowSource(FileSource):
                     self.schema = whole.schema
                 if len(self.schema):
                     self.rows = self._count(file)
-        self._check_names()
+        with reading(self.name, "Arrow IPC"):  # names that are no text
+            self._check_names()
 
     def _count(self, file: pa.NativeFile) -> int:
         """The rows of a file, for which one column has to be read: the narrowest."""
@@ -132,6 +133,7 @@ class ArrowSource(FileSource):
                         refuse_unsound(array, name)
                 except InputError as error:
                     raise error.located(self.name, row) from None
+                found = pa.RecordBatch.from_arrays([cleared(a) for a in found.columns], schema=found.schema)
                 yield from sliced(found, batch_rows)
                 row += found.num_rows
 
@@ -239,8 +241,10 @@ def reading(name: str, what: str) -> Iterator[None]:
     except PermissionError:
         raise InputError("may not be read (permission denied)", file=name) from None
     except (pa.ArrowException, OSError, EOFError, UnicodeError, zlib.error) as error:
-        if isinstance(error, pa.ArrowMemoryError | pa.ArrowCancelled):
+        if isinstance(error, pa.ArrowCancelled):
             raise
+        if isinstance(error, pa.ArrowMemoryError):  # a length that was damaged, more often than not
+            raise InputError("asks for more memory than there is: it is damaged or too large", file=name) from error
         raise InputError(f"cannot be read as {what}: it is damaged, cut short or something else", file=name) from error
 
 
