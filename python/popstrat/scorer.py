@@ -22,7 +22,7 @@ from popstrat.completeness import Completeness, Facts, remarks
 from popstrat.core.cpus import cores
 from popstrat.core.dates import from_days, parse_as_of
 from popstrat.core.lazy import compute as pc
-from popstrat.core.soundness import refuse_astray, refuse_misfits, refuse_nulls, refuse_unsound
+from popstrat.core.soundness import cleared, refuse_astray, refuse_misfits, refuse_nulls, refuse_unsound_dictionary
 from popstrat.engine import NEWEST_SHIFT, STREAM_ROWS, Frame, Labels, Memory, Work
 from popstrat.errors import DataWarning, InputError
 from popstrat.packs import DEFAULT_PACK
@@ -477,7 +477,7 @@ class BoundScorer:
             elif not pa.types.is_dictionary(array.type):  # of which indices are moved, and nothing followed
                 refuse_astray(array, read[i].column.name)
             view = pa.types.is_string_view(array.type)
-            found = (array.cast(pa.large_string()) if view else array).filter(kept)
+            found = (cleared(array).cast(pa.large_string()) if view else array).filter(kept)
             arrays.append(found.cast(array.type) if view else found)
         return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
@@ -506,7 +506,7 @@ class BoundScorer:
         entries."""
         kept = self._tables.get(i)
         binding = self._read[i][0]
-        refuse_unsound(dictionary, binding.column.name)
+        refuse_unsound_dictionary(dictionary, binding.column.name)
         if kept is None or not kept[0].equals(dictionary):
             codes = bind.label_numbers(binding.spellings, dictionary)
             table = bind.label_table(codes) if len(codes) <= 256 else None
