@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from popstrat.completeness import Facts
-    from popstrat.scorer import BoundScorer, Scorer, Tally
+    from popstrat.scoring.bound import BoundScorer
+    from popstrat.scoring.scorer import Scorer
+    from popstrat.scoring.tally import Tally
 
 RECORD_VERSION = 1
 STALE_DAYS = 45
@@ -220,7 +222,7 @@ def doubts(
     flags that nobody has, values set aside in numbers that point to a wrong unit, columns that look swapped, opt-outs
     that nobody has, NHS numbers where pseudonyms should be."""
     from popstrat.quality import suspicions
-    from popstrat.scorer import OPT_OUTS
+    from popstrat.scoring.kept_columns import OPT_OUTS
 
     secondary = scorer.profile == "secondary-use"
     unfilled = []

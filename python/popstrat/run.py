@@ -35,7 +35,10 @@ from popstrat.mapping import NO_MAP, ColumnMap, MapPlan
 from popstrat.quality import disorder_remarks, refuse_disorder
 from popstrat.record import Record
 from popstrat.schema import Column
-from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, BoundScorer, Scorer, Tally
+from popstrat.scoring.bound import BoundScorer
+from popstrat.scoring.kept_columns import KEY_COLUMNS, PLACE_COLUMNS
+from popstrat.scoring.scorer import Scorer
+from popstrat.scoring.tally import Tally
 
 """Called with the rows done so far and the rows in all (None where that is not known)."""
 

@@ -26,7 +26,9 @@ from popstrat.packs.files import Source
 from popstrat.packs.pack import Pack
 from popstrat.packs.resolved import Resolved
 from popstrat.schema import Column, Schema, column_from_toml, patient_schema
-from popstrat.scorer import BoundScorer, Scorer, Tally
+from popstrat.scoring.bound import BoundScorer
+from popstrat.scoring.scorer import Scorer
+from popstrat.scoring.tally import Tally
 
 SEEN = {"examples": 0, "rows": 0, "values": 0}
 Draw = Callable[[st.SearchStrategy[Any]], Any]

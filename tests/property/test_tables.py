@@ -21,7 +21,8 @@ import popstrat
 from popstrat import InputError
 from popstrat.compiler.options import NAMES
 from popstrat.packs.read import builtin_packs
-from popstrat.scorer import Scorer, Tally
+from popstrat.scoring.scorer import Scorer
+from popstrat.scoring.tally import Tally
 
 
 @cache

@@ -23,7 +23,7 @@ from popstrat.compiler.passes.write_early import write_early
 from popstrat.compiler.program import TABLES
 from popstrat.lang import nodes as n
 from popstrat.packs.load import load_pack
-from popstrat.scorer import Scorer
+from popstrat.scoring.scorer import Scorer
 
 
 def op(name: str, results: int | Sequence[int] | None, *operands: object) -> Operation:

@@ -199,4 +199,4 @@ def test_what_the_evaluator_shares_with_the_engine() -> None:
     while left:
         seen.add(name := left.pop())
         left += imported(name) - seen - {definitions}
-    assert not [name for name in seen if name.startswith(("popstrat.compiler", "popstrat.engine", "popstrat.scorer"))]
+    assert not [name for name in seen if name.startswith(("popstrat.compiler", "popstrat.engine", "popstrat.scoring"))]

@@ -22,7 +22,8 @@ from popstrat import synthetic
 from popstrat.errors import InputError, PackError
 from popstrat.packs.load import load_pack
 from popstrat.schema import patient_schema
-from popstrat.scorer import Scorer, Tally
+from popstrat.scoring.scorer import Scorer
+from popstrat.scoring.tally import Tally
 
 AS_OF = "2026-06-30"
 

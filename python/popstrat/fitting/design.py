@@ -30,7 +30,7 @@ from popstrat.packs.pack import Pack
 from popstrat.packs.typed import column_node, label_cases
 from popstrat.quality import suspicions
 from popstrat.run import run_through
-from popstrat.scorer import Scorer
+from popstrat.scoring.scorer import Scorer
 
 F64 = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -24,7 +24,8 @@ from popstrat.packs.resolved import Resolved
 from popstrat.packs.trace_parts import Line, Traced
 from popstrat.reasons.findings import Explanation, Finding, SetAside
 from popstrat.reasons.narrator import Narrator
-from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer
+from popstrat.scoring.kept_columns import KEY_COLUMNS, PLACE_COLUMNS
+from popstrat.scoring.scorer import Scorer
 
 
 def trace(scorer: Scorer, table: pa.Table) -> Explanation:

@@ -28,7 +28,9 @@ import pyarrow as pa
 from popstrat import engine, synthetic
 from popstrat.core.cpus import cores
 from popstrat.core.version import version
-from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer, score
+from popstrat.runs.in_memory import score
+from popstrat.scoring.kept_columns import KEY_COLUMNS, PLACE_COLUMNS
+from popstrat.scoring.scorer import Scorer
 
 AS_OF = dt.date(2026, 6, 30)
 PRACTICE = 10_000
