@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from popstrat.errors import PopstratError as PopstratError
     from popstrat.errors import PopstratWarning as PopstratWarning
     from popstrat.packs.load import load_pack as load_pack
-    from popstrat.runs.in_memory import contributions as contributions
     from popstrat.runs.in_memory import score as score
+    from popstrat.scoring.contributions import contributions as contributions
     from popstrat.scoring.scorer import Scorer as Scorer
 
 _WHERE = {
@@ -36,7 +36,7 @@ _WHERE = {
     "PopstratError": "errors",
     "PopstratWarning": "errors",
     "Scorer": "scoring.scorer",
-    "contributions": "runs.in_memory",
+    "contributions": "scoring.contributions",
     "load_pack": "pack",
     "score": "runs.in_memory",
 }

@@ -22,8 +22,8 @@ from popstrat.errors import RunError as RunError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from popstrat.completeness import Facts
     from popstrat.scoring.bound import BoundScorer
+    from popstrat.scoring.completeness import Facts
     from popstrat.scoring.scorer import Scorer
     from popstrat.scoring.tally import Tally
 

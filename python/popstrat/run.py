@@ -20,9 +20,6 @@ from typing import Any
 import pyarrow as pa
 
 from popstrat import record as records
-from popstrat.attribution import as_text
-from popstrat.bind import plan as bind_columns
-from popstrat.completeness import Completeness, Facts
 from popstrat.core.cpus import cores
 from popstrat.core.files import Outputs, writing
 from popstrat.core.lazy import compute as pc
@@ -30,15 +27,18 @@ from popstrat.core.progress import Progress
 from popstrat.errors import InputError
 from popstrat.formats import BATCH_ROWS, FileSource, Source, check_target, open_sink, open_source
 from popstrat.formats.pipeline import HashBehind, ReadAhead, WriteBehind
-from popstrat.ids import IdBatch, UniqueIds
 from popstrat.mapping import NO_MAP, ColumnMap, MapPlan
 from popstrat.quality import disorder_remarks, refuse_disorder
 from popstrat.record import Record
 from popstrat.schema import Column
+from popstrat.scoring.attribution import as_text
 from popstrat.scoring.bound import BoundScorer
+from popstrat.scoring.columns import plan as bind_columns
+from popstrat.scoring.completeness import Completeness, Facts
 from popstrat.scoring.kept_columns import KEY_COLUMNS, PLACE_COLUMNS
 from popstrat.scoring.scorer import Scorer
 from popstrat.scoring.tally import Tally
+from popstrat.scoring.unique_ids import IdBatch, UniqueIds
 
 """Called with the rows done so far and the rows in all (None where that is not known)."""
 

@@ -11,10 +11,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from popstrat import bind, quality
-from popstrat.attribution import LISTED, Listing
+from popstrat import quality
 from popstrat.compiler import OPTIMISED, Compiled, Options, Output, compile_definitions
-from popstrat.completeness import Completeness
 from popstrat.core.dates import from_days
 from popstrat.core.lazy import compute as pc
 from popstrat.core.soundness import cleared, refuse_astray, refuse_misfits, refuse_nulls, refuse_unsound_dictionary
@@ -25,6 +23,9 @@ from popstrat.packs.definition import Definition
 from popstrat.packs.flags import refuse_other_numbers, true_rows
 from popstrat.packs.pack import Pack
 from popstrat.packs.resolved import Resolved
+from popstrat.scoring import columns as bind
+from popstrat.scoring.attribution import LISTED, Listing
+from popstrat.scoring.completeness import Completeness
 from popstrat.scoring.kept_columns import KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS
 from popstrat.scoring.tally import Tally
 

@@ -12,8 +12,6 @@ from typing import Any
 import pyarrow as pa
 
 from popstrat import quality
-from popstrat.attribution import Listing
-from popstrat.completeness import Facts, remarks
 from popstrat.core.dates import parse_as_of
 from popstrat.errors import InputError
 from popstrat.packs import DEFAULT_PACK
@@ -22,7 +20,9 @@ from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.load import load_pack
 from popstrat.packs.pack import Pack
 from popstrat.packs.resolved import Resolved
+from popstrat.scoring.attribution import Listing
 from popstrat.scoring.bound import BoundScorer
+from popstrat.scoring.completeness import Facts, remarks
 from popstrat.scoring.kept_columns import KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS, PROFILES
 
 
@@ -183,3 +183,19 @@ class Scorer:
 
 def _make_scorer(pack: Pack, as_of: dt.date, profile: str, contributions: int | None = None) -> Scorer:
     return Scorer(pack, as_of, profile=profile, contributions=contributions)
+
+
+_scorers: dict[tuple[str, dt.date, str, int | None], Scorer] = {}
+
+
+def kept_scorer(pack: str | Path | Pack, as_of: dt.date, profile: str, contributions: int | None = None) -> Scorer:
+    """A scorer, kept for the next call with the same definitions (a changed pack file counts as another)."""
+    loaded = load_pack(pack)
+    key = (loaded.sha256, as_of, profile, contributions)
+    found = _scorers.get(key)
+    if found is None:
+        found = Scorer(loaded, as_of, profile=profile, contributions=contributions)
+        while len(_scorers) >= 8:
+            _scorers.pop(next(iter(_scorers)))
+        _scorers[key] = found
+    return found

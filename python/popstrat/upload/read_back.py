@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from popstrat import nhsnumber
 from popstrat.errors import InputError
-from popstrat.ids import hash_ids
+from popstrat.scoring.unique_ids import hash_ids
 from popstrat.upload import left_out
 from popstrat.upload.manifest import KINDS, MANIFEST
 from popstrat.upload.partition import Partitions, column, partition_of_keys

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from popstrat import bind
 from popstrat.core.text import suggest
 from popstrat.engine import Memory
 from popstrat.errors import InputError
@@ -24,6 +23,7 @@ from popstrat.lang.values import on_grid
 from popstrat.packs.definition import Definition
 from popstrat.packs.model.parts import Model, Stratum
 from popstrat.packs.resolved import Resolved
+from popstrat.scoring import columns as bind
 
 MOST = 64  # of a patient; as many as the engine takes (`engine._largest.MOST`)
 START, PREDICTOR = "start", "linear_predictor"
