@@ -84,9 +84,9 @@ def score(
             except InputError as error:
                 raise error.located(None, first) from None
             first += batch.num_rows
-        from popstrat import ids  # while the other threads are at work
+        from popstrat.scoring import unique_ids  # now, while the other threads are at work: hashing is slow to import
 
-        ids.check_unique(table.column("patient_id"))
+        unique_ids.check_unique(table.column("patient_id"))
         for batch in batches:
             completeness.look(batch)
     finished = together.finished()
