@@ -35,8 +35,8 @@ from popstrat.lang.source_map import Entry, at_line, line_of, locate, locate_in
 from popstrat.model import MODEL_KEYS, Model, ModelBuilder
 from popstrat.packs.files import PackFile, Source
 from popstrat.packs.merge import Conflict, Written, merged
+from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS, Column, Schema, column_from_toml, patient_schema
 from popstrat.packs.uses import OFFERED, SECTIONS, Unused, unused
-from popstrat.schema import Column, Schema, column_from_toml, patient_schema
 
 KINDS = ("expression", "count", "first_match", "status", "tree", "model")
 STATUS_LABELS = ("none", "optimised", "unoptimised", "undiagnosed")
@@ -137,7 +137,8 @@ class Pack:
 def builtin_packs() -> list[str]:
     """Names of the packs that ship with popstrat."""
     folder = resources.files("popstrat.packs")
-    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
+    names = (f.name for f in folder.iterdir() if f.name.endswith(".toml") and f.name != "patient_table.toml")
+    return sorted(name.removesuffix(".toml") for name in names)
 
 
 def load_pack(name_or_path: str | Path | Pack) -> Pack:
@@ -629,7 +630,7 @@ class Resolved:
         if output is not False and not (isinstance(output, str) and output.isidentifier()):
             shown = str(output)
             raise self.error(ident, "`output` is true, false or the name of a column", text=shown, end=len(shown))
-        if output in ("patient_id", "practice_code", "pcn_code", "neighbourhood", "place", "quality_flags"):
+        if output in (*KEY_COLUMNS, *PLACE_COLUMNS, "quality_flags"):
             raise self.error(ident, f"the scored table has a column {output!r} already", text=output, end=len(output))
         declared = raw.get("type")
         if declared is not None and (node.type.kind != "number" or declared not in NUMBER_TYPES):

@@ -15,10 +15,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from popstrat import bind, quality
+from popstrat import bind
 from popstrat.attribution import LISTED, Listing
 from popstrat.compiler import OPTIMISED, Compiled, Options, Output, compile_definitions
-from popstrat.completeness import Completeness, Facts, remarks
 from popstrat.core.cpus import cores
 from popstrat.core.dates import from_days, parse_as_of
 from popstrat.core.lazy import compute as pc
@@ -27,13 +26,13 @@ from popstrat.engine import NEWEST_SHIFT, STREAM_ROWS, Frame, Labels, Memory, Wo
 from popstrat.errors import DataWarning, InputError
 from popstrat.pack import Definition, Pack, Resolved, load_pack
 from popstrat.packs import DEFAULT_PACK
+from popstrat.packs import plausibility as quality
 from popstrat.packs.columns_read import read_columns
 from popstrat.packs.flags import refuse_other_numbers, true_rows
+from popstrat.packs.patient_table import ID, KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS
+from popstrat.scoring.completeness import Completeness, Facts, remarks
 
 PROFILES = ("direct-care", "secondary-use")
-KEY_COLUMNS = ("patient_id", "practice_code")
-PLACE_COLUMNS = ("pcn_code", "neighbourhood", "place")
-OPT_OUTS = {"type1_opt_out": "type 1 opt-out", "national_data_opt_out": "national data opt-out"}
 _LISTED_ROWS = 1 << 18  # rows of a batch whose contributions are held, all terms, until the largest are chosen
 _TOGETHER = 8 << 20  # bytes of all outputs of a batch that are allocated as one
 
@@ -698,7 +697,7 @@ def score(
             first += batch.num_rows
         from popstrat import ids  # while the other threads are at work
 
-        ids.check_unique(table.column("patient_id"))
+        ids.check_unique(table.column(ID))
         for batch in batches:
             completeness.look(batch)
     finished = together.finished()
@@ -714,9 +713,9 @@ def score(
     out = pa.Table.from_batches([scored for scored, _ in finished], schema=bound.output_schema)
     if started is None:
         return out
-    from popstrat.record import memory_record
+    from popstrat.runs.in_memory import memory_record
 
-    first_ids = table.column("patient_id").slice(0, 1000)
+    first_ids = table.column(ID).slice(0, 1000)
     return out, memory_record(scorer, bound, total, facts, first_ids, started=started, threads=threads)
 
 
@@ -750,7 +749,7 @@ def contributions(
     definitions = every_term(scorer.resolved, chosen(scorer.resolved, model))
     bound = BoundScorer(scorer, table.schema.remove_metadata(), instead=definitions)
     threads = threads or cores()
-    ids.check_unique(table.column("patient_id"))
+    ids.check_unique(table.column(ID))
     batches, first, total = [], 0, Tally()
     for batch in table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
         try:

@@ -23,7 +23,7 @@ from popstrat.engine import levels
 from popstrat.lang import nodes as n
 from popstrat.pack import Pack, Resolved, Source
 from popstrat.packs.evaluator import Reference
-from popstrat.schema import Column, Schema, column_from_toml, patient_schema
+from popstrat.packs.patient_table import Column, Schema, column_from_toml, patient_schema
 from popstrat.scorer import BoundScorer, Scorer, Tally
 
 SEEN = {"examples": 0, "rows": 0, "values": 0}

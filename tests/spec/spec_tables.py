@@ -26,7 +26,7 @@ import pyarrow as pa
 from popstrat.engine import levels
 from popstrat.pack import Pack, load_pack
 from popstrat.packs.evaluator import Reference
-from popstrat.schema import Schema
+from popstrat.packs.patient_table import Schema
 from popstrat.scorer import BoundScorer, Scorer
 
 AS_OF = "2026-06-30"

@@ -15,8 +15,8 @@ from popstrat.errors import PackError
 from popstrat.lang.parser import NUMBER_FUNCTIONS, OTHER_FUNCTIONS
 from popstrat.model import EVIDENCE
 from popstrat.pack import KINDS, NUMBER_TYPES, load_pack
+from popstrat.packs.patient_table import patient_schema
 from popstrat.reasons.trace import trace
-from popstrat.schema import patient_schema
 from popstrat.scorer import Scorer
 from popstrat.scoring.pack_check import examine
 

@@ -21,7 +21,7 @@ import popstrat
 from popstrat import synthetic
 from popstrat.errors import InputError, PackError
 from popstrat.pack import load_pack
-from popstrat.schema import patient_schema
+from popstrat.packs.patient_table import patient_schema
 from popstrat.scorer import Scorer, Tally
 
 AS_OF = "2026-06-30"

@@ -21,12 +21,13 @@ from popstrat.errors import InputError
 from popstrat.fitting.following import Followed, Outcomes, follow
 from popstrat.fitting.writing import rounded
 from popstrat.lang import nodes as n
-from popstrat.mapping import NO_MAP, ColumnMap
 from popstrat.model import Model
 from popstrat.pack import Definition, Pack, column_node, label_cases
 from popstrat.packs.columns_read import read_columns
-from popstrat.quality import suspicions
-from popstrat.run import run_through
+from popstrat.packs.patient_table import ID
+from popstrat.packs.plausibility import suspicions
+from popstrat.runs.column_map import NO_MAP, ColumnMap
+from popstrat.runs.through import run_through
 from popstrat.scorer import Scorer
 
 F64 = NDArray[np.float64]
@@ -129,7 +130,7 @@ def gather(
 
     def put(batch: pa.RecordBatch) -> None:
         nonlocal at, seen
-        ids.append(batch.column(batch.schema.get_field_index("patient_id")))
+        ids.append(batch.column(batch.schema.get_field_index(ID)))
         lp = batch.column(batch.schema.get_field_index(_LP)).to_numpy(zero_copy_only=False)
         chosen = np.flatnonzero(~np.isnan(lp))
         predictors.append(lp[chosen])

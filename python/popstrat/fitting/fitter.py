@@ -34,8 +34,8 @@ from popstrat.fitting.figures import figures, told
 from popstrat.fitting.following import Outcomes, constant, read_outcomes
 from popstrat.fitting.spec import Spec, read_spec
 from popstrat.fitting.writing import check_free, described, extends_from, neat, rounded, tomlkit_module, write_pack
-from popstrat.mapping import NO_MAP, ColumnMap
 from popstrat.pack import Pack
+from popstrat.runs.column_map import NO_MAP, ColumnMap
 
 F64 = NDArray[np.float64]
 Z = 1.959963984540054

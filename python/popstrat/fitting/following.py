@@ -15,10 +15,10 @@ import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from popstrat.core.arrow import is_text
-from popstrat.core.hashing import HASH, hash_file
+from popstrat.core.hashing import hash_file
 from popstrat.errors import InputError
+from popstrat.packs.patient_table import ID
 
-ID = "patient_id"
 _LONGEST = 36_525
 
 F64 = NDArray[np.float64]
@@ -146,4 +146,4 @@ def _whole(ids: pa.ChunkedArray) -> pa.Array:
     return ids.combine_chunks()
 
 
-__all__ = ["HASH", "ID", "Columns", "Followed", "Outcomes", "follow", "read_outcomes"]
+__all__ = ["Columns", "Followed", "Outcomes", "follow", "read_outcomes"]

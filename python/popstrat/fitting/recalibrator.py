@@ -25,9 +25,9 @@ from popstrat.fitting.fitter import followed_to
 from popstrat.fitting.following import Columns, Outcomes, constant, read_outcomes
 from popstrat.fitting.spec import Penalty
 from popstrat.fitting.writing import check_free, described, extends_from, neat, rounded, tomlkit_module, write_pack
-from popstrat.mapping import NO_MAP, ColumnMap
 from popstrat.model import Model
 from popstrat.pack import Pack, load_pack
+from popstrat.runs.column_map import NO_MAP, ColumnMap
 from popstrat.validation.period import compared, differs
 
 F64 = NDArray[np.float64]

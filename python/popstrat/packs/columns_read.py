@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from popstrat.lang import nodes as n
 from popstrat.pack import Definition, Resolved
-from popstrat.schema import Schema
+from popstrat.packs.patient_table import Schema
 
 
 def read_columns(resolved: Resolved, schema: Schema, outputs: Iterable[Definition] | None = None) -> list[str]:

@@ -18,12 +18,13 @@ from popstrat.errors import TraceError
 from popstrat.lang import nodes as n
 from popstrat.pack import Definition, Resolved
 from popstrat.packs.evaluator import Reference
+from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
 from popstrat.reasons import kinds
 from popstrat.reasons.findings import Explanation, Finding, Line, ModelTrace, SetAside
 from popstrat.reasons.models import trace_model
 from popstrat.reasons.narrator import Narrator
 from popstrat.reasons.phrases import answer, no_record, shown, words
-from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer
+from popstrat.scorer import Scorer
 
 
 def trace(scorer: Scorer, table: pa.Table) -> Explanation:

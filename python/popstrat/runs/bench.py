@@ -28,7 +28,8 @@ import pyarrow as pa
 from popstrat import engine, synthetic
 from popstrat.core.cpus import cores
 from popstrat.core.version import version
-from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer, score
+from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
+from popstrat.scorer import Scorer, score
 
 AS_OF = dt.date(2026, 6, 30)
 PRACTICE = 10_000

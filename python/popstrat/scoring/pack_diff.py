@@ -18,7 +18,8 @@ from popstrat.core.cpus import cores
 from popstrat.errors import DefinitionWarning
 from popstrat.pack import Pack
 from popstrat.packs.differences import Change, changes
-from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer, as_table
+from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
+from popstrat.scorer import Scorer, as_table
 
 _NONE = "no value"  # how a null reads in a count of who moves
 

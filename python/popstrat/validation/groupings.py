@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from popstrat.bind import bind_column, label_numbers
 from popstrat.engine import CODE_NULL, CODE_UNKNOWN
-from popstrat.schema import Column, patient_schema
+from popstrat.packs.patient_table import Column, patient_schema
 from popstrat.validation.measures import Floats
 from popstrat.validation.results import Grouping
 

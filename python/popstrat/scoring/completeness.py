@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from popstrat.bind import Binding
 from popstrat.packs.flags import anybody
-from popstrat.schema import Schema
+from popstrat.packs.patient_table import Schema
 
 LEAST_EMPTY = 100
 """A column that holds nothing is warned of in a list of at least so many people; in fewer it may well be so."""
