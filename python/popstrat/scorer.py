@@ -713,7 +713,7 @@ def score(
     out = pa.Table.from_batches([scored for scored, _ in finished], schema=bound.output_schema)
     if started is None:
         return out
-    from popstrat.runs.in_memory import memory_record
+    from popstrat.runs.table_record import memory_record
 
     first_ids = table.column(ID).slice(0, 1000)
     return out, memory_record(scorer, bound, total, facts, first_ids, started=started, threads=threads)
