@@ -18,8 +18,11 @@ from numpy.typing import NDArray
 
 from popstrat.errors import InputError, PackError
 from popstrat.formats import Rechunker
-from popstrat.pack import Pack, load_pack
-from popstrat.scorer import BoundScorer, Scorer, as_table
+from popstrat.packs.load import load_pack
+from popstrat.packs.pack import Pack
+from popstrat.runs.in_memory import as_table
+from popstrat.scoring.bound import BoundScorer
+from popstrat.scoring.scorer import Scorer
 from popstrat.synthetic._people import BLOCK, Draw
 
 FOLLOW_UP = 365

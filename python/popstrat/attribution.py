@@ -21,8 +21,9 @@ from popstrat.errors import InputError
 from popstrat.lang import nodes as n
 from popstrat.lang.parser import cases, conjunction, negation
 from popstrat.lang.values import on_grid
-from popstrat.model import Model, Stratum
-from popstrat.pack import Definition, Resolved
+from popstrat.packs.definition import Definition
+from popstrat.packs.model.parts import Model, Stratum
+from popstrat.packs.resolved import Resolved
 
 MOST = 64  # of a patient; as many as the engine takes (`engine._largest.MOST`)
 START, PREDICTOR = "start", "linear_predictor"

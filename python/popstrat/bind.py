@@ -18,7 +18,7 @@ import pyarrow.types as pt
 
 from popstrat.core.arrow import is_text
 from popstrat.core.lazy import compute as pc
-from popstrat.core.soundness import refuse_unsound
+from popstrat.core.soundness import cleared, refuse_unsound
 from popstrat.core.text import suggest
 from popstrat.engine import CODE_NULL, CODE_UNKNOWN, Labels
 from popstrat.errors import InputError
@@ -224,7 +224,7 @@ def converted(array: pa.Array, binding: Binding) -> pa.Array:
         return array
     refuse_unsound(array, column.name)
     try:
-        return binding.convert(array)
+        return binding.convert(cleared(array))
     except InputError:
         raise
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

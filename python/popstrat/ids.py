@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from popstrat.core.arrow import is_text, plain
 from popstrat.core.lazy import compute as pc
-from popstrat.core.soundness import refuse_astray, refuse_unsound
+from popstrat.core.soundness import cleared, refuse_astray, refuse_unsound
 from popstrat.engine import distinct, increasing
 from popstrat.errors import InputError
 
@@ -228,7 +228,9 @@ class UniqueIds:
             rows, _ = self._hits(batch, hashes)
             if not len(rows):
                 continue
-            for row, value in zip(rows.tolist(), _comparable(batch.ids).take(pa.array(rows)).to_pylist(), strict=True):
+            for row, value in zip(
+                rows.tolist(), _raw(_comparable(batch.ids).take(pa.array(rows))).to_pylist(), strict=True
+            ):
                 here = (batch.file, batch.first_row + row)
                 if value not in first:
                     first[value] = here
@@ -391,8 +393,15 @@ def _adjacent_equal(values: U64) -> U64:
 
 def _comparable(ids: pa.Array) -> pa.Array:
     """Integers, or text that is neither in a dictionary nor in views."""
-    ids = plain(ids)
+    ids = plain(cleared(ids))
     return ids if pa.types.is_integer(ids.type) or is_text(ids.type) else ids.cast(pa.large_string())
+
+
+def _raw(ids: pa.Array) -> pa.Array:
+    """Text as bytes: whether it is UTF-8 is not looked at in memory, and matters to no comparison."""
+    if pa.types.is_integer(ids.type):
+        return ids
+    return ids.view(pa.large_binary() if pa.types.is_large_string(ids.type) else pa.binary())
 
 
 def _increasing(ids: pa.Array, order: str) -> bool:

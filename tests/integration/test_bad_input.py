@@ -416,7 +416,7 @@ def test_an_unforeseen_error_shows_no_data(refused: Refusal, people: pa.Table, m
 def test_rows_that_do_not_reconcile_stop_the_run(
     refused: Refusal, people: pa.Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from popstrat.scorer import BoundScorer
+    from popstrat.scoring.bound import BoundScorer
 
     write(people, "in.parquet")
     real = BoundScorer.score

@@ -22,7 +22,7 @@ from popstrat.cli import run
 from popstrat.core.hashing import hash_file
 from popstrat.errors import InputError, PackError
 from popstrat.fitting import Columns, fit, recalibrate
-from popstrat.pack import load_pack
+from popstrat.packs.load import load_pack
 from popstrat.synthetic import _outcomes
 
 AS_OF = dt.date(2026, 6, 30)

@@ -21,7 +21,7 @@ def test_data_files_are_packaged() -> None:
     from importlib import resources
 
     assert resources.files("popstrat.packs").joinpath("patient_table.toml").is_file()
-    assert resources.files("popstrat.packs").joinpath("london-2026.toml").is_file()
+    assert resources.files("popstrat.packs").joinpath("builtin/london-2026.toml").is_file()
     assert resources.files("popstrat.synthetic").joinpath("london.toml").is_file()
     assert resources.files("popstrat").joinpath("py.typed").is_file()
     assert resources.files("popstrat").joinpath("validation", "page.html.j2").is_file()

@@ -17,10 +17,10 @@ import popstrat
 from popstrat import synthetic
 from popstrat.attribution import as_text
 from popstrat.cli import app
-from popstrat.pack import load_pack
 from popstrat.packs.evaluator import Reference
+from popstrat.packs.load import load_pack
 from popstrat.reasons.trace import trace
-from popstrat.scorer import Scorer
+from popstrat.scoring.scorer import Scorer
 
 AS_OF = "2026-06-30"
 DATE = dt.date(2026, 6, 30)

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from spec_tables import local_pack
 
-from popstrat.pack import load_pack
 from popstrat.packs.evaluator import Reference
+from popstrat.packs.load import load_pack
 
 AS_OF = dt.date(2026, 6, 30)
 
@@ -199,4 +199,4 @@ def test_what_the_evaluator_shares_with_the_engine() -> None:
     while left:
         seen.add(name := left.pop())
         left += imported(name) - seen - {definitions}
-    assert not [name for name in seen if name.startswith(("popstrat.compiler", "popstrat.engine", "popstrat.scorer"))]
+    assert not [name for name in seen if name.startswith(("popstrat.compiler", "popstrat.engine", "popstrat.scoring"))]

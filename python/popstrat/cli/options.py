@@ -21,7 +21,7 @@ from popstrat.packs import DEFAULT_PACK as DEFAULT_PACK
 if TYPE_CHECKING:
     from popstrat.packs.patient_table import Column
     from popstrat.runs.column_map import ColumnMap
-    from popstrat.scorer import Scorer
+    from popstrat.scoring.scorer import Scorer
 
 
 class Profile(StrEnum):
@@ -94,7 +94,7 @@ def day_of_list(text: str | None) -> dt.date:
 
 def make_scorer(pack: str, as_of: dt.date, profile: Profile, contributions: int | None = None) -> Scorer:
     """The scorer of a command; what it would warn of is among the notices of the run."""
-    from popstrat.scorer import Scorer
+    from popstrat.scoring.scorer import Scorer
 
     with warnings_as_notices():
         return Scorer(pack, as_of, profile=profile.value, contributions=contributions)

@@ -76,7 +76,7 @@ def diff_command(
     """Show what changed between two packs, and with --data for how many patients."""
     date = options.parse_date(as_of)
     # not above: --help does not wait for Arrow
-    from popstrat.pack import load_pack
+    from popstrat.packs.load import load_pack
     from popstrat.scoring.pack_diff import diff
 
     packs = load_pack(a), load_pack(b)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from popstrat.runs.record import Record
-    from popstrat.scorer import Scorer
+    from popstrat.scoring.scorer import Scorer
 
 
 def open_console() -> Console:

@@ -17,8 +17,9 @@ from popstrat.compiler.options import OPTIMISED, Options
 from popstrat.compiler.outputs import Output, write, write_flags
 from popstrat.engine import Program
 from popstrat.lang import nodes as n
-from popstrat.pack import Definition, Resolved
 from popstrat.packs import plausibility
+from popstrat.packs.definition import Definition
+from popstrat.packs.resolved import Resolved
 
 TallyKey = tuple[str, str, str]
 TABLES = Tables(IS_TRUE, IS_FALSE, NUMBER, CATEGORY)

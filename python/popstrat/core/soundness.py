@@ -45,7 +45,7 @@ def refuse_astray(array: pa.Array, name: str) -> None:
     the dictionary itself is unsound. Text need not be UTF-8, save a dictionary's. The sizes must have been seen to."""
     kind = array.type
     if pt.is_dictionary(kind):
-        refuse_unsound(array.dictionary, name)
+        refuse_unsound_dictionary(array.dictionary, name)
         indices = array.indices
         valid, values = indices.buffers()
         width = kind.index_type.bit_width // 8
@@ -63,6 +63,14 @@ def refuse_astray(array: pa.Array, name: str) -> None:
         _refuse(_astray("views", 16, values, valid, array, name, [t.size for t in texts]), name, _OUTSIDE)
 
 
+def refuse_unsound_dictionary(dictionary: pa.Array, name: str) -> None:
+    """As `refuse_unsound` for the entries of a column's dictionary; names no rows, since entries are none."""
+    try:
+        refuse_unsound(dictionary, name)
+    except InputError as error:
+        raise InputError(f"its dictionary {error.problem}", column=name) from None
+
+
 def refuse_unsound(array: pa.Array, name: str) -> None:
     """Raise `InputError` unless the whole array is sound: as `refuse_astray`, and text is UTF-8, decimals are within
     their precision, the number of nulls is right. Names the first rows where it can."""
@@ -75,11 +83,37 @@ def refuse_unsound(array: pa.Array, name: str) -> None:
         array.validate()
     except pa.ArrowException:
         raise InputError(_MISFIT, column=name) from None
-    refuse_astray(array, name)
-    bad = _not_utf8(array)
+    bad: list[int] = []
+    if pt.is_dictionary(array.type):
+        bad = _of_entries(array, _not_utf8(array.dictionary, name))
+    else:
+        bad = _not_utf8(array, name)
     if bad:
         raise InputError(_BYTES, column=name, rows=bad[:_NAMED], more=max(0, len(bad) - _NAMED))
+    refuse_astray(array, name)
     raise InputError("is damaged: it does not hold together", column=name)
+
+
+def cleared(array: pa.Array) -> pa.Array:
+    """A sound array whose views lead nowhere where they are null: Arrow's own casts follow those too."""
+    if pt.is_dictionary(array.type):
+        dictionary = array.dictionary
+        entries = cleared(dictionary)
+        return (
+            array
+            if entries is dictionary
+            else pa.DictionaryArray.from_arrays(array.indices, entries, ordered=array.type.ordered)
+        )
+    if not (pt.is_string_view(array.type) or pt.is_binary_view(array.type)):
+        return array
+    valid, values, *texts = array.buffers()
+    many, _ = _astray("views", 16, values, None, array, "", [t.size for t in texts])
+    if not many:
+        return array
+    views = np.frombuffer(values, np.uint8).copy()
+    rows = views[16 * array.offset : 16 * (array.offset + len(array))].reshape(-1, 16)
+    rows[~np.asarray(array.is_valid())] = 0
+    return pa.Array.from_buffers(array.type, len(array), [valid, pa.py_buffer(views), *texts], offset=array.offset)
 
 
 def refuse_nulls(array: pa.Array, name: str) -> None:
@@ -92,6 +126,8 @@ def refuse_nulls(array: pa.Array, name: str) -> None:
         _refuse((len(array), range(min(_NAMED, len(array)))), name, problem)
     if valid is not None:
         _refuse(_astray("valid", 0, None, valid, held, name, 0), name, problem)
+    if held.null_count:
+        raise InputError("is damaged: its number of nulls is wrong", column=name)
     if coded and array.dictionary.null_count:
         entries = np.flatnonzero(~np.asarray(array.dictionary.is_valid()))
         rows = np.flatnonzero(np.isin(held.to_numpy(zero_copy_only=False), entries))
@@ -115,21 +151,23 @@ def _refuse(found: tuple[int, Sequence[int]], name: str, problem: str) -> None:
         raise InputError(problem, column=name, rows=rows, more=many - len(rows))
 
 
-def _not_utf8(array: pa.Array) -> list[int]:
-    """The rows whose text is not UTF-8. Nothing of the array leads outside."""
+def _not_utf8(array: pa.Array, name: str) -> list[int]:
+    """The rows whose text is not UTF-8; none where the array is unsound otherwise."""
     kind = array.type
-    if pt.is_dictionary(kind):
-        entries = set(_not_utf8(array.dictionary))
-        return [i for i, index in enumerate(array.indices.to_pylist()) if index in entries]
-    if pt.is_string(kind):
-        bytes_of = array.view(pa.binary())
-    elif pt.is_large_string(kind):
-        bytes_of = array.view(pa.large_binary())
-    elif pt.is_string_view(kind):
-        bytes_of = array.view(pa.binary_view())
-    else:
+    raw = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}.get(kind)
+    if raw is None:
         return []
-    return [i for i, text in enumerate(bytes_of.to_pylist()) if text is not None and not _is_utf8(text)]
+    try:
+        refuse_astray(array, name)
+    except InputError:
+        return []
+    return [i for i, text in enumerate(array.view(raw).to_pylist()) if text is not None and not _is_utf8(text)]
+
+
+def _of_entries(array: pa.Array, entries: Sequence[int]) -> list[int]:
+    """The rows of a dictionary array that hold one of these entries."""
+    wanted = set(entries)
+    return [i for i, index in enumerate(array.indices.to_pylist()) if index in wanted] if wanted else []
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -19,10 +19,11 @@ import numpy as np
 from popstrat.core.dates import completed_years, latest_birth_for
 from popstrat.lang import nodes as n
 from popstrat.lang.values import WHOLE, Singles, calculate, compare, finite, on_grid
-from popstrat.pack import Definition, Resolved
 from popstrat.packs import plausibility
 from popstrat.packs.columns_read import read_columns
+from popstrat.packs.definition import Definition
 from popstrat.packs.patient_table import Column, fold_label
+from popstrat.packs.resolved import Resolved
 
 
 @dataclass

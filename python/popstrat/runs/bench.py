@@ -29,7 +29,8 @@ from popstrat import engine, synthetic
 from popstrat.core.cpus import cores
 from popstrat.core.version import version
 from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
-from popstrat.scorer import Scorer, score
+from popstrat.runs.in_memory import score
+from popstrat.scoring.scorer import Scorer
 
 AS_OF = dt.date(2026, 6, 30)
 PRACTICE = 10_000

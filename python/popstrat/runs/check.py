@@ -13,7 +13,7 @@ from popstrat.runs.file_record import file_record
 from popstrat.runs.input_files import Reading, open_inputs
 from popstrat.runs.record import Record
 from popstrat.runs.score_files import score_files
-from popstrat.scorer import Scorer
+from popstrat.scoring.scorer import Scorer
 
 
 def run_check(

@@ -10,8 +10,9 @@ import pyarrow as pa
 from popstrat.packs.patient_table import ID, OPT_OUTS
 from popstrat.packs.plausibility import suspicions
 from popstrat.privacy.identifiers import looks_like_nhs_numbers
-from popstrat.scorer import Scorer, Tally
 from popstrat.scoring.completeness import Facts
+from popstrat.scoring.scorer import Scorer
+from popstrat.scoring.tally import Tally
 
 STALE_DAYS = 45
 _MANY_ROWS = 1000  # among as many people somebody has opted out (about one in twenty has)

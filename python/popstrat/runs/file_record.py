@@ -14,7 +14,7 @@ from popstrat.runs.doubts import doubts, lacking
 from popstrat.runs.input_files import InputFile, Reading
 from popstrat.runs.record import Record, assemble
 from popstrat.runs.score_files import ListCounts
-from popstrat.scorer import Scorer
+from popstrat.scoring.scorer import Scorer
 
 
 def file_record(

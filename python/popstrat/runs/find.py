@@ -12,7 +12,7 @@ from popstrat.errors import InputError
 from popstrat.packs.patient_table import ID
 from popstrat.runs.column_map import NO_MAP, ColumnMap
 from popstrat.runs.input_files import InputFile, Reading, open_inputs, read_ids
-from popstrat.scorer import Scorer
+from popstrat.scoring.scorer import Scorer
 
 
 def find_patient(

@@ -17,7 +17,8 @@ from popstrat.formats import BATCH_ROWS, FileSource, open_source
 from popstrat.ids import IdBatch
 from popstrat.packs.patient_table import ID, Column
 from popstrat.runs.column_map import NO_MAP, ColumnMap, MapPlan
-from popstrat.scorer import BoundScorer, Scorer
+from popstrat.scoring.bound import BoundScorer
+from popstrat.scoring.scorer import Scorer
 
 
 def _batch_rows() -> int:

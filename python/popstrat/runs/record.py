@@ -11,7 +11,8 @@ from typing import Any
 from popstrat.errors import RunError
 from popstrat.runs.doubts import staleness
 from popstrat.runs.host import host, peak_memory, program
-from popstrat.scorer import Scorer, Tally
+from popstrat.scoring.scorer import Scorer
+from popstrat.scoring.tally import Tally
 
 RECORD_VERSION = 1
 

@@ -16,14 +16,13 @@ from popstrat.errors import RunError
 from popstrat.formats import check_target, open_sink
 from popstrat.formats.pipeline import HashBehind, WriteBehind
 from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
-from popstrat.privacy.audit_log import append, check_fields, ready
 from popstrat.runs.clock import Clock
 from popstrat.runs.column_map import NO_MAP, ColumnMap
 from popstrat.runs.file_record import file_record
 from popstrat.runs.input_files import InputFile, Reading, agreed_schema, open_inputs
 from popstrat.runs.record import Record, reconcile, to_json
 from popstrat.runs.score_files import ListCounts, score_files
-from popstrat.scorer import Scorer
+from popstrat.scoring.scorer import Scorer
 
 KEYS = (*KEY_COLUMNS, *PLACE_COLUMNS)
 """The columns of the scored table that come as they were given, and lead it."""
@@ -117,14 +116,18 @@ def _write_scored(
 
 def _ready_to_audit(log: Path, files: Sequence[Path]) -> None:
     """Raise `InputError` now if the log would refuse the line after the work is done."""
-    check_fields("score", {"files": [f.name for f in files]})
-    ready(log, files)
+    from popstrat.privacy import audit_log  # here and below, because a run without a log need not wait for it
+
+    audit_log.check_fields("score", {"files": [f.name for f in files]})
+    audit_log.ready(log, files)
 
 
 def _commit_audited(outputs: Outputs, log: Path, record: Record, scored: Path) -> None:
     """Give the outputs their names after a line in the audit log that says what they are."""
+    from popstrat.privacy import audit_log
+
     pack, rows = record["pack"], record["rows"]
-    append(
+    audit_log.append(
         log,
         "score",
         profile=record["profile"],
@@ -138,5 +141,5 @@ def _commit_audited(outputs: Outputs, log: Path, record: Record, scored: Path) -
     try:
         outputs.commit(fsync=True)
     except BaseException:
-        append(log, "score-failed", output={"name": record["output"]["name"]})
+        audit_log.append(log, "score-failed", output={"name": record["output"]["name"]})
         raise

@@ -24,8 +24,8 @@ from popstrat.packs.patient_table import ID, Schema
 from popstrat.packs.plausibility import refuse_disorder
 from popstrat.runs.clock import Clock
 from popstrat.runs.input_files import InputFile, Reading, read_ids
-from popstrat.scorer import Tally
 from popstrat.scoring.completeness import Completeness
+from popstrat.scoring.tally import Tally
 
 _AHEAD = 3
 _LOOKED_AT = 1000  # ids that tell whether they are NHS numbers

@@ -9,8 +9,10 @@ import pyarrow as pa
 from popstrat.packs.plausibility import disorder_remarks
 from popstrat.runs.doubts import doubts, lacking
 from popstrat.runs.record import Record, assemble
-from popstrat.scorer import BoundScorer, Scorer, Tally
+from popstrat.scoring.bound import BoundScorer
 from popstrat.scoring.completeness import Facts
+from popstrat.scoring.scorer import Scorer
+from popstrat.scoring.tally import Tally
 
 
 def memory_record(

@@ -16,10 +16,11 @@ import pyarrow.compute as pc
 
 from popstrat.core.cpus import cores
 from popstrat.errors import DefinitionWarning
-from popstrat.pack import Pack
 from popstrat.packs.differences import Change, changes
+from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
-from popstrat.scorer import Scorer, as_table
+from popstrat.runs.in_memory import as_table
+from popstrat.scoring.scorer import Scorer
 
 _NONE = "no value"  # how a null reads in a count of who moves
 

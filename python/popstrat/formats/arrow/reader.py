@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from popstrat.core.soundness import refuse_misfits, refuse_unsound
+from popstrat.core.soundness import cleared, refuse_misfits, refuse_unsound
 from popstrat.errors import InputError
 from popstrat.formats.source import BATCH_ROWS, FileSource, reading, sliced
 
@@ -44,7 +44,8 @@ class ArrowSource(FileSource):
                     self.schema = whole.schema
                 if len(self.schema):
                     self.rows = self._count(file)
-        self._check_names()
+        with reading(self.name, "Arrow IPC"):  # names that are no text
+            self._check_names()
 
     def _count(self, file: pa.NativeFile) -> int:
         """The rows of a file, for which one column has to be read: the narrowest."""
@@ -68,6 +69,7 @@ class ArrowSource(FileSource):
                         refuse_unsound(array, name)
                 except InputError as error:
                     raise error.located(self.name, row) from None
+                found = pa.RecordBatch.from_arrays([cleared(a) for a in found.columns], schema=found.schema)
                 yield from sliced(found, batch_rows)
                 row += found.num_rows
 

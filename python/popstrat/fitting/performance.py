@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,32 +20,33 @@ _MEASURES = {
 }
 
 
-def figures(
-    risk: F64, event: F64, *, days: NDArray[np.int64] | None = None, horizon: int = 365
+def performance(
+    risks: Sequence[F64], events: Sequence[F64], *, days: Sequence[NDArray[np.int64]] = (), horizon: int = 365
 ) -> dict[str, float] | None:
     """AUROC, observed/expected, calibration slope and calibration in the large of a risk, each with its 95 % interval
     (``…_low``, ``…_high``); None where fewer than 20 people have, or do not have, the event.
 
-    ``risk`` is a probability by the ``horizon``. Where ``days`` are given people may have been followed for less: see
-    `popstrat.validation.assess`.
+    Each of the three is given stratum by stratum. A risk is a probability by the ``horizon``. Where ``days`` are given
+    people may have been followed for less: see `popstrat.validation.assess`.
     """
     from popstrat.validation.assessment import assess
 
-    hits = event == 1
-    by_then = hits if days is None else hits & (days <= horizon)
-    seen = ~hits if days is None else ~by_then & (days >= horizon)
+    risk, hits = np.concatenate(risks), np.concatenate(events) == 1
+    followed = np.concatenate(days) if days else None
+    by_then = hits if followed is None else hits & (followed <= horizon)
+    seen = ~hits if followed is None else ~by_then & (followed >= horizon)
     if min(by_then.sum(), seen.sum()) < _FEWEST or np.ptp(risk) == 0:
         return None
-    if days is None:
+    if followed is None:
         found = assess(risk, hits, bootstrap=_RESAMPLES)
     else:
-        found = assess(risk, time=days, event=hits, horizon=horizon, bootstrap=_RESAMPLES)
+        found = assess(risk, time=followed, event=hits, horizon=horizon, bootstrap=_RESAMPLES)
     measures = found.whole.measures or {}
-    told_: dict[str, float] = {}
+    figures: dict[str, float] = {}
     for theirs, name in _MEASURES.items():
         one = measures[theirs]
-        told_ |= {name: float(one.value), f"{name}_low": float(one.low), f"{name}_high": float(one.high)}
-    return {name: value for name, value in told_.items() if np.isfinite(value)}
+        figures |= {name: float(one.value), f"{name}_low": float(one.low), f"{name}_high": float(one.high)}
+    return {name: value for name, value in figures.items() if np.isfinite(value)}
 
 
 def told(found: dict[str, float] | None) -> dict[str, Any]:

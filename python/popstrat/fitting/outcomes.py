@@ -97,15 +97,28 @@ def read_outcomes(path: str | Path, columns: Columns, *, horizon: int = 365, enc
     return Outcomes(file.name, columns, ends.ids, found.get("outcome"), days, event, hash_file(file.path))
 
 
-def constant(outcomes: Outcomes, everybody: bool, where: str, horizon: int | None) -> InputError:
+def constant(outcomes: Outcomes, everybody: bool, within: str, horizon: int | None) -> InputError:
     """The error of an outcome that is the same for all, in the words of `popstrat validate`."""
     who = "everybody" if everybody else "nobody"
     if not outcomes.timed:
-        told = f"{who}{where} has the outcome"
+        told = f"{who}{within} has the outcome"
     else:
-        told = f"{who}{where} has the event{'' if horizon is None else f' by day {horizon:,}'}"
+        told = f"{who}{within} has the event{'' if horizon is None else f' by day {horizon:,}'}"
     column = outcomes.columns.event if outcomes.timed else outcomes.columns.column
     return InputError(f"is constant: {told}", column=column, file=outcomes.name)
+
+
+def followed_to(
+    days: NDArray[np.int64], event: F64, horizon: int, within: str, file: str, bands: NDArray[np.int64] | None = None
+) -> tuple[F64, F64]:
+    """The outcome by a horizon, and inverse probability of censoring weights (`popstrat.validation.measures`)."""
+    from popstrat.validation.measures import horizon_weights
+
+    try:
+        outcome, weight = horizon_weights(days, event == 1, horizon, strata=bands)
+    except ValueError:
+        raise InputError(f"too few people{within} are followed for {horizon:,} days", file=file) from None
+    return outcome.astype(np.float64), weight
 
 
 def follow(outcomes: Outcomes, ids: pa.ChunkedArray, *, allow_unknown: bool) -> tuple[Followed, int]:
@@ -144,6 +157,3 @@ def _whole(ids: pa.ChunkedArray) -> pa.Array:
     if is_text(ids.type):
         ids = ids.cast(pa.large_string())
     return ids.combine_chunks()
-
-
-__all__ = ["Columns", "Followed", "Outcomes", "follow", "read_outcomes"]

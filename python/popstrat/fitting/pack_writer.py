@@ -7,20 +7,17 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from popstrat.core.files import Outputs
-from popstrat.core.hashing import HASH
 from popstrat.errors import InputError
 from popstrat.fitting.estimate import NotInstalledError
-from popstrat.lang import nodes as n
-from popstrat.pack import Pack, builtin_packs, load_pack, sealed
-from popstrat.packs.evaluator import Reference
+from popstrat.fitting.typical import Typical, made_up
+from popstrat.packs.load import load_pack
+from popstrat.packs.pack import Pack
+from popstrat.packs.read import builtin_packs
+from popstrat.packs.seal import sealed
 
-if TYPE_CHECKING:
-    from popstrat.fitting.design import Typical
-
-SMALL = 7
 _ORDER = ("pack", "parameters", "sets", "windows", "input", "definition")
 
 
@@ -31,50 +28,6 @@ def tomlkit_module() -> Any:
     except ImportError:
         raise NotInstalledError('fitting needs more libraries: pip install "popstrat[fit]"') from None
     return tomlkit
-
-
-def rounded(count: float) -> int | str:
-    """A count as it may be published: to the nearest 5, and nothing of 7 and fewer."""
-    return "7 or fewer" if count <= SMALL else int(5 * round(count / 5))
-
-
-class Made(Protocol):
-    """What a fit and a recalibration have in common to tell."""
-
-    @property
-    def pack(self) -> Pack: ...
-    @property
-    def output(self) -> Path: ...
-    @property
-    def model(self) -> str: ...
-    @property
-    def method(self) -> str: ...
-    @property
-    def strata(self) -> Sequence[Any]: ...
-    @property
-    def counts(self) -> Mapping[str, int]: ...
-    @property
-    def period(self) -> str: ...
-    @property
-    def warnings(self) -> Sequence[str]: ...
-
-
-def described(made: Made) -> dict[str, Any]:
-    """For ``--json``: counts rounded as in the pack."""
-    return {
-        "pack": {
-            "id": made.pack.id, "version": made.pack.version, "file": made.output.name, HASH: made.pack.sha256,
-        },
-        "model": made.model,
-        "method": made.method,
-        "strata": [
-            {**vars(s), "survival": dict(s.survival), "people": rounded(s.people), "events": rounded(s.events)}
-            for s in made.strata
-        ],
-        "counts": {name: rounded(count) if count else 0 for name, count in made.counts.items()},
-        "period": made.period,
-        "warnings": list(made.warnings),
-    }  # fmt: skip
 
 
 def neat(x: float) -> float:
@@ -132,7 +85,7 @@ def write_pack(
     with Outputs() as outputs:
         partial = outputs.add(output)
         partial.write_text(_text(draft), encoding="utf-8")
-        body["reference_patients"] = _reference_patients(load_pack(partial), model, typical, as_of)
+        body["reference_patients"] = made_up(load_pack(partial), model, typical, as_of)
         del body["draft"]
         if definitions[model].get("draft"):
             body["draft"] = True
@@ -141,6 +94,22 @@ def write_pack(
         loaded.at(as_of)
         outputs.commit()
     return load_pack(output)
+
+
+def by_stratum(names: Sequence[str], values: Sequence[float]) -> Any:
+    """Values as a pack states them: the one of a model without strata, else a table by the names of its strata."""
+    return values[0] if list(names) == [""] else dict(zip(names, values, strict=True))
+
+
+def baseline(body: Mapping[str, Any], names: Sequence[str], survival: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """A model's baseline survival, of each stratum by horizon, as the keys of its table."""
+    if "horizons" not in body:
+        return {"baseline_survival": by_stratum(names, [s[""] for s in survival])}
+    return {
+        "horizons": [
+            {**h, "baseline_survival": by_stratum(names, [s[h["id"]] for s in survival])} for h in body["horizons"]
+        ]
+    }
 
 
 def _text(raw: Mapping[str, Any]) -> str:
@@ -203,55 +172,3 @@ def _short(value: Any) -> bool:
         and len(value) <= 6
         and all(isinstance(v, bool | int | float) for v in value.values())
     )
-
-
-# -- reference patients -----------------------------------------------------------------------------------------------
-
-
-def _reference_patients(pack: Pack, model: str, typical: Mapping[str, Typical], as_of: dt.date) -> list[dict[str, Any]]:
-    """Made-up people: typical values, then low and high ones with the conditions that the model knows."""
-    resolved = pack.at(as_of)
-    entries: list[dict[str, Any]] = []
-    for stratum, usual in typical.items():
-        at = f", {stratum}" if stratum else ""
-        flags = sorted(usual.shares, key=lambda name: (-usual.shares[name], name))
-        tries = [
-            (f"made up: typical values, nothing recorded{at}", 1, 0, []),
-            (f"made up: low values, the two commonest conditions{at}", 0, 1, flags[:2]),
-            (f"made up: high values, every other condition{at}", 2, 0, flags[::2]),
-            (f"made up: high values, the remaining conditions{at}", 2, 2, flags[1::2]),
-            (f"made up: typical values, every condition{at}", 1, 1, flags),
-        ]
-        for title, level, label, having in tries:
-            patient = _patient(pack, usual, level, label, having)
-            if not patient:
-                continue
-            reference = Reference(resolved, set(patient))
-            known = reference.patient(patient)
-            result = reference.output(resolved.definitions[model], known)
-            predictor = reference.output(resolved.definitions[f"{model}.linear_predictor"], known)
-            expected: dict[str, n.Value] = {model: "null" if result is None else result}
-            if predictor is not None:
-                expected[f"{model}.linear_predictor"] = round(float(predictor), 9)  # type: ignore[arg-type]
-            for horizon in resolved.models[model].horizons[1:]:
-                later = reference.output(resolved.definitions[horizon.definition], known)
-                expected[horizon.definition] = "null" if later is None else later
-            entries.append({"title": title, "patient": patient, "expected": expected, "tolerance": 1e-6})
-    scored = [e for e in entries if e["expected"][model] != "null"]
-    if len(scored) < 3:
-        raise InputError("cannot make up three people for whom the model gives a result: look at its `eligible`")
-    return entries
-
-
-def _patient(pack: Pack, usual: Typical, level: int, label: int, having: list[str]) -> dict[str, Any]:
-    patient: dict[str, Any] = {}
-    for name, values in usual.quantiles.items():
-        column = pack.schema[name]
-        value = float(f"{values[level]:.2g}") if column.type == "float" else float(f"{round(values[level]):.3g}")
-        value = min(max(value, column.minimum or value), column.maximum or value)
-        patient[name] = round(value) if column.type == "int" else value
-    for name, labels in usual.labels.items():
-        if labels:
-            patient[name] = labels[min(label, len(labels) - 1)]
-    patient.update(dict.fromkeys(having, True))
-    return patient

@@ -1,15 +1,11 @@
-"""Scoring: one `RecordBatch → RecordBatch` function, and the library calls around it."""
+"""A scorer for tables of one Arrow schema: batches bound to a compiled program, run by threads, made Arrow again."""
 
 from __future__ import annotations
 
 import datetime as dt
-import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from pathlib import Path
-from threading import Lock
-from typing import Any, Literal, overload
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -18,22 +14,21 @@ from numpy.typing import NDArray
 from popstrat import bind
 from popstrat.attribution import LISTED, Listing
 from popstrat.compiler import OPTIMISED, Compiled, Options, Output, compile_definitions
-from popstrat.core.cpus import cores
-from popstrat.core.dates import from_days, parse_as_of
+from popstrat.core.dates import from_days
 from popstrat.core.lazy import compute as pc
-from popstrat.core.soundness import refuse_astray, refuse_misfits, refuse_nulls, refuse_unsound
-from popstrat.engine import NEWEST_SHIFT, STREAM_ROWS, Frame, Labels, Memory, Work
-from popstrat.errors import DataWarning, InputError
-from popstrat.pack import Definition, Pack, Resolved, load_pack
-from popstrat.packs import DEFAULT_PACK
-from popstrat.packs import plausibility as quality
+from popstrat.core.soundness import cleared, refuse_astray, refuse_misfits, refuse_nulls, refuse_unsound_dictionary
+from popstrat.engine import NEWEST_SHIFT, Frame, Labels, Memory, Work
+from popstrat.errors import InputError
+from popstrat.packs import plausibility
 from popstrat.packs.columns_read import read_columns
+from popstrat.packs.definition import Definition
 from popstrat.packs.flags import refuse_other_numbers, true_rows
-from popstrat.packs.patient_table import ID, KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS
-from popstrat.scoring.completeness import Completeness, Facts, remarks
+from popstrat.packs.pack import Pack
+from popstrat.packs.patient_table import KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS
+from popstrat.packs.resolved import Resolved
+from popstrat.scoring.completeness import Completeness
+from popstrat.scoring.tally import Tally
 
-PROFILES = ("direct-care", "secondary-use")
-_LISTED_ROWS = 1 << 18  # rows of a batch whose contributions are held, all terms, until the largest are chosen
 _TOGETHER = 8 << 20  # bytes of all outputs of a batch that are allocated as one
 
 # how the engine writes an output, and the bytes a row of it takes
@@ -50,204 +45,19 @@ Made = tuple[Memory, Memory | None]
 """Values and validity of an output, to be written."""
 
 
-@dataclass
-class Tally:
-    """What was counted while scoring; tallies of parts add up with ``+``."""
+class Setting(Protocol):
+    """What a bound scorer has to know: `popstrat.scoring.scorer.Scorer` is one."""
 
-    rows_in: int = 0
-    rows_out: int = 0
-    excluded: dict[str, int] = field(default_factory=dict)
-    groups: dict[str, dict[str, int]] = field(default_factory=dict)
-    sums: dict[str, float] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-    quality: dict[str, dict[str, int]] = field(default_factory=dict)
-    newest_date: dt.date | None = None
-    models: dict[str, dict[str, int]] = field(default_factory=dict)
-    """`model.kind` (kind: missing, clipped, not_scored) → input or reason → patients."""
-    disorder: dict[str, dict[str, int]] = field(default_factory=dict)
-    """As `quality.Disorder`; counted by every scorer."""
-
-    def __add__(self, other: Tally) -> Tally:
-        newest = [d for d in (self.newest_date, other.newest_date) if d is not None]
-        return Tally(
-            self.rows_in + other.rows_in,
-            self.rows_out + other.rows_out,
-            _added(self.excluded, other.excluded),
-            _added_twice(self.groups, other.groups),
-            _added(self.sums, other.sums),
-            _added(self.counts, other.counts),
-            _added_twice(self.quality, other.quality),
-            max(newest, default=None),
-            _added_twice(self.models, other.models),
-            _added_twice(self.disorder, other.disorder),
-        )
-
-
-def _added(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: a.get(k, 0) + b.get(k, 0) for k in [*a, *(k for k in b if k not in a)]}
-
-
-def _added_twice(a: Mapping[str, dict[str, int]], b: Mapping[str, dict[str, int]]) -> dict[str, dict[str, int]]:
-    return {k: _added(a.get(k, {}), b.get(k, {})) for k in [*a, *(k for k in b if k not in a)]}
-
-
-class Scorer:
-    """A pack at an as-of date, ready to score record batches. Immutable, picklable, safe to share between threads.
-
-    Args:
-        pack: the name of a built-in pack, the path of a TOML file, or a loaded `Pack`.
-        as_of: ISO text or a date; today if None.
-        profile: ``direct-care`` (everybody) or ``secondary-use`` (people who opted out are left out and counted; the
-            table must hold both opt-out columns).
-        contributions: how many of each patient's largest contributions to list, for each model, in a column
-            ``<model>_contributions`` (a list of structs: term, amount); None for no such column.
-
-    Raises:
-        PackError: the pack is at fault. InputError: the date or the profile is.
-    """
-
-    def __init__(
-        self,
-        pack: str | Path | Pack = DEFAULT_PACK,
-        as_of: str | dt.date | None = None,
-        *,
-        profile: str = "direct-care",
-        contributions: int | None = None,
-    ) -> None:
-        if profile not in PROFILES:
-            raise InputError(f"there is no profile {profile!r}; it is one of {', '.join(PROFILES)}")
-        self.pack = load_pack(pack)
-        self.as_of = parse_as_of(as_of)
-        self.profile = profile
-        self.resolved: Resolved = self.pack.at(self.as_of)
-        self.contributions = contributions
-        self.listings: tuple[Listing, ...] = ()
-        if contributions is not None:
-            self.listings = tuple(Listing(self.resolved, m, contributions) for m in self.resolved.models.values())
-            if not self.listings:
-                raise InputError(f"the pack {self.pack.id} has no model whose contributions could be listed")
-        self._bound: dict[tuple[pa.Schema, bool], BoundScorer] = {}
-        self._last: dict[bool, tuple[pa.Schema, BoundScorer]] = {}
-        self._lock = Lock()
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if "_lock" in self.__dict__:  # made, and perhaps shared
-            raise AttributeError(f"a Scorer does not change: make another for a different {name}")
-        super().__setattr__(name, value)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _make_scorer, (self.pack, self.as_of, self.profile, self.contributions)
+    pack: Pack
+    as_of: dt.date
+    profile: str
+    resolved: Resolved
+    listings: tuple[Listing, ...]
 
     @property
-    def pack_record(self) -> dict[str, Any]:
-        """Id, version and hashes of the pack, for the run record."""
-        return self.pack.record
-
-    @property
-    def notices(self) -> tuple[str, ...]:
-        """What a reader of the results should know of the definitions used, the models' disclaimers among them."""
-        models = (d for d in self.resolved.outputs if d.raw.get("disclaimer"))
-        return (*self.resolved.notices, *(f"{d.output}: {d.raw['disclaimer']}" for d in models))
-
-    @cached_property
-    def columns(self) -> tuple[str, ...]:
-        """The columns of the patient table that scoring reads, in schema order."""
-        read = {*read_columns(self.resolved, self.pack.schema), *KEY_COLUMNS, *PLACE_COLUMNS}
-        if self.profile == "secondary-use":
-            read.update(OPT_OUTS)
-        return tuple(c.name for c in self.pack.schema if c.name in read)
-
-    @property
-    def titles(self) -> dict[str, str]:
-        """Output column → its title."""
-        return {str(d.output): d.title for d in self.resolved.outputs}
-
-    @property
-    def models(self) -> dict[str, dict[str, Any]]:
-        """What the makers of the pack's models say of them, by definition."""
-        found = {}
-        for ident, model in self.resolved.models.items():
-            definition = self.resolved.definitions[ident]
-            raw = definition.raw
-            found[ident] = {
-                "title": definition.title,
-                "name": raw.get("name", ident),
-                "version": definition.version,
-                "output": definition.output,
-                "horizon": raw.get("horizon", ""),
-                "intended_use": raw.get("intended_use", ""),
-                "disclaimer": raw.get("disclaimer", ""),
-                "licence": raw.get("licence", ""),
-                "draft": bool(raw.get("draft", False)),
-                "terms": len(model.terms),
-            }
-        return found
-
-    def remarks(self, files: Sequence[Facts]) -> list[str]:
-        """Warnings of what the files, or a table, lack altogether."""
-        return remarks(files, self.pack.schema, self._models_read)
-
-    @cached_property
-    def _models_read(self) -> dict[str, list[str]]:
-        """The columns that each model's output rests on."""
-        models = (d for d in self.resolved.outputs if d.kind == "model" and d.parent is None)
-        return {str(m.output): read_columns(self.resolved, self.pack.schema, [m]) for m in models}
-
-    @property
-    def quality_bits(self) -> dict[str, int]:
-        """What each bit of ``quality_flags`` stands for."""
-        return quality.bit_names(self.pack.schema)
-
-    @property
-    def input_schema(self) -> pa.Schema:
-        """The canonical patient table (columns of other accepted types, and absent optional ones, work as well)."""
-        return self.pack.schema.arrow(without=("age",))
-
-    @property
-    def output_schema(self) -> pa.Schema:
-        """The scored table for the canonical input. Key and place columns keep the type they came in."""
-        return self.bind(self.input_schema).output_schema
-
-    def bind(self, schema: pa.Schema, *, counted: bool = True) -> BoundScorer:
-        """This scorer for tables of one Arrow schema: compiled once, then kept. Without ``counted`` it only scores and
-        counts nothing but what may stop it, which takes less time.
-
-        Raises `InputError` for a missing required column, two columns of one name or a type that cannot be read.
-        """
-        last = self._last.get(counted)  # comparing schemas is a great deal quicker than hashing one
-        if last is not None and last[0].equals(schema):
-            return last[1]
-        key = schema.remove_metadata(), counted
-        with self._lock:
-            found = self._bound.get(key)
-        if found is None:
-            found = BoundScorer(self, key[0], counted=counted)
-            with self._lock:
-                while len(self._bound) >= 16:
-                    self._bound.pop(next(iter(self._bound)))
-                self._bound[key] = found
-        self._last[counted] = schema, found
-        return found
-
-    def checker(self, schema: pa.Schema) -> BoundScorer:
-        """As `bind`, for checking every column of the patient table that is there and scoring nothing."""
-        return BoundScorer(self, schema.remove_metadata(), check_only=True)
-
-    def score_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Score one record batch: any rows, slices included. One thread, the GIL released. Ids are not checked for
-        uniqueness. Raises `InputError`."""
-        scored, tally = self.bind(batch.schema, counted=False).score(batch)
-        quality.refuse_disorder(tally.disorder, self.pack.schema)
-        return scored
-
-    def score_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Score record batches one by one, in order (as Spark's ``mapInArrow`` wants it)."""
-        for batch in batches:
-            yield self.score_batch(batch)
-
-
-def _make_scorer(pack: Pack, as_of: dt.date, profile: str, contributions: int | None = None) -> Scorer:
-    return Scorer(pack, as_of, profile=profile, contributions=contributions)
+    def columns(self) -> tuple[str, ...]: ...
+    def bind(self, schema: pa.Schema, *, counted: bool = True) -> BoundScorer: ...
+    def checker(self, schema: pa.Schema) -> BoundScorer: ...
 
 
 class BoundScorer:
@@ -255,7 +65,7 @@ class BoundScorer:
 
     def __init__(
         self,
-        scorer: Scorer,
+        scorer: Setting,
         schema: pa.Schema,
         check_only: bool = False,
         instead: Sequence[Definition] | None = None,
@@ -304,7 +114,9 @@ class BoundScorer:
             for i, (b, labels) in enumerate(self._read)
             if b.convert is not None or b.kind.startswith("dict")
         ]
-        self._flags = {c: counter for (c, why), counter in self.compiled.quality.items() if why == quality.FLAG_REASON}
+        self._flags = {
+            c: counter for (c, why), counter in self.compiled.quality.items() if why == plausibility.FLAG_REASON
+        }
         self._tables: dict[int, tuple[pa.Array, NDArray[np.uint8] | None, int]] = {}
         self.ignored: tuple[str, ...] = tuple(name for name in schema.names if name not in patient)
         self.notices: tuple[str, ...] = tuple(self._notices())
@@ -351,7 +163,7 @@ class BoundScorer:
     def score(self, batch: pa.RecordBatch, *, threads: int = 1) -> tuple[pa.RecordBatch, Tally]:
         """The scored batch and what was counted. Raises `InputError`, with rows counted within the batch; also for a
         batch whose schema is not the one that this was made for."""
-        with _Together(threads) as together:
+        with Together(threads) as together:
             together.add(self.start(batch))
         return together.finished()[0]
 
@@ -472,7 +284,7 @@ class BoundScorer:
             elif not pa.types.is_dictionary(array.type):  # of which indices are moved, and nothing followed
                 refuse_astray(array, read[i].column.name)
             view = pa.types.is_string_view(array.type)
-            found = (array.cast(pa.large_string()) if view else array).filter(kept)
+            found = (cleared(array).cast(pa.large_string()) if view else array).filter(kept)
             arrays.append(found.cast(array.type) if view else found)
         return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
@@ -501,7 +313,7 @@ class BoundScorer:
         entries."""
         kept = self._tables.get(i)
         binding = self._read[i][0]
-        refuse_unsound(dictionary, binding.column.name)
+        refuse_unsound_dictionary(dictionary, binding.column.name)
         if kept is None or not kept[0].equals(dictionary):
             codes = bind.label_numbers(binding.spellings, dictionary)
             table = bind.label_table(codes) if len(codes) <= 256 else None
@@ -535,7 +347,7 @@ class BoundScorer:
                 tally.sums[output.name] = float(sum(counters[c] << bit for bit, c in enumerate(output.total_planes)))
 
 
-def _make_bound(scorer: Scorer, schema: pa.Schema, counted: bool, check_only: bool) -> BoundScorer:
+def _make_bound(scorer: Setting, schema: pa.Schema, counted: bool, check_only: bool) -> BoundScorer:
     return scorer.checker(schema) if check_only else scorer.bind(schema, counted=counted)
 
 
@@ -572,7 +384,7 @@ def _together(frame: Frame, pieces: NDArray[np.int64]) -> list[int]:
     return counters.tolist()  # type: ignore[no-any-return]
 
 
-class _Together:
+class Together:
     """Batches scored by several threads at once: they begin when a batch is added, and what is left when the ``with``
     block ends, this thread works on too."""
 
@@ -580,7 +392,7 @@ class _Together:
         self._work = Work(threads - 1, stream)
         self._started: list[Started] = []
 
-    def __enter__(self) -> _Together:
+    def __enter__(self) -> Together:
         return self
 
     def add(self, started: Started) -> None:
@@ -605,159 +417,3 @@ class _Together:
                 raise error.located(None, first) from None
             first += one.given.num_rows
         return found
-
-
-_scorers: dict[tuple[str, dt.date, str, int | None], Scorer] = {}
-
-
-def _scorer(pack: str | Path | Pack, as_of: dt.date, profile: str, contributions: int | None = None) -> Scorer:
-    """A scorer, kept for the next call with the same definitions (a changed pack file counts as another)."""
-    loaded = load_pack(pack)
-    key = (loaded.sha256, as_of, profile, contributions)
-    found = _scorers.get(key)
-    if found is None:
-        found = Scorer(loaded, as_of, profile=profile, contributions=contributions)
-        while len(_scorers) >= 8:
-            _scorers.pop(next(iter(_scorers)))
-        _scorers[key] = found
-    return found
-
-
-def as_table(data: Any) -> pa.Table:
-    """A pyarrow table from anything that exports the Arrow PyCapsule stream. Raises `InputError` naming the type."""
-    if isinstance(data, pa.Table):
-        return data
-    if isinstance(data, pa.RecordBatch):
-        return pa.Table.from_batches([data])
-    if hasattr(data, "__arrow_c_stream__"):
-        return pa.table(data)
-    if isinstance(data, Mapping):
-        return pa.table(data)
-    raise InputError(f"a table is needed (anything with __arrow_c_stream__), not {type(data).__name__}")
-
-
-@overload
-def score(
-    table: Any, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
-    threads: int | None = ..., contributions: int | None = ..., record: Literal[False] = ...,
-) -> pa.Table: ...  # fmt: skip
-@overload
-def score(
-    table: Any, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
-    threads: int | None = ..., contributions: int | None = ..., record: Literal[True],
-) -> tuple[pa.Table, dict[str, Any]]: ...  # fmt: skip
-
-
-def score(
-    table: Any,
-    as_of: str | dt.date | None = None,
-    *,
-    pack: str | Path | Pack = DEFAULT_PACK,
-    profile: str = "direct-care",
-    threads: int | None = None,
-    contributions: int | None = None,
-    record: bool = False,
-) -> pa.Table | tuple[pa.Table, dict[str, Any]]:
-    """Score a whole registered list in memory.
-
-    Args:
-        table: one row a patient, in the shape of the patient table; anything with ``__arrow_c_stream__`` (pyarrow,
-            Polars, pandas, DuckDB relations).
-        as_of: ISO text or a date; today if None.
-        pack, profile: as for `Scorer`.
-        threads: how many to use; None for all cores.
-        contributions: as for `Scorer`: list so many of each patient's largest contributions.
-        record: also return the run record, as a dict.
-
-    Returns:
-        The scored table, rows in the same order, less those the profile excludes; with ``record=True`` a pair.
-
-    Raises:
-        InputError: the table is at fault (names the column and the first rows). PackError: the pack is.
-
-    Warns (`popstrat.DataWarning`) of columns that hold nothing, flags that nobody has though many would be expected to,
-    and columns that look swapped.
-    """
-    started = dt.datetime.now(dt.UTC) if record else None
-    table = as_table(table)
-    scorer = _scorer(pack, parse_as_of(as_of), profile, contributions)
-    bound = scorer.bind(table.schema, counted=record)
-    threads = threads or cores()
-    first = 0
-    most = _LISTED_ROWS if scorer.listings else None
-    completeness = bound.completeness()
-    # many small chunks are as far larger than the caches as one
-    with _Together(threads, stream=table.num_rows >= STREAM_ROWS) as together:
-        batches = table.to_batches(most) or [pa.RecordBatch.from_pylist([], schema=table.schema)]
-        for batch in batches:
-            try:
-                together.add(bound.start(batch))
-            except InputError as error:
-                raise error.located(None, first) from None
-            first += batch.num_rows
-        from popstrat import ids  # while the other threads are at work
-
-        ids.check_unique(table.column(ID))
-        for batch in batches:
-            completeness.look(batch)
-    finished = together.finished()
-    total = sum((tally for _, tally in finished), Tally())
-    quality.refuse_disorder(total.disorder, scorer.pack.schema)
-    facts = completeness.facts("")
-    doubted = [
-        *scorer.remarks([replace(facts, absent=())]),
-        *quality.disorder_remarks(total.disorder, scorer.pack.schema),
-    ]
-    for doubt in doubted:
-        warnings.warn(doubt, DataWarning, stacklevel=2)
-    out = pa.Table.from_batches([scored for scored, _ in finished], schema=bound.output_schema)
-    if started is None:
-        return out
-    from popstrat.runs.table_record import memory_record
-
-    first_ids = table.column(ID).slice(0, 1000)
-    return out, memory_record(scorer, bound, total, facts, first_ids, started=started, threads=threads)
-
-
-def contributions(
-    table: Any,
-    as_of: str | dt.date | None = None,
-    *,
-    model: str | None = None,
-    pack: str | Path | Pack = DEFAULT_PACK,
-    threads: int | None = None,
-) -> pa.Table:
-    """What every term of a model adds to each patient's linear predictor.
-
-    Args:
-        table, as_of, pack, threads: as for `score`.
-        model: the model's definition, such as ``admission_risk``; may be left out where the pack has only one.
-
-    Returns:
-        One row a patient, in the same order: ``patient_id``, ``practice_code``, places; ``start``, a column for each
-        term, 0 where it does not apply; and ``linear_predictor``, to which the others add up exactly. Null for whoever
-        the model does not score. Eight bytes a term and patient: score large lists in parts.
-
-    Raises:
-        InputError: the table is at fault, or there is no such model. PackError: the pack is.
-    """
-    from popstrat import ids
-    from popstrat.attribution import chosen, every_term
-
-    table = as_table(table)
-    scorer = _scorer(pack, parse_as_of(as_of), "direct-care")
-    definitions = every_term(scorer.resolved, chosen(scorer.resolved, model))
-    bound = BoundScorer(scorer, table.schema.remove_metadata(), instead=definitions)
-    threads = threads or cores()
-    ids.check_unique(table.column(ID))
-    batches, first, total = [], 0, Tally()
-    for batch in table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
-        try:
-            scored, tally = bound.score(batch, threads=threads)
-        except InputError as error:
-            raise error.located(None, first) from None
-        batches.append(scored)
-        total += tally
-        first += batch.num_rows
-    quality.refuse_disorder(total.disorder, scorer.pack.schema)
-    return pa.Table.from_batches(batches, schema=bound.output_schema)
