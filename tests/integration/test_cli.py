@@ -409,7 +409,7 @@ def test_scoring_loads_nothing_that_it_does_not_need(work: Path, command: str, s
     if command == "score-secondary":
         arguments += ["--profile", "secondary-use"]
     modules = loaded(*arguments)
-    assert "popstrat.run" in modules
+    assert "popstrat.runs.score" in modules
     heavy = {"duckdb", "glum", "jinja2", "llvmlite", "matplotlib", "numba", "pandas", "polars", "rich", "scipy",
              "sklearn", "statsmodels", "tomlkit"}  # fmt: skip
     assert not {name.partition(".")[0] for name in modules} & heavy

@@ -24,8 +24,8 @@ from popstrat.lang import nodes as n
 from popstrat.packs.evaluator import Reference
 from popstrat.packs.files import Source
 from popstrat.packs.pack import Pack
+from popstrat.packs.patient_table import Column, Schema, column_from_toml, patient_schema
 from popstrat.packs.resolved import Resolved
-from popstrat.schema import Column, Schema, column_from_toml, patient_schema
 from popstrat.scoring.bound import BoundScorer
 from popstrat.scoring.scorer import Scorer
 from popstrat.scoring.tally import Tally

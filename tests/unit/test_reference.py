@@ -190,7 +190,7 @@ def test_what_the_evaluator_shares_with_the_engine() -> None:
     a value is set aside: nothing of the compiler or the engine, nor does any of these use them."""
     stated = {
         "popstrat.core.dates", "popstrat.lang.nodes", "popstrat.lang.values", "popstrat.packs.columns_read",
-        "popstrat.quality", "popstrat.schema",
+        "popstrat.packs.plausibility", "popstrat.packs.patient_table",
     }  # fmt: skip
     definitions = "popstrat.pack"  # it loads packs; the evaluator takes what it has loaded
     assert imported("popstrat.packs.evaluator") == {*stated, definitions}
