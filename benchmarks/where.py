@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps(measure(given.patients, given.level, given.pack)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        built = package(with_clocks, Path(folder))
+        built = package(Path(folder), edit=with_clocks)
         again = [sys.executable, __file__, "--measure", "--patients", str(given.patients), "--pack", given.pack]
         environment = dict(os.environ) | {"PYTHONPATH": str(built), "POPSTRAT_TICKS": str(Path(folder) / "ticks")}
         done = subprocess.run(

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from popstrat import record as records
 from popstrat.bind import plan as bind_columns
+from popstrat.bind import text_array
 from popstrat.core.cpus import cores
 from popstrat.core.lazy import compute as pc
 from popstrat.errors import InputError
@@ -402,12 +403,12 @@ def _position(ids: pa.Array, patient: str) -> int | None:
     """Where an id is in a column of ids of any type."""
     if pa.types.is_integer(ids.type):
         try:
-            wanted = pa.scalar(int(patient), pa.int64())
-        except (ValueError, OverflowError, pa.ArrowInvalid):
+            wanted = text_array([str(int(patient))])[0].cast(pa.int64())
+        except (ValueError, pa.ArrowInvalid):
             return None
         at = pc.index(ids.cast(pa.int64(), safe=False), wanted).as_py()
     else:
-        at = pc.index(ids.cast(pa.large_string()), pa.scalar(patient, pa.large_string())).as_py()
+        at = pc.index(ids.cast(pa.large_string()), text_array([patient])[0].cast(pa.large_string())).as_py()
     return None if at < 0 else int(at)
 
 
