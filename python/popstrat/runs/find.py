@@ -12,6 +12,7 @@ from popstrat.errors import InputError
 from popstrat.packs.patient_table import ID
 from popstrat.runs.column_map import NO_MAP, ColumnMap
 from popstrat.runs.input_files import InputFile, Reading, open_inputs, read_ids
+from popstrat.scoring.columns import text_array
 from popstrat.scoring.scorer import Scorer
 
 
@@ -56,10 +57,10 @@ def _position(ids: pa.Array, patient: str) -> int | None:
     """Where an id is in a column of ids of any type."""
     if pa.types.is_integer(ids.type):
         try:
-            wanted = pa.scalar(int(patient), pa.int64())
-        except (ValueError, OverflowError, pa.ArrowInvalid):
+            wanted = text_array([str(int(patient))])[0].cast(pa.int64())
+        except (ValueError, pa.ArrowInvalid):
             return None
         at = pc.index(ids.cast(pa.int64(), safe=False), wanted).as_py()
     else:
-        at = pc.index(ids.cast(pa.large_string()), pa.scalar(patient, pa.large_string())).as_py()
+        at = pc.index(ids.cast(pa.large_string()), text_array([patient])[0].cast(pa.large_string())).as_py()
     return None if at < 0 else int(at)
