@@ -1,4 +1,4 @@
-"""The compiled core under AddressSanitizer and UndefinedBehaviorSanitizer, with tables and files that lie about themselves.
+"""The compiled core under the address and undefined-behaviour sanitizers, with tables and files that lie.
 
     python engine/sanitize.py                 # build, then 5,000 lying tables and 2,000 damaged files
     python engine/sanitize.py 20000 5000      # so many
@@ -33,7 +33,16 @@ def build() -> None:
     shutil.copytree(ROOT / "engine", package / "engine", ignore=clean)
     shutil.copytree(ROOT / "synthetic", package / "synthetic", ignore=clean)
     environment = os.environ | {"CFLAGS": FLAGS, "LDFLAGS": "-fsanitize=address,undefined"}
-    command = [sys.executable, "setup.py", "-q", "build_ext", "--build-lib", str(BUILT), "--build-temp", str(BUILT / "objects")]
+    command = [
+        sys.executable,
+        "setup.py",
+        "-q",
+        "build_ext",
+        "--build-lib",
+        str(BUILT),
+        "--build-temp",
+        str(BUILT / "objects"),
+    ]
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
 
 
@@ -71,7 +80,9 @@ def liars(many: int, kind: str) -> bool:
 def main(arguments: list[str]) -> int:
     build()
     if arguments[:1] == ["--pytest"]:
-        return subprocess.run([sys.executable, "-m", "pytest", *arguments[1:]], env=environment(), cwd=ROOT, check=False).returncode
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", *arguments[1:]], env=environment(), cwd=ROOT, check=False
+        ).returncode
     tables, files = (int(a) for a in [*arguments, *("5000", "2000")[len(arguments) :]])
     return 0 if liars(tables, "tables") & liars(files, "files") else 1
 
