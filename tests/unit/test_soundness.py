@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 
 import popstrat
+import popstrat.validation
 from popstrat.core.soundness import cleared, refuse_astray, refuse_unsound
 from popstrat.engine import astray, levels
 from popstrat.errors import InputError
@@ -265,6 +266,21 @@ def test_rows_that_are_not_utf8_are_named() -> None:
     with pytest.raises(InputError, match="not UTF-8") as caught:
         refuse_unsound(lies, "x")
     assert caught.value.rows == (1, 2)
+
+
+def test_tables_given_to_validation_are_looked_at_first() -> None:
+    """The scored table, the outcomes and the list."""
+    scored = pa.table({"patient_id": ["a", "b", "c"], "practice_code": ["Y"] * 3, "admission_risk": [0.1, 0.2, 0.3]})
+    outcomes = pa.table({"patient_id": ["a", "b", "c"], "admitted": [True, False, False]})
+    lies = pa.chunked_array([text([0, 1], b"a"), text([0, 2**30, 2], b"bc")])
+    for tables in (
+        (scored.set_column(0, "patient_id", lies), outcomes, None),
+        (scored, outcomes.set_column(0, "patient_id", lies), None),
+        (scored, outcomes, outcomes.set_column(0, "patient_id", lies)),
+    ):
+        with pytest.raises(InputError, match="patient_id") as caught:
+            popstrat.validation.validate(*tables[:2], patients=tables[2], column="admitted")
+        assert caught.value.rows == (1, 2)
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

@@ -94,6 +94,22 @@ def refuse_unsound(array: pa.Array, name: str) -> None:
     raise InputError("is damaged: it does not hold together", column=name)
 
 
+def sound_table(table: pa.Table) -> pa.Table:
+    """The table with every column wholly validated and `cleared`; raises `InputError` naming column and rows."""
+    columns = []
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        row, chunks = 0, []
+        for chunk in column.chunks:
+            try:
+                refuse_unsound(chunk, name)
+            except InputError as error:
+                raise error.located(None, row) from None
+            chunks.append(cleared(chunk))
+            row += len(chunk)
+        columns.append(pa.chunked_array(chunks, column.type))
+    return pa.Table.from_arrays(columns, schema=table.schema)
+
+
 def cleared(array: pa.Array) -> pa.Array:
     """A sound array whose views lead nowhere where they are null: Arrow's own casts follow those too."""
     if pt.is_dictionary(array.type):
