@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from popstrat.compiler import OPTIMISED, Compiled, Options, Output, compile_definitions
 from popstrat.core.dates import from_days
 from popstrat.core.lazy import compute as pc
-from popstrat.core.soundness import cleared, refuse_astray, refuse_misfits, refuse_nulls, refuse_unsound_dictionary
+from popstrat.core.soundness import (
+    cleared,
+    looks_astray,
+    refuse_astray,
+    refuse_misfits,
+    refuse_nulls,
+    refuse_unsound_dictionary,
+)
 from popstrat.engine import NEWEST_SHIFT, Frame, Labels, Memory, Work
 from popstrat.errors import InputError
 from popstrat.packs import plausibility
@@ -131,6 +138,10 @@ class BoundScorer:
             for o in self.outputs
             if o.definition is not None and o.kind == "codes" and o.definition.dtype == "dictionary"
         }
+        self._keys = [
+            (self.bindings[c].position, c, looks_astray(schema.field(c).type), c in KEY_COLUMNS)
+            for c in (*KEY_COLUMNS, *self.place)
+        ]
         self._positions = [b.position for b in self.bindings.values()]
         self._check_only = check_only
 
@@ -206,10 +217,11 @@ class BoundScorer:
 
     def check_keys(self, batch: pa.RecordBatch) -> None:
         """Raises `InputError` where a key is null, or where a key or place leads outside its column."""
-        for name in (*KEY_COLUMNS, *self.place):
-            array = batch.column(self.bindings[name].position)
-            refuse_astray(array, name)
-            if name in KEY_COLUMNS:
+        for position, name, look, key in self._keys:
+            array = batch.column(position)
+            if look is not None:
+                look(array, name)
+            if key:
                 refuse_nulls(array, name)
 
     def wrap(self, batch: pa.RecordBatch, made: list[Made], counters: Sequence[int]) -> pa.RecordBatch:
