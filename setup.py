@@ -9,7 +9,7 @@ strict = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "
 flags = [] if sys.platform == "win32" else strict
 
 HEADERS = {
-    "_engine": ["interpreter.h", "kernels.h", "ops.h", "distinct.h"],
+    "_engine": ["interpreter.h", "kernels.h", "ops.h", "distinct.h", "sound.h"],
     "formats.parquet_read": ["formats/parquet_read.h"],
     "formats.parquet_write": ["formats/parquet_write.h"],
     "formats.csv_read": ["formats/csv_read.h"],

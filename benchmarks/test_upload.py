@@ -24,7 +24,7 @@ import popstrat
 from popstrat import nhsnumber
 from popstrat.run import run_score
 from popstrat.synthetic import lookup, lookup_schema
-from popstrat.upload.build import run_upload
+from popstrat.upload.run import run_upload
 from popstrat.upload.verify import verify
 
 MakeList = Callable[[int, str], Path]

@@ -17,30 +17,32 @@ from popstrat.core.version import VERSION
 __version__ = VERSION
 
 if TYPE_CHECKING:
+    from popstrat.errors import DataWarning as DataWarning
     from popstrat.errors import DefinitionWarning as DefinitionWarning
     from popstrat.errors import InputError as InputError
     from popstrat.errors import PackError as PackError
     from popstrat.errors import PopstratError as PopstratError
     from popstrat.errors import PopstratWarning as PopstratWarning
     from popstrat.packs.load import load_pack as load_pack
-    from popstrat.scorer import Scorer as Scorer
-    from popstrat.scorer import contributions as contributions
-    from popstrat.scorer import score as score
+    from popstrat.runs.in_memory import score as score
+    from popstrat.scoring.contributions import contributions as contributions
+    from popstrat.scoring.scorer import Scorer as Scorer
 
 _WHERE = {
+    "DataWarning": "errors",
     "DefinitionWarning": "errors",
     "InputError": "errors",
     "PackError": "errors",
     "PopstratError": "errors",
     "PopstratWarning": "errors",
-    "Scorer": "scorer",
-    "contributions": "scorer",
+    "Scorer": "scoring.scorer",
+    "contributions": "scoring.contributions",
     "load_pack": "pack",
-    "score": "scorer",
+    "score": "runs.in_memory",
 }
 __all__ = [
-    "DefinitionWarning", "InputError", "PackError", "PopstratError", "PopstratWarning", "Scorer", "__version__",
-    "contributions", "load_pack", "score",
+    "DataWarning", "DefinitionWarning", "InputError", "PackError", "PopstratError", "PopstratWarning", "Scorer",
+    "__version__", "contributions", "load_pack", "score",
 ]  # fmt: skip
 
 

@@ -114,3 +114,7 @@ class PopstratWarning(UserWarning):
 
 class DefinitionWarning(PopstratWarning):
     """No version of a definition is in force at the as-of date; the nearest one was used."""
+
+
+class DataWarning(UserWarning):
+    """The table can be scored, and something in it makes the results doubtful: a column that holds nothing, say."""

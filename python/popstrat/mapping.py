@@ -34,10 +34,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from popstrat.core.arrow import without_views
+from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.formats import Kind
-from popstrat.io.sinks import plain_text
-from popstrat.io.sources import near_miss
+from popstrat.packs.flags import FALSE, TRUE
 from popstrat.schema import Column, fold_label
 
 Value = str | bool | int | float | dt.date
@@ -45,7 +46,6 @@ Value = str | bool | int | float | dt.date
 _TABLES = ("columns", "values", "const")
 _ROWS_NAMED = 5
 _PARSED: dict[Kind, pa.DataType] = {"bool": pa.bool_(), "int": pa.float64(), "float": pa.float64(), "date": pa.date32()}
-_TRUE, _FALSE = {"true", "1"}, {"false", "0"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class ColumnMap:
         for ours, theirs in self.columns.items():
             if theirs not in names:
                 raise InputError(
-                    f"[columns] {ours} = {theirs!r}: the input has no such column{near_miss(theirs, names)}",
+                    f"[columns] {ours} = {theirs!r}: the input has no such column{suggest(theirs, names)}",
                     file=self.name,
                 )
         for ours in self.const:
@@ -144,7 +144,7 @@ class MapPlan:
         return _PARSED.get(self._kind(ours), pa.dictionary(pa.int32(), pa.string()))
 
     def _mapped(self, ours: str, column: pa.Array) -> pa.Array:
-        column = plain_text(column)
+        column = without_views(column)
         coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         table = self.map.values[ours]
         texts = [table.get(text, text) if text is not None else None for text in _texts(coded.dictionary)]
@@ -192,7 +192,7 @@ def parse_map(
     """A mapping from TOML's tables; raises `InputError` for an unknown table, column or label."""
     for table in content:
         if table not in _TABLES:
-            raise InputError(f"[{table}]: unknown table{near_miss(table, _TABLES)}", file=name)
+            raise InputError(f"[{table}]: unknown table{suggest(table, _TABLES)}", file=name)
         if not isinstance(content[table], Mapping):
             raise InputError(f"{table}: must be a table, written [{table}]", file=name)
     columns = content.get("columns", {})
@@ -230,7 +230,7 @@ def parse_map(
 def _check_column(table: str, ours: str, known: Mapping[str, Column], name: str, *, swapped: bool = False) -> None:
     if ours not in known:
         written = '; it is written our_name = "their name"' if swapped else ""
-        advice = near_miss(ours, known) or written
+        advice = suggest(ours, known) or written
         raise InputError(f"[{table}] {ours}: popstrat has no such column{advice}", file=name)
 
 
@@ -247,7 +247,8 @@ def _our_value(where: str, value: object, column: Column, name: str) -> str | No
     if column.type == "category" and fold_label(text) not in column.label_codes():
         labels = ", ".join(column.labels)
         raise InputError(
-            f"{where}: {text!r} is not a label of {column.name}{near_miss(text, column.labels)} ({labels})", file=name
+            f"{where}: {text!r} is not a label of {column.name}{suggest(text, column.labels)}: it has {labels}",
+            file=name,
         )
     if column.type in _PARSED and _parse(text, column.type) is _BAD:
         raise InputError(f"{where}: {text!r} is not a {_SPOKEN[column.type]}", file=name)
@@ -269,8 +270,8 @@ def _parse(text: str | None, kind: Kind) -> Any:
         return None
     try:
         if kind == "bool":
-            lowered = text.casefold()
-            return True if lowered in _TRUE else False if lowered in _FALSE else _BAD
+            lowered = text.strip().casefold()
+            return True if lowered in TRUE else False if lowered in FALSE else _BAD
         if kind in ("int", "float"):
             return _BAD if "_" in text else float(text)
         if kind == "date":
@@ -281,9 +282,12 @@ def _parse(text: str | None, kind: Kind) -> Any:
 
 
 def _texts(values: pa.Array) -> list[str | None]:
-    """Distinct values as the text that a mapping file would use for them."""
-    if pa.types.is_floating(values.type):
-        return [None if v is None else str(int(v)) if float(v).is_integer() else str(v) for v in values.to_pylist()]
+    """Distinct values as the text that a mapping file would use for them; a NaN is no record."""
+    if pa.types.is_floating(values.type) or pa.types.is_decimal(values.type):
+        return [
+            None if v is None or v != v else str(int(v)) if float(v).is_integer() else str(v)
+            for v in values.to_pylist()
+        ]
     if pa.types.is_boolean(values.type):
         return [None if v is None else str(v).lower() for v in values.to_pylist()]
     return [None if v is None else str(v) for v in values.to_pylist()]

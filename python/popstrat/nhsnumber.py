@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from popstrat.core.arrow import is_text, plain
 from popstrat.engine._digits import FAILED, MISSING, NOT_DIGITS, PASSED, weighted_mod11
 from popstrat.errors import InputError
-from popstrat.io.sinks import plain_text
 
 PLACEHOLDER = 4
 """State of a number whose check digit is right and which is ten times the same digit: a stand-in for "not known"."""
@@ -20,15 +20,30 @@ TEST_FIRST, TEST_LAST = 9_990_000_000, 9_999_999_999
 REPEATED = 1_111_111_111
 DIGITS = 10
 
-__all__ = ["FAILED", "MISSING", "NOT_DIGITS", "PASSED", "PLACEHOLDER", "check", "passes", "to_text"]
+__all__ = [
+    "FAILED",
+    "MISSING",
+    "NOT_DIGITS",
+    "PASSED",
+    "PLACEHOLDER",
+    "check",
+    "is_stand_in",
+    "passes",
+    "to_text",
+]
 
 
 def passes(text: str) -> bool:
     """Whether a text is an NHS number: the plain statement of the rule, which `check` is tested against."""
-    if len(text) != DIGITS or not (text.isascii() and text.isdigit()) or len(set(text)) == 1:
+    if len(text) != DIGITS or not (text.isascii() and text.isdigit()) or is_stand_in(text):
         return False
     total = sum(weight * int(digit) for weight, digit in zip(range(10, 1, -1), text, strict=False))
     return (11 - total % 11) % 11 == int(text[9])
+
+
+def is_stand_in(text: str) -> bool:
+    """Whether a text is ten times the same digit, which passes the check and is what people type for "not known"."""
+    return len(text) == DIGITS and text.isascii() and text.isdigit() and len(set(text)) == 1
 
 
 def check(column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
@@ -37,8 +52,7 @@ def check(column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     Text may have spaces in it. Whole numbers of any width are taken, and need ten digits: one that has lost a leading
     zero does not pass. Raises `InputError` for any other type: a float may have lost digits.
     """
-    if pa.types.is_dictionary(column.type):
-        column = plain_text(column).dictionary_decode()
+    column = plain(column)
     kind = column.type
     rows = len(column)
     numbers, states = np.empty(rows, np.int64), np.empty(rows, np.uint8)
@@ -48,8 +62,7 @@ def check(column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         if column.null_count == 0:
             valid = None
         weighted_mod11(values or b"", None, valid, column.offset, rows, 8, DIGITS, numbers, states)
-    elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        column = plain_text(column)
+    elif is_text(kind):
         valid, offsets, text = column.buffers()
         if column.null_count == 0:
             valid = None

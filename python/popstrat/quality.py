@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from popstrat.errors import InputError
 from popstrat.schema import Column, Schema
 
 FLAG_REASON = "neither true nor false"
@@ -12,6 +13,12 @@ LABEL_REASON = "unknown label"
 FUTURE_REASON = "after the as-of date"
 BIRTH_REASON = "before the date of birth"
 _SUSPECT_ROWS, _SUSPECT_SHARE = 10, 0.01
+_DISORDERED_ROWS, _DISORDERED_SHARE = 10, 0.005
+_LEAST_PAIRS = 20
+
+Disorder = Mapping[str, Mapping[str, int]]
+"""Column that lies below another in the same row → ``both``: rows that hold both; ``not_below``: rows where it does
+not lie below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,33 @@ def suspicions(quality: Mapping[str, Mapping[str, int]], rows: int, schema: Sche
                     f"{column}: {count:,} values ({share}) are {reason} and set aside: {_doubt(schema[column], reason)}"
                 )
     return found
+
+
+def refuse_disorder(found: Disorder, schema: Schema) -> None:
+    """Raise `InputError` where a column that lies below another one does not in most rows: the two are exchanged.
+
+    "Most" is over half of the rows that hold both, of which there are at least 20: of fewer, a few odd ones would do.
+    """
+    for name, counts in found.items():
+        both, wrong = counts["both"], counts["not_below"]
+        if both >= _LEAST_PAIRS and 2 * wrong > both:
+            told = f"is at or above {schema[name].below} in {wrong:,} of {both:,} rows that hold both"
+            raise InputError(f"{told}: are the two columns swapped?", column=name)
+
+
+def disorder_remarks(found: Disorder, schema: Schema, where: str = "") -> list[str]:
+    """A warning where a column that lies below another does not in so many rows that part of the extract is at fault.
+
+    That is in at least 10 rows and in one of 200 that hold both: of readings typed in by hand about one in a thousand
+    is exchanged (an *assumption*), and a practice whose columns are exchanged makes up more than that of most lists.
+    """
+    told = []
+    for name, counts in found.items():
+        both, wrong = counts["both"], counts["not_below"]
+        if wrong >= max(_DISORDERED_ROWS, _DISORDERED_SHARE * both):
+            many = f"{wrong:,} rows ({100 * wrong / both:.1f} % of those that hold both)"
+            told.append(f"{name} is at or above {schema[name].below} in {many}{where}: are the two columns swapped?")
+    return told
 
 
 def _doubt(column: Column, reason: str) -> str:

@@ -9,7 +9,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,10 @@ from popstrat.errors import RunError as RunError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from popstrat.scorer import BoundScorer, Scorer, Tally
+    from popstrat.scoring.bound import BoundScorer
+    from popstrat.scoring.completeness import Facts
+    from popstrat.scoring.scorer import Scorer
+    from popstrat.scoring.tally import Tally
 
 RECORD_VERSION = 1
 STALE_DAYS = 45
@@ -111,6 +114,7 @@ def counts(tally: Tally) -> Record:
             for name, total in tally.sums.items()
         },
         "quality": {column: dict(reasons) for column, reasons in tally.quality.items()},
+        "disorder": {column: dict(counts) for column, counts in tally.disorder.items()},
         "newest_record_date": tally.newest_date.isoformat() if tally.newest_date else None,
     }
 
@@ -174,43 +178,65 @@ def memory_record(
     scorer: Scorer,
     bound: BoundScorer,
     tally: Tally,
+    facts: Facts,
     first_ids: pa.ChunkedArray,
     *,
     started: dt.datetime,
     threads: int,
 ) -> Record:
     """The run record of `popstrat.score`; as that of a file run, without files."""
+    from popstrat.quality import disorder_remarks
+
     total = (dt.datetime.now(dt.UTC) - started).total_seconds()
     return assemble(
         scorer,
         tally,
         command="popstrat.score",
         notices=bound.notices,
-        warnings=doubts(scorer, tally, [bound], first_ids),
+        warnings=doubts(scorer, tally, [facts], disorder_remarks(tally.disorder, scorer.pack.schema), first_ids),
         ignored=bound.ignored,
         started=started,
         seconds={"total": total},
         threads=threads,
-        absent_columns=list(bound.absent),
+        **lacking([facts]),
     )
 
 
+def lacking(files: Sequence[Facts]) -> Record:
+    """The columns that every file lacks, and those that hold nothing in any."""
+    first = files[0]
+    return {
+        "absent_columns": [c for c in first.absent if all(c in f.absent for f in files)],
+        "empty_columns": [c for c in (*first.empty, *first.undated) if all(c in (*f.empty, *f.undated) for f in files)],
+    }
+
+
 def doubts(
-    scorer: Scorer, tally: Tally, bound: Iterable[BoundScorer], first_ids: pa.Array | pa.ChunkedArray | None
+    scorer: Scorer,
+    tally: Tally,
+    files: Sequence[Facts],
+    disorder: Iterable[str],
+    first_ids: pa.Array | pa.ChunkedArray | None,
 ) -> list[str]:
-    """What makes the results of a run doubtful though nothing stopped it: columns that are absent, values set aside in
-    numbers that point to a wrong unit, opt-outs that nobody has, NHS numbers where pseudonyms should be."""
+    """What makes the results of a run doubtful though nothing stopped it: columns that are absent or hold nothing,
+    flags that nobody has, values set aside in numbers that point to a wrong unit, columns that look swapped, opt-outs
+    that nobody has, NHS numbers where pseudonyms should be."""
     from popstrat.quality import suspicions
+    from popstrat.scoring.kept_columns import OPT_OUTS
 
-    found = [warning for one in bound for warning in one.warnings]
-    found += suspicions(tally.quality, tally.rows_out, scorer.pack.schema)
-    if scorer.profile == "secondary-use":
+    secondary = scorer.profile == "secondary-use"
+    unfilled = []
+    if secondary and tally.rows_in >= _MANY_ROWS:
+        unfilled = [column for column, reason in OPT_OUTS.items() if not tally.excluded.get(reason)]
+    found = [
+        *scorer.remarks([f.without(unfilled) for f in files]),
+        *suspicions(tally.quality, tally.rows_out, scorer.pack.schema),
+        *disorder,
+        *(f"nobody is left out for {column}: is that column filled?" for column in unfilled),
+    ]
+    if secondary:
         from popstrat.identifiers import looks_like_nhs_numbers
-        from popstrat.scorer import OPT_OUTS
 
-        for column, reason in OPT_OUTS.items():
-            if tally.rows_in >= _MANY_ROWS and not tally.excluded.get(reason):
-                found.append(f"nobody is left out for {column}: is that column filled?")
         if first_ids is not None and looks_like_nhs_numbers(first_ids):
             found.append("patient_id looks like NHS numbers, and secondary use needs pseudonyms: popstrat pseudonymise")
     return found
@@ -227,14 +253,14 @@ def staleness(as_of: dt.date, newest: dt.date | None) -> list[str]:
 
 _SUMMARY = (
     "command", "program", "pack", "as_of", "profile", "rows", "groups", "means", "models", "quality",
-    "newest_record_date", "notices", "warnings", "ignored_columns", "absent_columns", "seconds", "rows_per_second",
-    "threads", "peak_memory_bytes",
+    "disorder", "newest_record_date", "notices", "warnings", "ignored_columns", "absent_columns", "empty_columns",
+    "seconds", "rows_per_second", "threads", "peak_memory_bytes",
 )  # fmt: skip
 _ORDER = (
     "record_version", "command", "program", "pack", "as_of", "profile", "imd_release", "options", "inputs", "mapping",
-    "output", "rows", "groups", "means", "models", "quality", "quality_bits", "newest_record_date", "ids", "notices",
-    "warnings", "ignored_columns", "absent_columns", "started", "finished", "seconds", "rows_per_second", "threads",
-    "peak_memory_bytes", "host",
+    "output", "rows", "groups", "means", "models", "quality", "quality_bits", "disorder", "newest_record_date", "ids",
+    "notices", "warnings", "ignored_columns", "absent_columns", "empty_columns", "started", "finished", "seconds",
+    "rows_per_second", "threads", "peak_memory_bytes", "host",
 )  # fmt: skip
 
 

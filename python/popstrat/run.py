@@ -13,28 +13,33 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from popstrat import record as records
-from popstrat.attribution import as_text
-from popstrat.bind import plan as bind_columns
 from popstrat.core.cpus import cores
 from popstrat.core.files import Outputs, writing
 from popstrat.core.lazy import compute as pc
+from popstrat.core.progress import Progress
 from popstrat.errors import InputError
 from popstrat.formats import BATCH_ROWS, FileSource, Source, check_target, open_sink, open_source
 from popstrat.formats.pipeline import HashBehind, ReadAhead, WriteBehind
-from popstrat.ids import IdBatch, UniqueIds
 from popstrat.mapping import NO_MAP, ColumnMap, MapPlan
+from popstrat.quality import disorder_remarks, refuse_disorder
 from popstrat.record import Record
 from popstrat.schema import Column
-from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, BoundScorer, Scorer, Tally
+from popstrat.scoring.attribution import as_text
+from popstrat.scoring.bound import BoundScorer
+from popstrat.scoring.columns import plan as bind_columns
+from popstrat.scoring.completeness import Completeness, Facts
+from popstrat.scoring.kept_columns import KEY_COLUMNS, PLACE_COLUMNS
+from popstrat.scoring.scorer import Scorer
+from popstrat.scoring.tally import Tally
+from popstrat.scoring.unique_ids import IdBatch, UniqueIds
 
-Progress = Callable[[int, int | None], None]
 """Called with the rows done so far and the rows in all (None where that is not known)."""
 
 ID = "patient_id"
@@ -44,13 +49,19 @@ _AHEAD, _BEHIND = 3, 3
 
 @dataclass(frozen=True)
 class _File:
-    """An input file, how to read it and the scorer bound to it."""
+    """An input file, how to read it, the scorer bound to it, and what is found out of it while it is read."""
 
     source: FileSource
     plan: MapPlan
     columns: tuple[str, ...]  # ours, those that are read
     bound: BoundScorer
     ignored: tuple[str, ...]
+    completeness: Completeness
+    disorder: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> Facts:
+        return self.completeness.facts(self.source.path.name)
 
 
 @dataclass(frozen=True)
@@ -265,7 +276,8 @@ class _Run:
             bound = bind(pa.schema([whole.field(c) for c in columns]))
         except InputError as error:
             raise _placed(error, plan, file.name) from None
-        return _File(file, plan, columns, bound, tuple(n for n in whole.names if n not in self.known))
+        ignored = tuple(n for n in whole.names if n not in self.known)
+        return _File(file, plan, columns, bound, ignored, bound.completeness())
 
     def over(
         self,
@@ -296,6 +308,11 @@ class _Run:
                     except InputError as error:
                         raise _placed(error, file.plan, file.source.name, batch.first_row) from None
                     self.tally = self.tally + tally
+                    file.completeness.look(batch.data)
+                    for name, counts in tally.disorder.items():
+                        found = file.disorder.setdefault(name, dict.fromkeys(counts, 0))
+                        for what, count in counts.items():
+                            found[what] += count
                     self.rows += batch.data.num_rows
                     self.rows_by_file[batch.file] += batch.data.num_rows
                     put(scored)
@@ -305,6 +322,10 @@ class _Run:
             for file, future in zip(files, self.hashes, strict=True):
                 future.result()
                 file.source.check_unchanged()
+                try:
+                    refuse_disorder(file.disorder, self.scorer.pack.schema)
+                except InputError as error:
+                    raise _placed(error, file.plan, file.source.name) from None
         except BaseException:
             self.ids.close()
             raise
@@ -357,6 +378,13 @@ class _Run:
             for f, rows, hashed in zip(files, self.rows_by_file, self.hashes, strict=True)
         ]
         mapping = self.mapping
+        facts = [f.facts for f in files]
+        schema = self.scorer.pack.schema
+        disorder = [
+            remark
+            for f in files
+            for remark in disorder_remarks(f.disorder, schema, f" in {f.source.path.name}" if len(files) > 1 else "")
+        ]
         return records.assemble(
             self.scorer,
             self.tally,
@@ -365,14 +393,14 @@ class _Run:
                 *(n for f in files for n in f.bound.notices),
                 *(f"column {name!r} of the input gives way to the one mapped onto that name" for name in hidden),
             ],
-            warnings=records.doubts(self.scorer, self.tally, [f.bound for f in files], self.first_ids),
+            warnings=records.doubts(self.scorer, self.tally, facts, disorder, self.first_ids),
             ignored=[c for f in files for c in f.ignored],
             started=self.started,
             seconds=self.seconds,
             threads=self.threads,
             options=dict(options or {}),
             inputs=inputs,
-            absent_columns=list(dict.fromkeys(c for f in files for c in f.bound.absent)),
+            **records.lacking(facts),
             mapping={"name": Path(mapping.name).name, "sha256": mapping.sha256, **mapping.content}
             if mapping.content
             else None,
@@ -399,11 +427,16 @@ def find_patient(
         row = _position(batch.ids, patient)
         if row is None:
             continue
-        file, row = files[batch.file], batch.first_row + row
+        file, row, first = files[batch.file], batch.first_row + row, 0
         for data in file.source.batches(file.plan.wanted(file.columns), batch_rows=run.batch_rows):
             if row < data.num_rows:
-                return pa.Table.from_batches([file.plan.apply(data.slice(row, 1), file.columns)])
-            row -= data.num_rows
+                try:
+                    found = file.plan.apply(data.slice(row, 1), file.columns)
+                    file.bound.refuse_flags(found)
+                except InputError as error:
+                    raise _placed(error, file.plan, file.source.name, first + row) from None
+                return pa.Table.from_batches([found])
+            row, first = row - data.num_rows, first + data.num_rows
     raise InputError("no row has the id asked for", column=ID, file=files[0].source.name if len(files) == 1 else None)
 
 
@@ -445,12 +478,12 @@ def _agreed_schema(files: Sequence[_File]) -> pa.Schema:
             if missing:
                 has = files[0] if lacks is file else file
                 raise InputError(f"is absent, but {has.source.name} has it", column=missing, file=lacks.source.name)
-        for field in other:
-            expected = first.field(field.name).type
-            if _family(field.type) != _family(expected):
+        for one in other:
+            expected = first.field(one.name).type
+            if _family(one.type) != _family(expected):
                 raise InputError(
-                    f"is {field.type}, but {expected} in {files[0].source.name}",
-                    column=field.name,
+                    f"is {one.type}, but {expected} in {files[0].source.name}",
+                    column=one.name,
                     file=file.source.name,
                 )
     return first

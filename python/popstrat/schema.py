@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from popstrat.core.text import suggest
+
 ColumnType = Literal["id", "string", "bool", "int", "float", "category", "date"]
 COLUMN_TYPES: tuple[str, ...] = ("id", "string", "bool", "int", "float", "category", "date")
 
@@ -51,20 +53,14 @@ def fold_label(text: str) -> str:
     return text.translate(_SMALL)
 
 
-def is_text(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds text, of any layout, in a dictionary or not."""
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of the patient table.
 
     ``minimum`` and ``maximum`` bound what is plausible, inclusive; ``aliases`` maps accepted spellings (in any
     case) to a label; ``dates`` names the values that a date column dates; ``null_is`` is the label a null reads as;
-    ``mistaken_for`` is what is often given in its place and lies outside the range.
+    ``mistaken_for`` is what is often given in its place and lies outside the range; ``below`` is the column that it
+    lies below in the same row; ``per_1000`` is about how many of 1,000 registered people have a flag.
     """
 
     name: str
@@ -82,6 +78,8 @@ class Column:
     null_is: str | None = None
     dates: tuple[str, ...] = ()
     completed_years_since: str | None = None
+    below: str | None = None
+    per_1000: float = 0
 
     def label_codes(self) -> dict[str, int]:
         """Every accepted spelling, folded, with the index of its label."""
@@ -95,12 +93,10 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
     """Build a `Column` from one ``[[column]]`` or ``[[input]]`` table; raises ``ValueError`` naming what is wrong."""
     known = {
         "name", "group", "type", "title", "dtype", "required", "unit", "mistaken_for", "min", "max", "labels",
-        "aliases", "null_is", "dates", "completed_years_since",
+        "aliases", "null_is", "dates", "completed_years_since", "below", "per_1000",
     }  # fmt: skip
     extra = set(raw) - known
     if extra:
-        from popstrat.lang.parser import suggest
-
         key = sorted(extra)[0]
         raise ValueError(f"unknown key {key!r} for an input column{suggest(key, known)}")
     name, kind = raw.get("name"), raw.get("type")
@@ -130,11 +126,15 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
             raise ValueError(f"column {name!r}: {spelling!r} stands for two labels, since case makes no difference")
     if len(spellings) > 256:
         raise ValueError(f"column {name!r} has {len(spellings)} spellings of its labels; the most is 256")
-    for key in ("min", "max"):
+    for key in ("min", "max", "per_1000"):
         if key in raw and (isinstance(raw[key], bool) or not isinstance(raw[key], int | float)):
             raise ValueError(f"column {name!r}: `{key}` is a number")
     if raw.get("min", 0) > raw.get("max", raw.get("min", 0)):
         raise ValueError(f"column {name!r}: `min` is over `max`")
+    if "per_1000" in raw and kind != "bool":
+        raise ValueError(f"column {name!r}: `per_1000` is of true or false")
+    if "below" in raw and kind not in ("int", "float"):
+        raise ValueError(f"column {name!r}: `below` is of numbers")
     return Column(
         name=name,
         group=raw.get("group", "local"),
@@ -151,6 +151,8 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
         null_is=raw.get("null_is"),
         dates=tuple(raw.get("dates", ())),
         completed_years_since=raw.get("completed_years_since"),
+        below=raw.get("below"),
+        per_1000=raw.get("per_1000", 0),
     )
 
 

@@ -193,7 +193,7 @@ def test_damage_in_the_middle(refused: Refusal, people: pa.Table) -> None:
 
 def test_names_that_lead_nowhere(refused: Refusal, work: Path, people: pa.Table) -> None:
     write(people, "in.parquet")
-    assert "inn.parquet: there is no such file; did you mean 'in.parquet'" in refused(
+    assert "inn.parquet: there is no such file (did you mean 'in.parquet'?)" in refused(
         "score", "inn.parquet", "-o", "o.csv"
     )
     assert "*.arrow: no file matches this pattern" in refused("score", "*.arrow", "-o", "o.csv")
@@ -311,7 +311,7 @@ def test_a_mapping_at_fault(refused: Refusal, people: pa.Table) -> None:
     write(people, "in.parquet")
     Path("map.toml").write_text('[columns]\nsmokign = "smoking"\n')
     message = refused(*SCORE, "--map", "map.toml")
-    assert "map.toml: [columns] smokign: popstrat has no such column; did you mean 'smoking'?" in message
+    assert "map.toml: [columns] smokign: popstrat has no such column (did you mean 'smoking'?)" in message
 
 
 def test_a_mapped_column_is_named_in_both_ways(refused: Refusal, people: pa.Table) -> None:
@@ -415,7 +415,7 @@ def test_an_unforeseen_error_shows_no_data(refused: Refusal, people: pa.Table, m
 def test_rows_that_do_not_reconcile_stop_the_run(
     refused: Refusal, people: pa.Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from popstrat.scorer import BoundScorer
+    from popstrat.scoring.bound import BoundScorer
 
     write(people, "in.parquet")
     real = BoundScorer.score

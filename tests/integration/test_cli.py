@@ -389,13 +389,43 @@ def test_help_does_not_wait_for_arrow() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_scoring_loads_nothing_that_it_does_not_need(work: Path) -> None:
+def loaded(*arguments: str) -> set[str]:
+    """The modules that a command has loaded when it is done, as it is installed: a process of its own, `main`."""
     code = (
-        "import os, sys, atexit; from popstrat.cli import main; os._exit = sys.exit; "
-        "heavy = ('glum', 'tomlkit', 'sklearn', 'scipy', 'popstrat.fitting', 'popstrat.cli_fit', 'popstrat.upload', "
-        "'popstrat.cli_upload', 'numba', 'polars', 'pandas', 'rich', 'duckdb', 'pyarrow.dataset'); "
-        "atexit.register(lambda: print([m for m in sys.modules if m in heavy])); "
-        "sys.argv[1:] = 'score list.parquet -o out.parquet --quiet --as-of 2026-06-30'.split(); main()"
+        "import atexit, sys; from popstrat.cli import main; "
+        "atexit.register(lambda: print('\\nMODULES', *sys.modules, file=sys.stderr)); main()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    return set(done.stderr.rpartition("MODULES ")[2].split())
+
+
+@pytest.mark.parametrize("command", ["score", "score-secondary", "check"])
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".csv"])
+def test_scoring_loads_nothing_that_it_does_not_need(work: Path, command: str, suffix: str) -> None:
+    assert run(["synth", "-n", "300", "-o", f"short{suffix}", "--as-of", "2026-06-30", "--quiet"]) == 0
+    arguments = [command.partition("-")[0], f"short{suffix}", "--as-of", "2026-06-30", "--quiet"]
+    if command != "check":
+        arguments += ["-o", f"out{suffix}"]
+    if command == "score-secondary":
+        arguments += ["--profile", "secondary-use"]
+    modules = loaded(*arguments)
+    assert "popstrat.run" in modules
+    heavy = {"duckdb", "glum", "jinja2", "llvmlite", "matplotlib", "numba", "pandas", "polars", "rich", "scipy",
+             "sklearn", "statsmodels", "tomlkit"}  # fmt: skip
+    assert not {name.partition(".")[0] for name in modules} & heavy
+    unneeded = ("pyarrow.dataset", "popstrat.fitting", "popstrat.upload", "popstrat.validation", "popstrat.privacy")
+    assert not [name for name in modules if name.startswith(unneeded)]
+    commands = {name for name in modules if name.startswith("popstrat.cli.")}
+    assert commands == {f"popstrat.cli.{name}" for name in ("main", "options", "terminal", arguments[0])}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+@pytest.mark.parametrize(("closed", "status"), [(">/dev/full", 1), (">&-", 0), ("2>&-", 0), (">&- 2>&-", 0)])
+def test_streams_that_take_nothing(work: Path, closed: str, status: int) -> None:
+    """One message and an exit status of ours, whatever the interpreter finds in its buffers at the end."""
+    line = f"{sys.executable} -m popstrat score list.parquet -o out.parquet --as-of 2026-06-30 {closed}"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, env=environment)
+    expected = "error: No space left on device; nothing was written\n" if status else ""
+    assert (done.returncode, done.stderr) == (status, expected)
+    assert Path("out.parquet").exists()

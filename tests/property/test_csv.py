@@ -1,4 +1,4 @@
-"""The compiled CSV reader and writer against pyarrow's, and against bytes that mean nothing."""
+"""CSV readers and writers against pyarrow's, against each other, and against bytes that mean nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from popstrat.engine.formats import csv_read, csv_write
 from popstrat.errors import InputError
-from popstrat.formats import open_sink, open_source
+from popstrat.formats import BACKENDS, open_sink, open_source
 from popstrat.formats.csv.native_reader import CELL_KINDS
 from popstrat.formats.csv.reader import TYPES
 
@@ -108,9 +108,11 @@ def source_of(path: Path, kinds: Any = lambda name: None, **options: Any) -> Any
     return open_source([path], kinds=kinds, **options).files[0]
 
 
-def new(path: Path, body: bytes, columns: list[str], *, block: int = 1 << 20, threads: int = 1) -> pa.Table:
+def new(
+    path: Path, body: bytes, columns: list[str], *, block: int = 1 << 20, threads: int = 1, backend: Any = None
+) -> pa.Table:
     path.write_bytes(",".join(NAMES).encode() + b"\n" + body)
-    source = source_of(path, KINDS.get, threads=threads)
+    source = source_of(path, KINDS.get, threads=threads, backend=backend)
     batches = list(source.batches(columns, block_bytes=block))
     for batch in batches:
         batch.validate(full=True)
@@ -181,6 +183,23 @@ def test_reader_refuses_what_pyarrow_refuses(
         new(path, body, columns, block=block)
     for cell in body.decode().replace("\n", ",").split(","):
         assert len(cell) < 7 or cell.isdigit() or cell not in caught.value.problem
+
+
+@given(
+    lines(faults=True) | st.binary(max_size=200), st.permutations(NAMES), st.integers(1, len(NAMES)), st.integers(1, 80)
+)
+@settings(max_examples=400)
+def test_both_backends_say_the_same(path: Path, body: bytes, order: list[str], wanted: int, block: int) -> None:
+    """The same rows of the same types, or the same message to the letter."""
+
+    def outcome(backend: str) -> tuple[Any, ...]:
+        try:
+            table = new(path, body, order[:wanted], block=block, backend=backend)
+        except InputError as error:
+            return str(error), error.rows, error.column
+        return table.schema, plain(table)
+
+    assert outcome("native") == outcome("arrow")
 
 
 @given(st.lists(numbers, min_size=1, max_size=30))
@@ -405,16 +424,17 @@ def test_writer_gives_what_pyarrow_gives(
     table = pa.table(data.draw(columns(rows)))
     before = data.draw(st.integers(0, rows))
     sizes = data.draw(st.lists(st.integers(1, 5), min_size=1, max_size=4))
-    sink = open_sink(path, table.schema, form=".csv", threads=threads)
-    at = before
-    while at < rows:
-        part = table.slice(at, sizes[at % len(sizes)]).to_batches()
-        at += sum(b.num_rows for b in part)
-        for batch in part:
-            sink.write(batch)
-    sink.close()
-    assert path.read_bytes() == csv_reference.write(table.slice(before))
-    assert sink.rows == rows - before
+    for backend in BACKENDS:
+        sink = open_sink(path, table.schema, form=".csv", threads=threads, backend=backend)
+        at = before
+        while at < rows:
+            part = table.slice(at, sizes[at % len(sizes)]).to_batches()
+            at += sum(b.num_rows for b in part)
+            for batch in part:
+                sink.write(batch)
+        sink.close()
+        assert path.read_bytes() == csv_reference.write(table.slice(before))
+        assert sink.rows == rows - before
 
 
 @given(st.lists(doubles, min_size=1, max_size=50))

@@ -1,4 +1,4 @@
-"""Whatever writes a Parquet file, and however: the engine reads from it what was written."""
+"""Whatever writes a Parquet file, and however: what was written is read, and by the engine unless pyarrow is asked."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from popstrat.formats import open_source
 from popstrat.formats.parquet import reader
+from popstrat.formats.registry import backend_asked_for
 
 TYPES = [
     pa.bool_(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64(),
@@ -24,7 +25,9 @@ TYPES = [
     pa.dictionary(pa.int8(), pa.string()), pa.dictionary(pa.int32(), pa.string()),
     pa.dictionary(pa.uint16(), pa.string()),
 ]  # fmt: skip
+BY_ENGINE = backend_asked_for() == "native"
 CODECS = ["none", "snappy", "gzip", "zstd", "lz4"]
+NOT_BY_PYARROW = "pyarrow cannot read differences of 32-bit numbers in 33 bits, as DuckDB's version 2 writes them"
 # Labels read as dictionaries, and texts that are not.
 KINDS = {"label": "category", "text": "id"}
 
@@ -154,7 +157,8 @@ def test_files_of_pyarrow(
     pq.write_table(data, path, **options)
     batch_rows = max(batch_rows, data.num_rows // 50)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader.ByArrow, "begin", _never)
+        if BY_ENGINE:
+            patch.setattr(reader.ByArrow, "begin", _never)
         compare(path, data, batch_rows=batch_rows, threads=threads)
 
 
@@ -172,11 +176,11 @@ def test_files_of_polars(tmp_path: Path, left: Left, codec: Any, nulls: float) -
     assert isinstance(frame, pl.DataFrame)
     frame.write_parquet(tmp_path / "a.parquet", compression=codec, row_group_size=3000, data_page_size=2000)
     compare(tmp_path / "a.parquet", pa.table(data), batch_rows=999)
-    assert left.names == []
+    assert not (BY_ENGINE and left.names)
 
 
 @pytest.mark.parametrize("codec", ["uncompressed", "snappy", "gzip", "zstd", "lz4_raw"])
-@pytest.mark.parametrize("version", ["V1", "V2"])
+@pytest.mark.parametrize("version", ["V1", pytest.param("V2", marks=pytest.mark.native_formats(NOT_BY_PYARROW))])
 @pytest.mark.parametrize("nulls", [0.0, 0.3, 1.0])
 def test_files_of_duckdb(tmp_path: Path, left: Left, codec: str, version: str, nulls: float) -> None:
     rng = random.Random(2)
@@ -187,4 +191,4 @@ def test_files_of_duckdb(tmp_path: Path, left: Left, codec: str, version: str, n
         f"COPY data TO '{path}' (FORMAT parquet, CODEC '{codec}', PARQUET_VERSION {version}, ROW_GROUP_SIZE 3000)"
     )
     compare(path, data, batch_rows=999)
-    assert left.names == []
+    assert not (BY_ENGINE and left.names)

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 
+from popstrat.formats import BACKENDS, open_sink, open_source
 from popstrat.formats.parquet import native_writer
 from popstrat.formats.parquet.native_writer import NativeParquetSink
 
@@ -168,3 +169,30 @@ def test_every_reader_finds_the_same(
     found = [duckdb.sql(f"select * from '{path}'") for path in (ours, theirs)]
     assert found[0].types == found[1].types
     assert repr(found[0].fetchall()) == repr(found[1].fetchall())
+
+
+@given(tables(), st.integers(1, 500))
+@settings(max_examples=100, deadline=None)
+def test_both_backends_write_and_read_the_same(
+    tmp_path_factory: pytest.TempPathFactory, made: tuple[pa.Table, list[pa.RecordBatch], list[str]], rows: int
+) -> None:
+    """Whichever writes and whichever reads: the same schemas, the same values, row groups of the same sizes."""
+    table, batches, keys = made
+    folder = tmp_path_factory.mktemp("parquet")
+    found = []
+    for writes in BACKENDS:
+        path = folder / f"{writes}.parquet"
+        sink = open_sink(path, table.schema, form=".parquet", keys=keys, rows=rows, backend=writes)
+        for batch in batches:
+            sink.write(batch)
+        sink.close()
+        about = pq.read_metadata(path)
+        groups = [about.row_group(i).num_rows for i in range(about.num_row_groups) if about.num_rows]
+        for reads in BACKENDS:
+            kinds = dict.fromkeys(table.schema.names[::2], "category").get
+            source = open_source([path], kinds=kinds, backend=reads).files[0]
+            back = pa.Table.from_batches(source.batches(source.schema.names), source.schema)
+            back.validate(full=True)
+            found.append((sink.schema, pq.read_schema(path), source.schema, groups, repr(back.to_pydict())))
+    for other in found[1:]:
+        assert other == found[0]

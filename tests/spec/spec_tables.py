@@ -28,7 +28,8 @@ from popstrat.packs.evaluator import Reference
 from popstrat.packs.load import load_pack
 from popstrat.packs.pack import Pack
 from popstrat.schema import Schema
-from popstrat.scorer import BoundScorer, Scorer
+from popstrat.scoring.bound import BoundScorer
+from popstrat.scoring.scorer import Scorer
 
 AS_OF = "2026-06-30"
 ROWS = 200  # a table is repeated to about so many rows, over several machine words
@@ -220,8 +221,8 @@ def score(
 def score_at(bound: BoundScorer, batch: pa.RecordBatch, level: str) -> pa.RecordBatch:
     """As `BoundScorer.score`, on one instruction set."""
     frame, made = bound._frame(batch)
-    frame.run(0, batch.num_rows, level)
-    return bound.wrap(batch, made)
+    counters = frame.run(0, batch.num_rows, level)
+    return bound.wrap(batch, made, counters.tolist())
 
 
 def refer(

@@ -12,7 +12,7 @@ import pytest
 from popstrat.packs.load import load_pack
 from popstrat.packs.read import builtin_packs
 from popstrat.reasons.trace import trace
-from popstrat.scorer import Scorer
+from popstrat.scoring.scorer import Scorer
 
 AS_OF = "2026-06-30"
 

@@ -125,18 +125,18 @@ def test_values_that_cannot_be_mapped_are_named_by_row() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ('[columns]\nhypertensoin = "a"', "[columns] hypertensoin: popstrat has no such column; did you mean 'hypert"),
+        ('[columns]\nhypertensoin = "a"', "[columns] hypertensoin: popstrat has no such column (did you mean 'hypert"),
         ('[columns]\nBP = "systolic_bp"', '[columns] BP: popstrat has no such column; it is written our_name = "their'),
-        ('[columns]\nsex = "Genda"', "[columns] sex = 'Genda': the input has no such column; did you mean 'Gender'?"),
+        ('[columns]\nsex = "Genda"', "[columns] sex = 'Genda': the input has no such column (did you mean 'Gender'?)"),
         ("[columns]\nsex = 3", "[columns] sex: needs the name of one column"),
         ('[columns]\nsex = ["Gender"]', "[columns] sex: needs the name of one column"),
         ('[columns]\nldl = "BP"\nacr = "BP"', "[columns] ldl and acr: both are mapped onto the one column 'BP'"),
-        ('[column]\nsex = "Gender"', "[column]: unknown table; did you mean 'columns'?"),
+        ('[column]\nsex = "Gender"', "[column]: unknown table (did you mean 'columns'?)"),
         ('sex = "Gender"', "[sex]: unknown table"),
         ("columns = 3", "columns: must be a table"),
         (
             '[values.sex]\nW = "femal"',
-            "[values.sex] 'W': 'femal' is not a label of sex; did you mean 'female'? (female,",
+            "[values.sex] 'W': 'femal' is not a label of sex (did you mean 'female'?): it has female,",
         ),
         ("[values.diabetes]\nY = 2", "[values.diabetes] 'Y': '2' is not a boolean"),
         ('[values.ldl]\nY = "high"', "[values.ldl] 'Y': 'high' is not a number"),
@@ -147,7 +147,7 @@ def test_values_that_cannot_be_mapped_are_named_by_row() -> None:
         ('[const]\npatient_id = "1"', "[const] patient_id: cannot be the same in every row"),
         ('[const]\nsex = "F"', "[const] sex: the input has that column already"),
         ('[columns]\nsex = "Gender"\n[const]\nsex = "F"', "[const] sex: is mapped in [columns] too"),
-        ('[const]\nplaec = "Bexley"', "[const] plaec: popstrat has no such column; did you mean 'place'?"),
+        ('[const]\nplaec = "Bexley"', "[const] plaec: popstrat has no such column (did you mean 'place'?)"),
     ],
 )
 def test_mistakes_are_named(text: str, problem: str) -> None:

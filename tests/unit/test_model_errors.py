@@ -18,7 +18,7 @@ from complaints import AS_OF, HEAD, check, complaint
 from popstrat.errors import PackError
 from popstrat.packs.load import load_pack
 from popstrat.packs.seal import seal_of, sealed
-from popstrat.scorer import Scorer
+from popstrat.scoring.scorer import Scorer
 
 MODEL = """
 [definition.x]

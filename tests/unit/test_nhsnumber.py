@@ -10,10 +10,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from popstrat import nhsnumber
+from popstrat import identifiers, nhsnumber
 from popstrat.engine._digits import weighted_mod11
 from popstrat.errors import InputError
 from popstrat.nhsnumber import FAILED, MISSING, NOT_DIGITS, PASSED, PLACEHOLDER, check, passes
+from popstrat.privacy import audit_log
 
 KNOWN = [
     ("9990000018", PASSED),
@@ -74,6 +75,27 @@ def test_whole_numbers_are_judged_as_the_plain_rule_says(values: list[int | None
         assert (state == PASSED) == (value is not None and passes(str(value)))
         if state == PASSED:
             assert number == value
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_ten_equal_digits_are_nobodys(digit: int) -> None:
+    """One rule wherever NHS numbers are recognised: what people type for "not known" is none, and hides none."""
+    stand_in = str(digit) * 10
+    assert not passes(stand_in)
+    assert check(pa.array([stand_in]))[1].tolist() != [PASSED]
+    audit_log.check_fields("score", {"batch": stand_in})
+    numbers = [f"{n}{d}" for n in range(999_000_000, 999_000_012) for d in range(10) if passes(f"{n}{d}")]
+    assert identifiers.looks_like_nhs_numbers(pa.array(numbers))
+    assert identifiers.looks_like_nhs_numbers(pa.array([stand_in, *numbers, stand_in]))
+    assert not identifiers.looks_like_nhs_numbers(pa.array([str(d) * 10 for d in range(10)]))
+
+
+@pytest.mark.parametrize(
+    ("digits", "valid"),
+    [("9990000018", True), ("9990000019", False), ("999000001", False), ("99900000 8", False), ("٩٩٩٠٠٠٠٠١٨", False)],
+)
+def test_the_plain_rule(digits: str, valid: bool) -> None:
+    assert passes(digits) is valid
 
 
 def test_one_digit_in_eleven_numbers_is_right() -> None:

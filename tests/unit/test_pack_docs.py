@@ -19,8 +19,8 @@ from popstrat.packs.load import load_pack
 from popstrat.packs.model.terms import EVIDENCE
 from popstrat.reasons.trace import trace
 from popstrat.schema import patient_schema
-from popstrat.scorer import Scorer
 from popstrat.scoring.pack_check import examine
+from popstrat.scoring.scorer import Scorer
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "packs.md").read_text(encoding="utf-8")

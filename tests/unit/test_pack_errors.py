@@ -15,7 +15,7 @@ from complaints import AS_OF, HEAD, TWO, check, complaint, definition
 
 from popstrat.errors import PackError
 from popstrat.packs.load import load_pack
-from popstrat.scorer import Scorer
+from popstrat.scoring.scorer import Scorer
 
 
 @pytest.mark.parametrize(

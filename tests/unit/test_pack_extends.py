@@ -13,7 +13,7 @@ from complaints import AS_OF
 from popstrat.errors import PackError
 from popstrat.packs.load import load_pack
 from popstrat.packs.pack import Pack
-from popstrat.scorer import Scorer
+from popstrat.scoring.scorer import Scorer
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 RULE = 'kind = "expression"\ntitle = "t"\nsource = "s"\nversion = "1"\noutput = true\n'

@@ -89,6 +89,7 @@ def test_every_kind_of_column_comes_back(tmp_path: Path, rows: int, nulls: float
     ]
 
 
+@pytest.mark.native_formats("pages, and row groups of whole pages")
 def test_pages_and_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native_writer, "PAGE_ROWS", 100)
     table = every_kind(1050, 0.2)
@@ -109,6 +110,7 @@ def test_pages_and_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert about.format_version == "2.6"
 
 
+@pytest.mark.native_formats("nulls among labels are counted in the statistics")
 def test_statistics_are_those_of_pyarrow(tmp_path: Path) -> None:
     table = every_kind(3000, 0.2)
     floats = np.where(RNG.random(3000) < 0.1, np.nan, RNG.normal(size=3000))
@@ -140,6 +142,7 @@ def test_a_filter_on_statistics_finds_its_rows(tmp_path: Path) -> None:
     assert duckdb.sql(f"select count(*) from '{path}' where place = 'E3' and id < 3500").fetchall() == [(500,)]
 
 
+@pytest.mark.native_formats("which encoding a column gets")
 def test_dictionaries_are_used_where_values_repeat(tmp_path: Path) -> None:
     rows = 40_000
     table = pa.table(
@@ -164,6 +167,7 @@ def test_dictionaries_are_used_where_values_repeat(tmp_path: Path) -> None:
     assert pl.read_parquet(path).equals(pl.from_arrow(table))  # type: ignore[arg-type]
 
 
+@pytest.mark.native_formats("where a column turns from codes to values")
 def test_a_dictionary_that_fills_up_gives_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Later pages of a row group are plain, earlier ones keep their codes, the next row group begins afresh."""
     monkeypatch.setattr(native_writer, "PAGE_ROWS", 50_000)
@@ -203,6 +207,7 @@ def test_a_dictionary_that_fills_up_gives_way(tmp_path: Path, monkeypatch: pytes
     assert totals.fetchall() == [(numbers.sum(), (numbers / 1024).sum(), numbers.sum(), "0000000", *["3099999"] * 2)]
 
 
+@pytest.mark.native_formats("which encoding a column gets")
 def test_more_small_integers_than_codes(tmp_path: Path) -> None:
     table = pa.table({"all": pa.array(RNG.permutation(np.arange(-32768, 32768, dtype=np.int16)))})
     put(tmp_path / "a.parquet", table)

@@ -23,6 +23,7 @@ class FakeTally:
     quality: dict[str, dict[str, int]] = field(default_factory=lambda: {"bmi": {"outside 10 to 100 kg/m²": 2}})
     newest_date: dt.date | None = dt.date(2026, 6, 1)
     models: dict[str, dict[str, int]] = field(default_factory=lambda: {"risk.missing": {"bmi": 2}})
+    disorder: dict[str, dict[str, int]] = field(default_factory=lambda: {"low": {"both": 5, "not_below": 1}})
 
 
 class FakeScorer:
@@ -57,6 +58,7 @@ def test_counts_and_remarks() -> None:
         "excluded_by_reason": {"type 1 opt-out": 2, "national data opt-out": 1},
     }
     assert made["means"] == {"risk": {"mean": 0.25, "rows": 6}, "cost": {"mean": None, "rows": 0}}
+    assert made["disorder"] == {"low": {"both": 5, "not_below": 1}}
     assert made["notices"] == ["one", "two", "three"]
     assert made["ignored_columns"] == ["a", "b"]
     assert made["warnings"] == []

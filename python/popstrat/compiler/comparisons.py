@@ -37,6 +37,13 @@ def compare(c: Lowering, node: n.Compare) -> tuple[Plane, Plane]:
     return e.both(ok, less if sign in ("<", ">") else invert(less)), ok
 
 
+def not_below(c: Lowering, name: str, other: str) -> tuple[Plane, Plane]:
+    """The rows that hold both of two columns of numbers, and those of them where the first does not lie below."""
+    lower, upper = (c.number(n.Column(n.NUMBER, column, column)) for column in (name, other))
+    both = c.e.both(lower.ok, upper.ok)
+    return both, c.e.both(both, invert(_less(c.e, lower, upper, False)))
+
+
 def is_in(c: Lowering, node: n.IsIn) -> Plane:
     """Where a category holds one of the labels."""
     category = c.category(node.item)

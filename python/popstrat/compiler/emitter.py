@@ -31,6 +31,7 @@ class Emitter:
         self.classes: list[str] = []  # register class of each value: b u h f
         self.counters = 0
         self._known: dict[tuple[Any, ...], tuple[int, ...]] = {}
+        self._counts: dict[Plane, int] = {}
 
     def emit(self, name: str, *operands: Any) -> tuple[int, ...]:
         """The values that an operation defines; operands are values, constants or lists, as its signature says."""
@@ -48,6 +49,14 @@ class Emitter:
         """The number of a new counter."""
         self.counters += 1
         return self.counters - 1
+
+    def rows(self, p: Plane) -> int:
+        """The counter of a plane's rows. Many outputs are null for the same people, and those are counted once."""
+        counter = self._counts.get(p) if self.options.sharing else None
+        if counter is None:
+            self._counts[p] = counter = self.counter()
+            self.emit("COUNT", counter, self.register(p))
+        return counter
 
     def value(self, name: str, *operands: Any) -> int:
         """The first value that an operation defines."""

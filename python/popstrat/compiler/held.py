@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from popstrat.compiler.emitter import FALSE, TRUE, Plane
 from popstrat.compiler.intervals import NOTHING, Interval
@@ -33,8 +34,7 @@ class Number:
     register: int | None = None
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """What one column of 32-bit integers is over another; `unsigned`: how far apart they are."""
 
     left: Number
@@ -42,8 +42,7 @@ class Difference:
     unsigned: bool = False
 
 
-@dataclass
-class Category:
+class Category(NamedTuple):
     """A category: where it is not null, and for each label the plane of rows that hold it."""
 
     ok: Plane

@@ -8,8 +8,7 @@ says that such a node is never asked for: a type that is forgotten is an error w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from popstrat.compiler.columns import Columns
 from popstrat.compiler.emitter import FALSE, Emitter, Plane
@@ -52,8 +51,7 @@ class Table(Generic[Made]):
         return function(lowering, node)
 
 
-@dataclass(frozen=True)
-class Tables:
+class Tables(NamedTuple):
     """One for whatever an expression may become."""
 
     true: Table[Plane]

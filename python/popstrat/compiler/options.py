@@ -30,14 +30,13 @@ class Options:
     reuse: bool = True
     """Registers are freed after the last use, and used again."""
 
-    def without(self, name: str) -> Options:
-        """The same, but for one pass or switch. Raises KeyError if there is none of that name."""
-        if name not in NAMES:
-            raise KeyError(name)
-        if name in _SWITCHES:
-            off: dict[str, Any] = {name: False}
-            return replace(self, **off)
-        return replace(self, passes=tuple(p for p in self.passes if p.__name__ != name))
+    def without(self, *names: str) -> Options:
+        """The same, but for some passes and switches. Raises KeyError for a name that none of them has."""
+        for name in names:
+            if name not in NAMES:
+                raise KeyError(name)
+        off: dict[str, Any] = {name: False for name in names if name in _SWITCHES}
+        return replace(self, passes=tuple(p for p in self.passes if p.__name__ not in names), **off)
 
 
 _SWITCHES = tuple(f.name for f in fields(Options) if f.name != "passes")

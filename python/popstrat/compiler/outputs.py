@@ -22,6 +22,7 @@ class Output:
     kind: str  # bits, codes, short, number, flags
     nullable: bool
     definition: Definition | None
+    valid: int | None = None  # counter of the rows that are not null, where some may be
     counters: dict[str, int] = field(default_factory=dict)  # label → counter; of a number "" → how many are not null
     total: int | None = None  # SUM counter of a number
     total_planes: tuple[int, ...] = ()  # or one COUNT for each of its bit planes, lowest first
@@ -34,6 +35,7 @@ def write(c: Lowering, definition: Definition, number: int, counted: bool = True
     ok = _WRITERS[definition.node.type.kind](c, definition, number, out, counted)
     out.nullable = ok != TRUE
     if out.nullable:
+        out.valid = c.e.rows(ok)
         c.e.emit("OUT_VALID", number, c.e.register(ok))
     return out
 
@@ -93,8 +95,7 @@ def _number(c: Lowering, definition: Definition, number: int, out: Output, count
 
 def _count(c: Lowering, out: Output, label: str, plane: Plane) -> None:
     if plane != FALSE:
-        out.counters[label] = c.e.counter()
-        c.e.emit("COUNT", out.counters[label], c.e.register(plane))
+        out.counters[label] = c.e.rows(plane)
 
 
 def _total(c: Lowering, out: Output, value: Number, ok: Plane) -> None:
@@ -102,9 +103,7 @@ def _total(c: Lowering, out: Output, value: Number, ok: Plane) -> None:
         out.total = c.e.counter()
         c.e.emit("SUM", out.total, doubles(c.e, value), c.e.register(ok))
         return
-    out.total_planes = tuple(c.e.counter() for _ in value.planes)
-    for counter, plane in zip(out.total_planes, value.planes, strict=True):
-        c.e.emit("COUNT", counter, c.e.register(c.e.both(plane, ok)))
+    out.total_planes = tuple(c.e.rows(c.e.both(plane, ok)) for plane in value.planes)
 
 
 _WRITERS: Mapping[str, Callable[[Lowering, Definition, int, Output, bool], Plane]] = {

@@ -41,10 +41,19 @@ class Plausibility:
         return self._ok[name]
 
     def flag(self, column: Column) -> Plane:
-        """True or false: bits always are, numbers where they are 0 or 1."""
-        if self.columns.kinds[column.name] == "bits":
-            return self.e.plane("VALID", self.columns.index(column.name))
-        return self._range(column.name, quality.FLAG_REASON, 0, 1)
+        """True or false: bits always are, numbers where they are 0 or 1. Other numbers are counted whether or not
+        anything else is, since the caller refuses them; NaN is no record."""
+        e, name, reason = self.e, column.name, quality.FLAG_REASON
+        index, kind = self.columns.held(name)
+        if kind == "bits":
+            return e.plane("VALID", index)
+        if kind in INTEGER_RANGE:
+            return self._range(name, reason, 0, 1)
+        known = e.both(e.plane("VALID", index), self.columns.in_range(name, -math.inf, math.inf))
+        zero_or_one = e.either(self.columns.in_range(name, 0, 0), self.columns.in_range(name, 1, 1))
+        ok = self._note(name, reason, known, zero_or_one)
+        self.counted[name, reason] = e.rows(self.bad[name, reason])
+        return ok
 
     def label(self, column: Column) -> Plane:
         """One of the column's labels."""

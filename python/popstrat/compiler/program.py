@@ -9,6 +9,7 @@ from types import MappingProxyType
 from popstrat import quality
 from popstrat.compiler.assembly import assemble
 from popstrat.compiler.categories import CATEGORY
+from popstrat.compiler.comparisons import not_below
 from popstrat.compiler.conditions import IS_FALSE, IS_TRUE
 from popstrat.compiler.emitter import FALSE
 from popstrat.compiler.lowering import Lowering, Tables
@@ -34,6 +35,7 @@ class Compiled:
     quality: dict[tuple[str, str], int]  # (column, reason) → counter
     newest: dict[str, int]  # date column → NEWEST counter
     tallies: dict[TallyKey, int | None]  # what else is counted → counter, None for what never holds
+    out_of_order: dict[str, tuple[int, int]]  # column that lies below another → counters of rows: both, and not below
 
 
 def compile_definitions(
@@ -58,15 +60,17 @@ def compile_definitions(
         flags: write `quality_flags` after the outputs.
         tallies: conditions to count.
         aside: what is written last, and not counted.
-        counted: without it nothing is counted at all, save what the checks count in passing.
+        counted: without it nothing is counted at all, save what may stop a run and what the checks count in passing.
         options: which optimisations are made.
     """
     c = Lowering(TABLES, resolved, kinds, options)
     written: list[Output] = []
     for definition in outputs:
         written.append(write(c, definition, len(written), counted))
+    check = list(check)
     for name in check:
         c.plausible.ok(name)
+    disorder = _out_of_order(c, check)
     if flags:
         bits = {key: reason.bit for key, reason in quality.reasons(c.schema).items()}
         written.append(write_flags(c, len(written), bits))
@@ -86,15 +90,26 @@ def compile_definitions(
         operations, c.e.classes, [c.columns.kinds[name] for name in columns], [o.kind for o in written], c.e.counters,
         options.reuse,
     )  # fmt: skip
-    return Compiled(program, columns, written, c.plausible.counted, newest, counts)
+    return Compiled(program, columns, written, c.plausible.counted, newest, counts, disorder)
+
+
+def _out_of_order(c: Lowering, names: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """For each column that lies below another in the same row: counters of the rows that hold both, and of those where
+    it does not. Counted whether or not anything else is, since the caller may refuse them."""
+    found = {}
+    for name in names:
+        other = c.schema[name].below
+        if other is not None and c.columns.present(name) and c.columns.present(other):
+            both, wrong = not_below(c, name, other)
+            found[name] = c.e.rows(both), c.e.rows(wrong)
+    return found
 
 
 def _count_implausible(c: Lowering) -> None:
     """Count the implausible values that no check has counted in passing."""
     for reason, plane in c.plausible.bad.items():
         if reason not in c.plausible.counted:
-            c.plausible.counted[reason] = c.e.counter()
-            c.e.emit("COUNT", c.plausible.counted[reason], c.e.register(plane))
+            c.plausible.counted[reason] = c.e.rows(plane)
 
 
 def _newest(c: Lowering) -> dict[str, int]:
@@ -109,8 +124,4 @@ def _newest(c: Lowering) -> dict[str, int]:
 def _tally(c: Lowering, condition: n.Node) -> int | None:
     """The counter of a condition, None where it never holds."""
     rows = c.true(condition)
-    if rows == FALSE:
-        return None
-    counter = c.e.counter()
-    c.e.emit("COUNT", counter, c.e.register(rows))
-    return counter
+    return None if rows == FALSE else c.e.rows(rows)

@@ -9,9 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from popstrat.core.text import suggest
 from popstrat.errors import PackError
-from popstrat.fitting.following import Columns
-from popstrat.lang.parser import suggest
+from popstrat.fitting.outcomes import Columns
 from popstrat.packs.load import load_pack
 from popstrat.packs.pack import Pack
 

@@ -7,8 +7,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from popstrat.core.text import suggest
 from popstrat.errors import InputError
-from popstrat.io.sources import near_miss
 
 
 def expand(paths: Sequence[str | Path]) -> list[Path]:
@@ -31,7 +31,7 @@ def expand(paths: Sequence[str | Path]) -> list[Path]:
     seen: set[Path] = set()
     for path in found:
         if not path.exists():
-            near = near_miss(path.name, _siblings(path))
+            near = suggest(path.name, _siblings(path))
             raise InputError(f"there is no such file{near}", file=str(path))
         if not path.is_file():
             raise InputError("is not a regular file", file=str(path))

@@ -30,7 +30,8 @@ VARIABLE = "POPSTRAT_FORMATS"
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
 
-def _by_suffix(suffixes: Iterable[tuple[str, Format]]) -> Mapping[str, Format]:
+def by_suffix(suffixes: Iterable[tuple[str, Format]]) -> Mapping[str, Format]:
+    """Formats by their endings; raises ``ValueError`` if two have the same."""
     found: dict[str, Format] = {}
     for suffix, form in suffixes:
         if suffix in found:
@@ -39,8 +40,8 @@ def _by_suffix(suffixes: Iterable[tuple[str, Format]]) -> Mapping[str, Format]:
     return found
 
 
-_INPUTS = _by_suffix((s, f) for f in FORMATS for s in (*f.suffixes, *f.other_suffixes))
-_OUTPUTS = _by_suffix((f.output_suffix, f) for f in FORMATS)
+_INPUTS = by_suffix((s, f) for f in FORMATS for s in (*f.suffixes, *f.other_suffixes))
+_OUTPUTS = by_suffix((f.output_suffix, f) for f in FORMATS)
 
 
 def backend_asked_for() -> Backend:

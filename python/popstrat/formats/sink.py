@@ -12,8 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from popstrat.io.sinks import plain_text
-from popstrat.schema import is_text
+from popstrat.core.arrow import is_text, without_views
 
 
 class Sink(ABC):
@@ -100,7 +99,7 @@ def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     if batch.schema.equals(schema):
         return batch
     columns = [
-        column if column.type == field.type else plain_text(column).cast(field.type)
+        column if column.type == field.type else without_views(column).cast(field.type)
         for column, field in zip(batch.columns, schema, strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -1,8 +1,9 @@
 """The readable evaluator: plain Python, one patient at a time.
 
-It shares the typed expressions with the compiler and nothing else, and is written to be read: what the engine does to
-millions of rows at once must give, row by row, what stands here. `popstrat explain` shows its values; the property
-tests compare it with the engine on generated tables and packs.
+It is written to be read: what the engine does to millions of rows at once must give, row by row, what stands here.
+With the compiler it shares the typed expressions, what an operation does to single values (`lang.values`), the patient
+table, dates, which columns are read, and the reasons for which values are set aside; nothing else. `popstrat explain`
+shows its values; the property tests compare it with the engine on generated tables and packs.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class Reference:
             case "bool":
                 if value in (0, 1):
                     return bool(value), None
-                return None, quality.FLAG_REASON
+                return None, None if value != value else quality.FLAG_REASON
             case "category":
                 text = str(value).strip(" ")
                 if not text:

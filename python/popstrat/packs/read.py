@@ -92,6 +92,12 @@ def _file(name: str, beside: Path | None, by: tuple[tuple[str, str], ...], read:
             told = f"the patient table has a column {column.name!r} already"
             raise faults(source, raw)("input", told, column.name, 0, len(column.name))
         taken.add(column.name)
+    numbers = {c.name for c in patient_schema() if c.type in ("int", "float")}
+    numbers |= {i["name"] for f in (file, *file.bases) for i in f.raw.get("input", ()) if i["type"] in ("int", "float")}
+    for item in raw.get("input", ()):
+        if item.get("below") is not None and item["below"] not in numbers:
+            told = f"column {item['name']!r} is `below` {item['below']!r}, which is no column of numbers"
+            raise faults(source, raw)("input", told, item["name"], 0, len(item["name"]))
     read[key] = file
     return file
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
-from popstrat.lang.parser import suggest
 from popstrat.packs.definition import Definition
 from popstrat.packs.evaluator import Reference
 from popstrat.packs.kinds.registry import KINDS

@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from popstrat.core.blocks import Block, Section, Table, anchored, code, link, table
+from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.assumptions import assumptions
 from popstrat.packs.definition import Definition
 from popstrat.packs.kinds.registry import KINDS
@@ -26,7 +27,6 @@ from popstrat.packs.uses import used_words, versions
 from popstrat.pages import patient_table, terminal
 from popstrat.pages.markdown import written
 
-DEFAULT_PACK = "london-2026"
 COMMAND = "python -m popstrat.pages.catalogue --write docs/definitions.md"
 
 _READING = (

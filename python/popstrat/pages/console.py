@@ -12,7 +12,7 @@ WIDTH = 100
 """The most columns that are written to; off a terminal, exactly as many."""
 
 
-def stdout() -> Console:
+def open_console() -> Console:
     """A console on standard output."""
     console = Console(highlight=False)
     console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH

@@ -30,7 +30,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from popstrat.errors import InputError
-from popstrat.identifiers import is_identifying, is_nhs_number
+from popstrat.identifiers import is_identifying
+from popstrat.nhsnumber import passes
 from popstrat.privacy.secret_keys import read_key
 from popstrat.record import version
 
@@ -222,12 +223,6 @@ def ready(path: str | Path, others: Collection[str | Path] = ()) -> None:
         _look(file, Path(path), _key())
 
 
-def log_path(given: str | Path | None) -> Path | None:
-    """The log a command should write to: the one given, else that of the environment variable POPSTRAT_AUDIT."""
-    named = given or os.environ.get(LOG_VARIABLE)
-    return Path(named) if named else None
-
-
 def _refuse_identifiers(value: Any, name: str) -> None:
     """Raise `InputError` for a name or a value that may identify a patient; the message repeats names only."""
     if isinstance(value, Mapping):
@@ -241,7 +236,7 @@ def _refuse_identifiers(value: Any, name: str) -> None:
             _refuse_identifiers(inner, name)
     elif isinstance(value, str | int | float) and not isinstance(value, bool):
         for found in _NHS_NUMBER.finditer(str(value)):
-            if is_nhs_number("".join(found.groups())):
+            if passes("".join(found.groups())):
                 raise InputError(f"the audit log holds no identifiers; {name} has what looks like an NHS number")
 
 

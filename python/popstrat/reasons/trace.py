@@ -13,7 +13,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from popstrat import bind
 from popstrat.errors import TraceError
 from popstrat.lang import nodes as n
 from popstrat.packs.definition import Definition
@@ -24,7 +23,9 @@ from popstrat.packs.resolved import Resolved
 from popstrat.packs.trace_parts import Line, Traced
 from popstrat.reasons.findings import Explanation, Finding, SetAside
 from popstrat.reasons.narrator import Narrator
-from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer
+from popstrat.scoring import columns as bind
+from popstrat.scoring.kept_columns import KEY_COLUMNS, PLACE_COLUMNS
+from popstrat.scoring.scorer import Scorer
 
 
 def trace(scorer: Scorer, table: pa.Table) -> Explanation:

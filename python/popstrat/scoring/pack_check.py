@@ -16,8 +16,8 @@ from popstrat.packs.reading import boundaries, reach
 from popstrat.packs.resolved import Resolved
 from popstrat.packs.unused import SECTIONS
 from popstrat.packs.uses import versions
-from popstrat.scorer import Scorer
 from popstrat.scoring.reference_patients import check_engine
+from popstrat.scoring.scorer import Scorer
 
 
 @dataclass(frozen=True)

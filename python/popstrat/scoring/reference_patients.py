@@ -11,7 +11,8 @@ from dataclasses import replace
 import pyarrow as pa
 
 from popstrat.packs.reference_patients import fault, outcomes, shown
-from popstrat.scorer import BoundScorer, Scorer
+from popstrat.scoring.bound import BoundScorer
+from popstrat.scoring.scorer import Scorer
 
 
 def check_engine(scorer: Scorer) -> int:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from popstrat.pages.console import count_table, unpadded
-from popstrat.upload.build import Result
+from popstrat.upload.run import Result
 
 
 def render(result: Result, folder: Path, console: Console) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from popstrat.core.soundness import cleared, refuse_misfits, refuse_unsound
 from popstrat.errors import InputError
 from popstrat.formats.source import BATCH_ROWS, FileSource, reading, sliced
 
@@ -14,13 +15,18 @@ _STREAM_END = b"\xff\xff\xff\xff\0\0\0\0"
 
 
 class ArrowSource(FileSource):
-    """An Arrow IPC file or stream (Feather version 2 is the former), mapped into memory."""
+    """An Arrow IPC file or stream (Feather version 2 is the former).
+
+    It is read, and never mapped into memory: a mapped file that another process cuts short ends this one. Whoever wrote
+    it may have got offsets, indices or text wrong, so every column that is read is wholly validated before it is given
+    out.
+    """
 
     format = "arrow"
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        with reading(self.name, "Arrow IPC"), pa.memory_map(str(path)) as file:
+        with reading(self.name, "Arrow IPC"), pa.OSFile(str(path)) as file:
             start = file.read(6)
             file.seek(0)
             if start[:4] == b"FEA1":
@@ -34,30 +40,52 @@ class ArrowSource(FileSource):
                 if file.read() != _STREAM_END:
                     raise InputError("is cut short: an Arrow stream without its end mark", file=self.name)
             else:
-                options = pa.ipc.IpcReadOptions(included_fields=[0])
-                with pa.ipc.open_file(file, options=options) as whole:
-                    self.rows = sum(whole.get_batch(i).num_rows for i in range(whole.num_record_batches))
-                file.seek(0)
                 with pa.ipc.open_file(file) as whole:
                     self.schema = whole.schema
-        self._check_names()
+                if len(self.schema):
+                    self.rows = self._count(file)
+        with reading(self.name, "Arrow IPC"):  # names that are no text
+            self._check_names()
+
+    def _count(self, file: pa.NativeFile) -> int:
+        """The rows of a file, for which one column has to be read: the narrowest."""
+        narrowest = min(range(len(self.schema)), key=lambda i: _width(self.schema.field(i).type))
+        options = pa.ipc.IpcReadOptions(included_fields=[narrowest])
+        file.seek(0)
+        with pa.ipc.open_file(file, options=options) as whole:
+            return sum(whole.get_batch(i).num_rows for i in range(whole.num_record_batches))
 
     def batches(self, columns: Sequence[str], *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         columns = list(columns)
         fields = [self.schema.get_field_index(c) for c in columns]
         options = pa.ipc.IpcReadOptions(included_fields=sorted(fields))
-        with reading(self.name, "Arrow IPC"), pa.memory_map(str(self.path)) as file:
-            if self._stream:
-                with pa.ipc.open_stream(file, options=options) as stream:
-                    for batch in stream:
-                        yield from sliced(self._checked(batch, columns), batch_rows)
-            else:
-                with pa.ipc.open_file(file, options=options) as whole:
-                    for i in range(whole.num_record_batches):
-                        yield from sliced(self._checked(whole.get_batch(i), columns), batch_rows)
+        row = 0
+        with reading(self.name, "Arrow IPC"), pa.OSFile(str(self.path)) as file:
+            for batch in self._read(file, options):
+                found = batch.select(columns)
+                try:
+                    refuse_misfits(found, range(len(columns)))
+                    for name, array in zip(columns, found.columns, strict=True):
+                        refuse_unsound(array, name)
+                except InputError as error:
+                    raise error.located(self.name, row) from None
+                found = pa.RecordBatch.from_arrays([cleared(a) for a in found.columns], schema=found.schema)
+                yield from sliced(found, batch_rows)
+                row += found.num_rows
 
-    @staticmethod
-    def _checked(batch: pa.RecordBatch, columns: list[str]) -> pa.RecordBatch:
-        batch = batch.select(columns)
-        batch.validate()
-        return batch
+    def _read(self, file: pa.NativeFile, options: pa.ipc.IpcReadOptions) -> Iterator[pa.RecordBatch]:
+        if self._stream:
+            with pa.ipc.open_stream(file, options=options) as stream:
+                yield from stream
+        else:
+            with pa.ipc.open_file(file, options=options) as whole:
+                for i in range(whole.num_record_batches):
+                    yield whole.get_batch(i)
+
+
+def _width(kind: pa.DataType) -> int:
+    """Bits a row of a column takes in a file, at least."""
+    try:
+        return int(kind.bit_width)
+    except ValueError:  # text and the like
+        return 1 << 10

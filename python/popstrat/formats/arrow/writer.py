@@ -22,7 +22,8 @@ class ArrowSink(BatchSink):
 
     def _write(self, batch: pa.RecordBatch) -> None:
         # IPC writes buffers as they are, spare bytes and what lies under nulls included; a gather leaves neither.
-        self._writer.write_batch(batch.take(pa.array(np.arange(batch.num_rows, dtype=np.int32))))
+        every = pa.py_buffer(np.arange(batch.num_rows, dtype=np.int32))
+        self._writer.write_batch(batch.take(pa.Array.from_buffers(pa.int32(), batch.num_rows, [None, every])))
 
     def _close(self) -> None:
         self._writer.close()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from popstrat.core.arrow import without_views
 from popstrat.errors import InputError
 from popstrat.formats.csv.writer import CsvSink
-from popstrat.io.sinks import plain_text
 
 PIECE_ROWS = 1 << 16
 
@@ -28,7 +28,7 @@ def _readable(column: pa.Array, field: pa.Field) -> pa.Array:
     """The column as text where the sink says text; raises `InputError` if its buffers do not hold what they should."""
     try:
         column.validate(full=True)
-        column = plain_text(column)
+        column = without_views(column)
         return column.cast(field.type) if pa.types.is_string(field.type) else column
     except pa.ArrowException:  # its message might quote a value
         raise InputError("cannot be written: Arrow finds it damaged", column=field.name) from None

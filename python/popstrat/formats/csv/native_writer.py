@@ -10,12 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as pt
 
+from popstrat.core.arrow import is_text, plain
 from popstrat.engine.formats import csv_write
 from popstrat.errors import InputError
 from popstrat.formats.csv.writer import CsvSink
 from popstrat.formats.workers import Workers
-from popstrat.io.sinks import plain_text
-from popstrat.schema import is_text
 
 PIECE_ROWS = 1 << 14
 
@@ -87,8 +86,7 @@ def _column(column: pa.Array, field: pa.Field) -> _Column:
             valid, codes = column.indices.buffers()
             _, ends, characters = labels.buffers()
             return _CODES[kind.index_type], codes, valid, column.indices.offset, characters, ends, True
-        column = plain_text(column).dictionary_decode()
-    text = plain_text(column)
+    text = plain(column)
     if not (pt.is_string(text.type) or pt.is_large_string(text.type)):
         text = text.cast(pa.string())
     valid, offsets, characters = text.buffers()

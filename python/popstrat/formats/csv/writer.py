@@ -11,10 +11,10 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.types as pt
 
+from popstrat.core.arrow import is_text
 from popstrat.errors import InputError
 from popstrat.formats.format import ListsAsText
 from popstrat.formats.sink import Sink, quietly
-from popstrat.schema import is_text
 
 _ID = "patient_id"  # text whatever its type, so that the columns of two files are one column
 

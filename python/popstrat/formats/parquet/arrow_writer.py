@@ -26,7 +26,7 @@ class ArrowParquetSink(BatchSink):
     def __init__(self, path: Path, schema: pa.Schema, keys: Collection[str], rows: int | None = None) -> None:
         nested = any(pt.is_nested(f.type) for f in schema)
         rows = rows or (NESTED_ROW_GROUP_ROWS if nested else ROW_GROUP_ROWS)
-        super().__init__(pa.schema([stored(f, f.name in keys, True) for f in schema]), rows)
+        super().__init__(pa.schema([_stored(f, f.name in keys) for f in schema]), rows)
         for field in self.schema:
             if not pt.is_nested(field.type):
                 _check_type(field)
@@ -63,6 +63,13 @@ class ArrowParquetSink(BatchSink):
 
     def abort(self) -> None:
         quietly(self._writer)
+
+
+def _stored(field: pa.Field, key: bool) -> pa.Field:
+    """The type a column is stored as; pyarrow writes no dictionary of nothing."""
+    field = stored(field, key, True)
+    nothing = pt.is_dictionary(field.type) and pt.is_null(field.type.value_type)
+    return field.with_type(pa.null()) if nothing else field
 
 
 def _check_type(field: pa.Field) -> None:
