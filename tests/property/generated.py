@@ -8,27 +8,31 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
-from hypothesis import strategies as st
+import tomllib
+from collections.abc import (Callable, Collection, Mapping, Sequence)
+from dataclasses import (dataclass, field)
+from decimal import (Decimal)
+from typing import (Any)
+from hypothesis import (strategies as st)
+from popstrat.compiler import (OPTIMISED, PLAIN, Options)
+from popstrat.compiler.options import (NAMES)
+from popstrat.engine import (levels)
+from popstrat.lang import (nodes as n)
+from popstrat.packs.evaluator import (Reference)
+from popstrat.packs.files import (Source)
+from popstrat.packs.pack import (Pack)
+from popstrat.packs.patient_table import (Column, Schema, column_from_toml, patient_schema)
+from popstrat.packs.resolved import (Resolved)
+from popstrat.scoring.bound import (BoundScorer)
+from popstrat.scoring.scorer import (Scorer)
+from popstrat.scoring.tally import (Tally)
+from popstrat.packs.kinds.registry import (KINDS)
 
-from popstrat.compiler import OPTIMISED, PLAIN, Options
-from popstrat.compiler.options import NAMES
-from popstrat.engine import levels
-from popstrat.lang import nodes as n
-from popstrat.packs.evaluator import Reference
-from popstrat.packs.files import Source
-from popstrat.packs.pack import Pack
-from popstrat.packs.patient_table import Column, Schema, column_from_toml, patient_schema
-from popstrat.packs.resolved import Resolved
-from popstrat.scoring.bound import BoundScorer
-from popstrat.scoring.scorer import Scorer
-from popstrat.scoring.tally import Tally
+
+
+
 
 SEEN = {"examples": 0, "rows": 0, "values": 0}
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -399,7 +403,8 @@ def compare(scorer: Scorer, table: Table, passed_on: Sequence[str] = ()) -> tupl
     assert scored.num_rows == len(table.rows)
     reference = Reference(scorer.resolved, set(table.batch.schema.names), table.singles)
     outputs = scorer.resolved.outputs
-    places = {str(d.output): int(d.raw.get("decimals", 6)) for d in outputs if d.kind == "model" and d.parent is None}
+    rounded = {str(d.output): KINDS[d.kind].places(d.raw) for d in outputs if d.parent is None}
+    places = {name: found for name, found in rounded.items() if found is not None}
     wanted = []
     quality: dict[str, dict[str, int]] = {}
     newest: dt.date | None = None
@@ -668,7 +673,8 @@ def inexact(draw: Draw, words: Words, depth: int) -> str:
 
 
 def packs(draw: Draw) -> Pack:
-    """A pack of random well-typed definitions of every kind, that use one another."""
+    """A pack of random well-typed definitions that use one another: of the kinds drawn here, and the example that each
+    kind gives of itself, so that a new kind is among them."""
     schema = local_schema()
     words = Words(
         {k: [*v] for k, v in COLUMNS.items()},
@@ -681,7 +687,7 @@ def packs(draw: Draw) -> Pack:
         ident = f"d{i}"
         kind = draw(st.sampled_from(
             ["expression", "expression", "expression", "count", "first_match", "first_match", "status", "tree", "model",
-             "inexact"]
+             "inexact", "example"]
         ))  # fmt: skip
         depth = draw(st.integers(0, 3))
         body: dict[str, Any] = {**HEAD, "kind": kind, "output": True}
@@ -726,11 +732,16 @@ def packs(draw: Draw) -> Pack:
                 words.labels[ident] = ("none", "optimised", "unoptimised", "undiagnosed")
             case "tree":
                 body["nodes"] = tree_nodes(draw, words)
+            case "example":
+                chosen = draw(st.sampled_from(list(KINDS)))
+                body |= {**tomllib.loads(KINDS[chosen].example), "kind": chosen, "reference_patients": []}
+                if KINDS[chosen].reference_patients:
+                    body["draft"] = True
             case _:
                 body |= model(draw, words, f"missing_{i}")
                 words.inexact.add(ident)
         definitions[ident] = body
-        if kind not in ("inexact", "model") and not (kind == "expression" and sort == "category"):
+        if kind not in ("inexact", "model", "example") and not (kind == "expression" and sort == "category"):
             words.known[sort].append(ident)
         if kind == "expression" and sort == "category":
             words.labels[ident] = ()

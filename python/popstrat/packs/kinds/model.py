@@ -63,7 +63,7 @@ terms = [
 reference_patients = [
     { patient = { age = 80, efi = 0.2 }, expected = 0.075858 },
     { patient = { age = 80, efi = 0.2, falls = true }, expected = 0.197816 },
-    { patient = { age = 70 }, expected = 0.0 },
+    { patient = { age = 70 }, expected = 0.062973 },
 ]
 output = true
 """
