@@ -9,29 +9,28 @@ from __future__ import annotations
 import datetime as dt
 import math
 import tomllib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
-from collections.abc import (Callable, Mapping, Sequence, Collection)
-from dataclasses import (dataclass, field)
-from decimal import (Decimal)
-from typing import (Any)
-from hypothesis import (strategies as st)
-from popstrat.engine import (levels)
-from popstrat.lang import (nodes as n)
-from popstrat.packs.evaluator import (Reference)
-from popstrat.packs.files import (Source)
-from popstrat.packs.kinds.registry import (KINDS)
-from popstrat.packs.pack import (Pack)
-from popstrat.packs.resolved import (Resolved)
-from popstrat.schema import (Column, Schema, column_from_toml, patient_schema)
-from popstrat.compiler import (OPTIMISED, PLAIN, Options)
-from popstrat.compiler.options import (NAMES)
-from popstrat.scoring.bound import (BoundScorer)
-from popstrat.scoring.scorer import (Scorer)
-from popstrat.scoring.tally import (Tally)
+from hypothesis import strategies as st
 
-
-
+from popstrat.compiler import OPTIMISED, PLAIN, Options
+from popstrat.compiler.options import NAMES
+from popstrat.engine import levels
+from popstrat.lang import nodes as n
+from popstrat.packs.evaluator import Reference
+from popstrat.packs.files import Source
+from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.pack import Pack
+from popstrat.packs.resolved import Resolved
+from popstrat.schema import Column, Schema, column_from_toml, patient_schema
+from popstrat.scoring.bound import BoundScorer
+from popstrat.scoring.scorer import Scorer
+from popstrat.scoring.tally import Tally
 
 SEEN = {"examples": 0, "rows": 0, "values": 0}
 Draw = Callable[[st.SearchStrategy[Any]], Any]
