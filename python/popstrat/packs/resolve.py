@@ -12,9 +12,10 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
+from popstrat.core.text import suggest
 from popstrat.errors import ExpressionError, PackError
 from popstrat.lang import nodes as n
-from popstrat.lang.parser import Scope, conjunction, parse, parse_condition, suggest
+from popstrat.lang.parser import Scope, conjunction, parse, parse_condition
 from popstrat.lang.source_map import Entry
 from popstrat.packs.builder import Raw
 from popstrat.packs.definition import Definition, definition_of
