@@ -178,7 +178,7 @@ class Resolver:
             self._building.pop()
 
     def _define(self, ident: str, raw: dict[str, Any]) -> Definition:
-        if raw.get("kind") not in KINDS:
+        if not isinstance(raw.get("kind"), str) or raw["kind"] not in KINDS:
             raise self._without_kind(ident, raw)
         kind = KINDS[raw["kind"]]
         self.only(ident, raw, _COMMON_KEYS | kind.keys)
