@@ -1,4 +1,4 @@
-"""The compiled core under AddressSanitizer and UndefinedBehaviorSanitizer, with tables and files that lie.
+"""The compiled core under the address and undefined-behaviour sanitizers, with tables and files that lie.
 
     python engine/sanitize.py                 # build, then 5,000 lying tables and 2,000 damaged files
     python engine/sanitize.py 20000 5000      # so many

@@ -31,7 +31,7 @@ import popstrat
 from popstrat.engine import levels
 from popstrat.errors import InputError
 from popstrat.formats.registry import open_source
-from popstrat.scoring.kept_columns import KEY_COLUMNS, PLACE_COLUMNS
+from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
 from popstrat.scoring.scorer import Scorer
 from popstrat.scoring.unique_ids import check_unique
 

@@ -27,7 +27,7 @@ from popstrat.engine import levels
 from popstrat.packs.evaluator import Reference
 from popstrat.packs.load import load_pack
 from popstrat.packs.pack import Pack
-from popstrat.schema import Schema
+from popstrat.packs.patient_table import Schema
 from popstrat.scoring.bound import BoundScorer
 from popstrat.scoring.scorer import Scorer
 

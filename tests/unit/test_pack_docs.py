@@ -17,8 +17,8 @@ from popstrat.packs.definition import NUMBER_TYPES
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.load import load_pack
 from popstrat.packs.model.terms import EVIDENCE
+from popstrat.packs.patient_table import patient_schema
 from popstrat.reasons.trace import trace
-from popstrat.schema import patient_schema
 from popstrat.scoring.pack_check import examine
 from popstrat.scoring.scorer import Scorer
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import math
+import pytest
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-
-import pytest
 from spec_tables import local_pack
-
 from popstrat.packs.evaluator import Reference
 from popstrat.packs.load import load_pack
+
 
 AS_OF = dt.date(2026, 6, 30)
 
@@ -190,7 +189,7 @@ def test_what_the_evaluator_shares_with_the_engine() -> None:
     a value is set aside: nothing of the compiler or the engine, nor does any of these use them."""
     stated = {
         "popstrat.core.dates", "popstrat.lang.nodes", "popstrat.lang.values", "popstrat.packs.columns_read",
-        "popstrat.quality", "popstrat.schema",
+        "popstrat.packs.plausibility", "popstrat.packs.patient_table",
     }  # fmt: skip
     data = {"popstrat.packs.definition", "popstrat.packs.resolved"}  # a pack's definitions as they stand
     assert imported("popstrat.packs.evaluator") == stated | data

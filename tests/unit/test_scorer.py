@@ -21,7 +21,7 @@ import popstrat
 from popstrat import synthetic
 from popstrat.errors import InputError, PackError
 from popstrat.packs.load import load_pack
-from popstrat.schema import patient_schema
+from popstrat.packs.patient_table import patient_schema
 from popstrat.scoring.scorer import Scorer
 from popstrat.scoring.tally import Tally
 

@@ -28,8 +28,8 @@ import pyarrow as pa
 from popstrat import engine, synthetic
 from popstrat.core.cpus import cores
 from popstrat.core.version import version
+from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
 from popstrat.runs.in_memory import score
-from popstrat.scoring.kept_columns import KEY_COLUMNS, PLACE_COLUMNS
 from popstrat.scoring.scorer import Scorer
 
 AS_OF = dt.date(2026, 6, 30)

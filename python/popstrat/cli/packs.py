@@ -82,7 +82,7 @@ def diff_command(
     packs = load_pack(a), load_pack(b)
     tables = None
     if data:
-        from popstrat.run import known_tables
+        from popstrat.runs.input_files import known_tables
 
         tables = known_tables(data, {**packs[0].schema.columns, **packs[1].schema.columns})
     with warnings_as_notices():

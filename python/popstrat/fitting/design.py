@@ -22,14 +22,15 @@ from popstrat.fitting.counts import rounded
 from popstrat.fitting.outcomes import Followed, Outcomes, follow
 from popstrat.fitting.typical import Typical, numbers, typical_of
 from popstrat.lang import nodes as n
-from popstrat.mapping import NO_MAP, ColumnMap
 from popstrat.packs.columns_read import read_columns
 from popstrat.packs.definition import Definition, definition_of
 from popstrat.packs.model.parts import Model
 from popstrat.packs.pack import Pack
+from popstrat.packs.patient_table import ID
+from popstrat.packs.plausibility import suspicions
 from popstrat.packs.typed import column_node, label_cases
-from popstrat.quality import suspicions
-from popstrat.run import run_through
+from popstrat.runs.column_map import NO_MAP, ColumnMap
+from popstrat.runs.through import run_through
 from popstrat.scoring.scorer import Scorer
 
 F64 = NDArray[np.float64]
@@ -123,7 +124,7 @@ def gather(
 
     def put(batch: pa.RecordBatch) -> None:
         nonlocal at, seen
-        ids.append(batch.column(batch.schema.get_field_index("patient_id")))
+        ids.append(batch.column(batch.schema.get_field_index(ID)))
         lp = batch.column(batch.schema.get_field_index(_LP)).to_numpy(zero_copy_only=False)
         chosen = np.flatnonzero(~np.isnan(lp))
         predictors.append(lp[chosen])

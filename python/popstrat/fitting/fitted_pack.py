@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from popstrat.core.hashing import HASH
 from popstrat.fitting.counts import in_words, rounded
 from popstrat.fitting.fitted import StratumFit, TermFit
 from popstrat.fitting.pack_writer import baseline, by_stratum, extends_from, neat
@@ -15,7 +16,6 @@ from popstrat.fitting.performance import told
 from popstrat.fitting.prepare import Prepared
 from popstrat.fitting.provenance import provenance
 from popstrat.fitting.spec import Spec
-from popstrat.record import HASH
 
 
 @dataclass(frozen=True)

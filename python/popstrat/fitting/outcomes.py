@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from popstrat.core.arrow import is_text
 from popstrat.core.hashing import hash_file
 from popstrat.errors import InputError
+from popstrat.packs.patient_table import ID
 
-ID = "patient_id"
 _LONGEST = 36_525
 
 F64 = NDArray[np.float64]

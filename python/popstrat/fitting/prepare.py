@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from popstrat.core.progress import Progress
 from popstrat.fitting.design import Design, gather
 from popstrat.fitting.outcomes import Columns, Outcomes, read_outcomes
-from popstrat.mapping import ColumnMap
 from popstrat.packs.pack import Pack
-from popstrat.run import Progress
+from popstrat.runs.column_map import ColumnMap
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from popstrat.core.hashing import HASH
+from popstrat.core.version import version
 from popstrat.fitting.counts import rounded, told
 from popstrat.fitting.prepare import Prepared
 from popstrat.packs.pack import Pack
-from popstrat.record import HASH, version
 from popstrat.validation.period import compared, differs
 
 

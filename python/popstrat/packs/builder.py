@@ -10,7 +10,7 @@ from popstrat.lang import nodes as n
 from popstrat.lang.parser import Scope
 from popstrat.lang.source_map import Entry
 from popstrat.packs.definition import Definition
-from popstrat.schema import Schema
+from popstrat.packs.patient_table import Schema
 
 Raw = Mapping[str, Any]
 """A definition's table in TOML, one version of it folded in."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from popstrat.lang import nodes as n
 from popstrat.packs.definition import Definition
+from popstrat.packs.patient_table import Schema
 from popstrat.packs.resolved import Resolved
-from popstrat.schema import Schema
 
 
 def read_columns(resolved: Resolved, schema: Schema, outputs: Iterable[Definition] | None = None) -> list[str]:

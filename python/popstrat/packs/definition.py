@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
 from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
+from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
+
 
 NUMBER_TYPES = ("float64", "int16", "uint8", "int32")
 _MOST_LABELS = 120
-_TAKEN = ("patient_id", "practice_code", "pcn_code", "neighbourhood", "place", "quality_flags")  # by the scored table
+_TAKEN = (*KEY_COLUMNS, *PLACE_COLUMNS, "quality_flags")  # by the scored table
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
-
 from popstrat.core.text import suggest
 from popstrat.errors import ExpressionError, PackError
 from popstrat.lang import nodes as n
@@ -27,7 +26,8 @@ from popstrat.packs.shapes import only
 from popstrat.packs.tables import PackTables
 from popstrat.packs.typed import column_node, type_of
 from popstrat.packs.unused import OFFERED, SECTIONS
-from popstrat.schema import Schema
+from popstrat.packs.patient_table import Schema
+
 
 _TEXT_KEYS = {"title", "means", "source", "assumption", "version", "licence", "unit"}
 _COMMON_KEYS = _TEXT_KEYS | {

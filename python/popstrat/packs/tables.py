@@ -11,8 +11,8 @@ from typing import Any
 from popstrat.errors import PackError
 from popstrat.lang.source_map import Entry, locate, locate_in
 from popstrat.packs.files import Source
+from popstrat.packs.patient_table import Schema
 from popstrat.packs.unused import Unused
-from popstrat.schema import Schema
 
 
 @dataclass(frozen=True)

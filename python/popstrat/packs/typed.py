@@ -8,8 +8,8 @@ from typing import Any
 
 from popstrat.lang import nodes as n
 from popstrat.lang.parser import cases, coalesce
+from popstrat.packs.patient_table import Column
 from popstrat.packs.shapes import is_number
-from popstrat.schema import Column
 
 
 def type_of(value: Any) -> n.Type | None:

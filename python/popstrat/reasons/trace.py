@@ -18,13 +18,13 @@ from popstrat.lang import nodes as n
 from popstrat.packs.definition import Definition
 from popstrat.packs.evaluator import Reference
 from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
 from popstrat.packs.phrases import answer, no_record, shown, words
 from popstrat.packs.resolved import Resolved
 from popstrat.packs.trace_parts import Line, Traced
 from popstrat.reasons.findings import Explanation, Finding, SetAside
 from popstrat.reasons.narrator import Narrator
 from popstrat.scoring import columns as bind
-from popstrat.scoring.kept_columns import KEY_COLUMNS, PLACE_COLUMNS
 from popstrat.scoring.scorer import Scorer
 
 

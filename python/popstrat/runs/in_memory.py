@@ -10,7 +10,6 @@ from typing import Any, Literal, overload
 
 import pyarrow as pa
 
-from popstrat import quality
 from popstrat.core.arrow import as_table
 from popstrat.core.cpus import cores
 from popstrat.core.dates import parse_as_of
@@ -18,6 +17,8 @@ from popstrat.engine import STREAM_ROWS
 from popstrat.errors import DataWarning, InputError
 from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.pack import Pack
+from popstrat.packs.patient_table import ID
+from popstrat.packs.plausibility import disorder_remarks, refuse_disorder
 from popstrat.scoring.bound import Together
 from popstrat.scoring.scorer import kept_scorer
 from popstrat.scoring.tally import Tally
@@ -86,23 +87,23 @@ def score(
             first += batch.num_rows
         from popstrat.scoring import unique_ids  # now, while the other threads are at work: hashing is slow to import
 
-        unique_ids.check_unique(table.column("patient_id"))
+        unique_ids.check_unique(table.column(ID))
         for batch in batches:
             completeness.look(batch)
     finished = together.finished()
     total = sum((tally for _, tally in finished), Tally())
-    quality.refuse_disorder(total.disorder, scorer.pack.schema)
+    refuse_disorder(total.disorder, scorer.pack.schema)
     facts = completeness.facts("")
     doubted = [
         *scorer.remarks([replace(facts, absent=())]),
-        *quality.disorder_remarks(total.disorder, scorer.pack.schema),
+        *disorder_remarks(total.disorder, scorer.pack.schema),
     ]
     for doubt in doubted:
         warnings.warn(doubt, DataWarning, stacklevel=2)
     out = pa.Table.from_batches([scored for scored, _ in finished], schema=bound.output_schema)
     if started is None:
         return out
-    from popstrat.record import memory_record
+    from popstrat.runs.table_record import memory_record  # here, because most calls want no record
 
-    first_ids = table.column("patient_id").slice(0, 1000)
+    first_ids = table.column(ID).slice(0, 1000)
     return out, memory_record(scorer, bound, total, facts, first_ids, started=started, threads=threads)

@@ -11,22 +11,29 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from popstrat import quality
 from popstrat.compiler import OPTIMISED, Compiled, Options, Output, compile_definitions
 from popstrat.core.dates import from_days
 from popstrat.core.lazy import compute as pc
-from popstrat.core.soundness import cleared, refuse_astray, refuse_misfits, refuse_nulls, refuse_unsound_dictionary
+from popstrat.core.soundness import (
+    cleared,
+    looks_astray,
+    refuse_astray,
+    refuse_misfits,
+    refuse_nulls,
+    refuse_unsound_dictionary,
+)
 from popstrat.engine import NEWEST_SHIFT, Frame, Labels, Memory, Work
 from popstrat.errors import InputError
+from popstrat.packs import plausibility
 from popstrat.packs.columns_read import read_columns
 from popstrat.packs.definition import Definition
 from popstrat.packs.flags import refuse_other_numbers, true_rows
 from popstrat.packs.pack import Pack
+from popstrat.packs.patient_table import KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS
 from popstrat.packs.resolved import Resolved
 from popstrat.scoring import columns as bind
 from popstrat.scoring.attribution import LISTED, Listing
 from popstrat.scoring.completeness import Completeness
-from popstrat.scoring.kept_columns import KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS
 from popstrat.scoring.tally import Tally
 
 _TOGETHER = 8 << 20  # bytes of all outputs of a batch that are allocated as one
@@ -114,7 +121,9 @@ class BoundScorer:
             for i, (b, labels) in enumerate(self._read)
             if b.convert is not None or b.kind.startswith("dict")
         ]
-        self._flags = {c: counter for (c, why), counter in self.compiled.quality.items() if why == quality.FLAG_REASON}
+        self._flags = {
+            c: counter for (c, why), counter in self.compiled.quality.items() if why == plausibility.FLAG_REASON
+        }
         self._tables: dict[int, tuple[pa.Array, NDArray[np.uint8] | None, int]] = {}
         self.ignored: tuple[str, ...] = tuple(name for name in schema.names if name not in patient)
         self.notices: tuple[str, ...] = tuple(self._notices())
@@ -129,6 +138,10 @@ class BoundScorer:
             for o in self.outputs
             if o.definition is not None and o.kind == "codes" and o.definition.dtype == "dictionary"
         }
+        self._keys = [
+            (self.bindings[c].position, c, looks_astray(schema.field(c).type), c in KEY_COLUMNS)
+            for c in (*KEY_COLUMNS, *self.place)
+        ]
         self._positions = [b.position for b in self.bindings.values()]
         self._check_only = check_only
 
@@ -204,10 +217,11 @@ class BoundScorer:
 
     def check_keys(self, batch: pa.RecordBatch) -> None:
         """Raises `InputError` where a key is null, or where a key or place leads outside its column."""
-        for name in (*KEY_COLUMNS, *self.place):
-            array = batch.column(self.bindings[name].position)
-            refuse_astray(array, name)
-            if name in KEY_COLUMNS:
+        for position, name, look, key in self._keys:
+            array = batch.column(position)
+            if look is not None:
+                look(array, name)
+            if key:
                 refuse_nulls(array, name)
 
     def wrap(self, batch: pa.RecordBatch, made: list[Made], counters: Sequence[int]) -> pa.RecordBatch:

@@ -23,7 +23,7 @@ from popstrat.core.text import suggest
 from popstrat.engine import CODE_NULL, CODE_UNKNOWN, Labels
 from popstrat.errors import InputError
 from popstrat.packs.flags import FALSE, TRUE
-from popstrat.schema import Column, Schema, fold_label
+from popstrat.packs.patient_table import Column, Schema, fold_label
 
 _IN_PLACE: dict[pa.DataType, str] = {
     pa.int8(): "i8", pa.uint8(): "u8", pa.int16(): "i16", pa.int32(): "i32", pa.int64(): "i64",

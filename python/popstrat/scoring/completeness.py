@@ -16,7 +16,7 @@ import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from popstrat.packs.flags import anybody
-from popstrat.schema import Schema
+from popstrat.packs.patient_table import Schema
 from popstrat.scoring.columns import Binding
 
 LEAST_EMPTY = 100

@@ -8,13 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from popstrat import quality
 from popstrat.core.arrow import as_table
 from popstrat.core.cpus import cores
 from popstrat.core.dates import parse_as_of
 from popstrat.errors import InputError
 from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.pack import Pack
+from popstrat.packs.plausibility import refuse_disorder
 from popstrat.scoring.bound import BoundScorer
 from popstrat.scoring.scorer import kept_scorer
 from popstrat.scoring.tally import Tally
@@ -42,7 +42,7 @@ def contributions(
     Raises:
         InputError: the table is at fault, or there is no such model. PackError: the pack is.
     """
-    from popstrat.scoring import unique_ids as ids
+    from popstrat.scoring import unique_ids
     from popstrat.scoring.attribution import chosen, every_term
 
     table = as_table(table)
@@ -50,7 +50,7 @@ def contributions(
     definitions = every_term(scorer.resolved, chosen(scorer.resolved, model))
     bound = BoundScorer(scorer, table.schema.remove_metadata(), instead=definitions)
     threads = threads or cores()
-    ids.check_unique(table.column("patient_id"))
+    unique_ids.check_unique(table.column("patient_id"))
     batches, first, total = [], 0, Tally()
     for batch in table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
         try:
@@ -60,5 +60,5 @@ def contributions(
         batches.append(scored)
         total += tally
         first += batch.num_rows
-    quality.refuse_disorder(total.disorder, scorer.pack.schema)
+    refuse_disorder(total.disorder, scorer.pack.schema)
     return pa.Table.from_batches(batches, schema=bound.output_schema)

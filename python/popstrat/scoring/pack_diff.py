@@ -19,7 +19,7 @@ from popstrat.core.cpus import cores
 from popstrat.errors import DefinitionWarning
 from popstrat.packs.differences import Change, changes
 from popstrat.packs.pack import Pack
-from popstrat.scoring.kept_columns import KEY_COLUMNS, PLACE_COLUMNS
+from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
 from popstrat.scoring.scorer import Scorer
 
 _NONE = "no value"  # how a null reads in a count of who moves

@@ -11,19 +11,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from popstrat import quality
 from popstrat.core.dates import parse_as_of
 from popstrat.errors import InputError
-from popstrat.packs import DEFAULT_PACK
+from popstrat.packs import DEFAULT_PACK, plausibility
 from popstrat.packs.columns_read import read_columns
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.load import load_pack
 from popstrat.packs.pack import Pack
+from popstrat.packs.patient_table import KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS
 from popstrat.packs.resolved import Resolved
 from popstrat.scoring.attribution import Listing
 from popstrat.scoring.bound import BoundScorer
 from popstrat.scoring.completeness import Facts, remarks
-from popstrat.scoring.kept_columns import KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS, PROFILES
+
+PROFILES = ("direct-care", "secondary-use")
 
 
 class Scorer:
@@ -131,7 +132,7 @@ class Scorer:
     @property
     def quality_bits(self) -> dict[str, int]:
         """What each bit of ``quality_flags`` stands for."""
-        return quality.bit_names(self.pack.schema)
+        return plausibility.bit_names(self.pack.schema)
 
     @property
     def input_schema(self) -> pa.Schema:
@@ -172,7 +173,7 @@ class Scorer:
         """Score one record batch: any rows, slices included. One thread, the GIL released. Ids are not checked for
         uniqueness. Raises `InputError`."""
         scored, tally = self.bind(batch.schema, counted=False).score(batch)
-        quality.refuse_disorder(tally.disorder, self.pack.schema)
+        plausibility.refuse_disorder(tally.disorder, self.pack.schema)
         return scored
 
     def score_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

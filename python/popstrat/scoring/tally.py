@@ -23,7 +23,7 @@ class Tally:
     models: dict[str, dict[str, int]] = field(default_factory=dict)
     """`model.kind` (kind: missing, clipped, not_scored) → input or reason → patients."""
     disorder: dict[str, dict[str, int]] = field(default_factory=dict)
-    """As `quality.Disorder`; counted by every scorer."""
+    """As `packs.plausibility.Disorder`; counted by every scorer."""
 
     def __add__(self, other: Tally) -> Tally:
         newest = [d for d in (self.newest_date, other.newest_date) if d is not None]

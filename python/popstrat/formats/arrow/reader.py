@@ -77,6 +77,8 @@ class ArrowSource(FileSource):
         if self._stream:
             with pa.ipc.open_stream(file, options=options) as stream:
                 yield from stream
+                if file.tell() != self.bytes:  # a stream that was cut short between two batches reads without an error
+                    raise InputError("does not end where its last batch does", file=self.name)
         else:
             with pa.ipc.open_file(file, options=options) as whole:
                 for i in range(whole.num_record_batches):

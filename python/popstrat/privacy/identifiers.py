@@ -31,7 +31,7 @@ def looks_like_nhs_numbers(values: pa.Array | pa.ChunkedArray) -> bool:
     By chance one ten-digit number in eleven has the right check digit: five in a row, 6 in a million.
     """
     from popstrat.core.arrow import plain  # here, because names are looked at where nobody waits for Arrow
-    from popstrat.nhsnumber import is_stand_in, passes  # needs the engine, which names of fields do not
+    from popstrat.privacy.nhs_numbers import is_stand_in, passes  # needs the engine, which names of fields do not
 
     first = values.slice(0, LOOKED_AT)
     if hasattr(first, "chunks"):

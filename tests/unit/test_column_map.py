@@ -11,8 +11,9 @@ import pytest
 
 from popstrat.errors import InputError
 from popstrat.formats import open_source
-from popstrat.mapping import MapPlan, load_map, parse_map
-from popstrat.schema import patient_schema
+from popstrat.packs.patient_table import patient_schema
+from popstrat.runs.column_map import MapPlan
+from popstrat.runs.map_file import load_map, parse_map
 
 KNOWN = patient_schema().columns
 

@@ -1,6 +1,6 @@
 """The patient table: which columns popstrat knows, their types and their plausible ranges.
 
-Everything here is read from ``patient.toml``; a pack may add columns of its own (``[[input]]``).
+They are read from ``patient_table.toml``; a pack may add columns of its own (``[[input]]``).
 """
 
 from __future__ import annotations
@@ -16,6 +16,12 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from popstrat.core.text import suggest
+
+ID, PRACTICE = KEY_COLUMNS = ("patient_id", "practice_code")
+PLACE_COLUMNS = ("pcn_code", "neighbourhood", "place")
+"""The columns that pass through to the scored table as they are: keys, never null, and places, where given."""
+OPT_OUTS = {"type1_opt_out": "type 1 opt-out", "national_data_opt_out": "national data opt-out"}
+"""The columns whose people secondary use leaves out, and how the reason reads in the run record."""
 
 ColumnType = Literal["id", "string", "bool", "int", "float", "category", "date"]
 COLUMN_TYPES: tuple[str, ...] = ("id", "string", "bool", "int", "float", "category", "date")
@@ -193,6 +199,6 @@ class Schema:
 @cache
 def patient_schema() -> Schema:
     """The standard patient table."""
-    raw = tomllib.loads(resources.files("popstrat").joinpath("patient.toml").read_text(encoding="utf-8"))
+    raw = tomllib.loads(resources.files("popstrat.packs").joinpath("patient_table.toml").read_text(encoding="utf-8"))
     columns = [column_from_toml(c) for c in raw["column"]]
     return Schema({c.name: c for c in columns}, raw["schema"]["earliest_date"], raw["schema"]["version"])

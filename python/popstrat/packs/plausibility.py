@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from popstrat.errors import InputError
-from popstrat.schema import Column, Schema
+from popstrat.packs.patient_table import Column, Schema
 
 FLAG_REASON = "neither true nor false"
 LABEL_REASON = "unknown label"

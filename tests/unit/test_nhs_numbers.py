@@ -10,11 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from popstrat import identifiers, nhsnumber
 from popstrat.engine._digits import weighted_mod11
 from popstrat.errors import InputError
-from popstrat.nhsnumber import FAILED, MISSING, NOT_DIGITS, PASSED, PLACEHOLDER, check, passes
-from popstrat.privacy import audit_log
+from popstrat.privacy import audit_log, identifiers, nhs_numbers
+from popstrat.privacy.nhs_numbers import FAILED, MISSING, NOT_DIGITS, PASSED, PLACEHOLDER, check, passes
 
 KNOWN = [
     ("9990000018", PASSED),
@@ -133,8 +132,8 @@ def test_odd_shapes() -> None:
 
 def test_ten_digits_of_text() -> None:
     numbers = np.array([9_990_000_018, 18, 0], np.int64)
-    assert nhsnumber.to_text(numbers).to_pylist() == ["9990000018", "0000000018", "0000000000"]
-    assert nhsnumber.to_text(numbers[:0]).to_pylist() == []
+    assert nhs_numbers.to_text(numbers).to_pylist() == ["9990000018", "0000000018", "0000000000"]
+    assert nhs_numbers.to_text(numbers[:0]).to_pylist() == []
 
 
 @pytest.mark.parametrize(
