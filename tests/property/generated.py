@@ -9,13 +9,15 @@ from __future__ import annotations
 import datetime as dt
 import math
 import tomllib
-import numpy as np
-import pyarrow as pa
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+
+import numpy as np
+import pyarrow as pa
 from hypothesis import strategies as st
+
 from popstrat.compiler import OPTIMISED, PLAIN, Options
 from popstrat.compiler.options import NAMES
 from popstrat.engine import levels
@@ -24,12 +26,11 @@ from popstrat.packs.evaluator import Reference
 from popstrat.packs.files import Source
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.pack import Pack
+from popstrat.packs.patient_table import Column, Schema, column_from_toml, patient_schema
 from popstrat.packs.resolved import Resolved
 from popstrat.scoring.bound import BoundScorer
 from popstrat.scoring.scorer import Scorer
 from popstrat.scoring.tally import Tally
-from popstrat.packs.patient_table import Column, Schema, column_from_toml, patient_schema
-
 
 SEEN = {"examples": 0, "rows": 0, "values": 0}
 Draw = Callable[[st.SearchStrategy[Any]], Any]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import math
-import pytest
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+import pytest
 from spec_tables import local_pack
+
 from popstrat.packs.evaluator import Reference
 from popstrat.packs.load import load_pack
-
 
 AS_OF = dt.date(2026, 6, 30)
 

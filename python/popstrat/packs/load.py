@@ -5,16 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from functools import cache
 from pathlib import Path
+
 from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang.source_map import line_of, locate
 from popstrat.packs.files import PackFile
 from popstrat.packs.merge import Conflict, Written, merged
 from popstrat.packs.pack import Pack
+from popstrat.packs.patient_table import patient_schema
 from popstrat.packs.read import builtin_packs, faults, input_column, read_file
 from popstrat.packs.unused import SECTIONS, unused
-from popstrat.packs.patient_table import patient_schema
-
 
 _LONGEST = 50  # of a value in a message
 

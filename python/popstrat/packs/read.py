@@ -9,16 +9,16 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
+
 from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang.source_map import at_line
 from popstrat.packs.files import PackFile, Source
+from popstrat.packs.patient_table import Column, column_from_toml, patient_schema
 from popstrat.packs.seal import seal_of
 from popstrat.packs.shapes import Fail, is_names, only
 from popstrat.packs.tables import PackTables
 from popstrat.packs.unused import OFFERED
-from popstrat.packs.patient_table import Column, column_from_toml, patient_schema
-
 
 _TOP_KEYS = {"pack", "parameters", "sets", "windows", "definition", "input", "fit"}  # fit: see popstrat.fitting.spec
 _PACK_TEXTS = {"id", "version", "title", "description", "licence", "source", "seal"}

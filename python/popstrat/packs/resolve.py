@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
+
 from popstrat.core.text import suggest
 from popstrat.errors import ExpressionError, PackError
 from popstrat.lang import nodes as n
@@ -20,14 +21,13 @@ from popstrat.packs.builder import Raw
 from popstrat.packs.definition import Definition, definition_of
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.model.parts import Model
+from popstrat.packs.patient_table import Schema
 from popstrat.packs.resolved import Resolved
 from popstrat.packs.seal import seal_is_gone
 from popstrat.packs.shapes import only
 from popstrat.packs.tables import PackTables
 from popstrat.packs.typed import column_node, type_of
 from popstrat.packs.unused import OFFERED, SECTIONS
-from popstrat.packs.patient_table import Schema
-
 
 _TEXT_KEYS = {"title", "means", "source", "assumption", "version", "licence", "unit"}
 _COMMON_KEYS = _TEXT_KEYS | {
