@@ -569,9 +569,9 @@ POPSTRAT_LARGEST(u64, uint64_t)
 #undef POPSTRAT_LARGEST
 #define POPSTRAT_RISING(suffix, T)                                                                                     \
     static int FN(rising_##suffix)(const T *x, int64_t n) {                                                           \
-        T falls = 0;                                                                                                  \
-        for (int64_t j = 1; j < n; j++) falls |= (T)(x[j] < x[j - 1]);                                                \
-        return falls == 0;                                                                                            \
+        T descends = 0;                                                                                                  \
+        for (int64_t j = 1; j < n; j++) descends |= (T)(x[j] < x[j - 1]);                                                \
+        return descends == 0;                                                                                            \
     }
 POPSTRAT_RISING(i32, int32_t)
 POPSTRAT_RISING(i64, int64_t)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
-from popstrat.lang.parser import suggest
 from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
 
 NUMBER_TYPES = ("float64", "int16", "uint8", "int32")

@@ -6,8 +6,8 @@ import datetime as dt
 from functools import cache
 from pathlib import Path
 
+from popstrat.core.text import suggest
 from popstrat.errors import PackError
-from popstrat.lang.parser import suggest
 from popstrat.lang.source_map import line_of, locate
 from popstrat.packs.files import PackFile
 from popstrat.packs.merge import Conflict, Written, merged

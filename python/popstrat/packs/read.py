@@ -10,8 +10,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from popstrat.core.text import suggest
 from popstrat.errors import PackError
-from popstrat.lang.parser import suggest
 from popstrat.lang.source_map import at_line
 from popstrat.packs.files import PackFile, Source
 from popstrat.packs.patient_table import Column, column_from_toml, patient_schema

@@ -12,9 +12,10 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
+from popstrat.core.text import suggest
 from popstrat.errors import ExpressionError, PackError
 from popstrat.lang import nodes as n
-from popstrat.lang.parser import Scope, conjunction, parse, parse_condition, suggest
+from popstrat.lang.parser import Scope, conjunction, parse, parse_condition
 from popstrat.lang.source_map import Entry
 from popstrat.packs.builder import Raw
 from popstrat.packs.definition import Definition, definition_of
@@ -177,7 +178,7 @@ class Resolver:
             self._building.pop()
 
     def _define(self, ident: str, raw: dict[str, Any]) -> Definition:
-        if raw.get("kind") not in KINDS:
+        if not isinstance(raw.get("kind"), str) or raw["kind"] not in KINDS:
             raise self._without_kind(ident, raw)
         kind = KINDS[raw["kind"]]
         self.only(ident, raw, _COMMON_KEYS | kind.keys)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeGuard
 
+from popstrat.core.text import suggest
 from popstrat.errors import PackError
-from popstrat.lang.parser import suggest
 
 _LARGEST = 1e15  # as in the rule language; beyond it whole numbers are not exact
 

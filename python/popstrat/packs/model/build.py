@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
-from popstrat.lang.parser import cases, conjunction, disjunction, negation, suggest
+from popstrat.lang.parser import cases, conjunction, disjunction, negation
 from popstrat.packs.builder import Builder, Raw
 from popstrat.packs.definition import Definition
 from popstrat.packs.model.parts import Model, Stratum

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from popstrat.core.text import suggest
 from popstrat.errors import ExpressionError, PackError
 from popstrat.lang import nodes as n
-from popstrat.lang.parser import arithmetic, coalesce, suggest
+from popstrat.lang.parser import arithmetic, coalesce
 from popstrat.packs.builder import Builder
 from popstrat.packs.model.parts import Input
 from popstrat.packs.shapes import is_number

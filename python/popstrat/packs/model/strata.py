@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
-from popstrat.lang.parser import suggest
 from popstrat.lang.source_map import Entry
 from popstrat.packs.builder import Builder, Raw
 from popstrat.packs.model.parts import Horizon

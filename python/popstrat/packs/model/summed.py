@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from popstrat.core.text import suggest
 from popstrat.errors import ExpressionError, TermError
 from popstrat.lang import nodes as n
-from popstrat.lang.parser import arithmetic, cases, conjunction, suggest
+from popstrat.lang.parser import arithmetic, cases, conjunction
 from popstrat.packs.model.parts import Term
 from popstrat.packs.model.scope import ModelScope
 from popstrat.packs.model.strata import Strata

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from popstrat.core.text import suggest
 from popstrat.errors import TermError
-from popstrat.lang.parser import suggest
 from popstrat.packs.shapes import is_number
 
 EVIDENCE = ("published", "derived", "assumption")
