@@ -37,7 +37,7 @@ _WHERE = {
     "PopstratWarning": "errors",
     "Scorer": "scoring.scorer",
     "contributions": "scoring.contributions",
-    "load_pack": "pack",
+    "load_pack": "packs.load",
     "score": "runs.in_memory",
 }
 __all__ = [

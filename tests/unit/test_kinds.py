@@ -129,7 +129,7 @@ from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.load import load_pack
 from popstrat.pages import catalogue, explain, pack_check, pack_diff
 from popstrat.reasons.trace import trace
-from popstrat.scorer import Scorer
+from popstrat.scoring.scorer import Scorer
 from popstrat.scoring.pack_check import examine
 from popstrat.scoring.pack_diff import diff
 

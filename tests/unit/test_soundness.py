@@ -318,7 +318,7 @@ def test_an_arrow_file_that_is_cut_short_while_it_is_read(tmp_path: Path, stream
     """Is refused; mapped into memory it would end the process, which is why another one tries."""
     path = written(tmp_path / "list.arrow", people(50_000), stream=stream, many=4)
     code = (
-        "import os, sys; from popstrat.io import open_source\n"
+        "import os, sys; from popstrat.formats import open_source\n"
         "source = open_source([sys.argv[1]]).files[0]\n"
         "batches = source.batches(source.schema.names)\n"
         "next(batches)\n"

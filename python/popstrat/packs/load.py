@@ -10,7 +10,7 @@ from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang.source_map import line_of, locate
 from popstrat.packs.files import PackFile
-from popstrat.packs.merge import Conflict, Written, merged
+from popstrat.packs.merge import ConflictError, Written, merged
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import patient_schema
 from popstrat.packs.read import builtin_packs, faults, input_column, read_file
@@ -38,7 +38,7 @@ def _load(name: str) -> Pack:
     given = read_file(name)
     try:
         tables = merged(given)
-    except Conflict as conflict:
+    except ConflictError as conflict:
         raise _conflict(given, conflict) from None
     _refuse_clashes(given)
     files, head = given.bases_last, given.raw["pack"]
@@ -67,7 +67,7 @@ def _refuse_clashes(given: PackFile) -> None:
                     raise faults(file.source, file.raw)(f"{section}.{name}", told, name, 0, len(name))
 
 
-def _conflict(given: PackFile, found: Conflict) -> PackError:
+def _conflict(given: PackFile, found: ConflictError) -> PackError:
     """Two files at odds, as an error of the pack that brings them together, or of the one that comes too late."""
     one, other = found.one, found.other
     section, (key, late) = ".".join(found.path[:2]), (found.path[-1], found.other_path[-1])

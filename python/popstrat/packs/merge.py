@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from popstrat.errors import ConflictError
 from popstrat.packs import shapes
 from popstrat.packs.files import PackFile
 
@@ -30,17 +31,9 @@ class Written:
     value: Any
 
 
-class Conflict(Exception):  # noqa: N818 — the loader makes an error of it, with the lines
-    """Two files at odds over what holds: `one` writes `path`, `other` the same or, where it is given, `other_path`."""
-
-    def __init__(self, path: Path, one: Written, other: Written, other_path: Path = ()) -> None:
-        super().__init__(".".join(path))
-        self.path, self.one, self.other, self.other_path = path, one, other, other_path or path
-
-
 def merged(given: PackFile) -> dict[str, Any]:
     """The tables of a pack with all that it extends. ``columns``: those of the pack itself come first, then those of
-    what it extends, a file before its own bases. Raises `Conflict`."""
+    what it extends, a file before its own bases. Raises `ConflictError`."""
     if not given.extends:
         return dict(given.raw)
     files = given.bases_first
@@ -84,7 +77,7 @@ def _combined(path: Path, found: Sequence[Written]) -> Any:
     first = left[0]
     for other in left[1:]:
         if not same(first.value, other.value):
-            raise Conflict(path, first, other)
+            raise ConflictError(path, first, other)
     return min((one.value for one in left), key=repr)  # 140 and 140.0 are the same, whichever comes first
 
 
@@ -107,7 +100,7 @@ def _keep_apart(path: Path, body: Mapping[str, Any], files: Iterable[PackFile]) 
             continue
         for one in standing(_written((*path, key), files)):
             if not any(one.file is file or one.file in file.bases for file in dated):
-                raise Conflict((*path, key), one, Written(dated[0], body["versions"]), (*path, "versions"))
+                raise ConflictError((*path, key), one, Written(dated[0], body["versions"]), (*path, "versions"))
 
 
 def _written(path: Path, files: Iterable[PackFile]) -> list[Written]:
