@@ -7,10 +7,10 @@ from functools import cache
 from pathlib import Path
 
 from popstrat.core.text import suggest
-from popstrat.errors import PackError
+from popstrat.errors import ConflictError, PackError
 from popstrat.lang.source_map import line_of, locate
 from popstrat.packs.files import PackFile
-from popstrat.packs.merge import ConflictError, Written, merged
+from popstrat.packs.merge import Written, merged
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import patient_schema
 from popstrat.packs.read import builtin_packs, faults, input_column, read_file
