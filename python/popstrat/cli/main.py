@@ -109,7 +109,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _give_up_what_cannot_be_written() -> None:
     """Where standard output or error takes no more, what is left for it goes nowhere, or Python would complain at the
     end and exit with a status of its own."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()
         except (OSError, ValueError):
