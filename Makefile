@@ -69,9 +69,10 @@ dev: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --no-build-isolation -e .
 	@touch $(VENV)/.installed
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev layout
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	PYTHONPATH=build/types $(BIN)/lint-imports
 
 # the sources laid out as they are installed, since mypy wants one folder for one package
 layout:
@@ -111,7 +112,7 @@ gate-proof: setup $(VENV)/.dev
 	$(BIN)/python -m pytest benchmarks/gate_is_real.py -s
 
 docs: setup $(VENV)/.dev
-	$(BIN)/python -m popstrat.catalogue --write docs/definitions.md
+	$(BIN)/python -m popstrat.pages.catalogue --write docs/definitions.md
 	$(BIN)/python benchmarks/fidelity.py --write docs/synthetic.md
 	$(BIN)/python docs/safety/hazard_log.py --write
 

@@ -9,11 +9,11 @@ strict = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "
 flags = [] if sys.platform == "win32" else strict
 
 HEADERS = {
-    "_engine": ["interpreter.h", "kernels.h", "ops.h", "distinct.h"],
-    "_parquet_read": ["parquet.h"],
-    "_parquet_write": ["parquet_encode.h"],
-    "_csv_read": ["csv_read.h"],
-    "_csv_write": ["csv_write.h"],
+    "_engine": ["interpreter.h", "kernels.h", "ops.h", "distinct.h", "sound.h"],
+    "formats.parquet_read": ["formats/parquet_read.h"],
+    "formats.parquet_write": ["formats/parquet_write.h"],
+    "formats.csv_read": ["formats/csv_read.h"],
+    "formats.csv_write": ["formats/csv_write.h"],
     "_largest": ["largest.h"],
     "_digits": [],
 }
@@ -30,7 +30,7 @@ setup(
     ext_modules=[
         Extension(
             f"popstrat.engine.{name}",
-            sources=[f"engine/{name}.pyx"],
+            sources=[f"engine/{name.replace('.', '/')}.pyx"],
             depends=[f"engine/{header}" for header in headers],
             include_dirs=["engine"],
             extra_compile_args=flags,

@@ -105,13 +105,47 @@ cdef extern from *:
         void (*release)(struct ArrowArray *);
         void *private_data;
     };
+    struct ArrowSchema {
+        const char *format, *name, *metadata;
+        int64_t flags, n_children;
+        struct ArrowSchema **children;
+        struct ArrowSchema *dictionary;
+        void (*release)(struct ArrowSchema *);
+        void *private_data;
+    };
     #endif
     """
     cdef struct ArrowArray:
         int64_t length, null_count, offset, n_buffers, n_children
         const void **buffers
         ArrowArray **children
+        ArrowArray *dictionary
         void (*release)(ArrowArray *)
+
+    cdef struct ArrowSchema:
+        const char *format
+        int64_t n_children
+        ArrowSchema **children
+        ArrowSchema *dictionary
+        void (*release)(ArrowSchema *)
+
+cdef extern from "sound.h" nogil:
+    enum:
+        SOUND_INDICES
+        SOUND_OFFSETS
+        SOUND_VIEWS
+        SOUND_VALID
+
+    ctypedef struct popstrat_pointing:
+        int what, width
+        const uint8_t *values
+        const uint8_t *valid
+        int64_t valid_from, rows
+        uint64_t entries
+        const int64_t *sizes
+        int64_t buffers
+
+    int64_t popstrat_sound(const popstrat_pointing *c, int64_t *found, int64_t most)
 
 cdef extern from "distinct.h" nogil:
     ctypedef struct popstrat_values:
@@ -141,6 +175,13 @@ _MOST = 1 << 16  # registers of a class, columns, constants
 _COLUMN_BITS = {
     "bits": 1, "i8": 8, "u8": 8, "i16": 16, "i32": 32, "i64": 64, "f32": 32, "f64": 64,
     "dict8": 8, "dict16": 16, "dict32": 32, "str32": 32, "str64": 64,
+}
+# The formats, as the Arrow C data interface writes them, of the columns that may be read as a kind; of a dictionary's
+# its indices'.
+_FORMATS = {
+    "bits": (b"b",), "i8": (b"c",), "u8": (b"C",), "i16": (b"s",), "i32": (b"i", b"tdD"), "i64": (b"l",), "f32": (b"f",),
+    "f64": (b"g",), "dict8": (b"c", b"C"), "dict16": (b"s", b"S"), "dict32": (b"i", b"I"), "str32": (b"u",),
+    "str64": (b"U",),
 }
 _OUTPUT_BITS = {"bits": 1, "codes": 8, "short": 16, "number": 64, "flags": 64}
 # The kind of column an instruction reads, where it reads values and not only validity.
@@ -208,6 +249,62 @@ def distinct(lists):
     if found < 0:
         raise MemoryError
     return bool(found)
+
+
+_POINTING = {"indices": (SOUND_INDICES, (1, 2, 4, 8)), "offsets": (SOUND_OFFSETS, (4, 8)), "views": (SOUND_VIEWS, (16,)),
+             "valid": (SOUND_VALID, (0,))}
+
+
+def astray(str what, int width, values, valid, int64_t offset, int64_t rows, entries=0, int64_t most=6):
+    """How many of `rows` rows of a column, from row `offset`, point outside what they point into, and the first `most`
+    of them, counted from `offset`. Releases the GIL.
+
+    what: "indices", of `width` bytes, into a dictionary of so many `entries` (negative ones are outside); "offsets", of
+    4 or 8 bytes, into so many bytes of text; "views" of 16 bytes, `entries` being the sizes of their buffers; "valid":
+    the rows that are null. `valid` is a bitmap, or None where nothing is null; only offsets must hold under a null too.
+    Raises ValueError for a buffer that is too short.
+    """
+    cdef popstrat_pointing column
+    cdef Py_buffer views[2]
+    cdef int64_t found[64]
+    cdef int64_t many, needed, held = 0
+    cdef const int64_t[::1] sizes
+    memset(&column, 0, sizeof(column))
+    if what not in _POINTING or width not in _POINTING[what][1]:
+        raise ValueError(f"{what} of {width} bytes")
+    column.what = _POINTING[what][0]
+    if not (0 <= offset <= _MOST_ROWS and 0 <= rows <= _MOST_ROWS and 0 <= most <= 64):
+        raise ValueError("rows out of range")
+    if rows == 0:
+        return 0, []
+    if what == "views":
+        sizes = np.array([*entries, 0], dtype=np.int64)
+        column.sizes, column.buffers = &sizes[0], len(sizes) - 1
+    else:
+        column.entries = entries
+    column.width, column.rows, column.valid_from = width, rows, offset
+    try:
+        if what != "valid":
+            PyObject_GetBuffer(values, &views[held], PyBUF_SIMPLE)
+            held += 1
+            needed = (offset + rows + (what == "offsets")) * width
+            if views[held - 1].len < needed:
+                raise ValueError(f"a buffer of {views[held - 1].len} bytes, where {needed} are needed")
+            column.values = <const uint8_t *>views[held - 1].buf + offset * width
+        if valid is not None:
+            PyObject_GetBuffer(valid, &views[held], PyBUF_SIMPLE)
+            held += 1
+            needed = (offset + rows + 7) // 8
+            if views[held - 1].len < needed:
+                raise ValueError(f"a bitmap of {views[held - 1].len} bytes, where {needed} are needed")
+            column.valid = <const uint8_t *>views[held - 1].buf
+        with nogil:
+            many = popstrat_sound(&column, found, most)
+        return many, [found[i] for i in range(min(many, most))]
+    finally:
+        while held:
+            held -= 1
+            PyBuffer_Release(&views[held])
 
 
 @cython.no_gc_clear
@@ -525,10 +622,15 @@ cdef class Frame:
     """The columns and outputs of one batch, bound to a program: addresses, held alive by what is kept here.
 
     columns: for each of the program's columns (values, valid, offset, characters, table, labels), buffers or None; or
-    (position, table, labels), a column of `batch`: the capsule of a struct array, as the Arrow C data interface has it,
-    whose columns must be of the kinds that the program reads, since nothing can tell;
+    (position, table, labels), a column of `batch`: the capsules of a struct array and its schema, as the Arrow C data
+    interface has them (`__arrow_c_array__`). A column's format is compared with the kind that the program reads; how long
+    its buffers are nobody can tell: see to it beforehand that they are as long as its rows say;
     outputs: for each of the program's outputs (values, valid), writable buffers, valid None where nothing is null;
-    sizes: how many entries of a dictionary's table can occur, by column; small tables take a faster path.
+    sizes: how many entries a dictionary's table has, by column (without: 256); what an index finds beyond them is an
+    unknown label. Small tables take a faster path.
+
+    Offsets, indices and whatever lies under a null may be anything: a text that its offsets put outside the column's, or
+    an index without an entry, is an unknown label.
     """
 
     cdef readonly Program program
@@ -539,9 +641,11 @@ cdef class Frame:
     cdef popstrat_read *reads
     cdef int64_t reading, fetches
     cdef Py_buffer *held
+    cdef uint8_t *tables  # of every column, 256 codes
     cdef int64_t holding
 
     def __cinit__(self):
+        self.tables = NULL
         self.columns = NULL
         self.outputs = NULL
         self.reads = NULL
@@ -575,27 +679,41 @@ cdef class Frame:
             self.reading += 1
             self.fetches += bits * BLOCK_ROWS // (8 * FETCHED_BYTES)
 
-    cdef take(self, int64_t i, str kind, ArrowArray *column):
+    cdef take(self, int64_t i, str kind, ArrowArray *column, ArrowSchema *schema):
         """Column i from the Arrow C data interface."""
         cdef popstrat_column *found = &self.columns[i]
         cdef int64_t last
-        if column.length < self.rows or column.offset < 0 or column.offset > _MOST_ROWS or column.n_buffers < 2:
+        if schema.format == NULL or schema.format not in _FORMATS[kind] or (schema.dictionary != NULL) != kind.startswith("dict"):
+            form = "nothing" if schema.format == NULL else schema.format.decode("utf-8", "replace")
+            coded = " with a dictionary" if schema.dictionary != NULL else ""
+            raise ValueError(f"column {i} is of format {form!r}{coded}, and is read as {kind!r}")
+        if (column.dictionary != NULL) != (schema.dictionary != NULL):
+            raise ValueError(f"column {i} is not what its schema says")
+        if column.length < self.rows or column.offset < 0 or column.offset > _MOST_ROWS:
             raise ValueError(f"column {i} is too short")
+        if column.n_buffers != (3 if kind.startswith("str") else 2) or column.buffers == NULL:
+            raise ValueError(f"column {i} has {column.n_buffers} buffers")
         found.offset = column.offset
         found.values = <const uint8_t *>column.buffers[1]
-        if column.null_count != 0:
-            found.valid = <const uint8_t *>column.buffers[0]
+        found.valid = <const uint8_t *>column.buffers[0]  # whatever its count of nulls claims
+        if kind == "dict8" and schema.format == b"c":
+            found.table_size = 128  # a negative index is no large one
         if self.rows and found.values == NULL:
             raise ValueError(f"column {i} has no values")
         if kind.startswith("str") and self.rows:
             last = column.offset + self.rows
             found.characters = <const uint8_t *>column.buffers[2]
             found.characters_size = (<const int32_t *>found.values)[last] if kind == "str32" else (<const int64_t *>found.values)[last]
+            if found.characters_size < 0 or found.characters == NULL and found.characters_size:
+                raise ValueError(f"column {i} has no text, or an end before its beginning")
 
     def __init__(self, Program program, columns, outputs, int64_t rows, batch=None, sizes=None):
         cdef int64_t i
+        cdef int64_t size
         cdef Labels names
         cdef ArrowArray *arrow = NULL
+        cdef ArrowSchema *schema = NULL
+        cdef const uint8_t[::1] codes
         if self.held != NULL:
             raise ValueError("a frame is made once")
         if len(columns) != len(program.column_kinds) or len(outputs) != len(program.output_kinds):
@@ -604,14 +722,20 @@ cdef class Frame:
             raise ValueError(f"{rows} rows")
         self.program, self.rows, self.kept = program, rows, [batch]
         if batch is not None:
-            arrow = <ArrowArray *>PyCapsule_GetPointer(batch, "arrow_array")
-            if arrow.release == NULL or arrow.offset or arrow.length != rows:
+            of_schema, of_array = batch
+            arrow = <ArrowArray *>PyCapsule_GetPointer(of_array, "arrow_array")
+            schema = <ArrowSchema *>PyCapsule_GetPointer(of_schema, "arrow_schema")
+            if (
+                arrow.release == NULL or schema.release == NULL or schema.format == NULL or schema.format != b"+s"
+                or arrow.offset or arrow.length != rows or arrow.n_children != schema.n_children
+            ):
                 raise ValueError("not a batch of these rows")
         self.columns = <popstrat_column *>calloc(len(columns) + 1, sizeof(popstrat_column))
         self.outputs = <popstrat_output *>calloc(len(outputs) + 1, sizeof(popstrat_output))
         self.held = <Py_buffer *>calloc(4 * len(columns) + 2 * len(outputs) + 1, sizeof(Py_buffer))
         self.reads = <popstrat_read *>calloc(2 * len(columns) + 1, sizeof(popstrat_read))
-        if self.columns == NULL or self.outputs == NULL or self.held == NULL or self.reads == NULL:
+        self.tables = <uint8_t *>calloc(len(columns) + 1, 256)
+        if self.columns == NULL or self.outputs == NULL or self.held == NULL or self.reads == NULL or self.tables == NULL:
             raise MemoryError
         for i, column in enumerate(columns):
             kind = program.column_kinds[i]
@@ -619,7 +743,7 @@ cdef class Frame:
                 position, table, labels = column
                 if arrow == NULL or not 0 <= position < arrow.n_children:
                     raise ValueError(f"the batch has no column {position}")
-                self.take(i, kind, arrow.children[<int64_t>position])
+                self.take(i, kind, arrow.children[<int64_t>position], schema.children[<int64_t>position])
             else:
                 values, valid, offset, characters, table, labels = column
                 if not 0 <= offset <= _MOST_ROWS:
@@ -641,8 +765,15 @@ cdef class Frame:
             if kind.startswith("dict"):
                 if table is None or len(table) != 256:
                     raise ValueError("a code table has 256 entries")
-                self.columns[i].table = self.address(table, 256)
-                self.columns[i].table_size = 256
+                size = 256 if sizes is None else sizes.get(i, 256)
+                if not 0 <= size <= 256:
+                    raise ValueError(f"column {i} has no table of {size} entries")
+                codes = table
+                self.columns[i].table_size = min(size, self.columns[i].table_size or 256)
+                self.columns[i].table = self.tables + 256 * i
+                memset(self.tables + 256 * i, CODE_UNKNOWN_VALUE, 256)
+                if size:
+                    memcpy(self.tables + 256 * i, &codes[0], self.columns[i].table_size)
             if kind.startswith("str"):
                 if labels is None:
                     raise ValueError(f"column {i} has no labels")
@@ -659,10 +790,9 @@ cdef class Frame:
         for i in program.nullable if rows else ():
             if self.outputs[i].valid == NULL:
                 raise ValueError(f"output {i} has no room for nulls")
-        for column, size in (sizes or {}).items():
-            if not (0 <= column < len(columns) and self.columns[<int64_t>column].table != NULL and 0 <= size <= 256):
-                raise ValueError(f"column {column} has no table of {size} entries")
-            self.columns[<int64_t>column].table_size = size
+        for i in sizes or ():
+            if not (0 <= i < len(columns) and self.columns[i].table != NULL):
+                raise ValueError(f"column {i} has no table")
 
     def __dealloc__(self):
         cdef int64_t i
@@ -670,6 +800,7 @@ cdef class Frame:
             PyBuffer_Release(&self.held[i])
         free(self.held)
         free(self.reads)
+        free(self.tables)
         free(self.columns)
         free(self.outputs)
 

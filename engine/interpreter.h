@@ -31,7 +31,7 @@ typedef struct {
     const uint8_t *characters;  /* string columns: the bytes; `values` are the offsets */
     int64_t characters_size;
     const uint8_t *table;       /* dictionary columns: 256 codes, one for each index */
-    int64_t table_size;
+    int64_t table_size;         /* any index from here on is an unknown label */
     int64_t offset;             /* rows to skip in values and valid */
     const struct popstrat_labels *labels;
 } popstrat_column;
@@ -79,7 +79,7 @@ typedef struct {
 #define SHARE_BITS 24
 #define FETCHED 256 /* bytes at a time: all that a block reads of a column is a multiple */
 typedef struct {
-    const uint8_t *at, *end;
+    uintptr_t at, end; /* addresses: they may lie beyond a buffer, where a pointer must not */
     int64_t next; /* of the reads */
     int64_t row;
     int64_t due; /* how much should have been fetched by now, in 2^-SHARE_BITS of FETCHED */
@@ -108,6 +108,11 @@ typedef struct {
     double *numbers;
     int64_t *counters;
 } popstrat_run;
+
+/* A bit of a bitmap; without one all are set. */
+static inline int popstrat_bit(const uint8_t *bitmap, int64_t bit) {
+    return bitmap == NULL || (bitmap[bit >> 3] >> (bit & 7) & 1);
+}
 
 typedef void (*popstrat_block_function)(const popstrat_run *run, int64_t start, int64_t rows);
 
@@ -287,6 +292,33 @@ static int popstrat_increasing(const int64_t *x, int64_t n) {
     if (level >= 2) return increasing_i64_avx2(x, n);
 #endif
     return increasing_i64_baseline(x, n);
+}
+
+/* The largest of n indices of so many bytes each; whether n + 1 offsets of so many never fall. */
+static uint64_t popstrat_largest(const void *x, int64_t n, int width) {
+#define POPSTRAT_LARGEST(isa)                                                                                          \
+    switch (width) {                                                                                                  \
+    case 1: return largest_u8_##isa(x, n);                                                                            \
+    case 2: return largest_u16_##isa(x, n);                                                                           \
+    case 4: return largest_u32_##isa(x, n);                                                                           \
+    default: return largest_u64_##isa(x, n);                                                                          \
+    }
+#ifdef POPSTRAT_X86
+    const int level = popstrat_best_level();
+    if (level >= 4) POPSTRAT_LARGEST(avx512)
+    if (level >= 2) POPSTRAT_LARGEST(avx2)
+#endif
+    POPSTRAT_LARGEST(baseline)
+#undef POPSTRAT_LARGEST
+}
+
+static int popstrat_rising(const void *x, int64_t n, int width) {
+#ifdef POPSTRAT_X86
+    const int level = popstrat_best_level();
+    if (level >= 4) return width == 4 ? rising_i32_avx512(x, n) : rising_i64_avx512(x, n);
+    if (level >= 2) return width == 4 ? rising_i32_avx2(x, n) : rising_i64_avx2(x, n);
+#endif
+    return width == 4 ? rising_i32_baseline(x, n) : rising_i64_baseline(x, n);
 }
 
 /* ---- memory for outputs ------------------------------------------------------------------------------------------ */

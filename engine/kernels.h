@@ -240,6 +240,12 @@ static inline int64_t FN(set_bits)(const uint64_t *x, int64_t words) {
     return n;
 }
 
+/* The bits of `rows` rows; those of the last word beyond them do not count. */
+static inline int64_t FN(bits_of_rows)(const uint64_t *x, int64_t rows) {
+    const int64_t n = FN(set_bits)(x, rows / 64);
+    return rows % 64 ? n + __builtin_popcountll(x[rows / 64] & ((UINT64_C(1) << (rows % 64)) - 1)) : n;
+}
+
 /* Where valid, and inside or not; returns how many are valid and not inside. The last word counts its rows only. */
 static inline int64_t FN(split)(uint64_t *restrict ok, uint64_t *restrict bad, const uint64_t *restrict inside,
                                 int64_t rows) {
@@ -365,37 +371,46 @@ static void FN(store_bits)(uint8_t *bitmap, const uint64_t *x, int64_t start, in
 
 /* ---- categories -------------------------------------------------------------------------------------------------- */
 
+/* The code of a dictionary's entry. An index that no entry has, a negative one (as unsigned the largest of all) among them,
+ * is an unknown label, whatever the table holds there: shuffles see only some of an index's bits. */
 static void FN(codes_i8)(uint8_t *out, const uint8_t *x, int64_t rows, const popstrat_column *c) {
     int64_t j = 0;
 #if LEVEL >= 4
     if (c->table_size <= 32) {
         const __m512i low = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)c->table));
         const __m512i high = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(c->table + 16)));
+        const __m512i size = _mm512_set1_epi8((char)c->table_size), unknown = _mm512_set1_epi8((char)CODE_UNKNOWN);
+        const int more = c->table_size > 16;
         for (; j + 64 <= rows; j += 64) {
             const __m512i v = _mm512_loadu_si512((const void *)(x + j));
-            const __mmask64 upper = _mm512_test_epi8_mask(v, _mm512_set1_epi8(16));
-            _mm512_storeu_si512((void *)(out + j),
-                                _mm512_mask_shuffle_epi8(_mm512_shuffle_epi8(low, v), upper, high, v));
+            const __mmask64 there = _mm512_cmplt_epu8_mask(v, size);
+            __m512i found = _mm512_mask_shuffle_epi8(unknown, there, low, v);
+            if (more) found = _mm512_mask_shuffle_epi8(found, _mm512_mask_test_epi8_mask(there, v, _mm512_set1_epi8(16)), high, v);
+            _mm512_storeu_si512((void *)(out + j), found);
         }
     }
 #elif LEVEL >= 2
     if (c->table_size <= 16) {
         const __m256i table = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)c->table));
-        for (; j + 32 <= rows; j += 32)
-            _mm256_storeu_si256((__m256i *)(out + j),
-                                _mm256_shuffle_epi8(table, _mm256_loadu_si256((const __m256i *)(x + j))));
+        const __m256i size = _mm256_set1_epi8((char)c->table_size);
+        for (; j + 32 <= rows; j += 32) {
+            const __m256i v = _mm256_loadu_si256((const __m256i *)(x + j));
+            const __m256i beyond = _mm256_cmpeq_epi8(_mm256_max_epu8(v, size), v); /* all ones, which is CODE_UNKNOWN */
+            _mm256_storeu_si256((__m256i *)(out + j), _mm256_or_si256(_mm256_shuffle_epi8(table, v), beyond));
+        }
     }
 #endif
-    for (; j < rows; j++) out[j] = c->table[x[j]];
+    for (; j < rows; j++) out[j] = x[j] < c->table_size ? c->table[x[j]] : CODE_UNKNOWN;
 }
 
 #define POPSTRAT_CODES(suffix, T)                                                                                      \
-    static void FN(codes_##suffix)(uint8_t *out, const T *x, int64_t rows, const popstrat_column *c) {                \
-        for (int64_t j = 0; j < rows; j++)                                                                            \
-            out[j] = x[j] >= 0 && x[j] < c->table_size ? c->table[x[j]] : CODE_NULL;                                  \
+    static void FN(codes_##suffix)(uint8_t *restrict out, const T *x, int64_t rows, const popstrat_column *c) {       \
+        const uint8_t *const table = c->table;                                                                        \
+        const int64_t size = c->table_size;                                                                           \
+        for (int64_t j = 0; j < rows; j++) out[j] = x[j] < size ? table[x[j]] : CODE_UNKNOWN;                         \
     }
-POPSTRAT_CODES(i16, int16_t)
-POPSTRAT_CODES(i32, int32_t)
+POPSTRAT_CODES(i16, uint16_t)
+POPSTRAT_CODES(i32, uint32_t)
 #undef POPSTRAT_CODES
 
 static uint8_t FN(match_label)(const popstrat_labels *labels, const uint8_t *text, int64_t length) {
@@ -442,12 +457,12 @@ static inline int FN(short8)(__m512i from, __m512i length, int64_t size) { /* an
 #define POPSTRAT_FOUR(k) _mm256_inserti128_si256(_mm256_castsi128_si256(POPSTRAT_TWO(k)), POPSTRAT_TWO((k) + 2), 1)
 /* Eights that are not all found are gone through one by one; where there are many such, all the rest are. */
 #define POPSTRAT_PATIENCE                                                                                              \
-    const int64_t ahead = (int64_t)offsets[rows] - (int64_t)offsets[0]; /* about where the next block begins */       \
+    const uintptr_t ahead = (uintptr_t)offsets[rows] - (uintptr_t)offsets[0]; /* about where the next block begins */ \
     int64_t next = 0;                                                                                                 \
     int patience = text != NULL && size >= 0 && column->labels->multiplier ? 64 : 0;
 #define POPSTRAT_CODES8(suffix) /* loads and shuffles: a gather is several times slower on some processors */          \
     if (j >= next) {                                                                                                  \
-        __builtin_prefetch(text + (int64_t)offsets[j] + ahead, 0, 2);                                                 \
+        __builtin_prefetch((const void *)((uintptr_t)text + (uintptr_t)offsets[j] + ahead), 0, 2);                    \
         if (patience && j + 8 <= rows) {                                                                              \
             const __m512i begin = POPSTRAT_WIDE_##suffix(offsets + j);                                                \
             const __m512i length = _mm512_sub_epi64(POPSTRAT_WIDE_##suffix(offsets + j + 1), begin);                  \
@@ -469,12 +484,14 @@ static inline int FN(short8)(__m512i from, __m512i length, int64_t size) { /* an
 
 /* A list has few labels, and most are of at most eight bytes: those are looked up as one word among the spellings met so
  * far in this block, by a hash. Longer ones are compared with the last of their length. Eight bytes are read at once only
- * where the buffer has them. */
+ * where the buffer has them; a text that its offsets put outside the buffer, or that ends before it begins, is not looked
+ * at: an unknown label. */
 #define POPSTRAT_STRINGS(suffix, T)                                                                                    \
     static POPSTRAT_NOINLINE void FN(codes_##suffix)(uint8_t *out, const T *offsets, int64_t rows,                    \
                                                      const popstrat_column *column) {                                 \
         const uint8_t *const text = column->characters, *seen[33] = {0};                                              \
-        const int64_t size = column->characters_size - 8;                                                             \
+        const int64_t whole = column->characters_size, size = whole - 8;                                              \
+        const uint64_t eights = size < 0 ? 0 : (uint64_t)size + 1; /* texts that begin before it have eight bytes */   \
         uint8_t code[33] = {0};                                                                                       \
         uint64_t masks[9] = {0};                                                                                      \
         for (int k = 1; k < 9; k++) masks[k] = UINT64_MAX >> (64 - 8 * k);                                            \
@@ -486,9 +503,10 @@ static inline int FN(short8)(__m512i from, __m512i length, int64_t size) { /* an
         POPSTRAT_PATIENCE                                                                                             \
         for (int64_t j = 0; j < rows; j++) {                                                                          \
             POPSTRAT_CODES8(suffix)                                                                                   \
-            const int64_t from = (int64_t)offsets[j], length = (int64_t)offsets[j + 1] - from;                        \
-            const uint8_t *at = text + from;                                                                          \
-            if ((uint64_t)length <= 8 && from <= size) { /* none at all too: a branch on it would often go wrong */   \
+            const int64_t from = (int64_t)offsets[j], to = (int64_t)offsets[j + 1];                                   \
+            const uint64_t length = (uint64_t)to - (uint64_t)from; /* negative ones are the longest of all */         \
+            if (length <= 8 && (uint64_t)from < eights) { /* none at all too: a branch on it would often go wrong */  \
+                const uint8_t *at = text + from;                                                                      \
                 uint64_t word;                                                                                        \
                 memcpy(&word, at, 8);                                                                                 \
                 word &= masks[length];                                                                                \
@@ -496,14 +514,19 @@ static inline int FN(short8)(__m512i from, __m512i length, int64_t size) { /* an
                 if (known[slot].word != word || known[slot].length != length) {                                       \
                     known[slot].word = word;                                                                          \
                     known[slot].length = (uint8_t)length;                                                             \
-                    known[slot].code = FN(match_label)(column->labels, at, length);                                   \
+                    known[slot].code = FN(match_label)(column->labels, at, (int64_t)length);                          \
                 }                                                                                                     \
                 out[j] = known[slot].code;                                                                            \
                 continue;                                                                                             \
             }                                                                                                         \
+            if (from < 0 || to < from || to > whole) {                                                                \
+                out[j] = CODE_UNKNOWN;                                                                                \
+                continue;                                                                                             \
+            }                                                                                                         \
+            const uint8_t *at = text + from;                                                                          \
             const int place = length < 33 ? (int)length : 32;                                                         \
             if (place == 32 || seen[place] == NULL || memcmp(seen[place], at, (size_t)length) != 0) {                 \
-                code[place] = FN(match_label)(column->labels, at, length);                                            \
+                code[place] = FN(match_label)(column->labels, at, (int64_t)length);                                   \
                 seen[place] = at;                                                                                     \
             }                                                                                                         \
             out[j] = code[place];                                                                                     \
@@ -531,6 +554,28 @@ static int FN(increasing_i64)(const int64_t *x, int64_t n) {
         if (x[i] <= x[i - 1]) return 0;
     return 1;
 }
+
+/* The largest of some indices, as unsigned numbers; and whether offsets never fall. */
+#define POPSTRAT_LARGEST(suffix, T)                                                                                    \
+    static uint64_t FN(largest_##suffix)(const T *x, int64_t n) {                                                     \
+        T most = 0;                                                                                                   \
+        for (int64_t j = 0; j < n; j++) most = x[j] > most ? x[j] : most;                                             \
+        return most;                                                                                                  \
+    }
+POPSTRAT_LARGEST(u8, uint8_t)
+POPSTRAT_LARGEST(u16, uint16_t)
+POPSTRAT_LARGEST(u32, uint32_t)
+POPSTRAT_LARGEST(u64, uint64_t)
+#undef POPSTRAT_LARGEST
+#define POPSTRAT_RISING(suffix, T)                                                                                     \
+    static int FN(rising_##suffix)(const T *x, int64_t n) {                                                           \
+        T descends = 0;                                                                                                  \
+        for (int64_t j = 1; j < n; j++) descends |= (T)(x[j] < x[j - 1]);                                                \
+        return descends == 0;                                                                                            \
+    }
+POPSTRAT_RISING(i32, int32_t)
+POPSTRAT_RISING(i64, int64_t)
+#undef POPSTRAT_RISING
 
 /* ---- doubles ----------------------------------------------------------------------------------------------------- */
 
@@ -754,20 +799,18 @@ static inline popstrat_target FN(target)(const popstrat_run *run, int64_t output
     return (popstrat_target){values, mask, rows, run->stream && ((uintptr_t)values & 63) == 0};
 }
 
-/* Fetch a share of the next block. A line beyond the end of a buffer does no harm. */
+/* Fetch a share of the next block. A line beyond the end of a buffer does no harm; its address is worked out as a number,
+ * since a pointer must not leave its buffer. */
 static inline void FN(fetch)(const popstrat_run *run, popstrat_ahead *ahead, int64_t share) {
     ahead->due += share * run->fetches;
     for (; ahead->due >= (int64_t)1 << SHARE_BITS; ahead->due -= (int64_t)1 << SHARE_BITS) {
         if (ahead->at >= ahead->end) {
             if (ahead->next >= run->reads) return;
             const popstrat_read *read = run->read + ahead->next++;
-            ahead->at = read->start + (ahead->row * read->bits >> 3);
-            ahead->end = ahead->at + (BLOCK * read->bits >> 3);
+            ahead->at = (uintptr_t)read->start + (uintptr_t)(ahead->row * read->bits >> 3);
+            ahead->end = ahead->at + (uintptr_t)(BLOCK * read->bits >> 3);
         }
-        __builtin_prefetch(ahead->at, 0, 2);
-        __builtin_prefetch(ahead->at + 64, 0, 2);
-        __builtin_prefetch(ahead->at + 128, 0, 2);
-        __builtin_prefetch(ahead->at + 192, 0, 2);
+        for (int line = 0; line < FETCHED; line += 64) __builtin_prefetch((const void *)(ahead->at + line), 0, 2);
         ahead->at += FETCHED;
     }
 }
@@ -1423,8 +1466,8 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
         case OP_F64_F32: TO_NUMBERS(float)
         case OP_F64_F64: TO_NUMBERS(double)
         case OP_CODES_I8: FN(codes_i8)(BYTES(at[1]), VALUES(uint8_t, at[2]), rows, COLUMN(at[2])); break;
-        case OP_CODES_I16: FN(codes_i16)(BYTES(at[1]), VALUES(int16_t, at[2]), rows, COLUMN(at[2])); break;
-        case OP_CODES_I32: FN(codes_i32)(BYTES(at[1]), VALUES(int32_t, at[2]), rows, COLUMN(at[2])); break;
+        case OP_CODES_I16: FN(codes_i16)(BYTES(at[1]), VALUES(uint16_t, at[2]), rows, COLUMN(at[2])); break;
+        case OP_CODES_I32: FN(codes_i32)(BYTES(at[1]), VALUES(uint32_t, at[2]), rows, COLUMN(at[2])); break;
         case OP_CODES_STR32:
             FN(codes_str32)(BYTES(at[1]), VALUES(int32_t, at[2]), rows, COLUMN(at[2]));
             break;
@@ -1668,13 +1711,7 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
             }
             break;
         }
-        case OP_COUNT: {
-            const uint64_t *x = PLANE(at[2]);
-            int64_t n = FN(set_bits)(x, rows / 64);
-            if (rows % 64) n += __builtin_popcountll(x[rows / 64] & ((UINT64_C(1) << (rows % 64)) - 1));
-            run->counters[at[1]] += n;
-            break;
-        }
+        case OP_COUNT: run->counters[at[1]] += FN(bits_of_rows)(PLANE(at[2]), rows); break;
         case OP_NEWEST: {
             /* rows newer than the newest so far are rare once the first blocks have gone by: look for any, 64 at a time */
             const int32_t *x = VALUES(int32_t, at[2]);
@@ -1733,7 +1770,7 @@ static void FN(run_span)(const popstrat_run *run, popstrat_ahead *ahead, int64_t
 
 /* One block: spans of number work go over it in parts small enough for the first-level cache, all else at one go. */
 static void FN(run_block)(const popstrat_run *run, int64_t start, int64_t rows) {
-    popstrat_ahead ahead = {NULL, NULL, 0, start + BLOCK, 0};
+    popstrat_ahead ahead = {0, 0, 0, start + BLOCK, 0};
     for (int64_t s = 0; s < run->spans; s++) {
         const int32_t *span = run->span + 3 * s;
         if (!span[2]) {

@@ -9,6 +9,7 @@ where a function is called in a way that its documentation rules out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 _ROWS_SHOWN = 5
 
@@ -108,9 +109,25 @@ class ChunkError(PopstratError, ValueError):
     """
 
 
+class ConflictError(PopstratError):
+    """Two files of packs at odds over what holds: `one` writes `path`, `other` the same or, where it is given,
+    `other_path`. The loader makes a `PackError` of it, with the lines."""
+
+    def __init__(self, path: tuple[str, ...], one: Any, other: Any, other_path: tuple[str, ...] = ()) -> None:
+        self.path, self.one, self.other, self.other_path = path, one, other, other_path or path
+        super().__init__(path, one, other, other_path)
+
+    def __str__(self) -> str:
+        return ".".join(self.path)
+
+
 class PopstratWarning(UserWarning):
     """Anything that popstrat warns of."""
 
 
 class DefinitionWarning(PopstratWarning):
     """No version of a definition is in force at the as-of date; the nearest one was used."""
+
+
+class DataWarning(PopstratWarning):
+    """The table can be scored, and something in it makes the results doubtful: a column that holds nothing, say."""

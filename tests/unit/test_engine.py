@@ -442,13 +442,13 @@ def test_columns_of_a_batch() -> None:
     for start, rows in ((0, 400), (3, 201), (399, 1), (10, 0)):
         part = batch.slice(start, rows)
         number, bits = np.zeros(rows), np.zeros(rows // 8 + 8, np.uint8)
-        frame = Frame(made, columns, [(number, None), (bits, None)], rows, part.__arrow_c_array__()[1])
+        frame = Frame(made, columns, [(number, None), (bits, None)], rows, part.__arrow_c_array__())
         del part
         frame.run(0, rows)
         wanted = batch.slice(start, rows)
         assert number.tolist() == [x or 0.0 for x in wanted["x"].to_pylist()]
         assert np.unpackbits(bits, bitorder="little")[:rows].tolist() == [x == "a" for x in wanted["t"].to_pylist()]
-    capsule = batch.__arrow_c_array__()[1]
+    capsule = batch.__arrow_c_array__()
     outputs = [(np.zeros(400), None), (np.zeros(56, np.uint8), None)]
     for wrong, rows, capsule_given in (([(2, None, None), columns[1]], 400, capsule), ([(-1, None, None), columns[1]], 400, capsule),
                                (columns, 399, capsule), (columns, 400, None)):  # fmt: skip

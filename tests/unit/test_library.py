@@ -322,3 +322,8 @@ def test_names_of_the_library() -> None:
     assert {"score", "Scorer", "InputError", "PackError", "load_pack", "__version__"} <= set(dir(popstrat))
     with pytest.raises(AttributeError, match="no attribute 'scores'"):
         popstrat.scores  # noqa: B018
+
+
+@pytest.mark.parametrize("name", popstrat.__all__)
+def test_each_name_of_the_library_is_there(name: str) -> None:
+    assert getattr(popstrat, name) is not None

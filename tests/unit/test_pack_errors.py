@@ -14,8 +14,8 @@ import pytest
 from complaints import AS_OF, HEAD, TWO, check, complaint, definition
 
 from popstrat.errors import PackError
-from popstrat.pack import load_pack
-from popstrat.scorer import Scorer
+from popstrat.packs.load import load_pack
+from popstrat.scoring.scorer import Scorer
 
 
 @pytest.mark.parametrize(
@@ -140,6 +140,7 @@ def test_the_second_rule_not_the_first(tmp_path: Path) -> None:
         # what every definition needs
         (definition('value = "ckd"', "«expresion»"), "needs a `kind`: one of expression, count"),
         (definition('value = "ckd"', "«expresion»"), "(did you mean 'expression'?)"),
+        (definition('value = "ckd"').replace('kind = "expression"', 'kind = ["expression"]'), "needs a `kind`: one of expression, count"),
         (definition("").replace('title = "X"\n', ""), "p.toml:5: definition.x: needs a `title`"),
         (definition("").replace('source = "us"\n', ""), "needs a `source`, or an `assumption` with its reason"),
         (definition("").replace('version = "1"\noutput', 'version = "1"\noutput'), "needs `value`, an expression"),

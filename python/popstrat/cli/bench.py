@@ -22,12 +22,12 @@ def bench(
     as_json: options.AsJson = False,
 ) -> None:
     """Measure this machine: score a synthetic list in memory and from file to file (under a minute)."""
-    from popstrat.runs.bench import measure  # not above: --help does not wait for Arrow
+    from popstrat.bench.measure import measure  # not above: --help does not wait for Arrow
 
     found = measure(patients, threads or cores())
     if as_json:
         print_json(found)
         return
-    from popstrat.summary import print_bench  # not above: JSON does not wait for rich
+    from popstrat.pages.bench import show  # not above: JSON does not wait for rich
 
-    print_bench(found, open_console())
+    show(found, open_console())

@@ -24,10 +24,11 @@ def explain(
     """Show why a patient got what they got, rule by rule and term by term."""
     date = options.parse_date(as_of)
     # not above: --help does not wait for Arrow
-    from popstrat.explain import render
-    from popstrat.run import find_patient
+    from popstrat.pages.explain import show
+    from popstrat.reasons.trace import trace
+    from popstrat.runs.find import find_patient
 
     scorer = options.make_scorer(pack, date, options.Profile.DIRECT_CARE)
     column_map = options.map_for_scorer(map_file, scorer)
     row = find_patient(inputs, patient, scorer, mapping=column_map, encoding=encoding)
-    render(scorer, row, open_console())
+    show(trace(scorer, row), open_console())

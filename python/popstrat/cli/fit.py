@@ -49,6 +49,6 @@ def fit(
     if as_json:
         print_json(found.as_dict())
     elif not quiet:
-        from popstrat.fitting.report import print_fit
+        from popstrat.pages.fitted import show_fit
 
-        print_fit(found, open_console())
+        show_fit(found, open_console())

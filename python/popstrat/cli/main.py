@@ -12,14 +12,15 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from types import FrameType
-from typing import Annotated, Any, NoReturn
-
 import typer
-from typer.core import TyperGroup
+from collections.abc import (Sequence)
+from types import (FrameType)
+from typing import (Annotated, Any, NoReturn)
+from typer.core import (TyperGroup)
+from popstrat.errors import (InputError, PackError, RunError)
 
-from popstrat.errors import InputError, PackError, RunError
+
+
 
 # In the order of the help. The module of a command is imported when that is called (or for the help of all), so that
 # none waits for what another needs.
@@ -57,7 +58,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        from popstrat.record import version  # not above: other commands do not wait for it
+        from popstrat.core.version import version
 
         typer.echo(f"popstrat {version('popstrat') or 'of unknown version'}")
         raise typer.Exit

@@ -20,15 +20,15 @@ app = typer.Typer(
 @app.command("list")
 def list_command(as_json: options.AsJson = False) -> None:
     """List the packs that come with popstrat."""
-    from popstrat.catalogue import list_packs  # not above: --help does not wait for Arrow
+    from popstrat.packs.reading import list_packs  # not above: --help does not wait for Arrow
 
     packs = list_packs()
     if as_json:
         print_json([{key: str(value) for key, value in pack.items()} for pack in packs])
         return
-    from popstrat.summary import print_packs
+    from popstrat.pages.pack_list import show
 
-    print_packs(packs, open_console())
+    show(packs, open_console())
 
 
 @app.command("show")
@@ -40,7 +40,7 @@ def show_command(
 ) -> None:
     """Show every definition of a pack, with its source."""
     date = None if as_of is None else options.parse_date(as_of)
-    from popstrat.catalogue import show  # not above: --help does not wait for Arrow
+    from popstrat.pages.catalogue import show  # not above: --help does not wait for Arrow
 
     show(name, open_console(), date)
 
@@ -53,13 +53,14 @@ def check_command(
 ) -> None:
     """Check a pack: its text, its types, every date on which a definition changes; warn of what is odd."""
     date = options.parse_date(as_of)
-    from popstrat.catalogue import check, examine  # not above: --help does not wait for Arrow
+    from popstrat.scoring.pack_check import examine  # not above: --help does not wait for Arrow
 
     with warnings_as_notices():
-        if quiet:
-            examine(file, date)
-        else:
-            check(file, open_console(), date)
+        found = examine(file, date)
+    if not quiet:
+        from popstrat.pages.pack_check import show
+
+        show(found, open_console())
 
 
 @app.command("diff")
@@ -75,13 +76,13 @@ def diff_command(
     """Show what changed between two packs, and with --data for how many patients."""
     date = options.parse_date(as_of)
     # not above: --help does not wait for Arrow
-    from popstrat.pack import load_pack
-    from popstrat.packdiff import diff
+    from popstrat.packs.load import load_pack
+    from popstrat.scoring.pack_diff import diff
 
     packs = load_pack(a), load_pack(b)
     tables = None
     if data:
-        from popstrat.run import known_tables
+        from popstrat.runs.input_files import known_tables
 
         tables = known_tables(data, {**packs[0].schema.columns, **packs[1].schema.columns})
     with warnings_as_notices():
@@ -89,4 +90,6 @@ def diff_command(
     if as_json:
         print_json(found.as_dict())
     else:
-        found.render(open_console())
+        from popstrat.pages.pack_diff import show
+
+        show(found, open_console())

@@ -49,7 +49,7 @@ def recalibrate(
     # not above: scoring does not wait for what fits models
     from popstrat.fitting import Columns
     from popstrat.fitting import recalibrate as recalibrate_model
-    from popstrat.pack import load_pack
+    from popstrat.packs.load import load_pack
 
     lengths = _lengths(days) if days else None
     mapping = options.load_column_map(map_file, load_pack(pack).schema.columns)
@@ -63,9 +63,9 @@ def recalibrate(
     if as_json:
         print_json(found.as_dict())
     elif not quiet:
-        from popstrat.fitting.report import print_recalibration
+        from popstrat.pages.fitted import show_recalibration
 
-        print_recalibration(found, open_console())
+        show_recalibration(found, open_console())
 
 
 def _lengths(given: list[str]) -> dict[str, int]:

@@ -9,45 +9,25 @@ import contextlib
 import json
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from popstrat.errors import PopstratWarning
+from popstrat.pages.progress_bar import progress_bar as progress_bar
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from popstrat.record import Record
-    from popstrat.scorer import Scorer
-
-_WIDTH = 100
+    from popstrat.runs.record import Record
+    from popstrat.scoring.scorer import Scorer
 
 
 def open_console() -> Console:
     """Standard output, at most 100 columns wide."""
-    from rich.console import Console
+    from popstrat.pages.console import open_console as opened
 
-    console = Console(highlight=False)
-    console.width = min(console.width, _WIDTH) if console.is_terminal else _WIDTH
-    return console
-
-
-@contextlib.contextmanager
-def progress_bar(what: str, hidden: bool) -> Iterator[Callable[[int, int | None], None] | None]:
-    """A progress bar on standard error if that is a terminal, else None."""
-    if hidden or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    text = TextColumn("{task.fields[rows]} rows")
-    with Progress(
-        TextColumn(what), BarColumn(), text, TimeRemainingColumn(), console=Console(stderr=True), transient=True
-    ) as bar:
-        task = bar.add_task(what, total=None, rows="0")
-        yield lambda done, total: bar.update(task, completed=done, total=total, rows=f"{done:,}")
+    return opened()
 
 
 def print_json(what: object) -> None:
@@ -58,13 +38,13 @@ def print_json(what: object) -> None:
 def print_summary(record: Record, scorer: Scorer, output: Path | None, as_json: bool, quiet: bool) -> None:
     """The closing summary of a run, in the form asked for."""
     if as_json:
-        from popstrat.record import summary
+        from popstrat.runs.record import summary
 
         print_json(summary(record, output))
     elif not quiet:
-        from popstrat.summary import render
+        from popstrat.pages.run_summary import show
 
-        render(record, scorer.titles, output, open_console())
+        show(record, scorer.titles, output, open_console())
 
 
 @contextlib.contextmanager

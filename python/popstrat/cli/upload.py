@@ -51,7 +51,7 @@ def upload(
     quiet: Quiet = False,
 ) -> None:
     """Write one file for each practice into DIR, verified row by row, and a manifest; all of it or nothing."""
-    from popstrat.upload.build import run_upload  # not above: --help does not wait for Arrow
+    from popstrat.upload.run import run_upload  # not above: --help does not wait for Arrow
 
     with progress_bar("Reading", quiet or as_json) as progress:
         result = run_upload(

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from popstrat.cli import options
 from popstrat.cli.terminal import open_console, print_json, progress_bar
 from popstrat.errors import InputError
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -83,10 +79,11 @@ def validate(
     from popstrat.validation import require
 
     require()
-    from popstrat.mapping import NO_MAP, load_map
-    from popstrat.schema import patient_schema
+    from popstrat.packs.patient_table import patient_schema
+    from popstrat.runs.column_map import NO_MAP
+    from popstrat.runs.map_file import load_map
     from popstrat.validation.files import run_validate
-    from popstrat.validation.inputs import Spec
+    from popstrat.validation.spec import Spec
 
     spec = Spec(
         risk=risk, column=column, time_column=time_column, event_column=event_column, horizon=horizon,
@@ -103,7 +100,9 @@ def validate(
     if as_json:
         print_json({**{k: result[k] for k in _SUMMARY}, "output": str(output)})
     elif not quiet:
-        _print(result, output, open_console())
+        from popstrat.pages.validated import show
+
+        show(result, output, open_console())
 
 
 _SUMMARY = (
@@ -120,23 +119,3 @@ def _competing(text: str | None) -> tuple[str, tuple[str, ...]] | None:
     if not (column.strip() and equals and found):
         raise InputError(f"--competing needs a column and a value, such as censoring=died, not {text!r}")
     return column.strip(), found
-
-
-def _print(result: dict[str, Any], output: Path, console: Console) -> None:
-    """The findings in words, and where the rest is."""
-    from rich.markup import escape
-
-    from popstrat.validation.files import JSON_NAME, PAGE_NAME
-
-    pack = result["pack"]
-    model = f" · {pack['id']} {pack['version']} · as of {result['as_of']}" if pack else ""
-    console.print(f"[bold]{escape(result['risk'])}[/bold]{escape(model)}\n", soft_wrap=True)
-    for line in result["headlines"]:
-        text = textwrap.fill(line, console.width, subsequent_indent="  ", initial_indent="• ", break_on_hyphens=False)
-        console.print(escape(text), soft_wrap=True)
-    if result["period"]:
-        console.print(f"\n{escape(result['period'][0].upper() + result['period'][1:])}", soft_wrap=True)
-    for notice in result["notices"]:
-        console.print(f"note: {escape(notice)}", style="dim", soft_wrap=True)
-    console.print(f"\n{escape(str(output / PAGE_NAME))}\n{escape(str(output / JSON_NAME))}, and a CSV of each table",
-                  soft_wrap=True)  # fmt: skip

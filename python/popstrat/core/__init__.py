@@ -1,3 +1,4 @@
-"""What every room stands on: dates, processors, text, files, progress. It knows no column, pack or patient.
+"""What every other room builds on and what knows nothing of health: files, hashes, versions, text, dates, cpus.
 
-Import its modules from any room; it imports nothing of popstrat but `errors`."""
+Anything here may be imported from its module; nothing here imports another room but `popstrat.errors`.
+"""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import datetime as dt
-import difflib
 import math
 import re
 import textwrap
@@ -19,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from popstrat.core.dates import months_before
+from popstrat.core.text import suggest
 from popstrat.errors import ExpressionError as ExpressionError
 from popstrat.lang import nodes as n
 
@@ -56,12 +56,6 @@ class Scope(Protocol):
     def lookup(self, name: str) -> n.Node | None: ...
     def members(self, set_name: str) -> Sequence[str] | None: ...
     def words(self) -> Iterable[str]: ...
-
-
-def suggest(word: str, known: Iterable[str]) -> str:
-    """`" (did you mean 'x'?)"`, or nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def parse(text: str, scope: Scope) -> n.Node:

@@ -106,6 +106,19 @@ def locate_in(file: str, section: str, entry: Entry, text: str, start: int) -> t
     return None
 
 
+def line_of(file: str, path: Sequence[str]) -> int:
+    """The line, from 1, on which a file writes the key at a path from its top; of an inline table where that begins.
+    0 if it does not."""
+    strings = _strings(file)
+    for depth in range(len(path) - 1, -1, -1):
+        key = re.compile(rf"""(?<![\w.-])["']?{re.escape(path[depth])}["']?(?=\s*[=.])""")
+        for begin, end in _spans(file, ".".join(path[:depth]), strings) if depth else [(0, len(file))]:
+            for match in key.finditer(file, begin, end):
+                if not any(s.begin < match.start() < s.end for s in strings):
+                    return file.count("\n", 0, match.start()) + 1
+    return 0
+
+
 def _is_id(file: str, at: int) -> bool:
     """Whether the string at this position is the value of a key `id`."""
     return re.search(r"(?<![\w.-])id[ \t]*=[ \t]*$", file[max(0, at - 40) : at]) is not None

@@ -29,10 +29,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from popstrat.core.version import version
 from popstrat.errors import InputError
-from popstrat.identifiers import is_identifying, is_nhs_number
+from popstrat.privacy.identifiers import is_identifying
+from popstrat.privacy.nhs_numbers import passes
 from popstrat.privacy.secret_keys import read_key
-from popstrat.record import version
 
 LOG_VARIABLE = "POPSTRAT_AUDIT"
 KEY_VARIABLE = "POPSTRAT_AUDIT_KEY"
@@ -235,7 +236,7 @@ def _refuse_identifiers(value: Any, name: str) -> None:
             _refuse_identifiers(inner, name)
     elif isinstance(value, str | int | float) and not isinstance(value, bool):
         for found in _NHS_NUMBER.finditer(str(value)):
-            if is_nhs_number("".join(found.groups())):
+            if passes("".join(found.groups())):
                 raise InputError(f"the audit log holds no identifiers; {name} has what looks like an NHS number")
 
 

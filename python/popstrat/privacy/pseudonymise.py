@@ -23,14 +23,17 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
+from popstrat.core.arrow import is_text, plain
+from popstrat.core.files import Outputs, writing
+from popstrat.core.hashing import HASH, hash_file
+from popstrat.core.text import suggest
 from popstrat.errors import InputError
-from popstrat.identifiers import LOOKED_AT, is_identifying, looks_like_nhs_numbers, plain
-from popstrat.io import Outputs, Source, check_target, open_sink, open_source, writing
-from popstrat.io.pipeline import ReadAhead, WriteBehind
+from popstrat.formats import Source, check_target, open_sink, open_source
+from popstrat.formats.pipeline import ReadAhead, WriteBehind
+from popstrat.packs.patient_table import patient_schema
 from popstrat.privacy import audit_log as audit
+from popstrat.privacy.identifiers import LOOKED_AT, is_identifying, looks_like_nhs_numbers
 from popstrat.privacy.keyed_hashes import SIZE, Digester
-from popstrat.record import HASH, hash_file
-from popstrat.schema import is_text, patient_schema
 
 Form = Literal["text", "int64"]
 Birth = Literal["year-month", "year"]
@@ -489,7 +492,6 @@ def _check(source: Source, plan: _Plan, keep: Sequence[str]) -> list[str]:
     wanted = [(c.name, "--column") for c in plan.columns] + [(n, "--drop") for n in plan.drop]
     wanted += [(n, "--keep") for n in keep] + [(n, "--lookup-with") for n in plan.lookup_with]
     wanted += [(BIRTH, "--birth")] if plan.birth else []
-    from popstrat.lang.parser import suggest
 
     for name, option in wanted:
         if name not in theirs:
