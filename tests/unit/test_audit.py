@@ -8,17 +8,16 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
-from collections.abc import (Callable, Iterator)
-from pathlib import (Path)
-from typing import (Any)
-from popstrat.cli import (run)
-from popstrat.errors import (InputError)
-from popstrat.privacy import (audit_log as audit)
-from popstrat.privacy.audit_log import (append, check_fields, verify)
 
-
-
+from popstrat.cli import run
+from popstrat.errors import InputError
+from popstrat.privacy import audit_log as audit
+from popstrat.privacy.audit_log import append, check_fields, verify
 
 KEY = "9f1c5e0b7a3d48e6a2b90c4f6d813e57d0c2a68b14f97e35b86a1d4c03f2e798"
 OTHER_KEY = "1d4c03f2e7989f1c5e0b7a3d48e6a2b90c4f6d813e57d0c2a68b14f97e35b86a"
