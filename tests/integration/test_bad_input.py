@@ -22,6 +22,8 @@ from popstrat import synthetic
 from popstrat.cli import run
 from popstrat.runs import score_files
 
+pytestmark = pytest.mark.smoke
+
 AS_OF = "2026-06-30"
 ROWS = 2000
 

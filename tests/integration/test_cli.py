@@ -22,6 +22,8 @@ import popstrat
 from popstrat import synthetic
 from popstrat.cli import run
 
+pytestmark = pytest.mark.smoke
+
 AS_OF = "2026-06-30"
 ROWS = 3000
 

@@ -20,6 +20,8 @@ import popstrat
 from popstrat import InputError, synthetic
 from popstrat.cli import run
 
+pytestmark = pytest.mark.smoke
+
 AS_OF = "2026-06-30"
 ROWS = 300
 ODD = (4, 251)  # rows, counted from 1, whose flag is a number that says neither true nor false

@@ -22,6 +22,8 @@ from popstrat.cli import run
 from popstrat.core.files import Outputs
 from popstrat.privacy import audit_log as audit
 
+pytestmark = pytest.mark.smoke
+
 AS_OF = "2026-06-30"
 ROWS = 3000
 OPT_OUTS = ("type1_opt_out", "national_data_opt_out")

@@ -24,6 +24,8 @@ from popstrat.packs.read import builtin_packs
 from popstrat.scoring.scorer import Scorer
 from popstrat.scoring.tally import Tally
 
+pytestmark = pytest.mark.smoke
+
 
 @cache
 def scorer_at(as_of: dt.date, pack: str = "london-2026") -> Scorer:

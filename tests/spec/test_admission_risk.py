@@ -13,6 +13,8 @@ from spec_tables import check, local_pack
 
 from popstrat.packs.load import load_pack
 
+pytestmark = pytest.mark.smoke
+
 
 @cache
 def model() -> dict[str, Any]:

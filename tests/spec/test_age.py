@@ -7,6 +7,8 @@ from __future__ import annotations
 import pytest
 from spec_tables import check
 
+pytestmark = pytest.mark.smoke
+
 
 def test_birthdays() -> None:
     """A year is completed on the birthday itself, not the day before; 0 to 120 are plausible."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 import pytest
 from spec_tables import check, local_pack
 
+pytestmark = pytest.mark.smoke
+
 
 def test_all_three_are_needed() -> None:
     """A statin, a recent blood pressure at or under 140/90, and a RAS inhibitor where one is indicated."""

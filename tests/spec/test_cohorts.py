@@ -7,6 +7,8 @@ from spec_tables import check, local_pack
 
 from popstrat.scoring.scorer import Scorer
 
+pytestmark = pytest.mark.smoke
+
 
 def test_frailty_cohort() -> None:
     """65 and over; priority with moderate or severe frailty, end of life, a scale of 9, or palliative care."""

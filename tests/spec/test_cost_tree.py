@@ -14,6 +14,8 @@ from spec_tables import check
 
 from popstrat.packs.load import load_pack
 
+pytestmark = pytest.mark.smoke
+
 LTC = ("asthma", "copd", "lupus", "epilepsy", "ibd", "sarcoidosis", "obesity")  # conditions no split asks for
 
 

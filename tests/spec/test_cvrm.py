@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import pytest
 from spec_tables import check
+
+pytestmark = pytest.mark.smoke
 
 
 def test_count_and_colour() -> None:

@@ -6,6 +6,8 @@ import pyarrow as pa
 import pytest
 from spec_tables import check
 
+pytestmark = pytest.mark.smoke
+
 KINDS = pytest.mark.parametrize("kind", [pa.float32(), pa.float64()])
 
 

@@ -8,6 +8,8 @@ import pyarrow as pa
 import pytest
 from spec_tables import check
 
+pytestmark = pytest.mark.smoke
+
 
 def test_clinical_frailty_scale() -> None:
     """1 to 3 fit, 4 and 5 mild, 6 moderate, 7 to 9 severe; 9 is besides end of life. Beyond 1 to 9 it is no record."""

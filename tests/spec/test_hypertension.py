@@ -7,6 +7,8 @@ from __future__ import annotations
 import pytest
 from spec_tables import check, local_pack
 
+pytestmark = pytest.mark.smoke
+
 STRICT = "[parameters.target_met_at_threshold]\nvalue = false\n"
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from spec_tables import check, local_pack
+
+pytestmark = pytest.mark.smoke
 
 THE_27 = [
     "hypertension",

@@ -25,6 +25,8 @@ from popstrat.core.dates import parse_as_of
 from popstrat.packs.load import load_pack
 from popstrat.packs.pack import Pack
 
+pytestmark = pytest.mark.smoke
+
 AS_OF = "2026-06-30"
 Row = dict[str, Any]
 Formula = Callable[[Row], Any]

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import pytest
 from spec_tables import check, local_pack
 
 from popstrat.packs.load import load_pack
+
+pytestmark = pytest.mark.smoke
 
 # The pack's own rules with the admission risk as given, so that the tables can put people on either side of the cut-offs.
 GIVEN_RISK = """

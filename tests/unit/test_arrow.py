@@ -7,6 +7,8 @@ import pytest
 
 from popstrat.core.arrow import is_text, plain, without_views
 
+pytestmark = pytest.mark.smoke
+
 VALUES = ["a", None, "a longer text than fits into a view", "", "a"]
 LAYOUTS = [
     pa.string(),

@@ -346,12 +346,11 @@ def test_appends_killed_at_any_moment_leave_a_log_that_goes_on(tmp_path: Path) -
     )
     acknowledged = 0
     for _ in range(8):
-        worker = subprocess.Popen([sys.executable, "-c", script, str(log)], stdout=subprocess.PIPE)
-        assert worker.stdout is not None
-        worker.stdout.readline()
-        worker.kill()
-        acknowledged += 1 + worker.stdout.read().count(b"\n")
-        worker.wait()
+        with subprocess.Popen([sys.executable, "-c", script, str(log)], stdout=subprocess.PIPE) as worker:
+            assert worker.stdout is not None
+            worker.stdout.readline()
+            worker.kill()
+            acknowledged += 1 + worker.stdout.read().count(b"\n")
     append(log, "score")
     found = verify(log)
     assert found.lines > acknowledged  # what was acknowledged is there

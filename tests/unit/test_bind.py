@@ -13,6 +13,8 @@ from spec_tables import local_pack
 from popstrat.errors import InputError, PackError
 from popstrat.scoring.scorer import Scorer
 
+pytestmark = pytest.mark.smoke
+
 AS_OF = "2026-06-30"
 ECHO = """
 [[input]]

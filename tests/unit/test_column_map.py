@@ -15,6 +15,8 @@ from popstrat.packs.patient_table import patient_schema
 from popstrat.runs.column_map import MapPlan
 from popstrat.runs.map_file import load_map, parse_map
 
+pytestmark = pytest.mark.smoke
+
 KNOWN = patient_schema().columns
 
 

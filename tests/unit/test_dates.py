@@ -10,6 +10,8 @@ import pytest
 from popstrat.core.dates import EPOCH, completed_years, days, from_days, latest_birth_for, months_before, parse_as_of
 from popstrat.errors import InputError
 
+pytestmark = pytest.mark.smoke
+
 FOUR_YEARS = [dt.date(2023, 1, 1) + dt.timedelta(days=k) for k in range(1461)]
 
 

@@ -12,6 +12,8 @@ import pytest
 import popstrat
 from popstrat import errors
 
+pytestmark = pytest.mark.smoke
+
 
 def modules(package: str) -> Iterator[str]:
     """Every module of a package but those that run when they are imported."""

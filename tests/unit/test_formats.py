@@ -22,6 +22,8 @@ from popstrat.formats import Rechunker, expand, open_sink, open_source
 from popstrat.formats.sink import BatchSink
 from popstrat.packs.patient_table import patient_schema
 
+pytestmark = pytest.mark.smoke
+
 KNOWN = patient_schema().columns
 
 

@@ -18,6 +18,8 @@ from popstrat.errors import InputError
 from popstrat.scoring import unique_ids as ids_module
 from popstrat.scoring.unique_ids import IdBatch, UniqueIds, check_unique, hash_ids
 
+pytestmark = pytest.mark.smoke
+
 KEY = np.uint64(0x1234_5678_9ABC_DEF0)
 TYPES = [
     pa.int64(),

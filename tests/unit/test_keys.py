@@ -13,6 +13,8 @@ import pytest
 from popstrat.errors import InputError
 from popstrat.privacy.secret_keys import new_key, parse_key, read_key
 
+pytestmark = pytest.mark.smoke
+
 GOOD = "9f1c5e0b7a3d48e6a2b90c4f6d813e57d0c2a68b14f97e35b86a1d4c03f2e798"
 
 

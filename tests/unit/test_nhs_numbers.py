@@ -15,6 +15,8 @@ from popstrat.errors import InputError
 from popstrat.privacy import audit_log, identifiers, nhs_numbers
 from popstrat.privacy.nhs_numbers import FAILED, MISSING, NOT_DIGITS, PASSED, PLACEHOLDER, check, passes
 
+pytestmark = pytest.mark.smoke
+
 KNOWN = [
     ("9990000018", PASSED),
     ("9990000026", PASSED),

@@ -11,6 +11,8 @@ from popstrat.core.files import Outputs
 from popstrat.errors import InputError
 from popstrat.formats import check_target
 
+pytestmark = pytest.mark.smoke
+
 
 def test_outputs_appear_together_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").write_text("old")

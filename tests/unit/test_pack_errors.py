@@ -17,6 +17,8 @@ from popstrat.errors import PackError
 from popstrat.packs.load import load_pack
 from popstrat.scoring.scorer import Scorer
 
+pytestmark = pytest.mark.smoke
+
 
 @pytest.mark.parametrize(
     ("rule", "told"),

@@ -17,6 +17,8 @@ from popstrat.formats import open_source
 from popstrat.formats.parquet import native_reader, reader
 from popstrat.formats.registry import backend_asked_for
 
+pytestmark = pytest.mark.smoke
+
 BY_ENGINE = backend_asked_for() == "native"
 
 

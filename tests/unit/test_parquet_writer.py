@@ -23,6 +23,8 @@ from popstrat.errors import InputError
 from popstrat.formats import Sink, open_sink
 from popstrat.formats.parquet import native_writer
 
+pytestmark = pytest.mark.smoke
+
 RNG = np.random.default_rng(11)
 
 

@@ -15,6 +15,8 @@ from popstrat.errors import InputError
 from popstrat.formats.pipeline import HashBehind, ReadAhead, WriteBehind
 from popstrat.formats.workers import Workers
 
+pytestmark = pytest.mark.smoke
+
 
 def test_read_ahead_keeps_order_and_passes_errors_on() -> None:
     def items(upto: int, error: Exception | None = None) -> Any:

@@ -17,6 +17,8 @@ from popstrat.reasons.findings import Explanation, Finding
 from popstrat.reasons.trace import trace
 from popstrat.scoring.scorer import Scorer
 
+pytestmark = pytest.mark.smoke
+
 AS_OF = dt.date(2026, 6, 30)
 ROWS = 120
 

@@ -9,8 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from popstrat.core.hashing import hash_file
 from popstrat.runs import doubts, host, record
+
+pytestmark = pytest.mark.smoke
 
 
 @dataclass

@@ -19,6 +19,8 @@ from popstrat.formats import BACKENDS, FORMATS, check_target, open_sink, open_so
 from popstrat.formats.format import Format
 from popstrat.formats.registry import backend_asked_for, by_suffix
 
+pytestmark = pytest.mark.smoke
+
 TABLE = pa.table({"patient_id": ["9990000018", "2"], "n": pa.array([1, None], pa.int16()), "b": [True, None]})
 
 

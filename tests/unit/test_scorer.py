@@ -25,6 +25,8 @@ from popstrat.packs.patient_table import patient_schema
 from popstrat.scoring.scorer import Scorer
 from popstrat.scoring.tally import Tally
 
+pytestmark = pytest.mark.smoke
+
 AS_OF = "2026-06-30"
 
 

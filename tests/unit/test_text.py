@@ -6,6 +6,8 @@ import pytest
 
 from popstrat.core.text import suggest
 
+pytestmark = pytest.mark.smoke
+
 KNOWN = ["bmi", "systolic_bp", "Practice Code", "list-2026.parquet", "hba1c"]
 
 

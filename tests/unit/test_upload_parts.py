@@ -34,6 +34,8 @@ from popstrat.upload.templates.sources import CHANGES, ScoredColumn
 from popstrat.upload.templates.template import load_template
 from popstrat.upload.templates.toml_file import Fault
 
+pytestmark = pytest.mark.smoke
+
 
 @pytest.mark.parametrize("partitions", [1, 2, 7])
 def test_partitions_keep_rows_and_their_order(tmp_path: Path, partitions: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ from popstrat.validation.join import Joined, join
 from popstrat.validation.spec import Spec
 from popstrat.validation.tables import Names
 
+pytestmark = pytest.mark.smoke
+
 N = 40
 BY_COLUMN = Spec(column="y")
 NAMES = Names("scored.parquet", "outcomes.parquet", "list.parquet")

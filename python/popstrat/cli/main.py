@@ -12,14 +12,15 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from types import FrameType
-from typing import Annotated, Any, NoReturn
-
 import typer
-from typer.core import TyperGroup
+from collections.abc import (Sequence)
+from types import (FrameType)
+from typing import (Annotated, Any, NoReturn)
+from typer.core import (TyperGroup)
+from popstrat.errors import (InputError, PackError, RunError)
 
-from popstrat.errors import InputError, PackError, RunError
+
+
 
 # In the order of the help. The module of a command is imported when that is called (or for the help of all), so that
 # none waits for what another needs.
@@ -109,7 +110,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _give_up_what_cannot_be_written() -> None:
     """Where standard output or error takes no more, what is left for it goes nowhere, or Python would complain at the
     end and exit with a status of its own."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()
         except (OSError, ValueError):
