@@ -12,15 +12,14 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
 import typer
-from collections.abc import (Sequence)
-from types import (FrameType)
-from typing import (Annotated, Any, NoReturn)
-from typer.core import (TyperGroup)
-from popstrat.errors import (InputError, PackError, RunError)
+from typer.core import TyperGroup
 
-
-
+from popstrat.errors import InputError, PackError, RunError
 
 # In the order of the help. The module of a command is imported when that is called (or for the help of all), so that
 # none waits for what another needs.
