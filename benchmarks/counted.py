@@ -148,7 +148,7 @@ def _file(ending: str, rows: int) -> Path:
 
 def _read(ending: str, rows: int) -> None:
     from popstrat.formats import open_source
-    from popstrat.schema import patient_schema
+    from popstrat.packs.patient_table import patient_schema
 
     schema = patient_schema()
     source = open_source([_file(ending, rows)], kinds=lambda name: schema[name].type if name in schema else None)

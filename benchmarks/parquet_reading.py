@@ -92,8 +92,8 @@ def read(reader: str, path: Path, threads: int) -> tuple[int, float, float, floa
 
     import popstrat.formats.parquet.native_reader
     import popstrat.formats.parquet.reader  # noqa: F401  (imports are not counted)
-    from popstrat.schema import patient_schema
-    from popstrat.scorer import Scorer
+    from popstrat.packs.patient_table import patient_schema
+    from popstrat.scoring.scorer import Scorer
 
     if "Polars" in reader:
         import polars  # noqa: F401

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import popstrat
 from popstrat.formats.parquet.metadata import ROW_GROUP_ROWS
 from popstrat.formats.parquet.native_writer import NativeParquetSink
-from popstrat.run import KEYS
+from popstrat.runs.score import KEYS
 
 
 def ours(table: pa.Table, path: Path) -> None:

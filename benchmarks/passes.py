@@ -27,7 +27,7 @@ from popstrat import synthetic
 from popstrat.compiler import OPTIMISED, PLAIN, Options
 from popstrat.compiler.options import NAMES
 from popstrat.engine import levels
-from popstrat.scorer import BoundScorer
+from popstrat.scoring.bound import BoundScorer
 
 PATIENTS, TURNS = 1_000_000, 25
 CHOICES: dict[str, Options] = {

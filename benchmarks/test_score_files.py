@@ -21,8 +21,8 @@ from measuring import CORES, Versus
 
 import popstrat
 from popstrat.formats import open_sink, open_source
-from popstrat.run import run_score
-from popstrat.schema import patient_schema
+from popstrat.packs.patient_table import patient_schema
+from popstrat.runs.score import run_score
 
 MakeList = Callable[[int, str], Path]
 

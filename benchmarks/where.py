@@ -25,7 +25,7 @@ from report import write
 import popstrat
 from popstrat import synthetic
 from popstrat.engine import BLOCK, OPERATIONS, Program, levels
-from popstrat.scorer import BoundScorer
+from popstrat.scoring.bound import BoundScorer
 
 AS_OF = dt.date(2026, 6, 30)
 ROWS = 4 * BLOCK  # of what is timed operation by operation: with all columns and outputs, in the caches

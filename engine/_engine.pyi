@@ -37,6 +37,7 @@ class Program:
     arguments: NDArray[np.int32]
     integers: NDArray[np.int64]
     doubles: NDArray[np.float64]
+    spans: NDArray[np.int32]
     column_kinds: tuple[str, ...]
     output_kinds: tuple[str, ...]
     planes: int

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from popstrat.errors import PackError as PackError
     from popstrat.errors import PopstratError as PopstratError
     from popstrat.errors import PopstratWarning as PopstratWarning
-    from popstrat.pack import load_pack as load_pack
-    from popstrat.scorer import Scorer as Scorer
-    from popstrat.scorer import contributions as contributions
-    from popstrat.scorer import score as score
+    from popstrat.packs.load import load_pack as load_pack
+    from popstrat.runs.in_memory import score as score
+    from popstrat.scoring.contributions import contributions as contributions
+    from popstrat.scoring.scorer import Scorer as Scorer
 
 _WHERE = {
     "DataWarning": "errors",
@@ -35,10 +35,10 @@ _WHERE = {
     "PackError": "errors",
     "PopstratError": "errors",
     "PopstratWarning": "errors",
-    "Scorer": "scorer",
-    "contributions": "scorer",
+    "Scorer": "scoring.scorer",
+    "contributions": "scoring.contributions",
     "load_pack": "pack",
-    "score": "scorer",
+    "score": "runs.in_memory",
 }
 __all__ = [
     "DataWarning", "DefinitionWarning", "InputError", "PackError", "PopstratError", "PopstratWarning", "Scorer",

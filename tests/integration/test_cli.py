@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
@@ -134,7 +136,6 @@ def test_every_format_in_gives_the_same_scores(work: Path, people: pa.Table) -> 
 @pytest.mark.parametrize("name", ["list.parquet", "list.arrow", "list.arrows", "list.csv"])
 @pytest.mark.parametrize("kind", ["Categorical", "String"])
 def test_files_that_polars_wrote(work: Path, name: str, kind: str) -> None:
-    pl = pytest.importorskip("polars")
     score("list.parquet", "-o", "expected.csv")
     data = pl.read_parquet("list.parquet")
     if kind == "String":
@@ -148,7 +149,6 @@ def test_files_that_polars_wrote(work: Path, name: str, kind: str) -> None:
 
 @pytest.mark.parametrize("name", ["list.parquet", "list.feather", "list.csv"])
 def test_files_that_pandas_wrote(work: Path, name: str) -> None:
-    pd = pytest.importorskip("pandas")
     score("list.parquet", "-o", "expected.csv")
     data = pd.read_parquet("list.parquet")  # whole numbers with gaps become floats, booleans "True" and "False"
     {".parquet": data.to_parquet, ".feather": data.to_feather, ".csv": data.to_csv}[Path(name).suffix](f"their-{name}")
@@ -409,7 +409,7 @@ def test_scoring_loads_nothing_that_it_does_not_need(work: Path, command: str, s
     if command == "score-secondary":
         arguments += ["--profile", "secondary-use"]
     modules = loaded(*arguments)
-    assert "popstrat.run" in modules
+    assert "popstrat.runs.score" in modules
     heavy = {"duckdb", "glum", "jinja2", "llvmlite", "matplotlib", "numba", "pandas", "polars", "rich", "scipy",
              "sklearn", "statsmodels", "tomlkit"}  # fmt: skip
     assert not {name.partition(".")[0] for name in modules} & heavy
@@ -417,6 +417,13 @@ def test_scoring_loads_nothing_that_it_does_not_need(work: Path, command: str, s
     assert not [name for name in modules if name.startswith(unneeded)]
     commands = {name for name in modules if name.startswith("popstrat.cli.")}
     assert commands == {f"popstrat.cli.{name}" for name in ("main", "options", "terminal", arguments[0])}
+
+
+def test_explaining_does_not_wait_for_pandas(work: Path, people: pa.Table) -> None:
+    patient = str(people["patient_id"][5].as_py())
+    modules = loaded("explain", "list.parquet", "--patient", patient, "--as-of", AS_OF)
+    assert "popstrat.explain" in modules
+    assert not {"pandas", "numba", "scipy"} & modules
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")

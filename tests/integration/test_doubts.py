@@ -21,8 +21,8 @@ import pytest
 import popstrat
 from popstrat import synthetic
 from popstrat.cli import run
-from popstrat.quality import suspicions
-from popstrat.schema import patient_schema
+from popstrat.packs.patient_table import patient_schema
+from popstrat.packs.plausibility import suspicions
 
 AS_OF = "2026-06-30"
 ROWS = 4000

@@ -250,7 +250,7 @@ def test_explain(people: pa.Table, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_fit_reads(people: pa.Table) -> None:
-    from popstrat.run import run_through
+    from popstrat.runs.through import run_through
 
     name = write(with_numbers(people, 2), "parquet")
     with pytest.raises(InputError, match=r"list.parquet: column 'dementia'.*row 4"):

@@ -20,8 +20,8 @@ def test_every_folder_with_code_is_packaged() -> None:
 def test_data_files_are_packaged() -> None:
     from importlib import resources
 
-    assert resources.files("popstrat").joinpath("patient.toml").is_file()
-    assert resources.files("popstrat.packs").joinpath("london-2026.toml").is_file()
+    assert resources.files("popstrat.packs").joinpath("patient_table.toml").is_file()
+    assert resources.files("popstrat.packs").joinpath("builtin/london-2026.toml").is_file()
     assert resources.files("popstrat.synthetic").joinpath("london.toml").is_file()
     assert resources.files("popstrat").joinpath("py.typed").is_file()
     assert resources.files("popstrat").joinpath("validation", "page.html.j2").is_file()
@@ -31,7 +31,7 @@ def test_data_files_are_packaged() -> None:
 
 def test_engine_and_packs_keep_to_their_side() -> None:
     """No clinical word in the engine: none of the patient table's columns is named there."""
-    from popstrat.schema import patient_schema
+    from popstrat.packs.patient_table import patient_schema
 
     text = " ".join(
         p.read_text(encoding="utf-8") for p in (ROOT / "engine").rglob("*") if p.suffix in (".h", ".pyx", ".py")

@@ -28,9 +28,8 @@ import upload_reference as ref
 
 from popstrat.cli import run
 from popstrat.core.hidden_folder import HiddenFolder
-from popstrat.errors import InputError
+from popstrat.errors import InputError, RunError
 from popstrat.privacy import audit_log as audits
-from popstrat.record import RunError
 from popstrat.upload import run as upload_run
 from popstrat.upload import verify, write
 

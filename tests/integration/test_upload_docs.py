@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from popstrat.cli import run
-from popstrat.pack import load_pack
+from popstrat.packs.load import load_pack
 from popstrat.upload.identify import REASONS
 from popstrat.upload.templates.dialect import DATE_FORMATS
 from popstrat.upload.templates.layout import resolve_layout

@@ -18,8 +18,6 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
-pytest.importorskip("statsmodels")
-
 from popstrat import synthetic
 from popstrat.cli import run
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from popstrat.errors import PackError
-from popstrat.pack import load_pack
+from popstrat.packs.load import load_pack
 
 Path_ = tuple[str, ...]
 Fact = tuple[int, Path_]  # a pack, by its number, and what it wrote

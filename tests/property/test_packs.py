@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from popstrat.compiler.options import NAMES
 from popstrat.errors import PackError
-from popstrat.scorer import Scorer
+from popstrat.scoring.scorer import Scorer
 
 READ = [c for group in COLUMNS.values() for c in group]
 

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 import popstrat
 from popstrat import InputError
 from popstrat.compiler.options import NAMES
-from popstrat.pack import builtin_packs
-from popstrat.scorer import Scorer, Tally
+from popstrat.packs.read import builtin_packs
+from popstrat.scoring.scorer import Scorer
+from popstrat.scoring.tally import Tally
 
 
 @cache

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from popstrat.core.dates import completed_years
-from popstrat.nhsnumber import passes
+from popstrat.privacy.nhs_numbers import passes
 
 Row = dict[str, Any]
 GROUPS = ("severe", "middle", "well")

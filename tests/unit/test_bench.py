@@ -12,9 +12,9 @@ from rich.console import Console
 
 import popstrat
 from popstrat import synthetic
+from popstrat.bench import measure as bench
 from popstrat.cli import run
 from popstrat.pages.bench import show
-from popstrat.runs import bench
 
 AS_OF = dt.date(2026, 6, 30)
 

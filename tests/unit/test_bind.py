@@ -11,7 +11,7 @@ import pytest
 from spec_tables import local_pack
 
 from popstrat.errors import InputError, PackError
-from popstrat.scorer import Scorer
+from popstrat.scoring.scorer import Scorer
 
 AS_OF = "2026-06-30"
 ECHO = """

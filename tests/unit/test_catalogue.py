@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from popstrat.pack import builtin_packs, load_pack
+from popstrat.packs.load import load_pack
+from popstrat.packs.read import builtin_packs
 from popstrat.packs.reading import latest
 from popstrat.packs.uses import expressions
 from popstrat.pages import catalogue

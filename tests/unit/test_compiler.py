@@ -17,9 +17,11 @@ from popstrat.compiler.dates import years_multiplier
 from popstrat.compiler.emitter import FALSE, TRUE, Emitter, invert
 from popstrat.core.dates import completed_years
 from popstrat.engine import levels
-from popstrat.pack import load_pack
 from popstrat.packs.evaluator import Reference
-from popstrat.scorer import BoundScorer, Scorer, Tally
+from popstrat.packs.load import load_pack
+from popstrat.scoring.bound import BoundScorer
+from popstrat.scoring.scorer import Scorer
+from popstrat.scoring.tally import Tally
 
 AS_OF = "2026-06-30"
 INPUTS = "".join(f'[[input]]\nname = "{name}"\ntype = "float"\n' for name in ("x", "y"))

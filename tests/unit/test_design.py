@@ -13,7 +13,7 @@ import pytest
 
 from popstrat import synthetic
 from popstrat.fitting.design import Design, gather
-from popstrat.fitting.following import Columns, read_outcomes
+from popstrat.fitting.outcomes import Columns, read_outcomes
 from popstrat.fitting.spec import Spec, read_spec
 from popstrat.packs.evaluator import Reference
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from two_packs import BASE, packs
 
-from popstrat.pack import Pack, load_pack
 from popstrat.packs.compared import canonical
 from popstrat.packs.differences import changes
+from popstrat.packs.load import load_pack
+from popstrat.packs.pack import Pack
 
 
 def said(a: Pack, b: Pack) -> list[tuple[str, str, str]]:

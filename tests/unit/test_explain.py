@@ -12,7 +12,7 @@ from rich.console import Console
 
 from popstrat.pages import explain
 from popstrat.reasons.trace import trace
-from popstrat.scorer import Scorer
+from popstrat.scoring.scorer import Scorer
 
 
 @pytest.fixture(scope="module")

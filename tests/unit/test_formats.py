@@ -20,7 +20,7 @@ from popstrat.core.files import Outputs
 from popstrat.errors import InputError
 from popstrat.formats import Rechunker, expand, open_sink, open_source
 from popstrat.formats.sink import BatchSink
-from popstrat.schema import patient_schema
+from popstrat.packs.patient_table import patient_schema
 
 KNOWN = patient_schema().columns
 

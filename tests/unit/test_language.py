@@ -21,7 +21,7 @@ from popstrat.errors import PackError
 from popstrat.lang import nodes as n
 from popstrat.lang.parser import ExpressionError, parse, parse_condition
 from popstrat.packs.evaluator import Reference
-from popstrat.scorer import Scorer
+from popstrat.scoring.scorer import Scorer
 
 AS_OF = dt.date(2026, 6, 30)
 INPUTS = """

@@ -16,8 +16,9 @@ import pytest
 from complaints import AS_OF, HEAD, check, complaint
 
 from popstrat.errors import PackError
-from popstrat.pack import load_pack, seal_of, sealed
-from popstrat.scorer import Scorer
+from popstrat.packs.load import load_pack
+from popstrat.packs.seal import seal_of, sealed
+from popstrat.scoring.scorer import Scorer
 
 MODEL = """
 [definition.x]

@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from popstrat.errors import PackError
-from popstrat.pack import builtin_packs, load_pack
+from popstrat.packs.load import load_pack
+from popstrat.packs.read import builtin_packs
 from popstrat.pages import pack_check
 from popstrat.scoring.pack_check import examine
 

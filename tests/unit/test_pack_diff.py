@@ -13,7 +13,7 @@ from rich.console import Console
 from two_packs import BASE, packs
 
 from popstrat import synthetic
-from popstrat.pack import load_pack
+from popstrat.packs.load import load_pack
 from popstrat.pages import pack_diff
 from popstrat.scoring.pack_diff import Move, diff
 

@@ -11,8 +11,9 @@ import pytest
 from complaints import AS_OF
 
 from popstrat.errors import PackError
-from popstrat.pack import Pack, load_pack
-from popstrat.scorer import Scorer
+from popstrat.packs.load import load_pack
+from popstrat.packs.pack import Pack
+from popstrat.scoring.scorer import Scorer
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 RULE = 'kind = "expression"\ntitle = "t"\nsource = "s"\nversion = "1"\noutput = true\n'

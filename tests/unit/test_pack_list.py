@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from popstrat.pack import builtin_packs
+from popstrat.packs.read import builtin_packs
 from popstrat.packs.reading import list_packs
 from popstrat.pages import pack_list
 

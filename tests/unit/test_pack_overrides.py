@@ -20,12 +20,13 @@ from rich.console import Console
 import popstrat
 from popstrat.cli import run
 from popstrat.errors import PackError
-from popstrat.pack import builtin_packs, load_pack
+from popstrat.packs.load import load_pack
+from popstrat.packs.read import builtin_packs
 from popstrat.pages import catalogue, pack_check
 from popstrat.reasons.trace import trace
-from popstrat.scorer import Scorer
 from popstrat.scoring import pack_diff
 from popstrat.scoring.pack_check import examine
+from popstrat.scoring.scorer import Scorer
 
 ROOT = Path(__file__).parents[2]
 TABLE = pa.table({"patient_id": [1], "practice_code": ["G85001"], "age": [60], "sex": ["male"]})

@@ -22,8 +22,8 @@ from popstrat.compiler.passes.join_chains import join_chains
 from popstrat.compiler.passes.write_early import write_early
 from popstrat.compiler.program import TABLES
 from popstrat.lang import nodes as n
-from popstrat.pack import load_pack
-from popstrat.scorer import Scorer
+from popstrat.packs.load import load_pack
+from popstrat.scoring.scorer import Scorer
 
 
 def op(name: str, results: int | Sequence[int] | None, *operands: object) -> Operation:

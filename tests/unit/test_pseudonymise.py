@@ -645,7 +645,7 @@ def test_scoring_needs_none_of_this() -> None:
     import sys
 
     script = (
-        "import sys, popstrat.cli, popstrat.run; "
+        "import sys, popstrat.cli, popstrat.runs.score; "
         "print([m for m in ('audit', 'keys', 'digests', 'pseudonymise') if f'popstrat.{m}' in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -15,7 +15,7 @@ from popstrat.errors import TraceError
 from popstrat.lang.values import on_grid
 from popstrat.reasons.findings import Explanation, Finding
 from popstrat.reasons.trace import trace
-from popstrat.scorer import Scorer
+from popstrat.scoring.scorer import Scorer
 
 AS_OF = dt.date(2026, 6, 30)
 ROWS = 120

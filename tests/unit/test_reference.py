@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from spec_tables import local_pack
 
-from popstrat.pack import load_pack
 from popstrat.packs.evaluator import Reference
+from popstrat.packs.load import load_pack
 
 AS_OF = dt.date(2026, 6, 30)
 
@@ -190,7 +190,7 @@ def test_what_the_evaluator_shares_with_the_engine() -> None:
     a value is set aside: nothing of the compiler or the engine, nor does any of these use them."""
     stated = {
         "popstrat.core.dates", "popstrat.lang.nodes", "popstrat.lang.values", "popstrat.packs.columns_read",
-        "popstrat.quality", "popstrat.schema",
+        "popstrat.packs.plausibility", "popstrat.packs.patient_table",
     }  # fmt: skip
     definitions = "popstrat.pack"  # it loads packs; the evaluator takes what it has loaded
     assert imported("popstrat.packs.evaluator") == {*stated, definitions}
@@ -199,4 +199,4 @@ def test_what_the_evaluator_shares_with_the_engine() -> None:
     while left:
         seen.add(name := left.pop())
         left += imported(name) - seen - {definitions}
-    assert not [name for name in seen if name.startswith(("popstrat.compiler", "popstrat.engine", "popstrat.scorer"))]
+    assert not [name for name in seen if name.startswith(("popstrat.compiler", "popstrat.engine", "popstrat.scoring"))]

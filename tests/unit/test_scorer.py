@@ -20,9 +20,10 @@ from spec_tables import local_pack
 import popstrat
 from popstrat import synthetic
 from popstrat.errors import InputError, PackError
-from popstrat.pack import load_pack
-from popstrat.schema import patient_schema
-from popstrat.scorer import Scorer, Tally
+from popstrat.packs.load import load_pack
+from popstrat.packs.patient_table import patient_schema
+from popstrat.scoring.scorer import Scorer
+from popstrat.scoring.tally import Tally
 
 AS_OF = "2026-06-30"
 
@@ -336,7 +337,7 @@ def test_quality_is_counted_by_column_and_reason_and_set_in_the_row() -> None:
 
 def test_every_column_of_the_pack_can_be_named_by_a_bit() -> None:
     """No two reasons share a bit, in any pack that ships."""
-    from popstrat.pack import builtin_packs
+    from popstrat.packs.read import builtin_packs
 
     for name in builtin_packs():
         with warnings.catch_warnings():

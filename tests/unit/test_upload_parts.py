@@ -18,10 +18,9 @@ from hypothesis import strategies as st
 
 from popstrat import synthetic
 from popstrat.core.dates import completed_years as years_of_one
-from popstrat.errors import InputError
+from popstrat.errors import InputError, RunError
 from popstrat.formats.pipeline import HashBehind
-from popstrat.nhsnumber import passes
-from popstrat.record import RunError
+from popstrat.privacy.nhs_numbers import passes
 from popstrat.synthetic._lookup import numbers
 from popstrat.upload.identify import completed_years
 from popstrat.upload.manifest import FileEntry, PracticeEntry, add_up, list_practices

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from popstrat.errors import InputError
-from popstrat.pack import load_pack
+from popstrat.packs.load import load_pack
 from popstrat.upload.templates.layout import Layout, resolve_layout
 from popstrat.upload.templates.settings import Settings, load_settings
 from popstrat.upload.templates.snomed import verhoeff

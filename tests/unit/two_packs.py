@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from popstrat.pack import Pack, load_pack
+from popstrat.packs.load import load_pack
+from popstrat.packs.pack import Pack
 
 BASE = """
 [pack]

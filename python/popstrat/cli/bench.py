@@ -22,7 +22,7 @@ def bench(
     as_json: options.AsJson = False,
 ) -> None:
     """Measure this machine: score a synthetic list in memory and from file to file (under a minute)."""
-    from popstrat.runs.bench import measure  # not above: --help does not wait for Arrow
+    from popstrat.bench.measure import measure  # not above: --help does not wait for Arrow
 
     found = measure(patients, threads or cores())
     if as_json:

@@ -28,7 +28,7 @@ def check(
 ) -> None:
     """Check a patient table against the contract and count implausible values; nothing is scored or written."""
     date = options.parse_date(as_of)
-    from popstrat.run import run_check  # not above: --help does not wait for Arrow
+    from popstrat.runs.check import run_check
 
     scorer = options.make_scorer(pack, date, profile)
     column_map = options.map_for_scorer(map_file, scorer)

@@ -26,7 +26,7 @@ def explain(
     # not above: --help does not wait for Arrow
     from popstrat.pages.explain import show
     from popstrat.reasons.trace import trace
-    from popstrat.run import find_patient
+    from popstrat.runs.find import find_patient
 
     scorer = options.make_scorer(pack, date, options.Profile.DIRECT_CARE)
     column_map = options.map_for_scorer(map_file, scorer)

@@ -57,7 +57,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        from popstrat.record import version  # not above: other commands do not wait for it
+        from popstrat.core.version import version
 
         typer.echo(f"popstrat {version('popstrat') or 'of unknown version'}")
         raise typer.Exit

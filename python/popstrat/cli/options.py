@@ -19,9 +19,9 @@ from popstrat.errors import InputError
 from popstrat.packs import DEFAULT_PACK as DEFAULT_PACK
 
 if TYPE_CHECKING:
-    from popstrat.mapping import ColumnMap
-    from popstrat.schema import Column
-    from popstrat.scorer import Scorer
+    from popstrat.packs.patient_table import Column
+    from popstrat.runs.column_map import ColumnMap
+    from popstrat.scoring.scorer import Scorer
 
 
 class Profile(StrEnum):
@@ -94,7 +94,7 @@ def day_of_list(text: str | None) -> dt.date:
 
 def make_scorer(pack: str, as_of: dt.date, profile: Profile, contributions: int | None = None) -> Scorer:
     """The scorer of a command; what it would warn of is among the notices of the run."""
-    from popstrat.scorer import Scorer
+    from popstrat.scoring.scorer import Scorer
 
     with warnings_as_notices():
         return Scorer(pack, as_of, profile=profile.value, contributions=contributions)
@@ -102,14 +102,15 @@ def make_scorer(pack: str, as_of: dt.date, profile: Profile, contributions: int 
 
 def map_for_scorer(path: Path | None, scorer: Scorer) -> ColumnMap:
     """The column map of ``--map`` for a scorer's columns."""
-    from popstrat.run import known_columns
+    from popstrat.runs.input_files import known_columns
 
     return load_column_map(path, known_columns(scorer))
 
 
 def load_column_map(path: Path | None, known: Mapping[str, Column]) -> ColumnMap:
     """The column map of ``--map`` for the columns of a patient table."""
-    from popstrat.mapping import NO_MAP, load_map
+    from popstrat.runs.column_map import NO_MAP
+    from popstrat.runs.map_file import load_map
 
     return NO_MAP if path is None else load_map(path, known)
 

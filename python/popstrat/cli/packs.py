@@ -76,13 +76,13 @@ def diff_command(
     """Show what changed between two packs, and with --data for how many patients."""
     date = options.parse_date(as_of)
     # not above: --help does not wait for Arrow
-    from popstrat.pack import load_pack
+    from popstrat.packs.load import load_pack
     from popstrat.scoring.pack_diff import diff
 
     packs = load_pack(a), load_pack(b)
     tables = None
     if data:
-        from popstrat.run import known_tables
+        from popstrat.runs.input_files import known_tables
 
         tables = known_tables(data, {**packs[0].schema.columns, **packs[1].schema.columns})
     with warnings_as_notices():

@@ -49,7 +49,7 @@ def recalibrate(
     # not above: scoring does not wait for what fits models
     from popstrat.fitting import Columns
     from popstrat.fitting import recalibrate as recalibrate_model
-    from popstrat.pack import load_pack
+    from popstrat.packs.load import load_pack
 
     lengths = _lengths(days) if days else None
     mapping = options.load_column_map(map_file, load_pack(pack).schema.columns)

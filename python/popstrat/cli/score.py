@@ -45,7 +45,7 @@ def score(
 ) -> None:
     """Score a patient table; writes OUTPUT and OUTPUT.run.json."""
     date = options.parse_date(as_of)
-    from popstrat.run import run_score  # not above: --help does not wait for Arrow
+    from popstrat.runs.score import run_score
 
     scorer = options.make_scorer(pack, date, profile, contributions)
     column_map = options.map_for_scorer(map_file, scorer)

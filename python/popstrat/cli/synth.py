@@ -39,7 +39,7 @@ def synth(
 ) -> None:
     """Write a synthetic patient table: every column, no real person."""
     date = options.parse_date(as_of)
-    from popstrat.runs.synthetic_files import write_synthetic  # not above: --help does not wait for Arrow
+    from popstrat.synthetic._files import write_synthetic  # not above: --help does not wait for Arrow
 
     with progress_bar("Drawing", quiet) as progress:
         files = write_synthetic(

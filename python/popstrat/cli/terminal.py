@@ -19,8 +19,8 @@ from popstrat.pages.progress_bar import progress_bar as progress_bar
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from popstrat.record import Record
-    from popstrat.scorer import Scorer
+    from popstrat.runs.record import Record
+    from popstrat.scoring.scorer import Scorer
 
 
 def open_console() -> Console:
@@ -38,7 +38,7 @@ def print_json(what: object) -> None:
 def print_summary(record: Record, scorer: Scorer, output: Path | None, as_json: bool, quiet: bool) -> None:
     """The closing summary of a run, in the form asked for."""
     if as_json:
-        from popstrat.record import summary
+        from popstrat.runs.record import summary
 
         print_json(summary(record, output))
     elif not quiet:

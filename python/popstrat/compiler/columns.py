@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from popstrat.compiler.emitter import FALSE, TRUE, Emitter, Plane
 from popstrat.compiler.held import InColumn
 from popstrat.compiler.intervals import INTEGER_RANGE
-from popstrat.schema import Column
+from popstrat.packs.patient_table import Column
 
 _CODES = {"dict8": "CODES_I8", "dict16": "CODES_I16", "dict32": "CODES_I32", "str32": "CODES_STR32",
           "str64": "CODES_STR64"}  # fmt: skip

@@ -15,7 +15,7 @@ from popstrat.compiler.loading import doubles
 from popstrat.compiler.lowering import Lowering
 from popstrat.core.dates import days, latest_birth_for
 from popstrat.lang import nodes as n
-from popstrat.schema import Column
+from popstrat.packs.patient_table import Column
 
 
 def within(c: Lowering, node: n.Within) -> Plane:

@@ -17,7 +17,7 @@ from popstrat.compiler.options import Options
 from popstrat.compiler.plausibility import Plausibility
 from popstrat.lang import nodes as n
 from popstrat.lang.values import Singles
-from popstrat.pack import Resolved
+from popstrat.packs.resolved import Resolved
 
 Made = TypeVar("Made")
 

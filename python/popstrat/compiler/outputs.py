@@ -11,7 +11,7 @@ from popstrat.compiler.held import Number
 from popstrat.compiler.loading import doubles, towards_zero
 from popstrat.compiler.lowering import Lowering
 from popstrat.lang.values import WHOLE
-from popstrat.pack import Definition
+from popstrat.packs.definition import Definition
 
 
 @dataclass

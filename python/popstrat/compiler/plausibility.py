@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from popstrat import quality
 from popstrat.compiler.columns import Columns, bounds
 from popstrat.compiler.emitter import FALSE, Emitter, Plane, invert
 from popstrat.compiler.intervals import INTEGER_RANGE
 from popstrat.core.dates import days, latest_birth_for
-from popstrat.schema import COLUMN_TYPES, Column, Schema
+from popstrat.packs import plausibility
+from popstrat.packs.patient_table import COLUMN_TYPES, Column, Schema
 
 Reason = tuple[str, str]
 """A column, and why its value is implausible."""
@@ -43,7 +43,7 @@ class Plausibility:
     def flag(self, column: Column) -> Plane:
         """True or false: bits always are, numbers where they are 0 or 1. Other numbers are counted whether or not
         anything else is, since the caller refuses them; NaN is no record."""
-        e, name, reason = self.e, column.name, quality.FLAG_REASON
+        e, name, reason = self.e, column.name, plausibility.FLAG_REASON
         index, kind = self.columns.held(name)
         if kind == "bits":
             return e.plane("VALID", index)
@@ -62,7 +62,7 @@ class Plausibility:
         codes = self.columns.codes(column.name)
         missing = e.plane("RANGE_CODE", codes, 254, 254)
         known = e.plane("RANGE_CODE", codes, 0, len(column.labels) - 1)
-        return self._note(column.name, quality.LABEL_REASON, e.both(valid, invert(missing)), known)
+        return self._note(column.name, plausibility.LABEL_REASON, e.both(valid, invert(missing)), known)
 
     def number(self, column: Column) -> Plane:
         """Finite, and within the plausible range."""
@@ -71,7 +71,7 @@ class Plausibility:
         if kind in ("f32", "f64") and not (math.isfinite(low) and math.isfinite(high)):
             largest = float(np.finfo(np.float32 if kind == "f32" else np.float64).max)
             low, high = max(low, -largest), min(high, largest)
-        return self._range(column.name, quality.range_reason(column), low, high)
+        return self._range(column.name, plausibility.range_reason(column), low, high)
 
     def date(self, column: Column) -> Plane:
         """Not too long ago, not after the as-of date, and not before birth."""
@@ -82,7 +82,7 @@ class Plausibility:
         if ages:
             oldest = max(c.maximum or 0 for c in ages)
             earliest = max(earliest, latest_birth_for(int(oldest) + 1, self.as_of) + dt.timedelta(days=1))
-        reasons = (quality.early_reason(column, self.schema), quality.FUTURE_REASON)
+        reasons = (plausibility.early_reason(column, self.schema), plausibility.FUTURE_REASON)
         if earliest > self.as_of:  # an as-of date so early that no date is plausible
             past = e.plane("RANGE_I32", index, -(2**31), days(self.as_of))
             ok = self._note(name, reasons[1], e.plane("VALID", index), past)
@@ -97,7 +97,7 @@ class Plausibility:
             return ok
         if self._birth and self.columns.present(self._birth):
             before = e.both(e.plane("LESS_I32", index, self.columns.index(self._birth)), self.ok(self._birth))
-            ok = self._note(name, quality.BIRTH_REASON, ok, invert(before))
+            ok = self._note(name, plausibility.BIRTH_REASON, ok, invert(before))
         self.dates[name] = ok
         return ok
 

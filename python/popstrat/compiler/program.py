@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from popstrat import quality
 from popstrat.compiler.assembly import assemble
 from popstrat.compiler.categories import CATEGORY
 from popstrat.compiler.comparisons import not_below
@@ -18,7 +17,9 @@ from popstrat.compiler.options import OPTIMISED, Options
 from popstrat.compiler.outputs import Output, write, write_flags
 from popstrat.engine import Program
 from popstrat.lang import nodes as n
-from popstrat.pack import Definition, Resolved
+from popstrat.packs import plausibility
+from popstrat.packs.definition import Definition
+from popstrat.packs.resolved import Resolved
 
 TallyKey = tuple[str, str, str]
 TABLES = Tables(IS_TRUE, IS_FALSE, NUMBER, CATEGORY)
@@ -71,7 +72,7 @@ def compile_definitions(
         c.plausible.ok(name)
     disorder = _out_of_order(c, check)
     if flags:
-        bits = {key: reason.bit for key, reason in quality.reasons(c.schema).items()}
+        bits = {key: reason.bit for key, reason in plausibility.reasons(c.schema).items()}
         written.append(write_flags(c, len(written), bits))
     for definition in aside:
         written.append(write(c, definition, len(written), counted=False))

@@ -1,9 +1,14 @@
-"""Arrow columns of text, whatever their layout: a dictionary or not, 32-bit or 64-bit offsets, or views."""
+"""Arrow tables from whatever gives one; columns of text, whatever their layout."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pyarrow as pa
 import pyarrow.types as pt
+
+from popstrat.errors import InputError
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -28,3 +33,16 @@ def plain(column: pa.Array) -> pa.Array:
         entries = column.dictionary
         column = (entries.cast(pa.large_string()) if is_text(entries.type) else entries).take(column.indices)
     return column.cast(pa.large_string()) if pt.is_string_view(column.type) else column
+
+
+def as_table(data: Any) -> pa.Table:
+    """A pyarrow table from anything that exports the Arrow PyCapsule stream. Raises `InputError` naming the type."""
+    if isinstance(data, pa.Table):
+        return data
+    if isinstance(data, pa.RecordBatch):
+        return pa.Table.from_batches([data])
+    if hasattr(data, "__arrow_c_stream__"):
+        return pa.table(data)
+    if isinstance(data, Mapping):
+        return pa.table(data)
+    raise InputError(f"a table is needed (anything with __arrow_c_stream__), not {type(data).__name__}")

@@ -7,7 +7,7 @@ microseconds a batch, `refuse_astray` one pass over offsets and indices, `refuse
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,24 +43,47 @@ def refuse_misfits(batch: pa.RecordBatch, positions: Iterable[int]) -> None:
 def refuse_astray(array: pa.Array, name: str) -> None:
     """Raise `InputError` naming the first rows whose text lies outside the column's, or whose index has no entry; or if
     the dictionary itself is unsound. Text need not be UTF-8, save a dictionary's. The sizes must have been seen to."""
-    kind = array.type
+    look = looks_astray(array.type)
+    if look is not None:
+        look(array, name)
+
+
+def looks_astray(kind: pa.DataType) -> Callable[[pa.Array, str], None] | None:
+    """What `refuse_astray` does for arrays of a type; None for types whose rows lead nowhere."""
     if pt.is_dictionary(kind):
-        refuse_unsound(array.dictionary, name)
-        indices = array.indices
-        valid, values = indices.buffers()
-        width = kind.index_type.bit_width // 8
-        most = 1 << (8 * width - pt.is_signed_integer(kind.index_type))
-        found = _astray("indices", width, values, valid, indices, name, min(len(array.dictionary), most))
-        _refuse(found, name, _ENTRY)
-    elif pt.is_string(kind) or pt.is_large_string(kind) or pt.is_binary(kind) or pt.is_large_binary(kind):
-        _, values, text = array.buffers()
-        width = 8 if pt.is_large_string(kind) or pt.is_large_binary(kind) else 4
-        _refuse(
-            _astray("offsets", width, values, None, array, name, text.size if text is not None else 0), name, _OUTSIDE
-        )
-    elif pt.is_string_view(kind) or pt.is_binary_view(kind):
-        valid, values, *texts = array.buffers()
-        _refuse(_astray("views", 16, values, valid, array, name, [t.size for t in texts]), name, _OUTSIDE)
+        return _indices
+    if pt.is_string(kind) or pt.is_large_string(kind) or pt.is_binary(kind) or pt.is_large_binary(kind):
+        return _offsets
+    return _views if pt.is_string_view(kind) or pt.is_binary_view(kind) else None
+
+
+def _indices(array: pa.Array, name: str) -> None:
+    dictionary, indices = array.dictionary, array.indices
+    refuse_unsound_dictionary(dictionary, name)
+    valid, values = indices.buffers()
+    bits = indices.type.bit_width
+    most = min(len(dictionary), 1 << (bits - pt.is_signed_integer(indices.type)))
+    _refuse(_astray("indices", bits // 8, values, valid, indices, name, most), name, _ENTRY)
+
+
+def _offsets(array: pa.Array, name: str) -> None:
+    _, values, text = array.buffers()
+    width = 8 if pt.is_large_string(array.type) or pt.is_large_binary(array.type) else 4
+    size = 0 if text is None else text.size
+    _refuse(_astray("offsets", width, values, None, array, name, size), name, _OUTSIDE)
+
+
+def _views(array: pa.Array, name: str) -> None:
+    valid, values, *texts = array.buffers()
+    _refuse(_astray("views", 16, values, valid, array, name, [t.size for t in texts]), name, _OUTSIDE)
+
+
+def refuse_unsound_dictionary(dictionary: pa.Array, name: str) -> None:
+    """As `refuse_unsound` for the entries of a column's dictionary; names no rows, since entries are none."""
+    try:
+        refuse_unsound(dictionary, name)
+    except InputError as error:
+        raise InputError(f"its dictionary {error.problem}", column=name) from None
 
 
 def refuse_unsound(array: pa.Array, name: str) -> None:
@@ -75,26 +98,67 @@ def refuse_unsound(array: pa.Array, name: str) -> None:
         array.validate()
     except pa.ArrowException:
         raise InputError(_MISFIT, column=name) from None
-    refuse_astray(array, name)
-    bad = _not_utf8(array)
+    bad: list[int] = []
+    if pt.is_dictionary(array.type):
+        bad = _of_entries(array, _not_utf8(array.dictionary, name))
+    else:
+        bad = _not_utf8(array, name)
     if bad:
         raise InputError(_BYTES, column=name, rows=bad[:_NAMED], more=max(0, len(bad) - _NAMED))
+    refuse_astray(array, name)
     raise InputError("is damaged: it does not hold together", column=name)
+
+
+def sound_table(table: pa.Table) -> pa.Table:
+    """The table with every column wholly validated and `cleared`; raises `InputError` naming column and rows."""
+    columns = []
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        row, chunks = 0, []
+        for chunk in column.chunks:
+            try:
+                refuse_unsound(chunk, name)
+            except InputError as error:
+                raise error.located(None, row) from None
+            chunks.append(cleared(chunk))
+            row += len(chunk)
+        columns.append(pa.chunked_array(chunks, column.type))
+    return pa.Table.from_arrays(columns, schema=table.schema)
+
+
+def cleared(array: pa.Array) -> pa.Array:
+    """A sound array whose views lead nowhere where they are null: Arrow's own casts follow those too."""
+    if pt.is_dictionary(array.type):
+        dictionary = array.dictionary
+        entries = cleared(dictionary)
+        return (
+            array
+            if entries is dictionary
+            else pa.DictionaryArray.from_arrays(array.indices, entries, ordered=array.type.ordered)
+        )
+    if not (pt.is_string_view(array.type) or pt.is_binary_view(array.type)):
+        return array
+    valid, values, *texts = array.buffers()
+    many, _ = _astray("views", 16, values, None, array, "", [t.size for t in texts])
+    if not many:
+        return array
+    views = np.frombuffer(values, np.uint8).copy()
+    rows = views[16 * array.offset : 16 * (array.offset + len(array))].reshape(-1, 16)
+    rows[~np.asarray(array.is_valid())] = 0
+    return pa.Array.from_buffers(array.type, len(array), [valid, pa.py_buffer(views), *texts], offset=array.offset)
 
 
 def refuse_nulls(array: pa.Array, name: str) -> None:
     """Raise `InputError` naming the first rows of a key column that are null. The array must be sound."""
-    coded = pt.is_dictionary(array.type)
-    held = array.indices if coded else array
-    valid = held.buffers()[0] if not pt.is_null(array.type) else None
     problem = "null, where every row needs a value"
-    if pt.is_null(array.type):
-        _refuse((len(array), range(min(_NAMED, len(array)))), name, problem)
-    if valid is not None:
-        _refuse(_astray("valid", 0, None, valid, held, name, 0), name, problem)
-    if coded and array.dictionary.null_count:
+    if array.null_count:
+        if pt.is_null(array.type):
+            _refuse((len(array), range(min(_NAMED, len(array)))), name, problem)
+        held = array.indices if pt.is_dictionary(array.type) else array
+        _refuse(_astray("valid", 0, None, held.buffers()[0], held, name, 0), name, problem)
+        raise InputError("is damaged: its number of nulls is wrong", column=name)
+    if pt.is_dictionary(array.type) and array.dictionary.null_count:
         entries = np.flatnonzero(~np.asarray(array.dictionary.is_valid()))
-        rows = np.flatnonzero(np.isin(held.to_numpy(zero_copy_only=False), entries))
+        rows = np.flatnonzero(np.isin(array.indices.to_numpy(zero_copy_only=False), entries))
         _refuse((len(rows), rows[:_NAMED].tolist()), name, problem)
 
 
@@ -115,21 +179,23 @@ def _refuse(found: tuple[int, Sequence[int]], name: str, problem: str) -> None:
         raise InputError(problem, column=name, rows=rows, more=many - len(rows))
 
 
-def _not_utf8(array: pa.Array) -> list[int]:
-    """The rows whose text is not UTF-8. Nothing of the array leads outside."""
+def _not_utf8(array: pa.Array, name: str) -> list[int]:
+    """The rows whose text is not UTF-8; none where the array is unsound otherwise."""
     kind = array.type
-    if pt.is_dictionary(kind):
-        entries = set(_not_utf8(array.dictionary))
-        return [i for i, index in enumerate(array.indices.to_pylist()) if index in entries]
-    if pt.is_string(kind):
-        bytes_of = array.view(pa.binary())
-    elif pt.is_large_string(kind):
-        bytes_of = array.view(pa.large_binary())
-    elif pt.is_string_view(kind):
-        bytes_of = array.view(pa.binary_view())
-    else:
+    raw = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}.get(kind)
+    if raw is None:
         return []
-    return [i for i, text in enumerate(bytes_of.to_pylist()) if text is not None and not _is_utf8(text)]
+    try:
+        refuse_astray(array, name)
+    except InputError:
+        return []
+    return [i for i, text in enumerate(array.view(raw).to_pylist()) if text is not None and not _is_utf8(text)]
+
+
+def _of_entries(array: pa.Array, entries: Sequence[int]) -> list[int]:
+    """The rows of a dictionary array that hold one of these entries."""
+    wanted = set(entries)
+    return [i for i, index in enumerate(array.indices.to_pylist()) if index in wanted] if wanted else []
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -98,6 +98,8 @@ def reading(name: str, what: str) -> Iterator[None]:
     except PermissionError:
         raise InputError("may not be read (permission denied)", file=name) from None
     except (pa.ArrowException, OSError, EOFError, UnicodeError, zlib.error) as error:
-        if isinstance(error, pa.ArrowMemoryError | pa.ArrowCancelled):
+        if isinstance(error, pa.ArrowCancelled):
             raise
+        if isinstance(error, pa.ArrowMemoryError):  # a length that was damaged, more often than not
+            raise InputError("asks for more memory than there is: it is damaged or too large", file=name) from error
         raise InputError(f"cannot be read as {what}: it is damaged, cut short or something else", file=name) from error

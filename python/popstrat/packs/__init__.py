@@ -1,6 +1,7 @@
-"""Clinical definitions as data: the packs that ship with popstrat, and how packs are read, compared and evaluated.
+"""Definitions as data: pack files read, brought together and resolved at a date; the readable evaluator of the result.
 
-Import its modules; of this file only `DEFAULT_PACK`, which costs nothing.
+Import `load_pack` from `load`, `Pack` from `pack`, `Resolved` from `resolved`, `KINDS` from `kinds.registry`; any other
+name from the module that has it. `builtin/` holds the packs that ship. Packs import `lang`, `core` and nothing above.
 """
 
 DEFAULT_PACK = "london-2026"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from popstrat.lang import nodes as n
-from popstrat.pack import Definition, Resolved
-from popstrat.schema import Schema
+from popstrat.packs.definition import Definition
+from popstrat.packs.patient_table import Schema
+from popstrat.packs.resolved import Resolved
 
 
 def read_columns(resolved: Resolved, schema: Schema, outputs: Iterable[Definition] | None = None) -> list[str]:

@@ -7,14 +7,15 @@ means something: the rules of a first match, not the members of a set, the terms
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from popstrat.core.blocks import code
-from popstrat.pack import Pack
 from popstrat.packs import compared
 from popstrat.packs.compared import Kind, Said
+from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.tables import PackTables
 from popstrat.packs.uses import used_words, versions
 
 
@@ -29,7 +30,7 @@ class Change:
     reaches: tuple[str, ...] = ()
 
 
-def changes(a: Pack, b: Pack) -> list[Change]:
+def changes(a: PackTables, b: PackTables) -> list[Change]:
     """Everything that differs, and which output columns each difference reaches."""
     reach = _Reach(a, b)
     return [dataclasses.replace(c, reaches=reach.outputs(c)) for c in _changes(a, b)]
@@ -38,7 +39,7 @@ def changes(a: Pack, b: Pack) -> list[Change]:
 # -- a pack's parts ----------------------------------------------------------------------------------------------------
 
 
-def _changes(a: Pack, b: Pack) -> Iterator[Change]:
+def _changes(a: PackTables, b: PackTables) -> Iterator[Change]:
     for key in ("id", "version", "title"):
         if getattr(a, key) != getattr(b, key):
             kind: Kind = "wording" if key == "title" else "changed"
@@ -51,7 +52,11 @@ def _changes(a: Pack, b: Pack) -> Iterator[Change]:
 
 
 def _tables_of(
-    section: str, part: str, a: Pack, b: Pack, compare: Callable[[Mapping[str, Any], Mapping[str, Any]], Said]
+    section: str,
+    part: str,
+    a: PackTables,
+    b: PackTables,
+    compare: Callable[[Mapping[str, Any], Mapping[str, Any]], Said],
 ) -> Iterator[Change]:
     before, after = a.raw.get(section, {}), b.raw.get(section, {})
     for name in before:
@@ -95,7 +100,7 @@ def _set(before: Mapping[str, Any], after: Mapping[str, Any]) -> Said:
     yield from compared.wording(before, after)
 
 
-def _inputs(a: Pack, b: Pack) -> Iterator[Change]:
+def _inputs(a: PackTables, b: PackTables) -> Iterator[Change]:
     before = {c["name"]: c for c in a.raw.get("input", ())}
     after = {c["name"]: c for c in b.raw.get("input", ())}
     for name in dict.fromkeys([*before, *after]):
@@ -130,7 +135,7 @@ def _definition(before: Mapping[str, Any], after: Mapping[str, Any]) -> Said:
     for x in old[len(new) :]:
         yield "removed", f"version {x.get('version')}, {_dates(x)}"
     for y in new[len(old) :]:
-        told = next((f": {code(y[k])}" for k in _RULES if k in y), "")
+        told = next((f": {code(y[k])}" for k in KINDS[y["kind"]].rules if k in y), "")
         yield "added", f"version {y.get('version')}, {_dates(y)}{told}"
 
 
@@ -150,95 +155,20 @@ def _one_version(x: Mapping[str, Any], y: Mapping[str, Any], which: str) -> Said
 
 
 def _parts(x: Mapping[str, Any], y: Mapping[str, Any]) -> Said:
+    """What differs in the rules themselves: of one kind of definition, or of two."""
     if x.get("version") != y.get("version"):
         yield "wording", f"called version {x.get('version')}, now {y.get('version')}"
-    for key in _RULES:
+    kinds = [kind for name, kind in KINDS.items() if name in (x.get("kind"), y.get("kind"))]
+    for key in dict.fromkeys(key for kind in kinds for key in kind.rules):
         if isinstance(x.get(key, ""), str) and isinstance(y.get(key, ""), str):
             yield from compared.rule("rule" if key == "value" else key, x.get(key), y.get(key))
         else:
             yield from compared.value(key, x.get(key), y.get(key))
-    for key in _VALUES:
+    for key in (*dict.fromkeys(key for kind in kinds for key in kind.values), "type"):
         yield from compared.value(key, x.get(key), y.get(key))
     yield from compared.value("output", x.get("output", False), y.get("output", False))
-    for compare in (_count, _first_match, _tree, _model):
-        yield from compare(x, y)
-
-
-# -- by kind of definition ---------------------------------------------------------------------------------------------
-
-_RULES_OF = {"expression": ("value",), "status": ("diagnosed", "optimised", "undiagnosed")}
-_RULES = (*_RULES_OF["expression"], "eligible", *_RULES_OF["status"])
-_VALUES_OF = {
-    "first_match": ("otherwise",),
-    "model": (
-        "link", "intercept", "baseline_survival", "horizons", "recalibration", "decimals", "missing_output",
-        "reason_output", "draft",
-    ),
-}  # fmt: skip
-_VALUES = (*_VALUES_OF["first_match"], *_VALUES_OF["model"], "type")
-
-
-def _count(x: Mapping[str, Any], y: Mapping[str, Any]) -> Said:
-    if "of" in x or "of" in y:
-        yield from compared.members("counts", _listed(x.get("of")), _listed(y.get("of")))
-
-
-def _first_match(x: Mapping[str, Any], y: Mapping[str, Any]) -> Said:
-    if "rules" in x or "rules" in y:
-        yield from _ordered_rules(x.get("rules", ()), y.get("rules", ()))
-    if x.get("labels") != y.get("labels"):
-        yield "changed", f"order of labels {_listing(x.get('labels'))} → {_listing(y.get('labels'))}"
-
-
-def _tree(x: Mapping[str, Any], y: Mapping[str, Any]) -> Said:
-    yield from compared.keyed("node", x.get("nodes", ()), y.get("nodes", ()))
-
-
-def _model(x: Mapping[str, Any], y: Mapping[str, Any]) -> Said:
-    yield from compared.keyed("term", x.get("terms", ()), y.get("terms", ()))
-    for what, key, single in (
-        ("stratum", "strata", "when"),
-        ("input", "inputs", "default"),
-        ("derived", "derived", "value"),
-    ):
-        tables = [
-            [{"id": k, **(spec if isinstance(spec, dict) else {single: spec})} for k, spec in v.get(key, {}).items()]
-            for v in (x, y)
-        ]
-        yield from compared.keyed(what, *tables)
-
-
-def _listed(of: Any) -> list[str]:
-    return [of] if isinstance(of, str) else list(of or ())
-
-
-def _listing(labels: Sequence[str] | None) -> str:
-    return "as in the rules" if labels is None else ", ".join(map(code, labels))
-
-
-def _ordered_rules(x: Sequence[Mapping[str, Any]], y: Sequence[Mapping[str, Any]]) -> Said:
-    old, new = _numbered(x), _numbered(y)
-    for key, rule in old.items():
-        if key not in new:
-            yield "removed", f"rule for {code(key[0])}: {code(rule['when'])}"
-    for number, (key, rule) in enumerate(new.items(), 1):
-        if key not in old:
-            yield "added", f"rule {number}, for {code(key[0])}: {code(rule['when'])}"
-            continue
-        yield from compared.rule(f"rule for {code(key[0])}", old[key]["when"], rule["when"])
-        yield from compared.wording(old[key], rule, f" of the rule for {code(key[0])}")
-    before, after = [k for k in old if k in new], [k for k in new if k in old]
-    if before != after:
-        yield "changed", f"order of rules {_listing([k[0] for k in before])} → {_listing([k[0] for k in after])}"
-
-
-def _numbered(rules: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], Mapping[str, Any]]:
-    """Rules by label, and where a label has several, by which of them."""
-    found: dict[tuple[str, int], Mapping[str, Any]] = {}
-    for rule in rules:
-        number = sum(label == rule["label"] for label, _ in found)
-        found[rule["label"], number] = rule
-    return found
+    for kind in kinds:
+        yield from kind.differences(x, y)
 
 
 # -- what a change reaches ---------------------------------------------------------------------------------------------
@@ -247,7 +177,7 @@ def _numbered(rules: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], Mappi
 class _Reach:
     """Which output columns depend on a part of either pack."""
 
-    def __init__(self, *packs: Pack) -> None:
+    def __init__(self, *packs: PackTables) -> None:
         self.users: dict[str, set[str]] = {}
         self.columns: dict[str, set[str]] = {}
         for pack in packs:
@@ -261,8 +191,7 @@ class _Reach:
                 for version in versions(body):
                     output = version.get("output", False)
                     written = [ident] if output is True else [output] if output else []
-                    if version.get("missing_output"):
-                        written.append(version["missing_output"])
+                    written += KINDS[version["kind"]].columns(ident, version)
                     self.columns.setdefault(ident, set()).update(written)
 
     def outputs(self, change: Change) -> tuple[str, ...]:

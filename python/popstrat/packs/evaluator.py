@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from popstrat import quality
 from popstrat.core.dates import completed_years, latest_birth_for
 from popstrat.lang import nodes as n
 from popstrat.lang.values import WHOLE, Singles, calculate, compare, finite, on_grid
-from popstrat.pack import Definition, Resolved
+from popstrat.packs import plausibility
 from popstrat.packs.columns_read import read_columns
-from popstrat.schema import Column, fold_label
+from popstrat.packs.definition import Definition
+from popstrat.packs.patient_table import Column, fold_label
+from popstrat.packs.resolved import Resolved
 
 
 @dataclass
@@ -45,7 +46,7 @@ class Reference:
         self.resolved, self.schema = resolved, resolved.pack.schema
         self.columns, self.singles = columns, singles
         self.compared_in_32 = Singles(singles, resolved.definitions)
-        self.reasons = quality.reasons(self.schema)
+        self.reasons = plausibility.reasons(self.schema)
 
     # -- plausibility -----------------------------------------------------------------------------------------------
 
@@ -69,13 +70,13 @@ class Reference:
             case "bool":
                 if value in (0, 1):
                     return bool(value), None
-                return None, None if value != value else quality.FLAG_REASON
+                return None, None if value != value else plausibility.FLAG_REASON
             case "category":
                 text = str(value).strip(" ")
                 if not text:
                     return None, None
                 code = column.label_codes().get(fold_label(text))
-                return (None, quality.LABEL_REASON) if code is None else (column.labels[code], None)
+                return (None, plausibility.LABEL_REASON) if code is None else (column.labels[code], None)
             case "date":
                 return self.plausible_date(column, value, patient)
             case _:
@@ -85,7 +86,7 @@ class Reference:
                     low, high = float(np.float32(low)), float(np.float32(high))
                 if math.isfinite(value) and low <= value <= high:
                     return value, None
-                return None, quality.range_reason(column)
+                return None, plausibility.range_reason(column)
 
     def plausible_date(self, column: Column, value: dt.date, patient: Patient) -> tuple[n.Value, str | None]:
         ages = [c for c in self.schema if c.completed_years_since == column.name]
@@ -94,13 +95,13 @@ class Reference:
             too_old = latest_birth_for(int(ages[0].maximum or 0) + 1, self.resolved.as_of)
             earliest = max(earliest, too_old + dt.timedelta(days=1))
         if value > self.resolved.as_of:
-            return None, quality.FUTURE_REASON
+            return None, plausibility.FUTURE_REASON
         if value < earliest:
-            return None, quality.early_reason(column, self.schema)
+            return None, plausibility.early_reason(column, self.schema)
         birth = next((c.completed_years_since for c in self.schema if c.completed_years_since), None)
         born = patient.values.get(birth) if birth and not ages else None
         if isinstance(born, dt.date) and value < born:
-            return None, quality.BIRTH_REASON
+            return None, plausibility.BIRTH_REASON
         return value, None
 
     # -- expressions ------------------------------------------------------------------------------------------------

@@ -11,10 +11,11 @@ or an input column; a list is one thing. Keys stand in the order in which they a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from popstrat.packs import shapes
 from popstrat.packs.files import PackFile
 
 Path = tuple[str, ...]  # keys, from the top of the file down
@@ -99,7 +100,7 @@ def same(a: Any, b: Any) -> bool:
 def _keep_apart(path: Path, body: Mapping[str, Any], files: Iterable[PackFile]) -> None:
     """Dated versions say again what the definition says: where a file that they do not know of writes the same key,
     they would undo it. (A title or a meaning that some of them leave alone still counts for those.)"""
-    versions = list(_tables(body["versions"]))
+    versions = list(shapes.tables(body["versions"]))
     dated = [one.file for one in standing(_written((*path, "versions"), files))]
     for key in dict.fromkeys(key for version in versions for key in version if key in body):
         if key in ("title", "means") and not all(key in version for version in versions):
@@ -119,10 +120,6 @@ def _written(path: Path, files: Iterable[PackFile]) -> list[Written]:
         if value is not None:
             found.append(Written(file, value))
     return found
-
-
-def _tables(value: Any) -> Iterator[Mapping[str, Any]]:
-    yield from (table for table in value if isinstance(table, Mapping)) if isinstance(value, list) else ()
 
 
 def _by_name(columns: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:

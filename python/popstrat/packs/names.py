@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from popstrat.core.blocks import code, link
-from popstrat.pack import Resolved
+from popstrat.packs.resolved import Resolved
 
 
 class Names:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 
-from popstrat.pack import Pack, builtin_packs, load_pack
+from popstrat.packs.load import load_pack
+from popstrat.packs.read import builtin_packs
+from popstrat.packs.tables import PackTables
 from popstrat.packs.uses import used_words, versions
 
 
@@ -17,7 +19,7 @@ def list_packs() -> list[dict[str, str]]:
     return found
 
 
-def reach(pack: Pack, ident: str) -> set[str]:
+def reach(pack: PackTables, ident: str) -> set[str]:
     """The words that a definition uses, sets opened."""
     found = set(used_words(pack.raw["definition"][ident]))
     for name in found & set(pack.raw.get("sets", {})):
@@ -25,7 +27,7 @@ def reach(pack: Pack, ident: str) -> set[str]:
     return found
 
 
-def boundaries(pack: Pack) -> list[dt.date]:
+def boundaries(pack: PackTables) -> list[dt.date]:
     """The dates on which something in the pack begins or ends to hold, with the days around them."""
     found: set[dt.date] = set()
     for body in pack.raw.get("definition", {}).values():
@@ -38,6 +40,6 @@ def boundaries(pack: Pack) -> list[dt.date]:
     return sorted(found)
 
 
-def latest(pack: Pack) -> dt.date:
+def latest(pack: PackTables) -> dt.date:
     """A date at which the newest versions hold; the same whenever it is asked for."""
     return max(boundaries(pack), default=dt.date(2026, 1, 1))

@@ -8,12 +8,12 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from popstrat.bench.measure import described, shown
 from popstrat.pages.console import count_table, unpadded
-from popstrat.runs.bench import described, shown
 
 
 def show(found: Mapping[str, Any], console: Console) -> None:
-    """Print what `popstrat.runs.bench.measure` found as a table, and the machine it was found on."""
+    """Print what `popstrat.bench.measure.measure` found as a table, and the machine it was found on."""
     table = count_table("", "patients", "threads", "time", "patients/s", "of the floor", "memory")
     for line in found["measured"]:
         floor, memory = line.get("over_floor"), line.get("peak_memory_bytes")

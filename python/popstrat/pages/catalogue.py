@@ -14,13 +14,17 @@ from typing import Any
 from rich.console import Console
 
 from popstrat.core.blocks import Block, Section, Table, anchored, code, link, table
-from popstrat.pack import Definition, Pack, Resolved, load_pack
 from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.assumptions import assumptions
+from popstrat.packs.definition import Definition
+from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.load import load_pack
 from popstrat.packs.names import Names
+from popstrat.packs.pack import Pack
 from popstrat.packs.reading import latest, list_packs, reach
+from popstrat.packs.resolved import Resolved
 from popstrat.packs.uses import used_words, versions
-from popstrat.pages import kinds, patient_table, terminal
+from popstrat.pages import patient_table, terminal
 from popstrat.pages.markdown import written
 
 COMMAND = "python -m popstrat.pages.catalogue --write docs/definitions.md"
@@ -101,7 +105,7 @@ class _Page:
             if len(found) > 1 or "effective_from" in version or "effective_to" in version:
                 blocks.append(f"**Version {version.get('version', d.version)}, {_period(version)}**")
             blocks += _eligible(d, version)
-            blocks += kinds.rules(d.kind, version, self.names)
+            blocks += KINDS[d.kind].page(version, self.names)
             blocks += _reference_patients(version)
         uses = [w for w in used_words(body) if w in self.names.titles and w != d.id]
         if uses:
@@ -193,7 +197,7 @@ def _reference_patients(version: Mapping[str, Any]) -> list[Block]:
 def _facts(d: Definition, several: bool) -> Table:
     rows = [
         ("name", code(d.id)),
-        ("kind", kinds.KINDS[d.kind]),
+        ("kind", KINDS[d.kind].called),
         ("output column", code(d.output) if d.output else "none; used by other definitions"),
         ("type", "true or false, never null" if d.node.type.kind == "bool" else _type(d)),
         ("unit", d.raw.get("unit", "")),

@@ -9,8 +9,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from popstrat.packs.trace_parts import Line, ModelTrace
 from popstrat.pages.console import text_grid, unpadded
-from popstrat.reasons.findings import Explanation, Finding, Line, ModelTrace
+from popstrat.reasons.findings import Explanation, Finding
 
 
 def show(explanation: Explanation, console: Console) -> None:

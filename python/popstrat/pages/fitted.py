@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from popstrat.fitting.fitter import Fitted
+from popstrat.fitting.counts import in_words
+from popstrat.fitting.fitted import Fitted
 from popstrat.fitting.recalibrator import Recalibrated
-from popstrat.fitting.writing import rounded
 from popstrat.pages.console import dim_table
 
 _FIGURES = {
@@ -21,11 +21,6 @@ _FIGURES = {
     "calibration_in_the_large": "calibration in the large",
     "scaled_brier": "scaled Brier score",
 }
-
-
-def _count(number: float) -> str:
-    told = rounded(number)
-    return f"{told:,}" if isinstance(told, int) else told
 
 
 def _number(value: float) -> str:
@@ -48,7 +43,7 @@ def show_fit(found: Fitted, console: Console) -> None:
         )
         strength = f"; penalty's strength {stratum.strength:.3g}" if stratum.strength is not None else ""
         name = f"{stratum.name}: " if stratum.name else ""
-        people = f"{_count(stratum.people)} people, {_count(stratum.events)} with the event"
+        people = f"{in_words(stratum.people)} people, {in_words(stratum.events)} with the event"
         console.print(Text(f"{name}{people}; {start}{strength}"))
     console.print()
     several = len(found.strata) > 1
@@ -60,12 +55,14 @@ def show_fit(found: Fitted, console: Console) -> None:
         grid.add_row(
             term.id, *([term.stratum] if several else []), f"{term.coefficient:+.4f}",
             f"not fitted: {term.note}" if term.note else interval, f"{math.exp(term.coefficient):.3f}",
-            _count(term.events),
+            in_words(term.events),
         )  # fmt: skip
     console.print(Padding(grid, (0, 0, 0, 2)))
     if found.figures is not None:
         console.print()
-        whom = f"On {_count(found.held_out)} people kept aside" if found.held_out else "On the people it was fitted to"
+        whom = (
+            f"On {in_words(found.held_out)} people kept aside" if found.held_out else "On the people it was fitted to"
+        )
         grid = dim_table(whom, "", "95 % interval", right={1})
         for name, told in _FIGURES.items():
             if name in found.figures:
@@ -84,7 +81,9 @@ def show_recalibration(found: Recalibrated, console: Console) -> None:
             "; ".join(f"baseline survival{f' {k}' if k else ''} {v:.6g}" for k, v in stratum.survival.items())
             or f"LP becomes {stratum.intercept:+.4f} {stratum.slope:+.4f} × LP"
         )
-        console.print(Text(f"{name}{_count(stratum.people)} people, {_count(stratum.events)} with the event; {told}"))
+        console.print(
+            Text(f"{name}{in_words(stratum.people)} people, {in_words(stratum.events)} with the event; {told}")
+        )
     if found.before is not None and found.after is not None:
         console.print()
         grid = dim_table("on the same people", "before", "after", "95 % interval", right={1, 2})
@@ -110,5 +109,5 @@ def _close(counts: object, output: str, console: Console) -> None:
     left = counts["without_outcome"]
     console.print()
     if left:
-        console.print(Text(f"{_count(left)} eligible people without an outcome were left out", "yellow"))
+        console.print(Text(f"{in_words(left)} eligible people without an outcome were left out", "yellow"))
     console.print(Text(f"Written: {output}"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from popstrat.core.blocks import Section, code, table
-from popstrat.schema import Column, Schema
+from popstrat.packs.patient_table import Column, Schema
 
 ANCHOR = "patient-table"
 

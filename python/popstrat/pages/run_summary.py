@@ -16,7 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from popstrat.pages.console import count_table, unpadded
-from popstrat.record import Record
+from popstrat.runs.record import Record
 
 _QUALITY_SHOWN = 10
 _NAMES_SHOWN = 8

@@ -29,11 +29,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from popstrat.core.version import version
 from popstrat.errors import InputError
-from popstrat.identifiers import is_identifying
-from popstrat.nhsnumber import passes
+from popstrat.privacy.identifiers import is_identifying
+from popstrat.privacy.nhs_numbers import passes
 from popstrat.privacy.secret_keys import read_key
-from popstrat.record import version
 
 LOG_VARIABLE = "POPSTRAT_AUDIT"
 KEY_VARIABLE = "POPSTRAT_AUDIT_KEY"

@@ -30,10 +30,10 @@ from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.formats import Source, check_target, open_sink, open_source
 from popstrat.formats.pipeline import ReadAhead, WriteBehind
-from popstrat.identifiers import LOOKED_AT, is_identifying, looks_like_nhs_numbers
+from popstrat.packs.patient_table import patient_schema
 from popstrat.privacy import audit_log as audit
+from popstrat.privacy.identifiers import LOOKED_AT, is_identifying, looks_like_nhs_numbers
 from popstrat.privacy.keyed_hashes import SIZE, Digester
-from popstrat.schema import patient_schema
 
 Form = Literal["text", "int64"]
 Birth = Literal["year-month", "year"]

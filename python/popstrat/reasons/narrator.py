@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from popstrat.lang import nodes as n
+from popstrat.packs import phrases
+from popstrat.packs.definition import Definition
 from popstrat.packs.evaluator import Patient, Reference
-from popstrat.reasons import phrases
-from popstrat.reasons.phrases import words
+from popstrat.packs.model.parts import Model
+from popstrat.packs.phrases import words
 
 _SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "==": "=", "!=": "≠"}
 _ARITHMETIC = {"+": "+", "-": "−", "*": "×", "/": "/", "**": "^"}
@@ -17,7 +19,7 @@ _FEW = 4  # conditions that any() or count() may name one by one; beyond that on
 
 
 class Narrator:
-    """Says what a rule saw in one patient, and notes which other definitions it spoke of."""
+    """Says what a rule saw in one patient, and notes which other definitions it spoke of: a `kinds.kind.Witness`."""
 
     def __init__(self, reference: Reference, row: Mapping[str, Any]) -> None:
         self.reference, self.resolved = reference, reference.resolved
@@ -32,6 +34,22 @@ class Narrator:
     def named(self, ident: str) -> n.Value:
         """What a definition is for this patient, before it is rounded to its column's type."""
         return self.reference.named(ident, self.patient)
+
+    def has(self, column: str) -> bool:
+        """Whether a column has a plausible value for this patient."""
+        return self.patient.values.get(column) is not None
+
+    def definition(self, ident: str) -> Definition | None:
+        """A definition of the pack."""
+        return self.resolved.definitions.get(ident)
+
+    def model(self, ident: str) -> Model:
+        """What is known of a model."""
+        return self.resolved.models[ident]
+
+    def birth_of(self, column: str) -> str | None:
+        """The column that an age is counted from."""
+        return self.resolved.pack.schema[column].completed_years_since
 
     def mention(self, ident: str) -> None:
         """Note that another definition was spoken of."""

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
 
-from popstrat import bind
 from popstrat.errors import TraceError
 from popstrat.lang import nodes as n
-from popstrat.pack import Definition, Resolved
+from popstrat.packs.definition import Definition
 from popstrat.packs.evaluator import Reference
-from popstrat.reasons import kinds
-from popstrat.reasons.findings import Explanation, Finding, Line, ModelTrace, SetAside
-from popstrat.reasons.models import trace_model
+from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
+from popstrat.packs.phrases import answer, no_record, shown, words
+from popstrat.packs.resolved import Resolved
+from popstrat.packs.trace_parts import Line, Traced
+from popstrat.reasons.findings import Explanation, Finding, SetAside
 from popstrat.reasons.narrator import Narrator
-from popstrat.reasons.phrases import answer, no_record, shown, words
-from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer
+from popstrat.scoring import columns as bind
+from popstrat.scoring.scorer import Scorer
 
 
 def trace(scorer: Scorer, table: pa.Table) -> Explanation:
@@ -89,7 +91,7 @@ def _row(scorer: Scorer, batch: pa.RecordBatch) -> tuple[dict[str, Any], set[str
 
 def _compare(resolved: Resolved, ours: Mapping[str, n.Value], engine: Mapping[str, Any]) -> None:
     """Refuse a trace of something that the engine did not give."""
-    places = {str(d.output): d.raw.get("decimals", 6) for d in resolved.outputs if d.kind == "model"}
+    places = {str(d.output): p for d in resolved.outputs if (p := KINDS[d.kind].places(d.raw)) is not None}
     for name, value in ours.items():
         other = engine[name]
         same = value == other
@@ -115,25 +117,20 @@ class _Follower:
         value = self.narrator.reference.output(definition, self.narrator.patient)
         with self.narrator.listening() as mentioned:
             lines, eligible = self._eligible(definition)
-            model: ModelTrace | None = None
-            if eligible and definition.kind == "model":
-                model = trace_model(definition, self.narrator)
-            elif eligible:
-                lines += kinds.lines(definition, self.narrator)
+            traced = KINDS[definition.kind].trace(definition, self.narrator) if eligible else Traced(())
             result = self._result(definition, value) if eligible or value is not None else "not eligible"
         parts, seen = self._parts(mentioned)
         return Finding(
-            definition.id, definition.title, definition.output, value, result, tuple(lines), parts, seen,
-            self._version(definition), model,
+            definition.id, definition.title, definition.output, value, result, (*lines, *traced.lines), parts, seen,
+            self._version(definition), traced.model,
         )  # fmt: skip
 
     def _eligible(self, definition: Definition) -> tuple[list[Line], bool]:
         """Whether the definition is for this patient; the condition is told where it says something."""
         lines: list[Line] = []
-        for text in _conditions(definition.raw.get("eligible", [])):
-            condition = self.resolved.parse(definition.id, "rule", text, condition=True)
+        for condition in definition.eligible:
             truth = self.narrator.value(condition)
-            if truth is not True or definition.kind == "model":
+            if truth is not True or KINDS[definition.kind].tells_eligible:
                 told = self.narrator.condition(condition)
                 lines.append(Line("for whom", told, answer(truth), truth is not True))
             if truth is not True:
@@ -168,14 +165,9 @@ class _Follower:
             missing = self.narrator.missing(definition.node)
             return f"none ({no_record(missing)})" if missing else "none"
         unit = definition.raw.get("unit", "")
-        if isinstance(value, float):
-            if definition.kind == "model" and definition.raw.get("link") != "identity":
-                return f"{value:.6g} ({100 * value:.1f} %)"
-            if unit[:1] in tuple("£€$"):
-                return f"{unit[0]}{value:,.2f}{unit[1:]}"
+        told = KINDS[definition.kind].result(definition.raw, value)
+        if told is not None:
+            return told
+        if isinstance(value, float) and unit[:1] in tuple("£€$"):
+            return f"{unit[0]}{value:,.2f}{unit[1:]}"
         return f"{shown(value)}{f' {unit}' if unit else ''}" if not isinstance(value, str) else words(value)
-
-
-def _conditions(eligible: str | list[Mapping[str, Any]]) -> Iterator[Any]:
-    """Who a definition is for: one condition, or several with what each is called."""
-    yield from [eligible] if isinstance(eligible, str) else (part["when"] for part in eligible)

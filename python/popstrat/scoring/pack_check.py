@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from popstrat.pack import Pack, Resolved, load_pack
 from popstrat.packs.assumptions import assumptions
+from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.load import load_pack
+from popstrat.packs.pack import Pack
 from popstrat.packs.reading import boundaries, reach
-from popstrat.packs.uses import SECTIONS, versions
-from popstrat.reference_patients import check_engine
-from popstrat.scorer import Scorer
+from popstrat.packs.resolved import Resolved
+from popstrat.packs.unused import SECTIONS
+from popstrat.packs.uses import versions
+from popstrat.scoring.reference_patients import check_engine
+from popstrat.scoring.scorer import Scorer
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def _oddities(pack: Pack, resolved: Resolved) -> Iterator[str]:
             yield f"definition {d.id} does not say what it `means`"
         if ("definition", d.id) in unused:
             yield unused["definition", d.id]
-        elif d.kind == "model" and not any(v.get("output") for v in versions(raw["definition"][d.id])):
+        elif KINDS[d.kind].alone and not any(v.get("output") for v in versions(raw["definition"][d.id])):
             used = {word for o in definitions if o.id != d.id for word in reach(pack, o.id)}
             if d.id not in used:
                 yield f"definition {d.id} writes no column, and nothing uses it"

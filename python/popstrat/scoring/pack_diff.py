@@ -14,11 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from popstrat.core.arrow import as_table
 from popstrat.core.cpus import cores
 from popstrat.errors import DefinitionWarning
-from popstrat.pack import Pack
 from popstrat.packs.differences import Change, changes
-from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer, as_table
+from popstrat.packs.pack import Pack
+from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
+from popstrat.scoring.scorer import Scorer
 
 _NONE = "no value"  # how a null reads in a count of who moves
 

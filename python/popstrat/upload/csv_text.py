@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from popstrat.core.dates import from_days
 from popstrat.errors import InputError
-from popstrat.nhsnumber import to_text
+from popstrat.privacy.nhs_numbers import to_text
 from popstrat.upload.templates.columns import FileColumn
 from popstrat.upload.templates.dialect import FORMULA_SIGNS, Dialect, format_date
 

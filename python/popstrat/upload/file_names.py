@@ -6,11 +6,11 @@ import re
 
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
+from popstrat.packs.patient_table import PRACTICE
 from popstrat.upload.left_out import exceptions_name
 from popstrat.upload.manifest import MANIFEST
 from popstrat.upload.plan import Plan
 from popstrat.upload.read import ScoredRows
-from popstrat.upload.templates.sources import PRACTICE
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 

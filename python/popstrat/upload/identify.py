@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from popstrat import nhsnumber
+from popstrat.privacy import nhs_numbers
 from popstrat.upload.partition import column
 from popstrat.upload.templates.settings import STATUSES
 
@@ -85,8 +85,8 @@ def identify(
     checks: Sequence[tuple[int, NDArray[np.bool_]]] = [
         (_MISSING, ~found),
         (_TWICE, twice[at]),
-        (_NO_NUMBER, state == nhsnumber.MISSING),
-        (_INVALID, state != nhsnumber.PASSED),
+        (_NO_NUMBER, state == nhs_numbers.MISSING),
+        (_INVALID, state != nhs_numbers.PASSED),
         (_SHARED, _among(numbers, shared)),
         (_DECEASED, status == STATUSES.index("deceased")),
         (_DEDUCTED, status == STATUSES.index("deducted")),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from popstrat.packs.patient_table import ID
 from popstrat.upload.csv_text import header
 from popstrat.upload.templates.columns import FileColumn
 from popstrat.upload.templates.dialect import Dialect
 from popstrat.upload.templates.layout import Layout
-from popstrat.upload.templates.sources import KEY
 
 REASON = "reason"
-COLUMNS = (FileColumn("patient_id", KEY), FileColumn("reason", REASON))
+COLUMNS = (FileColumn("patient_id", ID), FileColumn("reason", REASON))
 """Both are text: quoted, and no formula for a spreadsheet."""
 DIALECT = Dialect(quoting="all")
 HEADER = header(COLUMNS, DIALECT)

@@ -16,19 +16,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from popstrat import nhsnumber
 from popstrat.core.arrow import is_text, without_views
 from popstrat.core.hashing import hash_file
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source
-from popstrat.schema import fold_label
+from popstrat.packs.patient_table import ID, PRACTICE, fold_label
+from popstrat.privacy import nhs_numbers
 from popstrat.upload.batches import batches, refuse_null, values
 from popstrat.upload.partition import Partitions, Repeats, partition_of_keys
 from popstrat.upload.patient_keys import KeyRule
 from popstrat.upload.practices import Practices
 from popstrat.upload.templates.settings import STATUSES, Settings
-from popstrat.upload.templates.sources import KEY, PRACTICE
 
 NUMBER, STATUS, BIRTH = "nhs_number", "registration_status", "date_of_birth"
 
@@ -52,7 +51,7 @@ class LookupFile:
 
     @property
     def text_keys(self) -> bool:
-        return not pa.types.is_integer(self.source.schema.field(self.columns[KEY]).type)
+        return not pa.types.is_integer(self.source.schema.field(self.columns[ID]).type)
 
     @property
     def has_births(self) -> bool:
@@ -65,12 +64,12 @@ class LookupFile:
 
 def open_lookup(path: Path, settings: Settings) -> LookupFile:
     """Open a lookup. Raises `InputError` for a column that is missing or of a type that may lose digits."""
-    kinds = {KEY: "id", BIRTH: "date"}
+    kinds = {ID: "id", BIRTH: "date"}
     ours_of = {theirs: ours for ours, theirs in settings.lookup_columns.items()}
     source = open_source([path], kinds=lambda n: kinds.get(ours_of.get(n, n), "string"), threads=2).files[0]
     names = source.schema.names
     columns: dict[str, str] = {}
-    for ours in (KEY, NUMBER, PRACTICE, STATUS, BIRTH):
+    for ours in (ID, NUMBER, PRACTICE, STATUS, BIRTH):
         theirs = settings.lookup_columns.get(ours, ours)
         if theirs in names:
             columns[ours] = theirs
@@ -80,7 +79,7 @@ def open_lookup(path: Path, settings: Settings) -> LookupFile:
                 column=theirs,
                 file=str(path),
             )
-    for ours in (KEY, NUMBER):
+    for ours in (ID, NUMBER):
         kind = source.schema.field(columns[ours]).type
         if not (is_text(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
             raise InputError(f"is {kind}; text or whole numbers keep every digit", column=columns[ours], file=str(path))
@@ -94,7 +93,7 @@ def open_lookup(path: Path, settings: Settings) -> LookupFile:
 
 @dataclass(frozen=True)
 class LookupRows:
-    """A lookup dealt out by key: ``key``, ``number`` and ``state`` (as `nhsnumber.check` has them), ``practice``,
+    """A lookup dealt out by key: ``key``, ``number`` and ``state`` (as `nhs_numbers.check` has them), ``practice``,
     ``status`` (its index among `STATUSES`) and ``birth`` (days since 1970).
 
     ``shared`` are the NHS numbers that more than one row has, ascending; ``test_numbers`` is how many begin with 999.
@@ -127,20 +126,18 @@ def read_lookup(lookup: LookupFile, practices: Practices, keys: KeyRule, folder:
     for first, batch in batches(lookup.source, list(lookup.columns.values())):
         data = {ours: values(batch, theirs) for ours, theirs in lookup.columns.items()}
         try:
-            refuse_null(data[KEY], KEY)
+            refuse_null(data[ID], ID)
             refuse_null(data[PRACTICE], PRACTICE)
             try:
-                key = keys.read(data[KEY], lookup.columns[KEY])
+                key = keys.read(data[ID], lookup.columns[ID])
             except pa.ArrowInvalid:
-                raise InputError(
-                    "has keys that are not whole numbers, and the scored table's are", column=KEY
-                ) from None
-            numbers, states = nhsnumber.check(data[NUMBER])
+                raise InputError("has keys that are not whole numbers, and the scored table's are", column=ID) from None
+            numbers, states = nhs_numbers.check(data[NUMBER])
             status = _statuses(data[STATUS], lookup.status)
         except InputError as error:
             raise error.located(lookup.name, first) from None
-        good = numbers[states == nhsnumber.PASSED]
-        tests += int(((good >= nhsnumber.TEST_FIRST) & (good <= nhsnumber.TEST_LAST)).sum())
+        good = numbers[states == nhs_numbers.PASSED]
+        tests += int(((good >= nhs_numbers.TEST_FIRST) & (good <= nhs_numbers.TEST_LAST)).sum())
         repeats.add(good)
         births = (
             data[BIRTH].cast(pa.date32(), safe=False).cast(pa.int32())

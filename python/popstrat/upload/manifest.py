@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from popstrat.errors import InputError
-from popstrat.record import RunError
+from popstrat.errors import InputError, RunError
 from popstrat.upload.movers import tally
 from popstrat.upload.templates.dialect import DELIMITERS, ENCODINGS, EXCEL, LINE_ENDS
 from popstrat.upload.templates.layout import Layout

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from popstrat.ids import hash_ids
+from popstrat.scoring.unique_ids import hash_ids
 
 PARTITION_ROWS = 1 << 19
 """Rows that a partition should have, about."""

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from popstrat.core.arrow import is_text, plain
 from popstrat.errors import InputError
+from popstrat.packs.patient_table import ID
 from popstrat.upload.batches import ROWS_NAMED
-from popstrat.upload.templates.sources import KEY
 
 _CANONICAL = "^(0|-?[1-9][0-9]{0,19})$"
 
@@ -44,7 +44,7 @@ class KeyRule:
     def type(self) -> pa.DataType:
         return pa.string() if self.text else pa.int64()
 
-    def read(self, column: pa.Array, name: str = KEY) -> pa.Array:
+    def read(self, column: pa.Array, name: str = ID) -> pa.Array:
         """The keys of a batch as they are compared. Raises `InputError`, with rows of the batch, for one that is not
         its whole number's own text where the kinds are mixed."""
         if self.mixed is not None:
@@ -69,7 +69,7 @@ def key_rule(files: Sequence[Keyed]) -> KeyRule:
         raise InputError(
             f"keys are text in {', '.join(text)} and whole numbers in {', '.join(whole)}, where 007 and 7 would be "
             "one: give the lookup, and every table, the keys as they are in the scored table",
-            column=KEY,
+            column=ID,
             file=whole[0],
         )
     return KeyRule(
@@ -82,7 +82,7 @@ def key_rule(files: Sequence[Keyed]) -> KeyRule:
 def refuse_repeated(keys: pa.Array, file: str) -> None:
     """Raise `InputError` if a key is there twice."""
     if pc.count_distinct(keys).as_py() != len(keys):
-        raise InputError("a key is there more than once", column=KEY, file=file)
+        raise InputError("a key is there more than once", column=ID, file=file)
 
 
 def as_text(column: pa.Array) -> pa.Array:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from popstrat.record import program
+from popstrat.runs.host import program
 from popstrat.upload import policy
 from popstrat.upload.lookup import LookupFile, open_lookup
 from popstrat.upload.partition import PARTITION_ROWS, partitions_for

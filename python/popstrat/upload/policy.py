@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from popstrat.errors import InputError
+from popstrat.packs.patient_table import ID
 from popstrat.upload.lookup import LookupFile
 from popstrat.upload.scored import ScoredFile
 from popstrat.upload.templates.settings import Settings
-from popstrat.upload.templates.sources import BIRTH, KEY, ScoredColumn
+from popstrat.upload.templates.sources import BIRTH, ScoredColumn
 from popstrat.upload.templates.template import Template
 
 
@@ -61,9 +62,7 @@ def check_previous(found: ScoredFile, table: ScoredFile, across_versions: bool) 
     if found.run["profile"] != table.run["profile"]:
         raise InputError(f"was scored for {found.run['profile']}, not for {table.run['profile']}", file=found.name)
     if found.text_keys != table.text_keys and "csv" not in (found.format, table.format):
-        raise InputError(
-            "has other keys: text in one table and whole numbers in the other", column=KEY, file=found.name
-        )
+        raise InputError("has other keys: text in one table and whole numbers in the other", column=ID, file=found.name)
 
 
 def check_hashed(tables: Iterable[ScoredFile]) -> None:

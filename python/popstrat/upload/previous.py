@@ -9,13 +9,14 @@ import numpy as np
 import pyarrow as pa
 
 from popstrat.errors import InputError
+from popstrat.packs.patient_table import ID, PRACTICE
 from popstrat.upload.batches import values
 from popstrat.upload.partition import Partitions, partition_of_keys
 from popstrat.upload.patient_keys import KeyRule
 from popstrat.upload.plan import Plan
 from popstrat.upload.read import ScoredRows
 from popstrat.upload.scored import ScoredFile, scored_rows
-from popstrat.upload.templates.sources import KEY, PRACTICE, ScoredColumn
+from popstrat.upload.templates.sources import ScoredColumn
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def read_previous(plan: Plan, previous: ScoredFile, scored: ScoredRows, keys: Ke
     for first, batch, data in scored_rows(previous, list({c.name: c for c in (group, *needed)}.values())):
         practice = scored.practices.indices(values(batch, PRACTICE))
         try:
-            key = keys.read(values(batch, KEY))
+            key = keys.read(values(batch, ID))
         except InputError as error:
             raise error.located(previous.name, first) from None
         held = pa.array(np.ones(len(key), bool)) if cohort is None else cohort.holds(data, len(key))

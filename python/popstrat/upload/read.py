@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from popstrat.core.progress import Progress
 from popstrat.errors import InputError
+from popstrat.packs.patient_table import ID, PRACTICE
 from popstrat.upload.batches import values
 from popstrat.upload.partition import Partitions, partition_of_keys, partition_of_practices
 from popstrat.upload.patient_keys import KeyRule
@@ -18,7 +19,6 @@ from popstrat.upload.plan import Plan
 from popstrat.upload.practices import Numbering, Practices
 from popstrat.upload.rows import read_schema
 from popstrat.upload.scored import scored_rows
-from popstrat.upload.templates.sources import KEY, PRACTICE
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def read_scored(plan: Plan, keys: KeyRule, folder: Path, progress: Progress | No
     for first, batch, data in scored_rows(table, columns):
         practice = numbering.indices(values(batch, PRACTICE))
         try:
-            key = keys.read(values(batch, KEY))
+            key = keys.read(values(batch, ID))
         except InputError as error:
             raise error.located(table.name, first) from None
         people = _added(people, np.bincount(practice, minlength=len(numbering)))

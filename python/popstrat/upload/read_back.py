@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
-from popstrat import nhsnumber
 from popstrat.errors import InputError
-from popstrat.ids import hash_ids
+from popstrat.privacy import nhs_numbers
+from popstrat.scoring.unique_ids import hash_ids
 from popstrat.upload import left_out
 from popstrat.upload.manifest import KINDS, MANIFEST
 from popstrat.upload.partition import Partitions, column, partition_of_keys
@@ -183,9 +183,9 @@ def _read(
     at = roles.index("nhs_number") if "nhs_number" in roles else roles.index("key")
     ids = _unwrapped(column(table, str(at)), layout["excel_text"])
     if roles[at] == "nhs_number":
-        numbers, states = nhsnumber.check(ids)
+        numbers, states = nhs_numbers.check(ids)
         lengths = pc.binary_length(ids)
-        if (states != nhsnumber.PASSED).any() or (len(ids) and pc.min_max(lengths).as_py() != {"min": 10, "max": 10}):
+        if (states != nhs_numbers.PASSED).any() or (len(ids) and pc.min_max(lengths).as_py() != {"min": 10, "max": 10}):
             raise InputError("has something that is not an NHS number where one should be", file=shown)
         ids = pa.array(numbers)
     elif pc.any(pc.equal(ids, "")).as_py():

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from popstrat.packs.patient_table import ID, PRACTICE
 from popstrat.upload.partition import column
 from popstrat.upload.patient_keys import KeyRule
 from popstrat.upload.plan import Plan
 from popstrat.upload.practices import Practices
-from popstrat.upload.templates.sources import BIRTH, CHANGE, KEY, NHS_NUMBER, PRACTICE, PREVIOUS
+from popstrat.upload.templates.sources import BIRTH, CHANGE, NHS_NUMBER, PREVIOUS
 
 _PREFIX = "c:"
 _OF_SOURCE = {NHS_NUMBER: "number", BIRTH: "birth", CHANGE: "change", PREVIOUS: "before"}
@@ -59,7 +60,7 @@ def scored_data(rows: pa.Table) -> dict[str, pa.Array]:
 def data_by_source(rows: pa.Table, practices: Practices) -> dict[str, pa.Array]:
     """All that the columns of a file may come from, by its name in a template."""
     data = scored_data(rows)
-    data[KEY] = column(rows, "key")
+    data[ID] = column(rows, "key")
     data[PRACTICE] = practices.coded(column(rows, "practice"))
     data.update({source: column(rows, name) for source, name in _OF_SOURCE.items() if name in rows.column_names})
     return data

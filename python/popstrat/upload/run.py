@@ -18,9 +18,8 @@ from typing import Any
 from popstrat.core.files import writing
 from popstrat.core.hidden_folder import HiddenFolder
 from popstrat.core.progress import Progress
-from popstrat.errors import InputError
+from popstrat.errors import InputError, RunError
 from popstrat.privacy import audit_log as audits
-from popstrat.record import RunError
 from popstrat.upload import audit_lines, policy, warnings
 from popstrat.upload.file_names import check_codes, check_names
 from popstrat.upload.join import join

@@ -18,9 +18,10 @@ from popstrat.core.arrow import is_text, without_views
 from popstrat.core.hashing import hash_file
 from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source
+from popstrat.packs.patient_table import ID, PRACTICE
 from popstrat.upload.batches import batches, refuse_null, values
 from popstrat.upload.patient_keys import as_text
-from popstrat.upload.templates.sources import KEY, PRACTICE, ScoredColumn
+from popstrat.upload.templates.sources import ScoredColumn
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class ScoredFile:
 
     @property
     def text_keys(self) -> bool:
-        return not pa.types.is_integer(self.source.schema.field(KEY).type)
+        return not pa.types.is_integer(self.source.schema.field(ID).type)
 
     @property
     def hashed(self) -> bool:
@@ -89,7 +90,7 @@ def open_scored(path: Path) -> ScoredFile:
     numbers = run.get("means", {})
 
     def kind(name: str) -> str | None:  # of CSV cells
-        if name == KEY:
+        if name == ID:
             return "id"
         if name in groups:
             return "bool" if set(groups[name]) == {"true"} else "category"
@@ -109,7 +110,7 @@ def open_scored(path: Path) -> ScoredFile:
         raise InputError("was changed while it was read", file=str(path))
     if source.rows is not None and source.rows != output["rows"]:
         raise InputError(f"has not the rows that its run record {record_path.name} says", file=str(path))
-    for name in (KEY, PRACTICE):
+    for name in (ID, PRACTICE):
         if name not in source.schema.names:
             raise InputError("is not a scored table: the column is missing", column=name, file=str(path))
     columns = {f.name: _column(f, groups) for f in source.schema}
@@ -118,7 +119,7 @@ def open_scored(path: Path) -> ScoredFile:
 
 def _column(field: pa.Field, groups: Mapping[str, Mapping[str, int]]) -> ScoredColumn:
     name = field.name
-    if name == KEY:
+    if name == ID:
         return ScoredColumn(name, "key")
     if name == PRACTICE:
         return ScoredColumn(name, "practice")
@@ -179,10 +180,10 @@ def scored_rows(
     Labels are their indices (int16), text is plain. Raises `InputError`, naming file and rows, for a key or practice
     that is null and for a label that the run record does not have.
     """
-    for first, batch in batches(table.source, [KEY, PRACTICE, *(c.name for c in columns)]):
+    for first, batch in batches(table.source, [ID, PRACTICE, *(c.name for c in columns)]):
         data = {}
         try:
-            for name in (KEY, PRACTICE):
+            for name in (ID, PRACTICE):
                 refuse_null(values(batch, name), name)
             for c in columns:
                 found = values(batch, c.name)

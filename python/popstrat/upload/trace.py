@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from popstrat import nhsnumber
 from popstrat.errors import InputError
+from popstrat.packs.patient_table import ID, PRACTICE
+from popstrat.privacy import nhs_numbers
 from popstrat.upload import csv_text
 from popstrat.upload.batches import batches, values
 from popstrat.upload.lookup import NUMBER, LookupFile
@@ -26,7 +27,7 @@ from popstrat.upload.practices import Practices
 from popstrat.upload.read_back import ReadBack, fingerprinted, fingerprints, refuse_twice
 from popstrat.upload.scored import ScoredFile, scored_rows
 from popstrat.upload.templates.columns import FileColumn
-from popstrat.upload.templates.sources import KEY, PRACTICE, PREVIOUS
+from popstrat.upload.templates.sources import PREVIOUS
 
 
 def trace(plan: Plan, keys: KeyRule, seen: ReadBack) -> None:
@@ -78,7 +79,7 @@ def _fingerprinted_rows(
         data.update({c.source: data[name] for c, name in zip(said, names, strict=True)})
         texts = [csv_text.cell_texts(c, data, batch.num_rows, plan.layout.dialect) for c in said]
         yield (
-            keys.cast(values(batch, KEY)),
+            keys.cast(values(batch, ID)),
             practices.indices(values(batch, PRACTICE)),
             fingerprints([csv_text.decoded(text) for text in texts], batch.num_rows),
         )
@@ -131,11 +132,11 @@ def _through(seen: ReadBack, kind: str, lookup: LookupFile, keys: KeyRule) -> Pa
     """The rows of the files under the keys that the lookup has for their NHS numbers."""
     schema = pa.schema([("number", pa.int64()), ("key", keys.type), ("practice", pa.int32())])
     dealt = Partitions(seen.folder, f"traced-{kind}-lookup", schema, seen.partitions)
-    names = [lookup.columns[c] for c in (NUMBER, KEY, PRACTICE)]
+    names = [lookup.columns[c] for c in (NUMBER, ID, PRACTICE)]
     for _, batch in batches(lookup.source, names):
         number, key, practice = (values(batch, name) for name in names)
-        numbers, states = nhsnumber.check(number)
-        good = pa.array(states == nhsnumber.PASSED)
+        numbers, states = nhs_numbers.check(number)
+        good = pa.array(states == nhs_numbers.PASSED)
         rows = pa.RecordBatch.from_arrays(
             [pa.array(numbers), keys.cast(key), pa.array(seen.practices.indices(practice))], schema=schema
         ).filter(good)

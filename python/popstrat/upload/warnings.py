@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from popstrat.record import STALE_DAYS
+from popstrat.runs.doubts import STALE_DAYS
 from popstrat.upload.plan import Plan
 from popstrat.upload.scored import ScoredFile
 from popstrat.upload.templates.settings import Settings

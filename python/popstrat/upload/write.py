@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from popstrat.core.hidden_folder import HiddenFolder
-from popstrat.errors import InputError
-from popstrat.record import RunError
+from popstrat.errors import InputError, RunError
+from popstrat.packs.patient_table import ID
 from popstrat.upload import csv_text, left_out
 from popstrat.upload.identify import REASONS
 from popstrat.upload.manifest import FileEntry, PracticeEntry
@@ -26,7 +26,6 @@ from popstrat.upload.rows import data_by_source
 from popstrat.upload.selection import UNSELECTED, select
 from popstrat.upload.templates.columns import FileColumn
 from popstrat.upload.templates.dialect import Dialect
-from popstrat.upload.templates.sources import KEY
 
 
 def write_practices(
@@ -122,7 +121,7 @@ def _write_exceptions(
         return {}
     rows = rows.select(["row", "practice", "key"]).filter(pa.array(excluded > 0)).combine_chunks()
     reasons = pa.array(REASONS).take(pa.array(excluded[excluded > 0].astype(np.int32) - 1))
-    data = {KEY: column(rows, "key").cast(pa.string()), left_out.REASON: reasons}
+    data = {ID: column(rows, "key").cast(pa.string()), left_out.REASON: reasons}
     body = _lines(left_out.COLUMNS, data, rows, left_out.DIALECT, plan)
     found: dict[int, list[FileEntry]] = {}
     for index, start, stop in _runs(column(rows, "practice").to_numpy()):

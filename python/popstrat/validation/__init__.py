@@ -75,7 +75,9 @@ def validate(
 def _table(data: Any) -> pa.Table:
     import pyarrow as pa
 
-    return data if isinstance(data, pa.Table) else pa.table(data)
+    from popstrat.core.soundness import sound_table
+
+    return sound_table(data if isinstance(data, pa.Table) else pa.table(data))
 
 
 def require() -> None:

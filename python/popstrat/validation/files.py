@@ -13,7 +13,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from popstrat import record as records
 from popstrat.core.cpus import cores
 from popstrat.core.files import Outputs
 from popstrat.core.hashing import HASH, hash_file
@@ -21,14 +20,16 @@ from popstrat.core.progress import Progress
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source
-from popstrat.mapping import NO_MAP, ColumnMap
-from popstrat.schema import patient_schema
+from popstrat.packs.patient_table import ID, patient_schema
+from popstrat.runs.column_map import NO_MAP, ColumnMap
+from popstrat.runs.host import program
+from popstrat.runs.record import to_json
 from popstrat.validation.assessment import assess
 from popstrat.validation.disclosure import Row, publish, rounded
 from popstrat.validation.groupings import LIST_COLUMNS
 from popstrat.validation.join import join
 from popstrat.validation.period import compared, differs
-from popstrat.validation.spec import ID, Spec
+from popstrat.validation.spec import Spec
 from popstrat.validation.tables import Names
 
 JSON_NAME = "validation.json"
@@ -98,7 +99,7 @@ def run_validate(
         found,
         joined.counts,
         {
-            "program": records.program(),
+            "program": program(),
             "pack": run.get("pack"),
             "as_of": run.get("as_of"),
             "profile": run.get("profile"),
@@ -118,7 +119,7 @@ def run_validate(
     )
     result["headlines"] = headlines(result)
     texts = {f"{name}.csv": _csv(rows, _COLUMNS[name]) for name, rows in tables(result).items()}
-    texts[JSON_NAME] = records.to_json(result)
+    texts[JSON_NAME] = to_json(result)
     texts[PAGE_NAME] = render(result)
     _write(folder, texts)
     return result

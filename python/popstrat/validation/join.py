@@ -15,11 +15,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from popstrat.errors import InputError
+from popstrat.packs.patient_table import ID, PRACTICE
 from popstrat.validation.groupings import GROUPS, labelled, usual
 from popstrat.validation.measures import Floats
 from popstrat.validation.outcomes import happened, refuse_constant
 from popstrat.validation.results import Grouping
-from popstrat.validation.spec import ID, PRACTICE, Spec
+from popstrat.validation.spec import Spec
 from popstrat.validation.tables import Names, Table, rows_among
 
 _MOST_LABELS = 60

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from popstrat.errors import InputError
+from popstrat.packs.patient_table import ID, PRACTICE
 from popstrat.validation.groupings import GROUPS
-
-ID = "patient_id"
-PRACTICE = "practice_code"
 
 
 @dataclass(frozen=True)

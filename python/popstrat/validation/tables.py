@@ -13,11 +13,10 @@ import pyarrow.compute as pc
 from popstrat.core.arrow import is_text, without_views
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
-from popstrat.ids import IdBatch, UniqueIds
 from popstrat.packs.flags import FALSE, TRUE, refuse_other_numbers
-from popstrat.schema import patient_schema
+from popstrat.packs.patient_table import ID, patient_schema
+from popstrat.scoring.unique_ids import IdBatch, UniqueIds
 from popstrat.validation.measures import Floats
-from popstrat.validation.spec import ID
 
 
 @dataclass(frozen=True)

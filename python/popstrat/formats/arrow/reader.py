@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from popstrat.core.soundness import refuse_misfits, refuse_unsound
+from popstrat.core.soundness import cleared, refuse_misfits, refuse_unsound
 from popstrat.errors import InputError
 from popstrat.formats.source import BATCH_ROWS, FileSource, reading, sliced
 
@@ -44,7 +44,8 @@ class ArrowSource(FileSource):
                     self.schema = whole.schema
                 if len(self.schema):
                     self.rows = self._count(file)
-        self._check_names()
+        with reading(self.name, "Arrow IPC"):  # names that are no text
+            self._check_names()
 
     def _count(self, file: pa.NativeFile) -> int:
         """The rows of a file, for which one column has to be read: the narrowest."""
@@ -68,6 +69,7 @@ class ArrowSource(FileSource):
                         refuse_unsound(array, name)
                 except InputError as error:
                     raise error.located(self.name, row) from None
+                found = pa.RecordBatch.from_arrays([cleared(a) for a in found.columns], schema=found.schema)
                 yield from sliced(found, batch_rows)
                 row += found.num_rows
 
@@ -75,6 +77,8 @@ class ArrowSource(FileSource):
         if self._stream:
             with pa.ipc.open_stream(file, options=options) as stream:
                 yield from stream
+                if file.tell() != self.bytes:  # a stream that was cut short between two batches reads without an error
+                    raise InputError("does not end where its last batch does", file=self.name)
         else:
             with pa.ipc.open_file(file, options=options) as whole:
                 for i in range(whole.num_record_batches):

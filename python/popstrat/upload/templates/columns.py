@@ -13,10 +13,11 @@ from typing import Any
 
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
+from popstrat.packs.patient_table import ID
 from popstrat.upload.templates import snomed
 from popstrat.upload.templates.dialect import DATE_FORMATS, Dialect, format_date, refuse_unwritable, safe_text
 from popstrat.upload.templates.settings import Settings
-from popstrat.upload.templates.sources import BIRTH, CHANGE, CHANGES, KEY, NHS_NUMBER, PREVIOUS, ScoredColumn
+from popstrat.upload.templates.sources import BIRTH, CHANGE, CHANGES, NHS_NUMBER, PREVIOUS, ScoredColumn
 from popstrat.upload.templates.template import Template
 from popstrat.upload.templates.toml_file import Fault
 
@@ -94,11 +95,11 @@ def resolve_columns(raw: Sequence[Mapping[str, Any]], table: str, offer: Offer) 
     ]
     sources = [c.source for c in columns]
     if table in offer.template.raw and columns:
-        ids = [s for s in (NHS_NUMBER, KEY) if s in sources]
+        ids = [s for s in (NHS_NUMBER, ID) if s in sources]
         if not ids:
-            raise offer.fault(f"[[{table}]]", f"needs a column from {NHS_NUMBER} or {KEY}: whose row is it?")
+            raise offer.fault(f"[[{table}]]", f"needs a column from {NHS_NUMBER} or {ID}: whose row is it?")
         if len(ids) == 2:
-            raise offer.fault(f"[[{table}]]", f"has both {NHS_NUMBER} and {KEY}: the file would give away the lookup")
+            raise offer.fault(f"[[{table}]]", f"has both {NHS_NUMBER} and {ID}: the file would give away the lookup")
         for source in ids:
             if sources.count(source) > 1:
                 raise offer.fault(f"[[{table}]]", f"has {source} twice")

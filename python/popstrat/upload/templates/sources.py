@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-KEY, PRACTICE = "patient_id", "practice_code"
-"""Columns of every scored table, and of every lookup."""
 NHS_NUMBER, BIRTH = "lookup.nhs_number", "lookup.date_of_birth"
 CHANGE, PREVIOUS = "movers.change", "movers.previous"
 CHANGES = ("new", "up", "down", "unchanged")
