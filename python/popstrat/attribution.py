@@ -22,7 +22,7 @@ from popstrat.lang.values import on_grid
 from popstrat.model import Model, Stratum
 from popstrat.pack import Definition, Resolved
 
-MOST = 64  # of a patient; as many as the engine takes (`engine._largest.MOST`)
+MOST = 64  # of a patient; as many as the engine takes (`engine.arrays.top_k.MOST`)
 START, PREDICTOR = "start", "linear_predictor"
 LISTED = pa.list_(
     pa.field(
@@ -86,14 +86,14 @@ class Listing:
 
     def column(self, written: Sequence[tuple[Memory, Memory | None]], rows: int) -> pa.Array:
         """The column, of what the program wrote for `definitions`."""
-        from popstrat.engine._largest import largest
+        from popstrat.engine.arrays.top_k import top_k
 
         present = pa.py_buffer(written[0][0])
         columns = [
             (entry.term, entry.amount, values, valid)
             for entry, (values, valid) in zip(self.entries, written[1:], strict=True)
         ]
-        offsets, codes, amounts = largest(columns, present, rows, 0, rows, self.k)
+        offsets, codes, amounts = top_k(columns, present, rows, 0, rows, self.k)
         terms = pa.DictionaryArray.from_arrays(pa.array(codes), self.terms, safe=False)
         kind = LISTED.value_type
         items = pa.StructArray.from_arrays([terms, pa.array(amounts)], fields=[kind.field(0), kind.field(1)])

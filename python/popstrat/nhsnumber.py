@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from popstrat.engine._digits import FAILED, MISSING, NOT_DIGITS, PASSED, weighted_mod11
+from popstrat.engine.arrays.check_digits import FAILED, MISSING, NOT_DIGITS, PASSED, weighted_mod11
 from popstrat.errors import InputError
 from popstrat.io.sinks import plain_text
 

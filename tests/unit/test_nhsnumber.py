@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from popstrat import nhsnumber
-from popstrat.engine._digits import weighted_mod11
+from popstrat.engine.arrays.check_digits import weighted_mod11
 from popstrat.errors import InputError
 from popstrat.nhsnumber import FAILED, MISSING, NOT_DIGITS, PASSED, PLACEHOLDER, check, passes
 
