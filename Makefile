@@ -1,6 +1,8 @@
-# make demo   sets up, makes a synthetic list, scores it, shows and writes the results (in demo/)
-# make test   sets up, runs the tests against the installed package
-# Both need Python 3.11 or newer with venv, and a C compiler; everything else is installed into .venv.
+# make demo     sets up, makes a synthetic list, scores it, shows and writes the results (in demo/)
+# make test     sets up, runs the tests against the installed package
+# make dev      sets up an editable install, for working on popstrat (CONTRIBUTING.md)
+# make nightly  everything once more in every variant, and long: hours
+# All need Python 3.11 or newer with venv, and a C compiler; everything else is installed into .venv.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,8 +10,9 @@ BIN := $(VENV)/bin
 PATIENTS ?= 100000
 AS_OF ?= 2026-06-30
 SOURCES := $(shell find engine python synthetic -name '*.py' -o -name '*.pyx' -o -name '*.pyi' -o -name '*.h' -o -name '*.toml')
+COMPILED := $(subst /,.,$(patsubst %.pyx,popstrat/%,$(shell find engine -name '*.pyx')))
 
-.PHONY: demo test setup dev lint types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof docs clean
+.PHONY: demo test smoke variants nightly setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof docs clean
 
 demo: setup
 	@mkdir -p demo
@@ -23,6 +26,19 @@ demo: setup
 test: setup $(VENV)/.test
 	$(BIN)/python -m pytest --numprocesses auto
 
+# a fast and broad part of the tests
+smoke: setup $(VENV)/.test
+	$(BIN)/python -m pytest -m smoke --numprocesses auto
+
+# that part where other code does the work: pyarrow reads and writes every file
+variants: setup $(VENV)/.test
+	POPSTRAT_FORMATS=arrow $(BIN)/python -m pytest -m smoke --numprocesses auto
+
+# all tests with sixty times as many generated tables and packs, on every instruction set of this machine; then in the variants
+nightly: setup $(VENV)/.test
+	$(BIN)/python -m pytest --hypothesis-profile=nightly --numprocesses auto
+	POPSTRAT_FORMATS=arrow $(BIN)/python -m pytest --numprocesses auto
+
 setup: $(VENV)/.installed
 
 $(VENV)/.python:
@@ -34,8 +50,9 @@ $(VENV)/.python:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	@touch $@
 
+# a copy, as users have it; after `make dev` the sources themselves, their compiled modules built anew
 $(VENV)/.installed: $(VENV)/.python pyproject.toml setup.py $(SOURCES)
-	$(BIN)/python -m pip install --quiet .
+	$(BIN)/python -m pip install --quiet $(if $(wildcard $(VENV)/.editable),--no-build-isolation -e) .
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.python pyproject.toml
@@ -46,22 +63,29 @@ $(VENV)/.dev: $(VENV)/.python pyproject.toml
 	$(BIN)/python -m pip install --quiet --group dev
 	@touch $@
 
-# an editable install, for working on popstrat itself
-dev: $(VENV)/.python
-	$(BIN)/python -m pip install --quiet "setuptools>=77" --group dev
+# an editable install, for working on popstrat itself: what is changed is what runs, and `make test` tests
+dev: $(VENV)/.dev
+	@touch $(VENV)/.editable
 	$(BIN)/python -m pip install --quiet --no-build-isolation -e .
+	@touch $(VENV)/.installed
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev layout
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	PYTHONPATH=build/types $(BIN)/lint-imports
 
-# mypy wants one folder for one package: lay the sources out as they are installed
-types: setup $(VENV)/.dev
-	rm -rf build/types && mkdir -p build/types
-	cp -r python/popstrat build/types/popstrat
-	cp -r engine build/types/popstrat/engine
-	cp -r synthetic build/types/popstrat/synthetic
+# the sources laid out as they are installed, since mypy wants one folder for one package
+layout:
+	@rm -rf build/types && mkdir -p build/types
+	@cp -r python/popstrat build/types/popstrat
+	@cp -r engine build/types/popstrat/engine
+	@cp -r synthetic build/types/popstrat/synthetic
+
+# and the stubs of the compiled modules held against what is in those
+types: setup $(VENV)/.dev layout
 	$(BIN)/mypy build/types/popstrat
+	MYPYPATH=build/types $(BIN)/stubtest --mypy-config-file pyproject.toml --concise --ignore-disjoint-bases \
+		--allowlist engine/stubtest-allowlist.txt --ignore-unused-allowlist $(COMPILED)
 
 bench-smoke: setup $(VENV)/.dev
 	$(BIN)/python -m pytest benchmarks --benchmark-disable -q
@@ -88,7 +112,7 @@ gate-proof: setup $(VENV)/.dev
 	$(BIN)/python -m pytest benchmarks/gate_is_real.py -s
 
 docs: setup $(VENV)/.dev
-	$(BIN)/python -m popstrat.catalogue --write docs/definitions.md
+	$(BIN)/python -m popstrat.pages.catalogue --write docs/definitions.md
 	$(BIN)/python benchmarks/fidelity.py --write docs/synthetic.md
 	$(BIN)/python docs/safety/hazard_log.py --write
 

@@ -130,7 +130,7 @@ def _text() -> Case:
 @cache
 def _file(ending: str, rows: int) -> Path:
     """The first rows of the list as an uncompressed file."""
-    from popstrat.io import open_sink
+    from popstrat.formats import open_sink
 
     path = Path(tempfile.mkdtemp()) / f"list{ending}"
     atexit.register(shutil.rmtree, path.parent)
@@ -147,8 +147,8 @@ def _file(ending: str, rows: int) -> Path:
 
 
 def _read(ending: str, rows: int) -> None:
-    from popstrat.io import open_source
-    from popstrat.schema import patient_schema
+    from popstrat.formats import open_source
+    from popstrat.packs.patient_table import patient_schema
 
     schema = patient_schema()
     source = open_source([_file(ending, rows)], kinds=lambda name: schema[name].type if name in schema else None)
@@ -169,7 +169,7 @@ def _csv() -> Case:
 
 @case("writing CSV")
 def _csv_out() -> Case:
-    from popstrat.io import open_sink
+    from popstrat.formats import open_sink
 
     scored = popstrat.Scorer(as_of=AS_OF).score_batch(_list())
     folder = Path(tempfile.mkdtemp())

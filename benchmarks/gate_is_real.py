@@ -19,8 +19,8 @@ import rebuilt
 GATE = [sys.executable, str(Path(__file__).parent / "instructions.py")]
 SLOWED = ("RANGE_I32", "ADD_SCALED")  # over columns and over registers
 LEFT = ("AND", "EXP", "increasing ids")
-# Right after the label of an operation: a loop that does nothing, some hundreds of instructions each time.
-USELESS = " for (volatile int wasted = 0; wasted < 100; wasted++) {}"
+# A loop that does nothing before each of those operations, some hundreds of instructions each time (engine/kernels/block.h).
+SLOWING = f"-DPOPSTRAT_SLOWED(op)=({'||'.join(f'(op)==OP_{name}' for name in SLOWED)})"
 
 
 def gate(*arguments: str, package: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -30,22 +30,10 @@ def gate(*arguments: str, package: Path | None = None) -> subprocess.CompletedPr
     return subprocess.run([*GATE, *arguments, *chosen], env=environment, capture_output=True, text=True, check=False)
 
 
-def slow_down(engine: Path) -> None:
-    """Put the useless loop into each kernel to be slowed, in whichever header its label stands."""
-    left = {path: path.read_text(encoding="utf-8") for path in engine.glob("*.h")}
-    for name in SLOWED:
-        label = re.compile(rf"\bcase OP_{name}:")
-        places = sum(len(label.findall(text)) for text in left.values())
-        assert places == 1, f"`case OP_{name}:` stands in {places} places of engine/*.h: choose another kernel to slow"
-        left = {path: label.sub(lambda found: found[0] + USELESS, text) for path, text in left.items()}
-    for path, text in left.items():
-        path.write_text(text, encoding="utf-8")
-
-
 @pytest.fixture(scope="module")
 def slowed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package built with slowed kernels, as a folder for PYTHONPATH."""
-    return rebuilt.package(slow_down, tmp_path_factory.mktemp("slowed"))
+    return rebuilt.package(tmp_path_factory.mktemp("slowed"), flags=SLOWING)
 
 
 def test_a_slower_kernel_fails_the_gate(slowed: Path, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,10 @@ class CannotCountError(Exception):
 # ---- counting --------------------------------------------------------------------------------------------------------
 
 
-def count(only: Collection[str] = ()) -> tuple[Counts, dict[str, str]]:
+def count(only: Collection[str] = (), cases: str = "counted") -> tuple[Counts, dict[str, str]]:
     """Instructions per patient of the kernels (all of them if none is named), and what they hold for.
+
+    ``cases`` is the module of this folder whose `cases` are counted.
 
     Raises `CannotCountError` where valgrind or a compiler is missing, or the run under valgrind fails.
     """
@@ -70,7 +73,7 @@ def count(only: Collection[str] = ()) -> tuple[Counts, dict[str, str]]:
         command = [
             "valgrind", "--tool=callgrind", "--instr-atstart=no", "--collect-atstart=no", "--dump-line=no",
             f"--callgrind-out-file={folder / 'counts'}", f"--log-file={folder / 'log'}",
-            sys.executable, str(Path(__file__)), "--inside", str(_requests(folder)), *only,
+            sys.executable, str(Path(__file__)), "--inside", str(_requests(folder)), "--cases", cases, *only,
         ]  # fmt: skip
         steady = {
             "PYTHONHASHSEED": "0",
@@ -106,7 +109,7 @@ def _requests(folder: Path) -> Path:
     return library
 
 
-def _inside(library: Path, only: Collection[str]) -> None:
+def _inside(library: Path, only: Collection[str], cases: str) -> None:
     """Under valgrind: do every case's two pieces of work, each counted under its name. Prints what was counted."""
     import counted
 
@@ -116,7 +119,7 @@ def _inside(library: Path, only: Collection[str]) -> None:
     made: list[tuple[str, str, counted.Case]] = []
     there = [level for level in LEVELS if level in levels()]
     for level in there:
-        for name, make in counted.cases(level, own_choice=level == levels()[-1]):
+        for name, make in import_module(cases).cases(level, own_choice=level == levels()[-1]):
             if not only or name in only:
                 case = make()
                 case.less(), case.more()  # whatever happens only once
@@ -261,12 +264,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     what.add_argument("--check", action="store_true", help="compare with the baseline")
     what.add_argument("--update", action="store_true", help="write the baseline")
     what.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--cases", default="counted", help=argparse.SUPPRESS)
     parser.add_argument("--baseline", type=Path, default=BASELINE, metavar="JSON", help="another baseline")
     parser.add_argument("--only", action="append", default=[], metavar="KERNEL", help="this kernel alone")
     parser.add_argument("kernels", nargs="*", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.inside:
-        _inside(given.inside, given.kernels)
+        _inside(given.inside, given.kernels, given.cases)
         return 0
     if given.update and given.only and given.baseline == BASELINE:
         parser.error("the baseline is written whole: leave out --only")

@@ -243,7 +243,7 @@ def line(rows: Sequence[int], seconds: Sequence[float]) -> tuple[float, float, f
 @cache
 def machine() -> dict[str, Any]:
     """The machine and the versions that a figure holds for."""
-    from popstrat import bench
+    from popstrat.bench import measure as bench
 
     found: dict[str, Any] = bench.machine(("popstrat", "pyarrow", "numpy", "polars", "duckdb"))
     return found

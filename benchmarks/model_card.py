@@ -22,7 +22,8 @@ from report import write
 
 import popstrat
 from popstrat import synthetic
-from popstrat.pack import Resolved, load_pack
+from popstrat.packs.load import load_pack
+from popstrat.packs.resolved import Resolved
 
 PACK, MODEL = "admission-12m", "admission_risk"
 PAGE = Path(__file__).parents[1] / "docs" / "models" / f"{PACK}.md"

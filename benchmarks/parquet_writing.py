@@ -19,12 +19,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import popstrat
-from popstrat.io.parquetsink import ROW_GROUP_ROWS, ParquetSink
-from popstrat.run import KEYS
+from popstrat.formats.parquet.metadata import ROW_GROUP_ROWS
+from popstrat.formats.parquet.native_writer import NativeParquetSink
+from popstrat.runs.score import KEYS
 
 
 def ours(table: pa.Table, path: Path) -> None:
-    sink = ParquetSink(path, table.schema, KEYS)
+    sink = NativeParquetSink(path, table.schema, KEYS)
     for batch in table.to_batches():
         sink.write(batch)
     sink.close()

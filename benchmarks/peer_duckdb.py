@@ -422,7 +422,7 @@ FLAG_TERMS = {
 @cache
 def _model() -> tuple[float, dict[str, int]]:
     """Baseline survival and the points of each term. Raises if the model has other terms than this peer."""
-    text = resources.files("popstrat.packs").joinpath("admission-12m.toml").read_text(encoding="utf-8")
+    text = resources.files("popstrat.packs").joinpath("builtin/admission-12m.toml").read_text(encoding="utf-8")
     model = tomllib.loads(text)["definition"]["admission_risk"]
     points = {}
     for term in model["terms"]:

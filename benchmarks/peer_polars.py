@@ -464,7 +464,7 @@ def _bits(bits: dict[int, pl.Expr]) -> pl.Expr:
 @cache
 def _model() -> tuple[float, dict[str, int]]:
     """Baseline survival and the points of each term, from the pack's file."""
-    text = resources.files("popstrat.packs").joinpath("admission-12m.toml").read_text(encoding="utf-8")
+    text = resources.files("popstrat.packs").joinpath("builtin/admission-12m.toml").read_text(encoding="utf-8")
     model = tomllib.loads(text)["definition"]["admission_risk"]
     points = {t["id"]: round(t["coefficient"] * POINT) for t in model["terms"]}
     coarse = [t["id"] for t in model["terms"] if abs(points[t["id"]] / POINT - t["coefficient"]) > 1e-12]

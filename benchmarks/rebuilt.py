@@ -1,7 +1,8 @@
-"""The package built from a copy of its sources with an edit, to measure what the engine as it is cannot show."""
+"""The package built anew in a folder of its own, to measure what the engine as it is cannot show."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,8 +12,9 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 
-def package(edit: Callable[[Path], None], folder: Path) -> Path:
-    """A folder for PYTHONPATH with the package, after ``edit`` has had its way with the copied folder `engine`."""
+def package(folder: Path, *, flags: str = "", edit: Callable[[Path], None] = lambda engine: None) -> Path:
+    """A folder for PYTHONPATH with the package, compiled with further ``flags`` (none of which holds a space), after
+    ``edit`` has had its way with the copied folder `engine`."""
     source, built = folder / "source", folder / "package"
     source.mkdir(parents=True)
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
@@ -21,7 +23,8 @@ def package(edit: Callable[[Path], None], folder: Path) -> Path:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("*.so", "*.c", "__pycache__"))
     edit(source / "engine")
     build = [sys.executable, "setup.py", "-q", "build", "--build-lib", str(built)]
-    done = subprocess.run(build, cwd=source, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "CFLAGS": f"{os.environ.get('CFLAGS', '')} {flags}"}
+    done = subprocess.run(build, cwd=source, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
     return built

@@ -152,7 +152,7 @@ def write(page: Path, tables: Mapping[str, str]) -> None:
 
 def _machines(found: Iterable[Mapping[str, Any]]) -> list[str]:
     """A line for each machine (and day) that something was measured on."""
-    from popstrat.bench import described
+    from popstrat.bench.measure import described
 
     return [f"Measured on {text}." for text in dict.fromkeys(described(f["machine"]) for f in found)]
 
@@ -170,7 +170,7 @@ def _figure(value: float, unit: str) -> str:
 
 
 def _time(seconds: float, threads: int) -> str:
-    from popstrat.bench import shown
+    from popstrat.bench.measure import shown
 
     return f"{shown(seconds)}, {threads} thread{'s' if threads > 1 else ''}"
 

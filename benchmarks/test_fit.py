@@ -19,7 +19,7 @@ from popstrat import synthetic
 from popstrat.fitting import Columns, fit, recalibrate
 from popstrat.fitting import estimate as e
 from popstrat.fitting.design import gather
-from popstrat.fitting.following import read_outcomes
+from popstrat.fitting.outcomes import read_outcomes
 from popstrat.fitting.spec import Penalty, Spec, read_spec
 
 PEER_PEOPLE, PEER_TERMS = 20_000, 6

@@ -20,9 +20,9 @@ import pytest
 from measuring import CORES, Versus
 
 import popstrat
-from popstrat.io import open_sink, open_source
-from popstrat.run import run_score
-from popstrat.schema import patient_schema
+from popstrat.formats import open_sink, open_source
+from popstrat.packs.patient_table import patient_schema
+from popstrat.runs.score import run_score
 
 MakeList = Callable[[int, str], Path]
 

@@ -22,7 +22,7 @@ import pytest
 from measuring import CORES, Versus
 
 import popstrat
-from popstrat import bench
+from popstrat.bench import measure as bench
 
 Peer = tuple[str, Callable[[], object]]
 THREADS = sorted({1, CORES})

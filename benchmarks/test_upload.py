@@ -21,10 +21,10 @@ from measuring import CORES, Versus
 from numpy.typing import NDArray
 
 import popstrat
-from popstrat import nhsnumber
-from popstrat.run import run_score
+from popstrat.privacy import nhs_numbers
+from popstrat.runs.score import run_score
 from popstrat.synthetic import lookup, lookup_schema
-from popstrat.upload.build import run_upload
+from popstrat.upload.run import run_upload
 from popstrat.upload.verify import verify
 
 MakeList = Callable[[int, str], Path]
@@ -121,12 +121,12 @@ def _numpy_check(numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
 def test_check_digits(patients: int, versus: Versus) -> None:
     numbers = np.random.default_rng(1).integers(9_990_000_000, 10_000_000_000, patients)
     column = pa.array(numbers)
-    passed = nhsnumber.check(column)[1] != nhsnumber.FAILED
+    passed = nhs_numbers.check(column)[1] != nhs_numbers.FAILED
     assert np.array_equal(passed, _numpy_check(numbers))
     assert 0.08 < passed.mean() < 0.1
     versus(
         "check digits of whole numbers",
-        lambda: nhsnumber.check(column),
+        lambda: nhs_numbers.check(column),
         patients=patients,
         threads=1,
         peer=("NumPy", lambda: _numpy_check(numbers)),
@@ -137,5 +137,5 @@ def test_check_digits(patients: int, versus: Versus) -> None:
 def test_check_digits_of_text(patients: int, versus: Versus) -> None:
     numbers = np.random.default_rng(1).integers(9_990_000_000, 10_000_000_000, patients)
     text = pa.array(numbers).cast(pa.string())
-    assert np.array_equal(nhsnumber.check(text)[0], numbers)
-    versus("check digits of text", lambda: nhsnumber.check(text), patients=patients, threads=1)
+    assert np.array_equal(nhs_numbers.check(text)[0], numbers)
+    versus("check digits of text", lambda: nhs_numbers.check(text), patients=patients, threads=1)

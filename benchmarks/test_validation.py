@@ -17,8 +17,8 @@ from measuring import CORES, Versus
 
 from popstrat.validation import kernels as k
 from popstrat.validation.assessment import THRESHOLDS, assess
-from popstrat.validation.cells import Bands, Cells
 from popstrat.validation.results import Grouping
+from popstrat.validation.strata import Bands, Strata
 
 Arrays = tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]
 CHECKED = 200_000
@@ -50,11 +50,11 @@ def test_resample(people: Arrays, patients: int, versus: Versus) -> None:
     weight = np.ones(patients)
     y = outcome.astype(np.uint8)
     part = slice(0, CHECKED)
-    exact = Cells.of(risks, rank[part], y[part], weight[part]).measure([], [])
+    exact = Strata.of(risks, rank[part], y[part], weight[part]).measure([], [])
     assert exact[[k.AUROC, k.PRECISION, k.BRIER]] == pytest.approx(
         sklearn_measures(risk[part], outcome[part]), rel=1e-9
     )
-    cells = Cells.of(bands.risks, bands.of_rank[rank], y, weight, merge=True)
+    strata = Strata.of(bands.risks, bands.of_rank[rank], y, weight, merge=True)
     rng = np.random.default_rng(0)
 
     def peer() -> list[float]:
@@ -63,7 +63,7 @@ def test_resample(people: Arrays, patients: int, versus: Versus) -> None:
 
     versus(
         "one bootstrap resample",
-        lambda: cells.measure([0.015], THRESHOLDS[::-1], rng),
+        lambda: strata.measure([0.015], THRESHOLDS[::-1], rng),
         patients=patients,
         threads=1,
         peer=("scikit-learn", peer),

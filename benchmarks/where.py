@@ -1,36 +1,36 @@
-"""Where the time of scoring goes: the cycles of each operation, from an engine that reads the clock around each one.
+"""Where the time of scoring goes: what each operation of a program takes, by doing it several times more.
 
-    python benchmarks/where.py [--patients 2500000] [--level avx2] [--pack FILE] [--write docs/performance.md]
+    python benchmarks/where.py [--patients 2000000] [--level avx2] [--pack FILE] [--write docs/performance.md]
 
-x86-64 only: cycles are those of the time-stamp counter, which ticks at the processor's nominal speed. One thread.
+An operation reads and writes registers of its own, so doing it again changes nothing: a program that ends with many
+copies of it, less one with half as many, is its time on operands that are in the cache. What memory adds shows in the
+time of the whole program on a list that no cache holds. One thread.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import datetime as dt
-import json
-import os
-import subprocess
-import sys
-import tempfile
+import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from rebuilt import package
+import numpy as np
+import pyarrow as pa
 from report import write
 
-KEEP = """    {
-        FILE *kept = fopen(getenv("POPSTRAT_TICKS"), "wb");
-        fwrite(popstrat_ticks, sizeof popstrat_ticks[0], sizeof popstrat_ticks / sizeof popstrat_ticks[0], kept);
-        fclose(kept);
-        memset(popstrat_ticks, 0, sizeof popstrat_ticks);
-    }
-"""
+import popstrat
+from popstrat import synthetic
+from popstrat.engine import BLOCK, OPERATIONS, Program, levels
+from popstrat.scoring.bound import BoundScorer
+
 AS_OF = dt.date(2026, 6, 30)
-MOST_INSTRUCTIONS, MOST_BLOCKS = 2048, 4096
+ROWS = 4 * BLOCK  # of what is timed operation by operation: with all columns and outputs, in the caches
+COPIES, PLANE_COPIES = 16, 256  # of an operation; on bit planes alone it takes a few dozen instructions a block
+TURNS = 60
 LOGIC = ("AND", "ANDNOT", "OR", "NOT", "XOR", "ANY", "FOLD", "FULLADD", "HALFADD", "ZERO", "ONES", "COUNT")
 KINDS = {
     "reading columns: plausible or not": ("CHECK_", "VALID", "LESS_I32", "NEWEST"),
@@ -43,78 +43,93 @@ KINDS = {
 }
 
 
-def with_clocks(engine: Path) -> None:
-    """Add up, for each block and operation, the ticks it took; kept in a file when a run ends."""
-    edits = {
-        "kernels.h": [
-            ("        switch ((enum popstrat_op)at[0]) {", "        const uint64_t ticks = __rdtsc();\n", True),
-            (
-                "        case OP_END: break;\n        }\n",
-                f"        popstrat_ticks[start / BLOCK * {MOST_INSTRUCTIONS} + i] += (uint32_t)(__rdtsc() - ticks);\n",
-                False,
-            ),
-        ],
-        "interpreter.h": [
-            (
-                '#include "ops.h"\n',
-                f"#include <stdio.h>\nstatic uint32_t popstrat_ticks[{MOST_INSTRUCTIONS} * {MOST_BLOCKS}];\n",
-                False,
-            ),
-            (
-                "row += BLOCK) block(run, row, stop - row < BLOCK ? stop - row : BLOCK);\n",
-                KEEP,
-                False,
-            ),
-        ],
-    }
-    for name, changes in edits.items():
-        text = (engine / name).read_text(encoding="utf-8")
-        for mark, code, before in changes:
-            assert text.count(mark) == 1, f"{name} no longer holds {mark!r} once"
-            text = text.replace(mark, code + mark if before else mark + code)
-        (engine / name).write_text(text, encoding="utf-8")
+@dataclass
+class Found:
+    """Nanoseconds a patient: of each operation, and of the whole program in the cache and from memory."""
+
+    names: list[str]
+    each: list[float]
+    cached: float
+    whole: float
 
 
-def measure(patients: int, level: str | None, pack: str) -> dict[str, Any]:
-    """In the process that has the engine with clocks: name of each operation, and its cycles a patient."""
-    import numpy as np
-
-    import popstrat
-    from popstrat import synthetic
-    from popstrat.engine import BLOCK, levels
-
+def measure(patients: int, level: str | None, pack: str) -> Found:
+    """What every operation of a pack's program takes."""
     batch = synthetic.table(patients, seed=1, as_of=AS_OF).combine_chunks().to_batches()[0]
     bound = popstrat.Scorer(pack, AS_OF).bind(batch.schema, counted=False)  # as `popstrat.score` does
-    names = [line.split()[0] for line in bound.compiled.program.listing().split("\n")]
-    started = bound.start(batch)
-    runs = []
-    for _ in range(7):
-        started.frame.run(0, patients, level)
-        ticks = np.fromfile(os.environ["POPSTRAT_TICKS"], np.uint32).reshape(-1, MOST_INSTRUCTIONS)
-        whole = ticks[: patients // BLOCK, : len(names)]
-        middle = np.sort(whole, axis=0)[len(whole) // 50 : -max(1, len(whole) // 50)]  # without what interrupted it
-        runs.append(middle.mean(axis=0) / BLOCK)
-    return {"names": names, "cycles": np.min(runs, axis=0).tolist(), "level": level or levels()[-1]}
+    program, few = bound.compiled.program, batch.slice(0, ROWS)
+    names = {operation.code: name for name, operation in OPERATIONS.items()}
+    found = Found([names[code] for code in program.code[:, 0].tolist()], [], 0.0, 0.0)
+    for i, name in enumerate(found.names):
+        copies = PLANE_COPIES if set(OPERATIONS[name][1]) <= set("Bblv") else COPIES
+        less, more = (_runner(bound, few, level, _ending(program, i, n)) for n in (copies, 2 * copies))
+        taken = _fastest([less, more], TURNS)
+        found.each.append(max(0.0, taken[1] - taken[0]) / copies / ROWS)
+    found.cached = _fastest([_runner(bound, few, level, program)], TURNS)[0] / ROWS
+    found.whole = _fastest([_runner(bound, batch, level, program)], 15)[0] / patients
+    return found
 
 
-def table(found: dict[str, Any], patients: int, pack: str) -> str:
-    """Cycles a patient, by kind of work and then by operation."""
+def _ending(program: Program, i: int, copies: int) -> Program:
+    """The program up to an operation, and that several times."""
+    code = np.concatenate([program.code[:i], np.repeat(program.code[i : i + 1], copies, axis=0)])
+    return Program(
+        code,
+        program.arguments,
+        program.integers,
+        program.doubles,
+        program.column_kinds,
+        program.output_kinds,
+        program.planes,
+        program.bytes,
+        program.shorts,
+        program.numbers,
+        program.counters,
+    )
+
+
+def _runner(bound: BoundScorer, batch: pa.RecordBatch, level: str | None, program: Program) -> Callable[[], object]:
+    """What runs a program in place of the scorer's own."""
+    bound = copy.copy(bound)
+    bound.compiled = replace(bound.compiled, program=program)
+    frame = bound.start(batch).frame
+    return lambda: frame.run(0, batch.num_rows, level)
+
+
+def _fastest(runs: Sequence[Callable[[], object]], turns: int) -> list[float]:
+    """The least nanoseconds of the processor that each takes, in turn."""
+    taken: list[list[int]] = [[] for _ in runs]
+    for _ in range(turns):
+        for run, kept in zip(runs, taken, strict=True):
+            begin = time.thread_time_ns()
+            run()
+            kept.append(time.thread_time_ns() - begin)
+    return [float(min(kept)) for kept in taken]
+
+
+def table(found: Found, patients: int, level: str | None, pack: str) -> str:
+    """Nanoseconds a patient, by kind of work and then by operation."""
     each: dict[str, list[float]] = defaultdict(list)
-    for name, cycles in zip(found["names"], found["cycles"], strict=True):
-        each[name].append(cycles)
-    total = sum(map(sum, each.values()))
+    for name, taken in zip(found.names, found.each, strict=True):
+        each[name].append(taken)
+    total = sum(found.each)
     kinds: dict[str, float] = defaultdict(float)
-    for name, cycles in each.items():
-        kinds[_kind(name)] += sum(cycles)
-    lines = ["| | cycles a patient | share |", "|---|--:|--:|"]
-    lines += [f"| {kind} | {c:.2f} | {c / total:.0%} |" for kind, c in sorted(kinds.items(), key=lambda i: -i[1])]
-    lines += [f"| all {len(found['names'])} operations | {total:.1f} | |", ""]
-    lines += ["| operation | how many | cycles a patient |", "|---|--:|--:|"]
+    for name, taken in each.items():
+        kinds[_kind(name)] += sum(taken)
+    lines = ["| | ns a patient | share |", "|---|--:|--:|"]
+    lines += [f"| {kind} | {t:.2f} | {t / total:.0%} |" for kind, t in sorted(kinds.items(), key=lambda i: -i[1])]
+    lines += [
+        f"| all {len(found.names)} operations, one by one | {total:.1f} | |",
+        f"| the whole program, {ROWS:,} patients in the caches | {found.cached:.1f} | |",
+        f"| the whole program, {patients:,} patients from memory | {found.whole:.1f} | |",
+        "",
+    ]
+    lines += ["| operation | how many | ns a patient |", "|---|--:|--:|"]
     dearest = sorted(each.items(), key=lambda item: -sum(item[1]))[:15]
-    lines += [f"| `{name}` | {len(cycles)} | {sum(cycles):.2f} |" for name, cycles in dearest]
+    lines += [f"| `{name}` | {len(taken)} | {sum(taken):.2f} |" for name, taken in dearest]
     note = (
-        f"`{Path(pack).stem}`, {patients:,} patients, {found['level']}, one thread; cycles of the time-stamp counter "
-        "between the clock's readings before and after each operation (what fetches the next block is not among them)."
+        f"`{Path(pack).stem}`, {level or levels()[-1]}, one thread. An operation's time is that of its copies at the "
+        "end of the program up to it, on operands in the caches."
     )
     return "\n".join([*lines, "", note])
 
@@ -132,22 +147,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--level", help="an instruction set, such as avx2; the best by default")
     parser.add_argument("--pack", default="london-2026", help="another pack, by name or file")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="a page with the markers `where`")
-    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
-    if given.measure:
-        print(json.dumps(measure(given.patients, given.level, given.pack)))
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        built = package(with_clocks, Path(folder))
-        again = [sys.executable, __file__, "--measure", "--patients", str(given.patients), "--pack", given.pack]
-        environment = dict(os.environ) | {"PYTHONPATH": str(built), "POPSTRAT_TICKS": str(Path(folder) / "ticks")}
-        done = subprocess.run(
-            [*again, *(["--level", given.level] if given.level else [])],
-            env=environment, check=False, capture_output=True, text=True,
-        )  # fmt: skip
-        if done.returncode:
-            raise RuntimeError(done.stderr[-2000:])
-        text = table(json.loads(done.stdout), given.patients, given.pack)
+    text = table(measure(given.patients, given.level, given.pack), given.patients, given.level, given.pack)
     if given.write:
         write(given.write, {"where": text})
     else:

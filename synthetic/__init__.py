@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 
 from popstrat.errors import InputError
-from popstrat.schema import patient_schema
+from popstrat.packs.patient_table import patient_schema
 from popstrat.synthetic import _lookup
 from popstrat.synthetic._faults import ODD_LABELS, add_faults
 from popstrat.synthetic._parameters import london

@@ -16,10 +16,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from popstrat.core.arrow import as_table
 from popstrat.errors import InputError, PackError
-from popstrat.io.sinks import Rechunker
-from popstrat.pack import Pack, load_pack
-from popstrat.scorer import BoundScorer, Scorer, as_table
+from popstrat.formats import Rechunker
+from popstrat.packs.load import load_pack
+from popstrat.packs.pack import Pack
+from popstrat.scoring.bound import BoundScorer
+from popstrat.scoring.scorer import Scorer
 from popstrat.synthetic._people import BLOCK, Draw
 
 FOLLOW_UP = 365

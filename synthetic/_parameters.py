@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from popstrat.synthetic._places import PlaceFigures, draw_places
+
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -92,18 +94,6 @@ class Count:
     residual: np.float32
     spread: np.float32
     most: np.float32
-
-
-@dataclass(frozen=True)
-class PlaceFigures:
-    """What practices, networks, neighbourhoods and places are drawn from (see ``[places]`` and ``[people]``)."""
-
-    raw: Mapping[str, Any]
-    age_cdf: F64  # one row per age tilt, cumulative over single years
-    tilts: F64
-    ethnic_log_share: F64  # band × group
-    ethnic_deprivation: F64
-    decile_cuts: F64  # of a standard normal, most deprived first
 
 
 @dataclass(frozen=True)
@@ -182,8 +172,6 @@ def _place_figures(raw: Mapping[str, Any]) -> PlaceFigures:
 
 def _mix(figures: PlaceFigures, ethnic_band: I64, female_share: F64) -> F64:
     """Expected shares of age × sex × ethnic group × decile over a large list of the places drawn from ``figures``."""
-    from popstrat.synthetic._places import draw_places
-
     places = draw_places(figures, patients=12_000_000, practices=None, seed=0)
     size = np.diff(places.start).astype(np.float64)
     ages = np.diff(figures.age_cdf, axis=1, prepend=0.0)[places.tilt] * (size / size.sum())[:, None]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from popstrat.synthetic._parameters import PlaceFigures
 
 _PLACE_STREAM, _PRACTICE_STREAM, _EVEN_STREAM = 1 << 62, 1 << 62 | 1, 1 << 62 | 2
 _LETTERS = "YXWVTSRQ"
@@ -20,6 +20,18 @@ MAX_PRACTICES = len(_LETTERS) * _CODES
 def stream(seed: int, number: int) -> np.random.Generator:
     """An independent random stream: counter-based, keyed by seed and number, the same wherever it is made."""
     return np.random.Generator(np.random.Philox(key=seed | number << 64))
+
+
+@dataclass(frozen=True)
+class PlaceFigures:
+    """What practices, networks, neighbourhoods and places are drawn from (see ``[places]`` and ``[people]``)."""
+
+    raw: Mapping[str, Any]
+    age_cdf: NDArray[np.float64]  # one row per age tilt, cumulative over single years
+    tilts: NDArray[np.float64]
+    ethnic_log_share: NDArray[np.float64]  # band × group
+    ethnic_deprivation: NDArray[np.float64]
+    decile_cuts: NDArray[np.float64]  # of a standard normal, most deprived first
 
 
 @dataclass(frozen=True)

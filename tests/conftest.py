@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -17,6 +18,17 @@ _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_t
 settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, suppress_health_check=_QUIET)
 settings.register_profile("nightly", max_examples=6000, deadline=None, print_blob=True, suppress_health_check=_QUIET)
 settings.load_profile("ci")  # `--hypothesis-profile=nightly` for the long run
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what only the engine's own readers and writers promise where pyarrow reads and writes everything."""
+    by_arrow = os.environ.get("POPSTRAT_FORMATS") == "arrow"
+    for item in items:
+        for mark in item.iter_markers("native_formats"):
+            if len(mark.args) != 1 or not isinstance(mark.args[0], str):
+                raise pytest.UsageError(f"{item.nodeid}: native_formats needs its reason")
+            if by_arrow:
+                item.add_marker(pytest.mark.skip(reason=f"native formats: {mark.args[0]}"))
 
 
 _seen: Counter[str] = Counter()

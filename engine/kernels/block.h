@@ -107,6 +107,9 @@ static void FN(run_span)(const popstrat_run *run, popstrat_prefetching *ahead, i
     const int32_t *at = run->code + begin * INSTRUCTION_WIDTH;
     for (int64_t i = begin; i < end; i++, at += INSTRUCTION_WIDTH) {
         if (at[0] != OP_CHAIN && at[0] != OP_CHAIN_OUT && at[0] != OP_WEIGH) popstrat_prefetch(run, ahead, run->share[i]); /* those do it as they go */
+#ifdef POPSTRAT_SLOWED /* an operation, or none: an engine that is to be found slower (benchmarks/gate_is_real.py) */
+        if (POPSTRAT_SLOWED(at[0])) for (volatile int wasted = 0; wasted < 100; wasted++) {}
+#endif
         switch ((enum popstrat_op)at[0]) {
         case OP_ZERO: memset(PLANE(at[1]), 0, (size_t)words * 8); break;
         case OP_ONES: memset(PLANE(at[1]), 255, (size_t)words * 8); break;

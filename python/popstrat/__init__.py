@@ -3,8 +3,8 @@
     >>> import popstrat
     >>> scored = popstrat.score(table, as_of="2026-06-30")  # doctest: +SKIP
 
-`score`, `contributions` and `Scorer` are the library; `popstrat.errors` holds what they raise. Everything is imported
-on first use, so that a command which needs little starts fast.
+`score`, `contributions` and `Scorer` are the library; `popstrat.errors` holds what they raise, all of it a
+`PopstratError`. Everything is imported on first use, so that a command which needs little starts fast.
 """
 
 from __future__ import annotations
@@ -12,28 +12,37 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from popstrat.core.version import VERSION
+
+__version__ = VERSION
 
 if TYPE_CHECKING:
+    from popstrat.errors import DataWarning as DataWarning
     from popstrat.errors import DefinitionWarning as DefinitionWarning
     from popstrat.errors import InputError as InputError
     from popstrat.errors import PackError as PackError
-    from popstrat.pack import load_pack as load_pack
-    from popstrat.scorer import Scorer as Scorer
-    from popstrat.scorer import contributions as contributions
-    from popstrat.scorer import score as score
+    from popstrat.errors import PopstratError as PopstratError
+    from popstrat.errors import PopstratWarning as PopstratWarning
+    from popstrat.packs.load import load_pack as load_pack
+    from popstrat.runs.in_memory import score as score
+    from popstrat.scoring.contributions import contributions as contributions
+    from popstrat.scoring.scorer import Scorer as Scorer
 
 _WHERE = {
+    "DataWarning": "errors",
     "DefinitionWarning": "errors",
     "InputError": "errors",
     "PackError": "errors",
-    "Scorer": "scorer",
-    "contributions": "scorer",
+    "PopstratError": "errors",
+    "PopstratWarning": "errors",
+    "Scorer": "scoring.scorer",
+    "contributions": "scoring.contributions",
     "load_pack": "pack",
-    "score": "scorer",
+    "score": "runs.in_memory",
 }
 __all__ = [
-    "DefinitionWarning", "InputError", "PackError", "Scorer", "__version__", "contributions", "load_pack", "score",
+    "DataWarning", "DefinitionWarning", "InputError", "PackError", "PopstratError", "PopstratWarning", "Scorer",
+    "__version__", "contributions", "load_pack", "score",
 ]  # fmt: skip
 
 

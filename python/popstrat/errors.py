@@ -1,4 +1,10 @@
-"""The errors a caller of popstrat needs to know."""
+"""Every error the package raises, and every warning it gives, each under one base class.
+
+A caller who wants any failure of popstrat catches `PopstratError`. Each kind is also the Python error that fits it
+(`InputError` is a ``ValueError``), so that code which knows nothing of popstrat handles it rightly. Outside the base
+are only Python's own errors: those of the system (``OSError``, ``MemoryError``), and ``ValueError`` or ``TypeError``
+where a function is called in a way that its documentation rules out.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +13,11 @@ from collections.abc import Sequence
 _ROWS_SHOWN = 5
 
 
-class InputError(ValueError):
+class PopstratError(Exception):
+    """Anything that popstrat raises of its own."""
+
+
+class InputError(PopstratError, ValueError):
     """The patient table, a mapping or an argument is at fault (exit status 2 on the command line).
 
     Attributes: ``problem`` (one sentence), ``column``, ``rows`` (0-based positions within the batch or table at
@@ -52,17 +62,59 @@ class InputError(ValueError):
         rows = [places[r] for r in self.rows]
         return InputError(self.problem, column=self.column, rows=rows, more=self.more, file=self.file)
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, (self.problem, self.column, self.rows, self.more, self.file))
+
+class NotInstalledError(InputError):
+    """A library of an extra is missing; the message says how to install it."""
 
 
-def _rebuild(problem: str, column: str | None, rows: Sequence[int], more: int, file: str | None) -> InputError:
-    return InputError(problem, column=column, rows=rows, more=more, file=file)
+class PackError(PopstratError, ValueError):
+    """A definitions pack is at fault; the message points at the file, the line and the word (exit status 2)."""
 
 
-class PackError(ValueError):
-    """A definitions pack is at fault; the message points at the file, the line and the word."""
+class ExpressionError(PopstratError, ValueError):
+    """Something in an expression is wrong: ``start`` and ``end`` are character positions in its text.
+
+    Who reads a pack turns it into a `PackError` that says where in the file.
+    """
+
+    def __init__(self, message: str, start: int = 0, end: int = 0) -> None:
+        super().__init__(message)
+        self.message, self.start, self.end = message, start, end
 
 
-class DefinitionWarning(UserWarning):
+class TermError(PopstratError, ValueError):
+    """A term of a model is written wrongly: ``text`` is what to point at, in the term called ``term``.
+
+    Who reads a pack turns it into a `PackError` that says where in the file.
+    """
+
+    def __init__(self, message: str, text: str = "", term: str = "") -> None:
+        super().__init__(message)
+        self.text, self.term = text, term
+
+
+class RunError(PopstratError, RuntimeError):
+    """A run went wrong in a way that neither the input nor the arguments explain (exit status 1)."""
+
+
+class TraceError(PopstratError, AssertionError):
+    """The trace, the reference and the engine do not agree: a fault of popstrat, never of the data."""
+
+
+class ChunkError(PopstratError, ValueError):
+    """A column chunk of a Parquet file is damaged, or is written in a way that the engine does not read.
+
+    Who reads the file turns to pyarrow, or says so in an `InputError`.
+    """
+
+
+class PopstratWarning(UserWarning):
+    """Anything that popstrat warns of."""
+
+
+class DefinitionWarning(PopstratWarning):
     """No version of a definition is in force at the as-of date; the nearest one was used."""
+
+
+class DataWarning(UserWarning):
+    """The table can be scored, and something in it makes the results doubtful: a column that holds nothing, say."""

@@ -18,8 +18,9 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
-from popstrat import record, synthetic
+from popstrat import synthetic
 from popstrat.cli import run
+from popstrat.runs import score_files
 
 AS_OF = "2026-06-30"
 ROWS = 2000
@@ -193,7 +194,7 @@ def test_damage_in_the_middle(refused: Refusal, people: pa.Table) -> None:
 
 def test_names_that_lead_nowhere(refused: Refusal, work: Path, people: pa.Table) -> None:
     write(people, "in.parquet")
-    assert "inn.parquet: there is no such file; did you mean 'in.parquet'" in refused(
+    assert "inn.parquet: there is no such file (did you mean 'in.parquet'?)" in refused(
         "score", "inn.parquet", "-o", "o.csv"
     )
     assert "*.arrow: no file matches this pattern" in refused("score", "*.arrow", "-o", "o.csv")
@@ -267,13 +268,13 @@ def test_a_file_that_changes_while_it_is_read(
     work: Path, people: pa.Table, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(people, "in.parquet")
-    real = record.hash_file
+    real = score_files.hash_file
 
     def touching(path: Path, stopped: Callable[[], bool]) -> str:
         os.utime(path, ns=(1, 1))
         return real(path, stopped)
 
-    monkeypatch.setattr(record, "hash_file", touching)
+    monkeypatch.setattr(score_files, "hash_file", touching)
     assert run(list(SCORE)) == 2
     assert capsys.readouterr().err == "error: in.parquet: was changed while it was read\n"
     assert [p.name for p in work.iterdir()] == ["in.parquet"]
@@ -311,7 +312,7 @@ def test_a_mapping_at_fault(refused: Refusal, people: pa.Table) -> None:
     write(people, "in.parquet")
     Path("map.toml").write_text('[columns]\nsmokign = "smoking"\n')
     message = refused(*SCORE, "--map", "map.toml")
-    assert "map.toml: [columns] smokign: popstrat has no such column; did you mean 'smoking'?" in message
+    assert "map.toml: [columns] smokign: popstrat has no such column (did you mean 'smoking'?)" in message
 
 
 def test_a_mapped_column_is_named_in_both_ways(refused: Refusal, people: pa.Table) -> None:
@@ -408,14 +409,14 @@ def test_an_unforeseen_error_shows_no_data(refused: Refusal, people: pa.Table, m
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("while looking at SECRET000001")
 
-    monkeypatch.setattr("popstrat.run.run_score", broken)
+    monkeypatch.setattr("popstrat.runs.score.run_score", broken)
     assert "internal error (RuntimeError)" in refused(*SCORE, status=1)
 
 
 def test_rows_that_do_not_reconcile_stop_the_run(
     refused: Refusal, people: pa.Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from popstrat.scorer import BoundScorer
+    from popstrat.scoring.bound import BoundScorer
 
     write(people, "in.parquet")
     real = BoundScorer.score

@@ -11,7 +11,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from popstrat import synthetic
-from popstrat.scorer import Scorer, Tally
+from popstrat.scoring.scorer import Scorer
+from popstrat.scoring.tally import Tally
 
 AS_OF = dt.date(2026, 6, 30)
 

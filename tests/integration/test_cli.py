@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
@@ -134,7 +136,6 @@ def test_every_format_in_gives_the_same_scores(work: Path, people: pa.Table) -> 
 @pytest.mark.parametrize("name", ["list.parquet", "list.arrow", "list.arrows", "list.csv"])
 @pytest.mark.parametrize("kind", ["Categorical", "String"])
 def test_files_that_polars_wrote(work: Path, name: str, kind: str) -> None:
-    pl = pytest.importorskip("polars")
     score("list.parquet", "-o", "expected.csv")
     data = pl.read_parquet("list.parquet")
     if kind == "String":
@@ -148,7 +149,6 @@ def test_files_that_polars_wrote(work: Path, name: str, kind: str) -> None:
 
 @pytest.mark.parametrize("name", ["list.parquet", "list.feather", "list.csv"])
 def test_files_that_pandas_wrote(work: Path, name: str) -> None:
-    pd = pytest.importorskip("pandas")
     score("list.parquet", "-o", "expected.csv")
     data = pd.read_parquet("list.parquet")  # whole numbers with gaps become floats, booleans "True" and "False"
     {".parquet": data.to_parquet, ".feather": data.to_feather, ".csv": data.to_csv}[Path(name).suffix](f"their-{name}")
@@ -389,13 +389,50 @@ def test_help_does_not_wait_for_arrow() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_scoring_loads_nothing_that_it_does_not_need(work: Path) -> None:
+def loaded(*arguments: str) -> set[str]:
+    """The modules that a command has loaded when it is done, as it is installed: a process of its own, `main`."""
     code = (
-        "import os, sys, atexit; from popstrat.cli import main; os._exit = sys.exit; "
-        "heavy = ('glum', 'tomlkit', 'sklearn', 'scipy', 'popstrat.fitting', 'popstrat.cli_fit', 'popstrat.upload', "
-        "'popstrat.cli_upload', 'numba', 'polars', 'pandas', 'rich', 'duckdb', 'pyarrow.dataset'); "
-        "atexit.register(lambda: print([m for m in sys.modules if m in heavy])); "
-        "sys.argv[1:] = 'score list.parquet -o out.parquet --quiet --as-of 2026-06-30'.split(); main()"
+        "import atexit, sys; from popstrat.cli import main; "
+        "atexit.register(lambda: print('\\nMODULES', *sys.modules, file=sys.stderr)); main()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    return set(done.stderr.rpartition("MODULES ")[2].split())
+
+
+@pytest.mark.parametrize("command", ["score", "score-secondary", "check"])
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".csv"])
+def test_scoring_loads_nothing_that_it_does_not_need(work: Path, command: str, suffix: str) -> None:
+    assert run(["synth", "-n", "300", "-o", f"short{suffix}", "--as-of", "2026-06-30", "--quiet"]) == 0
+    arguments = [command.partition("-")[0], f"short{suffix}", "--as-of", "2026-06-30", "--quiet"]
+    if command != "check":
+        arguments += ["-o", f"out{suffix}"]
+    if command == "score-secondary":
+        arguments += ["--profile", "secondary-use"]
+    modules = loaded(*arguments)
+    assert "popstrat.runs.score" in modules
+    heavy = {"duckdb", "glum", "jinja2", "llvmlite", "matplotlib", "numba", "pandas", "polars", "rich", "scipy",
+             "sklearn", "statsmodels", "tomlkit"}  # fmt: skip
+    assert not {name.partition(".")[0] for name in modules} & heavy
+    unneeded = ("pyarrow.dataset", "popstrat.fitting", "popstrat.upload", "popstrat.validation", "popstrat.privacy")
+    assert not [name for name in modules if name.startswith(unneeded)]
+    commands = {name for name in modules if name.startswith("popstrat.cli.")}
+    assert commands == {f"popstrat.cli.{name}" for name in ("main", "options", "terminal", arguments[0])}
+
+
+def test_explaining_does_not_wait_for_pandas(work: Path, people: pa.Table) -> None:
+    patient = str(people["patient_id"][5].as_py())
+    modules = loaded("explain", "list.parquet", "--patient", patient, "--as-of", AS_OF)
+    assert "popstrat.explain" in modules
+    assert not {"pandas", "numba", "scipy"} & modules
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+@pytest.mark.parametrize(("closed", "status"), [(">/dev/full", 1), (">&-", 0), ("2>&-", 0), (">&- 2>&-", 0)])
+def test_streams_that_take_nothing(work: Path, closed: str, status: int) -> None:
+    """One message and an exit status of ours, whatever the interpreter finds in its buffers at the end."""
+    line = f"{sys.executable} -m popstrat score list.parquet -o out.parquet --as-of 2026-06-30 {closed}"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, env=environment)
+    expected = "error: No space left on device; nothing was written\n" if status else ""
+    assert (done.returncode, done.stderr) == (status, expected)
+    assert Path("out.parquet").exists()

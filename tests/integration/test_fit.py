@@ -19,9 +19,10 @@ import pytest
 import popstrat
 from popstrat import synthetic
 from popstrat.cli import run
+from popstrat.core.hashing import hash_file
 from popstrat.errors import InputError, PackError
 from popstrat.fitting import Columns, fit, recalibrate
-from popstrat.pack import load_pack
+from popstrat.packs.load import load_pack
 from popstrat.synthetic import _outcomes
 
 AS_OF = dt.date(2026, 6, 30)
@@ -251,7 +252,7 @@ def test_the_pack_tells_how_it_was_made_and_nothing_of_anybody(work: Path, peopl
     body = written("fitted.toml", "risk")
     made = body["provenance"]
     assert made["people"] % 5 == made["events"] % 5 == 0
-    assert made["list"][0]["sha256"] == popstrat.record.hash_file(Path("list.parquet"))
+    assert made["list"][0]["sha256"] == hash_file(Path("list.parquet"))
     assert made["specification"]["name"] == "small.toml"
     assert made["as_of"] == AS_OF
     assert made["held_out"]["share"] == 0.2

@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import popstrat
-from popstrat import audit, synthetic
-from popstrat import run as file_run
+from popstrat import synthetic
 from popstrat.cli import run
-from popstrat.io import Outputs
+from popstrat.core.files import Outputs
+from popstrat.privacy import audit_log as audit
 
 AS_OF = "2026-06-30"
 ROWS = 3000
@@ -225,7 +225,7 @@ def test_a_log_that_was_tampered_with_stops_the_run_before_it_starts(
     audit.append("log", "score")
     audit.append("log", "score")
     Path("log").write_text(Path("log").read_text().splitlines()[0] + "\n")
-    monkeypatch.setattr(file_run._Run, "over", lambda *_: pytest.fail("the work began"))
+    monkeypatch.setattr("popstrat.runs.score.score_files", lambda *_, **__: pytest.fail("the work began"))
     assert score("--audit", "log") == 2
     assert "does not end where its head file says" in capsys.readouterr().err
     assert not Path("out.parquet").exists()

@@ -21,8 +21,8 @@ import pytest
 
 import popstrat
 from popstrat import synthetic
-from popstrat.dates import days, months_before
-from popstrat.schema import Column, patient_schema
+from popstrat.core.dates import days, months_before
+from popstrat.packs.patient_table import Column, patient_schema
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 

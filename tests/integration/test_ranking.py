@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from popstrat.pack import load_pack
+from popstrat.packs.load import load_pack
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 

@@ -26,12 +26,12 @@ import pyarrow.parquet as pq
 import pytest
 import upload_reference as ref
 
-from popstrat import audit as audits
 from popstrat.cli import run
-from popstrat.errors import InputError
-from popstrat.record import RunError
-from popstrat.upload import build, verify
-from popstrat.upload.folder import HiddenFolder
+from popstrat.core.hidden_folder import HiddenFolder
+from popstrat.errors import InputError, RunError
+from popstrat.privacy import audit_log as audits
+from popstrat.upload import run as upload_run
+from popstrat.upload import verify, write
 
 MONTH = "2026-06-30"
 ROWS = [ref.patient(k, f"E8500{k % 3}", risk_group=ref.GROUPS[k % 3], risk=k / 100) for k in range(1, 31)]
@@ -167,7 +167,7 @@ def test_practices_asked_for(work: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert (totals["written"], totals["not_selected"]) == (20, {"practice not asked for": 10})
     assert run(["verify", "out", "-q"]) == 0
     shutil.rmtree(work / "out")
-    assert "nobody is registered with 'E85009'; did you mean" in refused(
+    assert "nobody is registered with 'E85009' (did you mean" in refused(
         work, capsys, *WITH_KEYS, "--practices", "E85009"
     )
 
@@ -400,7 +400,7 @@ def test_a_folder_with_something_in_it(work: Path, capsys: pytest.CaptureFixture
 
 
 def test_two_at_once(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with HiddenFolder(work / "out"):
+    with HiddenFolder(work / "out", "upload"):
         assert upload(*WITH_KEYS) == 2
         assert "another upload into this folder is at work" in capsys.readouterr().err
         assert not (work / "out").exists()
@@ -408,11 +408,11 @@ def test_two_at_once(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_folder_that_fills_up_while_it_is_made_is_left_alone(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def meanwhile(self: Any, written: Any) -> None:
+    def meanwhile(*_: Any) -> None:
         (work / "out").mkdir()
         (work / "out/other.csv").write_text("somebody else's")
 
-    monkeypatch.setattr(build._Upload, "trace", meanwhile)
+    monkeypatch.setattr(upload_run, "trace", meanwhile)
     assert upload(*WITH_KEYS) == 2
     assert [p.read_text() for p in (work / "out").iterdir()] == ["somebody else's"]
     assert not [p for p in work.iterdir() if "partial" in p.name]
@@ -509,7 +509,7 @@ def test_killed_at_each_step(work: Path, place: str) -> None:
     """The process dies, without cleaning up, just before a step; nothing has its name, and the next run is whole."""
     what, at = place.split("-")
     code = (
-        "import os, sys\nfrom popstrat.upload import folder as f\nfrom popstrat.cli import run\n"
+        "import os, sys\nfrom popstrat.core import hidden_folder as f\nfrom popstrat.cli import run\n"
         f"n = [0]\ndef die(real, at={at}):\n"
         "    def call(*a, **k):\n        n[0] += 1\n        if n[0] > at: os.kill(os.getpid(), 9)\n"
         "        return real(*a, **k)\n"
@@ -532,10 +532,10 @@ def test_killed_at_each_step(work: Path, place: str) -> None:
 
 def test_a_wrong_patient_does_not_get_through(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever goes wrong between the scored table and the files, reading them back finds it."""
-    real = build._Upload._write_files
+    real = write.write_files
 
     def wrong(change: Callable[[pa.Table], pa.Table]) -> Callable[..., None]:
-        return lambda self, rows, counted, kind: real(self, change(rows), counted, kind)
+        return lambda rows, *rest: real(change(rows), *rest)
 
     def swapped(name: str, a: int, b: int) -> Callable[[pa.Table], pa.Table]:
         def change(rows: pa.Table) -> pa.Table:
@@ -561,7 +561,7 @@ def test_a_wrong_patient_does_not_get_through(work: Path, monkeypatch: pytest.Mo
     }
     for fault in faults.values():
         with monkeypatch.context() as patch:
-            patch.setattr(build._Upload, "_write_files", wrong(fault))
+            patch.setattr(write, "write_files", wrong(fault))
             assert upload(*WITH_LOOKUP) == 1
         assert nothing_left(work)
     assert "upload-released" not in audited(work)
@@ -573,17 +573,17 @@ def test_a_patient_of_another_practice_does_not_get_through_under_the_key(
 ) -> None:
     """Two people who are alike in every value change files: the practice alone tells."""
     ref.write_scored(work / "june.parquet", [dict(r, risk_group="well") for r in ROWS])
-    real = build._Upload._write_files
+    real = write.write_files
 
-    def wrong(self: Any, rows: pa.Table, counted: Any, kind: str) -> None:
+    def wrong(rows: pa.Table, *rest: Any) -> Any:
         keys = rows.column("key").to_pylist()
         keys[0], keys[-1] = keys[-1], keys[0]
-        real(self, rows.set_column(rows.schema.get_field_index("key"), "key", pa.array(keys)), counted, kind)
+        return real(rows.set_column(rows.schema.get_field_index("key"), "key", pa.array(keys)), *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(build._Upload, "_write_files", wrong)
+        patch.setattr(write, "write_files", wrong)
         with pytest.raises(RunError, match="somebody is of another practice in the scored table"):
-            build.run_upload(work / "june.parquet", work / "out", template=work / "keys.toml")
+            upload_run.run_upload(work / "june.parquet", work / "out", template=work / "keys.toml")
     assert nothing_left(work)
     assert upload(*WITH_KEYS) == 0
 
@@ -591,23 +591,23 @@ def test_a_patient_of_another_practice_does_not_get_through_under_the_key(
 def test_a_wrong_ended_entry_does_not_get_through(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = [dict(r, risk_group=ref.GROUPS[(r["patient_id"] // 3) % 3]) for r in ROWS]
     ref.write_scored(work / "may.parquet", before, as_of=ref.BEFORE)
-    real = build._Upload._write_files
+    real = write.write_files
 
     def wrong(name: str, apart: int) -> Callable[..., None]:
-        def write(self: Any, rows: pa.Table, counted: Any, kind: str) -> None:
+        def swapped(rows: pa.Table, kind: str, *rest: Any) -> Any:
             if kind == "ended":
                 values = rows.column(name).to_pylist()
                 other = next(i for i in range(apart, len(values)) if values[i] != values[0])
                 values[0], values[other] = values[other], values[0]
                 at = rows.schema.get_field_index(name)
                 rows = rows.set_column(at, rows.schema.field(at), pa.array(values, rows.schema.field(at).type))
-            real(self, rows, counted, kind)
+            return real(rows, kind, *rest)
 
-        return write
+        return swapped
 
     for name, apart in (("number", 1), ("number", 15), ("before", 1)):
         with monkeypatch.context() as patch:
-            patch.setattr(build._Upload, "_write_files", wrong(name, apart))
+            patch.setattr(write, "write_files", wrong(name, apart))
             assert upload(*WITH_LOOKUP, "--previous", "may.parquet") == 1
         assert nothing_left(work)
     assert upload(*WITH_LOOKUP, "--previous", "may.parquet") == 0
@@ -627,7 +627,7 @@ def test_a_lookup_for_exclusions_alone(work: Path) -> None:
 
 def test_old_tables_are_doubted(work: Path) -> None:
     ref.write_scored(work / "may.parquet", ROWS, as_of=ref.dt.date(2026, 3, 31))
-    found = build.run_upload(
+    found = upload_run.run_upload(
         work / "june.parquet",
         work / "out",
         template=work / "mini.toml",
@@ -649,7 +649,7 @@ def test_a_file_that_comes_back_different_from_the_disk(work: Path, monkeypatch:
 
     monkeypatch.setattr(HiddenFolder, "create", bad_disk)
     with pytest.raises(RunError, match=r"differs|bytes"):
-        build.run_upload(work / "june.parquet", work / "out", template=work / "keys.toml")
+        upload_run.run_upload(work / "june.parquet", work / "out", template=work / "keys.toml")
     assert nothing_left(work)
 
 
@@ -840,7 +840,7 @@ def test_codes_are_written_digit_by_digit(work: Path) -> None:
         (codes(well='{ code = "12345", term = "x" }'), "it has 5 digits, not 6 to 18"),
         (codes(well='{ code = "925861000000102", term = "x" }'), "has the same code as another group"),
         (codes(well='{ code = "925791000000100", term = " " }'), "has no term"),
-        (codes(wel='"omit"'), "is no label of risk_group; did you mean 'well'?"),
+        (codes(wel='"omit"'), "is no label of risk_group (did you mean 'well'?)"),
     ],
 )
 def test_codes_that_are_missing_or_wrong(
@@ -1013,7 +1013,7 @@ def test_a_second_run_asks_the_log_that_is_given(work: Path, capsys: pytest.Capt
 
 def test_killed_before_the_line_that_releases_it(work: Path) -> None:
     code = (
-        "import os\nfrom popstrat.upload.folder import HiddenFolder as F\nfrom popstrat.cli import run\n"
+        "import os\nfrom popstrat.core.hidden_folder import HiddenFolder as F\nfrom popstrat.cli import run\n"
         "real = F.release\ndef die(self, names):\n    real(self, names)\n    os.kill(os.getpid(), 9)\nF.release = die\n"
         f"run(['upload', 'june.parquet', '-o', 'out', '-q', *{WITH_LOOKUP!r}])\n"
     )

@@ -12,16 +12,13 @@ from typing import Any
 import pytest
 
 from popstrat.cli import run
-from popstrat.pack import load_pack
-from popstrat.upload.lookup import REASONS
-from popstrat.upload.template import (
-    DATE_FORMATS,
-    ScoredColumn,
-    bind,
-    builtin_templates,
-    load_settings,
-    load_template,
-)
+from popstrat.packs.load import load_pack
+from popstrat.upload.identify import REASONS
+from popstrat.upload.templates.dialect import DATE_FORMATS
+from popstrat.upload.templates.layout import resolve_layout
+from popstrat.upload.templates.settings import load_settings
+from popstrat.upload.templates.sources import ScoredColumn
+from popstrat.upload.templates.template import builtin_templates, load_template
 
 PAGE = (Path(__file__).parents[2] / "docs/upload.md").read_text(encoding="utf-8")
 
@@ -56,7 +53,7 @@ def test_the_examples_are_sound(tmp_path: Path) -> None:
             labels = d.node.type.labels if d.dtype == "dictionary" else ()
             role: Any = "label" if labels else "flag" if d.dtype == "bool" else "number"
             scored[d.output] = ScoredColumn(d.output, role, labels)
-    bound = bind(
+    layout = resolve_layout(
         load_template(tmp_path / "t.toml"),
         found,
         scored,
@@ -65,8 +62,8 @@ def test_the_examples_are_sound(tmp_path: Path) -> None:
         lookup=True,
         previous=True,
     )
-    assert bound.changed_only
-    assert bound.where is not None
+    assert layout.changed_only
+    assert layout.cohort is not None
     assert set(tomllib.loads(template)) == {"template", "file", "patients", "movers", "column"}
 
 

@@ -18,8 +18,6 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
-pytest.importorskip("statsmodels")
-
 from popstrat import synthetic
 from popstrat.cli import run
 
@@ -264,24 +262,13 @@ def test_an_earlier_report_is_replaced_as_a_whole(work: Path) -> None:
 def loaded(*arguments: str) -> tuple[int, set[str]]:
     """The exit status of a command in a process of its own, and the modules it loaded."""
     code = (
-        "import sys, os\nfrom popstrat import cli\nleave = os._exit\n"
-        "def seen(status):\n    sys.stderr.write('\\nMODULES ' + ' '.join(sys.modules))\n"
-        "    sys.stderr.flush()\n    leave(status)\n"
-        "os._exit = seen\nsys.argv = ['popstrat', *sys.argv[1:]]\ncli.main()\n"
+        "import atexit, sys; from popstrat.cli import main; "
+        "atexit.register(lambda: print('\\nMODULES', *sys.modules, file=sys.stderr)); main()"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, timeout=300
     )
     return done.returncode, set(done.stderr.rpartition("MODULES ")[2].split())
-
-
-def test_scoring_loads_nothing_of_it(work: Path) -> None:
-    status, modules = loaded("score", "list.parquet", "-o", "again.parquet", "--as-of", AS_OF, "--quiet")
-    assert status == 0
-    assert "popstrat.run" in modules
-    roots = {name.partition(".")[0] for name in modules}
-    assert not roots & {"numba", "llvmlite", "scipy", "statsmodels", "matplotlib", "jinja2", "pandas"}
-    assert not {name for name in modules if name.startswith(("popstrat.cli_validate", "popstrat.validation"))}
 
 
 def test_the_command_as_it_is_installed(work: Path) -> None:

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from popstrat.errors import PackError
-from popstrat.pack import load_pack
+from popstrat.packs.load import load_pack
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Mapping, Sequence
+import tomllib
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -17,12 +18,19 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
 
+from popstrat.compiler import OPTIMISED, PLAIN, Options
+from popstrat.compiler.options import NAMES
 from popstrat.engine import levels
 from popstrat.lang import nodes as n
-from popstrat.pack import Pack, Resolved, Source
-from popstrat.reference import Reference
-from popstrat.schema import Column, Schema, column_from_toml, patient_schema
-from popstrat.scorer import BoundScorer, Scorer, Tally
+from popstrat.packs.evaluator import Reference
+from popstrat.packs.files import Source
+from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.pack import Pack
+from popstrat.packs.patient_table import Column, Schema, column_from_toml, patient_schema
+from popstrat.packs.resolved import Resolved
+from popstrat.scoring.bound import BoundScorer
+from popstrat.scoring.scorer import Scorer
+from popstrat.scoring.tally import Tally
 
 SEEN = {"examples": 0, "rows": 0, "values": 0}
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -191,11 +199,19 @@ def numbers(
 
 
 def flags(kind: str, size: int, null: Any, wild: float, rng: np.random.Generator) -> list[Any]:
-    odd = kind not in ("bool", "string", "large_string", "string_view", "dictionary text", "null")
+    real = kind.startswith("float")
     return [
-        None if null[i] else float(rng.choice([2, 3, 100])) if odd and rng.random() < wild else bool(rng.random() < 0.4)
-        for i in range(size)
+        None if null[i] else math.nan if real and rng.random() < wild else bool(rng.random() < 0.4) for i in range(size)
     ]
+
+
+def odd_flag(kind: str, rng: np.random.Generator) -> float:
+    """A number that a flag of this type may hold and that says neither true nor false."""
+    choices = [2.0, 3.0, 100.0]
+    choices += [] if kind.startswith("uint") else [-1.0]
+    choices += [0.5, -0.5] if not kind.startswith(("int", "uint")) else []
+    choices += [math.inf, -math.inf, 1e-7] if kind in ("float32", "float64") else []
+    return float(rng.choice(choices))
 
 
 def labels(column: Column, kind: str, size: int, null: Any, wild: float, rng: np.random.Generator) -> list[str | None]:
@@ -385,10 +401,13 @@ def compare(scorer: Scorer, table: Table, passed_on: Sequence[str] = ()) -> tupl
     assert scored.num_rows == len(table.rows)
     reference = Reference(scorer.resolved, set(table.batch.schema.names), table.singles)
     outputs = scorer.resolved.outputs
-    places = {str(d.output): int(d.raw.get("decimals", 6)) for d in outputs if d.kind == "model" and d.parent is None}
+    rounded = {str(d.output): KINDS[d.kind].places(d.raw) for d in outputs if d.parent is None}
+    places = {name: found for name, found in rounded.items() if found is not None}
     wanted = []
     quality: dict[str, dict[str, int]] = {}
     newest: dt.date | None = None
+    disorder: dict[str, dict[str, int]] = {}
+    ordered = {c.name: c.below for c in scorer.pack.schema if c.below and {c.name, c.below} <= reference.used}
     for row in table.rows:
         wanted.append(reference.score(row))
         patient = reference.patient(row)
@@ -396,6 +415,12 @@ def compare(scorer: Scorer, table: Table, passed_on: Sequence[str] = ()) -> tupl
             if column in reference.used:
                 quality.setdefault(column, {}).setdefault(reason, 0)
                 quality[column][reason] += 1
+        for name, above in ordered.items():
+            low, high = patient.values.get(name), patient.values.get(above)
+            if isinstance(low, int | float) and isinstance(high, int | float):
+                counts = disorder.setdefault(name, {"both": 0, "not_below": 0})
+                counts["both"] += 1
+                counts["not_below"] += low >= high
         for column in scorer.pack.schema:
             value = patient.values.get(column.name)
             if column.type == "date" and column.name != "date_of_birth" and column.name in reference.used and value:
@@ -409,6 +434,7 @@ def compare(scorer: Scorer, table: Table, passed_on: Sequence[str] = ()) -> tupl
                 f"{name}: engine {have[name]!r}, reference {value!r}, of {relevant(row)}"
             )
     assert tally.quality == quality
+    assert {name: counts for name, counts in tally.disorder.items() if counts["both"]} == disorder
     assert tally.newest_date == newest
     assert (tally.rows_in, tally.rows_out) == (len(table.rows),) * 2
     for definition in outputs:
@@ -425,6 +451,33 @@ def compare(scorer: Scorer, table: Table, passed_on: Sequence[str] = ()) -> tupl
     SEEN["rows"] += len(table.rows)
     SEEN["values"] += len(table.rows) * (len(outputs) + 1)
     return scored, tally
+
+
+def plain(scorer: Scorer, table: Table, scored: pa.RecordBatch, tally: Tally) -> None:
+    """The same bits and counts with every optional pass of the compiler left out, on every instruction set."""
+    bound = _same_with(PLAIN, scorer, table, scored, tally)
+    exact = [bits(c) for c in scored.columns]
+    for level in levels():
+        assert [bits(c) for c in score_at(bound, table.batch, level).columns] == exact, level
+    checked = [BoundScorer(scorer, table.batch.schema, check_only=True, options=o) for o in (OPTIMISED, PLAIN)]
+    one, other = (bound.score(table.batch)[1] for bound in checked)
+    assert one == other
+
+
+def fewer_passes(scorer: Scorer, table: Table, some: Collection[str]) -> None:
+    """The same bits and counts with each optional pass of the compiler left out in turn, and with `some` of them."""
+    scored, tally = scorer.bind(table.batch.schema).score(table.batch)
+    for left_out in [*([name] for name in NAMES), some]:
+        _same_with(OPTIMISED.without(*left_out), scorer, table, scored, tally)
+
+
+def _same_with(options: Options, scorer: Scorer, table: Table, scored: pa.RecordBatch, tally: Tally) -> BoundScorer:
+    bound = BoundScorer(scorer, table.batch.schema, options=options)
+    again, counted = bound.score(table.batch)
+    assert again.schema.names == scored.schema.names
+    assert [bits(c) for c in again.columns] == [bits(c) for c in scored.columns], options
+    assert counted == tally, options
+    return bound
 
 
 def same(have: Any, want: Any, places: int | None) -> bool:
@@ -618,7 +671,8 @@ def inexact(draw: Draw, words: Words, depth: int) -> str:
 
 
 def packs(draw: Draw) -> Pack:
-    """A pack of random well-typed definitions of every kind, that use one another."""
+    """A pack of random well-typed definitions that use one another: of the kinds drawn here, and the example that each
+    kind gives of itself, so that a new kind is among them."""
     schema = local_schema()
     words = Words(
         {k: [*v] for k, v in COLUMNS.items()},
@@ -631,7 +685,7 @@ def packs(draw: Draw) -> Pack:
         ident = f"d{i}"
         kind = draw(st.sampled_from(
             ["expression", "expression", "expression", "count", "first_match", "first_match", "status", "tree", "model",
-             "inexact"]
+             "inexact", "example"]
         ))  # fmt: skip
         depth = draw(st.integers(0, 3))
         body: dict[str, Any] = {**HEAD, "kind": kind, "output": True}
@@ -676,11 +730,16 @@ def packs(draw: Draw) -> Pack:
                 words.labels[ident] = ("none", "optimised", "unoptimised", "undiagnosed")
             case "tree":
                 body["nodes"] = tree_nodes(draw, words)
+            case "example":
+                chosen = draw(st.sampled_from(list(KINDS)))
+                body |= {**tomllib.loads(KINDS[chosen].example), "kind": chosen, "reference_patients": []}
+                if KINDS[chosen].reference_patients:
+                    body["draft"] = True
             case _:
                 body |= model(draw, words, f"missing_{i}")
                 words.inexact.add(ident)
         definitions[ident] = body
-        if kind not in ("inexact", "model") and not (kind == "expression" and sort == "category"):
+        if kind not in ("inexact", "model", "example") and not (kind == "expression" and sort == "category"):
             words.known[sort].append(ident)
         if kind == "expression" and sort == "category":
             words.labels[ident] = ()

@@ -30,9 +30,10 @@ from generated import Table, bits, compare, score_at, table_of
 import popstrat
 from popstrat.engine import levels
 from popstrat.errors import InputError
-from popstrat.ids import check_unique
-from popstrat.io import open_source
-from popstrat.scorer import KEY_COLUMNS, PLACE_COLUMNS, Scorer
+from popstrat.formats.registry import open_source
+from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
+from popstrat.scoring.scorer import Scorer
+from popstrat.scoring.unique_ids import check_unique
 
 AS_OF = dt.date(2026, 6, 30)
 SIZES = (1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 63, 64, 65, 95, 96, 97, 127, 128, 129, 191, 200)

@@ -1,4 +1,4 @@
-"""The compiled CSV reader and writer against pyarrow's, and against bytes that mean nothing."""
+"""CSV readers and writers against pyarrow's, against each other, and against bytes that mean nothing."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from popstrat.engine import _csv_read, _csv_write
+from popstrat.engine.formats import csv_read, csv_write
 from popstrat.errors import InputError
-from popstrat.io import open_sink
-from popstrat.io.csvfile import _CELLS, _TYPES, CsvSource
+from popstrat.formats import BACKENDS, open_sink, open_source
+from popstrat.formats.csv.native_reader import CELL_KINDS
+from popstrat.formats.csv.reader import TYPES
 
 # A column of each kind, and one that is not read in most examples.
 KINDS = {
@@ -102,9 +103,16 @@ def lines(draw: Any, faults: bool) -> bytes:
     return "".join(out).encode()
 
 
-def new(path: Path, body: bytes, columns: list[str], *, block: int = 1 << 20, threads: int = 1) -> pa.Table:
+def source_of(path: Path, kinds: Any = lambda name: None, **options: Any) -> Any:
+    """A CSV source, to be read with blocks of a chosen size."""
+    return open_source([path], kinds=kinds, **options).files[0]
+
+
+def new(
+    path: Path, body: bytes, columns: list[str], *, block: int = 1 << 20, threads: int = 1, backend: Any = None
+) -> pa.Table:
     path.write_bytes(",".join(NAMES).encode() + b"\n" + body)
-    source = CsvSource(path, KINDS.get, threads=threads)
+    source = source_of(path, KINDS.get, threads=threads, backend=backend)
     batches = list(source.batches(columns, block_bytes=block))
     for batch in batches:
         batch.validate(full=True)
@@ -112,7 +120,7 @@ def new(path: Path, body: bytes, columns: list[str], *, block: int = 1 << 20, th
 
 
 def old(body: bytes, columns: list[str]) -> pa.RecordBatch:
-    return csv_reference.read(body, NAMES, {n: _TYPES[k] for n, k in KINDS.items()}, columns)
+    return csv_reference.read(body, NAMES, {n: TYPES[k] for n, k in KINDS.items()}, columns)
 
 
 def attempt(body: bytes, columns: list[str]) -> tuple[list[dict[str, Any]], csv_reference.MalformedError | None]:
@@ -177,6 +185,23 @@ def test_reader_refuses_what_pyarrow_refuses(
         assert len(cell) < 7 or cell.isdigit() or cell not in caught.value.problem
 
 
+@given(
+    lines(faults=True) | st.binary(max_size=200), st.permutations(NAMES), st.integers(1, len(NAMES)), st.integers(1, 80)
+)
+@settings(max_examples=400)
+def test_both_backends_say_the_same(path: Path, body: bytes, order: list[str], wanted: int, block: int) -> None:
+    """The same rows of the same types, or the same message to the letter."""
+
+    def outcome(backend: str) -> tuple[Any, ...]:
+        try:
+            table = new(path, body, order[:wanted], block=block, backend=backend)
+        except InputError as error:
+            return str(error), error.rows, error.column
+        return table.schema, plain(table)
+
+    assert outcome("native") == outcome("arrow")
+
+
 @given(st.lists(numbers, min_size=1, max_size=30))
 @settings(max_examples=400)
 @example(["1.00000005960464477539062500000000000000000000000001", "1.000000059604644775390625", "1.1754943e-38"])
@@ -238,12 +263,12 @@ def test_any_bytes_give_rows_or_one_error(path: Path, noise: bytes, block: int, 
 @settings(max_examples=300)
 def test_with_and_without_vector_instructions(body: bytes) -> None:
     def read(fast: bool) -> Any:
-        wanted = [(i, _CELLS[_TYPES[k]]) for i, k in enumerate(KINDS.values())]
-        rows = _csv_read.most_rows(len(body), len(NAMES))
-        layout, size = _csv_read.places([k for _, k in wanted], rows)
+        wanted = [(i, CELL_KINDS[TYPES[k]]) for i, k in enumerate(KINDS.values())]
+        rows = csv_read.most_rows(len(body), len(NAMES))
+        layout, size = csv_read.layout([k for _, k in wanted], rows)
         out = bytearray(size)
-        found = _csv_read.read(
-            bytearray(body) + bytes(_csv_read.PAD), len(body), len(NAMES), wanted, out, rows, plain=not fast
+        found = csv_read.read(
+            bytearray(body) + bytes(csv_read.PAD), len(body), len(NAMES), wanted, out, rows, plain=not fast
         )
         return found, found and [bytes(out[v : v + found[0] // 8]) for _, _, v in layout]
 
@@ -316,14 +341,14 @@ def test_a_cell_of_spaces_is_no_number_and_is_named(path: Path) -> None:
 
 def test_line_ends_of_one_carriage_return(path: Path) -> None:
     path.write_bytes(b"a,b\r1,x\r2,y")
-    source = CsvSource(path, lambda name: None)
+    source = source_of(path)
     assert [r for b in source.batches(["b"]) for r in b.to_pylist()] == [{"b": "x"}, {"b": "y"}]
 
 
 def test_every_character_of_an_encoding(tmp_path: Path) -> None:
     text = "".join(c for c in bytes(range(32, 256)).decode("cp1252", errors="ignore") if c not in '",')
     (tmp_path / "a.csv").write_bytes(f"a,b\n1,{text}\n".encode("cp1252"))
-    source = CsvSource(tmp_path / "a.csv", lambda name: None, "cp1252")
+    source = source_of(tmp_path / "a.csv", encoding="cp1252")
     assert [r["b"] for b in source.batches(["b"]) for r in b.to_pylist()] == [text]
 
 
@@ -331,7 +356,7 @@ def test_packed_files_and_long_lines(tmp_path: Path) -> None:
     long = "x" * 300_000
     body = b"a,b\n" + b"".join(b'%d,"%s"\n' % (i, long.encode()) for i in range(8))
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(body))
-    source = CsvSource(tmp_path / "a.csv.gz", lambda name: None)
+    source = source_of(tmp_path / "a.csv.gz")
     batches = list(source.batches(["a", "b"], block_bytes=1 << 16))
     assert [r["b"] for b in batches for r in b.to_pylist()] == [long] * 8
 
@@ -339,12 +364,12 @@ def test_packed_files_and_long_lines(tmp_path: Path) -> None:
 def test_many_columns_and_many_labels(path: Path) -> None:
     width = 5000
     path.write_bytes(b",".join(b"c%d" % i for i in range(width)) + b"\n" + (b"1," * (width - 1) + b"2\n") * 130)
-    source = CsvSource(path, lambda name: None)
+    source = source_of(path)
     table = pa.Table.from_batches(source.batches(["c0", f"c{width - 1}"]))
     assert table.to_pylist() == [{"c0": "1", f"c{width - 1}": "2"}] * 130
     values = [f"label-{i * 7919 % 20_000}" for i in range(20_000)]
     path.write_text("a\n" + "\n".join(values))
-    assert [r["a"] for b in CsvSource(path, lambda name: None).batches(["a"]) for r in b.to_pylist()] == values
+    assert [r["a"] for b in source_of(path).batches(["a"]) for r in b.to_pylist()] == values
 
 
 # -- writing ----------------------------------------------------------------------------------------------------
@@ -399,16 +424,17 @@ def test_writer_gives_what_pyarrow_gives(
     table = pa.table(data.draw(columns(rows)))
     before = data.draw(st.integers(0, rows))
     sizes = data.draw(st.lists(st.integers(1, 5), min_size=1, max_size=4))
-    sink = open_sink(path, table.schema, form=".csv", threads=threads)
-    at = before
-    while at < rows:
-        part = table.slice(at, sizes[at % len(sizes)]).to_batches()
-        at += sum(b.num_rows for b in part)
-        for batch in part:
-            sink.write(batch)
-    sink.close()
-    assert path.read_bytes() == csv_reference.write(table.slice(before))
-    assert sink.rows == rows - before
+    for backend in BACKENDS:
+        sink = open_sink(path, table.schema, form=".csv", threads=threads, backend=backend)
+        at = before
+        while at < rows:
+            part = table.slice(at, sizes[at % len(sizes)]).to_batches()
+            at += sum(b.num_rows for b in part)
+            for batch in part:
+                sink.write(batch)
+        sink.close()
+        assert path.read_bytes() == csv_reference.write(table.slice(before))
+        assert sink.rows == rows - before
 
 
 @given(st.lists(doubles, min_size=1, max_size=50))
@@ -418,10 +444,10 @@ def test_quick_decimals_are_the_shortest(values: list[float]) -> None:
     """Only what six decimals and 15 digits can say is written the quick way, and then as `repr` would."""
     for value in values:
         numbers = pa.array([value])
-        if not _csv_write.decimals(numbers.buffers()[1], None, 0, 1):
+        if not csv_write.decimals(numbers.buffers()[1], None, 0, 1):
             continue
-        lines = _csv_write.Lines()
-        lines.fill(_csv_write.Columns([("decimal", numbers.buffers()[1], None, 0, None, None, False)], 1), 0, 1)
+        lines = csv_write.Lines()
+        lines.fill(csv_write.Columns([("decimal", numbers.buffers()[1], None, 0, None, None, False)], 1), 0, 1)
         text = bytes(lines).decode().rstrip("\n")
         assert float(text) == value
         assert text == np.format_float_positional(value, trim="-")
@@ -438,7 +464,7 @@ def test_pieces_and_threads_give_the_same_bytes(tmp_path: Path, monkeypatch: pyt
     )
     expected = csv_reference.write(table)
     for piece in (1, 7, 999, 5000):
-        monkeypatch.setattr("popstrat.io.csvsink.PIECE_ROWS", piece)
+        monkeypatch.setattr("popstrat.formats.csv.native_writer.PIECE_ROWS", piece)
         for threads in (1, 2, 4):
             sink = open_sink(tmp_path / "o.csv", table.schema, form=".csv", threads=threads)
             for batch in table.to_batches(max_chunksize=300):
@@ -449,7 +475,7 @@ def test_pieces_and_threads_give_the_same_bytes(tmp_path: Path, monkeypatch: pyt
 
 def test_codes_and_offsets_out_of_range_are_refused() -> None:
     ends, characters = pa.array(["a", "b"]).buffers()[1:]
-    lines = _csv_write.Lines()
+    lines = csv_write.Lines()
     for kind, values, more in (
         ("label8", b"\x02", (characters, ends)),
         ("label8", b"\xff", (characters, ends)),
@@ -458,19 +484,19 @@ def test_codes_and_offsets_out_of_range_are_refused() -> None:
         ("text64", np.array([-1, 1], np.int64).tobytes(), (b"abc", None)),
     ):
         with pytest.raises(ValueError, match="outside its column"):
-            lines.fill(_csv_write.Columns([(kind, values, None, 0, *more, True)], 1), 0, 1)
+            lines.fill(csv_write.Columns([(kind, values, None, 0, *more, True)], 1), 0, 1)
     for kind, values in (("i64", b"1234567"), ("text32", b"1234"), ("bool", b"")):
         with pytest.raises(ValueError, match="a buffer of"):
-            _csv_write.Columns([(kind, values, None, 0, None, None, False)], 1)
+            csv_write.Columns([(kind, values, None, 0, None, None, False)], 1)
     with pytest.raises(ValueError, match="outside its column"):
-        _csv_write.Columns([("label8", b"\0", None, 0, b"ab", np.array([0, 3], np.int32).tobytes(), True)], 1)
+        csv_write.Columns([("label8", b"\0", None, 0, b"ab", np.array([0, 3], np.int32).tobytes(), True)], 1)
     with pytest.raises(ValueError, match="rows out of range"):
-        lines.fill(_csv_write.Columns([("u8", b"1", None, 0, None, None, False)], 1), 0, 2)
+        lines.fill(csv_write.Columns([("u8", b"1", None, 0, None, None, False)], 1), 0, 2)
 
 
 def test_lines_in_use_are_not_filled_again() -> None:
-    one = _csv_write.Columns([("u8", b"\1", None, 0, None, None, False)], 1)
-    lines = _csv_write.Lines()
+    one = csv_write.Columns([("u8", b"\1", None, 0, None, None, False)], 1)
+    lines = csv_write.Lines()
     lines.fill(one, 0, 1)
     with memoryview(lines) as seen, pytest.raises(BufferError):
         lines.fill(one, 0, 1)
@@ -479,8 +505,8 @@ def test_lines_in_use_are_not_filled_again() -> None:
 
 
 def test_reader_refuses_buffers_that_are_too_short() -> None:
-    layout, size = _csv_read.places(["f64"], 4)
-    text = bytearray(b"1\n2\n") + bytes(_csv_read.PAD)
+    layout, size = csv_read.layout(["f64"], 4)
+    text = bytearray(b"1\n2\n") + bytes(csv_read.PAD)
     for wrong_call in (
         (text[:-1], 4, 1, [(0, "f64")], bytearray(size), 4),
         (text, 4, 1, [(0, "f64")], bytearray(size - 1), 4),
@@ -490,10 +516,10 @@ def test_reader_refuses_buffers_that_are_too_short() -> None:
         (text, 4, 1, [(-1, "f64")], bytearray(size), 4),
     ):
         with pytest.raises(ValueError):
-            _csv_read.read(*wrong_call)
+            csv_read.read(*wrong_call)
     out = bytearray(size)
-    found = _csv_read.read(text, 4, 1, [(0, "f64")], out, 4)
+    found = csv_read.read(text, 4, 1, [(0, "f64")], out, 4)
     assert found is not None
     assert found[0] == 2
     assert np.frombuffer(out, np.float64, 2, layout[0][0]).tolist() == [1.0, 2.0]
-    assert _csv_read.read(text, 4, 1, [(0, "f64")], bytearray(_csv_read.places(["f64"], 1)[1]), 1) is None
+    assert csv_read.read(text, 4, 1, [(0, "f64")], bytearray(csv_read.layout(["f64"], 1)[1]), 1) is None

@@ -85,7 +85,7 @@ def read_damaged(seed: int, rounds: int) -> None:
     import pyarrow.parquet as pq
 
     from popstrat.errors import InputError
-    from popstrat.io import open_source
+    from popstrat.formats import open_source
 
     rng = random.Random(seed)
     files = sound_files(rng)

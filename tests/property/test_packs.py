@@ -5,20 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from generated import AS_OF, COLUMNS, compare, invariances, packs, tables
+from generated import AS_OF, COLUMNS, compare, fewer_passes, invariances, packs, plain, tables
 from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
 
+from popstrat.compiler.options import NAMES
 from popstrat.errors import PackError
-from popstrat.scorer import Scorer
+from popstrat.scoring.scorer import Scorer
 
 READ = [c for group in COLUMNS.values() for c in group]
 
 
-@settings(max_examples=3 * settings.default.max_examples)
-@given(st.data())
-def test_engine_and_reference_agree(data: Any) -> None:
-    """Definitions of all kinds, nested, referring to one another."""
+def scorer_of_a_pack(data: Any) -> Scorer:
+    """A generated pack at any as-of date."""
     pack = packs(data.draw)
     note(
         "\n".join(
@@ -27,7 +26,7 @@ def test_engine_and_reference_agree(data: Any) -> None:
         )
     )
     try:
-        scorer = Scorer(pack, data.draw(AS_OF))
+        return Scorer(pack, data.draw(AS_OF))
     except PackError as error:  # what turns out constant may not be a term or a definition
         assume(
             not any(
@@ -36,7 +35,24 @@ def test_engine_and_reference_agree(data: Any) -> None:
             )
         )
         raise
+
+
+@settings(max_examples=3 * settings.default.max_examples)
+@given(st.data())
+def test_engine_and_reference_agree(data: Any) -> None:
+    """Definitions of all kinds, nested, referring to one another; with the compiler's optional passes and without."""
+    scorer = scorer_of_a_pack(data)
     table = tables(data.draw, scorer.resolved, READ, most=70)
     note(f"{table.types}")
-    scored, _ = compare(scorer, table)
+    scored, tally = compare(scorer, table)
+    plain(scorer, table, scored, tally)
     invariances(scorer, table, scored, np.random.default_rng(data.draw(st.integers(0, 99))))
+
+
+@settings(max_examples=settings.default.max_examples // 2)
+@given(st.data())
+def test_no_pass_of_the_compiler_changes_an_answer(data: Any) -> None:
+    """Whichever are left out, each alone and some together, results are the same to the last bit."""
+    scorer = scorer_of_a_pack(data)
+    table = tables(data.draw, scorer.resolved, READ, most=70)
+    fewer_passes(scorer, table, data.draw(st.sets(st.sampled_from(NAMES))))

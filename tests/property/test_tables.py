@@ -12,12 +12,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from generated import AS_OF, Table, bits, compare, invariances, tables, take
-from hypothesis import Phase, given, settings
+import pytest
+from generated import AS_OF, Table, bits, compare, fewer_passes, invariances, odd_flag, physical, plain, tables, take
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 import popstrat
-from popstrat.scorer import Scorer, Tally
+from popstrat import InputError
+from popstrat.compiler.options import NAMES
+from popstrat.packs.read import builtin_packs
+from popstrat.scoring.scorer import Scorer
+from popstrat.scoring.tally import Tally
 
 
 @cache
@@ -30,7 +35,8 @@ def test_engine_and_reference_agree(data: Any) -> None:
     """Any columns in any accepted types, any nulls and implausible values, any as-of date."""
     scorer = scorer_at(data.draw(AS_OF))
     table = tables(data.draw, scorer.resolved)
-    scored, _ = compare(scorer, table)
+    scored, tally = compare(scorer, table)
+    plain(scorer, table, scored, tally)
     invariances(scorer, table, scored, np.random.default_rng(data.draw(st.integers(0, 99))))
 
 
@@ -40,6 +46,40 @@ def test_canonical_types(data: Any) -> None:
     scorer = scorer_at(dt.date(2026, 6, 30))
     table = tables(data.draw, scorer.resolved, canonical=True, most=200)
     compare(scorer, table)
+
+
+@settings(max_examples=settings.default.max_examples // 8)
+@given(st.data())
+def test_no_pass_of_the_compiler_changes_an_answer(data: Any) -> None:
+    """Whichever are left out, each alone and some together, results are the same to the last bit."""
+    scorer = scorer_at(data.draw(AS_OF), data.draw(st.sampled_from(builtin_packs())))
+    table = tables(data.draw, scorer.resolved)
+    fewer_passes(scorer, table, data.draw(st.sets(st.sampled_from(NAMES))))
+
+
+@given(st.data())
+def test_an_odd_flag_stops_the_run(data: Any) -> None:
+    """A number other than 0 and 1 in a flag that is read: refused by name, with the rows, counted or not, on one
+    thread or several, in any type of number, in a slice or not."""
+    scorer = scorer_at(dt.date(2026, 6, 30))
+    table = tables(data.draw, scorer.resolved, least=1)
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    read = {c for c in scorer.columns if scorer.pack.schema[c].type == "bool"}
+    flags = [c for c, kind in table.types.items() if c in read and kind.startswith(("int", "uint", "float", "decimal"))]
+    assume(flags)
+    name = str(rng.choice(flags))
+    rows = np.flatnonzero(rng.random(len(table.rows)) < 0.2)
+    assume(len(rows))
+    values = [row[name] for row in table.rows]
+    for row in rows:
+        values[row] = odd_flag(table.types[name], rng)
+    array, _ = physical(scorer.pack.schema[name], table.types[name], values, rng)
+    odd = table.batch.set_column(table.batch.schema.get_field_index(name), name, array)
+    for counted, threads in ((True, 1), (False, 1), (False, 2)):
+        with pytest.raises(InputError, match="a number other than 0 and 1") as caught:
+            scorer.bind(odd.schema, counted=counted).score(odd, threads=threads)
+        error = caught.value
+        assert (error.column, error.rows, error.more) == (name, tuple(rows[:5]), max(0, len(rows) - 5))
 
 
 def close(a: Tally, b: Tally) -> bool:
@@ -100,8 +140,6 @@ def test_score_is_score_batch(data: Any) -> None:
 @given(st.data())
 def test_the_other_packs_that_ship(data: Any) -> None:
     """As for the London pack."""
-    from popstrat.pack import builtin_packs
-
     others = [p for p in builtin_packs() if p != "london-2026"]
     if not others:
         return
@@ -109,5 +147,6 @@ def test_the_other_packs_that_ship(data: Any) -> None:
         warnings.simplefilter("ignore")
         scorer = scorer_at(data.draw(AS_OF), data.draw(st.sampled_from(others)))
     table = tables(data.draw, scorer.resolved)
-    scored, _ = compare(scorer, table)
+    scored, tally = compare(scorer, table)
+    plain(scorer, table, scored, tally)
     invariances(scorer, table, scored, np.random.default_rng(data.draw(st.integers(0, 99))))

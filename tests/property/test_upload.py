@@ -12,7 +12,7 @@ import upload_reference as ref
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from popstrat.upload.build import run_upload
+from popstrat.upload.run import run_upload
 from popstrat.upload.verify import verify
 
 PRACTICES = st.sampled_from(["E85001", "E85002", "F84003"])
@@ -87,7 +87,7 @@ def cases(draw: st.DrawFn) -> tuple[list[ref.Row], list[ref.Row], list[ref.Row] 
 
 @given(cases(), st.sampled_from([2, 7, 1 << 20]))
 @settings(max_examples=60)
-def test_every_file_is_what_the_reference_says(case: Any, part_rows: int) -> None:
+def test_every_file_is_what_the_reference_says(case: Any, partition_rows: int) -> None:
     rows, lookup, before = case
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -104,7 +104,7 @@ def test_every_file_is_what_the_reference_says(case: Any, part_rows: int) -> Non
             "audit": work / "audit.log",
         }
         out = work / "out"
-        result = run_upload(scored, out, **given, part_rows=part_rows)
+        result = run_upload(scored, out, **given, partition_rows=partition_rows)
         wanted = ref.expected(rows, lookup, before)
         month = "2026-06-30"
         found = {path.name for path in out.iterdir()} - {"manifest.json"}
@@ -136,7 +136,7 @@ def test_every_file_is_what_the_reference_says(case: Any, part_rows: int) -> Non
         assert verify(out).sha256 == result.sha256
         again = run_upload(scored, out, **given)  # the same, whatever is held at a time
         assert again.repeated
-        other = run_upload(scored, work / "other", **given, part_rows=3)
+        other = run_upload(scored, work / "other", **given, partition_rows=3)
         assert other.sha256 == result.sha256
         for path in out.iterdir():
             assert (work / "other" / path.name).read_bytes() == path.read_bytes()
@@ -144,7 +144,7 @@ def test_every_file_is_what_the_reference_says(case: Any, part_rows: int) -> Non
 
 @given(months(least=1), st.sampled_from([1, 3, 1 << 20]))
 @settings(max_examples=40)
-def test_without_a_lookup_everybody_is_written_once(rows: list[ref.Row], part_rows: int) -> None:
+def test_without_a_lookup_everybody_is_written_once(rows: list[ref.Row], partition_rows: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         template = work / "keys.toml"
@@ -154,7 +154,7 @@ def test_without_a_lookup_everybody_is_written_once(rows: list[ref.Row], part_ro
             '[[column]]\nname = "key"\nfrom = "patient_id"\n[[column]]\nname = "group"\nfrom = "risk_group"\n'
         )
         out = work / "out"
-        run_upload(ref.write_scored(work / "june.parquet", rows), out, template=template, part_rows=part_rows)
+        run_upload(ref.write_scored(work / "june.parquet", rows), out, template=template, partition_rows=partition_rows)
         seen = []
         for path in sorted(out.glob("*.csv")):
             _, cells = ref.read_csv(path)

@@ -14,7 +14,7 @@ pytest.importorskip("sksurv")
 
 from popstrat.validation import kernels as k
 from popstrat.validation import measures as m
-from popstrat.validation.cells import Cells, Streams, concordance
+from popstrat.validation.strata import Strata, Streams, concordance
 
 RISKS = st.one_of(
     st.sampled_from([0.0, 0.02, 0.1, 0.25, 0.5, 0.9, 1.0]),  # ties, and the ends
@@ -40,9 +40,9 @@ def followed(draw: Any, most: int = 40) -> tuple[np.ndarray, np.ndarray, np.ndar
     return risk, time, state == 1, state == 2
 
 
-def cells(risk: np.ndarray, outcome: np.ndarray, weight: np.ndarray) -> Cells:
+def strata(risk: np.ndarray, outcome: np.ndarray, weight: np.ndarray) -> Strata:
     risks, rank = np.unique(risk, return_inverse=True)
-    return Cells.of(risks, rank, outcome, weight)
+    return Strata.of(risks, rank, outcome, weight)
 
 
 def same(found: float, expected: float) -> None:
@@ -55,7 +55,7 @@ def same(found: float, expected: float) -> None:
 @given(people(), st.floats(0.01, 0.99), st.floats(0.02, 0.98))
 def test_kernel_says_what_the_measures_say(who: Any, share: float, threshold: float) -> None:
     risk, outcome, weight = who
-    out = cells(*who).measure([share], [threshold])
+    out = strata(*who).measure([share], [threshold])
     known = weight > 0
     r, y, w = risk[known], outcome[known], weight[known]
     same(out[k.PEOPLE], len(risk))
@@ -78,7 +78,7 @@ def test_kernel_says_what_the_measures_say(who: Any, share: float, threshold: fl
 
 @given(people())
 def test_fits_say_what_the_measures_say(who: Any) -> None:
-    out = cells(*who).measure([], [])
+    out = strata(*who).measure([], [])
     large, line = m.in_the_large(*who), m.calibration_line(*who)
     if np.isfinite(large) and abs(large) < 10:
         assert out[k.LARGE] == pytest.approx(large, abs=1e-5)
@@ -156,18 +156,18 @@ def test_weights_give_kaplan_meier_and_aalen_johansen(who: Any, horizon: int, st
 @given(people(most=200), st.integers(0, 2**31), st.integers(1, 12))
 def test_resamples_do_not_depend_on_threads(who: Any, seed: int, resamples: int) -> None:
     one, three = (
-        np.array(Streams(seed, "a", resamples, threads).each(lambda rng: cells(*who).measure([0.1], [0.2], rng)))
+        np.array(Streams(seed, "a", resamples, threads).each(lambda rng: strata(*who).measure([0.1], [0.2], rng)))
         for threads in (1, 3)
     )
     assert np.array_equal(one, three, equal_nan=True)
 
 
 @given(people(most=200))
-def test_cells_hold_everybody(who: Any) -> None:
+def test_strata_hold_everybody(who: Any) -> None:
     risk, outcome, weight = who
     for merge in (False, True):
         risks, rank = np.unique(risk, return_inverse=True)
-        made = Cells.of(risks, rank, outcome, weight, merge=merge)
+        made = Strata.of(risks, rank, outcome, weight, merge=merge)
         heads, events, others = made.totals()
         assert heads.sum() == len(risk)
         assert events.sum() == pytest.approx(np.sum(weight * outcome))

@@ -20,8 +20,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from popstrat.dates import completed_years
-from popstrat.nhsnumber import passes
+from popstrat.core.dates import completed_years
+from popstrat.privacy.nhs_numbers import passes
 
 Row = dict[str, Any]
 GROUPS = ("severe", "middle", "well")

@@ -24,10 +24,12 @@ from typing import Any
 import pyarrow as pa
 
 from popstrat.engine import levels
-from popstrat.pack import Pack, load_pack
-from popstrat.reference import Reference
-from popstrat.schema import Schema
-from popstrat.scorer import BoundScorer, Scorer
+from popstrat.packs.evaluator import Reference
+from popstrat.packs.load import load_pack
+from popstrat.packs.pack import Pack
+from popstrat.packs.patient_table import Schema
+from popstrat.scoring.bound import BoundScorer
+from popstrat.scoring.scorer import Scorer
 
 AS_OF = "2026-06-30"
 ROWS = 200  # a table is repeated to about so many rows, over several machine words

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from spec_tables import check, local_pack
 
-from popstrat.pack import load_pack
+from popstrat.packs.load import load_pack
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from spec_tables import check, local_pack
 
-from popstrat.scorer import Scorer
+from popstrat.scoring.scorer import Scorer
 
 
 def test_frailty_cohort() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from spec_tables import check
 
-from popstrat.pack import load_pack
+from popstrat.packs.load import load_pack
 
 LTC = ("asthma", "copd", "lupus", "epilepsy", "ibd", "sarcoidosis", "obesity")  # conditions no split asks for
 

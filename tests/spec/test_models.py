@@ -21,8 +21,9 @@ import sex_specific
 from spec_tables import local_pack, refer, score, scorer_for
 
 import popstrat
-from popstrat.dates import parse_as_of
-from popstrat.pack import Pack, load_pack
+from popstrat.core.dates import parse_as_of
+from popstrat.packs.load import load_pack
+from popstrat.packs.pack import Pack
 
 AS_OF = "2026-06-30"
 Row = dict[str, Any]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from spec_tables import check, local_pack
 
-from popstrat.pack import load_pack
+from popstrat.packs.load import load_pack
 
 # The pack's own rules with the admission risk as given, so that the tables can put people on either side of the cut-offs.
 GIVEN_RISK = """

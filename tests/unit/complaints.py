@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from popstrat.errors import PackError
-from popstrat.scorer import Scorer
+from popstrat.scoring.scorer import Scorer
 
 AS_OF = dt.date(2026, 6, 30)
 HEAD = '[pack]\nid = "p"\nversion = "1"\n'

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from popstrat import audit
-from popstrat.audit import append, check_fields, is_nhs_number, verify
 from popstrat.cli import run
 from popstrat.errors import InputError
+from popstrat.privacy import audit_log as audit
+from popstrat.privacy.audit_log import append, check_fields, verify
 
 KEY = "9f1c5e0b7a3d48e6a2b90c4f6d813e57d0c2a68b14f97e35b86a1d4c03f2e798"
 OTHER_KEY = "1d4c03f2e7989f1c5e0b7a3d48e6a2b90c4f6d813e57d0c2a68b14f97e35b86a"
@@ -328,7 +328,7 @@ def test_a_full_disk_leaves_the_log_as_it_was(
 def test_processes_that_append_at_once_wait_for_each_other(tmp_path: Path) -> None:
     log, each, processes = tmp_path / "log", 25, 4
     script = (
-        "import sys\nfrom popstrat.audit import append\n"
+        "import sys\nfrom popstrat.privacy.audit_log import append\n"
         f"for i in range({each}): append(sys.argv[1], 'score', worker=int(sys.argv[2]), i=i)"
     )
     running = [subprocess.Popen([sys.executable, "-c", script, str(log), str(n)]) for n in range(processes)]
@@ -424,23 +424,6 @@ def test_other_fields_that_are_refused(log: Path, fields: dict[str, Any], proble
 def test_an_event_is_a_word(log: Path, event: str) -> None:
     with pytest.raises(InputError, match="an audit event is a word"):
         append(log, event)
-
-
-@pytest.mark.parametrize(
-    ("digits", "valid"),
-    [("9990000018", True), ("9434765919", True), ("9990000019", False), ("999000001", False), ("99900000 8", False),
-     ("٩٩٩٠٠٠٠٠١٨", False)],
-)  # fmt: skip
-def test_nhs_number_check_digits(digits: str, valid: bool) -> None:
-    assert is_nhs_number(digits) is valid
-
-
-def test_a_check_digit_of_ten_is_no_nhs_number() -> None:
-    # of the ten numbers with the same first nine digits one is valid, or none where the check digit would be 10
-    for first in range(999_000_000, 999_000_300):
-        total = sum(int(d) * w for d, w in zip(str(first), range(10, 1, -1), strict=True))
-        valid = [last for last in range(10) if is_nhs_number(f"{first}{last}")]
-        assert valid == ([] if 11 - total % 11 == 10 else [(11 - total % 11) % 11])
 
 
 # -- the command --------------------------------------------------------------------------------------------------

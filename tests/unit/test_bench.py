@@ -11,9 +11,10 @@ import pytest
 from rich.console import Console
 
 import popstrat
-from popstrat import bench, synthetic
+from popstrat import synthetic
+from popstrat.bench import measure as bench
 from popstrat.cli import run
-from popstrat.summary import print_bench
+from popstrat.pages.bench import show
 
 AS_OF = dt.date(2026, 6, 30)
 
@@ -41,7 +42,7 @@ def test_everything_is_measured_with_its_machine(found: dict[str, object]) -> No
 
 def test_the_table_fits_a_terminal(found: dict[str, object]) -> None:
     page = io.StringIO()
-    print_bench(found, Console(width=100, file=page))
+    show(found, Console(width=100, file=page))
     lines = page.getvalue().splitlines()
     assert lines[0].split() == ["patients", "threads", "time", "patients/s", "of", "the", "floor", "memory"]
     assert len(lines) == 1 + 6 + 2  # no line is broken in two

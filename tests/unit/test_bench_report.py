@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import measuring
 import report
+import where
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 MACHINE = {
@@ -127,3 +128,14 @@ def test_the_line_through_times() -> None:
     assert worst == pytest.approx(0, abs=1e-9)
     bent = [0.2 + 1e-7 * n for n in rows[:3]] + [12.0]
     assert 0.1 < measuring.line(rows, bent)[2] < 1
+
+
+def test_where_the_time_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every operation of a pack's program is timed; the table adds them up by kind and puts the whole beside them."""
+    monkeypatch.setattr(where, "TURNS", 3)
+    found = where.measure(where.ROWS, None, "efi")
+    assert len(found.each) == len(found.names) > 20
+    assert found.cached > 0 < sum(found.each)
+    text = where.table(found, where.ROWS, "baseline", "efi")
+    assert f"| all {len(found.names)} operations, one by one |" in text
+    assert "`efi`, baseline, one thread." in text

@@ -11,7 +11,7 @@ import pytest
 from spec_tables import local_pack
 
 from popstrat.errors import InputError, PackError
-from popstrat.scorer import Scorer
+from popstrat.scoring.scorer import Scorer
 
 AS_OF = "2026-06-30"
 ECHO = """
@@ -144,9 +144,12 @@ def test_flag_types(echo: Scorer, array: pa.Array) -> None:
 
 
 def test_flags_that_are_neither(echo: Scorer) -> None:
-    """A number other than 0 and 1 is set aside; a word that is neither true nor false stops the run."""
-    assert read(echo, "flag", pa.array([2, -1, 1, 0])) == [False, False, True, False]
-    assert read(echo, "flag", pa.array([0.5, float("nan"), 1.0])) == [False, False, True]
+    """A number other than 0 and 1 stops the run, as does a word that is neither true nor false; NaN is no record."""
+    with pytest.raises(InputError, match=r"column 'flag': a number other than 0 and 1 .*\(rows 1, 2\)"):
+        read(echo, "flag", pa.array([2, -1, 1, 0]))
+    with pytest.raises(InputError, match=r"column 'flag': a number other than 0 and 1 .*\(row 1\)"):
+        read(echo, "flag", pa.array([0.5, float("nan"), 1.0]))
+    assert read(echo, "flag", pa.array([0.0, float("nan"), 1.0])) == [False, False, True]
     with pytest.raises(InputError, match=r"column 'flag': neither true nor false \(row 3\)"):
         read(echo, "flag", pa.array(["true", "false", "maybe"]))
 

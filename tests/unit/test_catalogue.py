@@ -1,4 +1,4 @@
-"""The page of a pack is complete and current; a check says what is odd."""
+"""The page of a pack is complete and current."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from popstrat import catalogue
-from popstrat.errors import PackError
-from popstrat.pack import builtin_packs, load_pack
+from popstrat.packs.load import load_pack
+from popstrat.packs.read import builtin_packs
+from popstrat.packs.reading import latest
+from popstrat.packs.uses import expressions
+from popstrat.pages import catalogue
 
 ROOT = Path(__file__).parents[2]
 LONDON = load_pack("london-2026")
@@ -47,13 +49,13 @@ def test_every_definition_parameter_set_and_column_is_on_the_page(name: str) -> 
         assert body["title"] in made
         for text in (body.get("source"), body.get("assumption"), body.get("means")):
             assert text is None or text in made
-        for text in catalogue.expressions(body):
+        for text in expressions(body):
             assert text in pack.raw.get("sets", {}) or " ".join(text.split()).replace("|", "\\|") in made
     for kind in ("parameters", "sets", "windows"):
         assert {f"{kind[:-1]}-{n}" for n in pack.raw.get(kind, {})} <= anchors
     for column in pack.schema.names():
         assert f"| `{column}` |" in made
-    for output in pack.at(catalogue.latest(pack)).outputs:
+    for output in pack.at(latest(pack)).outputs:
         assert f"| `{output.output}` |" in made
 
 
@@ -99,97 +101,6 @@ def test_show_on_a_terminal() -> None:
     assert "](#" not in shown
     assert "<a id" not in shown
     assert max(map(len, shown.splitlines())) <= 100
-
-
-def test_list_packs() -> None:
-    found = {p["id"]: p for p in catalogue.list_packs()}
-    assert set(found) == set(builtin_packs())
-    assert all(p["version"] and p["title"] and p["path"] for p in found.values())
-
-
-ODD = """
-[pack]
-id = "odd"
-version = "1"
-
-[parameters.idle]
-value = 1
-
-[sets.idle_set]
-source = "a list"
-members = ["ckd"]
-
-[windows.never]
-months = 3
-
-[[input]]
-name = "ward"
-type = "category"
-labels = ["a", "b"]
-
-[definition.lost]
-kind = "expression"
-title = "Lost"
-source = "us"
-version = "1"
-value = "ckd"
-
-[definition.kept]
-kind = "expression"
-title = "Kept"
-means = "Diabetes."
-source = "us"
-version = "1"
-value = "diabetes"
-output = true
-"""
-
-
-def test_check_says_what_is_odd(tmp_path: Path) -> None:
-    file = tmp_path / "odd.toml"
-    file.write_text(ODD)
-    to = console()
-    found = catalogue.check(file, to, dt.date(2026, 6, 30))
-    assert found == [
-        "definition lost does not say what it `means`",
-        "definition lost writes no column, and nothing uses it",
-        "nothing uses the parameter idle",
-        "parameter idle gives neither a source nor an assumption",
-        "nothing uses the set idle_set",
-        "nothing uses the window never",
-        "nothing uses the input column ward",
-    ]
-    assert "odd 1: no fault found" in printed(to)
-    assert all(f"warning: {w}" in printed(to) for w in found)
-
-
-def test_check_tries_every_date_at_which_something_changes(tmp_path: Path) -> None:
-    file = tmp_path / "dated.toml"
-    later = """versions = [
-        { version = "1", effective_to = 2026-06-30, value = "diabetes" },
-        { version = "2", effective_from = 2026-07-01, value = "diabtes" },
-    ]"""
-    file.write_text(ODD.replace('value = "diabetes"', later))
-    load_pack(file).at(dt.date(2026, 6, 30))
-    with pytest.raises(
-        PackError, match=r"dated\.toml:\d+: definition\.kept: .*'diabtes' \(did you mean 'diabetes'\?\)"
-    ):
-        catalogue.check(file, console(), dt.date(2026, 6, 30))
-
-
-@pytest.mark.parametrize("name", builtin_packs())
-def test_built_in_packs_are_sound(name: str) -> None:
-    report = catalogue.examine(name, dt.date(2026, 6, 30))
-    assert report.outputs
-    assert not [w for w in report.warnings if "no column" in w or "neither" in w]
-
-
-def test_check_of_an_extension_speaks_of_the_extension_only(tmp_path: Path) -> None:
-    file = tmp_path / "ours.toml"
-    file.write_text(
-        '[pack]\nid = "ours"\nversion = "1"\nextends = "london-2026"\n[parameters.systolic_target]\nvalue = 130\n'
-    )
-    assert catalogue.examine(file).warnings == ()
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], page: str) -> None:

@@ -15,12 +15,12 @@ from typer.testing import CliRunner
 
 import popstrat
 from popstrat import synthetic
-from popstrat.attribution import as_text
 from popstrat.cli import app
-from popstrat.explain import trace
-from popstrat.pack import load_pack
-from popstrat.reference import Reference
-from popstrat.scorer import Scorer
+from popstrat.packs.evaluator import Reference
+from popstrat.packs.load import load_pack
+from popstrat.reasons.trace import trace
+from popstrat.scoring.attribution import as_text
+from popstrat.scoring.scorer import Scorer
 
 AS_OF = "2026-06-30"
 DATE = dt.date(2026, 6, 30)
@@ -178,7 +178,7 @@ def test_files(table: pa.Table, tmp_path: Path) -> None:
 def test_as_text_of_a_slice() -> None:
     """Nothing of the rows before it, nor of what lies under a null."""
     items = [{"term": "a", "amount": 0.5}, {"term": "b", "amount": -0.25}]
-    column = pa.array([items, None, [], items[1:]], popstrat.attribution.LISTED)
+    column = pa.array([items, None, [], items[1:]], popstrat.scoring.attribution.LISTED)
     assert as_text(column).to_pylist() == ["a +0.5; b -0.25", None, "", "b -0.25"]
     assert as_text(column.slice(1)).to_pylist() == [None, "", "b -0.25"]
 

@@ -7,7 +7,7 @@ import datetime as dt
 
 import pytest
 
-from popstrat.dates import EPOCH, completed_years, days, from_days, latest_birth_for, months_before, parse_as_of
+from popstrat.core.dates import EPOCH, completed_years, days, from_days, latest_birth_for, months_before, parse_as_of
 from popstrat.errors import InputError
 
 FOUR_YEARS = [dt.date(2023, 1, 1) + dt.timedelta(days=k) for k in range(1461)]

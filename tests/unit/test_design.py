@@ -13,9 +13,9 @@ import pytest
 
 from popstrat import synthetic
 from popstrat.fitting.design import Design, gather
-from popstrat.fitting.following import Columns, read_outcomes
+from popstrat.fitting.outcomes import Columns, read_outcomes
 from popstrat.fitting.spec import Spec, read_spec
-from popstrat.reference import Reference
+from popstrat.packs.evaluator import Reference
 
 AS_OF = dt.date(2026, 6, 30)
 ROWS = 1_500

@@ -9,9 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from popstrat.explain import trace
-from popstrat.pack import builtin_packs, load_pack
-from popstrat.scorer import Scorer
+from popstrat.packs.load import load_pack
+from popstrat.packs.read import builtin_packs
+from popstrat.reasons.trace import trace
+from popstrat.scoring.scorer import Scorer
 
 AS_OF = "2026-06-30"
 
@@ -217,5 +218,5 @@ def test_every_pack_says_where_its_rules_come_from(name: str) -> None:
     for definition in pack.raw["definition"].values():
         assert definition.get("source") or definition.get("assumption")
         assert definition["title"]
-    text = resources.files("popstrat.packs").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    text = resources.files("popstrat.packs").joinpath(f"builtin/{name}.toml").read_text(encoding="utf-8")
     assert "description" in tomllib.loads(text)["pack"]

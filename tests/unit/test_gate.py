@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import counted
 import floors
 import instructions
+import passes
 
 HERE = {"machine": "x86_64", "compiler": "gcc 12.2.0", "valgrind": "3.19.0", "date": "2026-06-30"}
 OLD = {"avx2": {"AND": 0.05, "EXP": 12.0}, "baseline": {"AND": 0.07, "EXP": 31.0}}
@@ -47,6 +48,17 @@ def test_other_loops_are_counted_once() -> None:
     assert own == set(counted.CASES) >= {"london-2026", "increasing ids"}
     with pytest.raises(ValueError, match="two cases are called 'london-2026'"):
         counted.case("london-2026")(counted.CASES["london-2026"])
+
+
+def test_passes_are_counted_on_the_engines_own_choice() -> None:
+    """The London pack with all passes, without each, and with none."""
+    assert list(passes.cases("baseline", own_choice=False)) == []
+    made = dict(passes.cases("baseline", own_choice=True))
+    assert len(made) == len(passes.NAMES) + 2
+    case = made["none of them"]()
+    case.less()
+    case.more()
+    assert case.patients == counted.ROWS
 
 
 def test_a_case_by_rows() -> None:

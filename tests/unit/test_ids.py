@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from popstrat import engine
-from popstrat import ids as ids_module
 from popstrat.errors import InputError
-from popstrat.ids import IdBatch, UniqueIds, check_unique, hash_ids
+from popstrat.scoring import unique_ids as ids_module
+from popstrat.scoring.unique_ids import IdBatch, UniqueIds, check_unique, hash_ids
 
 KEY = np.uint64(0x1234_5678_9ABC_DEF0)
 TYPES = [

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from popstrat.errors import InputError
-from popstrat.keys import new_key, parse_key, read_key
+from popstrat.privacy.secret_keys import new_key, parse_key, read_key
 
 GOOD = "9f1c5e0b7a3d48e6a2b90c4f6d813e57d0c2a68b14f97e35b86a1d4c03f2e798"
 

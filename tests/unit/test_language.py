@@ -20,8 +20,8 @@ from popstrat.engine import levels
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
 from popstrat.lang.parser import ExpressionError, parse, parse_condition
-from popstrat.reference import Reference
-from popstrat.scorer import Scorer
+from popstrat.packs.evaluator import Reference
+from popstrat.scoring.scorer import Scorer
 
 AS_OF = dt.date(2026, 6, 30)
 INPUTS = """

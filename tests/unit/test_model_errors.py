@@ -16,8 +16,9 @@ import pytest
 from complaints import AS_OF, HEAD, check, complaint
 
 from popstrat.errors import PackError
-from popstrat.pack import load_pack, seal_of, sealed
-from popstrat.scorer import Scorer
+from popstrat.packs.load import load_pack
+from popstrat.packs.seal import seal_of, sealed
+from popstrat.scoring.scorer import Scorer
 
 MODEL = """
 [definition.x]
@@ -459,7 +460,7 @@ def test_a_pack_that_changes_a_model_states_its_reference_patients_again(tmp_pat
         ),
         AS_OF,
     )
-    from popstrat.reference import Reference
+    from popstrat.packs.evaluator import Reference
 
     stated = ""
     for patient in ({"age": 40, "sex": "female"}, {"age": 60, "sex": "male", "ckd": True}, {"age": 70, "sex": "male"}):
@@ -557,22 +558,21 @@ def test_lists_of_the_pack_table(tmp_path: Path, line: str, told: str) -> None:
     check(tmp_path, f"{HEAD}{line}\n", f"p.toml:4: pack: {told}")
 
 
-def test_later_packs_override_earlier_ones_and_the_own_tables_all(tmp_path: Path) -> None:
-    for name, title in (("one", "One"), ("two", "Two")):
-        body = f'[definition.x]\nkind = "expression"\ntitle = "{title}"\nsource = "{name}"\nversion = "1"\nvalue = "{"ckd" if name == "one" else "chd"}"\noutput = true\n'
-        own = f'[definition.{name}]\nkind = "expression"\ntitle = "t"\nsource = "s"\nversion = "1"\nvalue = "ckd"\noutput = true\n'
-        _written(
-            tmp_path / f"{name}.toml", f'[pack]\nid = "{name}"\nversion = "1"\ncolumns = ["{name}", "x"]\n{body}{own}'
+def test_packs_that_are_extended_together_keep_their_columns_in_order(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        own = "".join(
+            f'[definition.{x}]\nkind = "expression"\ntitle = "t"\nsource = "s"\nversion = "1"\nvalue = "ckd"\noutput = true\n'
+            for x in ("x", name)
         )
+        _written(tmp_path / f"{name}.toml", f'[pack]\nid = "{name}"\nversion = "1"\ncolumns = ["{name}", "x"]\n{own}')
     head = '[pack]\nid = "o"\nversion = "1"\nextends = ["one.toml", "two.toml"]\n'
     found = Scorer(_written(tmp_path / "o.toml", head), AS_OF).resolved
-    assert (found.definitions["x"].title, found.definitions["x"].source) == ("Two", "two")
-    assert {"one", "two", "x"} == {d.output for d in found.outputs}
+    assert [d.output for d in found.outputs] == ["one", "x", "two"]
     found = Scorer(
         _written(tmp_path / "o.toml", f'{head}columns = ["two"]\n[definition.x]\ntitle = "Own"\n'), AS_OF
     ).resolved
     assert found.definitions["x"].title == "Own"
-    assert next(d.output for d in found.outputs) == "two"
+    assert [d.output for d in found.outputs] == ["two", "one", "x"]
 
 
 def test_horizons_stand_from_the_shortest_to_the_longest(tmp_path: Path) -> None:

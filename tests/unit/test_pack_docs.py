@@ -11,14 +11,16 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from popstrat.catalogue import examine
 from popstrat.errors import PackError
-from popstrat.explain import trace
 from popstrat.lang.parser import NUMBER_FUNCTIONS, OTHER_FUNCTIONS
-from popstrat.model import EVIDENCE
-from popstrat.pack import KINDS, NUMBER_TYPES, load_pack
-from popstrat.schema import patient_schema
-from popstrat.scorer import Scorer
+from popstrat.packs.definition import NUMBER_TYPES
+from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.load import load_pack
+from popstrat.packs.model.terms import EVIDENCE
+from popstrat.packs.patient_table import patient_schema
+from popstrat.reasons.trace import trace
+from popstrat.scoring.pack_check import examine
+from popstrat.scoring.scorer import Scorer
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "packs.md").read_text(encoding="utf-8")

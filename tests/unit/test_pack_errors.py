@@ -14,8 +14,8 @@ import pytest
 from complaints import AS_OF, HEAD, TWO, check, complaint, definition
 
 from popstrat.errors import PackError
-from popstrat.pack import load_pack
-from popstrat.scorer import Scorer
+from popstrat.packs.load import load_pack
+from popstrat.scoring.scorer import Scorer
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import popstrat
-from popstrat import audit, synthetic
-from popstrat import pseudonymise as ps
+from popstrat import synthetic
 from popstrat.cli import run
-from popstrat.digests import Digester, hmac_sha256
 from popstrat.errors import InputError
-from popstrat.pseudonymise import Collisions, Column, normalised, parse_columns, run_pseudonymise
+from popstrat.privacy import audit_log as audit
+from popstrat.privacy import pseudonymise as ps
+from popstrat.privacy.keyed_hashes import Digester, hmac_sha256
+from popstrat.privacy.pseudonymise import Collisions, Column, normalised, parse_columns, run_pseudonymise
 
 KEY = bytes.fromhex("9f1c5e0b7a3d48e6a2b90c4f6d813e57d0c2a68b14f97e35b86a1d4c03f2e798")
 NHS = ["9990000018", "9990000026", "9990000034", "9990000042", "9990000050"]
@@ -644,7 +645,7 @@ def test_scoring_needs_none_of_this() -> None:
     import sys
 
     script = (
-        "import sys, popstrat.cli, popstrat.run; "
+        "import sys, popstrat.cli, popstrat.runs.score; "
         "print([m for m in ('audit', 'keys', 'digests', 'pseudonymise') if f'popstrat.{m}' in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

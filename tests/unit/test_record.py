@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from popstrat import record as records
+from popstrat.core.hashing import hash_file
+from popstrat.runs import doubts, host, record
 
 
 @dataclass
@@ -23,6 +24,7 @@ class FakeTally:
     quality: dict[str, dict[str, int]] = field(default_factory=lambda: {"bmi": {"outside 10 to 100 kg/m²": 2}})
     newest_date: dt.date | None = dt.date(2026, 6, 1)
     models: dict[str, dict[str, int]] = field(default_factory=lambda: {"risk.missing": {"bmi": 2}})
+    disorder: dict[str, dict[str, int]] = field(default_factory=lambda: {"low": {"both": 5, "not_below": 1}})
 
 
 class FakeScorer:
@@ -35,7 +37,7 @@ class FakeScorer:
 
 
 def assembled(**more: Any) -> dict[str, Any]:
-    return records.assemble(
+    return record.assemble(
         FakeScorer(),  # type: ignore[arg-type]
         FakeTally(),  # type: ignore[arg-type]
         command="score",
@@ -57,6 +59,7 @@ def test_counts_and_remarks() -> None:
         "excluded_by_reason": {"type 1 opt-out": 2, "national data opt-out": 1},
     }
     assert made["means"] == {"risk": {"mean": 0.25, "rows": 6}, "cost": {"mean": None, "rows": 0}}
+    assert made["disorder"] == {"low": {"both": 5, "not_below": 1}}
     assert made["notices"] == ["one", "two", "three"]
     assert made["ignored_columns"] == ["a", "b"]
     assert made["warnings"] == []
@@ -64,7 +67,7 @@ def test_counts_and_remarks() -> None:
     assert made["started"] == "2026-07-01T11:00:00.000Z"
     assert made["seconds"] == {"total": 2.0, "read": 0.1235}
     assert made["rows_per_second"] == 5
-    json.loads(records.to_json(made))
+    json.loads(record.to_json(made))
 
 
 def test_keys_keep_one_order() -> None:
@@ -77,28 +80,28 @@ def test_keys_keep_one_order() -> None:
 
 def test_a_stale_extract_is_worth_a_warning() -> None:
     as_of = dt.date(2026, 6, 30)
-    assert records.staleness(as_of, None) == []
-    assert records.staleness(as_of, dt.date(2026, 5, 16)) == []
-    assert "2026-05-15, 46 days before" in records.staleness(as_of, dt.date(2026, 5, 15))[0]
+    assert doubts.staleness(as_of, None) == []
+    assert doubts.staleness(as_of, dt.date(2026, 5, 16)) == []
+    assert "2026-05-15, 46 days before" in doubts.staleness(as_of, dt.date(2026, 5, 15))[0]
 
 
 def test_hashes(tmp_path: Path) -> None:
     data = bytes(range(256)) * 40_000
     (tmp_path / "a").write_bytes(data)
-    assert records.hash_file(tmp_path / "a") == hashlib.sha256(data).hexdigest()
-    program = records.program()
+    assert hash_file(tmp_path / "a") == hashlib.sha256(data).hexdigest()
+    program = host.program()
     assert program["name"] == "popstrat"
     assert len(program["sha256"]) == 64
 
 
 def test_host_and_memory() -> None:
-    assert records.host()["packages"]["pyarrow"]
-    assert (records.peak_memory() or 0) > 10_000_000
+    assert host.host()["packages"]["pyarrow"]
+    assert (host.peak_memory() or 0) > 10_000_000
 
 
 def test_the_summary_is_part_of_the_record() -> None:
     made = assembled(output={"name": "a"}, inputs=[])
-    short = records.summary(made, Path("out/a.parquet"))
+    short = record.summary(made, Path("out/a.parquet"))
     assert (short["output"], short["record"]) == ("out/a.parquet", "out/a.parquet.run.json")
     assert short["groups"] == made["groups"]
     assert "host" not in short

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import datetime as dt
 import math
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
 from spec_tables import local_pack
 
-from popstrat.pack import load_pack
-from popstrat.reference import Reference
+from popstrat.packs.evaluator import Reference
+from popstrat.packs.load import load_pack
 
 AS_OF = dt.date(2026, 6, 30)
 
@@ -158,3 +161,42 @@ def test_a_named_rule_is_true_or_false() -> None:
     for systolic, want in ((None, (False, True, False)), (139, (True, False, False)), (140, (False, True, True))):
         scored = reference.score({"systolic_bp": systolic})
         assert (scored["well_controlled"], scored["not_well"], scored["high"]) == want
+
+
+def imported(name: str) -> set[str]:
+    """The modules of popstrat that a module names, at its top or within a function."""
+    path = import_module(name).__file__
+    assert path
+    found = set()
+    for node in ast.walk(ast.parse(Path(path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "popstrat":
+            parts = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {part if is_module(part) else node.module for part in parts}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.split(".")[0] == "popstrat"}
+    return found
+
+
+def is_module(name: str) -> bool:
+    try:
+        import_module(name)
+    except ModuleNotFoundError:
+        return False
+    return True
+
+
+def test_what_the_evaluator_shares_with_the_engine() -> None:
+    """What a pack and the patient table are, what an operation does to single values, which columns are read, and why
+    a value is set aside: nothing of the compiler or the engine, nor does any of these use them."""
+    stated = {
+        "popstrat.core.dates", "popstrat.lang.nodes", "popstrat.lang.values", "popstrat.packs.columns_read",
+        "popstrat.packs.plausibility", "popstrat.packs.patient_table",
+    }  # fmt: skip
+    definitions = "popstrat.pack"  # it loads packs; the evaluator takes what it has loaded
+    assert imported("popstrat.packs.evaluator") == {*stated, definitions}
+    seen: set[str] = set()
+    left = list(stated)
+    while left:
+        seen.add(name := left.pop())
+        left += imported(name) - seen - {definitions}
+    assert not [name for name in seen if name.startswith(("popstrat.compiler", "popstrat.engine", "popstrat.scoring"))]

@@ -20,9 +20,10 @@ import popstrat.validation
 from popstrat.core.soundness import cleared, refuse_astray, refuse_unsound
 from popstrat.engine import astray, levels
 from popstrat.errors import InputError
-from popstrat.ids import IdBatch, UniqueIds, check_unique
-from popstrat.io import open_source
-from popstrat.scorer import BoundScorer, Scorer
+from popstrat.formats.registry import open_source
+from popstrat.scoring.bound import BoundScorer
+from popstrat.scoring.scorer import Scorer
+from popstrat.scoring.unique_ids import IdBatch, UniqueIds, check_unique
 
 AS_OF = dt.date(2026, 6, 30)
 FRAILTY = ("fit", "mild", "moderate", "severe")

@@ -13,7 +13,7 @@ import pytest
 
 from popstrat import synthetic
 from popstrat.errors import InputError
-from popstrat.schema import patient_schema
+from popstrat.packs.patient_table import patient_schema
 
 AS_OF = dt.date(2026, 6, 30)
 LEAP = dt.date(2024, 2, 29)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from popstrat.schema import patient_schema
+from popstrat.packs.patient_table import patient_schema
 from popstrat.synthetic import _parameters as parameters
 from popstrat.synthetic._faults import ODD_LABELS
 from popstrat.synthetic._parameters import london, normal_cdf, probit

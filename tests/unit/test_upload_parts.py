@@ -1,4 +1,4 @@
-"""Rows dealt out to parts, repeats found, conditions over columns, ages, the file that is hashed while it grows."""
+"""Rows dealt out to partitions, repeats found, the cohort filter, ages, the file that is hashed while it grows."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,55 +17,61 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from popstrat import synthetic
-from popstrat.dates import completed_years as years_of_one
-from popstrat.errors import InputError
-from popstrat.io.pipeline import HashBehind
-from popstrat.lang.parser import parse_condition
-from popstrat.nhsnumber import passes
+from popstrat.core.dates import completed_years as years_of_one
+from popstrat.errors import InputError, RunError
+from popstrat.formats.pipeline import HashBehind
+from popstrat.privacy.nhs_numbers import passes
 from popstrat.synthetic._lookup import numbers
-from popstrat.upload.lookup import completed_years
-from popstrat.upload.spill import Parts, Repeats, parts_for, spread, spread_keys
-from popstrat.upload.template import ScoredColumn, _Words
-from popstrat.upload.where import holds
+from popstrat.upload.identify import completed_years
+from popstrat.upload.manifest import FileEntry, PracticeEntry, add_up, list_practices
+from popstrat.upload.movers import compare
+from popstrat.upload.partition import Partitions, Repeats, partition_of_keys, partition_of_numbers, partitions_for
+from popstrat.upload.practices import ELSEWHERE, Numbering
+from popstrat.upload.templates.cohort import read_cohort
+from popstrat.upload.templates.layout import resolve_layout
+from popstrat.upload.templates.settings import load_settings
+from popstrat.upload.templates.sources import CHANGES, ScoredColumn
+from popstrat.upload.templates.template import load_template
+from popstrat.upload.templates.toml_file import Fault
 
 
-@pytest.mark.parametrize("parts", [1, 2, 7])
-def test_parts_keep_rows_and_their_order(tmp_path: Path, parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("popstrat.upload.spill._WRITE_ROWS", 40)
+@pytest.mark.parametrize("partitions", [1, 2, 7])
+def test_partitions_keep_rows_and_their_order(tmp_path: Path, partitions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("popstrat.upload.partition._WRITE_ROWS", 40)
     schema = pa.schema([("key", pa.string()), ("row", pa.int64())])
     rows = pa.table({"key": [f"k{i % 50}" for i in range(1000)], "row": range(1000)}, schema=schema)
-    dealt = Parts(tmp_path, "x", schema, parts)
+    dealt = Partitions(tmp_path, "x", schema, partitions)
     for batch in rows.to_batches(max_chunksize=33):
-        dealt.add(batch, spread_keys(batch.column(0), parts))
+        dealt.add(batch, partition_of_keys(batch.column(0), partitions))
     dealt.finish()
     found = [table.to_pylist() for table in dealt]
     assert sorted((r["row"], r["key"]) for part in found for r in part) == [(i, f"k{i % 50}") for i in range(1000)]
     whose = [{r["key"] for r in part} for part in found]
-    assert sum(map(len, whose)) == 50  # a key is in one part only
+    assert sum(map(len, whose)) == 50  # a key is in one partition only
     assert all([r["row"] for r in part] == sorted(r["row"] for r in part) for part in found)
     dealt.close()
     assert not list(tmp_path.iterdir())
 
 
-def test_how_many_parts() -> None:
-    assert [parts_for(n, 100) for n in (0, 1, 100, 101, 1000, 10**9)] == [1, 1, 1, 2, 10, 128]
-    assert parts_for(None) == 128
+def test_how_many_partitions() -> None:
+    assert [partitions_for(n, 100) for n in (0, 1, 100, 101, 1000, 10**9)] == [1, 1, 1, 2, 10, 128]
+    assert partitions_for(None) == 128
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(0, 5), max_size=60), st.sampled_from([1, 4]))
-def test_repeats(values: list[int], parts: int) -> None:
+def test_repeats(values: list[int], partitions: int) -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        repeats = Repeats(Path(folder), "r", parts)
+        repeats = Repeats(Path(folder), "r", partitions)
         for at in range(0, len(values), 9):
             repeats.add(np.array(values[at : at + 9], np.int64))
         assert repeats.finish().tolist() == sorted(v for v, n in Counter(values).items() if n > 1)
 
 
-def test_equal_numbers_go_to_the_same_part() -> None:
+def test_equal_numbers_go_to_the_same_partition() -> None:
     values = np.arange(-500, 500)
-    first, second = spread(values, 16), spread(values[::-1].copy(), 16)
+    first, second = partition_of_numbers(values, 16), partition_of_numbers(values[::-1].copy(), 16)
     assert first is not None
     assert second is not None
     assert first.tolist() == second.tolist()[::-1]
@@ -108,8 +115,9 @@ DATA = {
     ],
 )
 def test_conditions(rule: str, rows: list[int]) -> None:
-    node = parse_condition(rule, _Words(SCORED, dt.date(2026, 6, 30)))
-    found = holds(node, DATA, 4)
+    cohort = read_cohort(rule, SCORED, dt.date(2026, 6, 30), Fault("x.toml"))
+    assert cohort is not None
+    found = cohort.holds(DATA, 4)
     assert found.null_count == 0
     assert np.flatnonzero(np.asarray(found)).tolist() == rows
 
@@ -190,3 +198,74 @@ def test_a_dirty_lookup_has_its_faults() -> None:
 def test_a_lookup_longer_than_the_range_is_refused() -> None:
     with pytest.raises(InputError, match="at most 909,090 people"):
         next(iter(synthetic.lookup(909_091, as_of=dt.date(2026, 6, 30))))
+
+
+# -- practices and counts ----------------------------------------------------------------------------------------------
+
+
+def test_practices_are_numbered_as_they_are_met() -> None:
+    numbering = Numbering()
+    assert numbering.indices(pa.array(["B", "A", "B"])).tolist() == [0, 1, 0]
+    assert numbering.indices(pa.array(["C", "A"]).dictionary_encode()).tolist() == [2, 1]
+    practices = numbering.practices()
+    assert practices.codes == ("B", "A", "C")
+    assert practices.indices(pa.array(["A", None, "elsewhere", "C"])).tolist() == [1, ELSEWHERE, ELSEWHERE, 2]
+    assert practices.coded(pa.array([2, 0], pa.int32())).to_pylist() == ["C", "B"]
+
+
+LAYOUT = resolve_layout(
+    load_template("pseudonymous-csv"),
+    load_settings(None),
+    {
+        c.name: c
+        for c in (
+            ScoredColumn("patient_id", "key"),
+            ScoredColumn("practice_code", "practice"),
+            ScoredColumn("nwl_risk_group", "label", ("high", "low")),
+            *(ScoredColumn(n, "label", ("a", "b")) for n in ("cvrm_rag", "frailty_category", "admission_risk_band")),
+            ScoredColumn("ltc_count", "number"),
+        )
+    },
+    as_of=dt.date(2026, 6, 30),
+    pack={"id": "p", "version": "1"},
+    lookup=False,
+    previous=True,
+)
+
+
+def test_who_moved() -> None:
+    """Keys 1 to 6: up, down, the same, new, at another practice last month, no group now; and 9 has left."""
+    keys = pa.array([1, 2, 3, 4, 5, 6])
+    practice = np.array([0, 0, 1, 1, 1, 0], np.int32)
+    group = pa.array([0, 1, 1, 0, 0, None], pa.int16())
+    previous = pa.table(
+        {
+            "key": [9, 1, 2, 3, 5, 6],
+            "practice": pa.array([ELSEWHERE, 0, 0, 1, 0, 0], pa.int32()),
+            "before": pa.array([1, 1, 0, 1, 0, 0], pa.int16()),
+            "held": [True, True, False, True, True, True],
+        }
+    ).combine_chunks()
+    found = compare(keys, practice, group, previous, np.array([True, True, True]), LAYOUT)
+    assert [CHANGES[i] for i in found.change.to_pylist()] == ["up", "down", "unchanged", "new", "new", "down"]
+    assert found.before.to_pylist() == [1, 0, 1, None, None, 0]
+    assert found.held.to_pylist() == [True, False, True, False, False, True]
+    assert found.left.tolist() == [[1, 0, 0], [0, 0, 0], [0, 1, 0]]  # 5 of practice 0, and 9 of one not scored
+    assert found.matched == 5
+    last = replace(LAYOUT, most_severe_first=False)
+    found = compare(keys, practice, group, previous, np.array([True, False, False]), last)
+    assert [CHANGES[i] for i in found.change.to_pylist()] == ["down", "up", "unchanged", "new", "new", "down"]
+    assert found.matched == 4  # of the practice asked for
+
+
+def test_counts_that_do_not_add_up_are_no_upload() -> None:
+    file = FileEntry("A.csv", "patients", 3, 10, "00")
+    whole = PracticeEntry(0, "A", 5, {"deceased": 1}, {"in no group": 1}, (1, 1, 1), None, (file,))
+    listed = list_practices([whole], None, LAYOUT)
+    assert listed[0]["written"] == 3
+    assert listed[0]["groups"] == {"high": 1, "low": 1, "": 1}
+    assert add_up(listed, 7, np.array([2]))["not_selected"] == {"in no group": 1, "practice not asked for": 2}
+    with pytest.raises(RunError, match="8 rows were scored, and 7 are accounted for"):
+        add_up(listed, 8, np.array([2]))
+    with pytest.raises(RunError, match="1 rows of A are unaccounted for"):
+        list_practices([replace(whole, scored=6)], None, LAYOUT)

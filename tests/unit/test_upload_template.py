@@ -9,17 +9,12 @@ from typing import Any
 import pytest
 
 from popstrat.errors import InputError
-from popstrat.pack import load_pack
-from popstrat.upload.snomed import verhoeff
-from popstrat.upload.template import (
-    Bound,
-    ScoredColumn,
-    Settings,
-    bind,
-    builtin_templates,
-    load_settings,
-    load_template,
-)
+from popstrat.packs.load import load_pack
+from popstrat.upload.templates.layout import Layout, resolve_layout
+from popstrat.upload.templates.settings import Settings, load_settings
+from popstrat.upload.templates.snomed import verhoeff
+from popstrat.upload.templates.sources import ScoredColumn
+from popstrat.upload.templates.template import builtin_templates, load_template
 
 AS_OF = dt.date(2026, 6, 30)
 SCORED = {
@@ -38,12 +33,14 @@ FILE = '[file]\nname = "{practice}.csv"\n'
 KEY = '[[column]]\nname = "k"\nfrom = "patient_id"\n'
 
 
-def bound(folder: Path, text: str, settings: Settings | None = None, **more: Any) -> Bound:
+def layout(folder: Path, text: str, settings: Settings | None = None, **more: Any) -> Layout:
     path = folder / "x.toml"
     path.write_text(text, encoding="utf-8")
     given: dict[str, Any] = {"lookup": False, "previous": False, **more}
     pack = {"id": "mini", "version": "1"}
-    return bind(load_template(path), settings or Settings({}, {}, {}), SCORED, as_of=AS_OF, pack=pack, **given)
+    return resolve_layout(
+        load_template(path), settings or Settings({}, {}, {}), SCORED, as_of=AS_OF, pack=pack, **given
+    )
 
 
 def column(**more: str) -> str:
@@ -56,7 +53,7 @@ REFUSED = [
     (HEAD + FILE, "[[column]]: there is no column"),
     (HEAD + FILE + KEY + "[other]\n", "[[other]]: unknown table".replace("[[", "[").replace("]]", "]")),
     (HEAD + FILE + KEY + "[colums]\n", "did you mean 'column'?"),
-    (HEAD + FILE + "encodin = 'utf-8'\n" + KEY, "unknown key; did you mean 'encoding'?"),
+    (HEAD + FILE + "encodin = 'utf-8'\n" + KEY, "unknown key (did you mean 'encoding'?)"),
     (HEAD + FILE + "encoding = 'latin-9'\n" + KEY, "[file] encoding: is one of 'utf-8', 'utf-8-sig', 'cp1252'"),
     (HEAD + FILE + "line_end = 'cr'\n" + KEY, "[file] line_end: is one of"),
     (HEAD + FILE + "delimiter = '.'\n" + KEY, "[file] delimiter: is one of"),
@@ -73,14 +70,14 @@ REFUSED = [
     (HEAD + FILE + column(from_='"group"'), "needs a column from lookup.nhs_number or patient_id: whose row is it?"),
     (HEAD + FILE + KEY + KEY.replace('"k"', '"k2"'), "has patient_id twice"),
     (HEAD + FILE + KEY + KEY, "[[column]] k: is there twice"),
-    (HEAD + FILE + KEY + column(from_='"grup"'), "the scored table has no column 'grup'; did you mean 'group'?"),
+    (HEAD + FILE + KEY + column(from_='"grup"'), "the scored table has no column 'grup' (did you mean 'group'?)"),
     (HEAD + FILE + KEY + column(from_='"lookup.nhs_numbr"'), "did you mean 'lookup.nhs_number'?"),
     (HEAD + FILE + KEY + column(from_='"lookup.nhs_number"'), "which needs --lookup"),
     (HEAD + FILE + KEY + column(from_='"lookup.date_of_birth"'), "which needs --lookup"),
     (HEAD + FILE + KEY + column(from_='"movers.change"'), "which needs --previous"),
     (HEAD + FILE + KEY + column(), "needs either from or constant"),
     (HEAD + FILE + KEY + column(from_='"group"', constant='"x"'), "needs either from or constant"),
-    (HEAD + FILE + KEY + column(from_='"group"', valus="{}"), "unknown key 'valus'; did you mean 'values'?"),
+    (HEAD + FILE + KEY + column(from_='"group"', valus="{}"), "unknown key 'valus' (did you mean 'values'?)"),
     (HEAD + FILE + KEY + column(from_='"group"', values='{ high = "H" }'), "values lacks low"),
     (HEAD + FILE + KEY + column(from_='"group"', values='{ high = "H", lw = "L" }'), "did you mean 'low'?"),
     (HEAD + FILE + KEY + column(from_='"flag"', values='{ true = "Y" }'), "values lacks false"),
@@ -110,34 +107,34 @@ REFUSED = [
 @pytest.mark.parametrize(("text", "message"), REFUSED)
 def test_what_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError) as error:
-        bound(tmp_path, text)
+        layout(tmp_path, text)
     assert message in str(error.value)
     assert "x.toml" in str(error.value)
 
 
 def test_a_number_and_a_key_together_would_give_away_the_lookup(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="would give away the lookup"):
-        bound(tmp_path, HEAD + FILE + KEY + column(from_='"lookup.nhs_number"'), lookup=True)
+        layout(tmp_path, HEAD + FILE + KEY + column(from_='"lookup.nhs_number"'), lookup=True)
 
 
 def test_ended_entries_need_a_name_of_their_own(tmp_path: Path) -> None:
     text = HEAD + FILE + "ended_name = '{practice}.csv'\n" + KEY + "[movers]\ncolumn = 'group'\n"
     text += "[[ended]]\nname = 'k'\nfrom = 'patient_id'\n"
     with pytest.raises(InputError, match="is the same as name"):
-        bound(tmp_path, text, previous=True)
+        layout(tmp_path, text, previous=True)
 
 
 def test_ended_entries_have_the_same_kind_of_id(tmp_path: Path) -> None:
     text = HEAD + FILE + "ended_name = '{practice}-ended.csv'\n" + KEY + "[movers]\ncolumn = 'group'\n"
     text += "[[ended]]\nname = 'n'\nfrom = 'lookup.nhs_number'\n"
     with pytest.raises(InputError, match="has another id than"):
-        bound(tmp_path, text, previous=True, lookup=True)
+        layout(tmp_path, text, previous=True, lookup=True)
 
 
 def test_what_a_template_becomes(tmp_path: Path) -> None:
     text = HEAD + FILE + KEY + column(name='"on"', from_='"run.as_of"', date_format='"dd-mmm-yyyy"')
     text += column(name='"sum"', constant='"=SUM(A1)"') + column(name='"m"', from_='"movers.change"', optional="true")
-    found = bound(tmp_path, text)
+    found = layout(tmp_path, text)
     assert [(c.name, c.role, c.constant) for c in found.columns] == [
         ("k", "key", ""),
         ("on", "constant", "30-Jun-2026"),
@@ -147,7 +144,7 @@ def test_what_a_template_becomes(tmp_path: Path) -> None:
 
 
 def test_unknown_templates_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="did you mean 'emis-style'\\?; built in: emis-style, neutral-csv"):
+    with pytest.raises(InputError, match="did you mean 'emis-style'\\?\\); built in: emis-style, neutral-csv"):
         load_template("emis_style")
     with pytest.raises(InputError, match="there is no such template"):
         load_template(tmp_path / "none.toml")
@@ -180,7 +177,9 @@ def test_those_that_ship_fit_the_pack_that_ships(name: str) -> None:
     settings = Settings({"nwl_risk_group": codes}, {}, {})
     pack = {"id": "london-2026", "version": "1"}
     for previous in (False, True):
-        found = bind(template, settings, scored, as_of=AS_OF, pack=pack, lookup=template.identifies, previous=previous)
+        found = resolve_layout(
+            template, settings, scored, as_of=AS_OF, pack=pack, lookup=template.identifies, previous=previous
+        )
         assert found.group is not None
         assert found.group.labels[0] == "specialist_end_of_life"  # the pack has the most severe first
         assert found.dialect.excel_text == "none"
@@ -188,7 +187,7 @@ def test_those_that_ship_fit_the_pack_that_ships(name: str) -> None:
     assert bool(template.head.get("local_confirmation")) == needs_codes
     if needs_codes:  # and nothing is guessed
         with pytest.raises(InputError, match="needs SNOMED CT codes for the labels of nwl_risk_group"):
-            bind(template, Settings({}, {}, {}), scored, as_of=AS_OF, pack=pack, lookup=True, previous=False)
+            resolve_layout(template, Settings({}, {}, {}), scored, as_of=AS_OF, pack=pack, lookup=True, previous=False)
     assert template.identifies == (name != "pseudonymous-csv")
 
 

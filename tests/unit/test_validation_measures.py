@@ -9,9 +9,9 @@ pytest.importorskip("statsmodels")
 pytest.importorskip("sksurv")
 
 from popstrat.validation import measures as m
-from popstrat.validation.cells import Bands, Cells, Streams, concordance
 from popstrat.validation.curve import spline
 from popstrat.validation.funnel import limits, position
+from popstrat.validation.strata import Bands, Strata, Streams, concordance
 
 # risk, outcome: (1 is the outcome)                  AUROC   average precision
 BY_HAND = [
@@ -153,9 +153,9 @@ def test_standard_errors_are_the_true_ones() -> None:
     truth = np.std(found, axis=0)
     risk, outcome = made(n, seed=1)
     risks, rank = np.unique(risk, return_inverse=True)
-    cells = Cells.of(risks, rank, outcome, np.ones(n))
-    out = cells.measure([], [])
-    drawn = cells.resampled([], [], out, Streams(1, "all", 400, 2))
+    strata = Strata.of(risks, rank, outcome, np.ones(n))
+    out = strata.measure([], [])
+    drawn = strata.resampled([], [], out, Streams(1, "all", 400, 2))
     from popstrat.validation import kernels as k
 
     assert drawn[:, [k.AUROC, k.OE, k.SLOPE]].std(axis=0) == pytest.approx(truth, rel=0.15)
@@ -169,8 +169,8 @@ def test_bands_give_the_standard_errors_of_the_risks_themselves() -> None:
     bands = Bands.over(risks, sizes)
     assert len(bands.risks) < len(risks)
     weight = np.ones(n)
-    exact = Cells.of(risks, rank, outcome, weight)
-    rough = Cells.of(bands.risks, bands.of_rank[rank], outcome, weight, merge=True)
+    exact = Strata.of(risks, rank, outcome, weight)
+    rough = Strata.of(bands.risks, bands.of_rank[rank], outcome, weight, merge=True)
     out = exact.measure([0.015], [0.1])
     spreads = [c.resampled([0.015], [0.1], out, Streams(3, "x", 400, 2)).std(axis=0) for c in (exact, rough)]
     used = ~np.isnan(spreads[0]) & (spreads[0] > 1e-12)

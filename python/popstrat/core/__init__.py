@@ -1,1 +1,4 @@
-"""What every room above may lean on, and knows nothing of patients: today whether Arrow data is sound (`soundness`)."""
+"""What every other room builds on and what knows nothing of health: files, hashes, versions, text, dates, cpus.
+
+Anything here may be imported from its module; nothing here imports another room but `popstrat.errors`.
+"""

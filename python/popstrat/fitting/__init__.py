@@ -7,8 +7,9 @@ new, sealed pack and never change one. The libraries they need are the extra ``f
 
 from __future__ import annotations
 
-from popstrat.fitting.fitter import Fitted, TermFit, fit
-from popstrat.fitting.following import Columns
+from popstrat.fitting.fitted import Fitted, TermFit
+from popstrat.fitting.fitter import fit
+from popstrat.fitting.outcomes import Columns
 from popstrat.fitting.recalibrator import METHODS, Recalibrated, recalibrate
 
 __all__ = ["METHODS", "Columns", "Fitted", "Recalibrated", "TermFit", "fit", "recalibrate"]

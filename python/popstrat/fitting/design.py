@@ -15,18 +15,23 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from popstrat.errors import InputError
-from popstrat.fitting.following import Followed, Outcomes, follow
-from popstrat.fitting.writing import rounded
+from popstrat.core.hashing import HASH
+from popstrat.core.progress import Progress
+from popstrat.errors import InputError, PackError
+from popstrat.fitting.counts import rounded
+from popstrat.fitting.outcomes import Followed, Outcomes, follow
+from popstrat.fitting.typical import Typical, numbers, typical_of
 from popstrat.lang import nodes as n
-from popstrat.lower import read_columns
-from popstrat.mapping import NO_MAP, ColumnMap
-from popstrat.model import Model
-from popstrat.pack import Definition, Pack, column_node, label_cases
-from popstrat.quality import suspicions
-from popstrat.record import HASH
-from popstrat.run import Progress, run_through
-from popstrat.scorer import Scorer
+from popstrat.packs.columns_read import read_columns
+from popstrat.packs.definition import Definition, definition_of
+from popstrat.packs.model.parts import Model
+from popstrat.packs.pack import Pack
+from popstrat.packs.patient_table import ID
+from popstrat.packs.plausibility import suspicions
+from popstrat.packs.typed import column_node, label_cases
+from popstrat.runs.column_map import NO_MAP, ColumnMap
+from popstrat.runs.through import run_through
+from popstrat.scoring.scorer import Scorer
 
 F64 = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -36,7 +41,7 @@ _SAMPLE = 400_000  # rows that typical values are taken from
 
 
 @dataclass
-class _Column:
+class _Growing:
     """One column of the design as it grows: the rows where it is not zero, and its values there."""
 
     rows: list[NDArray[np.int32]] = field(default_factory=list)
@@ -46,15 +51,6 @@ class _Column:
         at = np.flatnonzero(values)
         self.rows.append((at + first).astype(np.int32))
         self.values.append(values[at])
-
-
-@dataclass(frozen=True)
-class Typical:
-    """What is usual among the people of one stratum: three quantiles of numbers, shares of flags and labels."""
-
-    quantiles: dict[str, tuple[float, float, float]]
-    shares: dict[str, float]
-    labels: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -118,21 +114,21 @@ def gather(
     scorer = Scorer(pack, as_of, profile=profile)
     model = scorer.resolved.models[model_id]
     columns, usual = _prepare(scorer, model, terms)
-    growing = [_Column() for _ in range(sum(name.startswith("x") for name in columns))]
+    growing = [_Growing() for _ in range(sum(name.startswith("x") for name in columns))]
     strata: list[NDArray[np.int8]] = []
     predictors: list[F64] = []
-    places: list[Ints] = []
+    positions: list[Ints] = []
     ids: list[pa.Array] = []
     samples: dict[str, list[Any]] = {name: [] for name in usual}
     at = seen = 0
 
     def put(batch: pa.RecordBatch) -> None:
         nonlocal at, seen
-        ids.append(batch.column(batch.schema.get_field_index("patient_id")))
+        ids.append(batch.column(batch.schema.get_field_index(ID)))
         lp = batch.column(batch.schema.get_field_index(_LP)).to_numpy(zero_copy_only=False)
         chosen = np.flatnonzero(~np.isnan(lp))
         predictors.append(lp[chosen])
-        places.append(chosen + seen)
+        positions.append(chosen + seen)
         codes = np.zeros(len(chosen), np.int8)
         if len(model.strata) > 1:
             column = batch.column(batch.schema.get_field_index(_STRATUM))
@@ -140,7 +136,7 @@ def gather(
         strata.append(codes)
         for i, column in enumerate(growing):
             values = batch.column(batch.schema.get_field_index(f"x{i}"))
-            column.add(_numbers(values)[chosen], at)
+            column.add(numbers(values)[chosen], at)
         if at < _SAMPLE:
             for name in usual:
                 column = batch.column(batch.schema.get_field_index(f"u_{name}"))
@@ -154,7 +150,7 @@ def gather(
     if not at:
         raise InputError("nobody on the list is eligible for the model, so there is nothing to fit")
     followed, unknown = follow(outcomes, pa.chunked_array(ids), allow_unknown=allow_unknown)
-    eligible = np.concatenate(places)
+    eligible = np.concatenate(positions)
     known = followed.known[eligible]
     opted_out = sum(record["rows"]["excluded_by_reason"].values())
     counts = {
@@ -193,7 +189,7 @@ def gather(
             )
         )  # fmt: skip
         sampled = len(next(iter(joined.values()))) if joined else 0
-        typical[stratum.name] = _typical(joined, np.flatnonzero(mine[:sampled]))
+        typical[stratum.name] = typical_of(joined, np.flatnonzero(mine[:sampled]))
     inputs_told = [{"name": i["name"], "rows": i["rows"], HASH: i[HASH]} for i in record["inputs"]]
     return Design(model, tuple(parts), typical, counts, inputs_told, scorer.notices, warnings)
 
@@ -259,9 +255,12 @@ def _prepare(scorer: Scorer, model: Model, terms: bool) -> tuple[dict[str, n.Nod
         body: dict[str, Any] = {"title": name, "version": "1", "output": name}
         if node.type.kind == "number":
             body["type"] = "float64"
-        made: Definition = resolved.finish(ident, "expression", node, body, parent=model.id)
-        resolved.definitions[ident] = made
+        resolved.definitions[ident] = definition_of(ident, "expression", node, body, _fault, parent=model.id)
     return {name: node for name, node in columns.items() if name != _LP}, usual
+
+
+def _fault(told: str, text: str) -> PackError:
+    return PackError(f"{text}: {told}")
 
 
 def _read_by(scorer: Scorer, predictor: Definition) -> list[str]:
@@ -283,23 +282,17 @@ def _read_by(scorer: Scorer, predictor: Definition) -> list[str]:
 def _picked(model: Model, code: int, columns: dict[str, n.Node]) -> tuple[tuple[str, ...], list[int]]:
     """The terms that a stratum has, and which column of the design holds each."""
     names, picked = [], []
-    place = {id(node): int(name[1:]) for name, node in columns.items()}
+    column_of = {id(node): int(name[1:]) for name, node in columns.items()}
     for term in model.terms:
         part = term.parts[code]
         if part is not None and columns:
             names.append(term.id)
-            found = place.get(id(part[0]))
+            found = column_of.get(id(part[0]))
             picked.append(found if found is not None else next(int(k[1:]) for k, v in columns.items() if v == part[0]))
     return tuple(names), picked
 
 
-def _numbers(column: pa.Array) -> F64:
-    if pa.types.is_boolean(column.type):
-        column = column.fill_null(False).cast(pa.uint8())
-    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
-
-
-def _matrix(columns: list[_Column], rows: int) -> Any:
+def _matrix(columns: list[_Growing], rows: int) -> Any:
     from scipy import sparse
 
     lengths = [sum(len(part) for part in column.rows) for column in columns]
@@ -307,21 +300,3 @@ def _matrix(columns: list[_Column], rows: int) -> Any:
     data = np.concatenate([part for column in columns for part in column.values])
     indices = np.concatenate([part for column in columns for part in column.rows])
     return sparse.csc_matrix((data, indices, starts), shape=(rows, len(columns)))
-
-
-def _typical(samples: dict[str, pa.Array], rows: Ints) -> Typical:
-    quantiles, shares, labels = {}, {}, {}
-    for name, array in samples.items():
-        column = array.take(pa.array(rows))
-        if pa.types.is_boolean(column.type):
-            shares[name] = float(np.mean(_numbers(column))) if len(column) else 0.0
-        elif pa.types.is_dictionary(column.type):
-            counted = column.drop_null().value_counts().to_pylist()
-            labels[name] = [c["values"] for c in sorted(counted, key=lambda c: (-c["counts"], str(c["values"])))]
-        else:
-            values = _numbers(column)
-            values = values[~np.isnan(values)]
-            if len(values) >= 100:  # the quantiles of a few are the values of some
-                low, middle, high = np.quantile(values, [0.1, 0.5, 0.9])
-                quantiles[name] = (float(low), float(middle), float(high))
-    return Typical(quantiles, shares, labels)

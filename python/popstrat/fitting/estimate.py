@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popstrat.errors import InputError
+from popstrat.errors import NotInstalledError as NotInstalledError
 from popstrat.fitting.spec import Penalty
 
 F64 = NDArray[np.float64]
@@ -32,10 +33,6 @@ _CLOSE = 1e-8  # of a coefficient, in standard deviations of its term
 _DEPENDENT = 1e-9  # eigenvalue of the correlations below which terms determine each other
 _SEPARATED = 12.0  # log odds or log hazard per standard deviation, or its standard error: no finite estimate
 _ALPHAS = np.logspace(-1, -6, 16)
-
-
-class NotInstalledError(InputError):
-    """A library of the extra is missing."""
 
 
 def glum_regressors() -> Any:

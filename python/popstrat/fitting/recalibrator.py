@@ -13,21 +13,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from popstrat.core.hashing import HASH
+from popstrat.core.progress import Progress
+from popstrat.core.text import suggest
 from popstrat.errors import InputError, PackError
-from popstrat.fitting.design import Part, gather
+from popstrat.fitting.counts import rounded
+from popstrat.fitting.design import Part
 from popstrat.fitting.estimate import Sample, estimate, one_thread
-from popstrat.fitting.figures import figures, told
-from popstrat.fitting.fitter import followed_to
-from popstrat.fitting.following import Columns, Outcomes, constant, read_outcomes
+from popstrat.fitting.outcomes import Columns, Outcomes, constant, followed_to
+from popstrat.fitting.pack_writer import (
+    baseline,
+    by_stratum,
+    check_free,
+    extends_from,
+    neat,
+    tomlkit_module,
+    write_pack,
+)
+from popstrat.fitting.performance import performance, told
+from popstrat.fitting.prepare import Source, prepare
+from popstrat.fitting.provenance import described, periods, provenance
 from popstrat.fitting.spec import Penalty
-from popstrat.fitting.writing import check_free, described, extends_from, neat, rounded, tomlkit_module, write_pack
-from popstrat.lang.parser import suggest
-from popstrat.mapping import NO_MAP, ColumnMap
-from popstrat.model import Model
-from popstrat.pack import Pack, load_pack
-from popstrat.record import HASH, version
-from popstrat.run import Progress
-from popstrat.validation.period import compared, differs
+from popstrat.packs.load import load_pack
+from popstrat.packs.model.parts import Model
+from popstrat.packs.pack import Pack
+from popstrat.runs.column_map import NO_MAP, ColumnMap
 
 F64 = NDArray[np.float64]
 METHODS = ("intercept", "intercept-slope", "baseline")
@@ -126,42 +136,38 @@ def recalibrate(
     if method == "baseline" and resolved.link != "survival":
         raise base.error(f"definition.{model}", "only a survival model has a baseline: use the method intercept")
     lengths = _lengths(days, resolved, method, base)
-    outcomes = read_outcomes(outcome_file, columns, horizon=next(iter(lengths.values())), encoding=encoding)
-    if len(lengths) > 1 and not outcomes.timed:
+    if len(lengths) > 1 and columns.time is None:
         raise InputError("several horizons need --time-column and --event-column")
-    design = gather(
-        inputs, base, model, outcomes, as_of=as_of, mapping=mapping, threads=threads, encoding=encoding, terms=False,
-        allow_unknown=allow_unknown, allow_missing=allow_missing, profile=profile, progress=progress,
-    )  # fmt: skip
-    found = [
-        _stratum(part, i, resolved, method, lengths, outcomes) for i, part in enumerate(design.parts)
-    ]  # fmt: skip
+    source = Source(
+        inputs,
+        outcome_file,
+        columns,
+        as_of,
+        mapping,
+        threads,
+        encoding,
+        allow_unknown,
+        allow_missing,
+        profile,
+        progress,
+    )
     ident_of, horizon = next(iter(lengths.items()))
-    period, off = _periods(lengths, resolved, body)
+    prepared = prepare(source, base, model, horizon=horizon, terms=False)
+    outcomes, design = prepared.outcomes, prepared.design
+    found = [_stratum(part, i, resolved, method, lengths, outcomes) for i, part in enumerate(design.parts)]
+    period, off = periods(_stated_periods(lengths, resolved, body))
     warnings = (*design.warnings, *off)
     before, after = (_measured(design.parts, resolved, ident_of, horizon, again) for again in (None, found))
-    raw = _assemble(base, pack, body, model, resolved, found, method, ident, new_version, output)
+    raw = _assemble(base, pack, body, model, found, method, ident, new_version, output)
     raw["definition"][model]["provenance"] = {
-        "recalibrated": dt.datetime.now(dt.UTC).date(),
-        "program": f"popstrat {version('popstrat') or 'of unknown version'}",
-        "method": f"recalibration, {method}",
-        "as_of": as_of,
-        "days": horizon if set(lengths) == {""} else dict(lengths),
-        "people": rounded(sum(s.people for s in found)),
-        "events": rounded(sum(s.events for s in found)),
-        "without_outcome": rounded(design.counts["without_outcome"]) if design.counts["without_outcome"] else 0,
-        "opted_out": rounded(design.counts["opted_out"]) if design.counts["opted_out"] else 0,
-        "of": {"name": base.sources[0].name, "id": base.id, "version": base.version, HASH: base.sha256},
-        "list": [{"name": i["name"], "rows": rounded(i["rows"]), HASH: i[HASH]} for i in design.inputs],
-        "outcomes": {
-            "name": Path(outcomes.name).name,
-            HASH: outcomes.hash,
-            **{k: v for k, v in vars(columns).items() if v is not None},
-        },
+        **provenance(
+            "recalibrated", f"recalibration, {method}", as_of, horizon if set(lengths) == {""} else lengths, found,
+            prepared, {"of": {"name": base.sources[0].name, "id": base.id, "version": base.version, HASH: base.sha256}},
+        ),
         "before": told(before),
         "after_on_the_same_people": told(after),
         **({"warnings": list(warnings)} if warnings else {}),
-    }
+    }  # fmt: skip
     written = write_pack(output, raw, model, design.typical, as_of)
     return Recalibrated(
         written, output, model, method, tuple(found), before, after, design.counts, design.notices, warnings, period
@@ -198,45 +204,43 @@ def _lengths(days: int | Mapping[str, int] | None, model: Model, method: str, ba
     return {name: table[name] for name in idents}
 
 
-def _periods(lengths: Mapping[str, int], model: Model, body: Mapping[str, Any]) -> tuple[str, list[str]]:
-    """The outcome's period beside that of the model, in a sentence; and notes where they differ."""
-    told_, notes = [], []
+def _stated_periods(lengths: Mapping[str, int], model: Model, body: Mapping[str, Any]) -> list[tuple[str, int, str]]:
+    """Each horizon with its days and the period that the model states for it."""
+    found = []
     for name, length in lengths.items():
         entry: Mapping[str, Any] = next((h for h in body.get("horizons", ()) if h["id"] == name), {})
         first = not model.horizons or name == model.horizons[0].id
-        text = str(entry.get("title") or (body.get("horizon") if first else "") or name)
-        told_.append(compared(text, length, name))
-        notes.append(differs(text, length))
-    return "; ".join(t for t in told_ if t), [note for note in notes if note]
+        found.append((name, length, str(entry.get("title") or (body.get("horizon") if first else "") or name)))
+    return found
 
 
 def _stratum(
-    part: Part, place: int, model: Model, method: str, lengths: Mapping[str, int], outcomes: Outcomes
+    part: Part, stratum: int, model: Model, method: str, lengths: Mapping[str, int], outcomes: Outcomes
 ) -> Again:
     from scipy import sparse
 
     file = outcomes.name
-    where = f" in the stratum {part.name!r}" if part.name else ""
+    within = f" in the stratum {part.name!r}" if part.name else ""
     lp = part.predictor
     if np.ptp(lp) == 0:
-        raise InputError(f"everybody{where} has the same risk, so there is nothing to recalibrate")
+        raise InputError(f"everybody{within} has the same risk, so there is nothing to recalibrate")
     link = "cloglog" if model.link == "survival" else "logistic"
     # A survival model: P = 1 - exp(-H0 exp(lp)), whose complementary log-log is ln H0 + lp.
-    hazards = model.strata[place].survival
+    hazards = model.strata[stratum].survival
     shifts = {h.id: math.log(-math.log(s)) for h, s in zip(model.horizons, hazards, strict=True)} or {"": 0.0}
     slope, intercept = 1.0, 0.0
     survival: dict[str, float] = {}
     seen = 0
     for number, (name, length) in enumerate(lengths.items()):
-        event, weight = _outcome(part, length, file, where)
+        event, weight = _outcome(part, length, file, within)
         used = weight > 0
         people, events = int(used.sum()), int(event[used].sum())
         if events in (0, people):
-            raise constant(outcomes, events > 0, where, length)
+            raise constant(outcomes, events > 0, within, length)
         fewest = _FEWEST * (2 if method == "intercept-slope" else 1)
         if min(events, people - events) < fewest:
             raise InputError(
-                f"{rounded(min(events, people - events))} people{where} with the rarer outcome are too few: {fewest} "
+                f"{rounded(min(events, people - events))} people{within} with the rarer outcome are too few: {fewest} "
                 "are needed for this method", file=file,
             )  # fmt: skip
         if number == 0:
@@ -246,7 +250,7 @@ def _stratum(
             slope = neat(float(estimate(sample, link, Penalty(), 0).coefficients[0]))
             if slope <= 0:
                 raise InputError(
-                    f"the slope{where} is {slope:.3g}: a higher risk does not go with more events, so this model does "
+                    f"the slope{within} is {slope:.3g}: a higher risk does not go with more events, so this model does "
                     "not fit these people at all", file=file,
                 )  # fmt: skip
         found = _intercept(slope * lp + shifts[name], float((weight * event).sum()), link)
@@ -256,20 +260,20 @@ def _stratum(
             intercept = neat(found)
     for (a, early), (b, late) in pairwise(survival.items()):
         if late > early:
-            raise InputError(f"the risk{where} by the horizon {b!r} would be lower than by {a!r}", file=file)
+            raise InputError(f"the risk{within} by the horizon {b!r} would be lower than by {a!r}", file=file)
     return Again(part.name, part.people, seen, intercept, slope, survival)
 
 
-def _outcome(part: Part, horizon: int, file: str, where: str) -> tuple[F64, F64]:
+def _outcome(part: Part, horizon: int, file: str, within: str) -> tuple[F64, F64]:
     """The outcome by a horizon, and weights that make good for people lost before it, within tenths of risk."""
     days = part.followed.days
     if days is None:
         return part.events, np.ones(part.people)
     if horizon > int(days.max()):
-        raise InputError(f"nobody{where} is followed for {horizon:,} days", file=file)
+        raise InputError(f"nobody{within} is followed for {horizon:,} days", file=file)
     cuts = np.quantile(part.predictor, np.arange(1, _BANDS) / _BANDS)
     bands = np.searchsorted(cuts, part.predictor).astype(np.int64)
-    return followed_to(days, part.events, horizon, where, file, bands)
+    return followed_to(days, part.events, horizon, within, file, bands)
 
 
 def _intercept(offset: F64, observed: float, link: str) -> float:
@@ -289,12 +293,12 @@ def _measured(
     parts: Sequence[Part], model: Model, ident: str, horizon: int, again: Sequence[Again] | None
 ) -> dict[str, float] | None:
     risks, events, days = [], [], []
-    place = next((i for i, h in enumerate(model.horizons) if h.id == ident), 0)
+    at = next((i for i, h in enumerate(model.horizons) if h.id == ident), 0)
     for i, part in enumerate(parts):
         new = again[i] if again else None
         lp = part.predictor if new is None else new.intercept + new.slope * part.predictor
         if model.link == "survival":
-            survival = model.strata[i].survival[place]
+            survival = model.strata[i].survival[at]
             if new is not None and new.survival:
                 survival = new.survival[ident]
             risks.append(-np.expm1(math.log(survival) * np.exp(lp)))
@@ -303,19 +307,14 @@ def _measured(
         events.append(part.events)
         if part.followed.days is not None:
             days.append(part.followed.days)
-    return figures(
-        np.concatenate(risks), np.concatenate(events), days=np.concatenate(days) if days else None, horizon=horizon
-    )
+    return performance(risks, events, days=days, horizon=horizon)
 
 
 def _assemble(
-    base: Pack, name: str | Path, body: Mapping[str, Any], model: str, resolved: Model, found: Sequence[Again],
-    method: str, ident: str, new_version: str, output: Path,
+    base: Pack, name: str | Path, body: Mapping[str, Any], model: str, found: Sequence[Again], method: str, ident: str,
+    new_version: str, output: Path,
 ) -> dict[str, Any]:  # fmt: skip
-    single = len(found) == 1 and found[0].name == ""
-
-    def by_stratum(values: Sequence[float]) -> Any:
-        return values[0] if single else {s.name: v for s, v in zip(found, values, strict=True)}
+    names = [s.name for s in found]
 
     def old(key: str, default: float) -> list[float]:
         value = body.get("recalibration", {}).get(key, default)
@@ -323,18 +322,15 @@ def _assemble(
 
     changed: dict[str, Any] = {"version": f"{body['version'].removesuffix(_AGAIN)}{_AGAIN}"}
     if method == "baseline":
-        if "horizons" in body:
-            changed["horizons"] = [
-                {**h, "baseline_survival": by_stratum([s.survival[h["id"]] for s in found])} for h in body["horizons"]
-            ]
-        else:
-            changed["baseline_survival"] = by_stratum([s.survival[""] for s in found])
+        changed.update(baseline(body, names, [s.survival for s in found]))
     else:
         # What was recalibrated before is recalibrated again: a + b (a' + b' lp) = (a + b a') + b b' lp.
         before = list(zip(old("intercept", 0.0), old("slope", 1.0), strict=True))
         changed["recalibration"] = {
-            "intercept": by_stratum([neat(s.intercept + s.slope * a) for s, (a, _) in zip(found, before, strict=True)]),
-            "slope": by_stratum([neat(s.slope * b) for s, (_, b) in zip(found, before, strict=True)]),
+            "intercept": by_stratum(
+                names, [neat(s.intercept + s.slope * a) for s, (a, _) in zip(found, before, strict=True)]
+            ),
+            "slope": by_stratum(names, [neat(s.slope * b) for s, (_, b) in zip(found, before, strict=True)]),
         }
     return {
         "pack": {

@@ -9,10 +9,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from popstrat.core.text import suggest
 from popstrat.errors import PackError
-from popstrat.fitting.following import Columns
-from popstrat.lang.parser import suggest
-from popstrat.pack import Pack, load_pack
+from popstrat.fitting.outcomes import Columns
+from popstrat.packs.load import load_pack
+from popstrat.packs.pack import Pack
 
 PENALTIES = ("none", "ridge", "lasso", "elastic")
 _SIGNS = {"+": 1, "-": -1}

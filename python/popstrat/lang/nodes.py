@@ -1,4 +1,4 @@
-"""Typed expressions: what the parser makes, and all that the compiler and the reference evaluator share.
+"""Typed expressions: what the parser makes, and what the compiler and the reference evaluator both start from.
 
 Three-valued logic, as in SQL: a comparison with a null is unknown, `and`/`or`/`not` follow Kleene, a condition holds
 only when it is true. Flags (bool columns) and named rules are two-valued: a null flag is false, and a rule that is not

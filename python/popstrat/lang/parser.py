@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import datetime as dt
-import difflib
 import math
 import re
 import textwrap
@@ -18,7 +17,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
-from popstrat.dates import months_before
+from popstrat.core.dates import months_before
+from popstrat.core.text import suggest
+from popstrat.errors import ExpressionError as ExpressionError
 from popstrat.lang import nodes as n
 
 _COMPARE: dict[type[ast.cmpop], Literal["<", "<=", ">", ">=", "==", "!="]] = {
@@ -42,14 +43,6 @@ NUMBER_FUNCTIONS: dict[str, tuple[int, int]] = {
 OTHER_FUNCTIONS = ("any", "all", "clip", "coalesce", "count", "date", "months_before", "within")
 
 
-class ExpressionError(ValueError):
-    """Something in an expression is wrong: `start` and `end` are character positions in its text."""
-
-    def __init__(self, message: str, start: int = 0, end: int = 0) -> None:
-        super().__init__(message)
-        self.message, self.start, self.end = message, start, end
-
-
 class Scope(Protocol):
     """Where words are looked up."""
 
@@ -63,12 +56,6 @@ class Scope(Protocol):
     def lookup(self, name: str) -> n.Node | None: ...
     def members(self, set_name: str) -> Sequence[str] | None: ...
     def words(self) -> Iterable[str]: ...
-
-
-def suggest(word: str, known: Iterable[str]) -> str:
-    """`" (did you mean 'x'?)"`, or nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def parse(text: str, scope: Scope) -> n.Node:

@@ -1,4 +1,4 @@
-"""The lookup: pseudonymous key → NHS number, practice, registration, date of birth; and why somebody is left out.
+"""The lookup: pseudonymous key → NHS number, practice, registration, date of birth.
 
 A lookup holds identities, so a fault of it is told by column and row number, never by value. Faults of single people
 (no number, a wrong one, one that two keys share) do not stop a run: they leave that person out, for a reason.
@@ -6,7 +6,7 @@ A lookup holds identities, so a fault of it is told by column and row number, ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,36 +16,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from popstrat import nhsnumber
+from popstrat.core.arrow import is_text, without_views
+from popstrat.core.hashing import hash_file
+from popstrat.core.text import suggest
 from popstrat.errors import InputError
-from popstrat.io.sinks import plain_text
-from popstrat.io.sources import FileSource, near_miss, open_source
-from popstrat.record import hash_file
-from popstrat.schema import fold_label, is_text
-from popstrat.upload.scored import Practices, batches, keys_of, refuse_not_canonical, refuse_null
-from popstrat.upload.spill import Parts, Repeats, column, spread_keys
-from popstrat.upload.template import STATUSES, Settings
+from popstrat.formats import FileSource, open_source
+from popstrat.packs.patient_table import ID, PRACTICE, fold_label
+from popstrat.privacy import nhs_numbers
+from popstrat.upload.batches import batches, refuse_null, values
+from popstrat.upload.partition import Partitions, Repeats, partition_of_keys
+from popstrat.upload.patient_keys import KeyRule
+from popstrat.upload.practices import Practices
+from popstrat.upload.templates.settings import STATUSES, Settings
 
-KEY, NUMBER, PRACTICE = "patient_id", "nhs_number", "practice_code"
-STATUS, BIRTH = "registration_status", "date_of_birth"
-
-# In this order: each row that is left out counts under the first that applies.
-REASONS = (
-    "not in the lookup",
-    "more than once in the lookup",
-    "no NHS number",
-    "NHS number not valid",
-    "NHS number shared with another key",
-    "deceased",
-    "deducted",
-    "registration status not known",
-    "registered at another practice",
-    "date of birth does not fit the age scored",
-    "no date of birth",
-)
-(
-    _MISSING, _TWICE, _NO_NUMBER, _INVALID, _SHARED, _DECEASED, _DEDUCTED, _NO_STATUS, _ELSEWHERE, _AGE, _NO_BIRTH,
-) = range(1, len(REASONS) + 1)  # fmt: skip
+NUMBER, STATUS, BIRTH = "nhs_number", "registration_status", "date_of_birth"
 
 
 @dataclass(frozen=True)
@@ -58,6 +42,18 @@ class LookupFile:
     sha256: str
 
     @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def format(self) -> str:
+        return self.source.format
+
+    @property
+    def text_keys(self) -> bool:
+        return not pa.types.is_integer(self.source.schema.field(self.columns[ID]).type)
+
+    @property
     def has_births(self) -> bool:
         return BIRTH in self.columns
 
@@ -68,22 +64,22 @@ class LookupFile:
 
 def open_lookup(path: Path, settings: Settings) -> LookupFile:
     """Open a lookup. Raises `InputError` for a column that is missing or of a type that may lose digits."""
-    kinds = {KEY: "id", BIRTH: "date"}
+    kinds = {ID: "id", BIRTH: "date"}
     ours_of = {theirs: ours for ours, theirs in settings.lookup_columns.items()}
     source = open_source([path], kinds=lambda n: kinds.get(ours_of.get(n, n), "string"), threads=2).files[0]
     names = source.schema.names
     columns: dict[str, str] = {}
-    for ours in (KEY, NUMBER, PRACTICE, STATUS, BIRTH):
+    for ours in (ID, NUMBER, PRACTICE, STATUS, BIRTH):
         theirs = settings.lookup_columns.get(ours, ours)
         if theirs in names:
             columns[ours] = theirs
         elif ours != BIRTH or ours in settings.lookup_columns:
             raise InputError(
-                f"is missing from the lookup{near_miss(theirs, names)}; [lookup.columns] of --settings can rename one",
+                f"is missing from the lookup{suggest(theirs, names)}; [lookup.columns] of --settings can rename one",
                 column=theirs,
                 file=str(path),
             )
-    for ours in (KEY, NUMBER):
+    for ours in (ID, NUMBER):
         kind = source.schema.field(columns[ours]).type
         if not (is_text(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
             raise InputError(f"is {kind}; text or whole numbers keep every digit", column=columns[ours], file=str(path))
@@ -95,10 +91,28 @@ def open_lookup(path: Path, settings: Settings) -> LookupFile:
     return LookupFile(source, columns, status, hash_file(path))
 
 
-def lookup_schema(text_keys: bool) -> pa.Schema:
-    return pa.schema(
+@dataclass(frozen=True)
+class LookupRows:
+    """A lookup dealt out by key: ``key``, ``number`` and ``state`` (as `nhs_numbers.check` has them), ``practice``,
+    ``status`` (its index among `STATUSES`) and ``birth`` (days since 1970).
+
+    ``shared`` are the NHS numbers that more than one row has, ascending; ``test_numbers`` is how many begin with 999.
+    """
+
+    partitions: Partitions
+    shared: NDArray[np.int64]
+    test_numbers: int
+
+
+def read_lookup(lookup: LookupFile, practices: Practices, keys: KeyRule, folder: Path, partitions: int) -> LookupRows:
+    """Read a lookup and deal it out by key into files in ``folder``.
+
+    Raises `InputError`, naming file and rows, for a key or practice that is null, a key that is not one of its kind,
+    and a registration status that is unknown.
+    """
+    schema = pa.schema(
         [
-            ("key", pa.string() if text_keys else pa.int64()),
+            ("key", keys.type),
             ("number", pa.int64()),
             ("state", pa.uint8()),
             ("practice", pa.int32()),
@@ -106,72 +120,49 @@ def lookup_schema(text_keys: bool) -> pa.Schema:
             ("birth", pa.int32()),
         ]
     )
-
-
-def read_lookup(
-    lookup: LookupFile,
-    practices: Practices,
-    *,
-    text_keys: bool,
-    mixed_keys: str | None = None,
-    folder: Path,
-    parts: int,
-) -> tuple[Parts, NDArray[np.int64], int]:
-    """The lookup dealt out by key; the NHS numbers that more than one row has, ascending; how many are test numbers.
-
-    ``mixed_keys`` is what to say of a text key that is not a whole number's own text, if the files' keys are of both
-    kinds; None if they are all of one.
-    """
-    schema = lookup_schema(text_keys)
-    dealt = Parts(folder, "lookup", schema, parts)
-    repeats = Repeats(folder, "numbers", parts)
+    dealt = Partitions(folder, "lookup", schema, partitions)
+    repeats = Repeats(folder, "numbers", partitions)
     tests = 0
-    wanted = list(lookup.columns.values())
-    for first, batch in batches(lookup.source, wanted):
-        data = {ours: batch.column(batch.schema.get_field_index(theirs)) for ours, theirs in lookup.columns.items()}
+    for first, batch in batches(lookup.source, list(lookup.columns.values())):
+        data = {ours: values(batch, theirs) for ours, theirs in lookup.columns.items()}
         try:
-            refuse_null(data[KEY], KEY)
+            refuse_null(data[ID], ID)
             refuse_null(data[PRACTICE], PRACTICE)
-            if mixed_keys is not None:
-                refuse_not_canonical(data[KEY], mixed_keys, lookup.columns[KEY])
             try:
-                keys = keys_of(data[KEY], text_keys)
+                key = keys.read(data[ID], lookup.columns[ID])
             except pa.ArrowInvalid:
-                raise InputError(
-                    "has keys that are not whole numbers, and the scored table's are", column=KEY
-                ) from None
-            numbers, states = nhsnumber.check(data[NUMBER])
+                raise InputError("has keys that are not whole numbers, and the scored table's are", column=ID) from None
+            numbers, states = nhs_numbers.check(data[NUMBER])
             status = _statuses(data[STATUS], lookup.status)
         except InputError as error:
-            raise error.located(lookup.source.name, first) from None
-        good = numbers[states == nhsnumber.PASSED]
-        tests += int(((good >= nhsnumber.TEST_FIRST) & (good <= nhsnumber.TEST_LAST)).sum())
+            raise error.located(lookup.name, first) from None
+        good = numbers[states == nhs_numbers.PASSED]
+        tests += int(((good >= nhs_numbers.TEST_FIRST) & (good <= nhs_numbers.TEST_LAST)).sum())
         repeats.add(good)
         births = (
             data[BIRTH].cast(pa.date32(), safe=False).cast(pa.int32())
             if BIRTH in data
-            else pa.nulls(len(keys), pa.int32())
+            else pa.nulls(len(key), pa.int32())
         )
-        columns = [
-            keys, pa.array(numbers), pa.array(states), pa.array(practices.places(data[PRACTICE])), status, births,
-        ]  # fmt: skip
-        dealt.add(pa.RecordBatch.from_arrays(columns, schema=schema), spread_keys(keys, parts))
+        practice = pa.array(practices.indices(data[PRACTICE]))
+        columns = [key, pa.array(numbers), pa.array(states), practice, status, births]
+        dealt.add(pa.RecordBatch.from_arrays(columns, schema=schema), partition_of_keys(key, partitions))
     dealt.finish()
-    return dealt, repeats.finish(), tests
+    return LookupRows(dealt, repeats.finish(), tests)
 
 
-def _statuses(values: pa.Array, known: Mapping[str, str]) -> pa.Array:
-    """The place of each status among `STATUSES`, null for none. Raises `InputError` with rows for any other."""
-    values = plain_text(values)
-    coded = values if pa.types.is_dictionary(values.type) else values.cast(pa.string()).dictionary_encode()
+def _statuses(column: pa.Array, known: Mapping[str, str]) -> pa.Array:
+    """The index of each status among `STATUSES`, null for none. Raises `InputError` with rows for any other."""
+    column = without_views(column)
+    coded = column if pa.types.is_dictionary(column.type) else column.cast(pa.string()).dictionary_encode()
     table: list[int | None] = []
     for value in coded.dictionary.to_pylist():
         text = "" if value is None else str(value).strip()
         found = known.get(fold_label(text))
         table.append(None if not text else -1 if found is None else STATUSES.index(found))
-    places = pa.array(table, pa.int8()).take(coded.indices)
+    indices = pa.array(table, pa.int8()).take(coded.indices)
     if -1 in table:
-        rows = np.flatnonzero(np.asarray(pc.fill_null(pc.equal(places, -1), False)))
+        rows = np.flatnonzero(np.asarray(pc.fill_null(pc.equal(indices, -1), False)))
         if len(rows):
             raise InputError(
                 f"has a status that is not one of {', '.join(STATUSES)}; [lookup.status] of --settings can name it",
@@ -179,97 +170,4 @@ def _statuses(values: pa.Array, known: Mapping[str, str]) -> pa.Array:
                 rows=rows[:5].tolist(),
                 more=max(0, len(rows) - 5),
             )
-    return places
-
-
-@dataclass(frozen=True)
-class Identities:
-    """Who each row of a part is: NHS number, date of birth, and the reason (from 1) to leave the row out, or 0."""
-
-    numbers: NDArray[np.int64]
-    births: pa.Array
-    reasons: NDArray[np.uint8]
-
-
-def identify(
-    keys: pa.Array,
-    practice: NDArray[np.int32],
-    ages: NDArray[np.int64] | None,
-    lookup: pa.Table,
-    shared: NDArray[np.int64],
-    as_of: Any,
-    *,
-    needs_birth: bool,
-    births_known_to: str = "day",
-) -> Identities:
-    """Look up the rows of a part. ``ages`` are completed years as scored (−1 for none), None not to compare them.
-
-    ``births_known_to`` is "day", or "month" or "year" where the ages were scored from dates of birth of which only that
-    was left, as the first of the month or of January.
-    """
-    theirs = column(lookup, "key")
-    at = pc.index_in(keys, value_set=theirs)
-    found = np.asarray(at.is_valid())
-    place = np.asarray(pc.fill_null(at, 0))
-    if not len(theirs):
-        rows = len(keys)
-        reasons = np.full(rows, _MISSING, np.uint8)
-        return Identities(np.zeros(rows, np.int64), pa.nulls(rows, pa.int32()), reasons)
-    # Every row of the lookup points at the first of its key; two rows that do so make the key one that is not sure.
-    first = np.asarray(pc.index_in(theirs, value_set=theirs))
-    twice = (np.bincount(first, minlength=len(theirs)) > 1)[first]
-
-    def taken(name: str, null: int) -> NDArray[Any]:
-        values: NDArray[Any] = np.asarray(pc.fill_null(column(lookup, name), null))[place]
-        return values
-
-    numbers = taken("number", 0)
-    state, status, their_practice = taken("state", 0), taken("status", -1), taken("practice", -1)
-    births = column(lookup, "birth").take(pa.array(place))
-    no_birth = np.asarray(births.is_null())
-    reasons = np.zeros(len(keys), np.uint8)
-    checks: Sequence[tuple[int, NDArray[np.bool_]]] = [
-        (_MISSING, ~found),
-        (_TWICE, twice[place]),
-        (_NO_NUMBER, state == nhsnumber.MISSING),
-        (_INVALID, state != nhsnumber.PASSED),
-        (_SHARED, _among(numbers, shared)),
-        (_DECEASED, status == STATUSES.index("deceased")),
-        (_DEDUCTED, status == STATUSES.index("deducted")),
-        (_NO_STATUS, status != STATUSES.index("registered")),
-        (_ELSEWHERE, their_practice != practice),
-    ]
-    for reason, wrong in checks:
-        reasons[(reasons == 0) & wrong] = reason
-    if ages is not None:
-        coarse = np.asarray(pc.fill_null(births, 0)).astype("datetime64[D]")
-        coarse = coarse.astype(
-            {"day": "datetime64[D]", "month": "datetime64[M]", "year": "datetime64[Y]"}[births_known_to]
-        )
-        years = completed_years(coarse.astype("datetime64[D]").astype(np.int32), as_of)
-        reasons[(reasons == 0) & (ages >= 0) & ~no_birth & (years != ages)] = _AGE
-    if needs_birth:
-        reasons[(reasons == 0) & no_birth] = _NO_BIRTH
-    numbers = np.where(reasons == 0, numbers, 0)  # nobody who is left out goes any further
-    births = pc.if_else(pa.array(reasons == 0), births, pa.scalar(None, pa.int32()))
-    return Identities(numbers, births, reasons)
-
-
-def _among(values: NDArray[np.int64], sorted_values: NDArray[np.int64]) -> NDArray[np.bool_]:
-    if not len(sorted_values):
-        return np.zeros(len(values), bool)
-    at = np.minimum(np.searchsorted(sorted_values, values), len(sorted_values) - 1)
-    found: NDArray[np.bool_] = sorted_values[at] == values
-    return found
-
-
-def completed_years(days: NDArray[np.int32], as_of: Any) -> NDArray[np.int64]:
-    """`popstrat.dates.completed_years` for dates of birth as days since 1970."""
-    births = days.astype("datetime64[D]")
-    months = births.astype("datetime64[M]")
-    year = months.astype("datetime64[Y]").astype(np.int64) + 1970
-    month = months.astype(np.int64) % 12 + 1
-    day = (births - months).astype(np.int64) + 1
-    later = (month > as_of.month) | ((month == as_of.month) & (day > as_of.day))
-    found: NDArray[np.int64] = as_of.year - year - later
-    return found
+    return indices

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,17 +13,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from popstrat.core.arrow import is_text, without_views
+from popstrat.core.hashing import hash_file
 from popstrat.errors import InputError
-from popstrat.io.sinks import plain_text
-from popstrat.io.sources import FileSource, open_source
-from popstrat.record import hash_file
-from popstrat.schema import is_text
-from popstrat.upload.template import KEY, PRACTICE, ScoredColumn
-
-_ROWS_NAMED = 5
-_CANONICAL = "^(0|-?[1-9][0-9]{0,19})$"
+from popstrat.formats import FileSource, open_source
+from popstrat.packs.patient_table import ID, PRACTICE
+from popstrat.upload.batches import batches, refuse_null, values
+from popstrat.upload.patient_keys import as_text
+from popstrat.upload.templates.sources import ScoredColumn
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,10 @@ class ScoredFile:
         return self.source.name
 
     @property
+    def format(self) -> str:
+        return self.source.format
+
+    @property
     def rows(self) -> int:
         return int(self.run["output"]["rows"])
 
@@ -51,7 +54,7 @@ class ScoredFile:
 
     @property
     def text_keys(self) -> bool:
-        return not pa.types.is_integer(self.source.schema.field(KEY).type)
+        return not pa.types.is_integer(self.source.schema.field(ID).type)
 
     @property
     def hashed(self) -> bool:
@@ -87,7 +90,7 @@ def open_scored(path: Path) -> ScoredFile:
     numbers = run.get("means", {})
 
     def kind(name: str) -> str | None:  # of CSV cells
-        if name == KEY:
+        if name == ID:
             return "id"
         if name in groups:
             return "bool" if set(groups[name]) == {"true"} else "category"
@@ -107,7 +110,7 @@ def open_scored(path: Path) -> ScoredFile:
         raise InputError("was changed while it was read", file=str(path))
     if source.rows is not None and source.rows != output["rows"]:
         raise InputError(f"has not the rows that its run record {record_path.name} says", file=str(path))
-    for name in (KEY, PRACTICE):
+    for name in (ID, PRACTICE):
         if name not in source.schema.names:
             raise InputError("is not a scored table: the column is missing", column=name, file=str(path))
     columns = {f.name: _column(f, groups) for f in source.schema}
@@ -116,7 +119,7 @@ def open_scored(path: Path) -> ScoredFile:
 
 def _column(field: pa.Field, groups: Mapping[str, Mapping[str, int]]) -> ScoredColumn:
     name = field.name
-    if name == KEY:
+    if name == ID:
         return ScoredColumn(name, "key")
     if name == PRACTICE:
         return ScoredColumn(name, "practice")
@@ -134,8 +137,6 @@ def _column(field: pa.Field, groups: Mapping[str, Mapping[str, int]]) -> ScoredC
 
 
 def _run_record(path: Path, scored: Path) -> tuple[dict[str, Any], str]:
-    import hashlib
-
     if not scored.exists():
         open_source([scored])  # says what is wrong
     try:
@@ -171,80 +172,40 @@ def _run_record(path: Path, scored: Path) -> tuple[dict[str, Any], str]:
     return run, hashlib.sha256(raw).hexdigest()
 
 
-class Practices:
-    """Practice codes as whole numbers, in the order in which they are met."""
+def scored_rows(
+    table: ScoredFile, columns: Sequence[ScoredColumn]
+) -> Iterator[tuple[int, pa.RecordBatch, dict[str, pa.Array]]]:
+    """Batches of a scored table (keys, practices and ``columns``) with their first row, and the columns by name.
 
-    def __init__(self) -> None:
-        self.codes: list[str] = []
-        self._place: dict[str, int] = {}
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def place(self, code: str) -> int:
-        found = self._place.get(code)
-        if found is None:
-            found = self._place[code] = len(self.codes)
-            self.codes.append(code)
-        return found
-
-    def places(self, column: pa.Array) -> NDArray[np.int32]:
-        """The place of each row's code; −1 where it is null."""
-        column = plain_text(column)
-        coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-        table = np.array(
-            [-1 if c is None else self.place(str(c)) for c in coded.dictionary.to_pylist()] + [-1], np.int32
-        )
-        indices = pc.fill_null(coded.indices.cast(pa.int64()), len(table) - 1)
-        found: NDArray[np.int32] = table[np.asarray(indices)]
-        return found
+    Labels are their indices (int16), text is plain. Raises `InputError`, naming file and rows, for a key or practice
+    that is null and for a label that the run record does not have.
+    """
+    for first, batch in batches(table.source, [ID, PRACTICE, *(c.name for c in columns)]):
+        data = {}
+        try:
+            for name in (ID, PRACTICE):
+                refuse_null(values(batch, name), name)
+            for c in columns:
+                found = values(batch, c.name)
+                if c.role == "label":
+                    found = _label_indices(found, c.labels, c.name)
+                elif c.role == "text":
+                    found = as_text(found)
+                data[c.name] = found
+        except InputError as error:
+            raise error.located(table.name, first) from None
+        yield first, batch, data
 
 
-def keys_of(column: pa.Array, text: bool) -> pa.Array:
-    """Keys as 64-bit whole numbers, or as text where ``text``."""
-    if pa.types.is_dictionary(column.type):
-        column = plain_text(column).dictionary_decode()
-    if text:
-        return column.cast(pa.large_string()).cast(pa.string()) if is_text(column.type) else column.cast(pa.string())
-    return column.cast(pa.int64())
-
-
-def refuse_not_canonical(column: pa.Array, told: str, name: str) -> None:
-    """Raise `InputError` with rows where a text key is not its whole number's own text, as "007" and " 7" are not."""
-    if pa.types.is_integer(column.type):
-        return
-    odd = np.flatnonzero(~np.asarray(pc.match_substring_regex(keys_of(column, True), _CANONICAL)))
-    if len(odd):
-        raise InputError(told, column=name, rows=odd[:_ROWS_NAMED].tolist(), more=len(odd[_ROWS_NAMED:]))
-
-
-def label_codes(column: pa.Array, labels: Sequence[str], name: str) -> pa.Array:
-    """Labels as their places (int16, null for none). Raises `InputError` for one the run record does not have."""
-    column = plain_text(column)
+def _label_indices(column: pa.Array, labels: Sequence[str], name: str) -> pa.Array:
+    """Labels as their indices (int16, null for none). Raises `InputError` for one the run record does not have."""
+    column = without_views(column)
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    place = {label: i for i, label in enumerate(labels)}
-    table = [None if v is None or v == "" else place.get(v, -1) for v in coded.dictionary.to_pylist()]
+    index = {label: i for i, label in enumerate(labels)}
+    table = [None if v is None or v == "" else index.get(v, -1) for v in coded.dictionary.to_pylist()]
     found = pa.array(table, pa.int16()).take(coded.indices)
     if -1 in table:
         odd = np.flatnonzero(np.asarray(pc.fill_null(pc.equal(found, -1), False)))
         if len(odd):
             raise InputError("has a label that its run record does not know", column=name, rows=odd.tolist())
     return found
-
-
-def refuse_null(column: pa.Array, name: str) -> None:
-    """Raise `InputError` with the rows of the batch where a column that must be there is null."""
-    if column.null_count:
-        rows = np.flatnonzero(np.asarray(column.is_null()))
-        raise InputError("is null", column=name, rows=rows[:_ROWS_NAMED].tolist(), more=len(rows[_ROWS_NAMED:]))
-
-
-def batches(source: FileSource, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """The rows of a file with the first row of each batch; ends in an error if there are not as many as it says."""
-    row = 0
-    for batch in source.batches(list(dict.fromkeys(columns))):
-        yield row, batch
-        row += batch.num_rows
-    if source.rows not in (None, row):
-        raise InputError("does not hold as many rows as it says", file=source.name)
-    source.check_unchanged()

@@ -9,13 +9,14 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from popstrat.summary import _print, _table
-from popstrat.upload.build import Result
+from popstrat.pages.console import count_table, unpadded
+from popstrat.upload.run import Result
 
 
 def render(result: Result, folder: Path, console: Console) -> None:
     """Print what was written, who was left out and why, and who moved."""
-    _print(console, lambda: _render(result, folder, console))
+    with unpadded(console):
+        _render(result, folder, console)
 
 
 def _render(result: Result, folder: Path, console: Console) -> None:
@@ -28,7 +29,7 @@ def _render(result: Result, folder: Path, console: Console) -> None:
     files = f"{totals['files']:,} files, {totals['practices']:,} practices"
     console.print(f"{line}, {sum(n for _, n in left_out):,} left out; {files}")
     if left_out:
-        table = _table("left out", "patients")
+        table = count_table("left out", "patients")
         for reason, count in left_out:
             table.add_row(escape(reason), f"{count:,}")
         console.print()
@@ -48,7 +49,7 @@ def _moved(totals: Mapping[str, Any], labels: list[str]) -> Any:
     movers = totals["movers"]
     counts = ", ".join(f"{movers[name]:,} {name}" for name in ("new", "up", "down", "unchanged", "left"))
     names = [*labels, "no group"]
-    table = _table("from, to", *(escape(_short(n)) for n in names), "left")
+    table = count_table("from, to", *(escape(_short(n)) for n in names), "left")
     table.title, table.title_justify, table.title_style = counts, "left", ""
     for source in [*names, "new"]:
         row = movers["from_to"][source]

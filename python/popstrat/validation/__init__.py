@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from popstrat.validation.assessment import assess as assess
-    from popstrat.validation.inputs import Spec as Spec
     from popstrat.validation.results import Grouping as Grouping
     from popstrat.validation.results import Validation as Validation
+    from popstrat.validation.spec import Spec as Spec
 
 __all__ = ["Grouping", "Spec", "Validation", "assess", "validate"]
 
-_WHERE = {"Grouping": "results", "Validation": "results", "assess": "assessment", "Spec": "inputs"}
+_MODULE = {"Grouping": "results", "Validation": "results", "assess": "assessment", "Spec": "spec"}
 _NEEDED = ("jinja2", "matplotlib", "numba", "scipy", "statsmodels")
 
 
@@ -55,7 +55,8 @@ def validate(
     """
     require()
     from popstrat.validation.assessment import assess
-    from popstrat.validation.inputs import Spec, join
+    from popstrat.validation.join import join
+    from popstrat.validation.spec import Spec
 
     spec = Spec(
         risk=risk, column=column, time_column=time_column, event_column=event_column, horizon=horizon,
@@ -89,8 +90,8 @@ def require() -> None:
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
+    if name not in _MODULE:
         raise AttributeError(f"module 'popstrat.validation' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"popstrat.validation.{_WHERE[name]}"), name)
+    return getattr(import_module(f"popstrat.validation.{_MODULE[name]}"), name)

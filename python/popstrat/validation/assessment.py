@@ -1,21 +1,21 @@
 """A validation: all measures with their intervals, over all and by group, from arrays.
 
 `assess` gives a `Validation` with exact figures, for use in memory. What leaves the machine goes through
-`popstrat.validation.release`, which applies disclosure control.
+`popstrat.validation.disclosure`, which applies disclosure control.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
+from popstrat.core.cpus import cores
+from popstrat.core.progress import Progress
 from popstrat.errors import InputError
-from popstrat.processors import cores
 from popstrat.validation import kernels as k
-from popstrat.validation.cells import Streams, concordance
 from popstrat.validation.curve import smooth
 from popstrat.validation.kernels import Ints
 from popstrat.validation.measures import Floats
@@ -32,6 +32,7 @@ from popstrat.validation.results import (
     estimated,
     ratio,
 )
+from popstrat.validation.strata import Streams, concordance
 
 SHARES = (0.005, 0.01, 0.015, 0.02, 0.05)
 """Shares of the people with a score at which sensitivity and predictive value are given."""
@@ -41,8 +42,6 @@ THRESHOLDS = tuple(round(t / 100, 2) for t in (*range(1, 21), 22, 24, 26, 28, 30
 BANDS = 10
 TOP = (0.90, 0.95, 0.98, 0.99, 1.0)
 """The highest tenth once more, in parts, since it is there that teams work."""
-
-Progress = Callable[[int, int | None], None]
 
 
 def assess(

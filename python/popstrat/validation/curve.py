@@ -38,16 +38,16 @@ def smooth(people: People, weight: Floats) -> Curve | None:
     sizes = np.bincount(people.rank, minlength=len(people.risks)).astype(np.float64)
     events = np.bincount(people.rank, weight * people.outcome, len(sizes))
     others = np.bincount(people.rank, weight, len(sizes)) - events
-    place = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
-    bin_of = np.minimum((place * _BINS).astype(np.int64), _BINS - 1)
+    quantile = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
+    bin_of = np.minimum((quantile * _BINS).astype(np.int64), _BINS - 1)
     # Finer at the top, where few people spread over a wide range of risk.
-    bin_of = np.where(place > 0.99, _BINS + ((place - 0.99) * 100 * _BINS).astype(np.int64), bin_of)
+    bin_of = np.where(quantile > 0.99, _BINS + ((quantile - 0.99) * 100 * _BINS).astype(np.int64), bin_of)
     _, bin_of = np.unique(bin_of, return_inverse=True)
     held = np.bincount(bin_of, sizes)
     risk = np.bincount(bin_of, sizes * people.risks) / held
     with_, without = np.bincount(bin_of, events), np.bincount(bin_of, others)
     x = logit(risk)
-    spots = np.interp(np.array(_KNOTS), place, logit(people.risks))
+    spots = np.interp(np.array(_KNOTS), quantile, logit(people.risks))
     knots = spots[np.concatenate([[True], np.diff(spots) > 0.05])]
     if people.outcome.sum() < MIN_EVENTS or len(x) < 5:
         return None
@@ -63,7 +63,7 @@ def smooth(people: People, weight: Floats) -> Curve | None:
         return None
     if not np.isfinite(fit.params).all() or not np.isfinite(fit.bse).all():
         return None
-    ends = np.interp([0.005, 0.995], place, logit(people.risks))
+    ends = np.interp([0.005, 0.995], quantile, logit(people.risks))
     at = np.linspace(ends[0], ends[1], _POINTS) if ends[1] > ends[0] else ends[:1]
     rows = design(at)
     middle = rows @ fit.params

@@ -13,17 +13,24 @@ from typing import Any
 
 import pyarrow as pa
 
-from popstrat import record as records
+from popstrat.core.cpus import cores
+from popstrat.core.files import Outputs
+from popstrat.core.hashing import HASH, hash_file
+from popstrat.core.progress import Progress
+from popstrat.core.text import suggest
 from popstrat.errors import InputError
-from popstrat.io import FileSource, Outputs, open_source
-from popstrat.io.sources import near_miss
-from popstrat.mapping import NO_MAP, ColumnMap
-from popstrat.processors import cores
-from popstrat.schema import patient_schema
-from popstrat.validation.assessment import Progress, assess
-from popstrat.validation.inputs import ID, LIST_COLUMNS, Names, Spec, join
+from popstrat.formats import FileSource, open_source
+from popstrat.packs.patient_table import ID, patient_schema
+from popstrat.runs.column_map import NO_MAP, ColumnMap
+from popstrat.runs.host import program
+from popstrat.runs.record import to_json
+from popstrat.validation.assessment import assess
+from popstrat.validation.disclosure import Row, publish, rounded
+from popstrat.validation.groupings import LIST_COLUMNS
+from popstrat.validation.join import join
 from popstrat.validation.period import compared, differs
-from popstrat.validation.release import Row, publish, rounded
+from popstrat.validation.spec import Spec
+from popstrat.validation.tables import Names
 
 JSON_NAME = "validation.json"
 PAGE_NAME = "validation.html"
@@ -51,7 +58,7 @@ def run_validate(
     Returns what was written to the JSON. Raises `InputError` for whatever is wrong with the input or the arguments.
     """
     from popstrat.validation.page import render
-    from popstrat.validation.words import headlines
+    from popstrat.validation.sentences import headlines
 
     folder = Path(folder)
     _check_folder(folder)
@@ -83,7 +90,7 @@ def run_validate(
     days = None if spec.time_column is None else spec.horizon
     note = differs(run.get("horizon", ""), days)
     sources = [
-        {"role": role, "name": file.path.name, "rows": rounded(rows), records.HASH: records.hash_file(file.path)}
+        {"role": role, "name": file.path.name, "rows": rounded(rows), HASH: hash_file(file.path)}
         for role, file, rows in files
     ]
     for _, file, _ in files:
@@ -92,7 +99,7 @@ def run_validate(
         found,
         joined.counts,
         {
-            "program": records.program(),
+            "program": program(),
             "pack": run.get("pack"),
             "as_of": run.get("as_of"),
             "profile": run.get("profile"),
@@ -112,7 +119,7 @@ def run_validate(
     )
     result["headlines"] = headlines(result)
     texts = {f"{name}.csv": _csv(rows, _COLUMNS[name]) for name, rows in tables(result).items()}
-    texts[JSON_NAME] = records.to_json(result)
+    texts[JSON_NAME] = to_json(result)
     texts[PAGE_NAME] = render(result)
     _write(folder, texts)
     return result
@@ -200,7 +207,7 @@ def read_columns(file: FileSource, wanted: Sequence[str], needed: Sequence[str])
     """Those of the wanted columns that the file has, in one piece."""
     for name in needed:
         if name not in file.schema.names:
-            raise InputError(f"is missing{near_miss(name, file.schema.names)}", column=name, file=file.name)
+            raise InputError(f"is missing{suggest(name, file.schema.names)}", column=name, file=file.name)
     columns = [n for n in wanted if n in file.schema.names]
     schema = pa.schema([file.schema.field(n) for n in columns])
     return _table(list(file.batches(columns)), schema)
@@ -215,7 +222,7 @@ def _read_list(file: FileSource, mapping: ColumnMap, wanted: Sequence[str]) -> p
     columns = patient_schema().columns
     plan = mapping.plan(file.schema.names, columns)
     if ID not in plan.sources:
-        raise InputError(f"is missing{near_miss(ID, file.schema.names)}", column=ID, file=file.name)
+        raise InputError(f"is missing{suggest(ID, file.schema.names)}", column=ID, file=file.name)
     there = plan.schema(file.schema).names
     ours = [n for n in dict.fromkeys((ID, *wanted)) if n in there]
     batches = [plan.apply(batch, ours) for batch in file.batches(plan.wanted(ours))]

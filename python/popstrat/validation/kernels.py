@@ -49,7 +49,7 @@ def poisson_tables() -> Floats:
 def draw(
     rng: np.random.Generator, rows: Ints, weights: Floats, counts: Ints, tables: Floats, people: Floats, mass: Floats
 ) -> None:
-    """Draw how often each cell of ``counts`` like people comes up in a resample; add to ``people`` and ``mass``."""
+    """Draw how often each stratum of ``counts`` like people comes up in a resample; add to ``people`` and ``mass``."""
     for i in range(len(rows)):
         n = counts[i]
         k = 0
@@ -215,7 +215,7 @@ def concordance(
     """Harrell's C into ``out[0]`` and the weighted one into ``out[1]``.
 
     People come from the latest time to the earliest, those without an event before those with one at the same time;
-    ``block`` numbers the times in that order. ``rank`` is the place of the risk among the ``ranks`` distinct ones,
+    ``block`` numbers the times in that order. ``rank`` is that of the risk among the ``ranks`` distinct ones,
     ``weight`` counts for events in the weighted C, ``counts`` says how many people a row stands for.
     """
     tree = np.zeros(ranks + 1)

@@ -7,7 +7,7 @@ from importlib import resources
 from typing import Any
 
 from popstrat.validation import plots
-from popstrat.validation.words import percent
+from popstrat.validation.sentences import percent
 
 _TEMPLATE = "page.html.j2"
 _THRESHOLDS = (0.02, 0.05, 0.07, 0.10, 0.12, 0.15, 0.18, 0.20, 0.28, 0.30, 0.40, 0.50)

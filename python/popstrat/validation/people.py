@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from popstrat.errors import InputError
-from popstrat.validation.cells import Bands, Cells, Streams
 from popstrat.validation.kernels import Ints
 from popstrat.validation.measures import Bytes, Floats, horizon_weights
 from popstrat.validation.results import Band
+from popstrat.validation.strata import Bands, Strata, Streams
 
 STRATA = 10
 """Tenths of predicted risk within which censoring is estimated; fewer where there are few events."""
@@ -28,7 +28,7 @@ class People:
     risk: Floats
     risks: Floats
     rank: Ints
-    place: Floats
+    quantile: Floats
     """Where the person's risk stands among all, 0 lowest to 1 highest; the middle of those who share it."""
     neighbours: Bands
     outcome: Bytes
@@ -55,7 +55,7 @@ class People:
         if (time is None) != (event is None) or (time is None) == (outcome is None):
             raise InputError("either an outcome, or a time and an event, are needed")
         risks, rank, sizes = np.unique(p, return_inverse=True, return_counts=True)
-        place = ((np.cumsum(sizes) - sizes / 2) / len(p))[rank]
+        quantile = ((np.cumsum(sizes) - sizes / 2) / len(p))[rank]
         t = None
         other = None
         if time is not None:
@@ -78,7 +78,9 @@ class People:
             raise InputError("nobody has the outcome")
         if not free:
             raise InputError("everybody has the outcome, or nobody is followed to the horizon")
-        return cls(p, risks, rank.astype(np.int64), place, Bands.over(risks, sizes), y, t, flags, other, float(horizon))
+        return cls(
+            p, risks, rank.astype(np.int64), quantile, Bands.over(risks, sizes), y, t, flags, other, float(horizon)
+        )
 
     def weights(self, where: Ints) -> Floats | None:
         """Weights of some of the people (see `horizon_weights`); None if nobody among them is followed long enough.
@@ -90,7 +92,7 @@ class People:
         other = None if self.competing is None else self.competing[where]
         strata = int(np.clip(self.outcome[where].sum() // _PER_STRATUM, 1, STRATA))
         for count in {strata: None, 1: None}:
-            bands = np.minimum((self.place[where] * count).astype(np.int64), count - 1)
+            bands = np.minimum((self.quantile[where] * count).astype(np.int64), count - 1)
             try:
                 return horizon_weights(
                     self.time[where], self.event[where], self.horizon, competing=other, strata=bands
@@ -104,10 +106,12 @@ class People:
     ) -> tuple[Floats, Floats]:
         """`kernels.measure` of some of the people, and of each of their resamples."""
         outcome = self.outcome[where]
-        out = Cells.of(self.risks, self.rank[where], outcome, weight).measure(picks, thresholds)
+        out = Strata.of(self.risks, self.rank[where], outcome, weight).measure(picks, thresholds)
         if streams.resamples == 0:
             return out, np.zeros((0, len(out)))
-        banded = Cells.of(self.neighbours.risks, self.neighbours.of_rank[self.rank[where]], outcome, weight, merge=True)
+        banded = Strata.of(
+            self.neighbours.risks, self.neighbours.of_rank[self.rank[where]], outcome, weight, merge=True
+        )
         return out, banded.resampled(picks, thresholds, out, streams)
 
     def status(self, where: Ints, weight: Floats) -> tuple[int, int]:
@@ -121,9 +125,9 @@ class People:
         return float(self.risks[::-1][min(at, len(sizes) - 1)])
 
     def bands(self, weight: Floats, edges: Sequence[float]) -> list[Band]:
-        """The people cut by the place of their risk; people of one risk stay together."""
-        band = np.digitize(self.place, edges[1:-1])
-        band = np.where(self.place < edges[0], -1, band)
+        """The people cut by the quantile of their risk; people of one risk stay together."""
+        band = np.digitize(self.quantile, edges[1:-1])
+        band = np.where(self.quantile < edges[0], -1, band)
         found = []
         for i, (low, high) in enumerate(pairwise(edges)):
             here = band == i

@@ -117,7 +117,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Validation:
-    """What `assess` found; exact, so not to be published as it is (see `popstrat.validation.release`)."""
+    """What `assess` found; exact, so not to be published as it is (see `popstrat.validation.disclosure`)."""
 
     whole: Part
     bands: Sequence[Band]

@@ -1,0 +1,19 @@
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from popstrat.errors import ChunkError as ChunkError
+
+WINDOW: int
+
+def reads(type: Any, physical: str) -> bool: ...
+def chunks(footer: bytes, groups: int, columns: int) -> NDArray[np.int64]: ...
+
+class Column:
+    def __init__(
+        self, read_into: Callable[[memoryview, int], None], type: Any, physical: str, optional: bool
+    ) -> None: ...
+    def open(self, rows: int, chunk: Sequence[int]) -> None: ...
+    def read(self, rows: int) -> Any: ...

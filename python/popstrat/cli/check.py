@@ -1,0 +1,47 @@
+"""``popstrat check``: a patient table against the contract."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from popstrat.cli import options
+from popstrat.cli.terminal import print_summary, progress_bar
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command()
+def check(
+    inputs: options.Inputs,
+    as_of: options.AsOf = None,
+    pack: options.PackName = options.DEFAULT_PACK,
+    map_file: options.MapFile = None,
+    profile: Annotated[
+        options.Profile, typer.Option(help="secondary-use needs the opt-out columns.")
+    ] = options.Profile.DIRECT_CARE,
+    threads: options.Threads = None,
+    encoding: options.Encoding = "utf-8",
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Check a patient table against the contract and count implausible values; nothing is scored or written."""
+    date = options.parse_date(as_of)
+    from popstrat.runs.check import run_check
+
+    scorer = options.make_scorer(pack, date, profile)
+    column_map = options.map_for_scorer(map_file, scorer)
+    with progress_bar("Checking", quiet or as_json) as progress:
+        record = run_check(
+            inputs,
+            scorer,
+            mapping=column_map,
+            threads=threads,
+            progress=progress,
+            encoding=encoding,
+            options=options.recorded(
+                inputs=inputs, as_of=as_of, pack=pack, map=map_file, profile=profile.value, threads=threads
+            ),
+        )
+    print_summary(record, scorer, None, as_json, quiet)

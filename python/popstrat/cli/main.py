@@ -1,0 +1,158 @@
+"""One command from its arguments to its exit status.
+
+Exit status: 0 done, 2 the input or the arguments are at fault, 1 anything else. An error is one message on standard
+error, without a traceback (unless POPSTRAT_DEBUG=1) and without anything from a patient's row.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from popstrat.errors import InputError, PackError, RunError
+
+# In the order of the help. The module of a command is imported when that is called (or for the help of all), so that
+# none waits for what another needs.
+COMMANDS = (
+    "score", "check", "synth", "explain", "bench", "packs", "audit", "fit", "pseudonymise", "recalibrate", "upload",
+    "validate", "verify",
+)  # fmt: skip
+
+
+class _Commands(TyperGroup):
+    """The commands, each the ``app`` of the module of its name."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        command = typer.main.get_command(importlib.import_module(f"popstrat.cli.{cmd_name}").app)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(
+    name="popstrat",
+    cls=_Commands,
+    help="Population segmentation and risk stratification for registered lists.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from popstrat.core.version import version
+
+        typer.echo(f"popstrat {version('popstrat') or 'of unknown version'}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Population segmentation and risk stratification for registered lists."""
+
+
+class _Stopped(BaseException):
+    """Ctrl-C or SIGTERM. Not KeyboardInterrupt, which typer would turn into an exit status of its own."""
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    # Cleaning up must not be interrupted by a second Ctrl-C.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise _Stopped
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return the exit status; errors are reported on standard error."""
+    before = {}
+    with contextlib.suppress(ValueError):  # not in the main thread
+        before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        status = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else 0
+    except BaseException as error:
+        if os.environ.get("POPSTRAT_DEBUG") == "1":
+            raise
+        status, message = _verdict(error)
+        if message:
+            with contextlib.suppress(OSError):
+                print(f"error: {message}", file=sys.stderr, flush=True)
+        return status
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        _give_up_what_cannot_be_written()
+
+
+def _give_up_what_cannot_be_written() -> None:
+    """Where standard output or error takes no more, what is left for it goes nowhere, or Python would complain at the
+    end and exit with a status of its own."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _verdict(error: BaseException) -> tuple[int, str]:
+    """The exit status of an error and what to say."""
+    if isinstance(error, InputError | PackError):
+        return 2, str(error)
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1, ""
+    if isinstance(error, _Stopped | KeyboardInterrupt | typer.Abort):
+        return 1, "stopped; nothing was written"
+    if isinstance(error, BrokenPipeError):
+        return 1, ""
+    if hasattr(error, "format_message"):  # a mistake in the arguments; typer has its own copy of click's classes
+        context = getattr(error, "ctx", None)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(error.format_message(), err=True)
+            return 2, ""
+        advice = f"\nTry '{context.command_path} --help'." if context is not None else ""
+        return 2, error.format_message() + advice
+    if isinstance(error, OSError):
+        what = error.strerror or type(error).__name__
+        return 1, f"{what}{f': {error.filename}' if error.filename else ''}; nothing was written"
+    if isinstance(error, MemoryError):
+        return 1, "out of memory; nothing was written"
+    if isinstance(error, RunError):
+        return 1, str(error)
+    # Other messages may quote data.
+    return 1, f"internal error ({type(error).__name__}); POPSTRAT_DEBUG=1 shows where. Nothing was written"
+
+
+def main() -> None:
+    """The console script."""
+    # Starting makes a hundred thousand objects and throws few of them away: looking for those after every 700th, and
+    # through all that is left at the end, would be a fifth of a short run.
+    gc.set_threshold(50_000)
+    # A stream that is closed is None; what is written to it goes nowhere.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    status = run()
+    gc.freeze()
+    sys.exit(status)

@@ -1,0 +1,128 @@
+"""What several commands take, and what is made of it.
+
+Whatever needs Arrow is imported in the functions, so that ``--help`` does not wait for it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from popstrat.cli.terminal import warnings_as_notices
+from popstrat.errors import InputError
+from popstrat.packs import DEFAULT_PACK as DEFAULT_PACK
+
+if TYPE_CHECKING:
+    from popstrat.packs.patient_table import Column
+    from popstrat.runs.column_map import ColumnMap
+    from popstrat.scoring.scorer import Scorer
+
+
+class Profile(StrEnum):
+    """What the output is for; secondary use leaves out patients who opted out."""
+
+    DIRECT_CARE = "direct-care"
+    SECONDARY_USE = "secondary-use"
+
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(metavar="INPUT...", help="Parquet, Arrow or CSV files; patterns such as 'lists/*.parquet'."),
+]
+Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Ends in .parquet, .arrow or .csv.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="YYYY-MM-DD; today if not given.")]
+PackName = Annotated[str, typer.Option("--pack", metavar="NAME|FILE", help="Definitions pack.")]
+MapFile = Annotated[
+    Path | None, typer.Option("--map", metavar="FILE", help="TOML: column names and values of the input.")
+]
+AuditFile = Annotated[
+    Path | None, typer.Option("--audit", metavar="FILE", help="Add a line to this log; or POPSTRAT_AUDIT.")
+]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, metavar="T", help="All cores if not given.")]
+Encoding = Annotated[str, typer.Option("--encoding", help="Of CSV files: utf-8, utf-8-sig or cp1252.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+# of `fit` and `recalibrate`
+OutcomeFile = Annotated[
+    Path, typer.Option("--outcome", metavar="FILE", help="patient_id and what happened; Parquet, Arrow or CSV.")
+]
+OutcomeColumn = Annotated[
+    str | None, typer.Option("--column", metavar="NAME", help="The outcome: true or false, 0 or 1.")
+]
+TimeColumn = Annotated[
+    str | None, typer.Option("--time-column", metavar="NAME", help="Days to the event or to the end of follow-up.")
+]
+EventColumn = Annotated[
+    str | None, typer.Option("--event-column", metavar="NAME", help="Whether those days ended with the event.")
+]
+DayOfList = Annotated[
+    str | None, typer.Option("--as-of", metavar="DATE", help="YYYY-MM-DD; the day of the list. Required.")
+]
+PackOutput = Annotated[Path, typer.Option("--output", "-o", metavar="PACK", help="The new pack; ends in .toml.")]
+AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Leave out patients without an outcome.")]
+AllowUnknown = Annotated[bool, typer.Option("--allow-unknown", help="Pass over outcomes of people not on the list.")]
+FitProfile = Annotated[Profile, typer.Option("--profile", help="secondary-use leaves out opt-outs.")]
+
+
+def parse_date(text: str | None) -> dt.date:
+    """An ISO date, or today; raises `InputError`."""
+    if text is None:
+        return dt.datetime.now().astimezone().date()
+    try:
+        if len(text) != len("2026-06-30"):
+            raise ValueError
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"--as-of needs a date such as 2026-06-30, not {text!r}") from None
+
+
+def day_of_list(text: str | None) -> dt.date:
+    """The as-of date, which must be given: a list that is fitted to is one of the past, so today is never right."""
+    if text is None:
+        raise InputError(
+            "--as-of is needed: the day as which the list stood, when follow-up began, such as --as-of 2025-06-30"
+        )
+    return parse_date(text)
+
+
+def make_scorer(pack: str, as_of: dt.date, profile: Profile, contributions: int | None = None) -> Scorer:
+    """The scorer of a command; what it would warn of is among the notices of the run."""
+    from popstrat.scoring.scorer import Scorer
+
+    with warnings_as_notices():
+        return Scorer(pack, as_of, profile=profile.value, contributions=contributions)
+
+
+def map_for_scorer(path: Path | None, scorer: Scorer) -> ColumnMap:
+    """The column map of ``--map`` for a scorer's columns."""
+    from popstrat.runs.input_files import known_columns
+
+    return load_column_map(path, known_columns(scorer))
+
+
+def load_column_map(path: Path | None, known: Mapping[str, Column]) -> ColumnMap:
+    """The column map of ``--map`` for the columns of a patient table."""
+    from popstrat.runs.column_map import NO_MAP
+    from popstrat.runs.map_file import load_map
+
+    return NO_MAP if path is None else load_map(path, known)
+
+
+def audit_log(given: Path | None) -> Path | None:
+    """The audit log of ``--audit``, or else of POPSTRAT_AUDIT, or none."""
+    named = given or os.environ.get("POPSTRAT_AUDIT")
+    return Path(named) if named else None
+
+
+def recorded(**given: Any) -> dict[str, Any]:
+    """Options as the run record has them: those that were given or have a default."""
+    return {
+        name: str(value) if isinstance(value, Path) else value for name, value in given.items() if value is not None
+    }

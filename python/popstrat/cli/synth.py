@@ -1,0 +1,51 @@
+"""``popstrat synth``: a synthetic patient table, and what else was asked for beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from popstrat.cli import options
+from popstrat.cli.terminal import progress_bar
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command()
+def synth(
+    output: options.Output,
+    patients: Annotated[int, typer.Option("--patients", "-n", min=0, metavar="N", help="Number of patients.")],
+    seed: Annotated[int, typer.Option("--seed", min=0, metavar="S", help="The same seed gives the same list.")] = 0,
+    as_of: options.AsOf = None,
+    practices: Annotated[
+        int | None, typer.Option("--practices", min=1, metavar="K", help="Number of practices.")
+    ] = None,
+    dirty: Annotated[
+        bool, typer.Option("--dirty", help="With implausible values; and a second file with repeated ids.")
+    ] = False,
+    outcomes: Annotated[
+        Path | None,
+        typer.Option("--outcomes", metavar="FILE", help="Also write next year's admissions, one row a patient."),
+    ] = None,
+    lookup: Annotated[
+        Path | None,
+        typer.Option("--lookup", metavar="FILE", help="Also write a lookup: ids to NHS numbers that are never issued."),
+    ] = None,
+    threads: options.Threads = None,
+    encoding: options.Encoding = "utf-8",
+    quiet: options.Quiet = False,
+) -> None:
+    """Write a synthetic patient table: every column, no real person."""
+    date = options.parse_date(as_of)
+    from popstrat.synthetic._files import write_synthetic  # not above: --help does not wait for Arrow
+
+    with progress_bar("Drawing", quiet) as progress:
+        files = write_synthetic(
+            output, patients, seed=seed, as_of=date, practices=practices, dirty=dirty, outcomes=outcomes,
+            lookup=lookup, threads=threads, encoding=encoding, progress=progress,
+        )  # fmt: skip
+    if not quiet:
+        names = " and ".join(str(file) for file in files)
+        typer.echo(f"{patients:,} synthetic patients as of {date.isoformat()} in {names}")

@@ -1,0 +1,55 @@
+"""What commands show: the console, progress, JSON, the closing summary.
+
+Rich is imported when something is drawn: a command in a script mostly draws nothing, and should not wait for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from popstrat.errors import PopstratWarning
+from popstrat.pages.progress_bar import progress_bar as progress_bar
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from popstrat.runs.record import Record
+    from popstrat.scoring.scorer import Scorer
+
+
+def open_console() -> Console:
+    """Standard output, at most 100 columns wide."""
+    from popstrat.pages.console import open_console as opened
+
+    return opened()
+
+
+def print_json(what: object) -> None:
+    """Indented JSON on standard output; dates and paths as text."""
+    sys.stdout.write(json.dumps(what, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def print_summary(record: Record, scorer: Scorer, output: Path | None, as_json: bool, quiet: bool) -> None:
+    """The closing summary of a run, in the form asked for."""
+    if as_json:
+        from popstrat.runs.record import summary
+
+        print_json(summary(record, output))
+    elif not quiet:
+        from popstrat.pages.run_summary import show
+
+        show(record, scorer.titles, output, open_console())
+
+
+@contextlib.contextmanager
+def warnings_as_notices() -> Iterator[None]:
+    """Without Python's warnings of definitions: the record and the summary give them as notices."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PopstratWarning)
+        yield

@@ -1,0 +1,105 @@
+"""``popstrat upload``: the monthly files, one for each practice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from popstrat.cli.options import AsJson, Profile, Quiet, audit_log, parse_date
+from popstrat.cli.terminal import open_console, print_json, progress_bar
+from popstrat.errors import InputError
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command()
+def upload(
+    scored: Annotated[Path, typer.Argument(metavar="SCORED", help="A scored table, its run record beside it.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="A new folder: one file for each practice in it.")
+    ],
+    template: Annotated[
+        str, typer.Option("--template", metavar="NAME|FILE", help="What the files look like.")
+    ] = "neutral-csv",
+    previous: Annotated[
+        Path | None, typer.Option("--previous", metavar="SCORED", help="Last month's scored table: who moved?")
+    ] = None,
+    lookup: Annotated[
+        Path | None, typer.Option("--lookup", metavar="FILE", help="Keys to NHS numbers; needs an audit log.")
+    ] = None,
+    practices: Annotated[
+        str | None,
+        typer.Option("--practices", metavar="A,B|FILE", help="Only these; a file has one code a line."),
+    ] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", metavar="DATE", help="The month expected; refused if SCORED is of another.")
+    ] = None,
+    profile: Annotated[Profile, typer.Option(help="secondary-use goes without identities.")] = Profile.DIRECT_CARE,
+    audit: Annotated[
+        Path | None, typer.Option("--audit", metavar="FILE", help="The audit log; else that of POPSTRAT_AUDIT.")
+    ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option("--settings", metavar="FILE", help="TOML: SNOMED CT codes, names of the lookup, limits."),
+    ] = None,
+    across_versions: Annotated[
+        bool, typer.Option("--across-versions", help="Compare with a month scored by another version of the pack.")
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write one file for each practice into DIR, verified row by row, and a manifest; all of it or nothing."""
+    from popstrat.upload.run import run_upload  # not above: --help does not wait for Arrow
+
+    with progress_bar("Reading", quiet or as_json) as progress:
+        result = run_upload(
+            scored,
+            output,
+            template=template,
+            previous=previous,
+            lookup=lookup,
+            practices=None if practices is None else _practices(practices),
+            as_of=None if as_of is None else parse_date(as_of),
+            profile=profile.value,
+            audit=audit_log(audit),
+            settings=settings,
+            across_versions=across_versions,
+            progress=progress,
+        )
+    if as_json:
+        manifest = result.manifest
+        short = {key: manifest[key] for key in ("as_of", "profile", "template", "totals")}
+        print_json(
+            {
+                "folder": str(output),
+                "manifest_sha256": result.sha256,
+                "repeated": result.repeated,
+                **short,
+                "warnings": list(result.warnings),
+            }
+        )
+    elif not quiet:
+        from popstrat.upload.summary import render  # not above: a quiet run does not wait for rich
+
+        render(result, output, open_console())
+
+
+def _practices(given: str) -> frozenset[str]:
+    """Practice codes from a list with commas, or from a file with one a line (# begins a remark)."""
+    path = Path(given)
+    if path.is_file():
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError):
+            raise InputError("cannot be read as a list of practice codes", file=given) from None
+        codes = [line.split("#", 1)[0].strip() for line in lines]
+    elif "/" in given or "." in given:
+        raise InputError("--practices: there is no such file", file=given)
+    else:
+        codes = [code.strip() for code in given.split(",")]
+    found = frozenset(code for code in codes if code)
+    if not found:
+        raise InputError("--practices names no practice")
+    return found

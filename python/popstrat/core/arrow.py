@@ -1,0 +1,48 @@
+"""Arrow tables from whatever gives one; columns of text, whatever their layout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as pt
+
+from popstrat.errors import InputError
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds text, of any layout, in a dictionary or not."""
+    if pt.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))
+
+
+def without_views(column: pa.Array) -> pa.Array:
+    """The column with text views, in a dictionary or not, as plain text: Arrow cannot gather or encode views."""
+    if pt.is_dictionary(column.type):
+        if not pt.is_string_view(column.dictionary.type):
+            return column
+        return pa.DictionaryArray.from_arrays(column.indices, column.dictionary.cast(pa.string()))
+    return column.cast(pa.large_string()) if pt.is_string_view(column.type) else column
+
+
+def plain(column: pa.Array) -> pa.Array:
+    """The column without dictionary or views; text out of either has 64-bit offsets, as it may be more than 2 GB."""
+    if pt.is_dictionary(column.type):
+        entries = column.dictionary
+        column = (entries.cast(pa.large_string()) if is_text(entries.type) else entries).take(column.indices)
+    return column.cast(pa.large_string()) if pt.is_string_view(column.type) else column
+
+
+def as_table(data: Any) -> pa.Table:
+    """A pyarrow table from anything that exports the Arrow PyCapsule stream. Raises `InputError` naming the type."""
+    if isinstance(data, pa.Table):
+        return data
+    if isinstance(data, pa.RecordBatch):
+        return pa.Table.from_batches([data])
+    if hasattr(data, "__arrow_c_stream__"):
+        return pa.table(data)
+    if isinstance(data, Mapping):
+        return pa.table(data)
+    raise InputError(f"a table is needed (anything with __arrow_c_stream__), not {type(data).__name__}")

@@ -1,0 +1,100 @@
+"""CSV out: what the engine's and pyarrow's way of formatting cells have in common."""
+
+from __future__ import annotations
+
+import codecs
+from abc import abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.types as pt
+
+from popstrat.core.arrow import is_text
+from popstrat.errors import InputError
+from popstrat.formats.format import ListsAsText
+from popstrat.formats.sink import Sink, quietly
+
+_ID = "patient_id"  # text whatever its type, so that the columns of two files are one column
+
+
+class CsvSink(Sink):
+    """Ids and labels as quoted text, dates ISO, ``true``/``false``, nothing for null; lines end with a line feed.
+
+    Numbers are written with the fewest digits that mean the same number. Who formats cells is a subclass's matter; the
+    text is the same for all.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, encoding: str) -> None:
+        fields = [f.with_type(pa.string()) if is_text(f.type) or f.name == _ID else f for f in schema]
+        super().__init__(pa.schema(fields))
+        try:
+            name = codecs.lookup(encoding).name
+        except LookupError:
+            raise InputError(f"encoding {encoding!r} is not known; use utf-8, utf-8-sig or cp1252") from None
+        self._encoding = None if name in ("utf-8", "utf-8-sig") else name
+        self._file: IO[bytes] = path.open("wb")
+        if name == "utf-8-sig":
+            self._file.write(codecs.BOM_UTF8)
+        header = ",".join('"' + f.name.replace('"', '""') + '"' for f in fields) + "\n"
+        self._put(header.encode())
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self.rows += batch.num_rows
+        if batch.num_rows:
+            self._write(batch)
+
+    @abstractmethod
+    def _write(self, batch: pa.RecordBatch) -> None:
+        """`_put` the lines of a batch that has rows."""
+
+    def close(self) -> None:
+        self._file.close()
+
+    def abort(self) -> None:
+        quietly(self._file)
+
+    def _put(self, lines: Any) -> None:
+        """Write text, given as a buffer of UTF-8, in the file's encoding."""
+        if self._encoding is None:
+            self._file.write(lines)
+            return
+        try:
+            self._file.write(str(lines, "utf-8").encode(self._encoding))
+        except UnicodeEncodeError:
+            raise InputError(f"the output holds a character that {self._encoding} lacks; use utf-8") from None
+
+
+class TextInsteadOfLists(Sink):
+    """Hands batches on to another sink with every nested column made into text."""
+
+    def __init__(self, schema: pa.Schema, as_text: ListsAsText, open_it: Callable[[pa.Schema], Sink]) -> None:
+        fields = [f.with_type(pa.string()) if pt.is_nested(f.type) else f for f in schema]
+        self._flat, self._as_text = pa.schema(fields), as_text
+        self._sink = open_it(self._flat)
+        super().__init__(self._sink.schema)
+
+    @staticmethod
+    def around(schema: pa.Schema, as_text: ListsAsText | None, open_it: Callable[[pa.Schema], Sink]) -> Sink:
+        """The sink that ``open_it`` gives, wrapped only if a column is nested.
+
+        Raises `InputError` for a nested column if nobody says how it becomes text.
+        """
+        nested = next((f for f in schema if pt.is_nested(f.type)), None)
+        if nested is None:
+            return open_it(schema)
+        if as_text is None:
+            raise InputError("holds lists, for which CSV has no place", column=nested.name)
+        return TextInsteadOfLists(schema, as_text, open_it)
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        columns = [self._as_text(c) if pt.is_nested(c.type) else c for c in batch.columns]
+        self._sink.write(pa.RecordBatch.from_arrays(columns, schema=self._flat))
+        self.rows = self._sink.rows
+
+    def close(self) -> None:
+        self._sink.close()
+
+    def abort(self) -> None:
+        self._sink.abort()

@@ -1,0 +1,151 @@
+"""Parquet in, by the engine: columns decoded batch by batch; what it does not read is left to pyarrow.
+
+A column that is nested or of an unusual type is read by pyarrow from the start. Where the engine finds a column chunk
+damaged, or written in a way it does not read, pyarrow takes over that chunk from the batch at hand, and its word on
+whether the file is sound is final.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from popstrat.engine.formats.parquet_read import ChunkError, Column, chunks, reads
+from popstrat.formats.parquet.reader import ByArrow, ColumnReader, ParquetSource
+
+_UNITS = {"milliseconds": "ms", "microseconds": "us", "nanoseconds": "ns"}
+
+
+class NativeParquetSource(ParquetSource):
+    """A `ParquetSource` whose columns the engine decodes, as far as it can.
+
+    Memory depends on the number of columns and on the size of a batch and of the file's pages, not on that of its row
+    groups.
+    """
+
+    def _opened(self, file: pq.ParquetFile) -> None:
+        self._leaves = _flat_columns(file.schema)
+        self._chunks = _chunks(self.path, file.metadata)
+
+    def _readers(self, columns: Sequence[str], batch_rows: int, stack: ExitStack) -> Sequence[ColumnReader]:
+        file = stack.enter_context(_File(self.path))
+        return [stack.enter_context(self._reader(name, file, batch_rows)) for name in columns]
+
+    def _reader(self, name: str, file: _File, batch_rows: int) -> ColumnReader:
+        arrow = self._by_arrow(name, batch_rows)
+        leaf, kind = self._leaves.get(name), self.schema.field(name).type
+        if self._chunks is None or leaf is None or not reads(kind, leaf.physical) or not leaf.counts_in_units_of(kind):
+            return arrow
+        column = Column(file.read_into, kind, leaf.physical, leaf.optional)
+        return ByEngine(column, self._row_groups, self._chunks[:, leaf.index].tolist(), arrow)
+
+
+class _Leaf:
+    """A column of the file that is not nested: its position, and what it holds."""
+
+    def __init__(self, index: int, column: Any) -> None:
+        self.index = index
+        self.physical: str = column.physical_type
+        self.optional = column.max_definition_level == 1
+        self._unit: str | None = json.loads(column.logical_type.to_json()).get("timeUnit")
+
+    def counts_in_units_of(self, kind: pa.DataType) -> bool:
+        """Whether the file's numbers are the array's; pyarrow converts times where they are not."""
+        return not pa.types.is_timestamp(kind) or _UNITS.get(self._unit or "") == kind.unit
+
+
+def _flat_columns(schema: pq.ParquetSchema) -> dict[str, _Leaf]:
+    columns = [schema.column(i) for i in range(len(schema))]
+    paths = Counter(c.path for c in columns)  # "a.b" may be a column's name, and that of b in a
+    return {
+        c.path: _Leaf(i, c)
+        for i, c in enumerate(columns)
+        if paths[c.path] == 1 and c.max_repetition_level == 0 and c.max_definition_level <= 1
+    }
+
+
+def _chunks(path: Path, metadata: pq.FileMetaData) -> NDArray[np.int64] | None:
+    """What the footer says of the column chunks, or None if it is left to pyarrow."""
+    with path.open("rb") as file:
+        file.seek(-8, os.SEEK_END)
+        size = int.from_bytes(file.read(4), "little")
+        file.seek(-8 - size, os.SEEK_END)
+        footer = file.read(size)
+    try:
+        return chunks(footer, metadata.num_row_groups, metadata.num_columns)
+    except ChunkError:
+        return None
+
+
+class ByEngine(ColumnReader):
+    """A column read by the engine, as far as it can."""
+
+    def __init__(
+        self, column: Column, row_groups: Sequence[int], chunks: Sequence[Sequence[int]], arrow: ByArrow
+    ) -> None:
+        self._column, self._row_groups, self._chunks, self._arrow = column, row_groups, chunks, arrow
+        self._group = self._done = 0
+        self._left_to_arrow = False
+
+    def begin(self, group: int) -> None:
+        self.close()
+        self._group, self._done, self._left_to_arrow = group, 0, False
+        try:
+            self._column.open(self._row_groups[group], self._chunks[group])
+        except ChunkError:
+            self._leave_to_arrow()
+
+    def read(self, rows: int) -> pa.Array:
+        if not self._left_to_arrow:
+            try:
+                array = self._column.read(rows)
+                self._done += rows
+                return array
+            except (ChunkError, pa.ArrowInvalid, OSError):  # of Arrow: the codec's
+                self._leave_to_arrow()
+        return self._arrow.read(rows)
+
+    def _leave_to_arrow(self) -> None:
+        self._left_to_arrow = True
+        self._arrow.begin(self._group, skip=self._done)
+
+    def close(self) -> None:
+        self._arrow.close()
+
+
+class _File:
+    """The bytes of a file, for several threads. Not mapped: a file that is cut short while it is read must not kill."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb", buffering=0)
+        self._lock = threading.Lock()
+
+    def read_into(self, buffer: memoryview, offset: int) -> None:
+        """Fill the buffer with what stands at an offset. Raises ``EOFError`` where the file ends before."""
+        while len(buffer):
+            if hasattr(os, "preadv"):
+                done = os.preadv(self._file.fileno(), [buffer], offset)
+            else:
+                with self._lock:
+                    self._file.seek(offset)
+                    done = self._file.readinto(buffer) or 0
+            if not done:
+                raise EOFError("the file has become shorter")
+            buffer, offset = buffer[done:], offset + done
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._file.close()

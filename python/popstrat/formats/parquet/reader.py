@@ -1,0 +1,134 @@
+"""Parquet in, by pyarrow: a column at a time, batch by batch.
+
+It is what `native_reader` falls back on for columns and chunks that the engine does not read, and with the backend
+``arrow`` all there is.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from operator import methodcaller
+from pathlib import Path
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from popstrat.formats.source import BATCH_ROWS, FileSource, Kinds, reading
+from popstrat.formats.workers import Workers
+
+
+class ParquetSource(FileSource):
+    """A Parquet file. Text columns of the ``dictionary`` kinds are read as dictionaries, which costs less.
+
+    With more than one of ``threads`` the columns of a batch are decoded side by side.
+    """
+
+    format = "parquet"
+
+    def __init__(self, path: Path, kinds: Kinds, *, threads: int = 1) -> None:
+        super().__init__(path)
+        self._threads = threads
+        with reading(self.name, "Parquet"), pq.ParquetFile(path) as file:
+            schema, self._metadata = file.schema_arrow, file.metadata
+            self._row_groups = [self._metadata.row_group(i).num_rows for i in range(self._metadata.num_row_groups)]
+            self._opened(file)
+        self.rows = self._metadata.num_rows
+        self._as_dictionary = {f.name for f in schema if _is_text(f.type) and kinds(f.name) in ("string", "category")}
+        fields = [
+            f.with_type(pa.dictionary(pa.int32(), f.type)) if f.name in self._as_dictionary else f for f in schema
+        ]
+        self.schema = pa.schema(fields)
+        self._check_names()
+
+    def _opened(self, file: pq.ParquetFile) -> None:
+        """A look at the file while it is open for its schema."""
+
+    def batches(self, columns: Sequence[str], *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+        columns = list(columns)
+        with reading(self.name, "Parquet"), ExitStack() as stack:
+            readers = self._readers(columns, batch_rows, stack)
+            workers = stack.enter_context(Workers(min(self._threads, len(readers)), "popstrat-read"))
+            for group, rows in enumerate(self._row_groups):
+                for reader in readers:
+                    reader.begin(group)
+                for start in range(0, rows, batch_rows):
+                    arrays = workers.each(methodcaller("read", min(batch_rows, rows - start)), readers)
+                    fields = [self.schema.field(n).with_type(a.type) for n, a in zip(columns, arrays, strict=True)]
+                    yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+
+    def _readers(self, columns: Sequence[str], batch_rows: int, stack: ExitStack) -> Sequence[ColumnReader]:
+        """A reader of each column, to be closed with the stack."""
+        return [stack.enter_context(self._by_arrow(name, batch_rows)) for name in columns]
+
+    def _by_arrow(self, name: str, batch_rows: int) -> ByArrow:
+        return ByArrow(self.path, self._metadata, name, name in self._as_dictionary, batch_rows)
+
+
+class ColumnReader(ABC):
+    """A column, read a row group at a time."""
+
+    @abstractmethod
+    def begin(self, group: int) -> None:
+        """Go to a row group."""
+
+    @abstractmethod
+    def read(self, rows: int) -> pa.Array:
+        """The next rows of the row group."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class ByArrow(ColumnReader):
+    """A column read by pyarrow."""
+
+    def __init__(self, path: Path, metadata: pq.FileMetaData, name: str, as_dictionary: bool, batch_rows: int) -> None:
+        self._path, self._metadata, self._name, self._batch_rows = path, metadata, name, batch_rows
+        self._as_dictionary = as_dictionary
+        self._file: pq.ParquetFile | None = None
+        self._parts: Iterator[pa.RecordBatch] = iter(())
+        self._rest: pa.Array | None = None
+
+    def begin(self, group: int, *, skip: int = 0) -> None:
+        self.close()
+        self._file = pq.ParquetFile(self._path, metadata=self._metadata)
+        self._parts = self._file.iter_batches(
+            self._batch_rows, row_groups=[group], columns=[self._name], use_threads=False
+        )
+        for start in range(0, skip, self._batch_rows):
+            self.read(min(self._batch_rows, skip - start))
+
+    def read(self, rows: int) -> pa.Array:
+        found: list[pa.Array] = []
+        while rows > 0:
+            if self._rest is None or not len(self._rest):
+                part = next(self._parts, None)
+                if part is None:
+                    raise EOFError("a row group has fewer rows than its file says")
+                self._rest = part.column(self._name)
+            found.append(self._rest[:rows])
+            self._rest = self._rest[rows:]
+            rows -= len(found[-1])
+        whole = found[0] if len(found) == 1 else pa.concat_arrays(found)
+        # pyarrow would make dictionaries itself, but not of every encoding.
+        return whole.dictionary_encode() if self._as_dictionary else whole
+
+    def close(self) -> None:
+        self._parts, self._rest = iter(()), None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    # Arrow reads Parquet text as a dictionary only where the file does not ask for large or view text.
+    return bool(pa.types.is_string(kind))

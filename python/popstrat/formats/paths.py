@@ -1,0 +1,48 @@
+"""Input files from names and patterns."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from popstrat.core.text import suggest
+from popstrat.errors import InputError
+
+
+def expand(paths: Sequence[str | Path]) -> list[Path]:
+    """File names from names and globs, those of a glob sorted. Raises `InputError` for what is not there."""
+    if not paths:
+        raise InputError("no input file is given")
+    found: list[Path] = []
+    for given in paths:
+        path = Path(given)
+        if path.is_dir():
+            advice = f"'{path}{os.sep}*.parquet'"
+            raise InputError(f"is a folder; name its files, or quote a pattern such as {advice}", file=str(path))
+        if path.exists() or not glob.has_magic(str(given)):
+            found.append(path)
+            continue
+        matches = sorted(p for p in map(Path, glob.glob(str(given), recursive=True)) if not p.is_dir())  # noqa: PTH207
+        if not matches:
+            raise InputError("no file matches this pattern", file=str(given))
+        found.extend(matches)
+    seen: set[Path] = set()
+    for path in found:
+        if not path.exists():
+            near = suggest(path.name, _siblings(path))
+            raise InputError(f"there is no such file{near}", file=str(path))
+        if not path.is_file():
+            raise InputError("is not a regular file", file=str(path))
+        if path.resolve() in seen:
+            raise InputError("is given twice", file=str(path))
+        seen.add(path.resolve())
+    return found
+
+
+def _siblings(path: Path) -> list[str]:
+    try:
+        return [p.name for p in path.parent.iterdir()]
+    except OSError:
+        return []

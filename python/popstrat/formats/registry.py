@@ -1,0 +1,134 @@
+"""The formats there are, and opening files by them: by their names' endings, checked against their first bytes.
+
+``POPSTRAT_FORMATS=arrow`` in the environment, or ``backend="arrow"``, has pyarrow read and write everything, and the
+engine's own decoders and encoders of files are not even loaded.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import get_args
+
+import pyarrow as pa
+
+from popstrat.core.files import refuse_input_as_output
+from popstrat.errors import InputError
+from popstrat.formats.arrow import ARROW
+from popstrat.formats.csv import CSV
+from popstrat.formats.format import Backend, Format, ListsAsText, ReadOptions, WriteOptions
+from popstrat.formats.parquet import PARQUET
+from popstrat.formats.paths import expand
+from popstrat.formats.sink import Sink
+from popstrat.formats.source import FileSource, Kinds, Source, reading
+
+FORMATS: tuple[Format, ...] = (PARQUET, ARROW, CSV)
+"""Every format. The first that recognises a file's first bytes has it: a text format comes last."""
+
+VARIABLE = "POPSTRAT_FORMATS"
+BACKENDS: tuple[Backend, ...] = get_args(Backend)
+
+
+def by_suffix(suffixes: Iterable[tuple[str, Format]]) -> Mapping[str, Format]:
+    """Formats by their endings; raises ``ValueError`` if two have the same."""
+    found: dict[str, Format] = {}
+    for suffix, form in suffixes:
+        if suffix in found:
+            raise ValueError(f"{suffix} is an ending of {found[suffix].title} and of {form.title}")
+        found[suffix] = form
+    return found
+
+
+_INPUTS = by_suffix((s, f) for f in FORMATS for s in (*f.suffixes, *f.other_suffixes))
+_OUTPUTS = by_suffix((f.output_suffix, f) for f in FORMATS)
+
+
+def backend_asked_for() -> Backend:
+    """What the environment says: `native` where it says nothing. Raises `InputError` for a value that is not known."""
+    given = os.environ.get(VARIABLE, "")
+    if not given:
+        return "native"
+    for backend in BACKENDS:
+        if given == backend:
+            return backend
+    raise InputError(f"{VARIABLE} is {given!r}; it should be {_either(BACKENDS)}, or not be set")
+
+
+def open_source(
+    paths: Sequence[str | Path],
+    *,
+    kinds: Kinds = lambda name: None,
+    encoding: str = "utf-8",
+    threads: int = 1,
+    backend: Backend | None = None,
+) -> Source:
+    """Open files and globs as one table; their schemas are read, their rows are not.
+
+    ``kinds`` says what a column of the file holds (by the file's own name for it): CSV cells are read accordingly, and
+    a column of no known kind as text. ``encoding`` is for CSV, ``threads`` for CSV and Parquet; ``backend`` is that of
+    the environment if it is None. Raises `InputError` for a file that is missing, repeated, unreadable or has two
+    columns of one name.
+    """
+    options = ReadOptions(kinds=kinds, encoding=encoding, threads=threads, backend=backend or backend_asked_for())
+    return Source([_open_file(path, options) for path in expand(paths)])
+
+
+def _open_file(path: Path, options: ReadOptions) -> FileSource:
+    name = str(path)
+    packed = path.suffix.lower() == ".gz"
+    form = _INPUTS.get(Path(path.stem).suffix.lower() if packed else path.suffix.lower())
+    if form is None or (packed and not form.gzipped):
+        known = [s + end for f in FORMATS for end in ("", ".gz")[: 1 + f.gzipped] for s in f.suffixes]
+        raise InputError(f"cannot tell the format from the name; it should end in {_either(known)}", file=name)
+    with reading(name, form.title), path.open("rb") as file:
+        start = file.read(8)
+    if not start:
+        raise InputError("is empty (0 bytes)", file=name)
+    looks = next((f for f in FORMATS if f.recognises(start)), None)
+    if not packed and looks is not form:
+        hint = f"; it looks like {looks.title}" if looks else ""
+        raise InputError(f"is not {form.described} file{hint}", file=name)
+    return form.source(path, options)
+
+
+def check_target(target: str | Path, inputs: Collection[Path] = ()) -> None:
+    """Raise `InputError` if ``target`` has no known extension or is one of the input files."""
+    target = Path(target)
+    if target.suffix.lower() not in _OUTPUTS:
+        raise InputError(f"the output should end in {_either(list(_OUTPUTS))}", file=str(target))
+    refuse_input_as_output(target, inputs)
+
+
+def open_sink(
+    path: Path,
+    schema: pa.Schema,
+    *,
+    form: str,
+    keys: Collection[str] = (),
+    encoding: str = "utf-8",
+    rows: int | None = None,
+    threads: int = 1,
+    lists_as_text: ListsAsText | None = None,
+    backend: Backend | None = None,
+) -> Sink:
+    """Open ``path`` (usually from `Outputs.add`) to be written in the format of the extension ``form``.
+
+    ``keys`` are the columns passed through from the input: text of any kind, with statistics kept in Parquet. ``rows``
+    overrides the rows to a row group or batch. ``encoding`` is for CSV, ``threads`` for Parquet and CSV.
+    ``lists_as_text`` makes text of a column of lists for CSV, which has none. ``backend`` is that of the environment if
+    it is None. Raises `InputError` for a column that the format cannot hold.
+    """
+    options = WriteOptions(
+        keys=keys,
+        encoding=encoding,
+        rows=rows,
+        threads=threads,
+        lists_as_text=lists_as_text,
+        backend=backend or backend_asked_for(),
+    )
+    return _OUTPUTS[form.lower()].sink(path, schema, options)
+
+
+def _either(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"

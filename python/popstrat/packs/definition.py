@@ -1,0 +1,82 @@
+"""A definition as it stands at an as-of date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from popstrat.errors import PackError
+from popstrat.lang import nodes as n
+from popstrat.lang.parser import suggest
+from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
+
+NUMBER_TYPES = ("float64", "int16", "uint8", "int32")
+_MOST_LABELS = 120
+_TAKEN = (*KEY_COLUMNS, *PLACE_COLUMNS, "quality_flags")  # by the scored table
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One definition: its expression and what a reader should know of it."""
+
+    id: str
+    kind: str
+    node: n.Node
+    title: str
+    means: str
+    source: str
+    version: str
+    output: str | None
+    dtype: str  # bool, dictionary, uint8, int16, int32, float64 — of the output column
+    raw: Mapping[str, Any]  # the TOML table, effective version folded in
+    parent: str | None = None  # the model that this one belongs to
+    eligible: tuple[n.Node, ...] = ()  # the conditions for whom it is, all of which must hold
+    rules: Mapping[str, n.Node] = field(default_factory=dict)  # its rules one by one, under the names its kind gives
+
+
+def definition_of(
+    ident: str,
+    kind: str,
+    node: n.Node,
+    raw: Mapping[str, Any],
+    fail: Callable[[str, str], PackError],
+    parent: str | None = None,
+    eligible: tuple[n.Node, ...] = (),
+    rules: Mapping[str, n.Node] | None = None,
+) -> Definition:
+    """A definition of an expression, the type and name of its column seen to. ``fail``: an error that says what is
+    wrong and points at a text."""
+    output = raw.get("output", False)
+    if output is True:
+        output = ident
+    if output is not False and not (isinstance(output, str) and output.isidentifier()):
+        raise fail("`output` is true, false or the name of a column", str(output))
+    if output in _TAKEN:
+        raise fail(f"the scored table has a column {output!r} already", output)
+    declared = raw.get("type")
+    if declared is not None and (node.type.kind != "number" or declared not in NUMBER_TYPES):
+        shown = str(declared)
+        near = "" if declared in NUMBER_TYPES else suggest(shown, NUMBER_TYPES)
+        raise fail(f"`type` is for numbers: one of {', '.join(NUMBER_TYPES)}{near}", shown)
+    match node.type.kind:
+        case "bool":
+            dtype = "bool"
+        case "category":
+            dtype = "dictionary"
+            if len(node.type.labels) > _MOST_LABELS:
+                raise fail(f"more than {_MOST_LABELS} labels", "")
+        case "date":
+            if output is not False:
+                raise fail("a date cannot be an output column", "")
+            dtype = "date32"
+        case _:
+            dtype = declared or ("uint8" if isinstance(_under(node), n.CountTrue) else "float64")
+    return Definition(
+        ident, kind, node, raw["title"], raw.get("means", ""), raw.get("source", raw.get("assumption", "")),
+        raw["version"], output or None, dtype, raw, parent, eligible, rules or {},
+    )  # fmt: skip
+
+
+def _under(node: n.Node) -> n.Node:
+    return _under(node.item) if isinstance(node, n.Only) else node

@@ -1,0 +1,99 @@
+"""Packs by name or path: the files read and brought together."""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import cache
+from pathlib import Path
+
+from popstrat.errors import PackError
+from popstrat.lang.parser import suggest
+from popstrat.lang.source_map import line_of, locate
+from popstrat.packs.files import PackFile
+from popstrat.packs.merge import Conflict, Written, merged
+from popstrat.packs.pack import Pack
+from popstrat.packs.patient_table import patient_schema
+from popstrat.packs.read import builtin_packs, faults, input_column, read_file
+from popstrat.packs.unused import SECTIONS, unused
+
+_LONGEST = 50  # of a value in a message
+
+
+def load_pack(name_or_path: str | Path | Pack) -> Pack:
+    """A pack by built-in name or by the path of a TOML file. Raises `PackError`."""
+    if isinstance(name_or_path, Pack):
+        return name_or_path
+    if str(name_or_path) in builtin_packs():
+        return _builtin(str(name_or_path))
+    return _load(str(name_or_path))
+
+
+@cache
+def _builtin(name: str) -> Pack:
+    return _load(name)
+
+
+def _load(name: str) -> Pack:
+    """A pack with all that it extends: the files as they are read, what they say together, what nothing uses."""
+    given = read_file(name)
+    try:
+        tables = merged(given)
+    except Conflict as conflict:
+        raise _conflict(given, conflict) from None
+    _refuse_clashes(given)
+    files, head = given.bases_last, given.raw["pack"]
+    schema = patient_schema().extended(input_column(item, given) for item in tables.get("input", ()))
+    pack = Pack(
+        head["id"], head["version"], str(head.get("title", head["id"])), tables, tuple(f.source for f in files), schema,
+        unused(given, (c.name for c in patient_schema() if c.type != "id")),
+    )  # fmt: skip
+    for item in tables.get("input", ()):
+        column = schema[item["name"]]
+        for other in (*column.dates, *([column.completed_years_since] if column.completed_years_since else [])):
+            if other not in schema:
+                told = f"the input column {column.name!r} belongs to {other!r}, and there is no such column"
+                raise pack.error("input", f"{told}{suggest(other, schema.columns)}", other, 0, len(other))
+    return pack
+
+
+def _refuse_clashes(given: PackFile) -> None:
+    """Raise `PackError` for a name that stands for two things, in one file or in two: it would hide one of them."""
+    stands: dict[str, str] = {}
+    for file in given.bases_first:
+        for section in ("parameters", "sets", "definition"):
+            for name in file.raw.get(section, {}):
+                if stands.setdefault(name, section) != section:
+                    told = f"there is a {SECTIONS[stands[name]]} {name!r} already: choose another name"
+                    raise faults(file.source, file.raw)(f"{section}.{name}", told, name, 0, len(name))
+
+
+def _conflict(given: PackFile, found: Conflict) -> PackError:
+    """Two files at odds, as an error of the pack that brings them together, or of the one that comes too late."""
+    one, other = found.one, found.other
+    section, (key, late) = ".".join(found.path[:2]), (found.path[-1], found.other_path[-1])
+    if other.file in one.file.bases:
+        return faults(one.file.source, one.file.raw)(
+            section,
+            f"{key!r} is set by each dated version that this extends: restate `{late}` (an empty list for none)",
+        )
+    joined = next(f for f in given.bases_first if {one.file, other.file} <= f.bases)
+    sides = [_side(one, found.path), _side(other, found.other_path)]
+    same = found.path == found.other_path
+    thing, what = ".".join(found.path), "" if same else f", one as such and one in `{late}`"
+    return faults(joined.source, joined.raw)(
+        "pack",
+        f"{sides[0]} and {sides[1]} both set {thing}{what}, and neither extends the other: say here which holds, by "
+        f"setting {thing if same else '.'.join(found.other_path)}",
+        "extends", 0, len("extends"),
+    )  # fmt: skip
+
+
+def _side(written: Written, path: tuple[str, ...]) -> str:
+    """A file of a conflict, with the line and, if it is short, the value."""
+    text = written.file.source.text
+    at = locate(text, path[0], path[1], 0) if path[0] == "input" else None
+    line = at.line if at else line_of(text, path)
+    value = written.value
+    shown = f" ({str(value).lower() if isinstance(value, bool) else value})"
+    brief = isinstance(value, bool | int | float | str | dt.date) and len(shown) <= _LONGEST
+    return f"{written.file.name}{f':{line}' if line else ''}{shown if brief else ''}"

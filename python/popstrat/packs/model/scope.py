@@ -1,0 +1,142 @@
+"""The words of a model's terms: its inputs, with defaults and bounds, and derived values, before the pack's words."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from popstrat.errors import ExpressionError, PackError
+from popstrat.lang import nodes as n
+from popstrat.lang.parser import arithmetic, coalesce, suggest
+from popstrat.packs.builder import Builder
+from popstrat.packs.model.parts import Input
+from popstrat.packs.shapes import is_number
+
+
+@dataclass
+class ModelScope:
+    """The scope of a model's terms: inputs, with defaults and bounds, and derived values, before the pack's words."""
+
+    outer: Builder
+    ident: str
+    inputs: dict[str, n.Node] = field(default_factory=dict)
+    declared: list[Input] = field(default_factory=list)
+    derived: dict[str, n.Node] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    missing: dict[str, n.Node] = field(default_factory=dict)  # input → there was no record
+    clipped: dict[str, n.Node] = field(default_factory=dict)  # input → it lay beyond its bounds
+
+    @property
+    def as_of(self) -> dt.date:
+        return self.outer.as_of
+
+    @property
+    def windows(self) -> Mapping[str, int]:
+        return self.outer.windows
+
+    @property
+    def dated(self) -> frozenset[str]:
+        return self.outer.dated
+
+    def members(self, set_name: str) -> Sequence[str] | None:
+        return self.outer.members(set_name)
+
+    def words(self) -> Iterable[str]:
+        return [*self.inputs, *self.derived, *self.outer.words()]
+
+    def own(self, name: str) -> n.Node | None:
+        """An input or a derived value, or a condition of the pack."""
+        found = self.inputs.get(name) or self.derived.get(name)
+        if found is not None:
+            self.used.add(name)
+            return found
+        node = self.outer.lookup(name)
+        return node if node is not None and node.type.kind == "bool" else None
+
+    def lookup(self, name: str) -> n.Node | None:
+        if name in self.inputs or name in self.derived:
+            return self.own(name)
+        node = self.outer.lookup(name)
+        if node is not None and node.type.kind not in ("bool", "null") and not isinstance(node, n.Const):
+            column = node.name if isinstance(node, n.Column) else ""
+            age = column in self.outer.schema and self.outer.schema[column].completed_years_since
+            counted = isinstance(node, n.Named) and isinstance(self.outer.definition(node.id).node, n.CountTrue)
+            named = isinstance(node, n.Coalesce) and isinstance(node.otherwise, n.Const)  # sex: null reads as unknown
+            if not age and not counted and not named:
+                raise ExpressionError(f"{name!r} may be null: declare it under `inputs`, with its default")
+        return node
+
+    def fail(self, message: str, name: str) -> PackError:
+        return self.outer.fault(self.ident, message, f"{name} =", width=len(name))
+
+    def derive(self, name: str, spec: Any) -> None:
+        """Declare a value made of inputs and conditions."""
+        if isinstance(spec, str):
+            spec = {"value": spec}
+        if not isinstance(spec, dict) or not isinstance(spec.get("value"), str):
+            raise self.fail(f"derived value {name!r} is an expression in quotes, or a table with a `value`", name)
+        for key in spec:
+            if key not in ("value", "center", "title", "why", "source"):
+                raise self.fail(f"derived value {name!r}: unknown key {key!r}", name)
+        if name in self.inputs or not name.isidentifier():
+            raise self.fail(f"derived value {name!r}: this name is taken, or is not one word", name)
+        node = self.outer.parse(self.ident, f"derived {name}", spec["value"], scope=self)
+        if "center" in spec:
+            if not is_number(spec["center"]) or node.type.kind != "number":
+                raise self.fail(f"derived value {name!r}: `center` is a number, and goes with a number", name)
+            center = float(spec["center"])
+            node = arithmetic("-", node, n.Const(n.NUMBER, repr(center), center), name)
+        self.derived[name] = node
+
+    def declare(self, name: str, spec: Any) -> None:
+        """Declare an input: what stands in where there is no record, and its bounds."""
+        if not isinstance(spec, dict):
+            raise self.fail(f"input {name!r} is a table like {{ default = 0 }}", name)
+        for key in spec:
+            if key not in ("from", "default", "clip", "why", "source"):
+                known = ("from", "default", "clip", "why", "source")
+                raise self.outer.fault(self.ident, f"unknown key {key!r}{suggest(key, known)}", key)
+        source = self.outer.parse(self.ident, f"input {name}", spec.get("from", name))
+        bare = source.item if isinstance(source, n.Coalesce) and source.text == source.item.text else source
+        if "default" not in spec or source.type.kind not in ("number", "category"):
+            raise self.fail(f"input {name!r}: a number or a category, with its `default`", name)
+        default = spec["default"]
+        if source.type.kind == "category":
+            if default not in source.type.labels:
+                near = suggest(str(default), source.type.labels)
+                raise self.fail(f"input {name!r}: {default!r} is not one of its labels{near}", name)
+            other: n.Node = n.Const(n.Type("category", (default,)), default, default)
+        else:
+            other = self.outer.parse(self.ident, f"input {name}, default", default)
+            if other.type.kind != "number":
+                raise self.fail(f"input {name!r}: its default is a number", name)
+        node = coalesce(bare, other, name)
+        if "clip" in spec:
+            low, high = spec["clip"] if isinstance(spec["clip"], list) and len(spec["clip"]) == 2 else (1, 0)
+            if source.type.kind != "number" or not (is_number(low) and is_number(high) and low < high):
+                raise self.fail(f"input {name!r}: `clip` is [lowest, highest], for a number", name)
+            one = _One(self, name, node)
+            node = self.outer.parse(self.ident, name, f"clip({name}, {low!r}, {high!r})", scope=one)
+            given = _One(self, name, bare)
+            beyond = self.outer.parse(
+                self.ident, name, f"{name} < {low!r} or {name} > {high!r}", condition=True, scope=given
+            )
+            self.clipped[name] = beyond
+        self.inputs[name] = node
+        self.declared.append(Input(name, bare, other, spec))
+        self.missing[name] = n.IsNull(n.BOOL, f"{name} is null", bare)
+
+
+class _One:
+    """A scope with one more word."""
+
+    def __init__(self, outer: ModelScope, name: str, node: n.Node) -> None:
+        self.outer, self.name, self.node = outer, name, node
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self.outer, attribute)
+
+    def lookup(self, name: str) -> n.Node | None:
+        return self.node if name == self.name else self.outer.lookup(name)

@@ -1,0 +1,204 @@
+"""The patient table: which columns popstrat knows, their types and their plausible ranges.
+
+They are read from ``patient_table.toml``; a pack may add columns of its own (``[[input]]``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from popstrat.core.text import suggest
+
+ID, PRACTICE = KEY_COLUMNS = ("patient_id", "practice_code")
+PLACE_COLUMNS = ("pcn_code", "neighbourhood", "place")
+"""The columns that pass through to the scored table as they are: keys, never null, and places, where given."""
+OPT_OUTS = {"type1_opt_out": "type 1 opt-out", "national_data_opt_out": "national data opt-out"}
+"""The columns whose people secondary use leaves out, and how the reason reads in the run record."""
+
+ColumnType = Literal["id", "string", "bool", "int", "float", "category", "date"]
+COLUMN_TYPES: tuple[str, ...] = ("id", "string", "bool", "int", "float", "category", "date")
+
+_ARROW: dict[str, pa.DataType] = {
+    "bool": pa.bool_(),
+    "int8": pa.int8(),
+    "int16": pa.int16(),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "float32": pa.float32(),
+    "float64": pa.float64(),
+    "date32": pa.date32(),
+    "string": pa.string(),
+    "dictionary": pa.dictionary(pa.int8(), pa.string()),
+    "dictionary32": pa.dictionary(pa.int32(), pa.string()),
+}
+_DEFAULT_DTYPE: dict[str, str] = {
+    "id": "int64",
+    "string": "string",
+    "bool": "bool",
+    "int": "int32",
+    "float": "float64",
+    "category": "dictionary",
+    "date": "date32",
+}
+
+
+_SMALL = {capital: capital + 32 for capital in range(ord("A"), ord("Z") + 1)}
+_LABEL_BYTES = 32  # as long as the engine compares
+
+
+def fold_label(text: str) -> str:
+    """A label's spelling as it is compared: A to Z made small, every other letter as it stands."""
+    return text.translate(_SMALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the patient table.
+
+    ``minimum`` and ``maximum`` bound what is plausible, inclusive; ``aliases`` maps accepted spellings (in any
+    case) to a label; ``dates`` names the values that a date column dates; ``null_is`` is the label a null reads as;
+    ``mistaken_for`` is what is often given in its place and lies outside the range; ``below`` is the column that it
+    lies below in the same row; ``per_1000`` is about how many of 1,000 registered people have a flag.
+    """
+
+    name: str
+    group: str
+    type: ColumnType
+    title: str
+    dtype: pa.DataType
+    required: bool = False
+    unit: str = ""
+    mistaken_for: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    labels: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    null_is: str | None = None
+    dates: tuple[str, ...] = ()
+    completed_years_since: str | None = None
+    below: str | None = None
+    per_1000: float = 0
+
+    def label_codes(self) -> dict[str, int]:
+        """Every accepted spelling, folded, with the index of its label."""
+        codes = {fold_label(label): i for i, label in enumerate(self.labels)}
+        for spelling, label in self.aliases.items():
+            codes[fold_label(spelling)] = self.labels.index(label)
+        return codes
+
+
+def column_from_toml(raw: Mapping[str, Any]) -> Column:
+    """Build a `Column` from one ``[[column]]`` or ``[[input]]`` table; raises ``ValueError`` naming what is wrong."""
+    known = {
+        "name", "group", "type", "title", "dtype", "required", "unit", "mistaken_for", "min", "max", "labels",
+        "aliases", "null_is", "dates", "completed_years_since", "below", "per_1000",
+    }  # fmt: skip
+    extra = set(raw) - known
+    if extra:
+        key = sorted(extra)[0]
+        raise ValueError(f"unknown key {key!r} for an input column{suggest(key, known)}")
+    name, kind = raw.get("name"), raw.get("type")
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ValueError(f"an input column needs a name that is one word, not {name!r}")
+    if kind not in COLUMN_TYPES:
+        raise ValueError(f"column {name!r} has type {kind!r}; it must be one of {', '.join(COLUMN_TYPES)}")
+    dtype = raw.get("dtype", _DEFAULT_DTYPE[kind])
+    if dtype not in _ARROW:
+        raise ValueError(f"column {name!r} has dtype {dtype!r}; it must be one of {', '.join(_ARROW)}")
+    labels = tuple(raw.get("labels", ()))
+    if (kind == "category") != bool(labels):
+        raise ValueError(f"column {name!r}: a category, and only a category, lists its labels")
+    if len(labels) > 250:
+        raise ValueError(f"column {name!r} has {len(labels)} labels; the most is 250")
+    aliases = dict(raw.get("aliases", {}))
+    for target in [*aliases.values(), *([raw["null_is"]] if "null_is" in raw else [])]:
+        if target not in labels:
+            raise ValueError(f"column {name!r}: {target!r} is not one of its labels")
+    spellings: dict[str, str] = {}
+    for spelling, label in [*((x, x) for x in labels), *aliases.items()]:
+        if not spelling.strip(" ") or spelling != spelling.strip(" ") or len(spelling.encode()) > _LABEL_BYTES:
+            raise ValueError(
+                f"column {name!r}: {spelling!r} cannot be a label: 1 to {_LABEL_BYTES} bytes, no space at either end"
+            )
+        if spellings.setdefault(fold_label(spelling), label) != label or labels.count(spelling) > 1:
+            raise ValueError(f"column {name!r}: {spelling!r} stands for two labels, since case makes no difference")
+    if len(spellings) > 256:
+        raise ValueError(f"column {name!r} has {len(spellings)} spellings of its labels; the most is 256")
+    for key in ("min", "max", "per_1000"):
+        if key in raw and (isinstance(raw[key], bool) or not isinstance(raw[key], int | float)):
+            raise ValueError(f"column {name!r}: `{key}` is a number")
+    if raw.get("min", 0) > raw.get("max", raw.get("min", 0)):
+        raise ValueError(f"column {name!r}: `min` is over `max`")
+    if "per_1000" in raw and kind != "bool":
+        raise ValueError(f"column {name!r}: `per_1000` is of true or false")
+    if "below" in raw and kind not in ("int", "float"):
+        raise ValueError(f"column {name!r}: `below` is of numbers")
+    return Column(
+        name=name,
+        group=raw.get("group", "local"),
+        type=kind,
+        title=raw.get("title", name.replace("_", " ")),
+        dtype=_ARROW[dtype],
+        required=bool(raw.get("required", False)),
+        unit=raw.get("unit", ""),
+        mistaken_for=raw.get("mistaken_for", ""),
+        minimum=raw.get("min"),
+        maximum=raw.get("max"),
+        labels=labels,
+        aliases=aliases,
+        null_is=raw.get("null_is"),
+        dates=tuple(raw.get("dates", ())),
+        completed_years_since=raw.get("completed_years_since"),
+        below=raw.get("below"),
+        per_1000=raw.get("per_1000", 0),
+    )
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of the patient table, in order, by name."""
+
+    columns: Mapping[str, Column]
+    earliest_date: dt.date
+    version: str
+
+    def __getitem__(self, name: str) -> Column:
+        return self.columns[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.columns
+
+    def __iter__(self) -> Any:
+        return iter(self.columns.values())
+
+    def names(self, *groups: str) -> list[str]:
+        """Column names, all or those of the given groups, in schema order."""
+        return [c.name for c in self if not groups or c.group in groups]
+
+    def extended(self, extra: Iterable[Column]) -> Schema:
+        """This schema with a pack's own input columns after the standard ones."""
+        extra = list(extra)
+        if not extra:
+            return self
+        return Schema({**self.columns, **{c.name: c for c in extra}}, self.earliest_date, self.version)
+
+    def arrow(self, without: Iterable[str] = ()) -> pa.Schema:
+        """The canonical Arrow schema, as `popstrat synth` writes it."""
+        skip = set(without)
+        return pa.schema([(c.name, c.dtype) for c in self if c.name not in skip])
+
+
+@cache
+def patient_schema() -> Schema:
+    """The standard patient table."""
+    raw = tomllib.loads(resources.files("popstrat.packs").joinpath("patient_table.toml").read_text(encoding="utf-8"))
+    columns = [column_from_toml(c) for c in raw["column"]]
+    return Schema({c.name: c for c in columns}, raw["schema"]["earliest_date"], raw["schema"]["version"])

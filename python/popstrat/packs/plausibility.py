@@ -1,0 +1,146 @@
+"""Why a value was set aside: the reasons, their bits in `quality_flags`, and how they read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from popstrat.errors import InputError
+from popstrat.packs.patient_table import Column, Schema
+
+FLAG_REASON = "neither true nor false"
+LABEL_REASON = "unknown label"
+FUTURE_REASON = "after the as-of date"
+BIRTH_REASON = "before the date of birth"
+_SUSPECT_ROWS, _SUSPECT_SHARE = 10, 0.01
+_DISORDERED_ROWS, _DISORDERED_SHARE = 10, 0.005
+_LEAST_PAIRS = 20
+
+Disorder = Mapping[str, Mapping[str, int]]
+"""Column that lies below another in the same row → ``both``: rows that hold both; ``not_below``: rows where it does
+not lie below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One way in which a column's value can be implausible; `bit` is its place in `quality_flags`."""
+
+    column: str
+    text: str
+    bit: int
+
+
+def _number(x: float) -> str:
+    return f"{x:,.0f}" if float(x).is_integer() else f"{x:g}"
+
+
+def range_reason(column: Column) -> str:
+    """How being outside the plausible range reads, with the unit."""
+    low, high = column.minimum, column.maximum
+    if low is None and high is None:
+        return "not a finite number"
+    unit = f" {column.unit}" if column.unit else ""
+    if low is None:
+        return f"over {_number(high or 0)}{unit}"
+    if high is None:
+        return f"under {_number(low)}{unit}"
+    return f"outside {_number(low)} to {_number(high)}{unit}"
+
+
+def _texts(column: Column, schema: Schema) -> list[str]:
+    match column.type:
+        case "int" | "float":
+            return [range_reason(column)]
+        case "category":
+            return [LABEL_REASON]
+        case "date":
+            born = any(c.completed_years_since == column.name for c in schema)
+            if born:
+                return [FUTURE_REASON, early_reason(column, schema)]
+            return [FUTURE_REASON, early_reason(column, schema), BIRTH_REASON]
+        case _:
+            return []
+
+
+def suspicions(quality: Mapping[str, Mapping[str, int]], rows: int, schema: Schema) -> list[str]:
+    """A warning for each reason that set aside so many values that the extract, and not some records, is at fault.
+
+    That is at least 1 % of the ``rows`` checked and at least 10 of them (an *assumption*: of records typed in by hand
+    some tenths of a per cent are implausible).
+    """
+    found = []
+    for column, counts in quality.items():
+        for reason, count in counts.items():
+            if count >= max(_SUSPECT_ROWS, _SUSPECT_SHARE * rows):
+                share = f"{100 * count / rows:.1f} % of rows"
+                found.append(
+                    f"{column}: {count:,} values ({share}) are {reason} and set aside: {_doubt(schema[column], reason)}"
+                )
+    return found
+
+
+def refuse_disorder(found: Disorder, schema: Schema) -> None:
+    """Raise `InputError` where a column that lies below another one does not in most rows: the two are exchanged.
+
+    "Most" is over half of the rows that hold both, of which there are at least 20: of fewer, a few odd ones would do.
+    """
+    for name, counts in found.items():
+        both, wrong = counts["both"], counts["not_below"]
+        if both >= _LEAST_PAIRS and 2 * wrong > both:
+            told = f"is at or above {schema[name].below} in {wrong:,} of {both:,} rows that hold both"
+            raise InputError(f"{told}: are the two columns swapped?", column=name)
+
+
+def disorder_remarks(found: Disorder, schema: Schema, where: str = "") -> list[str]:
+    """A warning where a column that lies below another does not in so many rows that part of the extract is at fault.
+
+    That is in at least 10 rows and in one of 200 that hold both: of readings typed in by hand about one in a thousand
+    is exchanged (an *assumption*), and a practice whose columns are exchanged makes up more than that of most lists.
+    """
+    told = []
+    for name, counts in found.items():
+        both, wrong = counts["both"], counts["not_below"]
+        if wrong >= max(_DISORDERED_ROWS, _DISORDERED_SHARE * both):
+            many = f"{wrong:,} rows ({100 * wrong / both:.1f} % of those that hold both)"
+            told.append(f"{name} is at or above {schema[name].below} in {many}{where}: are the two columns swapped?")
+    return told
+
+
+def _doubt(column: Column, reason: str) -> str:
+    if reason == FUTURE_REASON:
+        return "is the as-of date that of the extract?"
+    if column.type == "category":
+        return "are its labels mapped?"
+    if column.mistaken_for:
+        return f"is it {column.mistaken_for}?"
+    return f"is it in {column.unit}?" if column.unit else "is it the right column?"
+
+
+def early_reason(column: Column, schema: Schema) -> str:
+    """How being too long ago reads."""
+    ages = [c for c in schema if c.completed_years_since == column.name and c.maximum is not None]
+    if ages:
+        return f"over {_number(ages[0].maximum or 0)} years ago or before {schema.earliest_date.year}"
+    return f"before {schema.earliest_date.year}"
+
+
+def reasons(schema: Schema) -> dict[tuple[str, str], Reason]:
+    """Every (column, reason) with its bit. Bit 0 is shared by all flags; beyond 62, the last bit is shared."""
+    found: dict[tuple[str, str], Reason] = {}
+    bit = 1
+    for column in schema:
+        if column.type == "bool":
+            found[column.name, FLAG_REASON] = Reason(column.name, FLAG_REASON, 0)
+        for text in _texts(column, schema):
+            found[column.name, text] = Reason(column.name, text, min(bit, 63))
+            bit += 1
+    return found
+
+
+def bit_names(schema: Schema) -> dict[str, int]:
+    """What each bit of `quality_flags` stands for, for the run record."""
+    names = {f"any flag: {FLAG_REASON}": 0}
+    for reason in reasons(schema).values():
+        if reason.bit:
+            names[f"{reason.column}: {reason.text}"] = reason.bit
+    return names

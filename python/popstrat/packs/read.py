@@ -1,0 +1,166 @@
+"""Pack files read: found by name or path, parsed, and each by itself seen to."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from popstrat.errors import PackError
+from popstrat.lang.parser import suggest
+from popstrat.lang.source_map import at_line
+from popstrat.packs.files import PackFile, Source
+from popstrat.packs.patient_table import Column, column_from_toml, patient_schema
+from popstrat.packs.seal import seal_of
+from popstrat.packs.shapes import Fail, is_names, only
+from popstrat.packs.tables import PackTables
+from popstrat.packs.unused import OFFERED
+
+_TOP_KEYS = {"pack", "parameters", "sets", "windows", "definition", "input", "fit"}  # fit: see popstrat.fitting.spec
+_PACK_TEXTS = {"id", "version", "title", "description", "licence", "source", "seal"}
+_PACK_KEYS = _PACK_TEXTS | {"extends", "columns"}
+_DEEPEST = 64  # packs that extend one another in a row
+
+
+@cache
+def builtin_packs() -> list[str]:
+    """Names of the packs that ship with popstrat."""
+    return sorted(f.name.removesuffix(".toml") for f in _folder().iterdir() if f.name.endswith(".toml"))
+
+
+def _folder() -> Any:
+    return resources.files("popstrat.packs").joinpath("builtin")
+
+
+def _read(name: str, beside: Path | None, by: str) -> tuple[Source, Path | None]:
+    if name in builtin_packs():
+        file = _folder().joinpath(f"{name}.toml")
+        return Source(f"{name}.toml", file.read_text(encoding="utf-8"), f"popstrat.packs/{name}.toml"), None
+    path = Path(name)
+    if beside is not None and not path.is_absolute() and not path.exists():
+        path = beside / path
+    if path.suffix != ".toml" and not path.exists():
+        known = builtin_packs()
+        raise PackError(
+            f"{by}there is no pack {name!r}{suggest(name, known)}; built in: {', '.join(known)}; or give a .toml file"
+        )
+    try:
+        return Source(path.name, path.read_text(encoding="utf-8-sig"), str(path)), path.parent
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise PackError(f"{by}cannot read the pack {path}: {reason}") from None
+
+
+@cache
+def _builtin(name: str) -> PackFile:
+    return _file(name, None, (), {})
+
+
+def read_file(
+    name: str, beside: Path | None = None, by: tuple[tuple[str, str], ...] = (), read: dict[str, PackFile] | None = None
+) -> PackFile:
+    """One file, by built-in name or path, and those that it extends.
+
+    ``beside``: the folder of the file that names it; ``by``: the files, each with its name, that lead to it by
+    extending one another; ``read``: those read so far, so that each is read once. Raises `PackError`.
+    """
+    return _builtin(name) if name in builtin_packs() else _file(name, beside, by, {} if read is None else read)
+
+
+def _file(name: str, beside: Path | None, by: tuple[tuple[str, str], ...], read: dict[str, PackFile]) -> PackFile:
+    source, folder = _read(name, beside, f"{by[-1][1]}: extends: " if by else "")
+    key = source.location if folder is None else str(Path(source.location).resolve())
+    if key in dict(by):
+        chain = [*(name for _, name in by), source.name]
+        raise PackError(f"{chain[-2]}: extends itself, through {' → '.join(chain)}")
+    if key in read:
+        return read[key]
+    if len(by) >= _DEEPEST:
+        raise PackError(f"{by[-1][1]}: extends: more than {_DEEPEST} packs extend one another in a row")
+    raw = _parsed(source)
+    names = raw["pack"].get("extends", [])
+    names = [names] if isinstance(names, str) else names
+    file = PackFile(source, raw, tuple(read_file(n, folder, (*by, (key, source.name)), read) for n in names))
+    taken = {*patient_schema().columns, *(c["name"] for base in file.bases for c in base.raw.get("input", ()))}
+    for item in raw.get("input", ()):
+        column = input_column(item, file)
+        if column.name in taken or column.type == "id":
+            told = f"the patient table has a column {column.name!r} already"
+            raise faults(source, raw)("input", told, column.name, 0, len(column.name))
+        taken.add(column.name)
+    numbers = {c.name for c in patient_schema() if c.type in ("int", "float")}
+    numbers |= {i["name"] for f in (file, *file.bases) for i in f.raw.get("input", ()) if i["type"] in ("int", "float")}
+    for item in raw.get("input", ()):
+        if item.get("below") is not None and item["below"] not in numbers:
+            told = f"column {item['name']!r} is `below` {item['below']!r}, which is no column of numbers"
+            raise faults(source, raw)("input", told, item["name"], 0, len(item["name"]))
+    read[key] = file
+    return file
+
+
+def input_column(item: Mapping[str, Any], file: PackFile) -> Column:
+    """A column that a pack adds to the patient table. Raises `PackError`."""
+    try:
+        if not isinstance(item.get(OFFERED, False), bool):
+            raise ValueError(f"column {item.get('name')!r}: `{OFFERED}` is true or false")
+        return column_from_toml({k: v for k, v in item.items() if k != OFFERED})
+    except (ValueError, AttributeError) as error:
+        shown = str(item.get("name", ""))
+        raise faults(file.source, file.raw)("input", str(error), shown, 0, len(shown)) from None
+
+
+def faults(source: Source, raw: Mapping[str, Any]) -> Fail:
+    """Errors that point into one file."""
+    return PackTables("", "", "", raw, (source,), patient_schema()).error
+
+
+def _parsed(source: Source) -> dict[str, Any]:
+    """The tables of one file, their outlines seen to."""
+    try:
+        raw = tomllib.loads(source.text)
+    except tomllib.TOMLDecodeError as error:
+        raise _not_toml(source, str(error)) from None
+    except RecursionError:
+        raise PackError(f"{source.name}: not valid TOML: too deeply nested") from None
+    problem = faults(source, raw)
+    head = raw.get("pack")
+    if isinstance(head, dict):
+        only(head, _PACK_KEYS, "pack", problem)
+    if not isinstance(head, dict) or not all(isinstance(head.get(k), str) for k in ("id", "version")):
+        raise PackError(f"{source.name}: needs a [pack] table with id and version, as text")
+    only(raw, _TOP_KEYS, "", problem)
+    for key in _PACK_TEXTS & set(head):
+        if not isinstance(head[key], str):
+            raise problem("pack", f"`{key}` is text", key, 0, len(key))
+    for key in {"extends", "columns"} & set(head):
+        if not is_names(head[key]) or (key == "columns" and isinstance(head[key], str)):
+            raise problem("pack", f"`{key}` is a list of names", key, 0, len(key))
+    if "seal" in head and head["seal"] != seal_of(source.text):
+        raise problem(
+            "pack",
+            f"the text is not what was sealed: it has been changed since (its seal is {head['seal']}, and "
+            f"that of the text as it is {seal_of(source.text)}); make a new version instead of editing this one",
+            "seal", 0, len("seal"),
+        )  # fmt: skip
+    for table in ("parameters", "sets", "windows", "definition"):
+        if not isinstance(raw.get(table, {}), dict) or not all(
+            isinstance(v, dict) for v in raw.get(table, {}).values()
+        ):
+            raise problem(table, "every entry is a table", table, 0, len(table))
+    items = raw.get("input", [])
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise problem("input", "input columns are tables headed [[input]], in double brackets")
+    return raw
+
+
+def _not_toml(source: Source, reason: str) -> PackError:
+    """The TOML parser's complaint, at its line."""
+    where = re.search(r" \(at line (\d+), column (\d+)\)$", reason)
+    if where is None:
+        return PackError(f"{source.name}: not valid TOML: {reason}")
+    at = at_line(source.text, int(where.group(1)), int(where.group(2)))
+    return PackError(f"{source.name}:{at.line}: not valid TOML: {reason[: where.start()]}{at.pointer(1)}")

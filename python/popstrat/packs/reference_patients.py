@@ -1,0 +1,172 @@
+"""Reference patients: made-up people whose result is stated in the pack, and is checked whenever the pack is used.
+
+They are what tells a model that was typed in wrongly, or edited by hand afterwards, from the one that was meant. Here
+the readable evaluator works out what they get; `scoring.reference_patients` holds the engine to the same.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from popstrat.core.text import suggest
+from popstrat.errors import PackError
+from popstrat.lang import nodes as n
+from popstrat.packs.definition import Definition
+from popstrat.packs.evaluator import Reference
+from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.resolved import Resolved
+
+_KEYS = {"title", "patient", "expected", "tolerance", "source"}
+_PLACES = 9  # to which results agree that are not rounded
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a reference patient should get of one definition, and what the readable evaluator gives."""
+
+    definition: str
+    number: int  # of the reference patient, from 1
+    title: str
+    patient: Mapping[str, Any]
+    expected: n.Value
+    found: n.Value
+    tolerance: float
+
+    @property
+    def agrees(self) -> bool:
+        """Numbers within the tolerance; all else exactly."""
+        numbers = [isinstance(x, int | float) and not isinstance(x, bool) for x in (self.expected, self.found)]
+        if all(numbers):
+            return abs(float(self.expected) - float(self.found)) <= self.tolerance  # type: ignore[arg-type]
+        return type(self.expected) is type(self.found) and self.expected == self.found
+
+
+def checked(resolved: Resolved) -> Resolved:
+    """The same with what is to be told of its reference patients. Raises `PackError` if one gets another result than
+    is stated, or a definition that needs some has too few of them."""
+    notices: list[str] = []
+    for definition in resolved.definitions.values():
+        if definition.parent is not None:
+            continue
+        different: list[Mapping[str, Any]] = []
+        for found in outcomes(resolved, definition):
+            if not found.agrees:
+                notices.append(_disagrees(resolved, definition, found))
+            if found.expected is not None and found.patient not in different:
+                different.append(found.patient)
+        fewest = KINDS[definition.kind].reference_patients
+        if fewest and definition.raw.get("draft"):
+            notices.append(f"{definition.title} is a draft: nothing vouches for its coefficients")
+        elif len(different) < fewest:
+            raise fault(
+                resolved, definition,
+                f"a {definition.kind} has at least {fewest} `reference_patients`, each another `patient` and what is "
+                f"`expected`, not null; this has {len(different)} (while you are still working on it, say "
+                "`draft = true`)",
+            )  # fmt: skip
+    return replace(resolved, notices=(*dict.fromkeys(notices), *resolved.notices))
+
+
+def _disagrees(resolved: Resolved, definition: Definition, found: Found) -> str:
+    """Refuse the pack; but where a pack changes what a rule of another pack rests on, that pack's reference patients
+    show the rule as it was, so that only a notice is due. What has to have some is never taken on trust."""
+    sources = resolved.pack.sources
+    own = tomllib.loads(sources[0].text).get("definition", {})
+    restated = "reference_patients" in own.get(definition.id, {})
+    if not KINDS[definition.kind].reference_patients and not restated and len(sources) > 1:
+        return f"{definition.title}: the reference patients of the pack it comes from no longer hold"
+    title = f" ({found.title})" if found.title else ""
+    alone = restated or len(sources) == 1
+    hint = "" if alone else f"; what changes a {definition.kind} states its `reference_patients` again"
+    raise fault(
+        resolved, definition,
+        f"reference patient {found.number}{title}: {found.definition} should be {shown(found.expected)} and is "
+        f"{shown(found.found)}{hint}", _written(found.expected), found.number,
+    )  # fmt: skip
+
+
+def outcomes(resolved: Resolved, definition: Definition) -> Iterator[Found]:
+    """What each reference patient of a definition should get, and gets."""
+    entries = definition.raw.get("reference_patients", [])
+    if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+        raise fault(resolved, definition, "`reference_patients` is a list of tables", "reference_patients")
+    if not entries:
+        return
+    places = KINDS[definition.kind].places(definition.raw)
+    places = _PLACES if places is None else places
+    for number, entry in enumerate(entries, 1):
+        patient = _patient(resolved, definition, entry, number)
+        reference = Reference(resolved, set(patient))
+        known = reference.patient(patient)
+        if known.set_aside:
+            column, reason = known.set_aside[0]
+            raise fault(resolved, definition, f"reference patient {number}: {column}: {reason}", column, number)
+        expected = entry.get("expected")
+        wanted = expected if isinstance(expected, dict) else {definition.id: expected}
+        if not wanted:
+            raise fault(resolved, definition, f"reference patient {number} needs `expected`", "expected", number)
+        tolerance = entry.get("tolerance", 0.5 * 10.0**-places * (1 + 1e-9))
+        if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 <= tolerance < math.inf:
+            raise fault(
+                resolved, definition, f"reference patient {number}: `tolerance` is a number", "tolerance", number
+            )
+        for name, value in wanted.items():
+            if name not in resolved.definitions:
+                near = suggest(name, resolved.definitions)
+                raise fault(
+                    resolved, definition, f"reference patient {number}: no definition {name!r}{near}", name, number
+                )
+            if value is None:
+                raise fault(resolved, definition, f"reference patient {number} needs `expected`", "", number)
+            found = reference.output(resolved.definitions[name], known)
+            meant = None if value == "null" else value
+            yield Found(name, number, str(entry.get("title", "")), patient, meant, found, float(tolerance))
+
+
+def _patient(resolved: Resolved, definition: Definition, entry: Mapping[str, Any], number: int) -> dict[str, Any]:
+    schema = resolved.pack.schema
+    where = f"reference patient {number}"
+    for key in entry:
+        if key not in _KEYS:
+            raise fault(resolved, definition, f"{where}: unknown key {key!r}{suggest(key, _KEYS)}", key, number)
+    patient = entry.get("patient")
+    if not isinstance(patient, dict) or not patient:
+        raise fault(resolved, definition, f'{where} needs a `patient`: {{ age = 70, sex = "female" }}', "", number)
+    for name, value in patient.items():
+        if name not in schema or schema[name].type in ("id", "string"):
+            near = suggest(name, [c.name for c in schema if c.type not in ("id", "string")])
+            raise fault(
+                resolved, definition, f"{where}: the patient table has no column {name!r} to score{near}", name, number
+            )
+        if schema[name].type == "date":
+            raise fault(
+                resolved, definition,
+                f"{where}: {name} is a date, which would mean something else on each as-of date: give the age, and "
+                "leave dates out (values count as current then)", name, number,
+            )  # fmt: skip
+        types: dict[str, Any] = {"bool": bool, "int": int, "float": (int, float), "category": str}
+        kind = schema[name].type
+        fits = isinstance(value, types[kind]) and (kind == "bool" or not isinstance(value, bool))
+        if not fits:
+            raise fault(resolved, definition, f"{where}: {name} cannot be {value!r}", name, number)
+    return dict(patient)
+
+
+def _written(value: n.Value) -> str:
+    """As a pack writes it."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def shown(value: n.Value) -> str:
+    """As a message writes it."""
+    return "null" if value is None else repr(value)
+
+
+def fault(resolved: Resolved, definition: Definition, message: str, text: str = "", number: int = 0) -> PackError:
+    """An error that points at `text` in the reference patient of this number, or in the definition."""
+    entry = ("reference_patients", number) if number else ""
+    return resolved.pack.error(f"definition.{definition.id}", message, text, 0, len(text), entry)

@@ -1,0 +1,336 @@
+"""From a pack as written to its definitions at an as-of date, typed.
+
+`resolve` picks the version of each definition that is in force, looks at parameters, windows and sets, and has each
+kind build its definitions, in the order in which they use one another.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+from popstrat.errors import ExpressionError, PackError
+from popstrat.lang import nodes as n
+from popstrat.lang.parser import Scope, conjunction, parse, parse_condition, suggest
+from popstrat.lang.source_map import Entry
+from popstrat.packs.builder import Raw
+from popstrat.packs.definition import Definition, definition_of
+from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.model.parts import Model
+from popstrat.packs.patient_table import Schema
+from popstrat.packs.resolved import Resolved
+from popstrat.packs.seal import seal_is_gone
+from popstrat.packs.shapes import only
+from popstrat.packs.tables import PackTables
+from popstrat.packs.typed import column_node, type_of
+from popstrat.packs.unused import OFFERED, SECTIONS
+
+_TEXT_KEYS = {"title", "means", "source", "assumption", "version", "licence", "unit"}
+_COMMON_KEYS = _TEXT_KEYS | {
+    "kind", "eligible", "output", OFFERED, "type", "effective_from", "effective_to", "versions", "reference_patients",
+}  # fmt: skip
+_PARAMETER_KEYS = {"value", "title", "unit", "source", "means", "assumption", OFFERED}
+_WINDOW_KEYS = {"months", "title", "means", "source", OFFERED}
+_SET_KEYS = {"members", "title", "source", "means", "assumption", OFFERED}
+_RESERVED = {"true", "false", "null", "as_of"}
+_LONGEST_WINDOW = 1800  # months
+_FEW = 4  # definitions named in a notice
+
+
+def resolve(pack: PackTables, as_of: dt.date) -> Resolved:
+    """Every definition of a pack, typed, as it stands at `as_of`; reference patients are not looked at. Raises
+    `PackError` pointing at file, line and word."""
+    resolver = Resolver(pack, as_of)
+    resolver.check_names()
+    for ident in resolver.bodies:
+        resolver.define(ident)
+    notices = [*_unused(pack), *_seals(pack), *resolver.not_in_force()]
+    resolved = Resolved(
+        pack, as_of, resolver.definitions, resolver.parameters, resolver.models, resolver.tallies, tuple(notices)
+    )
+    _check_outputs(resolved)
+    return resolved
+
+
+class Resolver:
+    """The scope in which the words of a pack are looked up, and the definitions built so far (a `builder.Builder`)."""
+
+    def __init__(self, pack: PackTables, as_of: dt.date) -> None:
+        self.pack, self._as_of = pack, as_of
+        self.definitions: dict[str, Definition] = {}
+        self.models: dict[str, Model] = {}
+        self.tallies: dict[tuple[str, str, str], n.Node] = {}
+        self._building: list[str] = []
+        self._nearest: list[str] = []
+        self.bodies = {k: self._in_force(k, v) for k, v in pack.raw.get("definition", {}).items()}
+
+    # -- the scope --
+
+    @property
+    def as_of(self) -> dt.date:
+        return self._as_of
+
+    @property
+    def schema(self) -> Schema:
+        return self.pack.schema
+
+    @cached_property
+    def windows(self) -> Mapping[str, int]:
+        out = {}
+        for name, table in self.pack.raw.get("windows", {}).items():
+            only(table, _WINDOW_KEYS, f"windows.{name}", self.pack.error)
+            months = table.get("months")
+            if isinstance(months, bool) or not isinstance(months, int) or not 0 <= months <= _LONGEST_WINDOW:
+                told = f"needs `months`, a whole number from 0 to {_LONGEST_WINDOW:,}"
+                raise self.pack.error(f"windows.{name}", told, "months", 0, len("months"))
+            out[name] = months
+        return out
+
+    @cached_property
+    def dated(self) -> frozenset[str]:
+        return frozenset(c.name for c in self.schema if c.dates)
+
+    @cached_property
+    def parameters(self) -> dict[str, n.Const]:
+        out = {}
+        for name, table in self.pack.raw.get("parameters", {}).items():
+            only(table, _PARAMETER_KEYS, f"parameters.{name}", self.pack.error)
+            value = table.get("value")
+            kind = type_of(value)
+            if kind is None:
+                told = "needs a `value`: a number, true or false, a date or a label"
+                raise self.pack.error(f"parameters.{name}", told, "value", 0, 5)
+            out[name] = n.Const(kind, name, value, name)
+        return out
+
+    def members(self, set_name: str) -> Sequence[str] | None:
+        found = self.pack.raw.get("sets", {}).get(set_name)
+        return None if found is None else list(found.get("members", ()))
+
+    def lookup(self, name: str) -> n.Node | None:
+        if name in self.parameters:
+            return self.parameters[name]
+        if (name in self.bodies or name in self.definitions) and name not in self.schema:
+            definition = self.definitions.get(name) or self.define(name)
+            return n.Named(definition.node.type, name, name)
+        if name in self.schema:
+            if self.schema[name].type in ("id", "string"):
+                raise ExpressionError(f"{name!r} holds names or codes, which rules do not read")
+            return column_node(self.schema[name])
+        return None
+
+    def words(self) -> Iterable[str]:
+        return [
+            *self.parameters,
+            *self.bodies,
+            *(c.name for c in self.schema if c.type not in ("id", "string")),
+            *self.pack.raw.get("sets", {}),
+        ]
+
+    # -- what a definition is built with --
+
+    def definition(self, ident: str) -> Definition:
+        return self.definitions[ident]
+
+    def parse(
+        self, ident: str, key: str, text: Any, condition: bool = False, scope: Scope | None = None, entry: Entry = ""
+    ) -> n.Node:
+        if isinstance(text, bool | int | float) and not condition:
+            text = repr(text).lower()
+        if isinstance(text, bool):
+            return n.Const(n.BOOL, str(text).lower(), text)
+        if not isinstance(text, str) or not text.strip():
+            if key.isidentifier():
+                raise self.fault(ident, f"needs `{key}`, an expression in quotes", key)
+            raise self.fault(ident, f"{key}: needs an expression in quotes")
+        try:
+            return (parse_condition if condition else parse)(text, scope or self)
+        except ExpressionError as error:
+            told = f"{key}: {error.message}"
+            raise self.pack.error(f"definition.{ident}", told, text, error.start, error.end, entry) from None
+
+    def make(self, ident: str, node: n.Node, raw: Raw, parent: str) -> Definition:
+        kind = self.bodies[parent]["kind"]
+        return definition_of(ident, kind, node, raw, lambda told, text: self.fault(ident, told, text), parent)
+
+    def only(self, ident: str, table: Raw, known: Iterable[str]) -> None:
+        only(table, known, f"definition.{ident}", self.pack.error)
+
+    def fault(self, ident: str, message: str, text: str = "", entry: Entry = "", width: int | None = None) -> PackError:
+        return self.pack.error(f"definition.{ident}", message, text, 0, len(text) if width is None else width, entry)
+
+    # -- definitions --
+
+    def define(self, ident: str) -> Definition:
+        """Build a definition, and those that it uses before it."""
+        if ident in self._building:
+            raise self.fault(ident, f"refers to itself, through {' → '.join([*self._building, ident])}")
+        self._building.append(ident)
+        try:
+            return self._define(ident, self.bodies[ident])
+        except RecursionError:
+            raise self.fault(ident, "too deeply nested") from None
+        finally:
+            self._building.pop()
+
+    def _define(self, ident: str, raw: dict[str, Any]) -> Definition:
+        if raw.get("kind") not in KINDS:
+            raise self._without_kind(ident, raw)
+        kind = KINDS[raw["kind"]]
+        self.only(ident, raw, _COMMON_KEYS | kind.keys)
+        for key in _TEXT_KEYS & set(raw):
+            if not isinstance(raw[key], str):
+                raise self.fault(ident, f"`{key}` is text", key)
+        for key in ("title", "version"):
+            if key not in raw:
+                raise self.fault(ident, f"needs a `{key}`")
+        if "source" not in raw and "assumption" not in raw:
+            raise self.fault(ident, "needs a `source`, or an `assumption` with its reason")
+        built = kind.build(self, ident, raw)
+        self.definitions.update({d.id: d for d in built.besides})
+        self.tallies.update(built.tallies)
+        if built.model is not None:
+            self.models[ident] = built.model
+        eligible = kind.eligible(self, ident, raw)
+        node = _for_eligible(built.node, eligible)
+        if node.type.kind == "null":
+            raise self.fault(ident, "is always null")
+        definition = definition_of(
+            ident, kind.name, node, raw, lambda told, text: self.fault(ident, told, text), None, eligible, built.rules
+        )
+        self.definitions[ident] = definition
+        return definition
+
+    def _without_kind(self, ident: str, raw: Raw) -> PackError:
+        known = ", ".join(KINDS)
+        if "kind" not in raw and len(self.pack.sources) > 1:
+            near = suggest(ident, [other for other in self.bodies if other != ident])
+            told = f"there is no definition {ident!r} to change{near}; a new one needs a `kind`: {known}"
+            return self.fault(ident, told, ident)
+        shown = str(raw.get("kind") or "")
+        return self.fault(ident, f"needs a `kind`: one of {known}{suggest(shown, KINDS)}", shown)
+
+    # -- versions --
+
+    def _in_force(self, ident: str, body: Raw) -> dict[str, Any]:
+        """The definition's table with the version in force (or the nearest) folded in."""
+        candidates = sorted(self._dated(ident, body), key=lambda c: c[0])
+        for (_, end, _), (start, _, _) in pairwise(candidates):
+            if end >= start:
+                raise self.fault(ident, f"two versions are in force on {start}", f"effective_from = {start}")
+        for start, end, table in candidates:
+            if start <= self.as_of <= end:
+                return table
+        self._nearest.append(ident)
+        return min(candidates, key=lambda c: min(abs((c[0] - self.as_of).days), abs((c[1] - self.as_of).days)))[2]
+
+    def _dated(self, ident: str, body: Raw) -> Iterator[tuple[dt.date, dt.date, dict[str, Any]]]:
+        """Each version's table with the dates between which it holds."""
+        versions = body.get("versions") or [{}]
+        if not isinstance(versions, list) or not all(isinstance(v, dict) for v in versions):
+            raise self.fault(ident, "`versions` is a list of tables", "versions")
+        for version in versions:
+            table = {k: v for k, v in body.items() if k != "versions"} | dict(version)
+            start, end = table.get("effective_from", dt.date.min), table.get("effective_to", dt.date.max)
+            if type(start) is not dt.date or type(end) is not dt.date or start > end:
+                key = "effective_from" if "effective_from" in table else "effective_to"
+                raise self.fault(ident, "effective_from and effective_to are dates, in that order", key)
+            if isinstance(table.get("kind"), str) and table["kind"] in KINDS:
+                self.only(ident, table, _COMMON_KEYS | KINDS[table["kind"]].keys)
+            yield start, end, table
+
+    def not_in_force(self) -> Iterator[str]:
+        """What to tell of definitions none of whose versions holds at the date."""
+        if self._nearest:
+            more = len(self._nearest) - _FEW
+            shown = ", ".join(self._nearest[:_FEW]) + (f" and {more} more" if more > 0 else "")
+            count = f"{len(self._nearest)} definition{'s have' if len(self._nearest) > 1 else ' has'}"
+            yield f"{count} no version in force at {self.as_of}; the nearest was used: {shown}"
+
+    # -- names --
+
+    def check_names(self) -> None:
+        """Raise `PackError` for what is wrong with the names of a pack's things, or with its parameters, windows and
+        sets, though nothing uses them."""
+        schema, raw = self.schema, self.pack.raw
+        _ = self.windows, self.parameters
+        for section in ("parameters", "sets", "windows", "definition"):
+            for name, table in raw.get(section, {}).items():
+                if not name.isidentifier() or name in _RESERVED:
+                    raise self.pack.error(f"{section}.{name}", "this name is taken, or is not one word")
+                if not isinstance(table.get(OFFERED, False), bool):
+                    told = f"`{OFFERED}` is true or false"
+                    raise self.pack.error(f"{section}.{name}", told, OFFERED, 0, len(OFFERED))
+                # a definition may republish the column that it is named after, such as age
+                if name in schema and not (section == "definition" and self.bodies[name].get("value") == name):
+                    told = f"the patient table has a column {name!r}: choose another name"
+                    raise self.pack.error(f"{section}.{name}", told)
+        for name, table in raw.get("sets", {}).items():
+            self._check_set(name, table)
+
+    def _check_set(self, name: str, table: Raw) -> None:
+        def fail(message: str, text: str = "") -> PackError:
+            return self.pack.error(f"sets.{name}", message, text, 0, len(text))
+
+        only(table, _SET_KEYS, f"sets.{name}", self.pack.error)
+        members = table.get("members")
+        if not isinstance(members, list) or not members or not all(isinstance(m, str) for m in members):
+            raise fail("needs `members`, a list of names")
+        if len(set(members)) < len(members):
+            twice = next(m for m in members if members.count(m) > 1)
+            raise fail(f"{twice!r} stands in it twice", twice)
+        for member in members:
+            if member in self.bodies:
+                continue
+            if member not in self.schema:
+                raise fail(f"unknown word {member!r}{suggest(member, self.words())}", member)
+            if self.schema[member].type != "bool":
+                raise fail(f"{member!r} is not a condition", member)
+
+
+def _for_eligible(node: n.Node, eligible: Sequence[n.Node]) -> n.Node:
+    """A result for whoever is eligible: null for everybody else, or false where it is a condition."""
+    if not eligible:
+        return node
+    condition = eligible[0] if len(eligible) == 1 else conjunction(eligible, "eligible")
+    if node.type == n.BOOL:
+        return conjunction([condition, node], node.text)
+    return n.Only(node.type, node.text, condition, node)
+
+
+# -- what is told of all of it -----------------------------------------------------------------------------------------
+
+
+def _unused(pack: PackTables) -> Iterator[str]:
+    """What the pack at hand adds and nothing uses is refused, as a change that is misspelt would else change nothing;
+    of a pack that it extends, whose makers may offer more than is used here, it is told."""
+    for found in pack.unused:
+        near = suggest(found.name, found.near)
+        if not found.fault:
+            yield f"{found.file}: {found.told}{near}"
+            continue
+        if found.section == "pack":
+            raise pack.error("pack", f"{found.told}{near}", found.name, 0, len(found.name))
+        told = f"{found.told}, and no pack that this one extends has a {SECTIONS[found.section]} of that name{near}"
+        section = "input" if found.section == "input" else f"{found.section}.{found.name}"
+        raise pack.error(section, told, found.name, 0, len(found.name))
+
+
+def _seals(pack: PackTables) -> Iterator[str]:
+    for source in pack.sources:
+        if seal_is_gone(source.text):
+            yield f"{source.name} says how it was fitted, but its seal has been taken out"
+
+
+def _check_outputs(resolved: Resolved) -> None:
+    """Raise `PackError` if two definitions write one column."""
+    outputs: dict[str, str] = {}
+    for d in resolved.definitions.values():
+        if d.output is not None:
+            if d.output in outputs:
+                told = f"writes the output column {d.output!r}, as {outputs[d.output]!r} does"
+                raise resolved.pack.error(f"definition.{d.id}", told)
+            outputs[d.output] = d.id

@@ -1,0 +1,59 @@
+"""A pack as it is written: its tables with those of what it extends, and the texts that they come from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from popstrat.errors import PackError
+from popstrat.lang.source_map import Entry, locate, locate_in
+from popstrat.packs.files import Source
+from popstrat.packs.patient_table import Schema
+from popstrat.packs.unused import Unused
+
+
+@dataclass(frozen=True)
+class PackTables:
+    """What a pack says at any date. Immutable; pickles with its texts, so it travels to workers."""
+
+    id: str
+    version: str
+    title: str
+    raw: Mapping[str, Any]
+    sources: tuple[Source, ...]  # each file once: the pack's own first, and each before what it extends
+    schema: Schema
+    unused: tuple[Unused, ...] = ()  # what its files add and nothing uses, faults and mere notices
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash over the texts of the pack and of all that it extends."""
+        return hashlib.sha256("\0".join(s.sha256 for s in self.sources).encode()).hexdigest()
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the run record says of the pack."""
+        return {
+            "id": self.id,
+            "version": self.version,
+            "title": self.title,
+            "sha256": self.sha256,
+            "files": [{"name": s.name, "sha256": s.sha256} for s in self.sources],
+        }
+
+    def error(
+        self, section: str, message: str, text: str = "", start: int = 0, end: int = 0, entry: Entry = ""
+    ) -> PackError:
+        """A `PackError` that points into the file that wrote `section` (a dotted path), at `text` if it is there; in an
+        `entry` of a list below it, if one is given."""
+        for s in self.sources if entry else ():
+            if (inside := locate_in(s.text, section, entry, text, start)) is not None:
+                place, width = inside
+                return PackError(f"{s.name}:{place.line}: {section}: {message}{place.pointer(width or end - start)}")
+        found = [(s.name, at) for s in self.sources if (at := locate(s.text, section, text, start)) is not None]
+        found.sort(key=lambda item: not item[1].exact)  # a file that holds the text, before one with the section only
+        for name, at in found[:1]:
+            return PackError(f"{name}:{at.line}: {section}: {message}{at.pointer(end - start) if at.exact else ''}")
+        return PackError(f"{self.sources[0].name}: {section}: {message}")

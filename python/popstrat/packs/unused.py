@@ -1,0 +1,133 @@
+"""What a pack adds that nothing uses: a change that is misspelt adds something, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from popstrat.packs import shapes
+from popstrat.packs.files import PackFile
+from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.uses import every_version, used_words
+
+SECTIONS = {
+    "parameters": "parameter", "sets": "set", "windows": "window", "input": "input column", "definition": "definition",
+}  # fmt: skip
+OFFERED = "offered"
+"""With this key a pack says that something is there for packs that extend it, so that its own rules need not use it."""
+
+
+@dataclass(frozen=True)
+class Unused:
+    """Something that a file adds to what it extends and that nothing uses.
+
+    ``fault``: it stands in the pack given to a run, and may be a change of what that pack extends, misspelt.
+    ``near``: what there is to change.
+    """
+
+    file: str
+    section: str  # of SECTIONS, or "pack" for an entry of `columns`
+    name: str
+    fault: bool
+    near: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> str:
+        """What is wrong, in a sentence."""
+        if self.section == "pack":
+            return f"`columns` names {self.name}, which no definition writes"
+        if self.section == "definition":
+            return f"definition {self.name} writes no column, and nothing uses it"
+        return f"nothing uses the {SECTIONS[self.section]} {self.name}"
+
+
+def unused(given: PackFile, standard: Iterable[str] = ()) -> tuple[Unused, ...]:
+    """What the files of a pack add and nothing uses, at any date, by any file, in reference patients or in a fit.
+
+    ``standard``: the columns of the patient table. What a file extends has its own check, so a file answers only for
+    what none of its bases has. Raises nothing, whatever the files hold.
+    """
+    files = given.bases_last
+    words, republished = _words(files)
+    written = _columns(files)
+    found = []
+    for file in files:
+        fault = file is given and bool(file.extends)
+        for section in SECTIONS:
+            known = dict.fromkeys(name for base in file.bases_last[1:] for name, _ in _entries(base, section))
+            for name, body in _entries(file, section):
+                if name in known or name in words or body.get(OFFERED) is True:
+                    continue
+                if section == "definition" and _stands_alone(name, files):
+                    continue
+                if section == "input" and name in republished:
+                    continue
+                near = [*known, *standard] if section == "input" else known
+                found.append(Unused(file.name, section, name, fault, tuple(near)))
+        for name in shapes.texts(shapes.items(file.raw.get("pack")).get("columns")):
+            if name not in written:
+                found.append(Unused(file.name, "pack", name, fault, tuple(written)))
+    return tuple(found)
+
+
+def _entries(file: PackFile, section: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What a file writes in one of its sections, by name."""
+    if section == "input":
+        yield from ((str(column.get("name")), column) for column in shapes.tables(file.raw.get("input")))
+    else:
+        yield from ((name, shapes.items(body)) for name, body in shapes.items(file.raw.get(section)).items())
+
+
+def _words(files: Iterable[PackFile]) -> tuple[set[str], set[str]]:
+    """Every word that something uses, and the definitions that republish the column they are named after. What a rule
+    said before it was changed counts too: whoever wrote that had a use for the word."""
+    used: set[str] = set()
+    republished: set[str] = set()
+    columns: dict[str, Mapping[str, Any]] = {}
+    members: dict[str, set[str]] = {}
+    for file in files:
+        for ident, body in _entries(file, "definition"):
+            words = used_words(body)
+            used.update(word for word in words if word != ident)
+            if ident in words:
+                republished.add(ident)
+            for version in every_version(body):
+                for entry in shapes.tables(version.get("reference_patients")):
+                    used.update(shapes.items(entry.get("patient")))
+                    used.update(name for name in shapes.items(entry.get("expected")) if name != ident)
+        used.update(shapes.strings(file.raw.get("fit")))
+        columns.update(_entries(file, "input"))
+        for name, body in _entries(file, "sets"):
+            if body.get(OFFERED) is True:
+                used.add(name)
+            members.setdefault(name, set()).update(shapes.texts(body.get("members")))
+    for name in used & set(members):
+        used |= members[name]
+    used.update(str(columns[name].get("completed_years_since")) for name in used & set(columns))
+    return used, republished
+
+
+def _stands_alone(ident: str, files: Iterable[PackFile]) -> bool:
+    """Whether a definition is of use by itself: it writes a column at some date, or its kind needs none."""
+    for file in files:
+        for name, body in _entries(file, "definition"):
+            for version in every_version(body) if name == ident else ():
+                kind = version.get("kind")
+                if version.get("output") or (isinstance(kind, str) and kind in KINDS and KINDS[kind].alone):
+                    return True
+    return False
+
+
+def _columns(files: Iterable[PackFile]) -> dict[str, None]:
+    """The columns that the definitions of any file write at any date."""
+    found: dict[str, None] = {}
+    for file in files:
+        for ident, body in _entries(file, "definition"):
+            for version in every_version(body):
+                output = version.get("output")
+                if output:
+                    found[ident if output is True else str(output)] = None
+                for kind in KINDS.values():
+                    found |= dict.fromkeys(kind.columns(ident, version))
+    return found

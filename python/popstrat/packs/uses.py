@@ -1,0 +1,41 @@
+"""Which words a pack's rules use, read without building them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from popstrat.packs import shapes
+from popstrat.packs.kinds.registry import KINDS
+
+_WORD = re.compile(r"[^\W\d]\w*")
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+_RULES = tuple(dict.fromkeys(key for kind in KINDS.values() for key in kind.rules))
+
+
+def expressions(body: Mapping[str, Any]) -> Iterator[str]:
+    """Every piece of rule text in one definition's table, those of all its versions included. Of a table that is
+    written wrongly, whatever is there; its kind need not be said, as where a file changes another's definition."""
+    for version in every_version(body):
+        for key in _RULES:
+            yield from shapes.texts(version.get(key), "when")
+        for kind in KINDS.values():
+            yield from kind.texts(version)
+
+
+def used_words(body: Mapping[str, Any]) -> list[str]:
+    """The words that a definition's rules use, in reading order, labels in quotes left out."""
+    return list(dict.fromkeys(w for text in expressions(body) for w in _WORD.findall(_QUOTED.sub(" ", text))))
+
+
+def every_version(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A definition's table as it is written, and those of its dated versions."""
+    return [body, *shapes.tables(body.get("versions"))]
+
+
+def versions(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A definition's table with each of its dated versions folded in, earliest first."""
+    tables = [{k: v for k, v in body.items() if k != "versions"} | dict(v) for v in body.get("versions") or [{}]]
+    return sorted(tables, key=lambda t: t.get("effective_from", dt.date.min))

@@ -1,0 +1,237 @@
+"""A pack as a page for clinicians: every definition in words, its rules as tables, its sources, its assumptions.
+
+``python -m popstrat.pages.catalogue --write docs/definitions.md`` writes the page of the default pack.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from popstrat.core.blocks import Block, Section, Table, anchored, code, link, table
+from popstrat.packs import DEFAULT_PACK
+from popstrat.packs.assumptions import assumptions
+from popstrat.packs.definition import Definition
+from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.load import load_pack
+from popstrat.packs.names import Names
+from popstrat.packs.pack import Pack
+from popstrat.packs.reading import latest, list_packs, reach
+from popstrat.packs.resolved import Resolved
+from popstrat.packs.uses import used_words, versions
+from popstrat.pages import patient_table, terminal
+from popstrat.pages.markdown import written
+
+COMMAND = "python -m popstrat.pages.catalogue --write docs/definitions.md"
+
+_READING = (
+    "A rule holds only where it is true. A flag without a record is false; a comparison with a value that has no "
+    "record is unknown, and a rule that is unknown does not hold. Rules are shown as they are written in the pack."
+)
+
+
+def sections(pack: Pack, as_of: dt.date | None = None) -> list[Section]:
+    """The page of a pack: definitions as they stand at `as_of` (the newest if None), with all their versions."""
+    page = _Page(pack.at(as_of or latest(pack)))
+    found = [
+        _head(pack),
+        page.columns(),
+        Section(2, "Definitions", [_READING]),
+        *page.definitions(),
+        *page.parameters(),
+        *page.windows(),
+        *page.sets(),
+        page.assumptions(),
+        *patient_table.sections(pack.schema),
+    ]
+    return [s for s in found if s.blocks or s.level <= 2]
+
+
+def markdown(pack: Pack, as_of: dt.date | None = None) -> str:
+    """The page of a pack as Markdown."""
+    return written(sections(pack, as_of))
+
+
+def show(name_or_path: str | Path | Pack, console: Console, as_of: dt.date | None = None) -> None:
+    """Print the page of a pack (without the patient table). Raises `PackError`."""
+    found = sections(load_pack(name_or_path), as_of)
+    end = next((i for i, s in enumerate(found) if s.anchor == patient_table.ANCHOR), len(found))
+    terminal.show(found[:end], console)
+
+
+def _head(pack: Pack) -> Section:
+    facts = [f"Pack {code(pack.id)}, version {pack.version}"]
+    if pack.raw["pack"].get("licence"):
+        facts.append(f"licence {pack.raw['pack']['licence']}")
+    if len(pack.sources) > 1:
+        facts.append("extends " + ", ".join(code(s.name) for s in pack.sources[1:]))
+    description = " ".join(str(pack.raw["pack"].get("description", "")).split())
+    return Section(1, pack.title, [description, "; ".join(facts) + "."])
+
+
+class _Page:
+    """Says what each part of a pack means."""
+
+    def __init__(self, resolved: Resolved) -> None:
+        self.pack, self.resolved = resolved.pack, resolved
+        self.raw: Mapping[str, Any] = resolved.pack.raw
+        self.names = Names(resolved)
+        self.own = [resolved.definitions[k] for k in self.raw.get("definition", {})]
+
+    def columns(self) -> Section:
+        rows = [(code(d.output), link(d.title, d.parent or d.id), _type(d)) for d in self.resolved.outputs]
+        return Section(2, "Output columns", [table(("column", "definition", "type"), rows)])
+
+    # -- definitions --
+
+    def definitions(self) -> list[Section]:
+        return [self.definition(d) for d in self.own]
+
+    def definition(self, d: Definition) -> Section:
+        body = self.raw["definition"][d.id]
+        blocks: list[Block] = []
+        if d.means:
+            blocks.append(d.means)
+        for key, word in (("intended_use", "Intended use"), ("disclaimer", "Disclaimer"), ("horizon", "Horizon")):
+            if d.raw.get(key):
+                blocks.append(f"{word}: {d.raw[key]}")
+        found = versions(body)
+        for version in found:
+            if len(found) > 1 or "effective_from" in version or "effective_to" in version:
+                blocks.append(f"**Version {version.get('version', d.version)}, {_period(version)}**")
+            blocks += _eligible(d, version)
+            blocks += KINDS[d.kind].page(version, self.names)
+            blocks += _reference_patients(version)
+        uses = [w for w in used_words(body) if w in self.names.titles and w != d.id]
+        if uses:
+            blocks.append("Uses " + ", ".join(map(self.names.link, uses)) + ".")
+        used_by = [o for o in self.own if o.id != d.id and d.id in reach(self.pack, o.id)]
+        if used_by:
+            blocks.append("Used by " + ", ".join(link(code(o.id), o.id) for o in used_by) + ".")
+        blocks.append(_facts(d, len(found) > 1))
+        return Section(3, d.title, blocks, d.id)
+
+    # -- what definitions rest on --
+
+    def parameters(self) -> list[Section]:
+        rows = []
+        for name, body in self.raw.get("parameters", {}).items():
+            value = body["value"]
+            shown = str(value).lower() if isinstance(value, bool) else str(value)
+            title = body.get("title", "") + (f". {body['means']}" if body.get("means") else "")
+            source = body.get("source", "") or f"assumption: {body.get('assumption', 'no source given')}"
+            here = anchored(code(name), self.names.anchor(name))
+            rows.append((here, shown, body.get("unit", ""), title, source))
+        made = table(("parameter", "value", "unit", "what it is", "source"), rows, (1,))
+        return [Section(2, "Parameters", [made], "parameters")] if rows else []
+
+    def windows(self) -> list[Section]:
+        rows = []
+        for name, body in self.raw.get("windows", {}).items():
+            here = anchored(code(f"{name}(date)"), f"window-{name}")
+            rows.append((here, str(body["months"]), body.get("means", ""), body.get("source", "")))
+        made = table(("window", "months", "what it is", "source"), rows, (1,))
+        return [Section(2, "Date windows", [made], "windows")] if rows else []
+
+    def sets(self) -> list[Section]:
+        found = []
+        for name, body in self.raw.get("sets", {}).items():
+            blocks: list[Block] = [f"{code(name)}, {len(body['members'])} members. {body.get('means', '')}".strip()]
+            blocks.append(", ".join(self.names.link(m) for m in body["members"]) + ".")
+            for key in ("source", "assumption"):
+                if body.get(key):
+                    blocks.append(f"{key.capitalize()}: {body[key]}")
+            found.append(Section(3, body.get("title", name), blocks, f"set-{name}"))
+        return [Section(2, "Sets of conditions"), *found] if found else []
+
+    def assumptions(self) -> Section:
+        rows = []
+        for assumed in assumptions(self.pack):
+            title = self.names.titles[assumed.name] if assumed.section == "definition" else code(assumed.name)
+            here = link(title, self.names.anchor(assumed.name))
+            rows.append((f"{here}, {assumed.about}" if assumed.about else here, assumed.text))
+        if not rows:
+            return Section(2, "Assumptions", ["None."], "assumptions")
+        told = "Where no public source says, this is what was chosen, and why."
+        return Section(2, "Assumptions", [told, table(("where", "what and why"), rows)], "assumptions")
+
+
+def _type(d: Definition) -> str:
+    return d.dtype if d.dtype != "dictionary" else "one of " + ", ".join(code(x) for x in d.node.type.labels)
+
+
+def _period(version: Mapping[str, Any]) -> str:
+    start, end = version.get("effective_from"), version.get("effective_to")
+    if start and end:
+        return f"from {start} to {end}"
+    return f"from {start}" if start else f"to {end}" if end else "at any date"
+
+
+def _eligible(d: Definition, version: Mapping[str, Any]) -> list[Block]:
+    if "eligible" not in version:
+        return []
+    rules = version["eligible"]
+    parts = [rules] if isinstance(rules, str) else [part["when"] for part in rules]
+    other = "false" if d.node.type.kind == "bool" else "null"
+    return [f"For whom: {' and '.join(map(code, parts))}; {other} for anybody else."]
+
+
+def _reference_patients(version: Mapping[str, Any]) -> list[Block]:
+    """Made-up people with the result that they must get."""
+    rows = []
+    for entry in version.get("reference_patients", ()):
+        expected = entry["expected"]
+        shown = expected if isinstance(expected, dict) else {"": expected}
+        values = "; ".join(f"{f'{code(name)} ' if name else ''}{value}" for name, value in shown.items())
+        record = ", ".join(f"{name} {str(value).lower()}" for name, value in entry["patient"].items())
+        rows.append((entry.get("title", ""), record, values))
+    told = "Reference patients, made up, whose result is checked whenever the pack is used:"
+    return [told, table(("who", "record", "result"), rows)] if rows else []
+
+
+def _facts(d: Definition, several: bool) -> Table:
+    rows = [
+        ("name", code(d.id)),
+        ("kind", KINDS[d.kind].called),
+        ("output column", code(d.output) if d.output else "none; used by other definitions"),
+        ("type", "true or false, never null" if d.node.type.kind == "bool" else _type(d)),
+        ("unit", d.raw.get("unit", "")),
+        ("version", "see above" if several else d.version),
+        ("source", d.raw.get("source", "")),
+        ("assumption", d.raw.get("assumption", "")),
+        ("licence", d.raw.get("licence", "")),
+    ]
+    return table(("", ""), [r for r in rows if r[1]])
+
+
+# -- the page of the default pack --------------------------------------------------------------------------------------
+
+
+def page() -> str:
+    """docs/definitions.md: the default pack's page, and a list of the other packs."""
+    found = sections(load_pack(DEFAULT_PACK))
+    others = [p for p in list_packs() if p["id"] != DEFAULT_PACK]
+    rows = [(code(p["id"]), p["version"], p["title"]) for p in others]
+    text = "Smaller packs that come with popstrat; `popstrat packs show NAME` prints their definitions."
+    found.append(Section(2, "Other packs", [text, table(("pack", "version", "title"), rows)]))
+    return written(found, f"Made from the pack by `{COMMAND}`. Change the pack, not this page.")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the page to a file."""
+    match list(arguments):
+        case ["--write", file]:
+            Path(file).write_text(page(), encoding="utf-8")
+            return 0
+        case _:
+            print(f"usage: {COMMAND}", file=sys.stderr)
+            return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,193 @@
+"""The closing summary of a run, for people: tidy in 100 columns, on a terminal or in a log.
+
+Built from the run record alone; which groups there are, and their labels, is the pack's business. Colour only
+repeats what the words say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from popstrat.pages.console import count_table, unpadded
+from popstrat.runs.record import Record
+
+_QUALITY_SHOWN = 10
+_NAMES_SHOWN = 8
+_LABEL_WIDTH = 30
+_GAP = 4  # columns between two tables that stand side by side
+_COLOURS = {"red": "red", "amber": "yellow", "green": "green"}
+
+
+def show(record: Record, titles: Mapping[str, str], output: Path | None, console: Console) -> None:
+    """Print the summary of a run or a check. ``titles`` names the output columns in words."""
+    with unpadded(console):
+        _show(record, titles, output, console)
+
+
+def _show(record: Record, titles: Mapping[str, str], output: Path | None, console: Console) -> None:
+    pack = record["pack"]
+    profile = f" · {record['profile']}" if record["command"] == "score" else ""
+    console.print(f"[bold]{escape(pack['id'])} {escape(str(pack['version']))} · as of {record['as_of']}{profile}[/]")
+    rows = record["rows"]
+    line = f"{rows['in']:,} patients in"
+    if record["command"] == "score":
+        line += f", {rows['out']:,} out, {rows['excluded']:,} excluded"
+        reasons = [f"{escape(r)}: {n:,}" for r, n in rows["excluded_by_reason"].items() if n]
+        line += f" ({'; '.join(reasons)})" if reasons else ""
+    console.print(line)
+    groups: dict[str, dict[str, int]] = record.get("groups", {})
+    blocks = _group_tables(groups, titles, rows.get("out", 0))
+    if any(m["rows"] for m in record.get("means", {}).values()):
+        blocks.append(_means(record["means"], titles))
+    if record["quality"]:
+        blocks.append(_quality(record["quality"], rows["in"], None if record["command"] == "check" else _QUALITY_SHOWN))
+    for block in _laid_out(blocks, console):
+        console.print()
+        console.print(block)
+    for model in record.get("models", {}).values() if record["command"] != "check" else ():
+        _model(model, rows.get("out", 0), console)
+    if record["command"] == "check" and not record["quality"]:
+        console.print("no implausible value")
+    _remarks(record, console)
+    seconds = record["seconds"]["total"]
+    memory = record["peak_memory_bytes"]
+    speed = f"{seconds:,.2f} s · {record['rows_per_second'] or 0:,} rows/s · {record['threads']} threads"
+    console.print(f"\n{speed}{f' · {memory / 2**20:,.0f} MB at most' if memory else ''}", style="dim")
+    if output is not None:
+        console.print(f"{escape(str(output))}\n{escape(str(output))}.run.json", soft_wrap=True)
+
+
+def _laid_out(blocks: Sequence[Table], console: Console) -> list[RenderableType]:
+    """Narrow tables in two stacks of about the same height, side by side; then the wide ones, each on its own."""
+    room = (console.width - _GAP) // 2
+    narrow = [b for b in blocks if console.measure(b).maximum <= room]
+    wide: list[RenderableType] = [b for b in blocks if b not in narrow]
+    if len(narrow) < 2:
+        return [*narrow, *wide]
+    stacks: tuple[list[Table], list[Table]] = ([], [])
+    heights = [0, 0]
+    for block in narrow:
+        side = int(heights[1] < heights[0])
+        stacks[side].append(block)
+        heights[side] += block.row_count + 2
+    grid = Table.grid(padding=(0, _GAP, 0, 0))
+    grid.add_row(*(Group(*_spaced(stack)) for stack in stacks))
+    return [grid, *wide]
+
+
+def _spaced(tables: Sequence[Table]) -> list[RenderableType]:
+    return [Padding(table, (int(i > 0), 0, 0, 0)) for i, table in enumerate(tables)]
+
+
+def _group_tables(groups: Mapping[str, Mapping[str, int]], titles: Mapping[str, str], rows: int) -> list[Table]:
+    """Flags in one table, columns of the same labels in another, and one for each that remains, in the pack's order."""
+    made: list[Table] = []
+    done: set[str] = set()
+    flags = [name for name, labels in groups.items() if set(labels) <= {"true", "false"}]
+    for name, labels in groups.items():
+        if name in done:
+            continue
+        alike = flags if name in flags else [n for n, other in groups.items() if list(other) == list(labels)]
+        done.update(alike)
+        if name in flags:
+            made.append(_flag_table({n: groups[n] for n in alike}, titles, rows))
+        elif len(alike) > 1:
+            made.append(_matrix({n: groups[n] for n in alike}, titles))
+        else:
+            made.append(_label_table(name, labels, titles))
+    return made
+
+
+def _label_table(name: str, labels: Mapping[str, int], titles: Mapping[str, str]) -> Table:
+    total = sum(labels.values())
+    table = count_table(escape(_title(name, titles)), "patients", "% of these")
+    table.columns[0].max_width = _LABEL_WIDTH
+    for label, count in labels.items():
+        table.add_row(_label(label), f"{count:,}", _percent(count, total))
+    return table
+
+
+def _matrix(columns: Mapping[str, Mapping[str, int]], titles: Mapping[str, str]) -> Table:
+    labels = list(next(iter(columns.values())))
+    table = count_table("", *(_label(label) for label in labels))
+    for name, found in columns.items():
+        table.add_row(escape(_title(name, titles)), *(f"{found[label]:,}" for label in labels))
+    return table
+
+
+def _flag_table(columns: Mapping[str, Mapping[str, int]], titles: Mapping[str, str], rows: int) -> Table:
+    table = count_table("", "patients", "% of all")
+    for name, found in columns.items():
+        count = found.get("true", 0)
+        table.add_row(escape(_title(name, titles)), f"{count:,}", _percent(count, rows))
+    return table
+
+
+def _means(means: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> Table:
+    table = count_table("", "mean", "patients")
+    for name, found in means.items():
+        if found["rows"]:
+            mean = found["mean"]
+            table.add_row(
+                escape(_title(name, titles)), f"{mean:,.4f}" if abs(mean) < 10 else f"{mean:,.2f}", f"{found['rows']:,}"
+            )
+    return table
+
+
+def _quality(quality: Mapping[str, Mapping[str, int]], rows: int, shown: int | None) -> Table:
+    """The commonest reasons, or all of them (``shown`` None)."""
+    found = sorted(((n, column, reason) for column, r in quality.items() for reason, n in r.items()), reverse=True)
+    table = count_table("set aside as implausible", "values", "% of rows")
+    for count, column, reason in found[:shown]:
+        table.add_row(f"{escape(column)}: {escape(reason)}", f"{count:,}", _percent(count, rows))
+    rest = found[shown:] if shown is not None else []
+    if rest:
+        table.add_row(f"{len(rest)} more reasons", f"{sum(n for n, *_ in rest):,}", "")
+    return table
+
+
+def _model(model: Mapping[str, Any], rows: int, console: Console) -> None:
+    """What stood in for what was not recorded, and who has no result; what its maker says of it is among the notes."""
+    scored = rows - sum(model["not_scored"].values())
+    console.print(f"\n[bold]{escape(model['title'])}[/] [dim]{escape(model['name'])} {escape(model['version'])}[/]")
+    told = f"{scored:,} scored"
+    reasons = [f"{escape(reason)}: {n:,}" for reason, n in model["not_scored"].items() if n]
+    console.print(f"{told}; not scored: {'; '.join(reasons)}" if reasons else told)
+    for kind, words in (("missing", "No record, so that a default stood in"), ("clipped", "Kept within bounds")):
+        found = sorted(((n, name) for name, n in model[kind].items() if n), reverse=True)
+        if found and scored:
+            shown = ", ".join(f"{escape(name)} {_percent(n, scored)} %" for n, name in found)
+            console.print(f"{words}: {shown}")
+
+
+def _remarks(record: Record, console: Console) -> None:
+    if record["warnings"] or record["notices"] or record["ignored_columns"]:
+        console.print()
+    for warning in record["warnings"]:
+        console.print(f"[yellow]warning:[/] {escape(warning)}")
+    for notice in record["notices"]:
+        console.print(f"note: {escape(notice)}")
+    ignored: Sequence[str] = record["ignored_columns"]
+    if ignored:
+        more = f" and {len(ignored) - _NAMES_SHOWN} more" if len(ignored) > _NAMES_SHOWN else ""
+        console.print(f"note: columns passed over: {escape(', '.join(ignored[:_NAMES_SHOWN]))}{more}")
+
+
+def _title(name: str, titles: Mapping[str, str]) -> str:
+    return titles.get(name) or name.replace("_", " ")
+
+
+def _label(label: str) -> str:
+    text = escape(label.replace("_", " "))
+    return f"[{_COLOURS[label]}]{text}[/]" if label in _COLOURS else text
+
+
+def _percent(count: int, total: int) -> str:
+    return f"{100 * count / total:.1f}" if total else ""

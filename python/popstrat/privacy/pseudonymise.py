@@ -1,0 +1,552 @@
+"""Keyed pseudonyms in the place of identifiers, file to file.
+
+A pseudonym is the beginning of ``HMAC-SHA-256(HMAC-SHA-256(key, "popstrat pseudonym 1\\0" + purpose), value)``. The
+same value has the same pseudonym for as long as key and purpose are the same, in whatever file, type or spelling it
+comes; without the key nobody can tell which, or try out all NHS numbers. Another purpose gives pseudonyms that have
+nothing to do with these. The format of a value is in `normalised`, that of a pseudonym in `as_text` and `as_int64`.
+
+The *lookup* (pseudonym and original) undoes all this: a file of its own, for its owner's eyes only, and never without a
+line in the audit log.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
+from numpy.typing import NDArray
+
+from popstrat.core.arrow import is_text, plain
+from popstrat.core.files import Outputs, writing
+from popstrat.core.hashing import HASH, hash_file
+from popstrat.core.text import suggest
+from popstrat.errors import InputError
+from popstrat.formats import Source, check_target, open_sink, open_source
+from popstrat.formats.pipeline import ReadAhead, WriteBehind
+from popstrat.packs.patient_table import patient_schema
+from popstrat.privacy import audit_log as audit
+from popstrat.privacy.identifiers import LOOKED_AT, is_identifying, looks_like_nhs_numbers
+from popstrat.privacy.keyed_hashes import SIZE, Digester
+
+Form = Literal["text", "int64"]
+Birth = Literal["year-month", "year"]
+
+BIRTH = "date_of_birth"
+ORIGINAL = "_original"
+"""What the lookup's column of originals adds to the name of the pseudonyms' column."""
+
+TEXT_BYTES = 16
+_AHEAD, _BEHIND = 2, 2
+_SPACES = r"[\s\x{a0}\x{2000}-\x{200b}\x{202f}\x{feff}]"
+_DASHES = r"[\x{2010}-\x{2015}-]"
+_TEN_DIGITS = rf"^[0-9]{{3}}(?:{_SPACES}|{_DASHES})*[0-9]{{3}}(?:{_SPACES}|{_DASHES})*[0-9]{{4}}$"
+_SPREADSHEET = r"^(?:[0-9]+\.0+|[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]+)$"
+_MANY = 1 << 21
+
+_HEX = np.frombuffer(b"".join(b"%02x" % i for i in range(256)), np.uint16)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column to pseudonymise, and what for: columns of one purpose have the same pseudonyms for the same values."""
+
+    name: str
+    purpose: str
+
+
+def parse_columns(texts: Sequence[str]) -> list[Column]:
+    """Columns from ``NAME`` (whose purpose is its name) or ``NAME=PURPOSE``. Raises `InputError`."""
+    found: list[Column] = []
+    for text in texts:
+        name, equals, purpose = text.rpartition("=")
+        name, purpose = (name.strip(), purpose.strip()) if equals else (text.strip(), text.strip())
+        if not name or not purpose:
+            raise InputError(f"--column needs NAME or NAME=PURPOSE, not {text!r}")
+        if name in [c.name for c in found]:
+            raise InputError(f"--column names {name!r} twice")
+        found.append(Column(name, purpose))
+    if not found:
+        raise InputError("name at least one column to pseudonymise: --column patient_id")
+    return found
+
+
+def purpose_key(key: bytes, purpose: str) -> bytes:
+    """The key of one purpose; none of them tells anything of another or of ``key``."""
+    return hmac.digest(key, b"popstrat pseudonym 1\0" + purpose.encode(), "sha256")
+
+
+def fingerprint(key: bytes) -> str:
+    """Eight hexadecimal digits by which two people can see that they hold the same key; they do not tell the key."""
+    return hmac.digest(key, b"popstrat key fingerprint 1", "sha256")[:4].hex()
+
+
+# -- values -------------------------------------------------------------------------------------------------------
+
+
+def normalised(values: pa.Array, column: str) -> pa.Array:
+    """Whole numbers or text as the text that is hashed (pyarrow string or large_string, same length, null stays null).
+
+    Numbers are written in decimal digits. Text loses spaces of any kind at either end; ten digits in groups of three,
+    three and four, with spaces or hyphens between them (an NHS number), lose those; empty text becomes null. All else
+    stands as it is: small and capital letters differ, and so do ``12`` and ``012``.
+
+    Raises `InputError` with the rows where text shows that a spreadsheet or a float has had the number (``9.99E+09``,
+    ``9990000018.0``): digits may be gone, and two patients would get one pseudonym.
+    """
+    if pt.is_integer(values.type):
+        return values.cast(pa.string())
+    text = values if pt.is_string(values.type) or pt.is_large_string(values.type) else values.cast(pa.large_string())
+    if pc.any(pc.match_substring_regex(text, rf"^{_SPACES}|{_SPACES}$")).as_py():
+        text = pc.replace_substring_regex(text, rf"^{_SPACES}+|{_SPACES}+$", "")
+    spelt = pc.match_substring_regex(text, _TEN_DIGITS)
+    if pc.any(pc.and_(spelt, pc.not_equal(pc.binary_length(text), 10))).as_py():
+        text = pc.if_else(pc.fill_null(spelt, False), pc.replace_substring_regex(text, r"[^0-9]+", ""), text)
+    bad = pc.match_substring_regex(text, _SPREADSHEET)
+    if pc.any(bad).as_py():
+        rows = np.flatnonzero(pc.fill_null(bad, False).to_numpy(zero_copy_only=False))
+        problem = "has been through a spreadsheet or a floating-point number, so that digits may be lost"
+        raise InputError(problem, column=column, rows=rows[:5].tolist(), more=max(0, len(rows) - 5))
+    empty = pc.equal(pc.binary_length(text), 0)
+    return pc.if_else(empty, pa.scalar(None, text.type), text) if pc.any(empty).as_py() else text
+
+
+def as_text(digests: bytes, valid: NDArray[np.bool_]) -> pa.Array:
+    """Digests of the rows that are ``valid`` as text: their first 128 bits in 32 hexadecimal digits, small letters."""
+    first = np.frombuffer(bytearray(digests), np.uint8).reshape(-1, SIZE)[:, :TEXT_BYTES]
+    ends = np.zeros(len(valid) + 1, np.int32)
+    np.cumsum(np.where(valid, 2 * TEXT_BYTES, 0), out=ends[1:])
+    return pa.StringArray.from_buffers(
+        len(valid), pa.py_buffer(ends), pa.py_buffer(_HEX[first].tobytes()), _bitmap(valid)
+    )
+
+
+def as_int64(digests: bytes, valid: NDArray[np.bool_]) -> pa.Array:
+    """Digests of the rows that are ``valid`` as numbers of 63 bits: the first eight bytes without the last bit."""
+    values = np.zeros(len(valid), np.int64)
+    values[valid] = _words(digests)[:, 0] >> np.uint64(1)
+    return pa.Array.from_buffers(pa.int64(), len(valid), [_bitmap(valid), pa.py_buffer(values)])
+
+
+def _words(digests: bytes) -> NDArray[np.uint64]:
+    return np.frombuffer(bytearray(digests), ">u8").reshape(-1, SIZE // 8).astype(np.uint64)
+
+
+def _bitmap(valid: NDArray[np.bool_]) -> pa.Buffer | None:
+    return None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
+
+
+class Collisions:
+    """Finds two values with one 63-bit pseudonym: next to each pseudonym the next 64 bits of its digest are kept.
+
+    16 bytes for each different value. With n values the odds of a collision are about n² / 2⁶⁴: 3 in 10 million for
+    2.5 million, 2 in 10,000 for 63 million.
+    """
+
+    def __init__(self, column: str) -> None:
+        self._column = column
+        self._pieces: list[NDArray[np.uint64]] = []
+        self._rows = self._settled = 0
+
+    def add(self, digests: bytes) -> None:
+        """Take the digests of some more values. Raises `InputError` for a collision, now or later."""
+        self._pieces.append(_words(digests)[:, :2])
+        self._rows += len(self._pieces[-1])
+        if self._rows > 2 * self._settled + _MANY:
+            self.settle()
+
+    def settle(self) -> None:
+        """Compare what was taken so far. Raises `InputError` for a collision."""
+        if not self._pieces:
+            return
+        words = np.concatenate(self._pieces)
+        words[:, 0] >>= np.uint64(1)
+        words = words[np.argsort(words[:, 0], kind="stable")]
+        same = words[1:, 0] == words[:-1, 0]
+        if (same & (words[1:, 1] != words[:-1, 1])).any():
+            raise InputError("two different values would get one int64 pseudonym; use --as text", column=self._column)
+        words = words[np.append(True, ~same)]
+        words[:, 0] <<= np.uint64(1)
+        self._pieces, self._rows, self._settled = [words], len(words), len(words)
+
+
+class _Lookup:
+    """The different rows of the lookup, in memory: up to 160 bytes for each. The first column holds pseudonyms."""
+
+    def __init__(self) -> None:
+        self._pieces: list[pa.Table] = []
+        self._rows = self._settled = 0
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Take more rows; events of one patient, one after another, are one row at once."""
+        table = _without_repeats(pa.Table.from_batches([batch]))
+        self._pieces.append(table)
+        self._rows += table.num_rows
+        if self._rows > 2 * self._settled + _MANY:
+            self.settled()
+
+    def settled(self) -> pa.Table:
+        """All rows so far, each once, sorted by pseudonym."""
+        table = pa.concat_tables(self._pieces).combine_chunks()
+        table = table.take(_order(table.column(0)))
+        place = _places(table.column(0))
+        first = np.append(True, (place[1:] != place[:-1]).any(axis=1)) if len(place) else np.zeros(0, bool)
+        alone = first & np.append(first[1:], True) if len(place) else first
+        if not alone.all():  # comparing whole rows is slow, so only of those whose pseudonym comes again
+            several = table.filter(pa.array(~alone))
+            names = table.column_names
+            different = several.group_by(names, use_threads=False).aggregate([]).select(names)
+            table = pa.concat_tables([table.filter(pa.array(alone)), different]).combine_chunks()
+            table = table.take(_order(table.column(0)))
+        self._pieces, self._rows, self._settled = [table], table.num_rows, table.num_rows
+        return table
+
+
+def _places(pseudonyms: pa.ChunkedArray) -> NDArray[np.uint64]:
+    """Two words for each pseudonym that sort as it does: its first 64 bits (nulls first)."""
+    if pt.is_integer(pseudonyms.type):
+        words = np.asarray(pc.fill_null(pseudonyms, 0)).view(np.uint64)
+        return np.column_stack([words, words])
+    if not len(pseudonyms):
+        return np.zeros((0, 2), np.uint64)
+    filled = pc.fill_null(pseudonyms, "0" * (2 * TEXT_BYTES))
+    _, ends, characters = pa.concat_arrays(filled.cast(pa.large_string()).chunks).buffers()
+    start = int(np.frombuffer(ends, np.int64)[0])
+    words = np.frombuffer(characters, ">u8", 4 * len(pseudonyms), start).reshape(-1, 4)
+    return words[:, :2].astype(np.uint64)
+
+
+def _order(pseudonyms: pa.ChunkedArray) -> pa.Array:
+    place = _places(pseudonyms)
+    return pa.array(np.lexsort((place[:, 1], place[:, 0])))
+
+
+def _without_repeats(table: pa.Table) -> pa.Table:
+    """The rows that differ from the one before."""
+    if table.num_rows < 2:
+        return table
+    same = np.ones(table.num_rows - 1, bool)
+    for column in table.columns:
+        before, after = column.slice(0, len(column) - 1), column.slice(1)
+        equal = pc.or_(pc.fill_null(pc.equal(before, after), False), pc.and_(pc.is_null(before), pc.is_null(after)))
+        same &= equal.to_numpy(zero_copy_only=False)
+    return table.filter(pa.array(np.append(True, ~same))) if same.any() else table
+
+
+# -- files --------------------------------------------------------------------------------------------------------
+
+
+def run_pseudonymise(
+    inputs: Sequence[str | Path],
+    output: str | Path,
+    columns: Sequence[Column],
+    key: bytes,
+    *,
+    form: Form = "text",
+    lookup: str | Path | None = None,
+    lookup_with: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    keep: Sequence[str] = (),
+    birth: Birth | None = None,
+    audit_log: str | Path | None = None,
+    encoding: str = "utf-8",
+    threads: int = 1,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> dict[str, Any]:
+    """Write the input files' rows to ``output`` with ``columns`` pseudonymised; return what was done, without ids.
+
+    Args:
+        form: text of 32 hexadecimal digits, or int64 (63 bits; a collision stops the run).
+        lookup: a file for the different (pseudonym, original) pairs, mode 0600; needs an audit log. It has for each
+            column NAME and NAME_original, and those of ``lookup_with`` as they were; sorted by the first column.
+        drop: columns left out. keep: columns left as they are although they look like identifiers.
+        birth: what is left of ``date_of_birth``: the first day of its month or year.
+        audit_log: gets a line before the outputs get their names; if it cannot be written, nothing is.
+        threads: of reading and writing, and processes of hashing. More than one needs an importable main module.
+
+    Raises:
+        InputError: a column is missing or of a type that has no pseudonym; a column that looks like an identifier would
+            stay; files differ in their columns; the lookup exists already, or has no audit log. Nothing is written.
+    """
+    output, lookup = Path(output), None if lookup is None else Path(lookup)
+    audit_log = None if audit_log is None else Path(audit_log)
+    plan = _Plan(tuple(columns), form, tuple(drop), birth, tuple(lookup_with) if lookup else ())
+    source = open_source(inputs, kinds=_kinds(plan, output), encoding=encoding, threads=threads)
+    names = _check(source, plan, keep)
+    check_target(output, [f.path for f in source.files])
+    if lookup is not None:
+        _check_lookup(lookup, output, source, audit_log)
+    if audit_log is not None:
+        files = [*(f.path for f in source.files), output, *([lookup] if lookup else [])]
+        audit.check_fields("pseudonymise", {"files": [f.name for f in files], "columns": [c.name for c in columns]})
+        audit.ready(audit_log, files)
+    schema = plan.schema(source.files[0].schema, names)
+    done = _Done(plan)
+    with (
+        writing(output),
+        Outputs() as outputs,
+        Digester([purpose_key(key, c.purpose) for c in plan.columns], threads) as digester,
+    ):
+        partial = outputs.add(output)
+        kept_lookup = _Lookup() if lookup is not None else None
+        texts = [f.name for f in schema if is_text(f.type)]
+        sink = open_sink(partial, schema, form=output.suffix, keys=texts, encoding=encoding, threads=threads)
+        try:
+            with (
+                ReadAhead(_batches(source, names, plan), _AHEAD) as batches,
+                WriteBehind(sink.write, _BEHIND) as writer,
+            ):
+                for file, first_row, batch in batches:
+                    try:
+                        made, pairs = plan.apply(batch, names, digester, done, lookup is not None)
+                    except InputError as error:
+                        raise error.located(source.files[file].name, first_row) from None
+                    if kept_lookup is not None:
+                        kept_lookup.add(pairs)
+                    writer.put(made)
+                    if progress is not None:
+                        progress(done.rows, source.rows)
+                writer.finish()
+                sink.close()
+        except BaseException:
+            sink.abort()
+            raise
+        for collisions in done.collisions.values():
+            collisions.settle()
+        for opened in source.files:
+            opened.check_unchanged()
+        found: dict[str, Any] = {
+            "inputs": [{"name": f.path.name, HASH: hash_file(f.path)} for f in source.files],
+            "rows": done.rows,
+            "form": form,
+            "columns": [{"column": c.name, "purpose": c.purpose, "nulls": done.nulls[c.name]} for c in plan.columns],
+            "dropped": list(plan.drop),
+            "birth": birth,
+            "full_birth_dates": BIRTH in names and birth is None,
+            "key_fingerprint": fingerprint(key),
+            "output": {"name": output.name, "rows": sink.rows, HASH: hash_file(partial)},
+        }
+        if kept_lookup is not None and lookup is not None:
+            lookup_partial = outputs.add(lookup)
+            lookup_partial.chmod(0o600)  # while it is empty
+            rows = _write_lookup(kept_lookup, lookup_partial, lookup.suffix, plan, encoding)
+            found["lookup"] = {"name": lookup.name, "rows": rows, HASH: hash_file(lookup_partial)}
+        if audit_log is not None:
+            audit.append(audit_log, "pseudonymise", **found)
+        try:
+            outputs.commit(fsync=True)
+        except BaseException:
+            if audit_log is not None:
+                audit.append(audit_log, "pseudonymise-failed", output={"name": output.name})
+            raise
+    return found
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is done to a batch."""
+
+    columns: tuple[Column, ...]
+    form: Form
+    drop: tuple[str, ...]
+    birth: Birth | None
+    lookup_with: tuple[str, ...]
+
+    def wanted(self, names: Sequence[str]) -> list[str]:
+        """The columns to read: those of the output, and those that only the lookup has."""
+        return [*names, *(c for c in self.lookup_with if c not in names)]
+
+    def schema(self, theirs: pa.Schema, names: Sequence[str]) -> pa.Schema:
+        kind = pa.string() if self.form == "text" else pa.int64()
+        changed = {c.name: kind for c in self.columns} | ({BIRTH: pa.date32()} if self.birth else {})
+        fields = [theirs.field(n) for n in names]
+        return pa.schema(
+            [pa.field(f.name, changed[f.name]) if f.name in changed else f.remove_metadata() for f in fields]
+        )
+
+    def apply(
+        self, batch: pa.RecordBatch, names: Sequence[str], digester: Digester, done: _Done, with_pairs: bool
+    ) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+        """The batch for the output, and the rows for the lookup (none of them where all originals are null)."""
+        new: dict[str, pa.Array] = {}
+        originals: dict[str, pa.Array] = {}
+        pairs: dict[str, pa.Array] = {}
+        for which, column in enumerate(self.columns):
+            original = batch.column(column.name)
+            new[column.name], originals[column.name] = self._pseudonyms(original, which, digester, done)
+            done.nulls[column.name] += new[column.name].null_count
+        if with_pairs:
+            there = pa.array(np.logical_or.reduce([np.asarray(new[c.name].is_valid()) for c in self.columns]))
+            for column in self.columns:
+                pairs[column.name], pairs[column.name + ORIGINAL] = new[column.name], originals[column.name]
+            pairs |= {n: plain(batch.column(n)) for n in self.lookup_with}
+            rows = pa.RecordBatch.from_pydict(pairs).filter(there)
+        else:
+            rows = batch.slice(0, 0)
+        if self.birth:
+            new[BIRTH] = _coarse(batch.column(BIRTH), self.birth)
+        arrays = [new.get(n, batch.column(n)) for n in names]
+        done.rows += batch.num_rows
+        return pa.RecordBatch.from_arrays(arrays, names=list(names)), rows
+
+    def _pseudonyms(self, values: pa.Array, which: int, digester: Digester, done: _Done) -> tuple[pa.Array, pa.Array]:
+        """(Pseudonyms, normalised originals) of a column; a value that comes again and again is hashed once."""
+        name = self.columns[which].name
+        if pt.is_dictionary(values.type) and (
+            len(values.dictionary) > len(values) or pt.is_string_view(values.dictionary.type)
+        ):
+            values = plain(values)
+        elif not pt.is_dictionary(values.type) and _repeats(values):
+            values = plain(values).dictionary_encode()
+        if pt.is_dictionary(values.type):
+            try:
+                made, text = self._hashed(values.dictionary, which, digester, done)
+            except InputError as error:  # the rows of a dictionary are not those of the file
+                raise InputError(error.problem, column=name) from None
+            return made.take(values.indices), text.take(values.indices)
+        return self._hashed(values, which, digester, done)
+
+    def _hashed(self, values: pa.Array, which: int, digester: Digester, done: _Done) -> tuple[pa.Array, pa.Array]:
+        name = self.columns[which].name
+        text = normalised(values, name)
+        valid = np.asarray(text.is_valid())
+        raw = text.drop_null() if text.null_count else text
+        digests = digester.digests(which, raw.cast(pa.large_binary()).to_pylist())
+        if self.form == "int64":
+            done.collisions[self.columns[which].purpose].add(digests)
+        return (as_text if self.form == "text" else as_int64)(digests, valid), text.cast(pa.large_string())
+
+
+class _Done:
+    """What was counted."""
+
+    def __init__(self, plan: _Plan) -> None:
+        self.rows = 0
+        self.nulls = {c.name: 0 for c in plan.columns}
+        self.collisions = {c.purpose: Collisions(c.name) for c in plan.columns} if plan.form == "int64" else {}
+
+
+def _repeats(values: pa.Array) -> bool:
+    first = values.slice(0, 8192)
+    if pt.is_string_view(first.type):
+        first = first.cast(pa.large_string())
+    return bool(len(first) > 100 and pc.count_distinct(first).as_py() <= len(first) // 2)
+
+
+def _coarse(values: pa.Array, birth: Birth) -> pa.Array:
+    values = plain(values)
+    try:
+        if is_text(values.type):
+            values = pc.utf8_trim_whitespace(values.cast(pa.large_string()))
+            values = pc.if_else(pc.equal(values, ""), pa.scalar(None, values.type), values)
+        days = values.cast(pa.date32(), safe=not pt.is_timestamp(values.type))
+    except pa.ArrowException:  # its message quotes the value
+        raise InputError("holds what is not a date like 2026-06-30", column=BIRTH) from None
+    return pc.floor_temporal(days, unit="month" if birth == "year-month" else "year").cast(pa.date32())
+
+
+def _kinds(plan: _Plan, output: Path) -> Callable[[str], str | None]:
+    """How cells are read. CSV that becomes CSV keeps its text; for other files the known columns get their types."""
+    ours = {c.name for c in plan.columns}
+    known = {} if output.suffix.lower() == ".csv" else patient_schema().columns
+
+    def kind(name: str) -> str | None:
+        if name in ours:
+            return "id"
+        if name == BIRTH and plan.birth:
+            return "date"
+        return known[name].type if name in known else None
+
+    return kind
+
+
+def _batches(source: Source, names: Sequence[str], plan: _Plan) -> Iterator[tuple[int, int, pa.RecordBatch]]:
+    for i, file in enumerate(source.files):
+        row = 0
+        for batch in file.batches(plan.wanted(names)):
+            yield i, row, batch
+            row += batch.num_rows
+    last = source.files[-1].schema  # a table without rows has a schema nevertheless
+    yield (
+        len(source.files) - 1,
+        0,
+        pa.RecordBatch.from_pylist([], pa.schema([last.field(n) for n in plan.wanted(names)])),
+    )
+
+
+def _check(source: Source, plan: _Plan, keep: Sequence[str]) -> list[str]:
+    """The output's columns. Raises `InputError` for what is wrong with the files' columns."""
+    first = source.files[0]
+    theirs = first.schema.names
+    for file in source.files[1:]:
+        other = set(file.schema.names) ^ set(theirs)
+        if other:
+            lacks, has = (file, first) if min(other) in theirs else (first, file)
+            raise InputError(f"is absent, but {has.name} has it", column=min(other), file=lacks.name)
+    wanted = [(c.name, "--column") for c in plan.columns] + [(n, "--drop") for n in plan.drop]
+    wanted += [(n, "--keep") for n in keep] + [(n, "--lookup-with") for n in plan.lookup_with]
+    wanted += [(BIRTH, "--birth")] if plan.birth else []
+
+    for name, option in wanted:
+        if name not in theirs:
+            raise InputError(f"{option}: there is no such column{suggest(name, theirs)}", column=name, file=first.name)
+    ours = [c.name for c in plan.columns]
+    for name in ours:
+        if name in plan.drop:
+            raise InputError("is both to be pseudonymised and left out", column=name)
+        for file in source.files:
+            kind = file.schema.field(name).type
+            value = kind.value_type if pt.is_dictionary(kind) else kind
+            if not (pt.is_integer(value) or is_text(value)):
+                raise InputError(f"is {kind}; only whole numbers and text have pseudonyms", column=name, file=file.name)
+    names = [n for n in theirs if n not in plan.drop]
+    for name in names:
+        if name not in ours and name not in keep:
+            _refuse_identifier(name, source)
+    return names
+
+
+def _refuse_identifier(name: str, source: Source) -> None:
+    """Raise `InputError` if a column that stays looks like an identifier, by its name or its first rows."""
+    way_out = f"pseudonymise it (--column {name}), leave it out (--drop {name}) or, if it is none, --keep {name}"
+    if is_identifying(name) and name != BIRTH:
+        raise InputError(f"is named like an identifier: {way_out}", column=name, file=source.files[0].name)
+    for file in source.files:
+        kind = file.schema.field(name).type
+        if not (is_text(kind) or pt.is_integer(kind)):
+            continue
+        batch = next(iter(file.batches([name], batch_rows=LOOKED_AT)), None)
+        if batch is not None and looks_like_nhs_numbers(batch.column(0)):
+            raise InputError(f"looks like NHS numbers: {way_out}", column=name, file=file.name)
+
+
+def _check_lookup(lookup: Path, output: Path, source: Source, audit_log: Path | None) -> None:
+    if audit_log is None:
+        raise InputError(
+            "the lookup undoes the pseudonyms, so that it needs an audit log: give --audit FILE", file=str(lookup)
+        )
+    check_target(lookup, [f.path for f in source.files])
+    if lookup.resolve() == output.resolve():
+        raise InputError("the lookup and the output are to be two files", file=str(lookup))
+    if lookup.exists():
+        raise InputError("exists already; an older lookup may be needed, so it is not written over", file=str(lookup))
+
+
+def _write_lookup(kept: _Lookup, partial: Path, suffix: str, plan: _Plan, encoding: str) -> int:
+    table = kept.settled()
+    schema = table.schema
+    sink = open_sink(partial, schema, form=suffix, keys=[f.name for f in schema if is_text(f.type)], encoding=encoding)
+    try:
+        for batch in table.to_batches(max_chunksize=1 << 17):
+            sink.write(batch)
+        sink.close()
+    except BaseException:
+        sink.abort()
+        raise
+    return sink.rows

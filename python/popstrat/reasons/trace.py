@@ -1,0 +1,173 @@
+"""Why a patient got what they got: every output definition of a pack followed for one patient.
+
+What is told is checked on the way: the rules as told must lead to the reference evaluator's result, and that must be
+the engine's, or the trace is refused as an internal error.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from popstrat.errors import TraceError
+from popstrat.lang import nodes as n
+from popstrat.packs.definition import Definition
+from popstrat.packs.evaluator import Reference
+from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
+from popstrat.packs.phrases import answer, no_record, shown, words
+from popstrat.packs.resolved import Resolved
+from popstrat.packs.trace_parts import Line, Traced
+from popstrat.reasons.findings import Explanation, Finding, SetAside
+from popstrat.reasons.narrator import Narrator
+from popstrat.scoring import columns as bind
+from popstrat.scoring.scorer import Scorer
+
+
+def trace(scorer: Scorer, table: pa.Table) -> Explanation:
+    """Follow every output definition for the one row of `table`.
+
+    Raises `InputError` for a table that cannot be scored, `ValueError` unless it has one row, `TraceError` if the
+    reference and the engine differ.
+    """
+    if table.num_rows != 1:
+        raise ValueError(f"a table of one row is needed, not of {table.num_rows}")
+    batch = table.combine_chunks().to_batches()[0]
+    bound = scorer.bind(batch.schema)
+    scored = {
+        k: v for k, v in bound.score(batch)[0].to_pylist()[0].items() if k not in (*KEY_COLUMNS, *PLACE_COLUMNS)
+    } if scorer.profile == "direct-care" else {}  # fmt: skip
+    row, singles = _row(scorer, batch)
+    reference = Reference(scorer.resolved, set(row), singles)
+    if scored:
+        _compare(scorer.resolved, reference.score(row), scored)
+    narrator = Narrator(reference, row)
+    follower = _Follower(narrator)
+    findings = tuple(follower.finding(d) for d in scorer.resolved.outputs if d.parent is None)
+    schema, patient = scorer.pack.schema, narrator.patient
+    age = next((c.name for c in schema if c.completed_years_since), None)
+    years = reference.column(age, patient) if age else None
+    sex = patient.values.get("sex")
+    return Explanation(
+        pack=scorer.pack.id,
+        version=scorer.pack.version,
+        title=scorer.pack.title,
+        as_of=scorer.as_of,
+        age=years if isinstance(years, int) else None,
+        sex=sex if isinstance(sex, str) else "",
+        set_aside=tuple(
+            SetAside(c, schema[c].title, "" if c == "date_of_birth" else shown(row.get(c)), reason)
+            for c, reason in patient.set_aside
+        ),
+        notices=tuple(dict.fromkeys([*scorer.notices, *bound.notices])),
+        findings=findings,
+        scored=scored,
+    )
+
+
+def _row(scorer: Scorer, batch: pa.RecordBatch) -> tuple[dict[str, Any], set[str]]:
+    """The values of the one row after conversion of types, and which columns are held in 32-bit floats."""
+    bindings = bind.plan(batch.schema, scorer.pack.schema, scorer.columns)
+    row: dict[str, Any] = {}
+    singles = set()
+    for name, binding in bindings.items():
+        if binding.kind == "id":
+            continue
+        array = batch.column(binding.position)
+        if binding.convert is not None:
+            array = binding.convert(array)
+        if pa.types.is_float32(array.type):
+            singles.add(name)
+        try:
+            row[name] = array[0].as_py()
+        except (OverflowError, ValueError):  # a date that Python's calendar does not reach
+            row[name] = dt.date.max if array.cast(pa.int32())[0].as_py() > 0 else dt.date.min
+    return row, singles
+
+
+def _compare(resolved: Resolved, ours: Mapping[str, n.Value], engine: Mapping[str, Any]) -> None:
+    """Refuse a trace of something that the engine did not give."""
+    places = {str(d.output): p for d in resolved.outputs if (p := KINDS[d.kind].places(d.raw)) is not None}
+    for name, value in ours.items():
+        other = engine[name]
+        same = value == other
+        if isinstance(value, float) and isinstance(other, float):
+            # the two may sum in a different width, so the last rounded digit may differ
+            same = math.isclose(value, other, rel_tol=1e-9, abs_tol=1.01 * 10.0 ** -places.get(name, 12))
+        if not same:
+            raise TraceError(f"internal error: {name} is {other!r} from the engine and {value!r} from the reference")
+
+
+# -- following the rules -----------------------------------------------------------------------------------------------
+
+
+class _Follower:
+    """Follows definitions for one patient; those without a column of their own once, where they are first used."""
+
+    def __init__(self, narrator: Narrator) -> None:
+        self.narrator, self.resolved = narrator, narrator.resolved
+        self._shown: set[str] = set()
+
+    def finding(self, definition: Definition) -> Finding:
+        """What the definition found, with the parts that it used."""
+        value = self.narrator.reference.output(definition, self.narrator.patient)
+        with self.narrator.listening() as mentioned:
+            lines, eligible = self._eligible(definition)
+            traced = KINDS[definition.kind].trace(definition, self.narrator) if eligible else Traced(())
+            result = self._result(definition, value) if eligible or value is not None else "not eligible"
+        parts, seen = self._parts(mentioned)
+        return Finding(
+            definition.id, definition.title, definition.output, value, result, (*lines, *traced.lines), parts, seen,
+            self._version(definition), traced.model,
+        )  # fmt: skip
+
+    def _eligible(self, definition: Definition) -> tuple[list[Line], bool]:
+        """Whether the definition is for this patient; the condition is told where it says something."""
+        lines: list[Line] = []
+        for condition in definition.eligible:
+            truth = self.narrator.value(condition)
+            if truth is not True or KINDS[definition.kind].tells_eligible:
+                told = self.narrator.condition(condition)
+                lines.append(Line("for whom", told, answer(truth), truth is not True))
+            if truth is not True:
+                return lines, False
+        return lines, True
+
+    def _parts(self, mentioned: Iterable[str]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+        """Definitions without a place of their own: those not shown yet, and the titles of those that were."""
+        parts, seen = [], []
+        for ident in dict.fromkeys(mentioned):
+            part = self.resolved.definitions[ident]
+            if part.output is not None or part.parent is not None:
+                continue  # it has a place of its own
+            if ident in self._shown:
+                seen.append(part.title)
+            else:
+                self._shown.add(ident)
+                parts.append(self.finding(part))
+        return tuple(parts), tuple(seen)
+
+    def _version(self, definition: Definition) -> str:
+        """Which of several dated versions of the rule this is."""
+        if not self.resolved.pack.raw["definition"].get(definition.id, {}).get("versions"):
+            return ""
+        raw = definition.raw
+        start, end = raw.get("effective_from"), raw.get("effective_to")
+        dates = " ".join(f"{word} {date}" for word, date in (("from", start), ("to", end)) if date is not None)
+        return f"rule {raw['version']}{f', in force {dates}' if dates else ''}"
+
+    def _result(self, definition: Definition, value: n.Value) -> str:
+        if value is None:
+            missing = self.narrator.missing(definition.node)
+            return f"none ({no_record(missing)})" if missing else "none"
+        unit = definition.raw.get("unit", "")
+        told = KINDS[definition.kind].result(definition.raw, value)
+        if told is not None:
+            return told
+        if isinstance(value, float) and unit[:1] in tuple("£€$"):
+            return f"{unit[0]}{value:,.2f}{unit[1:]}"
+        return f"{shown(value)}{f' {unit}' if unit else ''}" if not isinstance(value, str) else words(value)

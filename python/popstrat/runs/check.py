@@ -1,0 +1,41 @@
+"""A list checked against the contract: every column that popstrat knows, nothing scored, nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from popstrat.core.progress import Progress
+from popstrat.runs.clock import Clock
+from popstrat.runs.column_map import NO_MAP, ColumnMap
+from popstrat.runs.file_record import file_record
+from popstrat.runs.input_files import Reading, open_inputs
+from popstrat.runs.record import Record
+from popstrat.runs.score_files import score_files
+from popstrat.scoring.scorer import Scorer
+
+
+def run_check(
+    inputs: Sequence[str | Path],
+    scorer: Scorer,
+    *,
+    mapping: ColumnMap = NO_MAP,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    encoding: str = "utf-8",
+    batch_rows: int | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Record:
+    """Check the input files against the contract, every known column of them, and return a record without groups.
+
+    Nothing is written. Raises `InputError` as `score.run_score` does.
+    """
+    clock, reading = Clock(), Reading.given(mapping, encoding, threads, batch_rows)
+    with clock.timed("open"):
+        files = open_inputs(inputs, scorer, reading, check_only=True)
+    counts = score_files(files, lambda batch: None, reading, clock, progress=progress)
+    record = file_record("check", scorer, files, counts, reading, clock, options=options)
+    for name in ("groups", "means"):
+        del record[name]
+    return record

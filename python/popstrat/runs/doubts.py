@@ -1,0 +1,61 @@
+"""What makes the results of a run doubtful though nothing stopped it, in sentences."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+
+from popstrat.packs.patient_table import ID, OPT_OUTS
+from popstrat.packs.plausibility import suspicions
+from popstrat.privacy.identifiers import looks_like_nhs_numbers
+from popstrat.scoring.completeness import Facts
+from popstrat.scoring.scorer import Scorer
+from popstrat.scoring.tally import Tally
+
+STALE_DAYS = 45
+_MANY_ROWS = 1000  # among as many people somebody has opted out (about one in twenty has)
+
+
+def lacking(files: Sequence[Facts]) -> dict[str, list[str]]:
+    """The columns that every file lacks, and those that hold nothing in any."""
+    first = files[0]
+    return {
+        "absent_columns": [c for c in first.absent if all(c in f.absent for f in files)],
+        "empty_columns": [c for c in (*first.empty, *first.undated) if all(c in (*f.empty, *f.undated) for f in files)],
+    }
+
+
+def doubts(
+    scorer: Scorer,
+    tally: Tally,
+    files: Sequence[Facts],
+    disorder: Iterable[str],
+    first_ids: pa.Array | pa.ChunkedArray | None,
+) -> list[str]:
+    """What makes the results of a run doubtful though nothing stopped it: columns that are absent or hold nothing,
+    flags that nobody has, values set aside in numbers that point to a wrong unit, columns that look swapped, opt-outs
+    that nobody has, NHS numbers where pseudonyms should be."""
+    secondary = scorer.profile == "secondary-use"
+    unfilled = []
+    if secondary and tally.rows_in >= _MANY_ROWS:
+        unfilled = [column for column, reason in OPT_OUTS.items() if not tally.excluded.get(reason)]
+    found = [
+        *scorer.remarks([f.without(unfilled) for f in files]),
+        *suspicions(tally.quality, tally.rows_out, scorer.pack.schema),
+        *disorder,
+        *(f"nobody is left out for {column}: is that column filled?" for column in unfilled),
+    ]
+    if secondary and first_ids is not None and looks_like_nhs_numbers(first_ids):
+        found.append(f"{ID} looks like NHS numbers, and secondary use needs pseudonyms: popstrat pseudonymise")
+    return found
+
+
+def staleness(as_of: dt.date, newest: dt.date | None) -> list[str]:
+    """A warning if the newest record date is long before the as-of date."""
+    if newest is None or (days := (as_of - newest).days) <= STALE_DAYS:
+        return []
+    return [
+        f"the newest record date is {newest.isoformat()}, {days} days before the as-of date: is this extract stale?"
+    ]

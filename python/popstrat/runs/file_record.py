@@ -1,0 +1,74 @@
+"""The run record of files that were scored or checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from popstrat.core.hashing import HASH
+from popstrat.packs.plausibility import disorder_remarks
+from popstrat.runs.clock import Clock
+from popstrat.runs.column_map import ColumnMap
+from popstrat.runs.doubts import doubts, lacking
+from popstrat.runs.input_files import InputFile, Reading
+from popstrat.runs.record import Record, assemble
+from popstrat.runs.score_files import ListCounts
+from popstrat.scoring.scorer import Scorer
+
+
+def file_record(
+    command: str,
+    scorer: Scorer,
+    files: Sequence[InputFile],
+    counts: ListCounts,
+    reading: Reading,
+    clock: Clock,
+    *,
+    options: Mapping[str, Any] | None,
+    **more: Any,
+) -> Record:
+    """The run record, with whatever ``more`` belongs in it. Stops the clock."""
+    clock.stop()
+    hidden = dict.fromkeys(h for f in files for h in f.plan.hidden)
+    facts = [found.completeness.facts(f.name) for f, found in zip(files, counts.files, strict=True)]
+    schema = scorer.pack.schema
+    disorder = [
+        remark
+        for f, found in zip(files, counts.files, strict=True)
+        for remark in disorder_remarks(found.disorder, schema, f" in {f.name}" if len(files) > 1 else "")
+    ]
+    return assemble(
+        scorer,
+        counts.tally,
+        command=command,
+        notices=[
+            *(n for f in files for n in f.bound.notices),
+            *(f"column {name!r} of the input gives way to the one mapped onto that name" for name in hidden),
+        ],
+        warnings=doubts(scorer, counts.tally, facts, disorder, counts.first_ids),
+        ignored=[c for f in files for c in f.ignored],
+        started=clock.started,
+        seconds=clock.seconds,
+        threads=reading.threads,
+        options=dict(options or {}),
+        inputs=[
+            {
+                "name": f.name,
+                "format": f.source.format,
+                "rows": found.rows,
+                "bytes": f.source.bytes,
+                HASH: found.hash,
+            }
+            for f, found in zip(files, counts.files, strict=True)
+        ],
+        mapping=_mapping(reading.mapping),
+        ids={"checked": counts.rows, "ascending": counts.ascending},
+        **lacking(facts),
+        **more,
+    )
+
+
+def _mapping(mapping: ColumnMap) -> Record | None:
+    """What the record says of a map."""
+    return {"name": Path(mapping.name).name, "sha256": mapping.sha256, **mapping.content} if mapping.content else None

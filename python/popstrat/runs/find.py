@@ -1,0 +1,66 @@
+"""One patient's row, found in the files of a list by id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from popstrat.core.lazy import compute as pc
+from popstrat.errors import InputError
+from popstrat.packs.patient_table import ID
+from popstrat.runs.column_map import NO_MAP, ColumnMap
+from popstrat.runs.input_files import InputFile, Reading, open_inputs, read_ids
+from popstrat.scoring.columns import text_array
+from popstrat.scoring.scorer import Scorer
+
+
+def find_patient(
+    inputs: Sequence[str | Path],
+    patient: str,
+    scorer: Scorer,
+    *,
+    mapping: ColumnMap = NO_MAP,
+    encoding: str = "utf-8",
+) -> pa.Table:
+    """The row of one patient as a table of one row: the columns that the scorer reads, under our names.
+
+    Raises `InputError` if nobody has that id (the message does not repeat it), or if a flag of that row is neither true
+    nor false.
+    """
+    reading = Reading.given(mapping, encoding, threads=1)
+    files = open_inputs(inputs, scorer, reading)
+    for batch in read_ids(files, reading.batch_rows):
+        row = _position(batch.ids, patient)
+        if row is not None:
+            return _row(files[batch.file], batch.first_row + row, reading.batch_rows)
+    raise InputError("no row has the id asked for", column=ID, file=files[0].source.name if len(files) == 1 else None)
+
+
+def _row(file: InputFile, row: int, batch_rows: int) -> pa.Table:
+    """A row of a file, by its number."""
+    first = 0
+    for data in file.source.batches(file.plan.wanted(file.columns), batch_rows=batch_rows):
+        if row < first + data.num_rows:
+            try:
+                found = file.plan.apply(data.slice(row - first, 1), file.columns)
+                file.bound.refuse_flags(found)
+            except InputError as error:
+                raise file.located(error, row) from None
+            return pa.Table.from_batches([found])
+        first += data.num_rows
+    raise InputError("was changed while it was read", file=file.source.name)
+
+
+def _position(ids: pa.Array, patient: str) -> int | None:
+    """Where an id is in a column of ids of any type."""
+    if pa.types.is_integer(ids.type):
+        try:
+            wanted = text_array([str(int(patient))])[0].cast(pa.int64())
+        except (ValueError, pa.ArrowInvalid):
+            return None
+        at = pc.index(ids.cast(pa.int64(), safe=False), wanted).as_py()
+    else:
+        at = pc.index(ids.cast(pa.large_string()), text_array([patient])[0].cast(pa.large_string())).as_py()
+    return None if at < 0 else int(at)

@@ -1,0 +1,109 @@
+"""Scoring a whole table in memory: the library calls."""
+
+from __future__ import annotations
+
+import datetime as dt
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import pyarrow as pa
+
+from popstrat.core.arrow import as_table
+from popstrat.core.cpus import cores
+from popstrat.core.dates import parse_as_of
+from popstrat.engine import STREAM_ROWS
+from popstrat.errors import DataWarning, InputError
+from popstrat.packs import DEFAULT_PACK
+from popstrat.packs.pack import Pack
+from popstrat.packs.patient_table import ID
+from popstrat.packs.plausibility import disorder_remarks, refuse_disorder
+from popstrat.scoring.bound import Together
+from popstrat.scoring.scorer import kept_scorer
+from popstrat.scoring.tally import Tally
+
+_LISTED_ROWS = 1 << 18  # rows of a batch whose contributions are held, all terms, until the largest are chosen
+
+
+@overload
+def score(
+    table: Any, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
+    threads: int | None = ..., contributions: int | None = ..., record: Literal[False] = ...,
+) -> pa.Table: ...  # fmt: skip
+@overload
+def score(
+    table: Any, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
+    threads: int | None = ..., contributions: int | None = ..., record: Literal[True],
+) -> tuple[pa.Table, dict[str, Any]]: ...  # fmt: skip
+
+
+def score(
+    table: Any,
+    as_of: str | dt.date | None = None,
+    *,
+    pack: str | Path | Pack = DEFAULT_PACK,
+    profile: str = "direct-care",
+    threads: int | None = None,
+    contributions: int | None = None,
+    record: bool = False,
+) -> pa.Table | tuple[pa.Table, dict[str, Any]]:
+    """Score a whole registered list in memory.
+
+    Args:
+        table: one row a patient, in the shape of the patient table; anything with ``__arrow_c_stream__`` (pyarrow,
+            Polars, pandas, DuckDB relations).
+        as_of: ISO text or a date; today if None.
+        pack, profile: as for `Scorer`.
+        threads: how many to use; None for all cores.
+        contributions: as for `Scorer`: list so many of each patient's largest contributions.
+        record: also return the run record, as a dict.
+
+    Returns:
+        The scored table, rows in the same order, less those the profile excludes; with ``record=True`` a pair.
+
+    Raises:
+        InputError: the table is at fault (names the column and the first rows). PackError: the pack is.
+
+    Warns (`popstrat.DataWarning`) of columns that hold nothing, flags that nobody has though many would be expected to,
+    and columns that look swapped.
+    """
+    started = dt.datetime.now(dt.UTC) if record else None
+    table = as_table(table)
+    scorer = kept_scorer(pack, parse_as_of(as_of), profile, contributions)
+    bound = scorer.bind(table.schema, counted=record)
+    threads = threads or cores()
+    first = 0
+    most = _LISTED_ROWS if scorer.listings else None
+    completeness = bound.completeness()
+    # many small chunks are as far larger than the caches as one
+    with Together(threads, stream=table.num_rows >= STREAM_ROWS) as together:
+        batches = table.to_batches(most) or [pa.RecordBatch.from_pylist([], schema=table.schema)]
+        for batch in batches:
+            try:
+                together.add(bound.start(batch))
+            except InputError as error:
+                raise error.located(None, first) from None
+            first += batch.num_rows
+        from popstrat.scoring import unique_ids  # now, while the other threads are at work: hashing is slow to import
+
+        unique_ids.check_unique(table.column(ID))
+        for batch in batches:
+            completeness.look(batch)
+    finished = together.finished()
+    total = sum((tally for _, tally in finished), Tally())
+    refuse_disorder(total.disorder, scorer.pack.schema)
+    facts = completeness.facts("")
+    doubted = [
+        *scorer.remarks([replace(facts, absent=())]),
+        *disorder_remarks(total.disorder, scorer.pack.schema),
+    ]
+    for doubt in doubted:
+        warnings.warn(doubt, DataWarning, stacklevel=2)
+    out = pa.Table.from_batches([scored for scored, _ in finished], schema=bound.output_schema)
+    if started is None:
+        return out
+    from popstrat.runs.table_record import memory_record  # here, because most calls want no record
+
+    first_ids = table.column(ID).slice(0, 1000)
+    return out, memory_record(scorer, bound, total, facts, first_ids, started=started, threads=threads)

@@ -1,0 +1,173 @@
+"""The files of a list: opened, mapped onto our column names and bound to a scorer; their rows as batches."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from popstrat.core.arrow import is_text
+from popstrat.core.cpus import cores
+from popstrat.errors import InputError
+from popstrat.formats import BATCH_ROWS, FileSource, open_source
+from popstrat.packs.patient_table import ID, Column
+from popstrat.runs.column_map import NO_MAP, ColumnMap, MapPlan
+from popstrat.scoring.bound import BoundScorer
+from popstrat.scoring.columns import plan as bind_columns
+from popstrat.scoring.scorer import Scorer
+from popstrat.scoring.unique_ids import IdBatch
+
+
+def _batch_rows() -> int:
+    return int(os.environ.get("POPSTRAT_BATCH_ROWS", BATCH_ROWS))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the files of a list are read. Neither threads nor the size of a batch change any result."""
+
+    mapping: ColumnMap = NO_MAP
+    encoding: str = "utf-8"
+    threads: int = field(default_factory=cores)
+    batch_rows: int = field(default_factory=_batch_rows)
+
+    @classmethod
+    def given(
+        cls, mapping: ColumnMap, encoding: str, threads: int | None = None, batch_rows: int | None = None
+    ) -> Reading:
+        """The same from options of which some may not be given."""
+        return cls(mapping, encoding, threads or cores(), batch_rows or _batch_rows())
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """An input file, how to read it and the scorer bound to it. ``columns`` are those of ours that are read,
+    ``ignored`` those of the file that popstrat does not know."""
+
+    source: FileSource
+    plan: MapPlan
+    columns: tuple[str, ...]
+    bound: BoundScorer
+    ignored: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """As the run record and warnings name it: without its folder."""
+        return self.source.path.name
+
+    def batches(self, batch_rows: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Each batch of the columns that are read, under our names, with the number of its first row."""
+        row = 0
+        for batch in self.source.batches(self.plan.wanted(self.columns), batch_rows=batch_rows):
+            try:
+                data = self.plan.apply(batch, self.columns)
+            except InputError as error:
+                raise self.located(error, row) from None
+            yield row, data
+            row += batch.num_rows
+        if self.source.rows not in (None, row):
+            raise InputError("does not hold as many rows as it says", file=self.source.name)
+
+    def located(self, error: InputError, first_row: int = 0) -> InputError:
+        """The error with its rows in the file, and the file's own name for a column that is mapped."""
+        return _located(error, self.plan, self.source.name, first_row)
+
+
+def _located(error: InputError, plan: MapPlan, file: str, first_row: int = 0) -> InputError:
+    theirs = plan.sources.get(error.column or "")
+    if theirs is not None and theirs != error.column:
+        problem = f"{error.problem} (mapped from {theirs!r})"
+        error = InputError(problem, column=error.column, rows=error.rows, more=error.more, file=error.file)
+    return error.located(file, first_row)
+
+
+def known_columns(scorer: Scorer) -> Mapping[str, Column]:
+    """The columns of the patient table, those of the scorer's pack among them."""
+    return scorer.pack.schema.columns
+
+
+def open_inputs(
+    inputs: Sequence[str | Path], scorer: Scorer, reading: Reading, *, check_only: bool = False
+) -> list[InputFile]:
+    """Open every file and bind the scorer to it: for scoring, or for checking every column that popstrat knows.
+
+    Raises `InputError` naming the file for one that cannot be read, lacks what it needs or is not what the map says.
+    """
+    known = known_columns(scorer)
+    source = open_source(
+        inputs,
+        kinds=lambda theirs: reading.mapping.kind(theirs, known),
+        encoding=reading.encoding,
+        threads=reading.threads,
+    )
+    return [_bound(file, scorer, reading.mapping, check_only) for file in source.files]
+
+
+def _bound(file: FileSource, scorer: Scorer, mapping: ColumnMap, check_only: bool) -> InputFile:
+    known = known_columns(scorer)
+    plan = mapping.plan(file.schema.names, known)
+    whole = plan.schema(file.schema)
+    # What the table must have is read even where no rule asks for it.
+    births = {c for k in known.values() if k.completed_years_since for c in (k.completed_years_since, k.name)}
+    needed = {*scorer.columns, *(c.name for c in known.values() if c.required)}
+    needed |= set() if births & needed else births
+    columns = tuple(c for c in known if c in whole.names and (check_only or c in needed))
+    try:
+        # Look at every column for what is missing or repeated, then bind those that are read.
+        bind_columns(whole, scorer.pack.schema, ())
+        bind = scorer.checker if check_only else scorer.bind
+        bound = bind(pa.schema([whole.field(c) for c in columns]))
+    except InputError as error:
+        raise _located(error, plan, file.name) from None
+    return InputFile(file, plan, columns, bound, tuple(n for n in whole.names if n not in known))
+
+
+def read_ids(files: Sequence[InputFile], batch_rows: int) -> Iterator[IdBatch]:
+    """The column of ids of every file, and nothing else."""
+    for i, file in enumerate(files):
+        row = 0
+        for batch in file.source.batches([file.plan.sources[ID]], batch_rows=batch_rows):
+            yield IdBatch(batch.column(0), i, row)
+            row += batch.num_rows
+
+
+def agreed_schema(files: Sequence[InputFile]) -> pa.Schema:
+    """The output schema, which every file must lead to. Raises `InputError` naming the file and the column."""
+    first = files[0].bound.output_schema
+    for file in files[1:]:
+        other = file.bound.output_schema
+        for here, there, lacks in ((first, other, file), (other, first, files[0])):
+            missing = next((n for n in here.names if n not in there.names), None)
+            if missing:
+                has = files[0] if lacks is file else file
+                raise InputError(f"is absent, but {has.source.name} has it", column=missing, file=lacks.source.name)
+        for column in other:
+            expected = first.field(column.name).type
+            if _family(column.type) != _family(expected):
+                raise InputError(
+                    f"is {column.type}, but {expected} in {files[0].source.name}",
+                    column=column.name,
+                    file=file.source.name,
+                )
+    return first
+
+
+def _family(kind: pa.DataType) -> str:
+    if is_text(kind):
+        return "text"
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return "integer" if pa.types.is_integer(kind) else str(kind)
+
+
+def known_tables(
+    inputs: Sequence[str | Path], known: Mapping[str, Column], *, encoding: str = "utf-8"
+) -> Iterator[pa.Table]:
+    """The files' batches as tables of those of their columns that are ``known``."""
+    source = open_source(inputs, kinds=lambda n: known[n].type if n in known else None, encoding=encoding)
+    for file in source.files:
+        for batch in file.batches([n for n in file.schema.names if n in known]):
+            yield pa.Table.from_batches([batch])

@@ -1,0 +1,145 @@
+"""A list scored, from files to a file: the scored table and its run record appear together, whole, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from popstrat.core.files import Outputs, writing
+from popstrat.core.hashing import HASH, hash_file
+from popstrat.core.progress import Progress
+from popstrat.errors import RunError
+from popstrat.formats import check_target, open_sink
+from popstrat.formats.pipeline import HashBehind, WriteBehind
+from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
+from popstrat.runs.clock import Clock
+from popstrat.runs.column_map import NO_MAP, ColumnMap
+from popstrat.runs.file_record import file_record
+from popstrat.runs.input_files import InputFile, Reading, agreed_schema, open_inputs
+from popstrat.runs.record import Record, reconcile, to_json
+from popstrat.runs.score_files import ListCounts, score_files
+from popstrat.scoring.attribution import as_text
+from popstrat.scoring.scorer import Scorer
+
+KEYS = (*KEY_COLUMNS, *PLACE_COLUMNS)
+"""The columns of the scored table that come as they were given, and lead it."""
+
+_BEHIND = 3
+
+
+def run_score(
+    inputs: Sequence[str | Path],
+    output: str | Path,
+    scorer: Scorer,
+    *,
+    mapping: ColumnMap = NO_MAP,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    imd_release: str | None = None,
+    encoding: str = "utf-8",
+    batch_rows: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    audit_log: Path | None = None,
+) -> Record:
+    """Score the input files into ``output`` and ``<output>.run.json``, and return the run record.
+
+    Both files appear, complete, or neither does. ``threads`` defaults to all cores; ``batch_rows`` is the size of
+    a batch, which changes nothing in the output. ``options`` are the command's options, for the record. ``audit_log``
+    gets a line before the outputs get their names; if it cannot be written, they do not appear.
+    Raises `InputError` for whatever is wrong with the input, the mapping or the output's place, `RunError` if
+    rows do not reconcile, ``OSError`` if the output cannot be written to the end.
+    """
+    output, clock = Path(output), Clock()
+    reading = Reading.given(mapping, encoding, threads, batch_rows)
+    with clock.timed("open"):
+        files = open_inputs(inputs, scorer, reading)
+    sources = [f.source.path for f in files]
+    check_target(output, sources)
+    schema = agreed_schema(files)
+    if audit_log is not None:
+        _ready_to_audit(audit_log, [*sources, output])
+    record_path = output.with_name(output.name + ".run.json")
+    with writing(output), Outputs() as outputs:
+        partial = outputs.add(output)
+        record_partial = outputs.add(record_path)
+        counts, written = _write_scored(files, partial, schema, output, reading, clock, progress)
+        record = file_record(
+            "score", scorer, files, counts, reading, clock, options=options, imd_release=imd_release, output=written
+        )
+        record_partial.write_text(to_json(record), encoding="utf-8")
+        if audit_log is None:
+            outputs.commit()
+        else:
+            _commit_audited(outputs, audit_log, record, partial)
+    return record
+
+
+def _write_scored(
+    files: Sequence[InputFile],
+    partial: Path,
+    schema: pa.Schema,
+    output: Path,
+    reading: Reading,
+    clock: Clock,
+    progress: Progress | None,
+) -> tuple[ListCounts, Record]:
+    """Score the files into ``partial``, which is to be called ``output``: what was counted, and what was written."""
+    sink = open_sink(
+        partial,
+        schema,
+        form=output.suffix,
+        keys=KEYS,
+        encoding=reading.encoding,
+        threads=reading.threads,
+        lists_as_text=as_text,
+    )
+    try:
+        with HashBehind(partial) as hashed, WriteBehind(sink.write, _BEHIND) as writer:
+            counts = score_files(files, writer.put, reading, clock, progress=progress, spill_dir=output.parent)
+            with clock.timed("write"):
+                writer.finish()
+                sink.close()
+                content = hashed.finish()
+        clock.seconds["write"] += writer.busy
+    except BaseException:
+        sink.abort()
+        raise
+    reconcile(counts.tally, counts.rows, sink.rows)
+    size = partial.stat().st_size
+    if size != hashed.bytes:
+        raise RunError("internal error: the output was not written from its beginning to its end")
+    return counts, {"name": output.name, "rows": sink.rows, "bytes": size, HASH: content}
+
+
+def _ready_to_audit(log: Path, files: Sequence[Path]) -> None:
+    """Raise `InputError` now if the log would refuse the line after the work is done."""
+    from popstrat.privacy import audit_log  # here and below, because a run without a log need not wait for it
+
+    audit_log.check_fields("score", {"files": [f.name for f in files]})
+    audit_log.ready(log, files)
+
+
+def _commit_audited(outputs: Outputs, log: Path, record: Record, scored: Path) -> None:
+    """Give the outputs their names after a line in the audit log that says what they are."""
+    from popstrat.privacy import audit_log
+
+    pack, rows = record["pack"], record["rows"]
+    audit_log.append(
+        log,
+        "score",
+        profile=record["profile"],
+        as_of=record["as_of"],
+        pack={"id": pack["id"], "version": str(pack["version"]), HASH: pack[HASH]},
+        inputs=[{k: i[k] for k in ("name", "rows", HASH)} for i in record["inputs"]],
+        rows={k: rows[k] for k in ("in", "out", "excluded")},
+        excluded=rows["excluded_by_reason"],
+        output={k: record["output"][k] for k in ("name", "rows")} | {HASH: hash_file(scored)},
+    )
+    try:
+        outputs.commit(fsync=True)
+    except BaseException:
+        audit_log.append(log, "score-failed", output={"name": record["output"]["name"]})
+        raise

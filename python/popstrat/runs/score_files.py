@@ -1,0 +1,165 @@
+"""One pass over the files of a list: read ahead, ids watched, each batch scored (or checked) and passed on, in order.
+
+A reader thread, the scoring (on as many threads as asked for), a thread that hashes the files and whoever takes the
+results work at the same time, with short queues between them, so that memory is bounded and rows keep their order.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from popstrat.core.hashing import hash_file
+from popstrat.core.progress import Progress
+from popstrat.errors import InputError
+from popstrat.formats.pipeline import ReadAhead
+from popstrat.packs.patient_table import ID, Schema
+from popstrat.packs.plausibility import refuse_disorder
+from popstrat.runs.clock import Clock
+from popstrat.runs.input_files import InputFile, Reading, read_ids
+from popstrat.scoring.completeness import Completeness
+from popstrat.scoring.tally import Tally
+from popstrat.scoring.unique_ids import IdBatch, UniqueIds
+
+_AHEAD = 3
+_LOOKED_AT = 1000  # ids that tell whether they are NHS numbers
+
+
+@dataclass
+class FileCounts:
+    """What was found in one file."""
+
+    completeness: Completeness
+    rows: int = 0
+    hash: str = ""
+    disorder: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def add(self, batch: pa.RecordBatch, tally: Tally) -> None:
+        self.rows += batch.num_rows
+        self.completeness.look(batch)
+        for name, counts in tally.disorder.items():
+            so_far = self.disorder.setdefault(name, dict.fromkeys(counts, 0))
+            for what, count in counts.items():
+                so_far[what] += count
+
+
+@dataclass
+class ListCounts:
+    """What was found in all files, and in each."""
+
+    files: list[FileCounts]
+    tally: Tally = field(default_factory=Tally)
+    rows: int = 0
+    first_ids: pa.Array | None = None
+    ascending: bool = False
+    """Whether the ids went upwards, so that they were seen to be different in passing."""
+
+
+class _Batch(NamedTuple):
+    file: int
+    first_row: int
+    data: pa.RecordBatch
+
+
+def score_files(
+    files: Sequence[InputFile],
+    put: Callable[[pa.RecordBatch], None],
+    reading: Reading,
+    clock: Clock,
+    *,
+    progress: Progress | None = None,
+    spill_dir: Path | None = None,
+) -> ListCounts:
+    """Read every file once, hand every scored batch to ``put``, and return what was counted.
+
+    Raises `InputError` for values that cannot be read, a flag that is neither true nor false, columns that are swapped,
+    ids that are null or repeated (which are read again only if something looks repeated), a file that changes.
+    """
+    pa.set_cpu_count(reading.threads)
+    known = [f.source.rows for f in files if f.source.rows is not None]
+    total = sum(known) if len(known) == len(files) else None
+    counts = ListCounts([FileCounts(f.bound.completeness()) for f in files])
+    ids = UniqueIds(files=[f.source.name for f in files], spill_dir=spill_dir)
+    with ids, _Hashing(files, clock) as hashing:
+        with ReadAhead(_batches(files, reading.batch_rows), _AHEAD) as batches:
+            for batch in batches:
+                _score(files[batch.file], batch, ids, put, counts, reading.threads, clock)
+                if progress is not None:
+                    progress(counts.rows, total)
+        clock.seconds["read"] += batches.busy
+        for file, found, content in zip(files, counts.files, hashing.finish(), strict=True):
+            found.hash = content
+            file.source.check_unchanged()
+            _refuse_disorder(file, found, file.bound.scorer.pack.schema)
+        with clock.timed("ids"):
+            ids.finish(lambda: read_ids(files, reading.batch_rows))
+        counts.ascending = ids.in_passing
+    return counts
+
+
+def _batches(files: Sequence[InputFile], batch_rows: int) -> Iterator[_Batch]:
+    for i, file in enumerate(files):
+        for row, data in file.batches(batch_rows):
+            yield _Batch(i, row, data)
+
+
+def _score(
+    file: InputFile,
+    batch: _Batch,
+    ids: UniqueIds,
+    put: Callable[[pa.RecordBatch], None],
+    counts: ListCounts,
+    threads: int,
+    clock: Clock,
+) -> None:
+    """Score one batch and pass it on."""
+    with clock.timed("ids"):
+        column = batch.data.column(batch.data.schema.get_field_index(ID))
+        ids.add(IdBatch(column, batch.file, batch.first_row))
+        if counts.first_ids is None:
+            counts.first_ids = column.slice(0, _LOOKED_AT)
+    try:
+        with clock.timed("score"):
+            scored, tally = file.bound.score(batch.data, threads=threads)
+    except InputError as error:
+        raise file.located(error, batch.first_row) from None
+    counts.tally = counts.tally + tally
+    counts.rows += batch.data.num_rows
+    counts.files[batch.file].add(batch.data, tally)
+    put(scored)
+
+
+def _refuse_disorder(file: InputFile, found: FileCounts, schema: Schema) -> None:
+    try:
+        refuse_disorder(found.disorder, schema)
+    except InputError as error:
+        raise file.located(error) from None
+
+
+class _Hashing:
+    """The hash of each file, worked out beside the reading. Leaving the ``with`` block stops it."""
+
+    def __init__(self, files: Sequence[InputFile], clock: Clock) -> None:
+        self._clock, self._stop = clock, threading.Event()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="popstrat-hash")
+        self._hashes: list[Future[str]] = [self._pool.submit(self._hash, f.source.path) for f in files]
+
+    def _hash(self, path: Path) -> str:
+        with self._clock.timed("hash"):
+            return hash_file(path, self._stop.is_set)
+
+    def finish(self) -> list[str]:
+        return [found.result() for found in self._hashes]
+
+    def __enter__(self) -> _Hashing:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stop.set()
+        self._pool.shutdown(cancel_futures=True)

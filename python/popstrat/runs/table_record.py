@@ -1,0 +1,41 @@
+"""The run record of a table in memory."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pyarrow as pa
+
+from popstrat.packs.plausibility import disorder_remarks
+from popstrat.runs.doubts import doubts, lacking
+from popstrat.runs.record import Record, assemble
+from popstrat.scoring.bound import BoundScorer
+from popstrat.scoring.completeness import Facts
+from popstrat.scoring.scorer import Scorer
+from popstrat.scoring.tally import Tally
+
+
+def memory_record(
+    scorer: Scorer,
+    bound: BoundScorer,
+    tally: Tally,
+    facts: Facts,
+    first_ids: pa.ChunkedArray,
+    *,
+    started: dt.datetime,
+    threads: int,
+) -> Record:
+    """The run record of `popstrat.score`; as that of a file run, without files."""
+    total = (dt.datetime.now(dt.UTC) - started).total_seconds()
+    return assemble(
+        scorer,
+        tally,
+        command="popstrat.score",
+        notices=bound.notices,
+        warnings=doubts(scorer, tally, [facts], disorder_remarks(tally.disorder, scorer.pack.schema), first_ids),
+        ignored=bound.ignored,
+        started=started,
+        seconds={"total": total},
+        threads=threads,
+        **lacking([facts]),
+    )

@@ -1,0 +1,431 @@
+"""A scorer for tables of one Arrow schema: batches bound to a compiled program, run by threads, made Arrow again."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from popstrat.compiler import OPTIMISED, Compiled, Options, Output, compile_definitions
+from popstrat.core.dates import from_days
+from popstrat.core.lazy import compute as pc
+from popstrat.core.soundness import (
+    cleared,
+    looks_astray,
+    refuse_astray,
+    refuse_misfits,
+    refuse_nulls,
+    refuse_unsound_dictionary,
+)
+from popstrat.engine import NEWEST_SHIFT, Frame, Labels, Memory, Work
+from popstrat.errors import InputError
+from popstrat.packs import plausibility
+from popstrat.packs.columns_read import read_columns
+from popstrat.packs.definition import Definition
+from popstrat.packs.flags import refuse_other_numbers, true_rows
+from popstrat.packs.pack import Pack
+from popstrat.packs.patient_table import KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS
+from popstrat.packs.resolved import Resolved
+from popstrat.scoring import columns as bind
+from popstrat.scoring.attribution import LISTED, Listing
+from popstrat.scoring.completeness import Completeness
+from popstrat.scoring.tally import Tally
+
+_TOGETHER = 8 << 20  # bytes of all outputs of a batch that are allocated as one
+
+# how the engine writes an output, and the bytes a row of it takes
+_STORED = {
+    "bits": pa.bool_(), "codes": pa.uint8(), "short": pa.int16(), "number": pa.float64(), "flags": pa.uint64(),
+}  # fmt: skip
+_BYTES = {"codes": 1, "short": 2, "number": 8, "flags": 8}
+_ARROW = {
+    "bool": pa.bool_(), "uint8": pa.uint8(), "int16": pa.int16(), "int32": pa.int32(), "float64": pa.float64(),
+    "dictionary": pa.dictionary(pa.int8(), pa.string()),
+}  # fmt: skip
+
+Made = tuple[Memory, Memory | None]
+"""Values and validity of an output, to be written."""
+
+
+class Setting(Protocol):
+    """What a bound scorer has to know: `popstrat.scoring.scorer.Scorer` is one."""
+
+    pack: Pack
+    as_of: dt.date
+    profile: str
+    resolved: Resolved
+    listings: tuple[Listing, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+    def bind(self, schema: pa.Schema, *, counted: bool = True) -> BoundScorer: ...
+    def checker(self, schema: pa.Schema) -> BoundScorer: ...
+
+
+class BoundScorer:
+    """A `Scorer` for one input schema: the compiled program, the output schema, and what to tell the user."""
+
+    def __init__(
+        self,
+        scorer: Setting,
+        schema: pa.Schema,
+        check_only: bool = False,
+        instead: Sequence[Definition] | None = None,
+        counted: bool = True,
+        options: Options = OPTIMISED,
+    ) -> None:
+        """``check_only``: every column is checked and nothing is scored. ``instead``: what is written, in place of what
+        the pack writes. Not ``counted``: tallies hold nothing but the numbers of rows. ``options``: what the compiler
+        may leave undone."""
+        self.scorer, self.schema, self.counted = scorer, schema, counted
+        patient = scorer.pack.schema
+        wanted = [c.name for c in patient] if check_only else scorer.columns
+        self.bindings = bind.plan(schema, patient, wanted)
+        self.place = [c for c in PLACE_COLUMNS if c in schema.names and not check_only]
+        if scorer.profile == "secondary-use":
+            for name in OPT_OUTS:
+                if name not in schema.names:
+                    raise InputError("the profile secondary-use needs this column", column=name)
+        kinds = {name: b.kind for name, b in self.bindings.items() if b.kind not in ("id", "text")}
+        outputs = [] if check_only else scorer.resolved.outputs if instead is None else list(instead)
+        self.listings = () if check_only or instead is not None else scorer.listings
+        checked = kinds if check_only else [c for c in read_columns(scorer.resolved, patient) if c in kinds]
+        self.compiled: Compiled = compile_definitions(
+            scorer.resolved,
+            kinds,
+            outputs,
+            check=checked,
+            flags=not check_only and instead is None,
+            tallies={} if check_only or instead is not None else scorer.resolved.tallies,
+            aside=[d for listing in self.listings for d in listing.definitions],
+            counted=counted,
+            options=options,
+        )
+        aside = sum(len(listing.definitions) for listing in self.listings)
+        self._needed: list[int | None] = []  # bytes a row of every buffer of the outputs; None: a bit
+        for output in self.compiled.outputs:
+            self._needed += [_BYTES.get(output.kind), None] if output.nullable else [_BYTES.get(output.kind)]
+        self.outputs = self.compiled.outputs[: len(self.compiled.outputs) - aside]
+        self._read: list[tuple[bind.Binding, Labels | None]] = [
+            (self.bindings[name], bind.label_codes(patient[name]) if kinds[name].startswith("str") else None)
+            for name in self.compiled.columns
+        ]
+        self._in_place: list[Any] = [(b.position, None, labels) for b, labels in self._read]
+        self._to_bind = [
+            (i, b, labels)
+            for i, (b, labels) in enumerate(self._read)
+            if b.convert is not None or b.kind.startswith("dict")
+        ]
+        self._flags = {
+            c: counter for (c, why), counter in self.compiled.quality.items() if why == plausibility.FLAG_REASON
+        }
+        self._tables: dict[int, tuple[pa.Array, NDArray[np.uint8] | None, int]] = {}
+        self.ignored: tuple[str, ...] = tuple(name for name in schema.names if name not in patient)
+        self.notices: tuple[str, ...] = tuple(self._notices())
+        self.absent: tuple[str, ...] = tuple(self._absent())
+        keys = [] if check_only else [schema.field(c).with_nullable(False) for c in KEY_COLUMNS]
+        fields = [*keys, *(schema.field(c) for c in self.place)]
+        fields += [pa.field(o.name, self._type(o), nullable=o.nullable) for o in self.outputs]
+        fields += [pa.field(listing.name, LISTED) for listing in self.listings]
+        self.output_schema: pa.Schema = pa.schema(fields)
+        self._dictionaries = {
+            o.name: bind.text_array(o.definition.node.type.labels)
+            for o in self.outputs
+            if o.definition is not None and o.kind == "codes" and o.definition.dtype == "dictionary"
+        }
+        self._keys = [
+            (self.bindings[c].position, c, looks_astray(schema.field(c).type), c in KEY_COLUMNS)
+            for c in (*KEY_COLUMNS, *self.place)
+        ]
+        self._positions = [b.position for b in self.bindings.values()]
+        self._check_only = check_only
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _make_bound, (self.scorer, self.schema, self.counted, self._check_only)
+
+    def _notices(self) -> Iterator[str]:
+        patient = self.scorer.pack.schema
+        for column in patient:
+            if column.dates and column.name not in self.schema.names and column.name in self.scorer.columns:
+                there = [c for c in column.dates if c in self.schema.names]
+                if there:
+                    yield f"there is no column {column.name}: {' and '.join(there)} count as current"
+
+    def _absent(self) -> Iterator[str]:
+        """The columns that the definitions read and the table lacks."""
+        others = {*PLACE_COLUMNS, *OPT_OUTS}
+        births = {
+            b for c in self.scorer.pack.schema if c.completed_years_since for b in (c.name, c.completed_years_since)
+        }
+        for name in self.scorer.columns:
+            if name not in self.bindings and name not in births | others:
+                dated = self.scorer.pack.schema[name].dates
+                if not any(c in self.bindings for c in dated):  # a notice says that those count as current
+                    yield name
+
+    def _type(self, output: Output) -> pa.DataType:
+        return pa.uint64() if output.definition is None else _ARROW[output.definition.dtype]
+
+    def score(self, batch: pa.RecordBatch, *, threads: int = 1) -> tuple[pa.RecordBatch, Tally]:
+        """The scored batch and what was counted. Raises `InputError`, with rows counted within the batch; also for a
+        batch whose schema is not the one that this was made for."""
+        with Together(threads) as together:
+            together.add(self.start(batch))
+        return together.finished()[0]
+
+    def start(self, batch: pa.RecordBatch) -> Started:
+        """The batch bound, ready to be run. Raises as `score` does, save for `check_keys`."""
+        self._refuse_other_schema(batch.schema)
+        refuse_misfits(batch, self._positions)
+        given = batch
+        tally = Tally(rows_in=batch.num_rows)
+        kept = self._not_opted_out(batch, tally) if self.scorer.profile == "secondary-use" else None
+        if kept is not None:
+            batch = self._only(batch, kept)
+        try:
+            frame, made = self._frame(batch)
+        except InputError as error:
+            raise (error if kept is None else error.among(np.flatnonzero(kept).tolist())) from None
+        tally.rows_out = batch.num_rows
+        return Started(self, given, batch, kept, tally, frame, made)
+
+    def _refuse_other_schema(self, schema: pa.Schema) -> None:
+        """Raises `InputError` naming the first difference between a batch's schema and the one that this was made for,
+        metadata and whether nulls are allowed aside."""
+        if schema is self.schema or schema.equals(self.schema):
+            return
+        wanted, names = self.schema.names, schema.names
+        for i, (name, found) in enumerate(zip(wanted, names, strict=False)):
+            if name != found:
+                at_fault = found if found not in wanted else name
+                raise InputError(
+                    f"the scorer is bound to tables whose column {i + 1} is {name!r}, and here that is {found!r}",
+                    column=at_fault,
+                )
+            kind, wanted_kind = schema.field(i).type, self.schema.field(i).type
+            if kind != wanted_kind:
+                raise InputError(f"is of type {kind}, and the scorer is bound to {wanted_kind}", column=name)
+        if len(names) < len(wanted):
+            raise InputError("is missing, and the scorer is bound to tables that have it", column=wanted[len(names)])
+        if len(names) > len(wanted):
+            raise InputError("the scorer is bound to tables without this column", column=names[len(wanted)])
+
+    def check_keys(self, batch: pa.RecordBatch) -> None:
+        """Raises `InputError` where a key is null, or where a key or place leads outside its column."""
+        for position, name, look, key in self._keys:
+            array = batch.column(position)
+            if look is not None:
+                look(array, name)
+            if key:
+                refuse_nulls(array, name)
+
+    def wrap(self, batch: pa.RecordBatch, made: list[Made], counters: Sequence[int]) -> pa.RecordBatch:
+        """The scored batch around the memory that its frame has written to, and from what it counted."""
+        columns: list[pa.Array] = []
+        if self.compiled.outputs:
+            columns = [batch.column(self.bindings[c].position) for c in (*KEY_COLUMNS, *self.place)]
+        columns += [self._array(o, batch.num_rows, room, counters) for o, room in zip(self.outputs, made, strict=False)]
+        start = len(self.outputs)
+        for listing in self.listings:
+            end = start + len(listing.definitions)
+            columns.append(listing.column(made[start:end], batch.num_rows))
+            start = end
+        return pa.RecordBatch.from_arrays(columns, schema=self.output_schema)
+
+    def completeness(self) -> Completeness:
+        """To find out what a table lacks, as its batches pass."""
+        return Completeness(self.bindings, self.scorer.pack.schema, self.absent)
+
+    def refuse_flags(self, batch: pa.RecordBatch) -> None:
+        """Raises `InputError` naming the first rows where a flag is a number other than 0 and 1."""
+        for name in self._flags:
+            binding = self.bindings[name]
+            column = batch.column(binding.position)
+            refuse_other_numbers(bind.converted(column, binding), name)
+
+    def tally(self, counters: Sequence[int], tally: Tally, batch: pa.RecordBatch) -> None:
+        """Add what a frame counted in a batch. Raises as `refuse_flags`."""
+        if any(counters[counter] for counter in self._flags.values()):
+            self.refuse_flags(batch)
+            raise RuntimeError("internal error: flags were counted as neither true nor false, and are not found")
+        for name, (both, wrong) in self.compiled.out_of_order.items():
+            tally.disorder[name] = {"both": counters[both], "not_below": counters[wrong]}
+        if not self.counted:
+            return
+        for output in self.outputs:
+            self._count(output, counters, tally)
+        for (column, reason), counter in self.compiled.quality.items():
+            if counters[counter]:
+                tally.quality.setdefault(column, {})[reason] = counters[counter]
+        for (model, kind, name), place in self.compiled.tallies.items():
+            found = tally.models.setdefault(f"{model}.{kind}", {})
+            found[name] = 0 if place is None else counters[place]
+        newest = max((counters[c] for c in self.compiled.newest.values()), default=0)
+        tally.newest_date = from_days(newest - NEWEST_SHIFT) if newest else None
+
+    def _not_opted_out(self, batch: pa.RecordBatch, tally: Tally) -> pa.Array | None:
+        """Which rows are of people who have not opted out, None for all; each other row is counted under the first
+        reason that applies."""
+        kept: pa.Array | None = None
+        for name, reason in OPT_OUTS.items():
+            binding = self.bindings.get(name) or bind.bind_column(
+                self.scorer.pack.schema[name], self.schema.names.index(name), self.schema.field(name).type
+            )
+            if binding.kind == "null":
+                tally.excluded[reason] = 0
+                continue
+            array = bind.converted(batch.column(binding.position), binding)
+            out = true_rows(array, name)
+            fresh = out if kept is None else pc.and_(out, kept)
+            tally.excluded[reason] = pc.sum(fresh).as_py() or 0
+            kept = pc.invert(out) if kept is None else pc.and_not(kept, out)
+        return kept
+
+    def _only(self, batch: pa.RecordBatch, kept: pa.Array) -> pa.RecordBatch:
+        """Those rows, of the columns that are read; Arrow does not filter string views, nor do others matter."""
+        read = {binding.position: binding for binding in self.bindings.values()}
+        arrays = []
+        for i, array in enumerate(batch.columns):
+            if i not in read:
+                array = pa.nulls(batch.num_rows)
+            elif not pa.types.is_dictionary(array.type):  # of which indices are moved, and nothing followed
+                refuse_astray(array, read[i].column.name)
+            view = pa.types.is_string_view(array.type)
+            found = (cleared(array).cast(pa.large_string()) if view else array).filter(kept)
+            arrays.append(found.cast(array.type) if view else found)
+        return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
+
+    def _frame(self, batch: pa.RecordBatch) -> tuple[Frame, list[Made]]:
+        rows = batch.num_rows
+        columns = self._in_place.copy()
+        sizes: dict[int, int] = {}
+        for i, binding, labels in self._to_bind:
+            array = batch.column(binding.position)
+            table, size = (None, 0) if binding.convert is not None else self._table(i, array.dictionary)
+            if table is None:
+                columns[i], of_table = bind.buffers(array, binding, labels)
+                size = of_table or 0
+            else:
+                columns[i] = (binding.position, table, None)
+            if binding.kind.startswith("dict"):
+                sizes[i] = size
+        bitmap = (rows + 63) // 64 * 8
+        needed = [bitmap if size is None else rows * size for size in self._needed]
+        rooms = iter(Memory.several(needed, _TOGETHER))
+        made = [(next(rooms), next(rooms) if o.nullable else None) for o in self.compiled.outputs]
+        return Frame(self.compiled.program, columns, made, rows, batch.__arrow_c_array__(), sizes), made
+
+    def _table(self, i: int, dictionary: pa.Array) -> tuple[NDArray[np.uint8] | None, int]:
+        """The engine's table for a column's dictionary, kept since most batches have the same; None if it has too many
+        entries."""
+        kept = self._tables.get(i)
+        binding = self._read[i][0]
+        refuse_unsound_dictionary(dictionary, binding.column.name)
+        if kept is None or not kept[0].equals(dictionary):
+            codes = bind.label_numbers(binding.spellings, dictionary)
+            table = bind.label_table(codes) if len(codes) <= 256 else None
+            self._tables[i] = kept = (dictionary, table, len(codes))
+        return kept[1], kept[2]
+
+    def _array(self, output: Output, rows: int, made: Made, counters: Sequence[int]) -> pa.Array:
+        nulls = 0 if output.valid is None else rows - counters[output.valid]
+        buffers = [None if made[1] is None else pa.py_buffer(made[1]), pa.py_buffer(made[0])]
+        if output.name in self._dictionaries:
+            codes = pa.Array.from_buffers(pa.int8(), rows, buffers, nulls)
+            return pa.DictionaryArray.from_arrays(codes, self._dictionaries[output.name], safe=False)
+        array = pa.Array.from_buffers(_STORED[output.kind], rows, buffers, nulls)
+        kind = self._type(output)
+        return array if array.type == kind else array.cast(kind)  # the program has seen to it that numbers fit
+
+    def _count(self, output: Output, counters: Sequence[int], tally: Tally) -> None:
+        definition = output.definition
+        if definition is None:
+            return
+        if definition.dtype in ("bool", "dictionary"):
+            labels = ("true",) if definition.dtype == "bool" else definition.node.type.labels
+            tally.groups[output.name] = {
+                label: counters[output.counters[label]] if label in output.counters else 0 for label in labels
+            }
+        else:
+            tally.counts[output.name] = counters[output.counters[""]] if "" in output.counters else 0
+            if output.total is not None:
+                tally.sums[output.name] = float(np.int64(counters[output.total]).view(np.float64))
+            else:
+                tally.sums[output.name] = float(sum(counters[c] << bit for bit, c in enumerate(output.total_planes)))
+
+
+def _make_bound(scorer: Setting, schema: pa.Schema, counted: bool, check_only: bool) -> BoundScorer:
+    return scorer.checker(schema) if check_only else scorer.bind(schema, counted=counted)
+
+
+@dataclass
+class Started:
+    """A batch that is being scored: its frame may be run in pieces, by any threads, together with other batches'."""
+
+    bound: BoundScorer
+    given: pa.RecordBatch
+    batch: pa.RecordBatch  # those rows of it that are scored
+    kept: pa.Array | None  # which rows those are, if not all
+    tally: Tally
+    frame: Frame
+    made: list[Made]
+
+    def finish(self, pieces: NDArray[np.int64]) -> tuple[pa.RecordBatch, Tally]:
+        """The scored batch and what was counted, from the counters of all pieces, once all have been run. Raises as
+        `BoundScorer.tally`."""
+        counters = _together(self.frame, pieces)
+        try:
+            self.bound.tally(counters, self.tally, self.batch)
+        except InputError as error:
+            raise (error if self.kept is None else error.among(np.flatnonzero(self.kept).tolist())) from None
+        return self.bound.wrap(self.batch, self.made, counters), self.tally
+
+
+def _together(frame: Frame, pieces: NDArray[np.int64]) -> list[int]:
+    """Counters of pieces add up, as whole numbers or doubles; and of the newest dates the newest counts."""
+    counters = pieces.sum(axis=0)
+    for counter in frame.program.newest:
+        counters[counter] = pieces[:, counter].max(initial=0)
+    for counter in frame.program.sums:
+        counters[counter] = np.ascontiguousarray(pieces[:, counter]).view(np.float64).sum().view(np.int64)
+    return counters.tolist()  # type: ignore[no-any-return]
+
+
+class Together:
+    """Batches scored by several threads at once: they begin when a batch is added, and what is left when the ``with``
+    block ends, this thread works on too."""
+
+    def __init__(self, threads: int, stream: bool | None = None) -> None:
+        self._work = Work(threads - 1, stream)
+        self._started: list[Started] = []
+
+    def __enter__(self) -> Together:
+        return self
+
+    def add(self, started: Started) -> None:
+        """Raises as `BoundScorer.score` does."""
+        self._started.append(started)
+        self._work.add(started.frame)
+        started.bound.check_keys(started.given)  # from here on other threads are at work already
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._work.stop()
+        self._work.run()
+
+    def finished(self) -> list[tuple[pa.RecordBatch, Tally]]:
+        """Each scored batch and what was counted, once the block has ended. Raises `InputError` with rows counted from
+        the first of all batches."""
+        found, first = [], 0
+        for i, one in enumerate(self._started):
+            try:
+                found.append(one.finish(self._work.counters(i)))
+            except InputError as error:
+                raise error.located(None, first) from None
+            first += one.given.num_rows
+        return found

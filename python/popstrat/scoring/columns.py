@@ -1,0 +1,260 @@
+"""Arrow columns → what the engine reads in place.
+
+`plan` looks at a table's schema once: which columns are there, how each is read, what must be converted first.
+Numbers, flags, dates, dictionary indices and strings are read where they lie; only types the engine does not know
+(decimals, unsigned 32-bit, timestamps, text that stands for numbers) are cast, with a check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.types as pt
+
+from popstrat.core.arrow import is_text
+from popstrat.core.lazy import compute as pc
+from popstrat.core.soundness import cleared, refuse_unsound
+from popstrat.core.text import suggest
+from popstrat.engine import CODE_NULL, CODE_UNKNOWN, Labels
+from popstrat.errors import InputError
+from popstrat.packs.flags import FALSE, TRUE
+from popstrat.packs.patient_table import Column, Schema, fold_label
+
+_IN_PLACE: dict[pa.DataType, str] = {
+    pa.int8(): "i8", pa.uint8(): "u8", pa.int16(): "i16", pa.int32(): "i32", pa.int64(): "i64",
+    pa.float32(): "f32", pa.float64(): "f64",
+}  # fmt: skip
+_WIDER: dict[pa.DataType, pa.DataType] = {pa.uint16(): pa.int32(), pa.uint32(): pa.int64(), pa.float16(): pa.float32()}
+
+
+@dataclass(frozen=True)
+class Binding:
+    """How one column is read: the engine's kind, the conversion before it (if any), and labels of a category."""
+
+    column: Column
+    position: int  # in the batch
+    kind: str
+    convert: Callable[[pa.Array], pa.Array] | None = None
+
+    @cached_property
+    def spellings(self) -> dict[str, int]:
+        """Every accepted spelling of the category's labels, with the label's code."""
+        return self.column.label_codes()
+
+
+def plan(table: pa.Schema, schema: Schema, wanted: Sequence[str]) -> dict[str, Binding]:
+    """A binding for each wanted column that the table has.
+
+    Raises `InputError` for a required column that is missing, two columns of one name, or a type that cannot be read.
+    """
+    names = table.names
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1 and name in schema:
+            raise InputError("two columns have this name", column=name)
+    for column in schema:
+        if column.required and column.name not in names:
+            raise InputError(
+                f"this required column is missing{suggest(column.name, set(names) - set(schema.columns))}",
+                column=column.name,
+            )
+    births = [(c.completed_years_since, c.name) for c in schema if c.completed_years_since]
+    for birth, age in births:
+        if birth not in names and age not in names:
+            near = suggest(str(birth), names) or suggest(age, set(names) - {"age"})
+            raise InputError(f"needs the column {birth!r} or {age!r}{near}")
+    return {
+        name: bind_column(schema[name], names.index(name), table.field(name).type) for name in wanted if name in names
+    }
+
+
+def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
+    """How a column of the patient table is read from an Arrow type; raises `InputError` if it cannot be."""
+    if pt.is_null(kind):
+        return Binding(column, position, "null")
+    match column.type:
+        case "id":
+            if pt.is_integer(kind) or is_text(kind):
+                return Binding(column, position, "id")
+        case "string":
+            if is_text(kind):
+                return Binding(column, position, "text")
+            if pt.is_integer(kind):  # codes that were read as numbers
+                return Binding(column, position, "text", lambda a: a.cast(pa.string()))
+        case "bool":
+            if pt.is_boolean(kind):
+                return Binding(column, position, "bits")
+            if pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind):
+                return _number(column, position, kind)
+            if is_text(kind):
+                return Binding(column, position, "bits", lambda a: _flags_from_text(a, column.name))
+        case "category":
+            if pt.is_dictionary(kind) and is_text(kind.value_type):
+                index = {8: "dict8", 16: "dict16", 32: "dict32"}.get(kind.index_type.bit_width)
+                if index is not None:
+                    return Binding(column, position, index)
+                return Binding(
+                    column, position, "dict32", lambda a: a.cast(pa.dictionary(pa.int32(), a.type.value_type))
+                )
+            if pt.is_string(kind):
+                return Binding(column, position, "str32")
+            if pt.is_large_string(kind):
+                return Binding(column, position, "str64")
+            if pt.is_string_view(kind):
+                return Binding(column, position, "str32", lambda a: a.cast(pa.string()))
+            if pt.is_integer(kind):  # coded labels, such as sex 1 and 2
+                return Binding(column, position, "str32", lambda a: a.cast(pa.string()))
+            if pt.is_floating(kind):  # the same, where a null made them floating
+                return Binding(column, position, "str32", lambda a: a.cast(pa.int64()).cast(pa.string()))
+            if pt.is_dictionary(kind) and pt.is_integer(kind.value_type):
+                return Binding(column, position, "str32", lambda a: a.dictionary_decode().cast(pa.string()))
+        case "date":
+            if pt.is_date32(kind):
+                return Binding(column, position, "i32")
+            if pt.is_date64(kind) or pt.is_timestamp(kind):
+                return Binding(column, position, "i32", lambda a: a.cast(pa.date32(), safe=False))
+            if is_text(kind):
+                return Binding(
+                    column, position, "i32", lambda a: _parse_text(a, pa.date32(), column, "not a date like 2026-06-30")
+                )
+        case _:
+            if pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind):
+                return _number(column, position, kind)
+            if pt.is_boolean(kind):
+                return Binding(column, position, "u8", lambda a: a.cast(pa.uint8()))
+            if is_text(kind):
+                return Binding(column, position, "f64", lambda a: _parse_text(a, pa.float64(), column, "not a number"))
+    raise InputError(f"{_article(column.type)} is needed, and the column is of type {kind}", column=column.name)
+
+
+def _article(kind: str) -> str:
+    return {"id": "a whole number or text", "string": "text", "bool": "true or false", "category": "a label",
+            "date": "a date", "int": "a number", "float": "a number"}[kind]  # fmt: skip
+
+
+def _number(column: Column, position: int, kind: pa.DataType) -> Binding:
+    if kind in _IN_PLACE:
+        return Binding(column, position, _IN_PLACE[kind])
+    if pt.is_decimal(kind):  # through text: Arrow's own cast is a unit out in the last place, 58.00000 not being 58
+        return Binding(column, position, "f64", lambda a: a.cast(pa.string()).cast(pa.float64()))
+    target = _WIDER.get(kind, pa.float64())
+    return Binding(column, position, _IN_PLACE[target], lambda a: a.cast(target, safe=False))
+
+
+def _text(array: pa.Array) -> pa.Array:
+    if pt.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    return pc.utf8_trim_whitespace(array.cast(pa.large_string()))
+
+
+def _flags_from_text(array: pa.Array, name: str) -> pa.Array:
+    text = pc.utf8_lower(_text(array))
+    truth = pc.is_in(text, pa.array(TRUE, pa.large_string()))
+    falsehood = pc.is_in(text, pa.array(FALSE, pa.large_string()))
+    empty = pc.fill_null(pc.equal(text, ""), True)
+    bad = pc.invert(pc.or_(pc.or_(truth, falsehood), empty))
+    _refuse(bad, name, "neither true nor false")
+    return pc.if_else(empty, pa.scalar(None, pa.bool_()), truth)
+
+
+def _parse_text(array: pa.Array, target: pa.DataType, column: Column, problem: str) -> pa.Array:
+    text = _text(array)
+    text = pc.if_else(pc.equal(text, ""), pa.scalar(None, text.type), text)
+    try:
+        return text.cast(target)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        bad = [i for i, value in enumerate(text) if not _castable(value, target)]
+        raise InputError(problem, column=column.name, rows=bad[:5], more=max(0, len(bad) - 5)) from None
+
+
+def _castable(value: pa.Scalar, target: pa.DataType) -> bool:
+    try:
+        value.cast(target)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _refuse(bad: pa.Array, name: str, problem: str) -> None:
+    if pc.any(bad).as_py():
+        rows = np.flatnonzero(bad.to_numpy(zero_copy_only=False))
+        raise InputError(problem, column=name, rows=rows[:5].tolist(), more=max(0, len(rows) - 5))
+
+
+def text_array(texts: Sequence[str]) -> pa.Array:
+    """An Arrow string array; `pa.array` would do the same, but imports pandas (0.2 s) where that is installed.
+
+    So does whatever turns values of Python or NumPy into Arrow's or back. `score` and `check` do without on their usual
+    way; elsewhere it does not matter.
+    """
+    encoded = [text.encode() for text in texts]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
+
+
+def label_codes(column: Column) -> Labels:
+    """The engine's table of a category's accepted spellings."""
+    return Labels(column.label_codes())
+
+
+def label_numbers(known: dict[str, int], dictionary: pa.Array) -> np.ndarray[Any, Any]:
+    """For each entry of a sound dictionary the code of its label (uint8), from the codes by spelling."""
+    codes = np.full(len(dictionary), CODE_NULL, dtype=np.uint8)
+    for i, entry in enumerate(dictionary.to_pylist()):
+        text = "" if entry is None else entry.strip(" ")
+        codes[i] = known.get(fold_label(text), CODE_UNKNOWN) if text else CODE_NULL
+    return codes
+
+
+def label_table(codes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Those of at most 256 entries as the engine's table; an index beyond them is an unknown label."""
+    table = np.full(256, CODE_UNKNOWN, dtype=np.uint8)
+    table[: len(codes)] = codes
+    return table
+
+
+def converted(array: pa.Array, binding: Binding) -> pa.Array:
+    """The array, cast if the engine does not read its type. Raises `InputError` if it is unsound or will not cast."""
+    column = binding.column
+    if binding.convert is None:
+        return array
+    refuse_unsound(array, column.name)
+    try:
+        return binding.convert(cleared(array))
+    except InputError:
+        raise
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise InputError(f"{_article(column.type)} is needed", column=column.name) from None
+
+
+def _codes_of(codes: np.ndarray[Any, Any], array: pa.Array, kind: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """Each row's code, from those of the dictionary's entries; what lies under a null may be anything."""
+    start, end = array.offset, array.offset + len(array)
+    found = np.full(end, CODE_UNKNOWN, kind)
+    if start < end:
+        sign = "i" if pt.is_signed_integer(array.type.index_type) else "u"
+        indices = np.frombuffer(array.indices.buffers()[1], f"{sign}{kind.itemsize}", end)[start:].astype(np.int64)
+        known = (indices >= 0) & (indices < len(codes))
+        found[start:][known] = codes[indices[known]]
+    return found
+
+
+def buffers(array: pa.Array, binding: Binding, labels: Labels | None) -> tuple[tuple[Any, ...], int | None]:
+    """(values, valid, offset, characters, table, labels) of a column for `engine.Frame`, and its dictionary's size."""
+    array = converted(array, binding)
+    if binding.kind.startswith("dict"):
+        codes = label_numbers(binding.spellings, array.dictionary)
+        valid, values = array.indices.buffers()
+        if len(codes) > 256:  # more spellings than the engine's table holds: each row's code is worked out here
+            found = _codes_of(codes, array, np.dtype(f"u{int(binding.kind[4:]) // 8}"))
+            return (found, valid, array.offset, None, np.arange(256, dtype=np.uint8), None), 256
+        return (values, valid, array.offset, None, label_table(codes), None), len(codes)
+    found = array.buffers()
+    valid = found[0]
+    if binding.kind.startswith("str"):
+        return (found[1], valid, array.offset, found[2], None, labels), None
+    return (found[1], valid, array.offset, None, None, None), None

@@ -1,0 +1,64 @@
+"""What every term of a model adds to each patient: the library call."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from popstrat.core.arrow import as_table
+from popstrat.core.cpus import cores
+from popstrat.core.dates import parse_as_of
+from popstrat.errors import InputError
+from popstrat.packs import DEFAULT_PACK
+from popstrat.packs.pack import Pack
+from popstrat.packs.plausibility import refuse_disorder
+from popstrat.scoring.bound import BoundScorer
+from popstrat.scoring.scorer import kept_scorer
+from popstrat.scoring.tally import Tally
+
+
+def contributions(
+    table: Any,
+    as_of: str | dt.date | None = None,
+    *,
+    model: str | None = None,
+    pack: str | Path | Pack = DEFAULT_PACK,
+    threads: int | None = None,
+) -> pa.Table:
+    """What every term of a model adds to each patient's linear predictor.
+
+    Args:
+        table, as_of, pack, threads: as for `score`.
+        model: the model's definition, such as ``admission_risk``; may be left out where the pack has only one.
+
+    Returns:
+        One row a patient, in the same order: ``patient_id``, ``practice_code``, places; ``start``, a column for each
+        term, 0 where it does not apply; and ``linear_predictor``, to which the others add up exactly. Null for whoever
+        the model does not score. Eight bytes a term and patient: score large lists in parts.
+
+    Raises:
+        InputError: the table is at fault, or there is no such model. PackError: the pack is.
+    """
+    from popstrat.scoring import unique_ids
+    from popstrat.scoring.attribution import chosen, every_term
+
+    table = as_table(table)
+    scorer = kept_scorer(pack, parse_as_of(as_of), "direct-care")
+    definitions = every_term(scorer.resolved, chosen(scorer.resolved, model))
+    bound = BoundScorer(scorer, table.schema.remove_metadata(), instead=definitions)
+    threads = threads or cores()
+    unique_ids.check_unique(table.column("patient_id"))
+    batches, first, total = [], 0, Tally()
+    for batch in table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
+        try:
+            scored, tally = bound.score(batch, threads=threads)
+        except InputError as error:
+            raise error.located(None, first) from None
+        batches.append(scored)
+        total += tally
+        first += batch.num_rows
+    refuse_disorder(total.disorder, scorer.pack.schema)
+    return pa.Table.from_batches(batches, schema=bound.output_schema)

@@ -1,0 +1,87 @@
+"""Whether a pack holds at every date at which it changes, and what is odd about it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from popstrat.packs.assumptions import assumptions
+from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.load import load_pack
+from popstrat.packs.pack import Pack
+from popstrat.packs.reading import boundaries, reach
+from popstrat.packs.resolved import Resolved
+from popstrat.packs.unused import SECTIONS
+from popstrat.packs.uses import versions
+from popstrat.scoring.reference_patients import check_engine
+from popstrat.scoring.scorer import Scorer
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `examine` found: the pack, the dates at which it was tried, its output columns, and what is odd."""
+
+    pack: Pack
+    dates: tuple[dt.date, ...]
+    outputs: tuple[str, ...]
+    warnings: tuple[str, ...]
+    assumptions: int
+    compared: int  # results of reference patients, engine against pack
+
+
+def examine(name_or_path: str | Path | Pack, as_of: dt.date | None = None) -> Report:
+    """Load a pack, resolve and compile it at `as_of` (today if None) and at every date on which a definition begins
+    or ends to hold. Raises `PackError`."""
+    pack = load_pack(name_or_path)
+    dates = tuple(sorted({as_of or dt.date.today(), *boundaries(pack)}))
+    outputs: dict[str, None] = {}
+    compared = 0
+    for date in dates:
+        scorer = Scorer(pack, date)
+        compared = max(compared, check_engine(scorer))
+        keys = set(scorer.input_schema.names)
+        outputs.update(dict.fromkeys(n for n in scorer.output_schema.names if n not in keys or n in scorer.titles))
+    return Report(
+        pack,
+        dates,
+        tuple(outputs),
+        tuple(_oddities(pack, pack.at(dates[-1]))),
+        len(assumptions(pack)),
+        compared,
+    )
+
+
+def _oddities(pack: Pack, resolved: Resolved) -> Iterator[str]:
+    """What is odd about the pack's own file, and what those that it extends hold for nothing; all else about them is
+    for their own check to say."""
+    raw = pack.raw
+    own = tomllib.loads(pack.sources[0].text)
+    here = pack.sources[0].name
+    definitions = [resolved.definitions[k] for k in raw.get("definition", {})]
+    unused = {(u.section, u.name): u.told for u in pack.unused if u.file == here}
+    for d in definitions:
+        if d.id not in own.get("definition", {}):
+            continue
+        if not d.means:
+            yield f"definition {d.id} does not say what it `means`"
+        if ("definition", d.id) in unused:
+            yield unused["definition", d.id]
+        elif KINDS[d.kind].alone and not any(v.get("output") for v in versions(raw["definition"][d.id])):
+            used = {word for o in definitions if o.id != d.id for word in reach(pack, o.id)}
+            if d.id not in used:
+                yield f"definition {d.id} writes no column, and nothing uses it"
+    for kind in ("parameters", "sets", "windows"):
+        for name in own.get(kind, {}):
+            body = raw[kind][name]
+            if (kind, name) in unused:
+                yield unused[kind, name]
+            if kind != "windows" and not body.get("source") and not body.get("assumption"):
+                yield f"{SECTIONS[kind]} {name} gives neither a source nor an assumption"
+    yield from (told for (kind, _), told in unused.items() if kind == "input")
+    if not any(d.output for d in definitions):
+        yield "no definition writes a column"
+    yield from (told for (kind, _), told in unused.items() if kind == "pack")
+    yield from (f"{u.file}: {u.told}" for u in pack.unused if u.file != here)

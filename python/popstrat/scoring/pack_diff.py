@@ -1,0 +1,209 @@
+"""Two packs compared: what differs in words; and, with data, which patients that moves."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from popstrat.core.arrow import as_table
+from popstrat.core.cpus import cores
+from popstrat.errors import DefinitionWarning
+from popstrat.packs.differences import Change, changes
+from popstrat.packs.pack import Pack
+from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
+from popstrat.scoring.scorer import Scorer
+
+_NONE = "no value"  # how a null reads in a count of who moves
+
+
+@dataclass(frozen=True)
+class Move:
+    """So many patients who go from one label to another."""
+
+    before: str
+    after: str
+    patients: int
+
+
+@dataclass(frozen=True)
+class ColumnDiff:
+    """How one output column differs over the data: labels as moves, numbers as how many and by how much."""
+
+    column: str
+    title: str
+    changed: int
+    moves: tuple[Move, ...] = ()
+    mean_before: float | None = None
+    mean_after: float | None = None
+    mean_difference: float | None = None  # over the patients who have a number in both
+    became_null: int = 0
+    no_longer_null: int = 0
+
+
+@dataclass
+class PackDiff:
+    """What differs between pack `a` and pack `b`."""
+
+    a: str
+    b: str
+    as_of: dt.date
+    changes: list[Change] = field(default_factory=list)
+    only_a: list[str] = field(default_factory=list)
+    only_b: list[str] = field(default_factory=list)
+    retyped: list[str] = field(default_factory=list)
+    patients: int | None = None  # None: no data was given
+    moved: int = 0  # patients with a change in any column that both have
+    columns: list[ColumnDiff] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as JSON-able values."""
+        found = dataclasses.asdict(self)
+        found["as_of"] = self.as_of.isoformat()
+        return found
+
+
+def diff(a: Pack, b: Pack, data: Any = None, as_of: dt.date | None = None) -> PackDiff:
+    """Compare two packs; with `data` (a table, or an iterable of tables or record batches) count who moves.
+
+    Both packs are resolved at `as_of` (today if None). Raises `PackError` for a pack at fault, `InputError` for data.
+    """
+    date = as_of or dt.date.today()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DefinitionWarning)
+        before, after = Scorer(a, date), Scorer(b, date)
+    types = [{str(d.output): d.dtype for d in s.resolved.outputs} for s in (before, after)]
+    found = PackDiff(
+        a=f"{a.id} {a.version}",
+        b=f"{b.id} {b.version}",
+        as_of=date,
+        changes=changes(a, b),
+        only_a=[c for c in types[0] if c not in types[1]],
+        only_b=[c for c in types[1] if c not in types[0]],
+        retyped=[c for c in types[0] if c in types[1] and _family(types[0][c]) != _family(types[1][c])],
+    )
+    if data is not None:
+        _count(found, before, after, _tables(data))
+    return found
+
+
+# -- who moves ---------------------------------------------------------------------------------------------------------
+
+
+def _tables(data: Any) -> Iterator[pa.RecordBatch]:
+    if isinstance(data, pa.RecordBatch):
+        yield data
+    elif isinstance(data, pa.Table | Mapping) or hasattr(data, "__arrow_c_stream__"):
+        yield from as_table(data).to_batches()
+    else:
+        for part in data:
+            yield from _tables(part)
+
+
+def _family(dtype: str) -> str:
+    return dtype if dtype in ("bool", "dictionary") else "number"
+
+
+@dataclass
+class _Numbers:
+    """Sums over one numeric column."""
+
+    changed: int = 0
+    became_null: int = 0
+    no_longer_null: int = 0
+    both: int = 0
+    difference: float = 0.0
+    before: float = 0.0
+    after: float = 0.0
+
+
+def _count(found: PackDiff, before: Scorer, after: Scorer, data: Iterable[pa.RecordBatch]) -> None:
+    """Score every batch with both packs, and count the differences into `found`."""
+    threads = cores()
+    skip = {*KEY_COLUMNS, *PLACE_COLUMNS, "quality_flags", *found.only_a, *found.retyped}
+    moves: dict[str, Counter[tuple[str, str]]] = {}
+    numbers: dict[str, _Numbers] = {}
+    found.patients = 0
+    common = [str(d.output) for d in before.resolved.outputs if d.output not in skip]
+    for batch in data:
+        old = before.bind(batch.schema).score(batch, threads=threads)[0]
+        new = after.bind(batch.schema).score(batch, threads=threads)[0]
+        found.patients += batch.num_rows
+        moved = np.zeros(batch.num_rows, bool)
+        for name in common:
+            x, y = old.column(name), new.column(name)
+            if pa.types.is_boolean(x.type) or pa.types.is_dictionary(x.type):
+                moved |= _count_labels(_labels(x), _labels(y), moves.setdefault(name, Counter()))
+            else:
+                moved |= _count_numbers(x, y, numbers.setdefault(name, _Numbers()))
+        found.moved += int(moved.sum())
+    titles = {**after.titles, **before.titles}
+    for name in common:
+        if name in moves:
+            by_size = sorted(moves[name].items(), key=lambda item: (-item[1], item[0]))
+            told = tuple(Move(x, y, n) for (x, y), n in by_size)
+            found.columns.append(ColumnDiff(name, titles[name], sum(m.patients for m in told), told))
+        elif name in numbers:
+            s = numbers[name]
+            made = ColumnDiff(name, titles[name], s.changed, became_null=s.became_null, no_longer_null=s.no_longer_null)
+            if s.both:
+                made = dataclasses.replace(
+                    made,
+                    mean_before=s.before / s.both,
+                    mean_after=s.after / s.both,
+                    mean_difference=s.difference / s.both,
+                )
+            found.columns.append(made)
+
+
+def _labels(array: pa.Array) -> tuple[np.ndarray[Any, Any], list[str]]:
+    """Codes and what they stand for, the last for null."""
+    if pa.types.is_boolean(array.type):
+        names = ["no", "yes"]
+        codes = pc.fill_null(array.cast(pa.int8()), 2)
+    else:
+        names = array.dictionary.to_pylist()
+        codes = pc.fill_null(array.indices.cast(pa.int16()), len(names))
+    return codes.to_numpy(zero_copy_only=False), [*names, _NONE]
+
+
+def _count_labels(
+    old: tuple[np.ndarray[Any, Any], list[str]], new: tuple[np.ndarray[Any, Any], list[str]],
+    moves: Counter[tuple[str, str]],
+) -> np.ndarray[Any, Any]:  # fmt: skip
+    x, before = old
+    y, after = new
+    width = len(after)
+    pairs = np.bincount(x.astype(np.int64) * width + y, minlength=len(before) * width)
+    same = np.zeros(len(pairs), bool)
+    for key in np.flatnonzero(pairs):
+        here, there = divmod(int(key), width)
+        same[key] = (here == len(before) - 1) == (there == width - 1) and before[here] == after[there]
+        if not same[key]:
+            moves[before[here], after[there]] += int(pairs[key])
+    changed: np.ndarray[Any, Any] = ~same[x.astype(np.int64) * width + y]
+    return changed
+
+
+def _count_numbers(x: pa.Array, y: pa.Array, sums: _Numbers) -> np.ndarray[Any, Any]:
+    there, here = x.is_valid().to_numpy(zero_copy_only=False), y.is_valid().to_numpy(zero_copy_only=False)
+    a = pc.fill_null(x.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False)
+    b = pc.fill_null(y.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False)
+    both = there & here
+    changed: np.ndarray[Any, Any] = (both & (a != b)) | (there != here)
+    sums.changed += int(changed.sum())
+    sums.became_null += int((there & ~here).sum())
+    sums.no_longer_null += int((here & ~there).sum())
+    sums.both += int(both.sum())
+    sums.before += float(a[both].sum())
+    sums.after += float(b[both].sum())
+    sums.difference += float((b[both] - a[both]).sum())
+    return changed

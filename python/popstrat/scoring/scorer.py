@@ -1,0 +1,202 @@
+"""The scorer: a pack at an as-of date, ready for record batches of any schema."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import pyarrow as pa
+
+from popstrat.core.dates import parse_as_of
+from popstrat.errors import InputError
+from popstrat.packs import DEFAULT_PACK, plausibility
+from popstrat.packs.columns_read import read_columns
+from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.load import load_pack
+from popstrat.packs.pack import Pack
+from popstrat.packs.patient_table import KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS
+from popstrat.packs.resolved import Resolved
+from popstrat.scoring.attribution import Listing
+from popstrat.scoring.bound import BoundScorer
+from popstrat.scoring.completeness import Facts, remarks
+
+PROFILES = ("direct-care", "secondary-use")
+
+
+class Scorer:
+    """A pack at an as-of date, ready to score record batches. Immutable, picklable, safe to share between threads.
+
+    Args:
+        pack: the name of a built-in pack, the path of a TOML file, or a loaded `Pack`.
+        as_of: ISO text or a date; today if None.
+        profile: ``direct-care`` (everybody) or ``secondary-use`` (people who opted out are left out and counted; the
+            table must hold both opt-out columns).
+        contributions: how many of each patient's largest contributions to list, for each model, in a column
+            ``<model>_contributions`` (a list of structs: term, amount); None for no such column.
+
+    Raises:
+        PackError: the pack is at fault. InputError: the date or the profile is.
+    """
+
+    def __init__(
+        self,
+        pack: str | Path | Pack = DEFAULT_PACK,
+        as_of: str | dt.date | None = None,
+        *,
+        profile: str = "direct-care",
+        contributions: int | None = None,
+    ) -> None:
+        if profile not in PROFILES:
+            raise InputError(f"there is no profile {profile!r}; it is one of {', '.join(PROFILES)}")
+        self.pack = load_pack(pack)
+        self.as_of = parse_as_of(as_of)
+        self.profile = profile
+        self.resolved: Resolved = self.pack.at(self.as_of)
+        self.contributions = contributions
+        self.listings: tuple[Listing, ...] = ()
+        if contributions is not None:
+            self.listings = tuple(Listing(self.resolved, m, contributions) for m in self.resolved.models.values())
+            if not self.listings:
+                raise InputError(f"the pack {self.pack.id} has no model whose contributions could be listed")
+        self._bound: dict[tuple[pa.Schema, bool], BoundScorer] = {}
+        self._last: dict[bool, tuple[pa.Schema, BoundScorer]] = {}
+        self._lock = Lock()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_lock" in self.__dict__:  # made, and perhaps shared
+            raise AttributeError(f"a Scorer does not change: make another for a different {name}")
+        super().__setattr__(name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _make_scorer, (self.pack, self.as_of, self.profile, self.contributions)
+
+    @property
+    def pack_record(self) -> dict[str, Any]:
+        """Id, version and hashes of the pack, for the run record."""
+        return self.pack.record
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What a reader of the results should know of the definitions used, the models' disclaimers among them."""
+        models = (d for d in self.resolved.outputs if d.raw.get("disclaimer"))
+        return (*self.resolved.notices, *(f"{d.output}: {d.raw['disclaimer']}" for d in models))
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the patient table that scoring reads, in schema order."""
+        read = {*read_columns(self.resolved, self.pack.schema), *KEY_COLUMNS, *PLACE_COLUMNS}
+        if self.profile == "secondary-use":
+            read.update(OPT_OUTS)
+        return tuple(c.name for c in self.pack.schema if c.name in read)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Output column → its title."""
+        return {str(d.output): d.title for d in self.resolved.outputs}
+
+    @property
+    def models(self) -> dict[str, dict[str, Any]]:
+        """What the makers of the pack's models say of them, by definition."""
+        found = {}
+        for ident, model in self.resolved.models.items():
+            definition = self.resolved.definitions[ident]
+            raw = definition.raw
+            found[ident] = {
+                "title": definition.title,
+                "name": raw.get("name", ident),
+                "version": definition.version,
+                "output": definition.output,
+                "horizon": raw.get("horizon", ""),
+                "intended_use": raw.get("intended_use", ""),
+                "disclaimer": raw.get("disclaimer", ""),
+                "licence": raw.get("licence", ""),
+                "draft": bool(raw.get("draft", False)),
+                "terms": len(model.terms),
+            }
+        return found
+
+    def remarks(self, files: Sequence[Facts]) -> list[str]:
+        """Warnings of what the files, or a table, lack altogether."""
+        return remarks(files, self.pack.schema, self._models_read)
+
+    @cached_property
+    def _models_read(self) -> dict[str, list[str]]:
+        """The columns that each model's output rests on."""
+        models = (d for d in self.resolved.outputs if KINDS[d.kind].defaults and d.parent is None)
+        return {str(m.output): read_columns(self.resolved, self.pack.schema, [m]) for m in models}
+
+    @property
+    def quality_bits(self) -> dict[str, int]:
+        """What each bit of ``quality_flags`` stands for."""
+        return plausibility.bit_names(self.pack.schema)
+
+    @property
+    def input_schema(self) -> pa.Schema:
+        """The canonical patient table (columns of other accepted types, and absent optional ones, work as well)."""
+        return self.pack.schema.arrow(without=("age",))
+
+    @property
+    def output_schema(self) -> pa.Schema:
+        """The scored table for the canonical input. Key and place columns keep the type they came in."""
+        return self.bind(self.input_schema).output_schema
+
+    def bind(self, schema: pa.Schema, *, counted: bool = True) -> BoundScorer:
+        """This scorer for tables of one Arrow schema: compiled once, then kept. Without ``counted`` it only scores and
+        counts nothing but what may stop it, which takes less time.
+
+        Raises `InputError` for a missing required column, two columns of one name or a type that cannot be read.
+        """
+        last = self._last.get(counted)  # comparing schemas is a great deal quicker than hashing one
+        if last is not None and last[0].equals(schema):
+            return last[1]
+        key = schema.remove_metadata(), counted
+        with self._lock:
+            found = self._bound.get(key)
+        if found is None:
+            found = BoundScorer(self, key[0], counted=counted)
+            with self._lock:
+                while len(self._bound) >= 16:
+                    self._bound.pop(next(iter(self._bound)))
+                self._bound[key] = found
+        self._last[counted] = schema, found
+        return found
+
+    def checker(self, schema: pa.Schema) -> BoundScorer:
+        """As `bind`, for checking every column of the patient table that is there and scoring nothing."""
+        return BoundScorer(self, schema.remove_metadata(), check_only=True)
+
+    def score_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Score one record batch: any rows, slices included. One thread, the GIL released. Ids are not checked for
+        uniqueness. Raises `InputError`."""
+        scored, tally = self.bind(batch.schema, counted=False).score(batch)
+        plausibility.refuse_disorder(tally.disorder, self.pack.schema)
+        return scored
+
+    def score_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Score record batches one by one, in order (as Spark's ``mapInArrow`` wants it)."""
+        for batch in batches:
+            yield self.score_batch(batch)
+
+
+def _make_scorer(pack: Pack, as_of: dt.date, profile: str, contributions: int | None = None) -> Scorer:
+    return Scorer(pack, as_of, profile=profile, contributions=contributions)
+
+
+_scorers: dict[tuple[str, dt.date, str, int | None], Scorer] = {}
+
+
+def kept_scorer(pack: str | Path | Pack, as_of: dt.date, profile: str, contributions: int | None = None) -> Scorer:
+    """A scorer, kept for the next call with the same definitions (a changed pack file counts as another)."""
+    loaded = load_pack(pack)
+    key = (loaded.sha256, as_of, profile, contributions)
+    found = _scorers.get(key)
+    if found is None:
+        found = Scorer(loaded, as_of, profile=profile, contributions=contributions)
+        while len(_scorers) >= 8:
+            _scorers.pop(next(iter(_scorers)))
+        _scorers[key] = found
+    return found

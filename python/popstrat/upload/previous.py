@@ -1,0 +1,71 @@
+"""Last month's rows, read and dealt out by key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from popstrat.errors import InputError
+from popstrat.packs.patient_table import ID, PRACTICE
+from popstrat.upload.batches import values
+from popstrat.upload.partition import Partitions, partition_of_keys
+from popstrat.upload.patient_keys import KeyRule
+from popstrat.upload.plan import Plan
+from popstrat.upload.read import ScoredRows
+from popstrat.upload.scored import ScoredFile, scored_rows
+from popstrat.upload.templates.sources import ScoredColumn
+
+
+@dataclass(frozen=True)
+class PreviousRows:
+    """Last month's table dealt out by key: ``key``, ``practice``, ``before`` (the group then), ``held`` (whether the
+    cohort filter held then). ``people`` is how many of them are of practices asked for."""
+
+    partitions: Partitions
+    people: int
+
+
+def read_previous(plan: Plan, previous: ScoredFile, scored: ScoredRows, keys: KeyRule, folder: Path) -> PreviousRows:
+    """Read last month's table and deal it out into files in ``folder``.
+
+    Raises `InputError`, naming file and rows, for keys, practices or labels that are none, and if it lacks a column by
+    which the cohort of ended entries is told.
+    """
+    layout = plan.layout
+    assert layout.group is not None  # `resolve_layout` has refused it
+    schema = pa.schema([("key", keys.type), ("practice", pa.int32()), ("before", pa.int16()), ("held", pa.bool_())])
+    cohort = layout.cohort if layout.ended else None
+    needed = _cohort_columns(plan, previous, cohort.columns) if cohort is not None else []
+    dealt = Partitions(folder, "previous", schema, plan.partitions)
+    people = 0
+    group = previous.columns[layout.group.name]
+    for first, batch, data in scored_rows(previous, list({c.name: c for c in (group, *needed)}.values())):
+        practice = scored.practices.indices(values(batch, PRACTICE))
+        try:
+            key = keys.read(values(batch, ID))
+        except InputError as error:
+            raise error.located(previous.name, first) from None
+        held = pa.array(np.ones(len(key), bool)) if cohort is None else cohort.holds(data, len(key))
+        rows = pa.RecordBatch.from_arrays([key, pa.array(practice), data[group.name], held], schema=schema)
+        dealt.add(rows, partition_of_keys(key, plan.partitions))
+        people += int(scored.asked[practice].sum())
+    dealt.finish()
+    return PreviousRows(dealt, people)
+
+
+def _cohort_columns(plan: Plan, previous: ScoredFile, names: tuple[str, ...]) -> list[ScoredColumn]:
+    """The columns of last month's table that tell who was in the cohort then."""
+    found = []
+    for name in names:
+        now, then = plan.table.columns[name], previous.columns.get(name)
+        if then is None or (then.role, then.labels) != (now.role, now.labels):
+            raise InputError(
+                "is absent or of another kind, so nobody knows for whom [patients] where held",
+                column=name,
+                file=previous.name,
+            )
+        found.append(then)
+    return found

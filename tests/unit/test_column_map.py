@@ -1,0 +1,193 @@
+"""A mapping file renames columns, maps values and fills constants; whatever is wrong with it is named."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tomllib
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from popstrat.errors import InputError
+from popstrat.formats import open_source
+from popstrat.packs.patient_table import patient_schema
+from popstrat.runs.column_map import MapPlan
+from popstrat.runs.map_file import load_map, parse_map
+
+KNOWN = patient_schema().columns
+
+
+def plan(text: str, names: list[str]) -> MapPlan:
+    return parse_map(tomllib.loads(text), KNOWN, name="map.toml").plan(names, KNOWN)
+
+
+def mapped(text: str, batch: pa.RecordBatch) -> dict[str, list[object]]:
+    made = plan(text, batch.schema.names)
+    ours = made.schema(batch.schema).names
+    out = made.apply(batch.select(made.wanted(ours)), ours)
+    assert out.schema.equals(made.schema(batch.schema))
+    found: dict[str, list[object]] = out.to_pydict()
+    return found
+
+
+EXTRACT = pa.record_batch(
+    {
+        "PatientKey": pa.array([11, 12, 13, 14]),
+        "Gender": pa.array(["Woman", "Man", None, "Not recorded"]),
+        "HTN": pa.array(["Y", "N", None, ""]),
+        "BP": pa.array(["140", "n/a", None, "120.5"]),
+        "BP on": pa.array(["2026-01-31", "never", None, ""]),
+        "smoking": pa.array([2, 0, None, 1], pa.int8()),
+        "sex": pa.array(["x", "y", "z", "x"]),
+    }
+)
+MAP = """
+[columns]
+patient_id = "PatientKey"
+sex = "Gender"
+hypertension = "HTN"
+systolic_bp = "BP"
+bp_date = "BP on"
+[values.sex]
+Woman = "female"
+Man = "M"
+"Not recorded" = ""
+[values.hypertension]
+Y = true
+N = false
+[values.systolic_bp]
+"n/a" = ""
+[values.bp_date]
+never = ""
+[values.smoking]
+0 = "never"
+1 = "ex"
+2 = "current"
+[const]
+practice_code = "E85001"
+"""
+
+
+def test_a_whole_mapping() -> None:
+    assert mapped(MAP, EXTRACT) == {
+        "patient_id": [11, 12, 13, 14],
+        "sex": ["female", "M", None, None],
+        "hypertension": [True, False, None, None],
+        "systolic_bp": [140.0, None, None, 120.5],
+        "bp_date": [dt.date(2026, 1, 31), None, None, None],
+        "smoking": ["current", "never", None, "ex"],
+        "practice_code": ["E85001"] * 4,
+    }
+    made = plan(MAP, EXTRACT.schema.names)
+    assert made.hidden == ("sex",)
+    assert made.wanted(["sex", "patient_id", "practice_code", "cfs"]) == ["Gender", "PatientKey"]
+
+
+def test_only_the_columns_asked_for_in_the_order_asked_for() -> None:
+    made = plan(MAP, EXTRACT.schema.names)
+    ours = ["practice_code", "sex"]
+    assert made.apply(EXTRACT.select(made.wanted(ours)), ours).schema.names == ours
+    empty = made.apply(EXTRACT.slice(0, 0), list(made.schema(EXTRACT.schema).names))
+    assert empty.num_rows == 0
+    assert empty.schema.equals(made.schema(EXTRACT.schema))
+
+
+def test_two_columns_may_trade_names() -> None:
+    batch = pa.record_batch({"systolic_bp": [80], "diastolic_bp": [120]})
+    text = '[columns]\nsystolic_bp = "diastolic_bp"\ndiastolic_bp = "systolic_bp"'
+    assert mapped(text, batch) == {"diastolic_bp": [80], "systolic_bp": [120]}
+    assert mapped('[columns]\negfr = "egfr_previous"', pa.record_batch({"egfr_previous": [50.0]})) == {"egfr": [50.0]}
+
+
+@pytest.mark.parametrize("value", [1, 1.0, True, "1"])
+def test_values_are_compared_as_text(value: object) -> None:
+    key = "true" if value is True else "1"
+    batch = pa.record_batch({"sex": pa.array([value, None])})
+    assert mapped(f'[values.sex]\n{key} = "female"', batch) == {"sex": ["female", None]}
+
+
+def test_labels_that_no_line_mentions_stay() -> None:
+    batch = pa.record_batch({"smoking": pa.array(["smoker", "ex", "pipe", "smoker"]).dictionary_encode()})
+    made = mapped('[values.smoking]\nsmoker = "current"', batch)
+    assert made == {"smoking": ["current", "ex", "pipe", "current"]}
+
+
+def test_values_that_cannot_be_mapped_are_named_by_row() -> None:
+    batch = pa.record_batch({"Flag": ["Y", "N", "perhaps", "true", None, "perhaps"]})
+    with pytest.raises(InputError) as caught:
+        mapped('[columns]\ndiabetes = "Flag"\n[values.diabetes]\nY = true\nN = false', batch)
+    assert (caught.value.column, caught.value.rows) == ("diabetes", (2, 5))
+    assert "perhaps" not in str(caught.value)
+    with pytest.raises(InputError, match="not a date"):
+        mapped('[values.bp_date]\nx = ""', pa.record_batch({"bp_date": ["20260131"]}))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('[columns]\nhypertensoin = "a"', "[columns] hypertensoin: popstrat has no such column (did you mean 'hypert"),
+        ('[columns]\nBP = "systolic_bp"', '[columns] BP: popstrat has no such column; it is written our_name = "their'),
+        ('[columns]\nsex = "Genda"', "[columns] sex = 'Genda': the input has no such column (did you mean 'Gender'?)"),
+        ("[columns]\nsex = 3", "[columns] sex: needs the name of one column"),
+        ('[columns]\nsex = ["Gender"]', "[columns] sex: needs the name of one column"),
+        ('[columns]\nldl = "BP"\nacr = "BP"', "[columns] ldl and acr: both are mapped onto the one column 'BP'"),
+        ('[column]\nsex = "Gender"', "[column]: unknown table (did you mean 'columns'?)"),
+        ('sex = "Gender"', "[sex]: unknown table"),
+        ("columns = 3", "columns: must be a table"),
+        (
+            '[values.sex]\nW = "femal"',
+            "[values.sex] 'W': 'femal' is not a label of sex (did you mean 'female'?): it has female,",
+        ),
+        ("[values.diabetes]\nY = 2", "[values.diabetes] 'Y': '2' is not a boolean"),
+        ('[values.ldl]\nY = "high"', "[values.ldl] 'Y': 'high' is not a number"),
+        ("[values.sex]\nY = []", "[values.sex] 'Y': needs text, a number, true, false or a date"),
+        ('[values.patient_id]\n1 = "2"', "[values.patient_id]: ids cannot be mapped"),
+        ('[values.ldl]\nY = ""', "[values.ldl]: the input has no column 'ldl'"),
+        ("values.sex = 3", "[values.sex]: must be a table"),
+        ('[const]\npatient_id = "1"', "[const] patient_id: cannot be the same in every row"),
+        ('[const]\nsex = "F"', "[const] sex: the input has that column already"),
+        ('[columns]\nsex = "Gender"\n[const]\nsex = "F"', "[const] sex: is mapped in [columns] too"),
+        ('[const]\nplaec = "Bexley"', "[const] plaec: popstrat has no such column (did you mean 'place'?)"),
+    ],
+)
+def test_mistakes_are_named(text: str, problem: str) -> None:
+    with pytest.raises(InputError) as caught:
+        plan(text, EXTRACT.schema.names)
+    assert problem in str(caught.value)
+    assert str(caught.value).startswith("map.toml: ")
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "map.toml"
+    with pytest.raises(InputError, match="no such mapping file"):
+        load_map(path, KNOWN)
+    path.write_bytes(b"[columns]\nsex = \xff")
+    with pytest.raises(InputError, match="not in UTF-8"):
+        load_map(path, KNOWN)
+    for broken in ("[columns\n", '[columns]\nsex = "a"\nsex = "b"\n'):
+        path.write_text(broken)
+        with pytest.raises(InputError, match=r"not valid TOML: .*line"):
+            load_map(path, KNOWN)
+    path.write_text('[columns]\nsex = "Gender"\n', encoding="utf-8-sig")
+    loaded = load_map(path, KNOWN)
+    assert loaded.content == {"columns": {"sex": "Gender"}}
+    assert len(loaded.sha256) == 64
+
+
+def test_csv_cells_whose_values_are_mapped_are_read_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("PatientKey,HTN,smoking,BP\n1,Y,0,120\n2,N,2,\n")
+    text = '[columns]\npatient_id = "PatientKey"\nhypertension = "HTN"\nsystolic_bp = "BP"\n'
+    text += '[values.hypertension]\nY = true\nN = false\n[values.smoking]\n0 = "never"\n2 = "current"'
+    column_map = parse_map(tomllib.loads(text), KNOWN)
+    file = open_source([path], kinds=lambda name: column_map.kind(name, KNOWN)).files[0]
+    made = column_map.plan(file.schema.names, KNOWN)
+    ours = made.schema(file.schema).names
+    batches = [made.apply(b, ours) for b in file.batches(made.wanted(ours))]
+    assert batches[0].to_pydict() == {
+        "patient_id": ["1", "2"],
+        "hypertension": [True, False],
+        "smoking": ["never", "current"],
+        "systolic_bp": [120.0, None],
+    }

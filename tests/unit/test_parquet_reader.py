@@ -1,0 +1,193 @@
+"""The Parquet source: what is left to pyarrow, what damage says, how much memory it takes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from popstrat.engine.formats.parquet_read import WINDOW, ChunkError, Column, chunks, reads
+from popstrat.errors import InputError
+from popstrat.formats import open_source
+from popstrat.formats.parquet import native_reader, reader
+from popstrat.formats.registry import backend_asked_for
+
+BY_ENGINE = backend_asked_for() == "native"
+
+
+def read(path: Path, *, batch_rows: int = 1 << 17, threads: int = 1) -> pa.Table:
+    source = open_source([path], kinds=lambda n: "category" if n == "label" else None, threads=threads).files[0]
+    return pa.Table.from_batches(source.batches(source.schema.names, batch_rows=batch_rows), source.schema)
+
+
+@pytest.fixture
+def left(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """The columns that were left to pyarrow, and from which row of a row group on."""
+    found: list[tuple[str, int]] = []
+    begin = reader.ByArrow.begin
+
+    def noticed(self: Any, group: int, *, skip: int = 0) -> None:
+        found.append((self._name, skip))
+        begin(self, group, skip=skip)
+
+    monkeypatch.setattr(reader.ByArrow, "begin", noticed)
+    return found
+
+
+def test_columns_of_other_types_are_left_to_pyarrow(tmp_path: Path, left: list[tuple[str, int]]) -> None:
+    rows = 1000
+    data = pa.table(
+        {
+            "number": pa.array(range(rows)),
+            "list": pa.array([[i] * (i % 3) for i in range(rows)]),
+            "struct": pa.array([{"number": i, "x": i} for i in range(rows)]),
+            "struct.x": pa.array(range(rows)),
+            "decimal": pa.array([decimal.Decimal(i) for i in range(rows)]),
+            "bytes": pa.array([b"x" * (i % 4) for i in range(rows)]),
+            "fixed": pa.array([b"abc"] * rows, pa.binary(3)),
+            "time": pa.array([dt.time(i % 24) for i in range(rows)]),
+            "view": pa.array([str(i) for i in range(rows)], pa.string_view()),
+        }
+    )
+    pq.write_table(data, tmp_path / "a.parquet", row_group_size=300)
+    found = read(tmp_path / "a.parquet", batch_rows=70)
+    kept = [n for n in data.column_names if n not in ("struct.x", "struct")]
+    assert found.select(kept).equals(data.select(kept))
+    by_engine = {"number"} if BY_ENGINE else set()
+    assert {name for name, _ in left} == set(data.column_names) - by_engine
+
+
+def test_times_in_another_unit_are_left_to_pyarrow(tmp_path: Path, left: list[tuple[str, int]]) -> None:
+    data = pa.table({"s": pa.array([1, 2], pa.timestamp("s")), "old": pa.array([1, 2], pa.timestamp("ns"))})
+    pq.write_table(data, tmp_path / "a.parquet", use_deprecated_int96_timestamps=True)
+    assert read(tmp_path / "a.parquet").equals(pq.read_table(tmp_path / "a.parquet"))
+    assert {name for name, _ in left} == {"s", "old"}
+
+
+@pytest.mark.native_formats("the engine's decoder is made to stop in the middle")
+def test_pyarrow_takes_over_where_the_engine_stops(
+    tmp_path: Path, left: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = pa.table({"label": [f"{i % 50}" for i in range(1000)], "n": pa.array(range(1000), pa.int32())})
+    pq.write_table(data, tmp_path / "a.parquet", row_group_size=600)
+    real = native_reader.Column
+
+    class Stops:
+        """A column that gives up now and then."""
+
+        def __init__(self, *args: Any) -> None:
+            self.column, self.reads = real(*args), 0
+
+        def open(self, rows: int, chunk: Any) -> None:
+            self.column.open(rows, chunk)
+
+        def read(self, rows: int) -> pa.Array:
+            self.reads += 1
+            if self.reads == 4:
+                raise ChunkError("enough")
+            return self.column.read(rows)
+
+    monkeypatch.setattr(native_reader, "Column", Stops)
+    found = read(tmp_path / "a.parquet", batch_rows=100)
+    assert left == [("label", 300), ("n", 300)]
+    assert found["label"].cast(pa.string()).equals(data["label"])
+    assert found["n"].equals(data["n"])
+
+
+def test_brotli_is_left_to_pyarrow(tmp_path: Path, left: list[tuple[str, int]]) -> None:
+    data = pa.table({"n": range(10)})
+    pq.write_table(data, tmp_path / "a.parquet", compression="brotli")
+    assert read(tmp_path / "a.parquet").equals(data)
+    assert left == [("n", 0)]
+
+
+@pytest.mark.native_formats("pyarrow leaves what it finds under nulls")
+def test_values_under_nulls_are_zero(tmp_path: Path) -> None:
+    some = [None if i % 3 else i for i in range(500)]
+    data = pa.table({"n": pa.array(some, pa.int16()), "b": pa.array([None if i % 3 else True for i in range(500)])})
+    pq.write_table(data, tmp_path / "a.parquet")
+    found = read(tmp_path / "a.parquet").combine_chunks()
+    values = pa.Array.from_buffers(pa.int16(), 500, [None, found["n"].chunk(0).buffers()[1]])
+    assert values.to_pylist() == [0 if n is None else n for n in some]
+    bits = pa.Array.from_buffers(pa.bool_(), 500, [None, found["b"].chunk(0).buffers()[1]])
+    assert bits.to_pylist() == [n is not None for n in some]
+
+
+@pytest.mark.native_formats("pyarrow makes a bitmap for every column that may have nulls")
+def test_arrays_without_nulls_have_no_bitmap(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"n": range(10), "b": [True] * 10, "label": ["x"] * 10}), tmp_path / "a.parquet")
+    for column in read(tmp_path / "a.parquet").columns:
+        assert column.chunk(0).buffers()[0] is None
+
+
+def test_a_file_cut_short_while_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"n": pa.array(range(200_000))}), path, row_group_size=100_000, use_dictionary=False)
+    batches = open_source([path]).files[0].batches(["n"])
+    assert next(batches).num_rows == 100_000
+    with path.open("r+b") as file:
+        file.truncate(1000)
+    with pytest.raises(InputError, match="cannot be read as Parquet"):
+        list(batches)
+
+
+@pytest.mark.native_formats("how many bytes of a file the engine holds at a time")
+def test_a_large_chunk_is_read_through_a_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.parquet"
+    data = pa.table({"n": pa.array([i * 7919 % 1_000_003 for i in range(1_000_000)])})
+    pq.write_table(data, path, use_dictionary=False, compression="none")
+    sizes = []
+    real = native_reader._File.read_into
+
+    def noticed(self: Any, buffer: memoryview, offset: int) -> None:
+        sizes.append(len(buffer))
+        real(self, buffer, offset)
+
+    monkeypatch.setattr(native_reader._File, "read_into", noticed)
+    assert read(path, batch_rows=10_000).combine_chunks().equals(data)
+    assert sum(sizes) > 8_000_000
+    assert max(sizes) <= 2 * WINDOW
+
+
+def test_rows_that_do_not_add_up(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"n": range(100)}), path, compression="none")
+    footer = pq.read_metadata(path).serialized_size
+    content = path.read_bytes()
+    (chunk,) = chunks(content[-8 - footer : -8], 1, 1)[0].tolist()
+
+    def file_bytes(buffer: memoryview, offset: int) -> None:
+        buffer[:] = content[offset : offset + len(buffer)]
+
+    column = Column(file_bytes, pa.int64(), "INT64", True)
+    column.open(100, chunk)
+    assert column.read(60).to_pylist() == list(range(60))
+    assert len(column.read(0)) == 0
+    assert column.read(40).to_pylist() == list(range(60, 100))
+    with pytest.raises(ChunkError, match="fewer rows"):
+        column.read(1)
+    for rows, problem in ((101, "kind"), (99, "kind")):
+        with pytest.raises(ChunkError, match=problem):
+            column.open(rows, chunk)
+    for rows, problem in ((101, "cut short"), (99, "more rows")):
+        column.open(rows, [*chunk[:2], rows, *chunk[3:]])
+        with pytest.raises(ChunkError, match=problem):
+            column.read(rows)
+    with pytest.raises(ChunkError):
+        chunks(content[-8 - footer : -8], 1, 2)
+    with pytest.raises(ChunkError):
+        chunks(b"", 1, 1)
+
+
+def test_what_is_read() -> None:
+    assert reads(pa.int8(), "INT32")
+    assert reads(pa.dictionary(pa.int8(), pa.string()), "BYTE_ARRAY")
+    assert not reads(pa.int8(), "INT64")
+    assert not reads(pa.decimal128(5), "INT32")
+    assert not reads(pa.binary(), "BYTE_ARRAY")
+    assert not reads(pa.dictionary(pa.int8(), pa.int64()), "INT64")

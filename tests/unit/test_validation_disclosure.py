@@ -1,0 +1,217 @@
+"""Disclosure control: nothing exact about few people gets into what is published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("statsmodels")
+pytest.importorskip("matplotlib")
+pytest.importorskip("jinja2")
+
+from popstrat.validation import sentences
+from popstrat.validation.assessment import assess
+from popstrat.validation.disclosure import publish, rounded
+from popstrat.validation.files import tables
+from popstrat.validation.page import render
+from popstrat.validation.results import Grouping
+from popstrat.validation.sentences import headlines
+
+COUNTS = {"people", "events", "lost", "chosen", "found", "right"}
+PROVENANCE = {
+    "program": {"name": "popstrat", "version": "0", "sha256": "0"}, "pack": None, "as_of": None, "profile": None,
+    "risk": "admission_risk", "sources": [], "notices": [], "made": "2026-11-22",
+    "outcome": {"called": "the outcome", "column": "y", "time_column": None, "event_column": None, "competing": None},
+}  # fmt: skip
+
+ROUNDED = [
+    (0, None),
+    (1, None),
+    (7, None),
+    (7.9, None),
+    (8, 10),
+    (12, 10),
+    (12.5, 15),
+    (13, 15),
+    (102, 100),
+    (np.nan, None),
+]
+
+
+@pytest.mark.parametrize(("count", "shown"), ROUNDED)
+def test_counts(count: float, shown: int | None) -> None:
+    assert rounded(count) == shown
+
+
+def published(n: int = 2500, seed: int = 0, *, survival: bool = False, bootstrap: int = 10) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    risk = np.round(1 / (1 + np.exp(-rng.normal(-2.6, 1.1, n))), 6)
+    outcome = rng.random(n) < risk
+    labels = ("most", "many", "some", "few", "hardly any", "one")
+    codes = np.searchsorted([0.6, 0.9, 0.97, 0.99, 1 - 4 / n], np.arange(n) / n, side="right").astype(np.int32)
+    groups = {"g": Grouping(codes, labels, "Group <b>"), "same": Grouping(np.zeros(n, np.int32), ("all",), "Same")}
+    practices = Grouping((np.arange(n) % 9).astype(np.int32), tuple(f"E8500{i}" for i in range(9)))
+    how: dict[str, Any] = {"outcome": outcome}
+    if survival:
+        lost = rng.random(n) < 0.1
+        how = {"time": np.where(lost, 50, np.where(outcome, 100, 365)), "event": outcome & ~lost}
+    found = assess(risk, **how, groups=groups, practices=practices, capacity=min(60, n), bootstrap=bootstrap)
+    result = publish(
+        found, {"scored": n, "without_risk": 3, "without_outcome": 0, "unknown": 0, "assessed": n}, PROVENANCE
+    )
+    result["headlines"] = headlines(result)
+    return result
+
+
+def walk(value: Any) -> Iterator[dict[str, Any]]:
+    """Every dict within."""
+    if isinstance(value, dict):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for part in value:
+            yield from walk(part)
+
+
+@pytest.mark.parametrize("survival", [False, True])
+@pytest.mark.parametrize("n", [60, 400, 2500])
+def test_every_count_is_rounded_or_redacted(n: int, survival: bool) -> None:
+    result = published(n, survival=survival)
+    seen = 0
+    for row in walk({k: v for k, v in result.items() if k != "found"}):
+        for name in COUNTS & set(row):
+            if row[name] is not None and not isinstance(row[name], dict):
+                assert row[name] >= 10
+                assert row[name] % 5 == 0, name
+                seen += 1
+        if row.get("events") is not None and row.get("people") is not None and "observed_rate" in row:
+            assert row["observed_rate"] == round(min(row["events"] / row["people"], 1), 5)
+    assert all(v is None or v % 5 == 0 for v in result["people"].values())
+    assert result["people"]["without_risk"] is None
+    assert seen
+
+
+def test_few_people_are_not_shown() -> None:
+    one = next(r for r in published()["groups"][0]["rows"] if r["label"] == "one")
+    shown = {k: v for k, v in one.items() if v not in (None, False)}
+    assert shown == {"label": "one", "reason": "too few people"}
+
+
+def test_a_grouping_of_one_group_is_left_out() -> None:
+    assert [g["name"] for g in published()["groups"]] == ["g"]
+
+
+def test_one_event_more_changes_no_count_and_nothing_that_follows_from_one() -> None:
+    """With 41 or 42 events among 1,000 both are 40: what is derived from counts must not tell them apart."""
+    risk = np.linspace(0.01, 0.09, 1000).round(6)
+    results = []
+    for events in (41, 42):
+        outcome = np.zeros(1000, bool)
+        outcome[np.arange(events) * 23 % 1000] = True
+        results.append(publish(assess(risk, outcome, bootstrap=0), {"assessed": 1000}, PROVENANCE))
+    a, b = (r["overall"] for r in results)
+    assert a["events"] == b["events"] == 40
+    for name in ("observed_rate", "expected", "mean_risk"):
+        assert a[name] == b[name]
+    assert a["measures"]["oe"] == b["measures"]["oe"]
+    assert a["measures"]["in_the_large"]["value"] == pytest.approx(b["measures"]["in_the_large"]["value"], abs=0.002)
+    assert results[0]["decision"][0]["everybody"] == results[1]["decision"][0]["everybody"]
+
+
+def test_events_are_redacted_where_few_are_free_of_them() -> None:
+    """With the people shown, the events would give away the few others."""
+    risk = np.full(400, 0.5)
+    codes = np.zeros(400, np.int32)
+    codes[:40] = 1
+    outcome = np.arange(400) % 2 == 0
+    outcome[:40] = True
+    outcome[0] = False
+    result = publish(assess(risk, outcome, groups={"g": Grouping(codes, ("a", "b"))}, bootstrap=0), {}, PROVENANCE)
+    b = result["groups"][0]["rows"][1]
+    assert (b["people"], b["events"], b["observed_rate"], b["sensitivity"]) == (40, None, None, None)
+
+
+def test_hits_are_redacted_where_few_are_missed() -> None:
+    """Of 100 people chosen 96 have the outcome: that 4 have not must not be shown either."""
+    risk = np.concatenate([np.full(100, 0.9), np.full(900, 0.1)])
+    outcome = np.concatenate([np.arange(100) >= 4, np.arange(900) % 10 == 0])
+    result = publish(assess(risk, outcome, capacity=100, bootstrap=0), {}, PROVENANCE)
+    row = next(r for r in result["capacity"] if r["capacity"])
+    assert (row["people"], row["found"], row["sensitivity"], row["predictive_value"]) == (100, None, None, None)
+    half = next(r for r in result["decision"] if r["threshold"] == 0.5)
+    assert (half["chosen"], half["right"], half["model"]) == (100, None, None)
+    last = result["calibration"][-1]
+    assert (last["events"], last["observed_rate"], last["low"]) == (None, None, None)
+
+
+@pytest.mark.parametrize("survival", [False, True])
+@pytest.mark.parametrize("n", [30, 60, 400, 2500])
+@pytest.mark.parametrize("bootstrap", [0, 5])
+def test_the_page_and_the_tables_can_always_be_made(n: int, survival: bool, bootstrap: int) -> None:
+    result = published(n, survival=survival, bootstrap=bootstrap)
+    page = render(result)
+    assert "nan" not in page.lower().replace("finance", "")
+    assert "None" not in page.replace("None of", "")
+    assert set(tables(result)) == {
+        "measures", "calibration", "calibration-curve", "capacity", "decision-curve", "found-curve", "groups",
+        "practices",
+    }  # fmt: skip
+
+
+def test_the_page_stands_alone_and_is_safe() -> None:
+    import re
+
+    page = render(published())
+    assert "<script" not in page
+    assert "<b>" not in page  # a label is text, in the tables and in the plots
+    assert "Group &lt;b&gt;" in page
+    assert not re.search(r'(?:src|href)="(?!#)', page)
+    assert "@import" not in page
+    assert "url(" not in re.sub(r"url\(#[^)]*\)", "", page)
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    used = set(re.findall(r'href="#([^"]+)"', page)) | set(re.findall(r"url\(#([^)]+)\)", page))
+    used |= set(re.findall(r'aria-labelledby="([^"]+)"', page))
+    assert used <= set(ids)
+    assert page.count("<svg") == page.count("<figcaption") == 5
+    assert page.count("<table") == page.count("<caption")
+
+
+def test_the_page_is_the_same_every_time() -> None:
+    assert render(published()) == render(published())
+
+
+def test_headlines_say_which_way_it_is_off() -> None:
+    rng = np.random.default_rng(0)
+    truth = 1 / (1 + np.exp(-rng.normal(-2.3, 1.0, 20_000)))
+    outcome = rng.random(20_000) < truth
+    low, high = (
+        headlines(publish(assess(np.round(np.minimum(truth * f, 1), 6), outcome, bootstrap=40), {}, PROVENANCE))
+        for f in (0.5, 1.2)
+    )
+    right = headlines(publish(assess(np.round(truth, 6), outcome, bootstrap=40), {}, PROVENANCE))
+    assert any("its risks are too low" in line for line in low)
+    assert any("its risks are too high" in line for line in high)
+    assert any("about as many as there were" in line for line in right)
+    assert any("as far apart as they should be" in line for line in right)
+
+
+def test_only_thresholds_with_the_whole_interval_above_are_claimed() -> None:
+    def row(threshold: float, low: float | None, everybody: float) -> dict[str, Any]:
+        return {"threshold": threshold, "everybody": everybody, "model": {"value": 9.0, "low": low, "high": 10.0}}
+
+    rows = [row(0.01, 8, 8.5), row(0.02, 8, 7), row(0.03, 7, 2), row(0.04, -1, -2), row(0.05, 1, -5), row(0.1, 0, -9)]
+    (said,) = sentences._decision(rows)
+    assert said.endswith("at thresholds of 2 % to 3 % and 5 %.")
+    assert sentences._decision([row(0.01, 8, 8.5)])[0].startswith("At no threshold")
+    assert sentences._decision([row(0.01, None, 2)]) == []
+
+
+def test_who_was_left_out_is_told_only_where_somebody_was() -> None:
+    assert "who were left out" not in render(published())
+    assert "[c] with a risk but without an outcome, who were left out" in " ".join(
+        render({**published(), "left_out": True}).split()
+    )
