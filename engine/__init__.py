@@ -20,12 +20,24 @@ from popstrat.engine._table import (
     levels,
 )
 from popstrat.engine.arrays._arrays import astray, distinct, increasing
-from popstrat.engine.operations import FOLDS, IN_PARTS, LISTS, OPERANDS, OPERATIONS, STEPS, Operand, Operation
+from popstrat.engine.operations import (
+    COLUMN_BITS,
+    FOLDS,
+    IN_PARTS,
+    LISTS,
+    OPERANDS,
+    OPERATIONS,
+    OUTPUT_BITS,
+    STEPS,
+    Operand,
+    Operation,
+)
 
 __all__ = [
     "BLOCK",
     "CODE_NULL",
     "CODE_UNKNOWN",
+    "COLUMN_BITS",
     "FOLDS",
     "GRID_BOUND",
     "GRID_STEP",
@@ -37,6 +49,7 @@ __all__ = [
     "NEWEST_SHIFT",
     "OPERANDS",
     "OPERATIONS",
+    "OUTPUT_BITS",
     "STEPS",
     "STREAM_ROWS",
     "Frame",

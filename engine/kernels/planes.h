@@ -115,10 +115,10 @@ static void FN(fold)(uint64_t *out, const uint64_t *planes, const int32_t *steps
 /* The table's entry for the number that the planes spell, to a register or (NULL) to a target. */
 static void FN(lookup)(double *restrict out, const popstrat_target *to, const uint64_t *planes, const double *constants,
                        const int32_t *code, int64_t n, const int32_t *entries, int64_t count, int64_t words) {
-    double table[256] = {0}, room[64];
+    double table[256] = {0}, scratch[64];
     for (int64_t k = 0; k < count; k++) table[k] = constants[entries[k]];
     for (int64_t w = 0; w < words; w++) {
-        double *const found = out == NULL ? room : out + 64 * w;
+        double *const found = out == NULL ? scratch : out + 64 * w;
         uint8_t bytes[64];
         FN(expand64)(bytes, planes, code, n, w);
 #if LEVEL >= 4
@@ -134,7 +134,7 @@ static void FN(lookup)(double *restrict out, const popstrat_target *to, const ui
         } else
 #endif
             for (int j = 0; j < 64; j++) found[j] = table[bytes[j]];
-        if (out == NULL) FN(write64)(to, 64 * w, room);
+        if (out == NULL) FN(write64)(to, 64 * w, scratch);
     }
 }
 

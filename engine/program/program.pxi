@@ -29,7 +29,7 @@ cdef class Program:
     cdef readonly tuple column_kinds, output_kinds
     cdef readonly int planes, bytes, shorts, numbers, counters
     cdef readonly tuple newest, sums  # counters of which the largest counts, and those that are doubles
-    cdef tuple nullable  # outputs that need room for nulls
+    cdef tuple nullable  # outputs that need memory for nulls
     cdef const int32_t[::1] _kinds  # of the columns, by number; and whether one needs a table, or labels
     cdef const uint8_t[::1] _labelled
     cdef const int32_t[::1] _shares  # of a block's prefetching
