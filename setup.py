@@ -1,21 +1,36 @@
 """Packages and extensions; everything else is in pyproject.toml."""
 
 import sys
+from pathlib import Path
 
 from setuptools import Extension, find_packages, setup
 
-# -ffp-contract=off: a fused multiply-add on one machine and not on another would give another score.
-strict = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wall"]
-flags = [] if sys.platform == "win32" else strict
+if sys.platform == "win32":
+    raise SystemExit("popstrat does not run on Windows: its engine needs gcc or clang, POSIX threads and pread")
 
-HEADERS = {
-    "_engine": ["interpreter.h", "kernels.h", "ops.h", "distinct.h", "sound.h"],
-    "formats.parquet_read": ["formats/parquet_read.h"],
-    "formats.parquet_write": ["formats/parquet_write.h"],
-    "formats.csv_read": ["formats/csv_read.h"],
-    "formats.csv_write": ["formats/csv_write.h"],
-    "_largest": ["largest.h"],
-    "_digits": [],
+ROOT = Path(__file__).parent
+# -ffp-contract=off: a fused multiply-add on one machine and not on another would give another score.
+# -Werror=switch: an operation in the table without a case in the kernels' switch does not compile.
+FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Werror=switch"]
+
+
+def parts(*folders: str) -> list[str]:
+    """Every header and every part of a Cython module in these folders: where one changes, all that may include it is
+    built again."""
+    found = [p for folder in folders for ending in ("*.h", "*.pxi") for p in (ROOT / folder).glob(ending)]
+    return sorted(str(p.relative_to(ROOT)) for p in found)
+
+
+MODULES = {
+    "_table": parts("engine", "engine/program"),
+    "_engine": parts("engine", "engine/program", "engine/kernels"),
+    "arrays._arrays": parts("engine", "engine/arrays"),
+    "arrays.top_k": ["engine/arrays/top_k.h"],
+    "arrays.check_digits": [],
+    "formats.parquet_read": ["engine/formats/parquet_read.h"],
+    "formats.parquet_write": ["engine/formats/parquet_write.h"],
+    "formats.csv_read": ["engine/formats/csv_read.h"],
+    "formats.csv_write": ["engine/formats/csv_write.h"],
 }
 
 # engine/ and synthetic/ lie beside python/ and are installed inside popstrat (package_dir is in pyproject.toml)
@@ -31,10 +46,10 @@ setup(
         Extension(
             f"popstrat.engine.{name}",
             sources=[f"engine/{name.replace('.', '/')}.pyx"],
-            depends=[f"engine/{header}" for header in headers],
+            depends=depends,
             include_dirs=["engine"],
-            extra_compile_args=flags,
+            extra_compile_args=FLAGS,
         )
-        for name, headers in HEADERS.items()
+        for name, depends in MODULES.items()
     ],
 )

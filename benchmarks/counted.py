@@ -98,6 +98,18 @@ def _far() -> Case:
     return by_rows(lambda rows: engine.distinct([(ids, 0, rows)]))
 
 
+@case("indices that have entries")
+def _entries() -> Case:
+    indices = np.random.default_rng(1).integers(0, 500, 2 * ROWS).astype(np.int32)
+    return by_rows(lambda rows: engine.astray("indices", 4, indices, None, 0, rows, 500))
+
+
+@case("offsets that lie within the text")
+def _within() -> Case:
+    offsets = np.arange(2 * ROWS + 1, dtype=np.int32) * 6
+    return by_rows(lambda rows: engine.astray("offsets", 4, offsets, None, 0, rows, 12 * ROWS))
+
+
 @cache
 def _list() -> pa.RecordBatch:
     from popstrat import synthetic
@@ -190,13 +202,8 @@ _BIRTHDAYS = tuple(_TODAY - (1461 * k + 3) // 4 for k in range(122))
 _SMALL, _DATES = (0, 100), (_TODAY - 40_000, _TODAY)  # what values lie between: of columns of int32, and of all others
 _FULL = (0.3, 0.3, 0.3, 0.3, 0.01, 0.01, 0.0, 0.0)  # how much of each plane is set
 _RARE = len(_FULL) // 2  # the first plane of those that are nearly or quite empty
-_COLUMNS = ("bits", "i8", "u8", "i16", "i32", "i64", "f32", "f64", "dict8", "dict16", "dict32", "str32", "str64")
-_COLUMN = {"VALID": "bits", "BITS": "bits", "FLAG": "bits", "CODES_I8": "dict8", "CODES_I16": "dict16",
-           "CODES_I32": "dict32", "CODES_STR32": "str32", "CODES_STR64": "str64", "CHECK_DATE": "i32",
-           "LESS_I32": "i32", "YEARS": "i32", "YEARS_TABLE": "i32", "NEWEST": "i32"}  # fmt: skip
-_OUTPUTS = {"bits": 0.125, "codes": 1, "short": 2, "number": 8, "flags": 8}  # bytes a row
-_OUTPUT = {"OUT_BITS": "bits", "OUT_VALID": "bits", "OUT_CODES": "codes", "OUT_NUM": "number", "OUT_SHORT": "short",
-           "OUT_FLAGS": "flags", "CHAIN_OUT": "number", "LOOKUP_OUT": "number"}  # fmt: skip
+_COLUMNS = tuple(engine.COLUMN_BITS)
+_OUTPUTS = {kind: bits / 8 for kind, bits in engine.OUTPUT_BITS.items()}  # bytes a row
 _CONSTANTS: dict[str, tuple[float, ...]] = {
     "CHECK_DATE": _DATES,
     "YEARS": (_TODAY, 91_867, 0, 25),
@@ -211,8 +218,8 @@ _READ, _WRITTEN = {"b": 0, "u": 0, "h": 0, "f": 0}, {"B": len(_FULL), "U": 1, "H
 
 
 def _kind(name: str) -> str:
-    """The kind of column that an operation reads: as its name ends, if the table does not say."""
-    return _COLUMN.get(name) or name.rsplit("_", 1)[-1].lower()
+    """The kind of column that an operation reads, where it reads one."""
+    return engine.OPERATIONS[name].reads or "bits"
 
 
 def _constants(name: str, count: int) -> tuple[float, ...]:
@@ -263,7 +270,7 @@ class _Writer:
                 case "c":
                     operands.append(_COLUMNS.index(_kind(name)))
                 case "o":
-                    operands.append(list(_OUTPUTS).index(_OUTPUT[name]))
+                    operands.append(list(_OUTPUTS).index(engine.OPERATIONS[name].writes or "bits"))
                 case "n":
                     operands.append(0)
                 case "i":
@@ -344,8 +351,8 @@ def _columns() -> list[tuple[Any, ...]]:
 
 def _operation(name: str, level: str) -> Case:
     def work(copies: int) -> Callable[[], object]:
-        rooms = [(np.zeros(int(size * ROWS), np.uint8), np.zeros(ROWS // 8, np.uint8)) for size in _OUTPUTS.values()]
-        outputs = [(_placed(values), _placed(valid)) for values, valid in rooms]
+        memory = [(np.zeros(int(size * ROWS), np.uint8), np.zeros(ROWS // 8, np.uint8)) for size in _OUTPUTS.values()]
+        outputs = [(_placed(values), _placed(valid)) for values, valid in memory]
         sizes = {i: 4 for i, kind in enumerate(_COLUMNS) if kind.startswith("dict")}
         frame = engine.Frame(_Writer().operation(name, copies), _columns(), outputs, ROWS, sizes=sizes)
         return lambda: frame.run(0, ROWS, level)

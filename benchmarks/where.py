@@ -58,7 +58,7 @@ def measure(patients: int, level: str | None, pack: str) -> Found:
     batch = synthetic.table(patients, seed=1, as_of=AS_OF).combine_chunks().to_batches()[0]
     bound = popstrat.Scorer(pack, AS_OF).bind(batch.schema, counted=False)  # as `popstrat.score` does
     program, few = bound.compiled.program, batch.slice(0, ROWS)
-    names = {code: name for name, (code, _) in OPERATIONS.items()}
+    names = {operation.code: name for name, operation in OPERATIONS.items()}
     found = Found([names[code] for code in program.code[:, 0].tolist()], [], 0.0, 0.0)
     for i, name in enumerate(found.names):
         copies = PLANE_COPIES if set(OPERATIONS[name][1]) <= set("Bblv") else COPIES

@@ -1,42 +1,43 @@
 """The compiled core: programs of typed operations over columns, bit planes and numbers.
 
-It knows nothing of what a column means. `Program` is a checked list of operations, `Frame` binds it to the buffers of
-one batch, `Frame.run` runs it over a range of rows without the GIL, and `Work` has several threads run
-several frames.
+It knows nothing of what a column means. `OPERATIONS` is the table of operations; `Program` is a checked list of them,
+`Frame` binds it to the buffers of one batch, `Frame.run` runs it over a range of rows without the GIL, and `Work` has
+several threads run several frames. `increasing`, `distinct` and `astray` are loops over whole columns.
 """
 
 from __future__ import annotations
 
-from popstrat.engine._engine import (
+from popstrat.engine._engine import LARGE, STREAM_ROWS, Frame, Labels, Memory, Program, Work
+from popstrat.engine._table import (
     BLOCK,
     CODE_NULL,
     CODE_UNKNOWN,
-    FOLDS,
     GRID_BOUND,
     GRID_STEP,
-    IN_PARTS,
     INSTRUCTION_WIDTH,
-    LARGE,
     LEVELS,
     NEWEST_SHIFT,
-    OPERATIONS,
-    STEPS,
-    STREAM_ROWS,
-    Frame,
-    Labels,
-    Memory,
-    Program,
-    Work,
-    astray,
-    distinct,
-    increasing,
     levels,
+)
+from popstrat.engine.arrays._arrays import astray, distinct, increasing
+from popstrat.engine.operations import (
+    COLUMN_BITS,
+    FOLDS,
+    IN_PARTS,
+    LISTS,
+    OPERANDS,
+    OPERATIONS,
+    OUTPUT_BITS,
+    STEPS,
+    Operand,
+    Operation,
 )
 
 __all__ = [
     "BLOCK",
     "CODE_NULL",
     "CODE_UNKNOWN",
+    "COLUMN_BITS",
     "FOLDS",
     "GRID_BOUND",
     "GRID_STEP",
@@ -44,13 +45,18 @@ __all__ = [
     "IN_PARTS",
     "LARGE",
     "LEVELS",
+    "LISTS",
     "NEWEST_SHIFT",
+    "OPERANDS",
     "OPERATIONS",
+    "OUTPUT_BITS",
     "STEPS",
     "STREAM_ROWS",
     "Frame",
     "Labels",
     "Memory",
+    "Operand",
+    "Operation",
     "Program",
     "Work",
     "astray",

@@ -4,32 +4,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-BLOCK: int
-INSTRUCTION_WIDTH: int
-CODE_UNKNOWN: int
-CODE_NULL: int
-NEWEST_SHIFT: int
 LARGE: int
-STREAM_ROWS: int
-GRID_STEP: float
-GRID_BOUND: float
-LEVELS: dict[str, int]
-IN_PARTS: frozenset[str]
-OPERATIONS: dict[str, tuple[int, str]]
-STEPS: frozenset[str]
-FOLDS: tuple[str, ...]
-
-def levels() -> list[str]: ...
-def increasing(values: Any, offset: int, rows: int) -> bool: ...
-def astray(
-    what: str, width: int, values: Any, valid: Any, offset: int, rows: int, entries: Any = 0, most: int = 6
-) -> tuple[int, list[int]]: ...
-def distinct(lists: Sequence[tuple[Any, int, int]]) -> bool: ...
 
 class Memory:
     def __init__(self, size: int, whole: Memory | None = None, at: int = 0) -> None: ...
     @staticmethod
-    def several(sizes: Sequence[int], together: int) -> list[Memory]: ...
+    def several(sizes: Sequence[int], in_one: int) -> list[Memory]: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
 class Program:
@@ -66,17 +46,19 @@ class Program:
 class Labels:
     def __init__(self, codes: Mapping[str, int]) -> None: ...
 
+STREAM_ROWS: int
+
 class Frame:
     program: Program
     rows: int
     def __init__(
         self,
         program: Program,
-        columns: Sequence[tuple[Any, Any, int, Any, Any, Labels | None] | tuple[int, Any, Labels | None]],
-        outputs: Sequence[tuple[Any, Any]],
+        columns: list[tuple[Any, Any, int, Any, Any, Labels | None] | tuple[int, Any, Labels | None]],
+        outputs: list[tuple[Any, Any]],
         rows: int,
         batch: tuple[object, object] | None = None,
-        sizes: Mapping[int, int] | None = None,
+        sizes: dict[int, int] | None = None,
     ) -> None: ...
     def run(self, start: int, stop: int, level: str | None = None, stream: bool | None = None) -> NDArray[np.int64]: ...
 

@@ -55,7 +55,6 @@ def environment() -> dict[str, str]:
         "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:handle_segv=1",
         "UBSAN_OPTIONS": "print_stacktrace=1",
         "ARROW_DEFAULT_MEMORY_POOL": "system",
-        "PYTHONMALLOC": "malloc",
         "PYTHONPATH": os.pathsep.join([str(BUILT), str(ROOT / "tests" / "property")]),
     }
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from popstrat.engine._largest import MOST, largest
+from popstrat.engine.arrays.top_k import MOST, top_k
 
 AMOUNTS = st.sampled_from([0.0, -0.0, 0.25, -0.25, 0.5, 1.0, -1.5, 1e-14, 3.0])
 
@@ -46,7 +46,7 @@ def test_largest_against_sorting(case: tuple[list, np.ndarray | None, int], k: i
         )
         for code, amount, values, valid in columns
     ]
-    offsets, codes, amounts = largest(given_columns, None if present is None else packed(present), rows, start, rows, k)
+    offsets, codes, amounts = top_k(given_columns, None if present is None else packed(present), rows, start, rows, k)
     assert offsets[0] == 0
     for row in range(start, rows):
         found = []
@@ -74,4 +74,4 @@ def test_largest_against_sorting(case: tuple[list, np.ndarray | None, int], k: i
 )
 def test_sizes_are_checked(arguments: tuple, told: str) -> None:  # type: ignore[type-arg]
     with pytest.raises(ValueError, match=told):
-        largest(*arguments)
+        top_k(*arguments)

@@ -26,6 +26,7 @@ from popstrat.engine import (
     CODE_UNKNOWN,
     INSTRUCTION_WIDTH,
     LEVELS,
+    LISTS,
     OPERATIONS,
     Frame,
     Labels,
@@ -38,7 +39,6 @@ Floats = NDArray[np.float64]
 BINARY = ("ADD", "SUB", "MUL", "DIV", "MIN", "MAX", "POW")
 WITH_CONSTANT = ("ADDK", "MULK", "DIVK", "MINK", "MAXK", "RSUBK", "RDIVK", "POWK", "ROUND")
 UNARY = ("SINGLE", "NEG", "ABS", "SQRT", "FLOOR", "EXP", "LN")
-LISTS = "lmptqsvd"  # letters of operands that take two places: where a list starts, and its length
 
 
 def row(name: str, *operands: int) -> list[int]:
@@ -466,7 +466,8 @@ def test_every_operand_is_checked() -> None:
     kinds = {"i8", "u8", "i16", "i32", "i64", "f32", "f64", "bits", "dict8", "dict16", "dict32", "str32", "str64"}
     outputs = ("bits", "codes", "short", "number", "flags")
     tried = 0
-    for name, (code, signature) in OPERATIONS.items():
+    for name, operation in OPERATIONS.items():
+        code, signature = operation.code, operation.operands
         for column_kind in sorted(kinds):
             for output_kind in outputs:
                 at, operands = 1, [code] + [0] * (INSTRUCTION_WIDTH - 1)
@@ -530,9 +531,9 @@ def test_every_operand_is_checked() -> None:
         ("CHAIN", [OPERATIONS["CHAIN"][0], 0], "not an operation on one register"),
         ("FOLD", [OPERATIONS["OR"][0], 99], "bit plane out of range"),
         ("FOLD", [OPERATIONS["OR"][0], 0, OPERATIONS["ANY"][0], 0], "not an operation on planes"),
-        ("FOLD", [], "not an operation on planes"),
-        ("SCALED_SHORTS", [9, 0], "register or constant out of range"),
-        ("ADD_SCALED_SHORTS", [0, 9], "register or constant out of range"),
+        ("FOLD", [], "a list of 0 items"),
+        ("SCALED_SHORTS", [9, 0], "register out of range"),
+        ("ADD_SCALED_SHORTS", [0, 9], "constant out of range"),
     ],
 )
 def test_argument_lists_are_checked(name: str, arguments: list[int], message: str) -> None:

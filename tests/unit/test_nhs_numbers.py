@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from popstrat.engine._digits import weighted_mod11
+from popstrat.engine.arrays.check_digits import weighted_mod11
 from popstrat.errors import InputError
 from popstrat.privacy import audit_log, identifiers, nhs_numbers
 from popstrat.privacy.nhs_numbers import FAILED, MISSING, NOT_DIGITS, PASSED, PLACEHOLDER, check, passes

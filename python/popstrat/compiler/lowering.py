@@ -69,6 +69,7 @@ class Lowering:
         self.columns = Columns(self.e, kinds)
         self.plausible = Plausibility(self.e, self.columns, self.schema, resolved.as_of)
         self.singles = Singles({name for name, kind in kinds.items() if kind == "f32"}, resolved.definitions)
+        self.nulls: dict[int, int] = {}  # counter of rows that are not null → the first output that is null elsewhere
         # by identity; the node is kept so that it stays the one
         self._true: dict[int, tuple[Plane, n.Node]] = {}
         self._false: dict[int, tuple[Plane, n.Node]] = {}

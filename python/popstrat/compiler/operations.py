@@ -12,15 +12,18 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from popstrat.engine import OPERATIONS
+from popstrat.engine import OPERANDS, OPERATIONS
 
 # What an operand of each letter is made of: a register (r), a constant of doubles (k) or integers (i), a plain number
-# (n), the name of an operation (x). Of a list, what one item of it is made of.
-SINGLE = {"b": "r", "u": "r", "h": "r", "f": "r", "c": "n", "o": "n", "n": "n", "i": "i", "k": "k"}
-LISTED = {"l": "r", "m": "rk", "d": "rk", "p": "rn", "v": "xr", "s": "xk", "t": "n", "q": "k"}
-
-if unknown := {letter for _, signature in OPERATIONS.values() for letter in signature.lower()} - {*SINGLE, *LISTED}:
-    raise ImportError(f"operands that the compiler does not know: {', '.join(sorted(unknown))}")
+# (n), the name of an operation (x). Of a list, what one item of it is made of. The letters are the engine's.
+_MADE_OF = {"register": "r", "column": "n", "output": "n", "counter": "n", "integer": "i", "double": "k"}
+_OF_ITEMS = {"#": "n", "@": "n", "+": "x", "&": "x"}
+SINGLE = {o.letter: _MADE_OF[o.kind] for o in OPERANDS.values() if o.kind != "list"}
+LISTED = {
+    o.letter: "".join(SINGLE.get(item) or _OF_ITEMS[item] for item in o.items)
+    for o in OPERANDS.values()
+    if o.kind == "list"
+}
 
 
 class Operation(NamedTuple):

@@ -23,6 +23,7 @@ class Output:
     nullable: bool
     definition: Definition | None
     valid: int | None = None  # counter of the rows that are not null, where some may be
+    nulls_of: int = -1  # the first output that is null for the same rows: its bitmap is this one's too
     counters: dict[str, int] = field(default_factory=dict)  # label → counter; of a number "" → how many are not null
     total: int | None = None  # SUM counter of a number
     total_planes: tuple[int, ...] = ()  # or one COUNT for each of its bit planes, lowest first
@@ -36,7 +37,9 @@ def write(c: Lowering, definition: Definition, number: int, counted: bool = True
     out.nullable = ok != TRUE
     if out.nullable:
         out.valid = c.e.rows(ok)
-        c.e.emit("OUT_VALID", number, c.e.register(ok))
+        out.nulls_of = c.nulls.setdefault(out.valid, number)
+        if out.nulls_of == number:
+            c.e.emit("OUT_VALID", number, c.e.register(ok))
     return out
 
 

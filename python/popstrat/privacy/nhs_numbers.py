@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from popstrat.core.arrow import is_text, plain
-from popstrat.engine._digits import FAILED, MISSING, NOT_DIGITS, PASSED, weighted_mod11
+from popstrat.engine.arrays.check_digits import FAILED, MISSING, NOT_DIGITS, PASSED, weighted_mod11
 from popstrat.errors import InputError
 
 PLACEHOLDER = 4

@@ -25,7 +25,7 @@ from popstrat.packs.model.parts import Model, Stratum
 from popstrat.packs.resolved import Resolved
 from popstrat.scoring import columns as bind
 
-MOST = 64  # of a patient; as many as the engine takes (`engine._largest.MOST`)
+MOST = 64  # of a patient; as many as the engine takes (`engine.arrays.top_k.MOST`)
 START, PREDICTOR = "start", "linear_predictor"
 LISTED = pa.list_(
     pa.field(
@@ -89,14 +89,14 @@ class Listing:
 
     def column(self, written: Sequence[tuple[Memory, Memory | None]], rows: int) -> pa.Array:
         """The column, of what the program wrote for `definitions`."""
-        from popstrat.engine._largest import largest
+        from popstrat.engine.arrays.top_k import top_k
 
         present = pa.py_buffer(written[0][0])
         columns = [
             (entry.term, entry.amount, values, valid)
             for entry, (values, valid) in zip(self.entries, written[1:], strict=True)
         ]
-        offsets, codes, amounts = largest(columns, present, rows, 0, rows, self.k)
+        offsets, codes, amounts = top_k(columns, present, rows, 0, rows, self.k)
         term, amount = LISTED.value_type
         numbers = pa.Array.from_buffers(term.type.index_type, len(codes), [None, pa.py_buffer(codes)])
         values = pa.Array.from_buffers(amount.type, len(amounts), [None, pa.py_buffer(amounts)])

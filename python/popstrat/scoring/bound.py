@@ -36,7 +36,7 @@ from popstrat.scoring.attribution import LISTED, Listing
 from popstrat.scoring.completeness import Completeness
 from popstrat.scoring.tally import Tally
 
-_TOGETHER = 8 << 20  # bytes of all outputs of a batch that are allocated as one
+_IN_ONE = 8 << 20  # bytes of all outputs of a batch that are allocated as one
 
 # how the engine writes an output, and the bytes a row of it takes
 _STORED = {
@@ -108,8 +108,8 @@ class BoundScorer:
         )
         aside = sum(len(listing.definitions) for listing in self.listings)
         self._needed: list[int | None] = []  # bytes a row of every buffer of the outputs; None: a bit
-        for output in self.compiled.outputs:
-            self._needed += [_BYTES.get(output.kind), None] if output.nullable else [_BYTES.get(output.kind)]
+        for i, output in enumerate(self.compiled.outputs):
+            self._needed += [_BYTES.get(output.kind), None] if output.nulls_of == i else [_BYTES.get(output.kind)]
         self.outputs = self.compiled.outputs[: len(self.compiled.outputs) - aside]
         self._read: list[tuple[bind.Binding, Labels | None]] = [
             (self.bindings[name], bind.label_codes(patient[name]) if kinds[name].startswith("str") else None)
@@ -316,8 +316,12 @@ class BoundScorer:
                 sizes[i] = size
         bitmap = (rows + 63) // 64 * 8
         needed = [bitmap if size is None else rows * size for size in self._needed]
-        rooms = iter(Memory.several(needed, _TOGETHER))
-        made = [(next(rooms), next(rooms) if o.nullable else None) for o in self.compiled.outputs]
+        memory = iter(Memory.several(needed, _IN_ONE))
+        made: list[Made] = []
+        for i, output in enumerate(self.compiled.outputs):
+            values = next(memory)
+            valid = next(memory) if output.nulls_of == i else made[output.nulls_of][1] if output.nullable else None
+            made.append((values, valid))
         return Frame(self.compiled.program, columns, made, rows, batch.__arrow_c_array__(), sizes), made
 
     def _table(self, i: int, dictionary: pa.Array) -> tuple[NDArray[np.uint8] | None, int]:

@@ -1,12 +1,10 @@
-/* Whether 64-bit integers are all different. Needs interpreter.h, for memory that costs nothing to get again. */
+/* Whether 64-bit integers are all different. */
 #ifndef POPSTRAT_DISTINCT_H
 #define POPSTRAT_DISTINCT_H
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "interpreter.h"
 
 typedef struct {
     const int64_t *start;
@@ -15,13 +13,13 @@ typedef struct {
 
 #define DISTINCT_PARTS 256 /* by the highest byte of the hash */
 
-static inline uint64_t popstrat_spread(uint64_t x) {
+static inline uint64_t popstrat_mix(uint64_t x) {
     x ^= x >> 32;
     x *= UINT64_C(0xd6e8feb86659fd93);
     return x ^ x >> 32;
 }
 
-/* Values that lie close together: one bit for each that there could be. */
+/* 1 or 0; -1 for lack of memory. Values that lie close together: one bit for each that there could be. */
 static int popstrat_distinct_near(const popstrat_values *lists, int64_t many, int64_t least, uint64_t span) {
     uint64_t *seen = calloc((size_t)(span / 64 + 1), 8);
     if (seen == NULL) return -1;
@@ -55,13 +53,13 @@ static int popstrat_distinct_hashes(const uint64_t *hashes, int64_t n, uint64_t 
     return zeros < 2;
 }
 
-/* Any others: parted by a hash; a part has at least 32 bits for each of its values, few enough to stay in the cache. Only
+/* Any others: parted by a hash; a part has at least 32 bits for each of its values, few enough to stay in the cache. `parted` has room for all. Only
  * values that share their bit, about one in fifty, are compared. The hash of 64 bits gives different values different
  * hashes, so these stand for the values. */
-static int popstrat_distinct_far(const popstrat_values *lists, int64_t many, int64_t total) {
+static int popstrat_distinct_far(const popstrat_values *lists, int64_t many, int64_t total, uint64_t *parted) {
     int64_t start[DISTINCT_PARTS + 1] = {0}, at[DISTINCT_PARTS], largest = 0;
     for (int64_t i = 0; i < many; i++)
-        for (int64_t j = 0; j < lists[i].count; j++) start[(popstrat_spread((uint64_t)lists[i].start[j]) >> 56) + 1]++;
+        for (int64_t j = 0; j < lists[i].count; j++) start[(popstrat_mix((uint64_t)lists[i].start[j]) >> 56) + 1]++;
     for (int p = 0; p < DISTINCT_PARTS; p++) {
         largest = start[p + 1] > largest ? start[p + 1] : largest;
         start[p + 1] += start[p];
@@ -70,14 +68,12 @@ static int popstrat_distinct_far(const popstrat_values *lists, int64_t many, int
     int bits = 6;
     while ((int64_t)1 << bits < 32 * largest) bits++;
     const uint64_t mask = ((uint64_t)1 << bits) - 1;
-    const int64_t room = popstrat_round_up(total * 8 + POPSTRAT_LARGE, 4096);
-    uint64_t *parted = (uint64_t *)popstrat_take(room);
     uint64_t *seen = malloc(((size_t)1 << bits) / 8);
     uint64_t *shared = malloc((size_t)largest * 8), *table = malloc((size_t)largest * 32 + 16);
-    int different = parted != NULL && seen != NULL && shared != NULL && table != NULL ? 1 : -1;
+    int different = seen != NULL && shared != NULL && table != NULL ? 1 : -1;
     for (int64_t i = 0; i < many && different == 1; i++)
         for (int64_t j = 0; j < lists[i].count; j++) {
-            const uint64_t x = popstrat_spread((uint64_t)lists[i].start[j]);
+            const uint64_t x = popstrat_mix((uint64_t)lists[i].start[j]);
             parted[at[x >> 56]++] = x;
         }
     for (int p = 0; p < DISTINCT_PARTS && different == 1; p++) {
@@ -98,28 +94,28 @@ static int popstrat_distinct_far(const popstrat_values *lists, int64_t many, int
         }
         different = popstrat_distinct_hashes(shared, n, table);
     }
-    if (parted != NULL) popstrat_give_back((uint8_t *)parted, room);
     free(seen);
     free(shared);
     free(table);
     return different;
 }
 
-/* 1 or 0; -1 for lack of memory. */
-static int popstrat_distinct(const popstrat_values *lists, int64_t many) {
-    int64_t total = 0, least = INT64_MAX, most = INT64_MIN;
+/* How far they lie apart, and how many there are. */
+static uint64_t popstrat_distinct_span(const popstrat_values *lists, int64_t many, int64_t *least, int64_t *total) {
+    int64_t most = INT64_MIN;
+    *least = INT64_MAX, *total = 0;
     for (int64_t i = 0; i < many; i++) {
-        total += lists[i].count;
+        *total += lists[i].count;
         for (int64_t j = 0; j < lists[i].count; j++) {
             const int64_t x = lists[i].start[j];
-            least = x < least ? x : least;
+            *least = x < *least ? x : *least;
             most = x > most ? x : most;
         }
     }
-    if (total < 2) return 1;
-    const uint64_t span = (uint64_t)most - (uint64_t)least;
-    return span / 64 <= (uint64_t)total ? popstrat_distinct_near(lists, many, least, span)
-                                        : popstrat_distinct_far(lists, many, total);
+    return *total ? (uint64_t)most - (uint64_t)*least : 0;
 }
+
+/* Whether a bit for each that there could be is cheap. */
+static int popstrat_distinct_is_near(uint64_t span, int64_t total) { return span / 64 <= (uint64_t)total; }
 
 #endif

@@ -1,28 +1,28 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, freethreading_compatible=True
-"""The few largest of many columns, row by row. See largest.h."""
+"""The few largest of many columns, row by row. See top_k.h."""
 
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free
 
 import numpy as np
 
-cdef extern from "largest.h" nogil:
-    int LARGEST_MOST
+cdef extern from "arrays/top_k.h" nogil:
+    int TOP_MOST
 
-    ctypedef struct largest_column:
+    ctypedef struct top_column:
         int16_t code
         int is_bits
         double amount
         const uint8_t *values
         const uint8_t *valid
 
-    int64_t largest_rows(const largest_column *columns, int64_t count, const uint8_t *present, int64_t rows,
+    int64_t top_rows(const top_column *columns, int64_t count, const uint8_t *present, int64_t rows,
                          int64_t start, int64_t stop, int k, int32_t *offsets, int16_t *codes, double *amounts)
 
-MOST = LARGEST_MOST
+MOST = TOP_MOST
 
 
-def largest(columns, present, int64_t rows, int64_t start, int64_t stop, int k):
+def top_k(columns, present, int64_t rows, int64_t start, int64_t stop, int k):
     """The ``k`` largest of the columns for each row of [start, stop): offsets, codes and amounts.
 
     ``columns`` lists (code, amount or None, values, valid or None): with an amount, ``values`` is a bitmap of the rows
@@ -39,7 +39,7 @@ def largest(columns, present, int64_t rows, int64_t start, int64_t stop, int k):
     order = sorted(columns, key=lambda c: (c[1] is None, -abs(c[1] or 0.0), c[0]))
     cdef const uint8_t[::1] view
     held = []
-    cdef largest_column *found = <largest_column *> calloc(count + 1, sizeof(largest_column))
+    cdef top_column *found = <top_column *> calloc(count + 1, sizeof(top_column))
     if found == NULL:
         raise MemoryError
     offsets = np.empty(stop - start + 1, np.int32)
@@ -75,7 +75,7 @@ def largest(columns, present, int64_t rows, int64_t start, int64_t stop, int k):
         if stop > start:
             codes_at, amounts_at = &to_codes[0], &to_amounts[0]
         with nogil:
-            used = largest_rows(found, count, listed, rows, start, stop, k, &to_offsets[0], codes_at, amounts_at)
+            used = top_rows(found, count, listed, rows, start, stop, k, &to_offsets[0], codes_at, amounts_at)
         return offsets, codes[:used], amounts[:used]
     finally:
         free(found)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 MOST: int
 
-def largest(
+def top_k(
     columns: Sequence[tuple[int, float | None, Any, Any | None]],
     present: Any | None,
     rows: int,

@@ -1,0 +1,4 @@
+"""Loops over whole columns that are no programs: all different? ascending? astray? the k largest; check digits.
+
+`check_digits` and `top_k` are imported from here, the rest from `popstrat.engine`.
+"""
