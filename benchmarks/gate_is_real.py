@@ -19,7 +19,8 @@ import rebuilt
 GATE = [sys.executable, str(Path(__file__).parent / "instructions.py")]
 SLOWED = ("RANGE_I32", "ADD_SCALED")  # over columns and over registers
 LEFT = ("AND", "EXP", "increasing ids")
-# A loop that does nothing before each of those operations, some hundreds of instructions each time (engine/kernels/block.h).
+# A loop that does nothing before each of those operations, some hundreds of instructions each time
+# (engine/kernels/block.h).
 SLOWING = f"-DPOPSTRAT_SLOWED(op)=({'||'.join(f'(op)==OP_{name}' for name in SLOWED)})"
 
 

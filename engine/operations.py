@@ -1,6 +1,7 @@
 """The table of operations (`ops.h`) as Python has it: what each takes, and what follows from that.
 
-Nothing else says what an operation is; the verifier, the listing, the pacing, the assembler, tests and benchmarks read this.
+Nothing else says what an operation is; the verifier, the listing, the pacing, the assembler, tests and benchmarks read
+this.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class Operand(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """One operation: its number in programs, its operands (capitals are written), and what it reads, writes and costs."""
+    """One operation: its number in programs, its operands (capitals are written), what it reads, writes and costs."""
 
     code: int
     operands: str

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def listing(program: Program) -> str:
-    """As ``CHECK_I16 b1 b2 c7 50 300 n0``: registers, columns, outputs and counters by number, constants as they are."""
+    """As ``CHECK_I16 b1 b2 c7 50 300 n0``: registers, columns, outputs, counters by number, constants as they are."""
     lines = []
     for row in program.code.tolist():
         operation, at = BY_CODE[row[0]], 1

@@ -1,7 +1,7 @@
-"""What each operation does to one row, in plain Python: the meaning that every kernel on every instruction set must give.
+"""What each operation does to one row, in plain Python: what every kernel on every instruction set must give.
 
-Nothing runs on it; tests compare every kernel with it (tests/unit/test_operations.py), and an operation of the table that
-is missing here fails the import. `Cell` is what a column holds in a row. A function takes what the operation reads, in the
+Nothing runs on it; tests compare every kernel with it (tests/unit/test_operations.py), and an operation of the table
+that is missing here fails the import. `Cell` is what a column holds in a row. A function takes what is read, in the
 order of its letters (of a list, its items; of a column, a `Cell`), and gives what it writes: registers, then what the
 output gets, then what the counters get. EXP, EXP_NEAR, LN, POW and POWK are exact here, and within a unit or two in the
 last place in the kernels; all else agrees to the last bit.
@@ -59,7 +59,7 @@ def ln(x: float) -> float:
 
 
 def power(x: float, p: float) -> float:
-    """1 for whatever to the power 0; NaN for 0 to a power under 0, and for a negative number to one that is not whole."""
+    """1 for whatever to the power 0; NaN for 0 to a power under 0, and for a negative number to one not whole."""
     if p == 0.0 or x == 1.0:
         return 1.0
     if math.isnan(x) or math.isnan(p):

@@ -1,4 +1,4 @@
-"""The verifier: a program whose every operand is in range and of the right kind cannot leave its memory when it runs."""
+"""The verifier: a program whose operands are all in range and of the right kind cannot leave its memory."""
 
 from __future__ import annotations
 

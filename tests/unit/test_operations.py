@@ -1,5 +1,5 @@
-"""Every operation of the table against what it means for one row (`popstrat.engine.program.scalar`), on every instruction
-set, for rows that end within a word, a part and a block. A new operation is tried as soon as it stands in the table."""
+"""Every operation of the table against what it means for one row (`popstrat.engine.program.scalar`), on every
+instruction set, for rows that end within a word, a part and a block. A new operation is tried as soon as it stands in the table."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ class Trial:
         if self.operation.name == "EXP_NEAR":
             column.values = np.clip(np.nan_to_num(column.values), -700.0, 700.0)
             column.cells = [Cell(x, True) for x in column.values.tolist()]
-        elif self.operation.name in ("SUM", "WEIGH"):
+        elif letter == "f" and self.operation.name in ("SUM", "WEIGH"):
             column.values = np.round(np.clip(np.nan_to_num(column.values), -9, 9))  # sums of these are exact
             column.cells = [Cell(x, True) for x in column.values.tolist()]
         self.columns.append(column)
