@@ -1,5 +1,6 @@
 """Every operation of the table against what it means for one row (`popstrat.engine.program.scalar`), on every
-instruction set, for rows that end within a word, a part and a block. A new operation is tried as soon as it stands in the table."""
+instruction set, for rows that end within a word, a part and a block. A new operation is tried as soon as it stands in
+the table."""
 
 from __future__ import annotations
 
