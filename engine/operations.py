@@ -43,7 +43,8 @@ class Operation(NamedTuple):
 OPERANDS: dict[str, Operand] = {found[0]: Operand(*found) for found in _table.operands()}
 LISTS: dict[str, str] = {o.letter: o.items for o in OPERANDS.values() if o.kind == "list"}
 OPERATIONS: dict[str, Operation] = {
-    name: Operation(code, operands, name, *rest) for code, (name, operands, *rest) in enumerate(_table.operations())
+    name: Operation(code, operands, name, reads, writes, cost, item, most)
+    for code, (name, operands, reads, writes, cost, item, most) in enumerate(_table.operations())
 }
 BY_CODE: tuple[Operation, ...] = tuple(OPERATIONS.values())
 COLUMN_BITS: dict[str, int] = _table.column_kinds()

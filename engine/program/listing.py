@@ -42,7 +42,7 @@ def _list(program: Program, letter: str, start: int, count: int) -> str:
     width = len(items)
     if letter in "lmpqt":  # by number: long, and read by few
         return str(program.arguments[start : start + width * count].tolist())
-    found = []
+    found: list[str] = []
     for at in range(start, start + width * count, width):
         values = program.arguments[at : at + width].tolist()
         words = [_one(program, item, value) for item, value in zip(items, values, strict=True)]

@@ -142,13 +142,14 @@ def code_of_text(cell: Cell) -> int:
 
 
 def years(cell: Cell, today: int, by: int, add: int, shift: int) -> int:
-    lived = (today - cell.value) % (1 << 32)
+    lived: int = (today - cell.value) % (1 << 32)
     return wrapped((lived * by + add) % (1 << 32) >> shift, 16)
 
 
 def years_by_table(cell: Cell, today: int, birthdays: Sequence[tuple[int]]) -> int:
     """How many birthdays, newest first, are not before the date of birth, less one."""
-    return max(0, sum(cell.value <= day for (day,) in birthdays) - 1)
+    passed = sum(1 for (day,) in birthdays if cell.value <= day)
+    return max(0, passed - 1)
 
 
 # -- lists -------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from popstrat.engine._table import EXACT, GRID_BOUND, GRID_STEP
 from popstrat.engine.operations import (
@@ -19,8 +20,6 @@ from popstrat.engine.operations import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from popstrat.engine._engine import Program
 
 MOST = 1 << 16  # registers of a class, columns, constants
@@ -98,8 +97,7 @@ def _list(
         _exact(name, program.doubles[listed[operand.items.index("k") :: width]])
 
 
-def _exact(name: str, constants: Sequence[float]) -> None:
-    weights = np.asarray(constants)
+def _exact(name: str, weights: NDArray[np.float64]) -> None:
     if not np.abs(weights).sum() < GRID_BOUND or (np.mod(weights, GRID_STEP) != 0).any():
         raise ValueError(f"{name}: constants that do not add up exactly")
 
