@@ -15,7 +15,7 @@ from popstrat.fitting.estimate import NotInstalledError
 from popstrat.fitting.typical import Typical, made_up
 from popstrat.packs.load import load_pack
 from popstrat.packs.pack import Pack
-from popstrat.packs.read import builtin_packs
+from popstrat.packs.read import builtin_name
 from popstrat.packs.seal import sealed
 
 _ORDER = ("pack", "parameters", "sets", "windows", "input", "definition")
@@ -60,7 +60,7 @@ def check_free(output: Path, pack: Pack, ident: str, version: str) -> None:
 
 def extends_from(pack_name: str, found_in: Path, output: Path) -> str:
     """How a pack file beside ``output`` names another: a built-in by its name, a file by its path from there."""
-    if pack_name in builtin_packs():
+    if builtin_name(pack_name) is not None:
         return pack_name
     path = Path(pack_name)
     if not path.is_absolute() and not path.exists():

@@ -13,19 +13,19 @@ from popstrat.packs.files import PackFile
 from popstrat.packs.merge import Written, merged
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import patient_schema
-from popstrat.packs.read import builtin_packs, faults, input_column, read_file
+from popstrat.packs.read import builtin_name, faults, input_column, read_file
 from popstrat.packs.unused import SECTIONS, unused
 
 _LONGEST = 50  # of a value in a message
 
 
 def load_pack(name_or_path: str | Path | Pack) -> Pack:
-    """A pack by built-in name or by the path of a TOML file. Raises `PackError`."""
+    """A pack by built-in name, such as ``london-2026`` or, of an earlier version, ``london-2026@1.0.0``, or by the path
+    of a TOML file. Raises `PackError`."""
     if isinstance(name_or_path, Pack):
         return name_or_path
-    if str(name_or_path) in builtin_packs():
-        return _builtin(str(name_or_path))
-    return _load(str(name_or_path))
+    known = builtin_name(str(name_or_path))
+    return _load(str(name_or_path)) if known is None else _builtin(known)
 
 
 @cache

@@ -32,14 +32,57 @@ def builtin_packs() -> list[str]:
     return sorted(f.name.removesuffix(".toml") for f in _folder().iterdir() if f.name.endswith(".toml"))
 
 
+@cache
+def builtin_versions(name: str) -> list[str]:
+    """The versions of a pack that ships with popstrat, the current one last: `name@version` is each."""
+    earlier = (f.name.removesuffix(".toml").partition("@") for f in _earlier().iterdir() if "@" in f.name)
+    found = sorted((version for pack, _, version in earlier if pack == name), key=_by_number)
+    return [*found, str(_parsed(_source(name, _folder()))["pack"]["version"])]
+
+
+def builtin_name(name: str, by: str = "") -> str | None:
+    """The built-in pack, or earlier version of one, that `name` or `name@version` stands for; None for anything else.
+
+    The current version may be named with or without its number. Raises `PackError`, its message after ``by``, for a
+    version that there is not.
+    """
+    pack, at, version = name.partition("@")
+    if pack not in builtin_packs() or name.endswith(".toml"):
+        return None
+    versions = builtin_versions(pack) if at else []
+    if at and version not in versions:
+        told = f"{by}there is no version {version!r} of the pack {pack}{suggest(version, versions)}"
+        raise PackError(f"{told}; there are {', '.join(f'{pack}@{v}' for v in versions)}")
+    return name if at and version != versions[-1] else pack
+
+
+def _by_number(version: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in version.split(".")]
+
+
 def _folder() -> Any:
     return resources.files("popstrat.packs").joinpath("builtin")
 
 
+def _earlier() -> Any:
+    return _folder().joinpath("earlier")
+
+
+def _source(name: str, folder: Any) -> Source:
+    text = folder.joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    return Source(f"{name}.toml", text, f"popstrat.packs/{name}.toml")
+
+
+@cache
+def _pins() -> Mapping[str, Mapping[str, str]]:
+    """What the names in `extends` of each earlier version mean."""
+    found: dict[str, dict[str, str]] = tomllib.loads(_earlier().joinpath("extends.toml").read_text(encoding="utf-8"))
+    return found
+
+
 def _read(name: str, beside: Path | None, by: str) -> tuple[Source, Path | None]:
-    if name in builtin_packs():
-        file = _folder().joinpath(f"{name}.toml")
-        return Source(f"{name}.toml", file.read_text(encoding="utf-8"), f"popstrat.packs/{name}.toml"), None
+    if (known := builtin_name(name)) is not None:
+        return _source(known, _earlier() if "@" in known else _folder()), None
     path = Path(name)
     if beside is not None and not path.is_absolute() and not path.exists():
         path = beside / path
@@ -63,12 +106,13 @@ def _builtin(name: str) -> PackFile:
 def read_file(
     name: str, beside: Path | None = None, by: tuple[tuple[str, str], ...] = (), read: dict[str, PackFile] | None = None
 ) -> PackFile:
-    """One file, by built-in name or path, and those that it extends.
+    """One file, by built-in name (with or without a version) or path, and those that it extends.
 
     ``beside``: the folder of the file that names it; ``by``: the files, each with its name, that lead to it by
     extending one another; ``read``: those read so far, so that each is read once. Raises `PackError`.
     """
-    return _builtin(name) if name in builtin_packs() else _file(name, beside, by, {} if read is None else read)
+    known = builtin_name(name, f"{by[-1][1]}: extends: " if by else "")
+    return _file(name, beside, by, {} if read is None else read) if known is None else _builtin(known)
 
 
 def _file(name: str, beside: Path | None, by: tuple[tuple[str, str], ...], read: dict[str, PackFile]) -> PackFile:
@@ -84,6 +128,7 @@ def _file(name: str, beside: Path | None, by: tuple[tuple[str, str], ...], read:
     raw = _parsed(source)
     names = raw["pack"].get("extends", [])
     names = [names] if isinstance(names, str) else names
+    names = [_pins().get(name, {}).get(n, n) for n in names] if folder is None else names
     file = PackFile(source, raw, tuple(read_file(n, folder, (*by, (key, source.name)), read) for n in names))
     taken = {*patient_schema().columns, *(c["name"] for base in file.bases for c in base.raw.get("input", ()))}
     for item in raw.get("input", ()):

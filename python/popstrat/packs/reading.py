@@ -5,17 +5,19 @@ from __future__ import annotations
 import datetime as dt
 
 from popstrat.packs.load import load_pack
-from popstrat.packs.read import builtin_packs
+from popstrat.packs.read import builtin_packs, builtin_versions
 from popstrat.packs.tables import PackTables
 from popstrat.packs.uses import used_words, versions
 
 
 def list_packs() -> list[dict[str, str]]:
-    """The packs that come with popstrat: id, version, title, path."""
+    """The packs that come with popstrat: id, version, title, path, and the earlier versions that are kept."""
     found = []
     for name in builtin_packs():
         pack = load_pack(name)
-        found.append({"id": pack.id, "version": pack.version, "title": pack.title, "path": pack.sources[0].location})
+        earlier = ", ".join(f"{name}@{version}" for version in builtin_versions(name)[:-1])
+        path = pack.sources[0].location
+        found.append({"id": pack.id, "version": pack.version, "title": pack.title, "path": path, "earlier": earlier})
     return found
 
 
