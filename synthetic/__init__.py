@@ -202,6 +202,8 @@ class _Writer:
         return pa.record_batch([self._array(field, cells, rows) for field in schema()], schema=schema())
 
     def _array(self, field: pa.Field, cells: Cells, rows: int) -> pa.Array:
+        if field.name not in cells.values:
+            return pa.repeat(pa.scalar(False), rows) if pa.types.is_boolean(field.type) else pa.nulls(rows, field.type)
         values = cells.values[field.name][:rows]
         nulls = cells.nulls.get(field.name)
         mask = None if nulls is None else nulls[:rows]

@@ -157,6 +157,8 @@ def test_what_is_never_null(two_blocks: pa.Table) -> None:
 def test_values_and_their_dates_go_together(two_blocks: pa.Table) -> None:
     for column in patient_schema():
         for value in column.dates:
+            if two_blocks[column.name].null_count == two_blocks.num_rows:
+                continue
             dated, valued = pc.is_valid(two_blocks[column.name]), pc.is_valid(two_blocks[value])
             if value != "ldl":  # reported with fewer lipid results
                 undated = pc.sum(pc.and_(valued, pc.invert(dated))).as_py() / pc.sum(valued).as_py()

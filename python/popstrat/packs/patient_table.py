@@ -164,11 +164,15 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns of the patient table, in order, by name."""
+    """The columns of the patient table, in order, by name.
+
+    ``added`` names those that release 0.1 did not have, in the order in which they were added, a pack's own last.
+    """
 
     columns: Mapping[str, Column]
     earliest_date: dt.date
     version: str
+    added: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Column:
         return self.columns[name]
@@ -188,7 +192,8 @@ class Schema:
         extra = list(extra)
         if not extra:
             return self
-        return Schema({**self.columns, **{c.name: c for c in extra}}, self.earliest_date, self.version)
+        own = {c.name: c for c in extra}
+        return Schema({**self.columns, **own}, self.earliest_date, self.version, (*self.added, *own))
 
     def arrow(self, without: Iterable[str] = ()) -> pa.Schema:
         """The canonical Arrow schema, as `popstrat synth` writes it."""
@@ -201,4 +206,5 @@ def patient_schema() -> Schema:
     """The standard patient table."""
     raw = tomllib.loads(resources.files("popstrat.packs").joinpath("patient_table.toml").read_text(encoding="utf-8"))
     columns = [column_from_toml(c) for c in raw["column"]]
-    return Schema({c.name: c for c in columns}, raw["schema"]["earliest_date"], raw["schema"]["version"])
+    head = raw["schema"]
+    return Schema({c.name: c for c in columns}, head["earliest_date"], head["version"], tuple(head["added"]))

@@ -15,6 +15,7 @@ BIRTH_REASON = "before the date of birth"
 _SUSPECT_ROWS, _SUSPECT_SHARE = 10, 0.01
 _DISORDERED_ROWS, _DISORDERED_SHARE = 10, 0.005
 _LEAST_PAIRS = 20
+_LAST_BIT = 63
 
 Disorder = Mapping[str, Mapping[str, int]]
 """Column that lies below another in the same row → ``both``: rows that hold both; ``not_below``: rows where it does
@@ -125,20 +126,28 @@ def early_reason(column: Column, schema: Schema) -> str:
 
 
 def reasons(schema: Schema) -> dict[tuple[str, str], Reason]:
-    """Every (column, reason) with its bit. Bit 0 is shared by all flags; beyond 62, the last bit is shared."""
+    """Every (column, reason) with its bit of `quality_flags`.
+
+    A bit keeps its meaning from release to release. Bit 0 is shared by all flags. The columns of release 0.1 have a bit
+    for each reason, in their order; those added since (`Schema.added`, a pack's own last) one for all their reasons, in
+    the order in which they were added. What finds the bits up to 62 taken shares bit 63.
+    """
+    added = dict.fromkeys(schema.added)
     found: dict[tuple[str, str], Reason] = {}
     bit = 1
-    for column in schema:
+    for column in [*(c for c in schema if c.name not in added), *(schema[name] for name in added)]:
         if column.type == "bool":
             found[column.name, FLAG_REASON] = Reason(column.name, FLAG_REASON, 0)
-        for text in _texts(column, schema):
-            found[column.name, text] = Reason(column.name, text, min(bit, 63))
-            bit += 1
+        texts = _texts(column, schema)
+        own = [0] * len(texts) if column.name in added else range(len(texts))
+        for text, step in zip(texts, own, strict=True):
+            found[column.name, text] = Reason(column.name, text, min(bit + step, _LAST_BIT))
+        bit += max(own, default=-1) + 1
     return found
 
 
 def bit_names(schema: Schema) -> dict[str, int]:
-    """What each bit of `quality_flags` stands for, for the run record."""
+    """The bit of `quality_flags` that each reason sets, for the run record; several reasons may set the same."""
     names = {f"any flag: {FLAG_REASON}": 0}
     for reason in reasons(schema).values():
         if reason.bit:

@@ -131,7 +131,7 @@ class Scorer:
 
     @property
     def quality_bits(self) -> dict[str, int]:
-        """What each bit of ``quality_flags`` stands for."""
+        """The bit of ``quality_flags`` that each reason sets; several reasons may set the same one."""
         return plausibility.bit_names(self.pack.schema)
 
     @property
