@@ -318,7 +318,8 @@ class _Builder:
         return negation(inside, text) if sign == "!=" else inside
 
     def known_label(self, e: ast.expr, item: n.Node, label: str) -> None:
-        if not isinstance(item, n.Const) and label not in item.type.labels:
+        alone = isinstance(item, n.Const) and len(item.type.labels) == 1  # it may be compared with any label
+        if not alone and label not in item.type.labels:
             known = ", ".join(item.type.labels)
             raise self.fail(
                 e, f"{label!r} is not a label of {item.text}{suggest(label, item.type.labels)}: it has {known}"

@@ -16,6 +16,7 @@ from popstrat.packs import compared
 from popstrat.packs.compared import Kind, Said
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.tables import PackTables
+from popstrat.packs.typed import choices
 from popstrat.packs.uses import used_words, versions
 
 
@@ -24,7 +25,7 @@ class Change:
     """One thing that differs. `reaches` names the output columns that depend on it."""
 
     kind: Kind
-    part: str  # parameter, set, window, input column, definition, pack
+    part: str  # parameter, set, window, input column, reading, definition, pack
     name: str
     text: str  # inline Markdown
     reaches: tuple[str, ...] = ()
@@ -48,6 +49,7 @@ def _changes(a: PackTables, b: PackTables) -> Iterator[Change]:
     yield from _tables_of("windows", "window", a, b, _window)
     yield from _tables_of("sets", "set", a, b, _set)
     yield from _inputs(a, b)
+    yield from _tables_of("readings", "reading", a, b, _reading)
     yield from _tables_of("definition", "definition", a, b, _definition)
 
 
@@ -87,6 +89,7 @@ def _summary(part: str, body: Mapping[str, Any]) -> str:
 
 def _parameter(before: Mapping[str, Any], after: Mapping[str, Any]) -> Said:
     yield from compared.value("", before.get("value"), after.get("value"), after.get("unit", ""))
+    yield from compared.members("may be", map(str, choices(before)), map(str, choices(after)))
     yield from compared.wording(before, after)
 
 
@@ -97,6 +100,12 @@ def _window(before: Mapping[str, Any], after: Mapping[str, Any]) -> Said:
 
 def _set(before: Mapping[str, Any], after: Mapping[str, Any]) -> Said:
     yield from compared.members("members", before.get("members", ()), after.get("members", ()))
+    yield from compared.wording(before, after)
+
+
+def _reading(before: Mapping[str, Any], after: Mapping[str, Any]) -> Said:
+    for key in ("of", "parameters"):
+        yield from compared.members(key, before.get(key, ()), after.get(key, ()))
     yield from compared.wording(before, after)
 
 
@@ -195,7 +204,7 @@ class _Reach:
                     self.columns.setdefault(ident, set()).update(written)
 
     def outputs(self, change: Change) -> tuple[str, ...]:
-        if change.kind == "wording" or change.part == "pack":
+        if change.kind == "wording" or change.part in ("pack", "reading"):
             return ()
         found: set[str] = set()
         waiting, done = [change.name], set()

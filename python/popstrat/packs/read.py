@@ -20,7 +20,8 @@ from popstrat.packs.shapes import Fail, is_names, only
 from popstrat.packs.tables import PackTables
 from popstrat.packs.unused import OFFERED
 
-_TOP_KEYS = {"pack", "parameters", "sets", "windows", "definition", "input", "fit"}  # fit: see popstrat.fitting.spec
+_TOP_KEYS = {"pack", "parameters", "sets", "windows", "definition", "input", "readings", "fit"}
+# readings: see popstrat.packs.readings; fit: see popstrat.fitting.spec
 _PACK_TEXTS = {"id", "version", "title", "description", "licence", "source", "seal"}
 _PACK_KEYS = _PACK_TEXTS | {"extends", "columns"}
 _DEEPEST = 64  # packs that extend one another in a row

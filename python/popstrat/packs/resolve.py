@@ -26,14 +26,14 @@ from popstrat.packs.resolved import Resolved
 from popstrat.packs.seal import seal_is_gone
 from popstrat.packs.shapes import only
 from popstrat.packs.tables import PackTables
-from popstrat.packs.typed import column_node, type_of
+from popstrat.packs.typed import choices, column_node, type_of
 from popstrat.packs.unused import OFFERED, SECTIONS
 
 _TEXT_KEYS = {"title", "means", "source", "assumption", "version", "licence", "unit"}
 _COMMON_KEYS = _TEXT_KEYS | {
     "kind", "eligible", "output", OFFERED, "type", "effective_from", "effective_to", "versions", "reference_patients",
 }  # fmt: skip
-_PARAMETER_KEYS = {"value", "title", "unit", "source", "means", "assumption", OFFERED}
+_PARAMETER_KEYS = {"value", "one_of", "title", "unit", "source", "means", "assumption", OFFERED}
 _WINDOW_KEYS = {"months", "title", "means", "source", OFFERED}
 _SET_KEYS = {"members", "title", "source", "means", "assumption", OFFERED}
 _RESERVED = {"true", "false", "null", "as_of"}
@@ -104,8 +104,34 @@ class Resolver:
             if kind is None:
                 told = "needs a `value`: a number, true or false, a date or a label"
                 raise self.pack.error(f"parameters.{name}", told, "value", 0, 5)
+            if "one_of" in table:
+                kind = self._one_of(name, table, kind)
             out[name] = n.Const(kind, name, value, name)
         return out
+
+    def _one_of(self, name: str, table: Raw, kind: n.Type) -> n.Type:
+        """The type of a parameter that has one of several values, all of them in a category's type."""
+
+        def fail(message: str, text: str = "one_of") -> PackError:
+            return self.pack.error(f"parameters.{name}", message, text, 0, len(text))
+
+        given = table["one_of"]
+        if not isinstance(given, list) or not all(isinstance(item, dict) for item in given) or len(given) < 2:
+            raise fail("`one_of` is a list of at least two tables, each with a `value` and what it `means`")
+        for item in given:
+            only(item, ("value", "means"), f"parameters.{name}", self.pack.error)
+            other = type_of(item.get("value"))
+            if other is None or other.kind != kind.kind or kind.kind == "bool":
+                raise fail("each `value` of `one_of` is a number, a date or a label, as the parameter's is")
+            if not isinstance(item.get("means"), str) or not item["means"]:
+                raise fail("each value of `one_of` says what it `means`")
+        known, value = list(choices(table)), table["value"]
+        if len(known) < len(given):
+            raise fail("a value stands in `one_of` twice")
+        if value not in known:
+            near = suggest(value, known) if isinstance(value, str) else ""
+            raise fail(f"{value!r} is not one of {', '.join(map(str, known))}{near}", str(value))
+        return n.Type("category", tuple(known)) if kind.kind == "category" else kind
 
     def members(self, set_name: str) -> Sequence[str] | None:
         found = self.pack.raw.get("sets", {}).get(set_name)

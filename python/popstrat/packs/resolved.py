@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from popstrat.lang import nodes as n
 from popstrat.packs.definition import Definition
 from popstrat.packs.model.parts import Model
 from popstrat.packs.tables import PackTables
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A condition as some values of the pack's parameters have it, to be counted."""
+
+    column: str  # the definition of the condition
+    label: str
+    values: Mapping[str, Any]  # parameter → value
+    used: bool  # whether these are the values at hand
+    ident: str  # the definition in `Resolved.definitions` that is this reading
 
 
 @dataclass(frozen=True)
@@ -21,8 +34,10 @@ class Resolved:
     parameters: dict[str, n.Const]
     models: dict[str, Model]
     tallies: dict[tuple[str, str, str], n.Node]
-    """What a run counts besides its groups: (model, missing | clipped | not_scored, input or reason) → condition."""
+    """What a run counts besides its groups: (model, missing | clipped | not_scored, input or reason) → condition; and
+    (condition, reading, which) once `packs.readings` has added those."""
     notices: tuple[str, ...]
+    readings: tuple[Reading, ...] = ()
 
     @property
     def outputs(self) -> list[Definition]:

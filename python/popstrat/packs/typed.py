@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from popstrat.lang import nodes as n
 from popstrat.lang.parser import cases, coalesce
 from popstrat.packs.patient_table import Column
-from popstrat.packs.shapes import is_number
+from popstrat.packs.shapes import is_number, tables
 
 
 def type_of(value: Any) -> n.Type | None:
@@ -21,6 +21,12 @@ def type_of(value: Any) -> n.Type | None:
     if type(value) is dt.date:
         return n.DATE
     return n.Type("category", (value,)) if isinstance(value, str) else None
+
+
+def choices(table: Mapping[str, Any]) -> dict[Any, str]:
+    """The values that a parameter may have, each with what it means; empty where it is not said. Of a table that is
+    written wrongly, what is there."""
+    return {item.get("value"): str(item.get("means", "")) for item in tables(table.get("one_of"))}
 
 
 def column_node(column: Column) -> n.Node | None:

@@ -23,6 +23,7 @@ from popstrat.packs.names import Names
 from popstrat.packs.pack import Pack
 from popstrat.packs.reading import latest, list_packs, reach
 from popstrat.packs.resolved import Resolved
+from popstrat.packs.typed import choices
 from popstrat.packs.uses import used_words, versions
 from popstrat.pages import patient_table, terminal
 from popstrat.pages.markdown import written
@@ -124,7 +125,10 @@ class _Page:
             value = body["value"]
             shown = str(value).lower() if isinstance(value, bool) else str(value)
             title = body.get("title", "") + (f". {body['means']}" if body.get("means") else "")
-            source = body.get("source", "") or f"assumption: {body.get('assumption', 'no source given')}"
+            if meanings := choices(body):
+                title += f". One of {'; '.join(f'{code(str(v))}: {told}' for v, told in meanings.items())}"
+            assumed = f"assumption: {body['assumption']}" if body.get("assumption") else ""
+            source = "; ".join(part for part in (body.get("source"), assumed) if part) or "assumption: no source given"
             here = anchored(code(name), self.names.anchor(name))
             rows.append((here, shown, body.get("unit", ""), title, source))
         made = table(("parameter", "value", "unit", "what it is", "source"), rows, (1,))

@@ -46,6 +46,8 @@ def _show(record: Record, titles: Mapping[str, str], output: Path | None, consol
     blocks = _group_tables(groups, titles, rows.get("out", 0))
     if any(m["rows"] for m in record.get("means", {}).values()):
         blocks.append(_means(record["means"], titles))
+    if record["command"] != "check":
+        blocks += [_readings(name, found, titles) for name, found in record.get("readings", {}).items()]
     if record["quality"]:
         blocks.append(_quality(record["quality"], rows["in"], None if record["command"] == "check" else _QUALITY_SHOWN))
     for block in _laid_out(blocks, console):
@@ -127,6 +129,16 @@ def _flag_table(columns: Mapping[str, Mapping[str, int]], titles: Mapping[str, s
     for name, found in columns.items():
         count = found.get("true", 0)
         table.add_row(escape(_title(name, titles)), f"{count:,}", _percent(count, rows))
+    return table
+
+
+def _readings(name: str, found: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> Table:
+    """How many people a condition holds for under each reading of it, the one at hand in bold."""
+    table = count_table(f"{escape(_title(name, titles))}, as read with", "patients")
+    for reading in found:
+        told = "; ".join(f"{p} = {str(v).lower() if isinstance(v, bool) else v}" for p, v in reading["parameters"].items())
+        told, count = escape(told), f"{reading['patients']:,}"
+        table.add_row(*((f"[bold]{told} (this run)[/]", f"[bold]{count}[/]") if reading["used"] else (told, count)))
     return table
 
 

@@ -112,7 +112,7 @@ def _bound(file: FileSource, scorer: Scorer, mapping: ColumnMap, check_only: boo
     whole = plan.schema(file.schema)
     # What the table must have is read even where no rule asks for it.
     births = {c for k in known.values() if k.completed_years_since for c in (k.completed_years_since, k.name)}
-    needed = {*scorer.columns, *(c.name for c in known.values() if c.required)}
+    needed = {*scorer.columns_counted, *(c.name for c in known.values() if c.required)}
     needed |= set() if births & needed else births
     columns = tuple(c for c in known if c in whole.names and (check_only or c in needed))
     try:

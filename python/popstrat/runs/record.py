@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from popstrat.errors import RunError
+from popstrat.packs.readings import TALLIED
 from popstrat.runs.doubts import staleness
 from popstrat.runs.host import host, peak_memory, program
 from popstrat.scoring.scorer import Scorer
@@ -62,6 +63,17 @@ def models(scorer: Scorer, tally: Tally) -> Record:
     }
 
 
+def readings(scorer: Scorer, tally: Tally) -> Record:
+    """How many people each condition holds for, as the values that its parameters may have would read it."""
+    found: Record = {}
+    for reading in scorer.counting.readings:
+        people = tally.models.get(f"{reading.column}.{TALLIED}", {}).get(reading.label, 0)
+        found.setdefault(reading.column, []).append(
+            {"parameters": dict(reading.values), "used": reading.used, "patients": people}
+        )
+    return found
+
+
 def assemble(
     scorer: Scorer,
     tally: Tally,
@@ -89,6 +101,7 @@ def assemble(
         "as_of": scorer.as_of.isoformat(),
         "profile": scorer.profile,
         **counts(tally),
+        "readings": readings(scorer, tally),
         "models": models(scorer, tally),
         "quality_bits": dict(scorer.quality_bits),
         "notices": list(dict.fromkeys([*scorer.notices, *notices])),
@@ -108,13 +121,13 @@ def assemble(
 
 
 _SUMMARY = (
-    "command", "program", "pack", "as_of", "profile", "rows", "groups", "means", "models", "quality",
+    "command", "program", "pack", "as_of", "profile", "rows", "groups", "means", "readings", "models", "quality",
     "disorder", "newest_record_date", "notices", "warnings", "ignored_columns", "absent_columns", "empty_columns",
     "seconds", "rows_per_second", "threads", "peak_memory_bytes",
 )  # fmt: skip
 _ORDER = (
     "record_version", "command", "program", "pack", "as_of", "profile", "imd_release", "options", "inputs", "mapping",
-    "output", "rows", "groups", "means", "models", "quality", "quality_bits", "disorder", "newest_record_date", "ids",
+    "output", "rows", "groups", "means", "readings", "models", "quality", "quality_bits", "disorder", "newest_record_date", "ids",
     "notices", "warnings", "ignored_columns", "absent_columns", "empty_columns", "started", "finished", "seconds",
     "rows_per_second", "threads", "peak_memory_bytes", "host",
 )  # fmt: skip

@@ -63,6 +63,10 @@ class Setting(Protocol):
 
     @property
     def columns(self) -> tuple[str, ...]: ...
+    @property
+    def columns_counted(self) -> tuple[str, ...]: ...
+    @property
+    def counting(self) -> Resolved: ...
     def bind(self, schema: pa.Schema, *, counted: bool = True) -> BoundScorer: ...
     def checker(self, schema: pa.Schema) -> BoundScorer: ...
 
@@ -84,7 +88,12 @@ class BoundScorer:
         may leave undone."""
         self.scorer, self.schema, self.counted = scorer, schema, counted
         patient = scorer.pack.schema
-        wanted = [c.name for c in patient] if check_only else scorer.columns
+        readings = counted and not check_only and instead is None
+        resolved = scorer.counting if readings else scorer.resolved
+        if check_only:
+            wanted: Sequence[str] = [c.name for c in patient]
+        else:
+            wanted = scorer.columns_counted if readings else scorer.columns
         self.bindings = bind.plan(schema, patient, wanted)
         self.place = [c for c in PLACE_COLUMNS if c in schema.names and not check_only]
         if scorer.profile == "secondary-use":
@@ -96,12 +105,12 @@ class BoundScorer:
         self.listings = () if check_only or instead is not None else scorer.listings
         checked = kinds if check_only else [c for c in read_columns(scorer.resolved, patient) if c in kinds]
         self.compiled: Compiled = compile_definitions(
-            scorer.resolved,
+            resolved,
             kinds,
             outputs,
             check=checked,
             flags=not check_only and instead is None,
-            tallies={} if check_only or instead is not None else scorer.resolved.tallies,
+            tallies={} if check_only or instead is not None else resolved.tallies,
             aside=[d for listing in self.listings for d in listing.definitions],
             counted=counted,
             options=options,

@@ -41,6 +41,7 @@ def examine(name_or_path: str | Path | Pack, as_of: dt.date | None = None) -> Re
     compared = 0
     for date in dates:
         scorer = Scorer(pack, date)
+        _ = scorer.counting  # which raises if the readings are at fault
         compared = max(compared, check_engine(scorer))
         keys = set(scorer.input_schema.names)
         outputs.update(dict.fromkeys(n for n in scorer.output_schema.names if n not in keys or n in scorer.titles))

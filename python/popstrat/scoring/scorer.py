@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
-from pathlib import Path
-from threading import Lock
-from typing import Any
-
 import pyarrow as pa
+from collections.abc import (Iterable, Iterator, Sequence)
+from functools import (cached_property)
+from pathlib import (Path)
+from threading import (Lock)
+from typing import (Any)
+from popstrat.core.dates import (parse_as_of)
+from popstrat.errors import (InputError)
+from popstrat.packs import (DEFAULT_PACK, plausibility)
+from popstrat.packs.columns_read import (read_columns)
+from popstrat.packs.kinds.registry import (KINDS)
+from popstrat.packs.load import (load_pack)
+from popstrat.packs.pack import (Pack)
+from popstrat.packs.patient_table import (KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS)
+from popstrat.packs.resolved import (Resolved)
+from popstrat.scoring.attribution import (Listing)
+from popstrat.scoring.bound import (BoundScorer)
+from popstrat.scoring.completeness import (Facts, remarks)
+from popstrat.packs.readings import (with_readings)
 
-from popstrat.core.dates import parse_as_of
-from popstrat.errors import InputError
-from popstrat.packs import DEFAULT_PACK, plausibility
-from popstrat.packs.columns_read import read_columns
-from popstrat.packs.kinds.registry import KINDS
-from popstrat.packs.load import load_pack
-from popstrat.packs.pack import Pack
-from popstrat.packs.patient_table import KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS
-from popstrat.packs.resolved import Resolved
-from popstrat.scoring.attribution import Listing
-from popstrat.scoring.bound import BoundScorer
-from popstrat.scoring.completeness import Facts, remarks
+
+
 
 PROFILES = ("direct-care", "secondary-use")
 
@@ -91,6 +93,18 @@ class Scorer:
         read = {*read_columns(self.resolved, self.pack.schema), *KEY_COLUMNS, *PLACE_COLUMNS}
         if self.profile == "secondary-use":
             read.update(OPT_OUTS)
+        return tuple(c.name for c in self.pack.schema if c.name in read)
+
+    @cached_property
+    def counting(self) -> Resolved:
+        """The definitions with those that a run only counts: the readings of the pack's conditions."""
+        return with_readings(self.resolved)
+
+    @cached_property
+    def columns_counted(self) -> tuple[str, ...]:
+        """`columns`, and those that only what is counted besides reads."""
+        counted = [self.counting.definitions[r.ident] for r in self.counting.readings]
+        read = {*self.columns, *read_columns(self.counting, self.pack.schema, counted)}
         return tuple(c.name for c in self.pack.schema if c.name in read)
 
     @property
