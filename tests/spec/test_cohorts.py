@@ -1,10 +1,15 @@
 """South East London's cohorts for the neighbourhood teams."""
 
+# ruff: noqa: E501 (tables are as wide as they need to be)
+
 from __future__ import annotations
+
+import re
 
 import pytest
 from spec_tables import check, local_pack
 
+from popstrat.packs.pack import Pack
 from popstrat.scoring.scorer import Scorer
 
 pytestmark = pytest.mark.smoke
@@ -32,11 +37,12 @@ def test_frailty_cohort() -> None:
 MULTIPLE = """
     age | hypertension | asthma | copd | smi || ltc_count | mltc_int_segment | mltc_int_priority
     17  | yes          | yes    | yes  | -   || 3         | no               | no
-    18  | yes          | yes    | yes  | -   || 3         | yes              | yes
-    64  | yes          | yes    | yes  | no  || 3         | yes              | yes
+    18  | yes          | yes    | yes  | -   || 3         | yes              | no
+    64  | yes          | yes    | yes  | no  || 3         | yes              | no
     65  | yes          | yes    | yes  | -   || 3         | no               | no
     50  | yes          | yes    | -    | -   || 2         | no               | no
-    50  | yes          | yes    | yes  | yes || 3         | {smi}               | {smi}
+    50  | yes          | yes    | -    | yes || 2         | no               | no
+    50  | yes          | yes    | yes  | yes || 3         | {smi}               | no
     50  | -            | -      | -    | yes || 0         | no               | no
     -   | yes          | yes    | yes  | -   || 3         | no               | no
 """
@@ -59,13 +65,103 @@ def test_multiple_conditions_cohort(as_of: str, smi: str) -> None:
     check(MULTIPLE.format(smi=smi), as_of=as_of)
 
 
-def test_priority_needs_a_colour() -> None:
-    """In the cohort and red, amber or green."""
+def reading(name: str, undiagnosed: bool = True, smi: bool = False) -> Pack:
+    """London with other values of the parameters that say how the cohort is read."""
+    return local_pack(f"""
+        [parameters.mltc_priority_reading]
+        value = "{name}"
+        [parameters.mltc_counts_undiagnosed]
+        value = {str(undiagnosed).lower()}
+        [parameters.smi_counts_as_ltc]
+        value = {str(smi).lower()}
+    """)
+
+
+# high pressure, HbA1c and two low eGFRs in people who have no such diagnosis
+NOT_CODED = """
+    age | asthma | lupus | systolic_bp | bp_date | hba1c | hba1c_date | egfr | egfr_date | egfr_previous | egfr_previous_date || ltc_count | cvrm_rag | mltc_int_segment | mltc_int_priority
+    50  | -      | -     | 150         | as_of   | 60    | as_of      | 50   | as_of     | 50            | as_of-1y           || 0         | red      | {all}            | {all}
+    50  | -      | -     | 139         | as_of   | 60    | as_of      | 50   | as_of     | 50            | as_of-1y           || 0         | amber    | no               | no
+    50  | yes    | -     | 139         | as_of   | 60    | as_of      | 50   | as_of     | 50            | as_of-1y           || 1         | amber    | {all}            | {any}
+    50  | yes    | yes   | 139         | as_of   | 47    | as_of      | 50   | as_of     | 50            | as_of-1y           || 2         | green    | {all}            | {any}
+    50  | yes    | yes   | 139         | as_of   | 47    | as_of      | 60   | as_of     | 50            | as_of-1y           || 2         | -        | no               | no
+    18  | -      | -     | 150         | as_of   | 60    | as_of      | 50   | as_of     | 50            | as_of-1y           || 0         | red      | {all}            | {all}
+    17  | -      | -     | 150         | as_of   | 60    | as_of      | 50   | as_of     | 50            | as_of-1y           || 0         | -        | no               | no
+    64  | -      | -     | 150         | as_of   | 60    | as_of      | 50   | as_of     | 50            | as_of-1y           || 0         | red      | {all}            | {all}
+    65  | -      | -     | 150         | as_of   | 60    | as_of      | 50   | as_of     | 50            | as_of-1y           || 0         | red      | no               | no
+"""
+
+
+def test_living_with_takes_in_what_is_not_diagnosed() -> None:
+    """Three undiagnosed conditions and nothing coded: in the cohort, and not where recorded diagnoses alone count."""
+    check(NOT_CODED.replace("{all}", "yes").replace("{any}", "no"))
+    check(NOT_CODED.replace("{all}", "yes").replace("{any}", "yes"), pack=reading("any_unoptimised"))
+    check(NOT_CODED.replace("{all}", "yes").replace("{any}", "no"), pack=reading("three_unoptimised"))
+    none = NOT_CODED.replace("{all}", "no").replace("{any}", "no")
+    for name in ("three_of_four", "any_unoptimised", "three_unoptimised"):
+        check(none, pack=reading(name, undiagnosed=False))
+
+
+# the same people under each of the three readings; AF with a score of 2 or more and no anticoagulant is unoptimised
+CODED = """
+    age | asthma | copd | lupus | diabetes | hba1c | hba1c_date | hypertension | systolic_bp | diastolic_bp | bp_date | atrial_fibrillation | anticoagulant || cvrm_unoptimised_count | cvrm_rag | mltc_int_segment | mltc_int_priority
+    # three of the four: all optimised; one, two and three not
+    50  | -      | -    | -     | yes      | 58    | as_of      | yes          | 140         | 90           | as_of   | yes                 | yes           || 0                      | -        | yes              | {no,no,no}
+    50  | -      | -    | -     | yes      | 59    | as_of      | yes          | 140         | 90           | as_of   | yes                 | yes           || 1                      | green    | yes              | {yes,yes,no}
+    50  | -      | -    | -     | yes      | 59    | as_of      | yes          | 141         | 90           | as_of   | yes                 | yes           || 2                      | amber    | yes              | {yes,yes,no}
+    50  | -      | -    | -     | yes      | 59    | as_of      | yes          | 141         | 90           | as_of   | yes                 | no            || 3                      | red      | yes              | {yes,yes,yes}
+    # two of the four, and an other condition
+    50  | yes    | -    | -     | yes      | 59    | as_of      | yes          | 141         | 90           | as_of   | -                   | -             || 2                      | amber    | yes              | {no,yes,no}
+    # one of the four, or a raised pressure alone
+    50  | yes    | yes  | yes   | -        | -     | -          | -            | 150         | 80           | as_of   | -                   | -             || 1                      | green    | yes              | {no,yes,no}
+    50  | yes    | yes  | yes   | -        | -     | -          | -            | 130         | 80           | as_of   | -                   | -             || 0                      | -        | yes              | {no,no,no}
+    # not in the cohort
+    50  | -      | -    | -     | yes      | 59    | as_of      | yes          | 141         | 90           | as_of   | -                   | -             || 2                      | amber    | no               | {no,no,no}
+    65  | -      | -    | -     | yes      | 59    | as_of      | yes          | 141         | 90           | as_of   | yes                 | no            || 3                      | red      | no               | {no,no,no}
+"""
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_the_three_readings_of_the_priority(which: int) -> None:
+    """Three of the four present and one not optimised; any colour; red."""
+    name = ("three_of_four", "any_unoptimised", "three_unoptimised")[which]
+    table = re.sub(r"\{(.*)\}", lambda found: found[1].split(",")[which], CODED)
+    check(table, pack=reading(name))
+    if which == 0:
+        check(table)
+
+
+def test_severe_mental_illness_as_a_condition() -> None:
+    """From 1 July 2026 it is no bar; it is one of the three conditions only where smi_counts_as_ltc."""
+    table = """
+        age | hypertension | systolic_bp | diastolic_bp | bp_date | asthma | smi || ltc_count | mltc_int_segment
+        50  | yes          | 120         | 70           | as_of   | yes    | yes || 2         | {}
+        50  | yes          | 120         | 70           | as_of   | -      | yes || 1         | no
+        50  | yes          | 120         | 70           | as_of   | yes    | no  || 2         | no
+    """
+    check(table.format("no"), as_of="2026-07-01")
+    check(table.format("yes"), as_of="2026-07-01", pack=reading("three_of_four", smi=True))
+    check(table.format("no"), as_of="2026-06-30", pack=reading("three_of_four", smi=True))
+
+
+def test_the_age_of_children_and_young_people_is_a_parameter() -> None:
+    """Under 18 by default, or up to another age."""
+    table = "age | imd_decile || cyp_int_segment\n17 | 1 || yes\n18 | 1 || {}\n24 | 2 || {}\n25 | 1 || no\n24 | 3 || no"
+    check(table.format("no", "no"))
+    check(table.format("yes", "yes"), pack=local_pack("[parameters.cyp_age]\nvalue = 25\n"))
+
+
+def test_core20() -> None:
+    """Deciles 1 and 2, at every age; a decile that is not known or implausible is not."""
     check("""
-        age | asthma | copd | lupus | ckd | statin || ltc_count | cvrm_rag | mltc_int_segment | mltc_int_priority
-        50  | yes    | yes  | yes   | -   | -      || 3         | -        | yes              | no
-        50  | yes    | yes  | -     | yes | -      || 3         | green    | yes              | yes
-        50  | yes    | -    | -     | yes | -      || 2         | green    | no               | no
+        age | imd_decile || core20 | set_aside
+        5   | 1          || yes    | -
+        50  | 2          || yes    | -
+        50  | 3          || no     | -
+        50  | 10         || no     | -
+        50  | -          || no     | -
+        50  | 0          || no     | imd_decile
+        -   | 1          || yes    | -
     """)
 
 

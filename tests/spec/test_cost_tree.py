@@ -10,13 +10,22 @@ from functools import cache
 from typing import Any
 
 import pytest
-from spec_tables import check
+from spec_tables import check as check_pack
+from spec_tables import local_pack
 
 from popstrat.packs.load import load_pack
 
 pytestmark = pytest.mark.smoke
 
 LTC = ("asthma", "copd", "lupus", "epilepsy", "ibd", "sarcoidosis", "obesity")  # conditions no split asks for
+
+
+SEL_27 = local_pack('[parameters.cost_tree_conditions]\nvalue = "sel_27"\n')
+"""With the 27 conditions of `ltc_count`, which every leaf can be reached with; the default set is tried below."""
+
+
+def check(table: str) -> None:
+    check_pack(table, pack=SEL_27)
 
 
 @cache
@@ -48,12 +57,22 @@ def test_the_root() -> None:
     assert sum(leaf["n"] * leaf["value"] for leaf in leaves) / 153687 == pytest.approx(1385.2, rel=1e-6)
 
 
+def test_by_conditions() -> None:
+    """The published figures by number of conditions, which the nodes above the leaves hold, and the dearest leaf."""
+    nodes = tree()
+    published = {4: (123338, 547.0933), 5: (15624, 2778.796), 6: (12474, 5900.64), 7: (2251, 12611.9)}
+    assert {k: (nodes[k]["n"], mean(nodes[k])) for k in published} == published
+    leaves = [node for node in nodes.values() if "value" in node]
+    assert sum(leaf["n"] * leaf["value"] for leaf in leaves) == pytest.approx(212.89e6, rel=1e-4)
+    assert max((leaf["value"], leaf["n"]) for leaf in leaves) == (18818.71, 263)
+
+
 def test_children_are_numbered_by_their_parent() -> None:
     """Nodes 2k and 2k + 1 hang under node k, and only splits of four kinds occur."""
     for key, node in tree().items():
         if "value" not in node:
             assert {node["yes"], node["no"]} == {2 * key, 2 * key + 1}
-            assert re.fullmatch(r"(ltc_count|age) < \d+\.5|dementia|cancer|learning_disability", node["split"])
+            assert re.fullmatch(r"(cost_conditions|age) < \d+\.5|dementia|cancer|learning_disability", node["split"])
 
 
 def test_every_leaf_by_hand() -> None:
@@ -94,7 +113,7 @@ def leaf(age: int, ltc: int, dementia: bool, learning_disability: bool, cancer: 
     """The leaf by a walk down the tree as it is written in the pack."""
     facts = {
         "age": age,
-        "ltc_count": ltc,
+        "cost_conditions": ltc,
         "dementia": dementia,
         "learning_disability": learning_disability,
         "cancer": cancer,
@@ -131,3 +150,20 @@ def test_unknown_age() -> None:
         -   | yes    | yes  | yes   | -        | yes    || 10519.78
         -   | yes    | yes  | yes   | yes      | -      || -
     """)
+
+
+def test_the_set_of_conditions_is_a_parameter() -> None:
+    """By default conditions with regular review count, cancer and learning disability among them and obesity not."""
+    rows = "age | obesity | asthma | cancer | learning_disability || expected_cost_2014\n"
+    people = {
+        "40 | yes | -   | -   | -  ": ("429.0872", "2530.153", "2530.153", "429.0872"),
+        "40 | -   | yes | -   | -  ": ("2530.153", "2530.153", "2530.153", "2530.153"),
+        "40 | -   | -   | yes | -  ": ("5804.239", "3488.164", "5804.239", "5804.239"),
+        "40 | -   | -   | -   | yes": ("2530.153", "8575.203", "8575.203", "8575.203"),
+        "40 | -   | yes | yes | -  ": ("7931.51", "5804.239", "7931.51", "7931.51"),
+        "40 | -   | -   | -   | -  ": ("429.0872", "429.0872", "429.0872", "429.0872"),
+    }
+    for i, name in enumerate(("segmentation_grade", "sel_27", "qof_registers", "cambridge_20")):
+        pack = local_pack(f'[parameters.cost_tree_conditions]\nvalue = "{name}"\n')
+        check_pack(rows + "\n".join(f"{left} || {leaves[i]}" for left, leaves in people.items()), pack=pack)
+    check_pack(rows + "\n".join(f"{left} || {leaves[0]}" for left, leaves in people.items()))

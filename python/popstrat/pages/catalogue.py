@@ -22,6 +22,7 @@ from popstrat.packs.load import load_pack
 from popstrat.packs.names import Names
 from popstrat.packs.pack import Pack
 from popstrat.packs.reading import latest, list_packs, reach
+from popstrat.packs.readings import with_readings
 from popstrat.packs.resolved import Resolved
 from popstrat.packs.typed import choices
 from popstrat.packs.uses import used_words, versions
@@ -44,6 +45,7 @@ def sections(pack: Pack, as_of: dt.date | None = None) -> list[Section]:
         page.columns(),
         Section(2, "Definitions", [_READING]),
         *page.definitions(),
+        *page.readings(),
         *page.parameters(),
         *page.windows(),
         *page.sets(),
@@ -114,8 +116,31 @@ class _Page:
         used_by = [o for o in self.own if o.id != d.id and d.id in reach(self.pack, o.id)]
         if used_by:
             blocks.append("Used by " + ", ".join(link(code(o.id), o.id) for o in used_by) + ".")
+        for name, reading in self.raw.get("readings", {}).items():
+            if d.id in reading["of"]:
+                told = link(reading.get("title", name), f"reading-{name}")
+                blocks.append(f"Can be read in more than one way: {told}.")
         blocks.append(_facts(d, len(found) > 1))
         return Section(3, d.title, blocks, d.id)
+
+    # -- what a run only counts --
+
+    def readings(self) -> list[Section]:
+        """Where a source can be read in more than one way: what it says, and the readings that a run counts."""
+        found = []
+        resolved = with_readings(self.resolved)
+        for name, body in self.raw.get("readings", {}).items():
+            rows = []
+            for reading in resolved.readings:
+                if reading.column in body["of"]:
+                    with_values = ", ".join(code(part) for part in reading.label.split("; "))
+                    used = "this pack's" if reading.used else ""
+                    rows.append((self.names.link(reading.column), with_values, used))
+            blocks: list[Block] = [body["means"]] if body.get("means") else []
+            blocks.append("Every run counts the people under each reading (`readings` in its record); none is a column.")
+            blocks.append(table(("definition", "read with", ""), rows))
+            found.append(Section(3, body.get("title", name), blocks, f"reading-{name}"))
+        return [Section(2, "Readings", anchor="readings"), *found] if found else []
 
     # -- what definitions rest on --
 
