@@ -30,12 +30,19 @@ FLAGS = (
     *LTC, "cancer", "smi", "learning_disability", "anxiety", "palliative_care", "alcohol_dependence", "drug_dependence",
     "homeless", "falls", "venous_thromboembolism", "af_suspected", "end_of_life", "housebound", "complex_needs",
     "pregnant", "anticoagulant", "statin", "ras_inhibitor", "antidepressant", "antipsychotic", "corticosteroid",
-    "nsaid",
+    "nsaid", "sglt2_inhibitor", "high_intensity_statin", "ezetimibe",
+)  # fmt: skip
+REVIEWED = (
+    "diabetes", "ckd", "chd", "atrial_fibrillation", "stroke_tia", "copd", "asthma", "heart_failure", "dementia", "ibd",
+    "rheumatoid_arthritis", "pad", "epilepsy", "bronchiectasis", "sarcoidosis", "liver_cirrhosis", "parkinsons",
+    "lupus", "multiple_sclerosis", "sickle_cell", "cystic_fibrosis", "cancer", "smi", "learning_disability",
+    "alcohol_dependence", "drug_dependence",
 )  # fmt: skip
 VALUES = (
     "date_of_birth", "imd_decile", "cfs", "efi", "systolic_bp", "diastolic_bp", "bp_date", "hba1c", "hba1c_date",
     "egfr", "egfr_date", "egfr_previous", "egfr_previous_date", "acr", "bmi", "haemoglobin", "platelets",
-    "alcohol_units_week", "emergency_admissions_12m",
+    "alcohol_units_week", "emergency_admissions_12m", "ldl", "non_hdl", "lipids_date", "cvd_risk_10y",
+    "non_hdl_baseline",
 )  # fmt: skip
 # The labels of what comes in and of what goes out, as ENUM types: a code of one byte and not a string for each row.
 ENUMS = {
@@ -44,6 +51,7 @@ ENUMS = {
     "frailty": ("fit", "mild", "moderate", "severe"),
     "bp_setting": ("clinic", "home"),
     "smoking": ("never", "ex", "current"),
+    "diabetes_type": ("type1", "type2", "other"),
     "status": ("none", "optimised", "unoptimised", "undiagnosed"),
     "rag": ("red", "amber", "green"),
     "band": ("very_high", "high", "medium", "low", "very_low"),
@@ -57,16 +65,17 @@ ENUMS = {
         "frailty_dementia",
     ),
 }  # fmt: skip
-CATEGORIES = ("sex", "ethnicity", "frailty", "bp_setting", "smoking")
+CATEGORIES = ("sex", "ethnicity", "frailty", "bp_setting", "smoking", "diabetes_type")
 # What is plausible, and the bit of `quality_flags` that says otherwise.
 PLAUSIBLE = {
     "imd_decile": (1, 10, 5), "cfs": (1, 9, 7), "efi": (0, 1, 9), "systolic_bp": (50, 300, 10),
     "diastolic_bp": (20, 200, 11), "hba1c": (15, 200, 16), "egfr": (1, 200, 20), "egfr_previous": (1, 200, 24),
     "acr": (0, 3_000, 28), "bmi": (10, 100, 29), "haemoglobin": (30, 250, 36), "platelets": (1, 2_000, 37),
-    "alcohol_units_week": (0, 500, 39), "emergency_admissions_12m": (0, 10_000, 47),
+    "alcohol_units_week": (0, 500, 39), "emergency_admissions_12m": (0, 10_000, 47), "ldl": ("0.1::float", 20, 30),
+    "non_hdl": ("0.1::float", 20, 31), "cvd_risk_10y": (0, 100, 35), "non_hdl_baseline": ("0.1::float", 20, 55),
 }  # fmt: skip
-UNLISTED = {"sex": 4, "ethnicity": 6, "frailty": 8, "bp_setting": 15, "smoking": 38}
-MEASURED = {"bp_date": 12, "hba1c_date": 17, "egfr_date": 21, "egfr_previous_date": 25}
+UNLISTED = {"sex": 4, "ethnicity": 6, "frailty": 8, "bp_setting": 15, "smoking": 38, "diabetes_type": 63}
+MEASURED = {"bp_date": 12, "hba1c_date": 17, "egfr_date": 21, "egfr_previous_date": 25, "lipids_date": 32}
 POINT = 10_000  # the risk model is added up in ten-thousandths, as whole numbers
 
 
@@ -204,11 +213,10 @@ def statement(
         f"{_within('hba1c_date', 12, as_of)} and (hba1c <= 58 or (frail and hba1c <= 75))",
         f"{_within('hba1c_date', 24, as_of)} and hba1c >= 48 and not pregnant",
     )
-    af = _status("atrial_fibrillation", f"anticoagulant or {chads} < 2", "af_suspected")
-    indicated = "coalesce(acr >= 70 or (acr >= 30 and hypertension) or (acr >= 3 and diabetes), false)"
+    af = _status("atrial_fibrillation", "anticoagulant or stroke_score < 2", "af_suspected")
     ckd = _status(
         "ckd",
-        f"""statin and {recent_bp} and (ras_inhibitor or not {indicated})
+        f"""statin and {recent_bp} and (ras_inhibitor or not ras_indicated)
             and systolic <= (case when acr >= 70 then 130 else 140 end)
             and diastolic <= (case when acr >= 70 then 80 else 90 end)""",
         f"""{_within("egfr_date", 24, as_of)} and egfr < 60 and egfr_previous < 60
@@ -216,6 +224,9 @@ def statement(
     )
     statuses = ("hypertension_status", "diabetes_status", "af_status", "ckd_status")
     unoptimised = _count(f"{s} in ('unoptimised', 'undiagnosed')" for s in statuses)
+    undiagnosed = _count(f"coalesce({s} = 'undiagnosed', false)" for s in statuses)
+    present = _count(f"coalesce({s} <> 'none', false)" for s in statuses)
+    heart_failure = _status("heart_failure", "ras_inhibitor and sglt2_inhibitor", "false")
     names = ", ".join(keys)
     return dedent(f"""\
         with clean as (
@@ -224,15 +235,20 @@ def statement(
             select *,
                 {_age(as_of)} as age,
                 {_count(LTC)} as ltc_count,
+                {_count(REVIEWED)} as reviewed,
                 {_frailty()} as frailty_category,
                 systolic_bp + (case when bp_setting = 'home' then 5 else 0 end)::smallint as systolic,
                 diastolic_bp + (case when bp_setting = 'home' then 5 else 0 end)::smallint as diastolic,
-                end_of_life or coalesce(cfs = 9, false) as dying
+                end_of_life or coalesce(cfs = 9, false) as dying,
+                chd or stroke_tia or pad as ascvd,
+                coalesce(imd_decile <= 2, false) as core20,
+                coalesce(acr >= 70 or (acr >= 30 and hypertension) or (acr >= 3 and diabetes), false) as ras_indicated
             from clean
         ), graded as (
             select *,
                 coalesce(age >= 18, false) as adult,
-                coalesce(frailty_category in ('moderate', 'severe'), false) as frail
+                coalesce(frailty_category in ('moderate', 'severe'), false) as frail,
+                {chads} as stroke_score
             from aged
         ), judged as (
             select *,
@@ -240,12 +256,16 @@ def statement(
                 {diabetes} as diabetes_status,
                 {af} as af_status,
                 {ckd} as ckd_status,
+                {_lipids(as_of)} as lipid_status,
+                {heart_failure} as heart_failure_status,
+                adult and not pregnant and not dying and not palliative_care as can_be,
                 case when adult then {_risk()} end as admission_risk
             from graded
         ), counted as (
             select *,
                 case when adult then {unoptimised} end as cvrm_unoptimised_count,
-                coalesce(age between 18 and 64 and ltc_count >= 3 {before_july}, false) as mltc_int_segment
+                coalesce(age between 18 and 64 and ltc_count + {undiagnosed} >= 3 {before_july}, false)
+                    as mltc_int_segment
             from judged
         ), coloured as (
             select *, {_rag()} as cvrm_rag from counted
@@ -258,12 +278,22 @@ def statement(
             coalesce(age >= 65, false) as frailty_int_segment,
             coalesce(age >= 65 and (frail or dying or palliative_care), false) as frailty_int_priority,
             mltc_int_segment,
-            mltc_int_segment and cvrm_rag is not null as mltc_int_priority,
-            coalesce(age < 18 and (imd_decile <= 2 or complex_needs), false) as cyp_int_segment,
+            mltc_int_segment and {present} >= 3 and coalesce(cvrm_unoptimised_count >= 1, false) as mltc_int_priority,
+            coalesce(age < 18 and (core20 or complex_needs), false) as cyp_int_segment,
             admission_risk,
             {_band()} as admission_risk_band,
             {_cost()} as expected_cost_2014,
-            case when adult then {_missing()} end as inputs_missing
+            case when adult then {_missing()} end as inputs_missing,
+            core20, ascvd, lipid_status, heart_failure_status,
+            {_need()} as need_rag,
+            can_be and atrial_fibrillation and coalesce(stroke_score >= 2, false) and not anticoagulant
+                as missing_anticoagulant,
+            can_be and (ascvd or ckd or (diabetes and coalesce(age >= 40, false) and not frail)) and not statin
+                as missing_statin,
+            can_be and ckd and ras_indicated and not ras_inhibitor as missing_ras_inhibitor,
+            can_be and not sglt2_inhibitor and diabetes_type is distinct from 'type1'
+                and (heart_failure or (ckd and coalesce((egfr >= 20 and egfr < 45) or (egfr >= 45 and egfr <= 90
+                and (diabetes_type = 'type2' or acr >= 22.6::float)), false))) as missing_sglt2_inhibitor
             {", quality_flags" if checks else ""}
         from coloured""")
 
@@ -292,19 +322,13 @@ def _band() -> str:
 def _nwl() -> str:
     advanced = """(frailty_category = 'severe' and
         ((dementia and housebound) or ((heart_failure or copd) and emergency_admissions_12m >= 2)))"""
-    reviewed = _any(
-        "diabetes", "ckd", "chd", "atrial_fibrillation", "stroke_tia", "copd", "asthma", "heart_failure", "dementia",
-        "ibd", "rheumatoid_arthritis", "pad", "epilepsy", "bronchiectasis", "sarcoidosis", "liver_cirrhosis",
-        "parkinsons", "lupus", "multiple_sclerosis", "sickle_cell", "cystic_fibrosis", "cancer", "smi",
-        "learning_disability", "alcohol_dependence", "drug_dependence",
-    )  # fmt: skip
     return _first(
         "nwl",
         ("not adult", None),
         (f"dying or palliative_care or {advanced}", "specialist_end_of_life"),
         ("admission_risk >= 0.20::double", "high"),
         ("admission_risk >= 0.09::double and cvrm_unoptimised_count >= 2", "rising"),
-        (reviewed, "stable"),
+        ("reviewed >= 1", "stable"),
         otherwise="well",
     )
 
@@ -343,26 +367,57 @@ def _bridges() -> str:
 def _cost() -> str:
     """The regression tree of 2014, leaf by leaf; where the age is unknown and a split needs it, so is the cost."""
     return """(case
-        when ltc_count < 2 and age is null then null
-        when ltc_count = 0 and age >= 85 then 5631.572::double
-        when ltc_count = 0 and age >= 75 then 3286.481::double
-        when ltc_count = 0 and learning_disability then 8575.203::double
-        when ltc_count = 0 and cancer then 3488.164::double
-        when ltc_count = 0 then 429.0872::double
-        when ltc_count = 1 and age >= 87 then 9261.335::double
-        when ltc_count = 1 and age >= 78 then 4937.704::double
-        when ltc_count = 1 and cancer then 5804.239::double
-        when ltc_count = 1 then 2530.153::double
-        when ltc_count < 4 and dementia then 17062.27::double
-        when ltc_count = 2 and cancer then 7931.51::double
-        when ltc_count = 2 then 4767.833::double
-        when ltc_count = 3 and cancer then 10519.78::double
-        when ltc_count = 3 then 7226.45::double
-        when ltc_count >= 6 then 18818.71::double
+        when reviewed < 2 and age is null then null
+        when reviewed = 0 and age >= 85 then 5631.572::double
+        when reviewed = 0 and age >= 75 then 3286.481::double
+        when reviewed = 0 and learning_disability then 8575.203::double
+        when reviewed = 0 and cancer then 3488.164::double
+        when reviewed = 0 then 429.0872::double
+        when reviewed = 1 and age >= 87 then 9261.335::double
+        when reviewed = 1 and age >= 78 then 4937.704::double
+        when reviewed = 1 and cancer then 5804.239::double
+        when reviewed = 1 then 2530.153::double
+        when reviewed < 4 and dementia then 17062.27::double
+        when reviewed = 2 and cancer then 7931.51::double
+        when reviewed = 2 then 4767.833::double
+        when reviewed = 3 and cancer then 10519.78::double
+        when reviewed = 3 then 7226.45::double
+        when reviewed >= 6 then 18818.71::double
         when age is null then null
         when age >= 79 then 14018.81::double
-        when ltc_count = 4 then 10105.6::double
+        when reviewed = 4 then 10105.6::double
         else 13077.32::double end)"""
+
+
+def _lipids(as_of: dt.date) -> str:
+    low = f"({_within('lipids_date', 12, as_of)} and (ldl <= 2.0::float or (ldl is null and non_hdl <= 2.6::float)))"
+    before, now = "non_hdl_baseline::double", "non_hdl::double"
+    reduced = f"(non_hdl_baseline is null or round(100 * ({before} - {now}) / {before}, 2) > 40)"
+    return _first(
+        "status",
+        ("not adult", None),
+        (f"ascvd and ({low} or (high_intensity_statin and ezetimibe))", "optimised"),
+        ("ascvd", "unoptimised"),
+        (f"cvd_risk_10y > 10 and statin and {reduced}", "optimised"),
+        ("cvd_risk_10y > 10", "unoptimised"),
+        otherwise="none",
+    )
+
+
+def _need() -> str:
+    risk, n, frailty = "admission_risk > {}::double", "cvrm_unoptimised_count >= {}", "frailty_category = '{}'"
+    red = ["dying", "palliative_care", risk.format(0.18), n.format(3), frailty.format("severe")]
+    amber = [risk.format(0.12), n.format(2), frailty.format("moderate"), "ltc_count >= 4"]
+    green = [risk.format(0.07), n.format(1), frailty.format("mild"), "ltc_count >= 2"]
+    return _first(
+        "rag",
+        (f"adult and {_any(*red)}", "red"),
+        (f"adult and {_any(*amber)}", "amber"),
+        (f"adult and {_any(*green)}", "green"),
+        ("age < 18 and (dying or palliative_care or (complex_needs and (core20 or ltc_count >= 1)))", "red"),
+        ("age < 18 and complex_needs", "amber"),
+        ("age < 18 and core20 and ltc_count >= 1", "green"),
+    )
 
 
 def _missing() -> str:

@@ -34,8 +34,11 @@ OUTPUTS = (
     "age", "ltc_count", "frailty_category", "nwl_risk_group", "whole_systems_segment", "bridges_to_health_segment",
     "hypertension_status", "diabetes_status", "af_status", "ckd_status", "cvrm_unoptimised_count", "cvrm_rag",
     "frailty_int_segment", "frailty_int_priority", "mltc_int_segment", "mltc_int_priority", "cyp_int_segment",
-    "admission_risk", "admission_risk_band", "expected_cost_2014", "inputs_missing",
+    "admission_risk", "admission_risk_band", "expected_cost_2014", "inputs_missing", "core20", "ascvd", "lipid_status",
+    "heart_failure_status", "need_rag", "missing_anticoagulant", "missing_statin", "missing_ras_inhibitor",
+    "missing_sglt2_inhibitor",
 )  # fmt: skip
+SINCE_2 = OUTPUTS[OUTPUTS.index("core20") :]  # what version 1.0.0 of the pack did not give
 LTC = (
     "hypertension", "chronic_pain", "osteoarthritis", "diabetes", "depression", "ckd", "asthma", "chd", "obesity",
     "atrial_fibrillation", "stroke_tia", "copd", "heart_failure", "dementia", "ibd", "rheumatoid_arthritis", "pad",
@@ -52,21 +55,23 @@ FLAGS = (
     *LTC, "cancer", "smi", "learning_disability", "anxiety", "palliative_care", "alcohol_dependence", "drug_dependence",
     "homeless", "falls", "venous_thromboembolism", "af_suspected", "end_of_life", "housebound", "complex_needs",
     "pregnant", "anticoagulant", "statin", "ras_inhibitor", "antidepressant", "antipsychotic", "corticosteroid",
-    "nsaid",
+    "nsaid", "sglt2_inhibitor", "high_intensity_statin", "ezetimibe",
 )  # fmt: skip
 NUMBERS = {
     "cfs": pl.Int8, "efi": pl.Float32, "imd_decile": pl.Int8, "systolic_bp": pl.Int16, "diastolic_bp": pl.Int16,
     "hba1c": pl.Float32, "egfr": pl.Float32, "egfr_previous": pl.Float32, "acr": pl.Float32, "bmi": pl.Float32,
     "haemoglobin": pl.Int16, "platelets": pl.Int16, "alcohol_units_week": pl.Int16,
-    "emergency_admissions_12m": pl.Int16,
+    "emergency_admissions_12m": pl.Int16, "ldl": pl.Float32, "non_hdl": pl.Float32, "cvd_risk_10y": pl.Float32,
+    "non_hdl_baseline": pl.Float32,
 }  # fmt: skip
-DATES = ("date_of_birth", "bp_date", "hba1c_date", "egfr_date", "egfr_previous_date")
+DATES = ("date_of_birth", "bp_date", "hba1c_date", "egfr_date", "egfr_previous_date", "lipids_date")
 CATEGORIES = {
     "sex": pl.Enum(["female", "male", "intersex", "unknown"]),
     "ethnicity": pl.Enum([*"ABCDEFGHJKLMNPRSZ", "99"]),
     "frailty": pl.Enum(["fit", "mild", "moderate", "severe"]),
     "bp_setting": pl.Enum(["clinic", "home"]),
     "smoking": pl.Enum(["never", "ex", "current"]),
+    "diabetes_type": pl.Enum(["type1", "type2", "other"]),
 }
 
 FRAILTY = CATEGORIES["frailty"]
@@ -92,11 +97,18 @@ PLAUSIBLE = {
     "imd_decile": (1, 10, 5), "cfs": (1, 9, 7), "efi": (0, 1, 9), "systolic_bp": (50, 300, 10),
     "diastolic_bp": (20, 200, 11), "hba1c": (15, 200, 16), "egfr": (1, 200, 20), "egfr_previous": (1, 200, 24),
     "acr": (0, 3_000, 28), "bmi": (10, 100, 29), "haemoglobin": (30, 250, 36), "platelets": (1, 2_000, 37),
-    "alcohol_units_week": (0, 500, 39), "emergency_admissions_12m": (0, 10_000, 47),
+    "alcohol_units_week": (0, 500, 39), "emergency_admissions_12m": (0, 10_000, 47), "ldl": (0.1, 20, 30),
+    "non_hdl": (0.1, 20, 31), "cvd_risk_10y": (0, 100, 35), "non_hdl_baseline": (0.1, 20, 55),
 }  # fmt: skip
-UNLISTED = {"sex": 4, "ethnicity": 6, "frailty": 8, "bp_setting": 15, "smoking": 38}
+UNLISTED = {"sex": 4, "ethnicity": 6, "frailty": 8, "bp_setting": 15, "smoking": 38, "diabetes_type": 63}
 BORN_LATER, BORN_EARLY = 1, 2
-MEASURED = {"bp_date": 12, "hba1c_date": 17, "egfr_date": 21, "egfr_previous_date": 25}  # then early, then before birth
+MEASURED = {
+    "bp_date": 12,
+    "hba1c_date": 17,
+    "egfr_date": 21,
+    "egfr_previous_date": 25,
+    "lipids_date": 32,
+}  # then early, before birth
 FIRST_DATE, OLDEST = dt.date(1900, 1, 1), 120
 
 RECENT_MONTHS, LOOKED_BACK_MONTHS = 12, 24
@@ -115,7 +127,7 @@ def prepare(table: pa.Table) -> pl.DataFrame:
     assert isinstance(frame, pl.DataFrame)
     casts = [col(c).cast(kind, strict=False) for c, kind in CATEGORIES.items()]
     frame = frame.with_columns(*casts, _bits(_unlisted(frame.lazy())).alias("_unlisted"))
-    return (frame if frame["_unlisted"].sum() else frame.drop("_unlisted")).rechunk()
+    return (frame if frame["_unlisted"].max() else frame.drop("_unlisted")).rechunk()
 
 
 def score_frame(df: pl.DataFrame, as_of: dt.date, *, checks: bool = True, engine: Any = "streaming") -> pl.DataFrame:
@@ -134,11 +146,10 @@ def lazy(lf: pl.LazyFrame, as_of: dt.date, *, checks: bool = True) -> pl.LazyFra
     values = _checked(lf, as_of) if checks else [*DATES, *_labels(lf, checks=False), *NUMBERS]
     return (
         lf.select(*keys, *values, *FLAGS)
-        .with_columns(_age(as_of), _ltc_count(), _frailty_category(), *_pressure())
+        .with_columns(_age(as_of), _ltc_count(), _reviewed(), _frailty_category(), *_shared(), *_pressure())
         .with_columns(_adult(), _expected_cost(), _whole_systems(), _bridges(), *_statuses(as_of), *_points())
-        .with_columns(_admission_risk(), _inputs_missing(), _unoptimised(), *_cohorts(as_of))
-        .with_columns(_rag(), _band(), _nwl())
-        .with_columns((col("mltc_int_segment") & col("cvrm_rag").is_not_null()).alias("mltc_int_priority"))
+        .with_columns(_admission_risk(), _inputs_missing(), _unoptimised(), *_cohorts(as_of), *_missing_medicines())
+        .with_columns(_rag(), _band(), _nwl(), _several_priority(), _need())
         .select(*keys, *OUTPUTS, *(["quality_flags"] if checks else []))
     )
 
@@ -212,6 +223,23 @@ def _ltc_count() -> pl.Expr:
     return _count(col(c) for c in LTC).alias("ltc_count")
 
 
+def _reviewed() -> pl.Expr:
+    """The conditions with regular review or shared care, which the cost tree counts."""
+    return _count(col(c) for c in REVIEWED).alias("_reviewed")
+
+
+def _shared() -> list[pl.Expr]:
+    """What several later rules ask for."""
+    acr = col("acr")
+    indicated = (acr >= 70) | ((acr >= 30) & col("hypertension")) | ((acr >= 3) & col("diabetes"))
+    return [
+        _sure(_any(["chd", "stroke_tia", "pad"])).alias("ascvd"),
+        _sure(col("imd_decile") <= 2).alias("core20"),
+        _sure(indicated).alias("_ras_indicated"),
+        _sure(_dying() | col("palliative_care")).alias("_end_of_life"),
+    ]
+
+
 def _frailty_category() -> pl.Expr:
     cfs, efi = col("cfs"), col("efi")
     from_cfs = _first(FRAILTY, (cfs <= 3, "fit"), (cfs <= 5, "mild"), (cfs == 6, "moderate"), (cfs >= 7, "severe"))
@@ -240,15 +268,8 @@ def _statuses(as_of: dt.date) -> list[pl.Expr]:
     at_target = (systolic <= limit) & (diastolic <= 90)
     high = (systolic >= 140) | (diastolic >= 90)
     hba1c = col("hba1c")
-    score = _count(
-        [
-            *(col(c) for c in ("heart_failure", "hypertension", "diabetes", "stroke_tia", "stroke_tia")),
-            age >= 65, age >= 75, col("chd") | col("pad"), col("sex") == "female",
-        ]
-    )  # fmt: skip
     severe = _sure(acr >= 70)
     kidney_target = ((systolic <= 140) & (diastolic <= 90) & ~severe) | ((systolic <= 130) & (diastolic <= 80))
-    indicated = severe | ((acr >= 30) & col("hypertension")) | ((acr >= 3) & col("diabetes"))
     apart = (col("egfr_date").to_physical() - col("egfr_previous_date").to_physical()).abs() >= 90
 
     def status(name: str, diagnosed: str, optimised: pl.Expr, undiagnosed: pl.Expr) -> pl.Expr:
@@ -274,23 +295,83 @@ def _statuses(as_of: dt.date) -> list[pl.Expr]:
             _within("hba1c_date", RECENT_MONTHS, as_of) & ((hba1c <= 58) | (frail & (hba1c <= 75))),
             _within("hba1c_date", LOOKED_BACK_MONTHS, as_of) & (hba1c >= 48) & not_pregnant,
         ),
-        status("af_status", "atrial_fibrillation", col("anticoagulant") | (score < 2), col("af_suspected")),
+        status("af_status", "atrial_fibrillation", col("anticoagulant") | (_stroke_score() < 2), col("af_suspected")),
         status(
             "ckd_status",
             "ckd",
-            col("statin") & recent_bp & kidney_target & (col("ras_inhibitor") | ~_sure(indicated)),
+            col("statin") & recent_bp & kidney_target & (col("ras_inhibitor") | ~col("_ras_indicated")),
             _within("egfr_date", LOOKED_BACK_MONTHS, as_of)
             & (col("egfr") < 60)
             & (col("egfr_previous") < 60)
             & apart
             & not_pregnant,
         ),
+        _lipids(as_of),
+        _first(
+            STATUS,
+            (~_sure(age >= 18), None),
+            (col("heart_failure") & col("ras_inhibitor") & col("sglt2_inhibitor"), "optimised"),
+            (col("heart_failure"), "unoptimised"),
+            otherwise="none",
+        ).alias("heart_failure_status"),
     ]
 
 
+def _stroke_score() -> pl.Expr:
+    """CHA2DS2-VASc."""
+    age = col("age")
+    return _count(
+        [
+            *(col(c) for c in ("heart_failure", "hypertension", "diabetes", "stroke_tia", "stroke_tia")),
+            age >= 65, age >= 75, col("chd") | col("pad"), col("sex") == "female",
+        ]
+    )  # fmt: skip
+
+
+def _lipids(as_of: dt.date) -> pl.Expr:
+    """Secondary prevention by the last values or the strongest treatment, primary by a statin and what it has done."""
+    ldl, now, before = col("ldl"), col("non_hdl").cast(pl.Float64), col("non_hdl_baseline").cast(pl.Float64)
+    low = (ldl <= 2.0) | (ldl.is_null() & (col("non_hdl") <= 2.6))
+    at_target = (_within("lipids_date", RECENT_MONTHS, as_of) & low) | (col("high_intensity_statin") & col("ezetimibe"))
+    reduced = before.is_null() | ((100 * (before - now) / before).round(2) > 40)
+    due = col("cvd_risk_10y") > 10
+    return _first(
+        STATUS,
+        (~_sure(col("age") >= 18), None),
+        (col("ascvd") & at_target, "optimised"),
+        (col("ascvd"), "unoptimised"),
+        (due & col("statin") & reduced, "optimised"),
+        (due, "unoptimised"),
+        otherwise="none",
+    ).alias("lipid_status")
+
+
+def _missing_medicines() -> list[pl.Expr]:
+    """Indicated by the record and not there."""
+    age, egfr, acr = col("age"), col("egfr"), col("acr")
+    can_be = _sure((age >= 18) & ~_sure(col("pregnant"))) & ~col("_end_of_life")
+    statin_in_diabetes = col("diabetes") & (age >= 40) & ~_sure(_one_of("frailty_category", "moderate", "severe"))
+    kidney = ((egfr >= 20) & (egfr < 45)) | (
+        (egfr >= 45) & (egfr <= 90) & ((col("diabetes_type") == "type2") | (acr >= 22.6))
+    )
+    sglt2 = (col("heart_failure") | (col("ckd") & kidney)) & ~_sure(col("diabetes_type") == "type1")
+
+    def missing(name: str, indicated: pl.Expr) -> pl.Expr:
+        return (can_be & _sure(indicated) & ~_sure(col(name))).alias(f"missing_{name}")
+
+    return [
+        missing("anticoagulant", col("atrial_fibrillation") & (_stroke_score() >= 2)),
+        missing("statin", col("ascvd") | col("ckd") | statin_in_diabetes),
+        missing("ras_inhibitor", col("ckd") & col("_ras_indicated")),
+        missing("sglt2_inhibitor", sglt2),
+    ]
+
+
+FOUR = ("hypertension_status", "diabetes_status", "af_status", "ckd_status")
+
+
 def _unoptimised() -> pl.Expr:
-    four = ("hypertension_status", "diabetes_status", "af_status", "ckd_status")
-    counted = _count(_one_of(status, "unoptimised", "undiagnosed") for status in four)
+    counted = _count(_one_of(status, "unoptimised", "undiagnosed") for status in FOUR)
     return when("_adult").then(counted).alias("cvrm_unoptimised_count")
 
 
@@ -306,15 +387,43 @@ def _dying() -> pl.Expr:
 def _cohorts(as_of: dt.date) -> list[pl.Expr]:
     age = col("age")
     frail = _one_of("frailty_category", "moderate", "severe")
-    several = (age >= 18) & (age <= 64) & (col("ltc_count") >= 3)
+    living_with = col("ltc_count") + _count(col(status) == "undiagnosed" for status in FOUR)
+    several = (age >= 18) & (age <= 64) & (living_with >= 3)
     if as_of < SMI_COUNTS_FROM:
         several &= ~_sure(col("smi"))
     return [
         _sure(age >= 65).alias("frailty_int_segment"),
-        _sure((age >= 65) & (frail | _dying() | col("palliative_care"))).alias("frailty_int_priority"),
+        _sure((age >= 65) & (frail | col("_end_of_life"))).alias("frailty_int_priority"),
         _sure(several).alias("mltc_int_segment"),
-        _sure((age < 18) & ((col("imd_decile") <= 2) | col("complex_needs"))).alias("cyp_int_segment"),
+        _sure((age < 18) & (col("core20") | col("complex_needs"))).alias("cyp_int_segment"),
     ]
+
+
+def _several_priority() -> pl.Expr:
+    """At least three of the four conditions, one of them undiagnosed or unoptimised."""
+    present = _count(col(status) != "none" for status in FOUR)
+    return (col("mltc_int_segment") & (present >= 3) & _sure(col("cvrm_unoptimised_count") >= 1)).alias(
+        "mltc_int_priority"
+    )
+
+
+def _need() -> pl.Expr:
+    adult, risk, n = _adult_now, col("admission_risk"), col("cvrm_unoptimised_count")
+    frailty, conditions, dying = col("frailty_category"), col("ltc_count"), col("_end_of_life")
+    child = col("age") < 18
+    deprived_and_ill = col("core20") & (conditions >= 1)
+    red = dying | (risk > 0.18) | (n >= 3) | (frailty == "severe")
+    amber = (risk > 0.12) | (n >= 2) | (frailty == "moderate") | (conditions >= 4)
+    green = (risk > 0.07) | (n >= 1) | (frailty == "mild") | (conditions >= 2)
+    return _first(
+        RAG,
+        (adult & red, "red"),
+        (adult & amber, "amber"),
+        (adult & green, "green"),
+        (child & (dying | (col("complex_needs") & (col("core20") | (conditions >= 1)))), "red"),
+        (child & col("complex_needs"), "amber"),
+        (child & deprived_and_ill, "green"),
+    ).alias("need_rag")
 
 
 def _whole_systems() -> pl.Expr:
@@ -361,14 +470,14 @@ def _nwl() -> pl.Expr:
         (_dying() | col("palliative_care") | advanced, "specialist_end_of_life"),
         (risk >= 0.20, "high"),
         ((risk >= 0.09) & (col("cvrm_unoptimised_count") >= 2), "rising"),
-        (_any(REVIEWED), "stable"),
+        (col("_reviewed") >= 1, "stable"),
         otherwise="well",
     ).alias("nwl_risk_group")
 
 
 def _expected_cost() -> pl.Expr:
     """The regression tree of 2014, split by split."""
-    age, n, cancer = col("age"), col("ltc_count"), col("cancer")
+    age, n, cancer = col("age"), col("_reviewed"), col("cancer")
 
     def split(condition: pl.Expr, yes: pl.Expr | float, no: pl.Expr | float) -> pl.Expr:
         return when(condition).then(yes).otherwise(no)
