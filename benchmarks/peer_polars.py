@@ -74,6 +74,12 @@ CATEGORIES = {
     "diabetes_type": pl.Enum(["type1", "type2", "other"]),
 }
 
+# What only the columns since version 2.0.0 of the pack read.
+SINCE_2_INPUTS: dict[str, Any] = {
+    "lipids_date": pl.Date, "diabetes_type": CATEGORIES["diabetes_type"],
+    **{c: NUMBERS[c] for c in ("ldl", "non_hdl", "cvd_risk_10y", "non_hdl_baseline")},
+}  # fmt: skip
+
 FRAILTY = CATEGORIES["frailty"]
 STATUS = pl.Enum(["none", "optimised", "unoptimised", "undiagnosed"])
 RAG = pl.Enum(["red", "amber", "green"])
@@ -130,18 +136,23 @@ def prepare(table: pa.Table) -> pl.DataFrame:
     return (frame if frame["_unlisted"].max() else frame.drop("_unlisted")).rechunk()
 
 
-def score_frame(df: pl.DataFrame, as_of: dt.date, *, checks: bool = True, engine: Any = "streaming") -> pl.DataFrame:
+def score_frame(
+    df: pl.DataFrame, as_of: dt.date, *, checks: bool = True, engine: Any = "streaming", since_2: bool = True
+) -> pl.DataFrame:
     """The scored table of a frame that `prepare` made. The streaming engine is the faster of the two."""
-    return lazy(df.lazy(), as_of, checks=checks).collect(engine=engine)
+    return lazy(df.lazy(), as_of, checks=checks, since_2=since_2).collect(engine=engine)
 
 
-def lazy(lf: pl.LazyFrame, as_of: dt.date, *, checks: bool = True) -> pl.LazyFrame:
+def lazy(lf: pl.LazyFrame, as_of: dt.date, *, checks: bool = True, since_2: bool = True) -> pl.LazyFrame:
     """The scored table as a query, for frames and for files: the checks, then three stages, each on what the one before
     it has made.
 
     A null flag needs no care in ``when``, where null takes the other branch; it does wherever it is negated, and in
-    whatever is a boolean in the output.
+    whatever is a boolean in the output. Not ``since_2``: the columns that version 1.0.0 gave, and only what they need.
     """
+    if not since_2:
+        lf = lf.drop(SINCE_2_INPUTS)
+        lf = lf.with_columns(*(_lit(None, kind).alias(name) for name, kind in SINCE_2_INPUTS.items()))
     keys = [c for c in KEYS if c in lf.collect_schema().names()]
     values = _checked(lf, as_of) if checks else [*DATES, *_labels(lf, checks=False), *NUMBERS]
     return (
@@ -150,7 +161,7 @@ def lazy(lf: pl.LazyFrame, as_of: dt.date, *, checks: bool = True) -> pl.LazyFra
         .with_columns(_adult(), _expected_cost(), _whole_systems(), _bridges(), *_statuses(as_of), *_points())
         .with_columns(_admission_risk(), _inputs_missing(), _unoptimised(), *_cohorts(as_of), *_missing_medicines())
         .with_columns(_rag(), _band(), _nwl(), _several_priority(), _need())
-        .select(*keys, *OUTPUTS, *(["quality_flags"] if checks else []))
+        .select(*keys, *(c for c in OUTPUTS if since_2 or c not in SINCE_2), *(["quality_flags"] if checks else []))
     )
 
 

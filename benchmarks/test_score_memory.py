@@ -78,6 +78,22 @@ def test_polars_without_checks(
     )
 
 
+def test_polars_columns_of_version_1(table: pa.Table, frame: pl.DataFrame, as_of: dt.date, versus: Versus) -> None:
+    """Version 1.0.0 of the pack against its columns in Polars, so that figures can be compared over time. Three of them
+    follow newer rules there, which take no less work."""
+    newer = {"mltc_int_segment", "mltc_int_priority", "expected_cost_2014"}
+    theirs = peer_polars.score_frame(frame, as_of, since_2=False)
+    assert compare.differences(popstrat.score(table, as_of=as_of, pack="london-2026@1.0.0"), theirs).keys() <= newer
+    versus(
+        "score a table, columns of 1.0.0",
+        lambda: popstrat.score(table, as_of=as_of, pack="london-2026@1.0.0"),
+        patients=len(table),
+        threads=CORES,
+        peer=("Polars", lambda: peer_polars.score_frame(frame, as_of, since_2=False)),
+        faster="memory-polars-1.0",
+    )
+
+
 @pytest.mark.parametrize("checks", [True, False], ids=["checks", "without"])
 def test_duckdb(
     table: pa.Table,
