@@ -111,4 +111,7 @@ def test_every_cut_is_a_parameter() -> None:
     for change, (person, colour) in people.items():
         name, _, value = change.partition(" = ")
         pack = local_pack(f"[parameters.{name}]\nvalue = {value}\n")
-        check(f"age | frailty | asthma | obesity | systolic_bp | bp_date || need_rag\n{person} | as_of || {colour}", pack=pack)
+        check(
+            f"age | frailty | asthma | obesity | systolic_bp | bp_date || need_rag\n{person} | as_of || {colour}",
+            pack=pack,
+        )

@@ -42,7 +42,8 @@ def test_sutton() -> None:
 
 def test_battersea() -> None:
     """Something adverse, and at most two consultations that are known."""
-    check("""
+    check(
+        """
         age | smoking | obesity | bmi  | systolic_bp | diastolic_bp | gp_appointments_12m || swl_battersea
         18  | current | -       | -    | -           | -            | 2                   || yes
         17  | current | -       | -    | -           | -            | 2                   || no
@@ -54,7 +55,9 @@ def test_battersea() -> None:
         18  | ex      | yes     | -    | -           | -            | 0                   || yes
         18  | ex      | -       | 25   | 140         | 89           | 0                   || yes
         18  | ex      | -       | 25   | 139         | 90           | 0                   || yes
-    """, pack=PACK)
+    """,
+        pack=PACK,
+    )
 
 
 MERTON = """
@@ -97,7 +100,8 @@ def test_kingston() -> None:
 
 def test_north_croydon() -> None:
     """18 to 64, a minority ethnic group, mental illness, obesity, few conditions, no diabetes."""
-    check("""
+    check(
+        """
         age | ethnicity | smi | obesity | bmi  | diabetes | ckd | asthma | chd | copd || swl_north_croydon
         17  | N         | yes | yes     | -    | -        | -   | -      | -   | -    || no
         18  | N         | yes | yes     | -    | -        | -   | -      | -   | -    || yes
@@ -115,12 +119,15 @@ def test_north_croydon() -> None:
         40  | N         | yes | yes     | -    | yes      | -   | -      | -   | -    || no
         40  | N         | yes | yes     | -    | -        | yes | yes    | yes | -    || yes
         40  | N         | yes | yes     | -    | -        | yes | yes    | yes | yes  || no
-    """, pack=PACK)
+    """,
+        pack=PACK,
+    )
 
 
 def test_wallington() -> None:
     """Both."""
-    check("""
+    check(
+        """
         age | obesity | bmi  | depression || swl_wallington
         40  | yes     | -    | yes        || yes
         40  | -       | 30.1 | yes        || yes
@@ -128,4 +135,6 @@ def test_wallington() -> None:
         40  | yes     | -    | -          || no
         40  | -       | -    | yes        || no
         5   | yes     | -    | yes        || yes
-    """, pack=PACK)
+    """,
+        pack=PACK,
+    )

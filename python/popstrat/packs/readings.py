@@ -163,4 +163,6 @@ def _renamed(part: Any, names: Mapping[str, str]) -> Any:
         return part
     if isinstance(part, n.Named) and part.id in names:
         return dataclasses.replace(part, id=names[part.id])
-    return dataclasses.replace(part, **{f.name: _renamed(getattr(part, f.name), names) for f in dataclasses.fields(part)})
+    return dataclasses.replace(
+        part, **{f.name: _renamed(getattr(part, f.name), names) for f in dataclasses.fields(part)}
+    )
