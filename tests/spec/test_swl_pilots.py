@@ -1,7 +1,5 @@
 """South West London's six pilot cohorts: strict "over", and the readings of what their wording leaves open."""
 
-# ruff: noqa: E501 (tables are as wide as they need to be)
-
 from __future__ import annotations
 
 import pytest

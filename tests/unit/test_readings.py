@@ -218,5 +218,6 @@ def test_nothing_of_it_without_a_record() -> None:
     assert "counting" not in scorer.__dict__
     assert not any("[" in ident for ident in scorer.resolved.definitions)
     named = {r.ident for r in scorer.counting.readings if not r.used}
-    assert named and all(isinstance(scorer.counting.definitions[i].node, n.Node) for i in named)
+    assert named
+    assert all(isinstance(scorer.counting.definitions[i].node, n.Node) for i in named)
     assert "readings" not in scorer.output_schema.names
