@@ -23,7 +23,8 @@ from popstrat.scoring.scorer import Scorer
 EARLIER = [f"{name}@{version}" for name in builtin_packs() for version in builtin_versions(name)[:-1]]
 
 # The hash of each earlier version with all that it extends, as it was in the release that had it. Never change a line:
-# where a pack changes that an earlier version extends, its text moves to builtin/earlier, too, and extends.toml names it.
+# where a pack changes that an earlier version extends, its text moves to builtin/earlier, too, and extends.toml names
+# it.
 AS_PUBLISHED = {"london-2026@1.0.0": "455485dff9b1259f931ca35f45fb0e829738f35ec4bb5f64afc900cf2b7b7728"}
 
 

@@ -1,15 +1,15 @@
 """Readings: what a pack counts of its conditions as other values of its parameters would have them.
 
-Where a source leaves its own rule open, a parameter says how it is read, and a run counts the people under every reading
-beside those under the one at hand. A pack names the conditions and the parameters:
+Where a source leaves its own rule open, a parameter says how it is read, and a run counts the people under every
+reading beside those under the one at hand. A pack names the conditions and the parameters:
 
     [readings.cohort]
     title = "The cohort, as its two sentences can be read"
     of = ["in_cohort"]
     parameters = ["cohort_reading"]
 
-Nothing of it is a column. The definitions that depend on these parameters are built once more for each other reading, by
-the same rules; a run that counts nothing leaves them out (`Resolved` has none until `with_readings` adds them).
+Nothing of it is a column. The definitions that depend on these parameters are built once more for each other reading,
+by the same rules; a run that counts nothing leaves them out (`Resolved` has none until `with_readings` adds them).
 """
 
 from __future__ import annotations
@@ -163,4 +163,6 @@ def _renamed(part: Any, names: Mapping[str, str]) -> Any:
         return part
     if isinstance(part, n.Named) and part.id in names:
         return dataclasses.replace(part, id=names[part.id])
-    return dataclasses.replace(part, **{f.name: _renamed(getattr(part, f.name), names) for f in dataclasses.fields(part)})
+    return dataclasses.replace(
+        part, **{f.name: _renamed(getattr(part, f.name), names) for f in dataclasses.fields(part)}
+    )

@@ -137,7 +137,9 @@ class _Page:
                     used = "this pack's" if reading.used else ""
                     rows.append((self.names.link(reading.column), with_values, used))
             blocks: list[Block] = [body["means"]] if body.get("means") else []
-            blocks.append("Every run counts the people under each reading (`readings` in its record); none is a column.")
+            blocks.append(
+                "Every run counts the people under each reading (`readings` in its record); none is a column."
+            )
             blocks.append(table(("definition", "read with", ""), rows))
             found.append(Section(3, body.get("title", name), blocks, f"reading-{name}"))
         return [Section(2, "Readings", anchor="readings"), *found] if found else []

@@ -59,7 +59,18 @@ def _show(found: PackDiff, console: Console) -> None:
 def _show_moves(found: PackDiff, console: Console) -> None:
     console.print()
     console.print(Text(f"{found.patients:,} patients, {found.moved:,} with a change in any column", "bold"))
-    labels = [c for c in found.columns if c.moves]
+    flags = [c for c in found.columns if c.flag]
+    for column in flags:
+        heading = Text(column.title, "bold")
+        heading.append(f"  {column.column}", "dim not bold")
+        console.print(Padding(heading, (1, 0, 0, 2)))
+        console.print(Padding(Text(f"{column.came:,} come in, {column.left:,} leave"), (0, 0, 0, 4)))
+        if column.means_after:
+            console.print(Padding(Text(f"was: {column.means_before}", "dim"), (0, 0, 0, 4)))
+            console.print(Padding(Text(f"now: {column.means_after}", "dim"), (0, 0, 0, 4)))
+    labels = [c for c in found.columns if c.moves and not c.flag]
+    if flags and (labels or any(c.changed and not c.moves for c in found.columns)):
+        console.print()
     numbers = [c for c in found.columns if c.changed and not c.moves]
     if labels:
         grid = dim_table("column", "from", "to", "patients", right={3})

@@ -136,7 +136,9 @@ def _readings(name: str, found: Sequence[Mapping[str, Any]], titles: Mapping[str
     """How many people a condition holds for under each reading of it, the one at hand in bold."""
     table = count_table(f"{escape(_title(name, titles))}, as read with", "patients")
     for reading in found:
-        told = "; ".join(f"{p} = {str(v).lower() if isinstance(v, bool) else v}" for p, v in reading["parameters"].items())
+        told = "; ".join(
+            f"{p} = {str(v).lower() if isinstance(v, bool) else v}" for p, v in reading["parameters"].items()
+        )
         told, count = escape(told), f"{reading['patients']:,}"
         table.add_row(*((f"[bold]{told} (this run)[/]", f"[bold]{count}[/]") if reading["used"] else (told, count)))
     return table

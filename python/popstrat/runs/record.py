@@ -127,9 +127,9 @@ _SUMMARY = (
 )  # fmt: skip
 _ORDER = (
     "record_version", "command", "program", "pack", "as_of", "profile", "imd_release", "options", "inputs", "mapping",
-    "output", "rows", "groups", "means", "readings", "models", "quality", "quality_bits", "disorder", "newest_record_date", "ids",
-    "notices", "warnings", "ignored_columns", "absent_columns", "empty_columns", "started", "finished", "seconds",
-    "rows_per_second", "threads", "peak_memory_bytes", "host",
+    "output", "rows", "groups", "means", "readings", "models", "quality", "quality_bits", "disorder",
+    "newest_record_date", "ids", "notices", "warnings", "ignored_columns", "absent_columns", "empty_columns",
+    "started", "finished", "seconds", "rows_per_second", "threads", "peak_memory_bytes", "host",
 )  # fmt: skip
 
 

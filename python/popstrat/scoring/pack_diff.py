@@ -22,6 +22,7 @@ from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
 from popstrat.scoring.scorer import Scorer
 
+_NO, _YES = "no", "yes"  # how a condition reads in a count of who moves
 _NONE = "no value"  # how a null reads in a count of who moves
 
 
@@ -47,6 +48,24 @@ class ColumnDiff:
     mean_difference: float | None = None  # over the patients who have a number in both
     became_null: int = 0
     no_longer_null: int = 0
+
+    means_before: str = ""  # what the definition of the column means in pack `a`, and in pack `b` where that differs
+    means_after: str = ""
+
+    @property
+    def came(self) -> int:
+        """Patients of whom a condition holds now and did not."""
+        return sum(m.patients for m in self.moves if (m.before, m.after) == (_NO, _YES))
+
+    @property
+    def left(self) -> int:
+        """Patients of whom a condition held and does not now."""
+        return sum(m.patients for m in self.moves if (m.before, m.after) == (_YES, _NO))
+
+    @property
+    def flag(self) -> bool:
+        """Whether it is a condition, of which people are in or out."""
+        return bool(self.moves) and {m.before for m in self.moves} | {m.after for m in self.moves} <= {_YES, _NO}
 
 
 @dataclass
@@ -162,12 +181,19 @@ def _count(found: PackDiff, before: Scorer, after: Scorer, data: Iterable[pa.Rec
                     mean_difference=s.difference / s.both,
                 )
             found.columns.append(made)
+    old, new = ({str(d.output): d.means for d in s.resolved.outputs} for s in (before, after))
+    found.columns = [
+        dataclasses.replace(
+            c, means_before=old[c.column], means_after=new[c.column] if new[c.column] != old[c.column] else ""
+        )
+        for c in found.columns
+    ]
 
 
 def _labels(array: pa.Array) -> tuple[np.ndarray[Any, Any], list[str]]:
     """Codes and what they stand for, the last for null."""
     if pa.types.is_boolean(array.type):
-        names = ["no", "yes"]
+        names = [_NO, _YES]
         codes = pc.fill_null(array.cast(pa.int8()), 2)
     else:
         names = array.dictionary.to_pylist()

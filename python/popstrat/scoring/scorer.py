@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
 import pyarrow as pa
-from collections.abc import (Iterable, Iterator, Sequence)
-from functools import (cached_property)
-from pathlib import (Path)
-from threading import (Lock)
-from typing import (Any)
-from popstrat.core.dates import (parse_as_of)
-from popstrat.errors import (InputError)
-from popstrat.packs import (DEFAULT_PACK, plausibility)
-from popstrat.packs.columns_read import (read_columns)
-from popstrat.packs.kinds.registry import (KINDS)
-from popstrat.packs.load import (load_pack)
-from popstrat.packs.pack import (Pack)
-from popstrat.packs.patient_table import (KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS)
-from popstrat.packs.resolved import (Resolved)
-from popstrat.scoring.attribution import (Listing)
-from popstrat.scoring.bound import (BoundScorer)
-from popstrat.scoring.completeness import (Facts, remarks)
-from popstrat.packs.readings import (with_readings)
 
-
-
+from popstrat.core.dates import parse_as_of
+from popstrat.errors import InputError
+from popstrat.packs import DEFAULT_PACK, plausibility
+from popstrat.packs.columns_read import read_columns
+from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.load import load_pack
+from popstrat.packs.pack import Pack
+from popstrat.packs.patient_table import KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS
+from popstrat.packs.readings import with_readings
+from popstrat.packs.resolved import Resolved
+from popstrat.scoring.attribution import Listing
+from popstrat.scoring.bound import BoundScorer
+from popstrat.scoring.completeness import Facts, remarks
 
 PROFILES = ("direct-care", "secondary-use")
 
