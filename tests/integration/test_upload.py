@@ -827,6 +827,74 @@ def test_codes_are_written_digit_by_digit(work: Path) -> None:
     assert totals["not_selected"] == {"group not uploaded": 10, "in no group": 1}
 
 
+COHORT = """
+[template]
+id = "cohort"
+version = "1"
+title = "Who is in the cohort, as a code"
+[file]
+name = "{practice}.csv"
+ended_name = "{practice}_ended.csv"
+[movers]
+column = "priority"
+[[column]]
+name = "key"
+from = "patient_id"
+[[column]]
+name = "code"
+from = "priority"
+snomed = "code"
+[[ended]]
+name = "key"
+from = "patient_id"
+[[ended]]
+name = "code"
+from = "movers.previous"
+snomed = "code"
+"""
+IN_COHORT = f'{{ code = "{CODES["severe"]}", term = "In the cohort (finding)" }}'
+OUT_OF_IT = f'{{ code = "{CODES["well"]}", term = "Not in the cohort (finding)" }}'
+
+
+@pytest.mark.parametrize("false", ["", 'false = "omit"\n', f"false = {OUT_OF_IT}\n"])
+def test_a_cohort_is_written_as_a_code(work: Path, false: str) -> None:
+    """Who is in it now, and in the second file who no longer is; only a code for false writes the others too."""
+    (work / "keys.toml").write_text(COHORT)
+    (work / "settings.toml").write_text(f"[snomed.priority]\ntrue = {IN_COHORT}\n{false}")
+    then = [ref.patient(i, "E85001", priority=i <= 4) for i in range(1, 9)]
+    now = [ref.patient(i, "E85001", priority=i in (1, 2, 7)) for i in range(1, 9)]
+    now.append(ref.patient(9, "E85001", priority=None))
+    ref.write_scored(work / "may.parquet", then, as_of=ref.BEFORE)
+    ref.write_scored(work / "june.parquet", now)
+    assert upload(*WITH_KEYS, "--settings", "settings.toml", "--previous", "may.parquet") == 0
+    yes, no = CODES["severe"], CODES["well"] if OUT_OF_IT in false else None
+    keys = {key: code for key, code in ref.read_csv(work / "out/E85001.csv")[1]}
+    assert keys == {str(i): yes for i in (1, 2, 7)} | ({str(i): no for i in (3, 4, 5, 6, 8)} if no else {})
+    ended = {key: code for key, code in ref.read_csv(work / "out/E85001_ended.csv")[1]}
+    assert ended == {"3": yes, "4": yes} | ({"7": no} if no else {})
+    totals = json.loads((work / "out/manifest.json").read_text())["totals"]
+    assert totals["not_selected"].get("in no group") == 1
+    assert totals["not_selected"].get("group not uploaded", 0) == (0 if no else 5)
+    assert run(["verify", "out", "-q"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (None, "needs SNOMED CT codes for the labels of priority: give --settings"),
+        ('[snomed.priority]\nfalse = "omit"\n', "lacks a code for true"),
+        ('[snomed.priority]\ntrue = "omit"\n', "omits every group: nobody would be uploaded"),
+        (f"[snomed.priority]\nyes = {IN_COHORT}\n", "is no label of priority"),
+    ],
+)
+def test_a_cohort_without_its_code(
+    work: Path, capsys: pytest.CaptureFixture[str], settings: str | None, message: str
+) -> None:
+    (work / "keys.toml").write_text(COHORT)
+    (work / "settings.toml").write_text(settings or "")
+    assert message in refused(work, capsys, *WITH_KEYS, *(("--settings", "settings.toml") if settings else ()))
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

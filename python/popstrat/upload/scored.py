@@ -21,7 +21,7 @@ from popstrat.formats import FileSource, open_source
 from popstrat.packs.patient_table import ID, PRACTICE
 from popstrat.upload.batches import batches, refuse_null, values
 from popstrat.upload.patient_keys import as_text
-from popstrat.upload.templates.sources import ScoredColumn
+from popstrat.upload.templates.sources import FLAG_LABELS, ScoredColumn
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def _column(field: pa.Field, groups: Mapping[str, Mapping[str, int]]) -> ScoredC
     if name == PRACTICE:
         return ScoredColumn(name, "practice")
     if pa.types.is_boolean(field.type):
-        return ScoredColumn(name, "flag")
+        return ScoredColumn(name, "flag", FLAG_LABELS)
     if name in groups:
         return ScoredColumn(name, "label", tuple(groups[name]))
     if is_text(field.type):
