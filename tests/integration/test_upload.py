@@ -868,9 +868,9 @@ def test_a_cohort_is_written_as_a_code(work: Path, false: str) -> None:
     ref.write_scored(work / "june.parquet", now)
     assert upload(*WITH_KEYS, "--settings", "settings.toml", "--previous", "may.parquet") == 0
     yes, no = CODES["severe"], CODES["well"] if OUT_OF_IT in false else None
-    keys = {key: code for key, code in ref.read_csv(work / "out/E85001.csv")[1]}
+    keys = dict(ref.read_csv(work / "out/E85001.csv")[1])
     assert keys == {str(i): yes for i in (1, 2, 7)} | ({str(i): no for i in (3, 4, 5, 6, 8)} if no else {})
-    ended = {key: code for key, code in ref.read_csv(work / "out/E85001_ended.csv")[1]}
+    ended = dict(ref.read_csv(work / "out/E85001_ended.csv")[1])
     assert ended == {"3": yes, "4": yes} | ({"7": no} if no else {})
     totals = json.loads((work / "out/manifest.json").read_text())["totals"]
     assert totals["not_selected"].get("in no group") == 1
