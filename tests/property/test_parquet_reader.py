@@ -76,7 +76,7 @@ def left(monkeypatch: pytest.MonkeyPatch) -> Left:
     begin = reader.ByArrow.begin
 
     def noticed(self: Any, group: int, *, skip: int = 0) -> None:
-        left.names.append(self._name)
+        left.names.append(self.name)
         begin(self, group, skip=skip)
 
     monkeypatch.setattr(reader.ByArrow, "begin", noticed)
@@ -163,7 +163,7 @@ def test_files_of_pyarrow(
 
 
 def _never(self: Any, group: int, *, skip: int = 0) -> None:
-    raise AssertionError(f"{self._name} was left to pyarrow")
+    raise AssertionError(f"{self.name} was left to pyarrow")
 
 
 @pytest.mark.parametrize("codec", ["uncompressed", "snappy", "gzip", "zstd", "lz4"])
