@@ -103,10 +103,14 @@ class TraceError(PopstratError, AssertionError):
 
 
 class ChunkError(PopstratError, ValueError):
-    """A column chunk of a Parquet file is damaged, or is written in a way that the engine does not read.
+    """A column chunk of a Parquet file is ``damaged``, or is written in a way that the engine does not read.
 
-    Who reads the file turns to pyarrow, or says so in an `InputError`.
+    Who reads the file says so in an `InputError`, or turns to pyarrow.
     """
+
+    def __init__(self, message: str, *, damaged: bool = False) -> None:
+        super().__init__(message)
+        self.damaged = damaged
 
 
 class ConflictError(PopstratError):
