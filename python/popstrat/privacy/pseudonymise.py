@@ -27,13 +27,14 @@ from popstrat.core.arrow import is_text, plain
 from popstrat.core.files import Outputs, writing
 from popstrat.core.hashing import HASH, hash_file
 from popstrat.core.text import suggest
-from popstrat.errors import InputError
+from popstrat.errors import InputError, looks_like_number
 from popstrat.formats import Source, check_target, open_sink, open_source
 from popstrat.formats.pipeline import ReadAhead, WriteBehind
 from popstrat.packs.patient_table import patient_schema
 from popstrat.privacy import audit_log as audit
-from popstrat.privacy.identifiers import LOOKED_AT, is_identifying, looks_like_nhs_numbers
+from popstrat.privacy.identifiers import is_identifying
 from popstrat.privacy.keyed_hashes import SIZE, Digester
+from popstrat.privacy.number_columns import TenDigits
 
 Form = Literal["text", "int64"]
 Birth = Literal["year-month", "year"]
@@ -271,8 +272,9 @@ def run_pseudonymise(
         threads: of reading and writing, and processes of hashing. More than one needs an importable main module.
 
     Raises:
-        InputError: a column is missing or of a type that has no pseudonym; a column that looks like an identifier would
-            stay; files differ in their columns; the lookup exists already, or has no audit log. Nothing is written.
+        InputError: a column is missing or of a type that has no pseudonym; a column that looks like an identifier, by
+            its name or by what it holds, would stay; files differ in their columns; the lookup exists already, or has
+            no audit log. Nothing is written.
     """
     output, lookup = Path(output), None if lookup is None else Path(lookup)
     audit_log = None if audit_log is None else Path(audit_log)
@@ -288,6 +290,7 @@ def run_pseudonymise(
         audit.ready(audit_log, files)
     schema = plan.schema(source.files[0].schema, names)
     done = _Done(plan)
+    staying = _Staying(source, [n for n in names if n not in (*(c.name for c in columns), *keep)])
     with (
         writing(output),
         Outputs() as outputs,
@@ -303,6 +306,7 @@ def run_pseudonymise(
                 WriteBehind(sink.write, _BEHIND) as writer,
             ):
                 for file, first_row, batch in batches:
+                    staying.look(file, batch)
                     try:
                         made, pairs = plan.apply(batch, names, digester, done, lookup is not None)
                     except InputError as error:
@@ -312,6 +316,7 @@ def run_pseudonymise(
                     writer.put(made)
                     if progress is not None:
                         progress(done.rows, source.rows)
+                staying.refuse_nhs_numbers()
                 writer.finish()
                 sink.close()
         except BaseException:
@@ -508,22 +513,40 @@ def _check(source: Source, plan: _Plan, keep: Sequence[str]) -> list[str]:
     names = [n for n in theirs if n not in plan.drop]
     for name in names:
         if name not in ours and name not in keep:
-            _refuse_identifier(name, source)
+            if looks_like_number(name):
+                raise InputError(
+                    "is named like a number, which may be a patient's: leave it out (--drop), --keep it if it is none; "
+                    "or has the file no header?", column=name, file=first.name,
+                )  # fmt: skip
+            if is_identifying(name) and name != BIRTH:
+                raise InputError(f"is named like an identifier: {_way_out(name)}", column=name, file=first.name)
     return names
 
 
-def _refuse_identifier(name: str, source: Source) -> None:
-    """Raise `InputError` if a column that stays looks like an identifier, by its name or its first rows."""
-    way_out = f"pseudonymise it (--column {name}), leave it out (--drop {name}) or, if it is none, --keep {name}"
-    if is_identifying(name) and name != BIRTH:
-        raise InputError(f"is named like an identifier: {way_out}", column=name, file=source.files[0].name)
-    for file in source.files:
-        kind = file.schema.field(name).type
-        if not (is_text(kind) or pt.is_integer(kind)):
-            continue
-        batch = next(iter(file.batches([name], batch_rows=LOOKED_AT)), None)
-        if batch is not None and looks_like_nhs_numbers(batch.column(0)):
-            raise InputError(f"looks like NHS numbers: {way_out}", column=name, file=file.name)
+def _way_out(name: str) -> str:
+    return f"pseudonymise it (--column {name}), leave it out (--drop {name}) or, if it is none, --keep {name}"
+
+
+class _Staying:
+    """Looks at all of the columns that stay as they are, in each file, for NHS numbers."""
+
+    def __init__(self, source: Source, names: Sequence[str]) -> None:
+        self._found = [(file.name, {name: TenDigits() for name in names}) for file in source.files]
+
+    def look(self, file: int, batch: pa.RecordBatch) -> None:
+        """Take another batch of a file into account."""
+        for name, found in self._found[file][1].items():
+            found.look(batch.column(name))
+
+    def refuse_nhs_numbers(self) -> None:
+        """Raise `InputError` naming the first file and column that holds NHS numbers."""
+        for file, columns in self._found:
+            for name, found in columns.items():
+                if found.are_nhs_numbers:
+                    raise InputError(
+                        f"looks like NHS numbers, for the check digit of {found.right:,} of its {found.different:,} "
+                        f"different ten-digit numbers is right: {_way_out(name)}", column=name, file=file,
+                    )  # fmt: skip
 
 
 def _check_lookup(lookup: Path, output: Path, source: Source, audit_log: Path | None) -> None:
