@@ -294,6 +294,7 @@ def run_pseudonymise(
         Digester([purpose_key(key, c.purpose) for c in plan.columns], threads) as digester,
     ):
         partial = outputs.add(output)
+        lookup_partial = None if lookup is None else outputs.add(lookup, secret=True)
         kept_lookup = _Lookup() if lookup is not None else None
         texts = [f.name for f in schema if is_text(f.type)]
         sink = open_sink(partial, schema, form=output.suffix, keys=texts, encoding=encoding, threads=threads)
@@ -332,15 +333,13 @@ def run_pseudonymise(
             "key_fingerprint": fingerprint(key),
             "output": {"name": output.name, "rows": sink.rows, HASH: hash_file(partial)},
         }
-        if kept_lookup is not None and lookup is not None:
-            lookup_partial = outputs.add(lookup)
-            lookup_partial.chmod(0o600)  # while it is empty
+        if kept_lookup is not None and lookup is not None and lookup_partial is not None:
             rows = _write_lookup(kept_lookup, lookup_partial, lookup.suffix, plan, encoding)
             found["lookup"] = {"name": lookup.name, "rows": rows, HASH: hash_file(lookup_partial)}
         if audit_log is not None:
             audit.append(audit_log, "pseudonymise", **found)
         try:
-            outputs.commit(fsync=True)
+            outputs.commit()
         except BaseException:
             if audit_log is not None:
                 audit.append(audit_log, "pseudonymise-failed", output={"name": output.name})
