@@ -585,7 +585,7 @@ def test_outputs_that_cannot_get_their_names_are_audited_too(monkeypatch: pytest
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patched:
-        patched.setattr(ps.Outputs, "commit", lambda self, fsync=False: fails(Path(), Path()))
+        patched.setattr(ps.Outputs, "commit", lambda self: fails(Path(), Path()))
         with pytest.raises(OSError, match="Input/output"):
             run_pseudonymise(output="out.parquet", audit_log="log", **rewritten("in.parquet"))
     assert audit.verify("log").events == {"pseudonymise": 1, "pseudonymise-failed": 1}

@@ -12,29 +12,30 @@ line in the audit log.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
-from numpy.typing import NDArray
+from collections.abc import (Callable, Iterator, Sequence)
+from dataclasses import (dataclass)
+from pathlib import (Path)
+from typing import (Any, Literal)
+from numpy.typing import (NDArray)
+from popstrat.core.arrow import (is_text, plain)
+from popstrat.core.files import (Outputs, writing)
+from popstrat.core.hashing import (HASH, hash_file)
+from popstrat.core.text import (suggest)
+from popstrat.errors import (InputError, looks_like_number)
+from popstrat.formats import (Source, check_target, open_sink, open_source)
+from popstrat.formats.pipeline import (ReadAhead, WriteBehind)
+from popstrat.packs.patient_table import (patient_schema)
+from popstrat.privacy import (audit_log as audit)
+from popstrat.privacy.identifiers import (is_identifying)
+from popstrat.privacy.keyed_hashes import (SIZE, Digester)
+from popstrat.privacy.number_columns import (TenDigits)
 
-from popstrat.core.arrow import is_text, plain
-from popstrat.core.files import Outputs, writing
-from popstrat.core.hashing import HASH, hash_file
-from popstrat.core.text import suggest
-from popstrat.errors import InputError, looks_like_number
-from popstrat.formats import Source, check_target, open_sink, open_source
-from popstrat.formats.pipeline import ReadAhead, WriteBehind
-from popstrat.packs.patient_table import patient_schema
-from popstrat.privacy import audit_log as audit
-from popstrat.privacy.identifiers import is_identifying
-from popstrat.privacy.keyed_hashes import SIZE, Digester
-from popstrat.privacy.number_columns import TenDigits
+
+
 
 Form = Literal["text", "int64"]
 Birth = Literal["year-month", "year"]
@@ -297,6 +298,7 @@ def run_pseudonymise(
         Digester([purpose_key(key, c.purpose) for c in plan.columns], threads) as digester,
     ):
         partial = outputs.add(output)
+        lookup_partial = None if lookup is None else outputs.add(lookup, secret=True)
         kept_lookup = _Lookup() if lookup is not None else None
         texts = [f.name for f in schema if is_text(f.type)]
         sink = open_sink(partial, schema, form=output.suffix, keys=texts, encoding=encoding, threads=threads)
@@ -337,15 +339,13 @@ def run_pseudonymise(
             "key_fingerprint": fingerprint(key),
             "output": {"name": output.name, "rows": sink.rows, HASH: hash_file(partial)},
         }
-        if kept_lookup is not None and lookup is not None:
-            lookup_partial = outputs.add(lookup)
-            lookup_partial.chmod(0o600)  # while it is empty
+        if kept_lookup is not None and lookup is not None and lookup_partial is not None:
             rows = _write_lookup(kept_lookup, lookup_partial, lookup.suffix, plan, encoding)
             found["lookup"] = {"name": lookup.name, "rows": rows, HASH: hash_file(lookup_partial)}
         if audit_log is not None:
             audit.append(audit_log, "pseudonymise", **found)
         try:
-            outputs.commit(fsync=True)
+            outputs.commit()
         except BaseException:
             if audit_log is not None:
                 audit.append(audit_log, "pseudonymise-failed", output={"name": output.name})

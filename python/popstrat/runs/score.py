@@ -139,7 +139,7 @@ def _commit_audited(outputs: Outputs, log: Path, record: Record, scored: Path) -
         output={k: record["output"][k] for k in ("name", "rows")} | {HASH: hash_file(scored)},
     )
     try:
-        outputs.commit(fsync=True)
+        outputs.commit()
     except BaseException:
         audit_log.append(log, "score-failed", output={"name": record["output"]["name"]})
         raise
