@@ -284,7 +284,9 @@ SCALAR: dict[str, Callable[..., Any]] = {
 }
 
 if lost := OPERATIONS.keys() - SCALAR.keys():
-    raise ImportError(f"not said in SCALAR (engine/program/scalar.py) what it does to one row: {', '.join(sorted(lost))}")
+    raise ImportError(
+        f"not said in SCALAR (engine/program/scalar.py) what it does to one row: {', '.join(sorted(lost))}"
+    )
 if lost := SCALAR.keys() - OPERATIONS.keys():
     raise ImportError(
         f"in SCALAR, but not in the compiled table of operations: {', '.join(sorted(lost))}. Is it in engine/ops.h, and "

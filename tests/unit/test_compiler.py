@@ -186,9 +186,7 @@ WHOLE = ("int8", "uint8", "int16", "int32", "int64")
 def test_two_columns_of_whole_numbers(left: str, right: str) -> None:
     """Of every two types, at their edges, with nulls; two of 16 or of 32 bits are compared where they lie."""
     edges = [0, 1, -1, 100, 127, 128, 255, 32767, -32768, 32768, 2**31 - 1, -(2**31)]
-    x, y = (
-        [v for v in edges if np.iinfo(kind).min <= v <= np.iinfo(kind).max] + [None] for kind in (left, right)
-    )
+    x, y = ([v for v in edges if np.iinfo(kind).min <= v <= np.iinfo(kind).max] + [None] for kind in (left, right))
     pairs = [(a, b) for a in x for b in y]
     signs: dict[str, Any] = {"<": int.__lt__, "<=": int.__le__, ">": int.__gt__, ">=": int.__ge__, "==": int.__eq__}
     pack = "".join(definition(f"d{i}", f"x {sign} y") for i, sign in enumerate(signs))

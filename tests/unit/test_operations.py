@@ -309,7 +309,9 @@ def test_kernels_give_what_the_operation_means(name: str) -> None:
     trial = Trial(name)
     meant = [trial.meant(row) for row in range(ROWS)]
     alike = [place for place, given in enumerate(zip(*meant, strict=True)) if len(set(given)) == 1]
-    assert not alike or name in SAME_EVERYWHERE, "the same for every row, which tries nothing: bounds in Trial._constants"
+    assert not alike or name in SAME_EVERYWHERE, (
+        "the same for every row, which tries nothing: bounds in Trial._constants"
+    )
     registers = len(trial.written)
     shown = sorted({m[0] for m in meant}) if trial.written and trial.written[0][0] == "u" else []
     exact: list[Any] | None = None
