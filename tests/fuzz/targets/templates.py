@@ -65,7 +65,6 @@ column = "risk_group"
 [[column]]
 name = "key"
 from = "patient_id"
-text = true
 [[column]]
 name = "risk"
 from = "admission_risk"
