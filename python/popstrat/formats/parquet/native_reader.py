@@ -1,8 +1,8 @@
 """Parquet in, by the engine: columns decoded batch by batch; what it does not read is left to pyarrow.
 
 A column that is nested or of an unusual type is read by pyarrow from the start. Where the engine finds a column chunk
-written in a way it does not read, pyarrow takes over that chunk from the batch at hand. What the engine finds damaged is
-refused, even if pyarrow would make something of it.
+written in a way it does not read, pyarrow takes over that chunk from the batch at hand. What the engine finds damaged
+is refused, even if pyarrow would make something of it.
 """
 
 from __future__ import annotations
