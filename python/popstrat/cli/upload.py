@@ -90,8 +90,10 @@ def _practices(given: str) -> frozenset[str]:
     """Practice codes from a list with commas, or from a file with one a line (# begins a remark)."""
     path = Path(given)
     if path.is_file():
+        from popstrat.core.small_files import read_small  # here, as for all that only some runs need
+
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            lines = read_small(path).decode("utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError):
             raise InputError("cannot be read as a list of practice codes", file=given) from None
         codes = [line.split("#", 1)[0].strip() for line in lines]
