@@ -27,6 +27,8 @@ _PACK_KEYS = _PACK_TEXTS | {"extends", "columns"}
 MOST_FILES = 64
 """How many files a pack may consist of: itself and all that it extends."""
 _MOST_TEXT = 4 << 20  # characters of all of them together
+MOST_ENTRIES = 2000
+"""How many parameters, sets, windows, definitions and input columns a file may have in all."""
 
 
 @cache
@@ -165,6 +167,9 @@ def _parsed(source: Source, ours: bool) -> dict[str, Any]:
             isinstance(v, dict) for v in raw.get(table, {}).values()
         ):
             raise problem(table, "every entry is a table", table, 0, len(table))
+    entries = sum(len(raw.get(table, ())) for table in ("parameters", "sets", "windows", "definition", "input"))
+    if entries > MOST_ENTRIES:
+        raise PackError(f"{source.name}: has {entries:,} entries, and a pack may have {MOST_ENTRIES:,}")
     items = raw.get("input", [])
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise problem("input", "input columns are tables headed [[input]], in double brackets")
