@@ -29,6 +29,10 @@ def upload(
     lookup: Annotated[
         Path | None, typer.Option("--lookup", metavar="FILE", help="Keys to NHS numbers; needs an audit log.")
     ] = None,
+    previous_lookup: Annotated[
+        Path | None,
+        typer.Option("--previous-lookup", metavar="FILE", help="Last month's lookup: whose number changed?"),
+    ] = None,
     practices: Annotated[
         str | None,
         typer.Option("--practices", metavar="A,B|FILE", help="Only these; a file has one code a line."),
@@ -60,6 +64,7 @@ def upload(
             template=template,
             previous=previous,
             lookup=lookup,
+            previous_lookup=previous_lookup,
             practices=None if practices is None else _practices(practices),
             as_of=None if as_of is None else parse_date(as_of),
             profile=profile.value,

@@ -41,14 +41,21 @@ def _folder() -> Any:
     return resources.files("popstrat.packs").joinpath("builtin")
 
 
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
 def _read(name: str, beside: Path | None, by: str) -> tuple[Source, Path | None]:
     if name in builtin_packs():
         file = _folder().joinpath(f"{name}.toml")
         return Source(f"{name}.toml", file.read_text(encoding="utf-8"), f"popstrat.packs/{name}.toml"), None
     path = Path(name)
-    if beside is not None and not path.is_absolute() and not path.exists():
+    if beside is not None and not path.is_absolute() and not _is_there(path):
         path = beside / path
-    if path.suffix != ".toml" and not path.exists():
+    if path.suffix != ".toml" and not _is_there(path):
         known = builtin_packs()
         raise PackError(
             f"{by}there is no pack {name!r}{suggest(name, known)}; built in: {', '.join(known)}; or give a .toml file"
