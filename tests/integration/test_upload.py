@@ -16,22 +16,22 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 import upload_reference as ref
+from collections.abc import (Callable)
+from pathlib import (Path)
+from typing import (Any)
+from popstrat.cli import (run)
+from popstrat.core.hidden_folder import (HiddenFolder)
+from popstrat.errors import (InputError, RunError)
+from popstrat.privacy import (audit_log as audits)
+from popstrat.upload import (run as upload_run, verify, write)
 
-from popstrat.cli import run
-from popstrat.core.hidden_folder import HiddenFolder
-from popstrat.errors import InputError, RunError
-from popstrat.privacy import audit_log as audits
-from popstrat.upload import run as upload_run
-from popstrat.upload import verify, write
+
+
 
 MONTH = "2026-06-30"
 ROWS = [ref.patient(k, f"E8500{k % 3}", risk_group=ref.GROUPS[k % 3], risk=k / 100) for k in range(1, 31)]
@@ -1225,3 +1225,58 @@ def test_a_log_that_is_none_is_found_before_the_work(work: Path, capsys: pytest.
         assert "is the audit log, and can be neither" in refused(work, capsys, *WITH_LOOKUP[:-1], other)
         assert (work / other).read_bytes() == kept
     assert "cannot be in the folder of the upload" in refused(work, capsys, *WITH_LOOKUP[:-1], "out/audit.log")
+
+
+# -- last month's lookup ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("partition_rows", [4, 1_000_000])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_key_whose_number_is_not_that_of_last_month_is_left_out(work: Path, seed: int, partition_rows: int) -> None:
+    """Numbers swapped between keys (of one practice or two) or changed: exactly those keys are exceptions."""
+    draw = random.Random(seed)
+    now = [dict(row) for row in LOOKUP]
+    one, other, third = draw.sample(range(len(now)), 3)
+    now[one]["nhs_number"], now[other]["nhs_number"] = now[other]["nhs_number"], now[one]["nhs_number"]
+    now[third]["nhs_number"] = ref.number_of(500 + seed)
+    ref.write_lookup(work / "lookup.parquet", now)
+    earlier = [row for i, row in enumerate(LOOKUP) if i in (one, other, third) or draw.random() < 0.8]
+    draw.shuffle(earlier)
+    ref.write_lookup(work / "last.parquet", earlier)
+    (work / "settings.toml").write_text("[limits]\nexcluded = 1\n")
+    upload_run.run_upload(
+        work / "june.parquet", work / "out", template="mini.toml", lookup=work / "lookup.parquet",
+        previous_lookup=work / "last.parquet", audit=work / "audit.log", settings=work / "settings.toml",
+        partition_rows=partition_rows,
+    )  # fmt: skip
+    reason = "NHS number is not that of last month's lookup"
+    listed = {
+        line.split(",")[0].strip('"')
+        for path in (work / "out").glob("*_exceptions.csv")
+        for line in path.read_text().splitlines()
+        if reason in line
+    }
+    assert listed == {str(now[i]["patient_id"]) for i in (one, other, third)}
+    manifest = json.loads((work / "out" / "manifest.json").read_text())
+    assert manifest["totals"]["excluded"] == {reason: 3}
+    assert manifest["previous_lookup"]["name"] == "last.parquet"
+    told = (work / "audit.log").read_text() + json.dumps(manifest)
+    assert not any(row["nhs_number"] in told for row in [*now, *LOOKUP])
+    verify.verify(work / "out", audit=work / "audit.log")
+
+
+def test_the_same_lookup_again_changes_no_file(work: Path) -> None:
+    assert upload(*WITH_LOOKUP) == 0
+    assert upload(*WITH_LOOKUP, "--previous-lookup", "lookup.parquet", to="again") == 0
+    files = {p.name: p.read_bytes() for p in (work / "out").iterdir() if p.name != "manifest.json"}
+    assert files == {p.name: p.read_bytes() for p in (work / "again").iterdir() if p.name != "manifest.json"}
+
+
+NEXT = [*LOOKUP[1:], LOOKUP[0]]
+
+
+def test_too_many_changed_numbers_stop_the_upload(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    moved = [dict(row, nhs_number=other["nhs_number"]) for row, other in zip(LOOKUP, NEXT, strict=True)]
+    ref.write_lookup(work / "last.parquet", moved)
+    assert "last month's lookup" in refused(work, capsys, *WITH_LOOKUP, "--previous-lookup", "last.parquet")
+    assert "--lookup, and none" in refused(work, capsys, *WITH_KEYS, "--previous-lookup", "last.parquet")

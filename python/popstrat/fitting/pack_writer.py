@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from popstrat.core.files import Outputs
+from popstrat.core.small_files import parse_toml, read_small
 from popstrat.errors import InputError
 from popstrat.fitting.estimate import NotInstalledError
 from popstrat.fitting.typical import Typical, made_up
@@ -47,7 +48,7 @@ def check_free(output: Path, pack: Pack, ident: str, version: str) -> None:
         if Path(source.location).exists() and output.samefile(source.location):
             raise InputError("is what the new pack is made from; a pack is never changed in place", file=str(output))
     try:
-        head = tomllib.loads(output.read_text(encoding="utf-8")).get("pack", {})
+        head = parse_toml(read_small(output).decode("utf-8-sig")).get("pack", {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
         raise InputError("is there already, and is not a pack", file=str(output)) from None
     if not isinstance(head, dict) or head.get("id") != ident:

@@ -91,6 +91,10 @@ class BoundScorer:
             for name in OPT_OUTS:
                 if name not in schema.names:
                     raise InputError("the profile secondary-use needs this column", column=name)
+                if pa.types.is_null(schema.field(name).type):
+                    raise InputError(
+                        "holds nothing and has no type; the profile secondary-use needs this column filled", column=name
+                    )
         kinds = {name: b.kind for name, b in self.bindings.items() if b.kind not in ("id", "text")}
         outputs = [] if check_only else scorer.resolved.outputs if instead is None else list(instead)
         self.listings = () if check_only or instead is not None else scorer.listings

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from collections.abc import (Iterator, Mapping, Sequence)
+from dataclasses import (dataclass)
+from pathlib import (Path)
+from typing import (Any)
+from popstrat.core.arrow import (is_text, without_views)
+from popstrat.core.hashing import (hash_file)
+from popstrat.errors import (InputError)
+from popstrat.formats import (FileSource, open_source)
+from popstrat.packs.patient_table import (ID, PRACTICE)
+from popstrat.upload.batches import (batches, refuse_null, values)
+from popstrat.upload.patient_keys import (as_text)
+from popstrat.upload.templates.sources import (FLAG_LABELS, ScoredColumn)
+from popstrat.core.small_files import (MOST_RECORD_BYTES, parse_json, read_small)
 
-from popstrat.core.arrow import is_text, without_views
-from popstrat.core.hashing import hash_file
-from popstrat.errors import InputError
-from popstrat.formats import FileSource, open_source
-from popstrat.packs.patient_table import ID, PRACTICE
-from popstrat.upload.batches import batches, refuse_null, values
-from popstrat.upload.patient_keys import as_text
-from popstrat.upload.templates.sources import FLAG_LABELS, ScoredColumn
+
+
 
 
 @dataclass(frozen=True)
@@ -140,8 +141,8 @@ def _run_record(path: Path, scored: Path) -> tuple[dict[str, Any], str]:
     if not scored.exists():
         open_source([scored])  # says what is wrong
     try:
-        raw = path.read_bytes()
-        run = json.loads(raw)
+        raw = read_small(path, MOST_RECORD_BYTES)
+        run = parse_json(raw)
         if run["command"] != "score":
             raise InputError("is not the record of a score run", file=str(path))
         dt.date.fromisoformat(run["as_of"])

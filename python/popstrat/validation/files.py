@@ -6,7 +6,6 @@ import contextlib
 import csv
 import datetime as dt
 import io
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from popstrat.core.cpus import cores
 from popstrat.core.files import Outputs
 from popstrat.core.hashing import HASH, hash_file
 from popstrat.core.progress import Progress
+from popstrat.core.small_files import MOST_RECORD_BYTES, parse_json, read_small
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source
@@ -234,12 +234,12 @@ def _run_record(scored: FileSource, rows: int, risk: str) -> tuple[Mapping[str, 
     """What the run record beside the scored table says, and what to say of it."""
     path = scored.path.with_name(scored.path.name + ".run.json")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(read_small(path, MOST_RECORD_BYTES))
         told = found["output"]["rows"]
         pack, as_of = found["pack"], found["as_of"]
     except FileNotFoundError:
         return {}, [f"There is no run record {path.name} beside the scored table: which model and date is not known."]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):  # also what is no file, or too large
         return {}, [f"The run record {path.name} cannot be read: which model and date is not known."]
     if told != rows:
         raise InputError(
