@@ -21,14 +21,15 @@ from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source
 from popstrat.packs.patient_table import ID, patient_schema
+from popstrat.privacy.disclosure import rounded
 from popstrat.runs.column_map import NO_MAP, ColumnMap
 from popstrat.runs.host import program
 from popstrat.runs.record import to_json
 from popstrat.validation.assessment import assess
-from popstrat.validation.disclosure import Row, publish, rounded
 from popstrat.validation.groupings import LIST_COLUMNS
 from popstrat.validation.join import join
 from popstrat.validation.period import compared, differs
+from popstrat.validation.publish import Row, publish
 from popstrat.validation.spec import Spec
 from popstrat.validation.tables import Names
 
