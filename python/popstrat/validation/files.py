@@ -6,31 +6,33 @@ import contextlib
 import csv
 import datetime as dt
 import io
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
 import pyarrow as pa
+from collections.abc import (Callable, Mapping, Sequence)
+from pathlib import (Path)
+from typing import (Any)
+from popstrat.core.cpus import (cores)
+from popstrat.core.files import (Outputs)
+from popstrat.core.hashing import (HASH, hash_file)
+from popstrat.core.progress import (Progress)
+from popstrat.core.small_files import (MOST_RECORD_BYTES, parse_json, read_small)
+from popstrat.core.text import (suggest)
+from popstrat.errors import (InputError)
+from popstrat.formats import (FileSource, open_source)
+from popstrat.packs.patient_table import (ID, patient_schema)
+from popstrat.runs.column_map import (NO_MAP, ColumnMap)
+from popstrat.runs.host import (program)
+from popstrat.runs.record import (to_json)
+from popstrat.validation.assessment import (assess)
+from popstrat.validation.groupings import (LIST_COLUMNS)
+from popstrat.validation.join import (join)
+from popstrat.validation.period import (compared, differs)
+from popstrat.validation.spec import (Spec)
+from popstrat.validation.tables import (Names)
+from popstrat.privacy.disclosure import (rounded)
+from popstrat.validation.publish import (Row, publish)
 
-from popstrat.core.cpus import cores
-from popstrat.core.files import Outputs
-from popstrat.core.hashing import HASH, hash_file
-from popstrat.core.progress import Progress
-from popstrat.core.small_files import MOST_RECORD_BYTES, parse_json, read_small
-from popstrat.core.text import suggest
-from popstrat.errors import InputError
-from popstrat.formats import FileSource, open_source
-from popstrat.packs.patient_table import ID, patient_schema
-from popstrat.runs.column_map import NO_MAP, ColumnMap
-from popstrat.runs.host import program
-from popstrat.runs.record import to_json
-from popstrat.validation.assessment import assess
-from popstrat.validation.disclosure import Row, publish, rounded
-from popstrat.validation.groupings import LIST_COLUMNS
-from popstrat.validation.join import join
-from popstrat.validation.period import compared, differs
-from popstrat.validation.spec import Spec
-from popstrat.validation.tables import Names
+
+
 
 JSON_NAME = "validation.json"
 PAGE_NAME = "validation.html"
