@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import (Sequence)
-from typing import (Any)
-
+from collections.abc import Sequence
+from typing import Any
 
 _ROWS_SHOWN = 5
 _LONG_NUMBER = re.compile(r"[0-9](?:[\W_]{0,3}[0-9]){8}")

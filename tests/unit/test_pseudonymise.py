@@ -452,7 +452,7 @@ def test_columns_that_make_no_sense(texts: list[str], problem: str) -> None:
         ({"lookup": "l.parquet", "audit_log": "log", "lookup_with": ["absent"]}, "column 'absent': --lookup-with"),
         ({"lookup": "out.parquet", "audit_log": "log"}, "to be two files"),
         ({"lookup": "in.parquet", "audit_log": "log"}, "is an input"),
-        ({"lookup": "old.parquet", "audit_log": "log"}, "exists already"),
+        ({"lookup": "old.parquet", "audit_log": "log"}, "exists, and no record says what made it"),
         ({"audit_log": "nowhere/log"}, "no such folder"),
         ({"audit_log": "out.parquet"}, "neither an input nor an output"),
         ({"audit_log": "l.parquet", "lookup": "./l.parquet"}, "neither an input nor an output"),

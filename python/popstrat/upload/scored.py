@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from collections.abc import (Iterator, Mapping, Sequence)
-from dataclasses import (dataclass)
-from pathlib import (Path)
-from typing import (Any)
-from popstrat.core.arrow import (is_text, without_views)
-from popstrat.core.hashing import (hash_file)
-from popstrat.errors import (InputError)
-from popstrat.formats import (FileSource, open_source)
-from popstrat.packs.patient_table import (ID, PRACTICE)
-from popstrat.upload.batches import (batches, refuse_null, values)
-from popstrat.upload.patient_keys import (as_text)
-from popstrat.upload.templates.sources import (FLAG_LABELS, ScoredColumn)
-from popstrat.core.small_files import (MOST_RECORD_BYTES, parse_json, read_small)
 
-
-
+from popstrat.core.arrow import is_text, without_views
+from popstrat.core.hashing import hash_file
+from popstrat.core.small_files import MOST_RECORD_BYTES, parse_json, read_small
+from popstrat.errors import InputError
+from popstrat.formats import FileSource, open_source
+from popstrat.packs.patient_table import ID, PRACTICE
+from popstrat.upload.batches import batches, refuse_null, values
+from popstrat.upload.patient_keys import as_text
+from popstrat.upload.templates.sources import FLAG_LABELS, ScoredColumn
 
 
 @dataclass(frozen=True)
