@@ -3,13 +3,16 @@
 
 `Column` reads one column, a column chunk after another. It holds a window of the chunk's bytes and the pages it has
 unpacked, never the whole chunk, and does its work without the GIL. What it does not read, and what is damaged, is a
-`ChunkError`; every length and offset in the file is checked before it is used.
+`ChunkError`; every length and offset in the file is checked before it is used, and whatever the file says twice has to
+agree: counts of values and nulls, where levels, values and pages end, checksums.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport INT32_MAX, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove, memset
+
+import zlib
 
 import numpy as np
 import pyarrow as pa
@@ -24,13 +27,13 @@ cdef extern from "parquet_read.h" nogil:
 
     ctypedef struct pq_header:
         int64_t type, unpacked, packed, values, encoding, level_encoding
-        int64_t level_bytes, repetition_bytes, compressed, size
+        int64_t level_bytes, repetition_bytes, compressed, nulls, checked, crc, size
 
     ctypedef struct pq_runs:
         pass
 
     ctypedef struct pq_page:
-        int64_t rows
+        int64_t rows, nulls, nulls_said
         int encoding
         int optional
         pq_runs levels
@@ -109,10 +112,10 @@ def reads(object type, str physical) -> bool:
 
 
 def chunks(const uint8_t[::1] footer, int64_t groups, int64_t columns):
-    """Where a file's column chunks are: an int64 array of shape (row groups, columns, 6).
+    """Where a file's column chunks are: an int64 array of shape (row groups, columns, 7).
 
-    The six are the physical type and the codec by their numbers in the format, the values, the bytes, the first byte,
-    and whether the data are elsewhere or encrypted; -1 for what is not said. Raises `ChunkError` if the footer is damaged
+    The seven are the physical type and the codec by their numbers in the format, the values, the bytes, the first byte,
+    whether the data are elsewhere or encrypted, and the nulls; -1 for what is not said. Raises `ChunkError` if the footer is damaged
     or has not so many. (pyarrow ends the process on some footers when it is asked for this.)
     """
     found = np.empty((groups, columns, PQ_CHUNK), np.int64)
@@ -125,9 +128,15 @@ def chunks(const uint8_t[::1] footer, int64_t groups, int64_t columns):
 cdef int _check(int64_t status) except -1:
     if status == PQ_MEMORY:
         raise MemoryError
+    if status == PQ_DAMAGED:
+        raise _damaged("a page does not hold what it says")
     if status < 0:
-        raise ChunkError("a page is damaged" if status == PQ_DAMAGED else "a page is of a kind that is not read here")
+        raise ChunkError("a page is of a kind that is not read here")
     return 0
+
+
+cdef object _damaged(str problem):
+    return ChunkError(problem, damaged=True)
 
 
 cdef class _Bytes:
@@ -176,6 +185,7 @@ cdef class Column:
     cdef pq_dictionary _dictionary
     # The chunk: bytes not yet in the window, and rows not yet in a page.
     cdef int64_t _next, _left, _rows
+    cdef int64_t _nulls, _nulls_said  # those read; those there are, or -1
     # The window: the bytes of it that are still to be looked at.
     cdef _Bytes _window
     cdef int64_t _at, _end
@@ -219,13 +229,14 @@ cdef class Column:
 
         Whatever was left of the chunk before is forgotten. Raises `ChunkError` if it is not one that is read here.
         """
-        cdef int64_t physical, codec, values, size, start, elsewhere
-        physical, codec, values, size, start, elsewhere = chunk
-        if elsewhere or physical != self._physical or values != rows or codec not in _CODECS:
+        cdef int64_t physical, codec, values, size, start, elsewhere, nulls
+        physical, codec, values, size, start, elsewhere, nulls = chunk
+        if values != rows or start < 0 or size < 0 or rows < 0:
+            raise _damaged("a column chunk has not the rows of its row group")
+        if elsewhere or physical != self._physical or codec not in _CODECS:
             raise ChunkError("a column chunk is of a kind that is not read here")
-        if start < 0 or size < 0 or rows < 0:
-            raise ChunkError("a column chunk is damaged")
         self._next, self._left, self._rows = start, size, rows
+        self._nulls, self._nulls_said = 0, nulls
         self._codec_id, name = _CODECS[codec]
         self._codec = None if name is None else pa.Codec(name)
         self._at = self._end = 0
@@ -249,6 +260,8 @@ cdef class Column:
             part = self._read_part(rows - done)
             done += len(part)
             parts.append(part)
+        if self._rows == 0 and self._page.rows == 0:
+            self._end_chunk()
         if len(parts) == 1 and parts[0].type == self._type:
             return parts[0]
         # Labels, some of them written out: where a writer's dictionary grew too large, or there was none.
@@ -297,6 +310,7 @@ cdef class Column:
                                            values.start, &self._text, bits, done, n, &nulls)
             _check(status)
             done += n
+        self._nulls += nulls
         validity = valid.buffer if nulls else None
         if kind == LABELS:
             if self._labels is None:
@@ -321,11 +335,28 @@ cdef class Column:
         """Make sure that the page has rows to read."""
         while self._page.rows == 0:
             if self._rows == 0:
-                raise ChunkError("a column chunk has fewer rows than its file says")
+                raise _damaged("a column chunk has fewer rows than its file says")
             if self._current == self._pages:
                 self._unpack_pages()
             self._open_page(self._current)
             self._current += 1
+        return 0
+
+    cdef int _end_chunk(self) except -1:
+        """What follows the last row of a chunk: nothing that holds a row, and as many nulls came as there are."""
+        cdef pq_header h
+        cdef int i
+        for i in range(self._current, self._pages):
+            if self._headers[i].values:
+                raise _damaged("a column chunk has more rows than its file says")
+        self._pages = self._current = 0
+        while self._at < self._end or self._left:
+            self._next_header(&h, True)
+            if h.type == PQ_DICTIONARY or h.type == PQ_DATA and h.values or h.type == PQ_DATA2 and h.values:
+                raise _damaged("a column chunk has more rows than its file says")
+            self._at += h.size + h.packed
+        if self._nulls_said >= 0 and self._nulls != self._nulls_said:
+            raise _damaged("a column chunk has not the nulls that its file says")
         return 0
 
     cdef int _open_page(self, int i) except -1:
@@ -337,7 +368,7 @@ cdef class Column:
         cdef int64_t size = 0
         cdef uint32_t length
         if h.values > self._rows:
-            raise ChunkError("a column chunk has more rows than its file says")
+            raise _damaged("a column chunk has more rows than its file says")
         if h.type == PQ_DATA2:
             levels, size = self._levels, h.level_bytes
             if h.repetition_bytes or (size and not self._optional):
@@ -346,16 +377,17 @@ cdef class Column:
             if h.level_encoding != PQ_RUNS:
                 raise ChunkError("a page's levels are of a kind that is not read here")
             if end - p < _LENGTH:
-                raise ChunkError("a page is damaged")
+                raise _damaged("a page does not hold what it says")
             memcpy(&length, p, _LENGTH)
             if length > end - p - _LENGTH:
-                raise ChunkError("a page is damaged")
+                raise _damaged("a page does not hold what it says")
             levels, size = p + _LENGTH, length
             p += _LENGTH + length
         pq_open_runs(&self._page.levels, levels, levels + size, 1)
         self._page.optional = self._optional
+        self._page.nulls, self._page.nulls_said = 0, h.nulls
         if h.encoding in (PQ_PLAIN_CODES, PQ_CODES) and self._dictionary.size < 0:
-            raise ChunkError("a dictionary is missing")
+            raise _damaged("a dictionary is missing")
         _check(pq_open_values(&self._page, self._workspace, <int>min(h.encoding, INT32_MAX), self._physical_bytes,
                               self._kind == BITS, p, end))
         self._page.rows = h.values
@@ -414,13 +446,14 @@ cdef class Column:
         """A part of the window, unpacked; it lives until the next call."""
         cdef const uint8_t *p = self._window.start + first
         if self._codec_id == PLAIN or not compressed or unpacked == 0:
-            if packed < unpacked:
-                raise ChunkError("a page is damaged")
+            if packed != unpacked and unpacked:
+                raise _damaged("a page has not the bytes that it says")
             return <uint8_t *>p
+        if self._codec_id == GZIP and pq_gzip_size(p, packed) != unpacked:
+            raise ChunkError("a page is packed in a way that is not read here")
         if (self._codec_id == SNAPPY and pq_snappy_size(p, packed) != unpacked
-                or self._codec_id == GZIP and pq_gzip_size(p, packed) != unpacked
                 or self._codec_id == LZ4 and pq_lz4_size(p, packed) != unpacked):
-            raise ChunkError("a page is damaged")
+            raise _damaged("a page does not unpack to the bytes that it says")
         self._unpacked = self._codec.decompress(self._window.buffer.slice(first, packed), unpacked)
         return _Bytes.of(self._unpacked, False).start
 
@@ -433,10 +466,10 @@ cdef class Column:
         if self._kind == BITS or self._begun or self._dictionary.size >= 0 or h.encoding not in (PQ_PLAIN, PQ_PLAIN_CODES):
             raise ChunkError("a dictionary is not one that is read here")
         if n * (self._physical_bytes or _LENGTH) > h.unpacked:
-            raise ChunkError("a dictionary is damaged")
+            raise _damaged("a dictionary has not the values that it says")
         start = self._unpack(self._at + h.size, h.packed, h.unpacked, True)
         memset(&page, 0, sizeof(page))
-        page.rows = n
+        page.rows, page.nulls_said = n, -1
         _check(pq_open_values(&page, self._workspace, PQ_PLAIN, self._physical_bytes, False, start,
                               start + h.unpacked))
         if self._kind == FIXED:
@@ -483,12 +516,14 @@ cdef class Column:
                 return False
             _check(status)
             if self._left == 0 or needed > _MOST_HEADER:
-                raise ChunkError("a column chunk is cut short")
+                raise _damaged("a column chunk is cut short")
             needed = max(2 * needed, self._end - self._at + 1)
         if not self._have(h.size + h.packed, may_move):
             if may_move:
-                raise ChunkError("a column chunk is cut short")
+                raise _damaged("a column chunk is cut short")
             return False
+        if h.checked and zlib.crc32(memoryview(self._window.buffer)[self._at + h.size:self._at + h.size + h.packed]) != h.crc:
+            raise _damaged("a page has another checksum than it says")
         return True
 
     cdef bint _have(self, int64_t needed, bint may_move) except -1:

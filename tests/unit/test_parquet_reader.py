@@ -34,7 +34,7 @@ def left(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     begin = reader.ByArrow.begin
 
     def noticed(self: Any, group: int, *, skip: int = 0) -> None:
-        found.append((self._name, skip))
+        found.append((self.name, skip))
         begin(self, group, skip=skip)
 
     monkeypatch.setattr(reader.ByArrow, "begin", noticed)
@@ -173,7 +173,7 @@ def test_rows_that_do_not_add_up(tmp_path: Path) -> None:
     assert column.read(40).to_pylist() == list(range(60, 100))
     with pytest.raises(ChunkError, match="fewer rows"):
         column.read(1)
-    for rows, problem in ((101, "kind"), (99, "kind")):
+    for rows, problem in ((101, "rows of its row group"), (99, "rows of its row group")):
         with pytest.raises(ChunkError, match=problem):
             column.open(rows, chunk)
     for rows, problem in ((101, "cut short"), (99, "more rows")):

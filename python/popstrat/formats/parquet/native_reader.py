@@ -1,8 +1,8 @@
 """Parquet in, by the engine: columns decoded batch by batch; what it does not read is left to pyarrow.
 
 A column that is nested or of an unusual type is read by pyarrow from the start. Where the engine finds a column chunk
-damaged, or written in a way it does not read, pyarrow takes over that chunk from the batch at hand, and its word on
-whether the file is sound is final.
+written in a way it does not read, pyarrow takes over that chunk from the batch at hand. What the engine finds damaged
+is refused, even if pyarrow would make something of it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from popstrat.engine.formats.parquet_read import ChunkError, Column, chunks, reads
+from popstrat.errors import InputError
 from popstrat.formats.parquet.reader import ByArrow, ColumnReader, ParquetSource
 
 _UNITS = {"milliseconds": "ms", "microseconds": "us", "nanoseconds": "ns"}
@@ -103,8 +104,8 @@ class ByEngine(ColumnReader):
         self._group, self._done, self._left_to_arrow = group, 0, False
         try:
             self._column.open(self._row_groups[group], self._chunks[group])
-        except ChunkError:
-            self._leave_to_arrow()
+        except ChunkError as error:
+            self._leave_to_arrow(error)
 
     def read(self, rows: int) -> pa.Array:
         if not self._left_to_arrow:
@@ -112,11 +113,13 @@ class ByEngine(ColumnReader):
                 array = self._column.read(rows)
                 self._done += rows
                 return array
-            except (ChunkError, pa.ArrowInvalid, OSError):  # of Arrow: the codec's
-                self._leave_to_arrow()
+            except (ChunkError, pa.ArrowInvalid, OSError) as error:  # of Arrow: the codec's
+                self._leave_to_arrow(error)
         return self._arrow.read(rows)
 
-    def _leave_to_arrow(self) -> None:
+    def _leave_to_arrow(self, error: Exception) -> None:
+        if isinstance(error, ChunkError) and error.damaged:
+            raise InputError(f"is damaged: {error}", column=self._arrow.name) from error
         self._left_to_arrow = True
         self._arrow.begin(self._group, skip=self._done)
 
