@@ -43,7 +43,7 @@ def builtin_versions(name: str) -> list[str]:
     """The versions of a pack that ships with popstrat, the current one last: `name@version` is each."""
     earlier = (f.name.removesuffix(".toml").partition("@") for f in _earlier().iterdir() if "@" in f.name)
     found = sorted((version for pack, _, version in earlier if pack == name), key=_by_number)
-    return [*found, str(_parsed(_source(name, _folder()))["pack"]["version"])]
+    return [*found, str(_parsed(_source(name, _folder()), ours=True)["pack"]["version"])]
 
 
 def builtin_name(name: str, by: str = "") -> str | None:
