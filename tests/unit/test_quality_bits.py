@@ -171,9 +171,7 @@ def test_engine_and_evaluator_set_the_same_bits(tmp_path: object) -> None:
     schema = patient_schema()
     dates = [name for name in ADDED if schema[name].type == "date"]
     numbers = [name for name in ADDED if schema[name].type in ("int", "float")] + own
-    rule = " or ".join(
-        [*(f"{n} < 3" for n in numbers), *(f"{d} is null" for d in dates), "diabetes_type == 'other'"]
-    )
+    rule = " or ".join([*(f"{n} < 3" for n in numbers), *(f"{d} is null" for d in dates), "diabetes_type == 'other'"])
     file = tmp_path / "many.toml"  # type: ignore[operator]
     file.write_text(PACK.format(inputs=inputs, rule=rule), encoding="utf-8")
     scorer = Scorer(str(file), AS_OF)
