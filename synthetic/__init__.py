@@ -26,7 +26,8 @@ import pyarrow as pa
 from popstrat.errors import InputError
 from popstrat.packs.patient_table import patient_schema
 from popstrat.synthetic import _lookup
-from popstrat.synthetic._faults import ODD_LABELS, add_faults
+from popstrat.synthetic._care import Care
+from popstrat.synthetic._faults import ODD_LABELS, add_faults, add_faults_of_added_columns
 from popstrat.synthetic._parameters import london
 from popstrat.synthetic._people import BLOCK, Cells, Draw, draw_people
 from popstrat.synthetic._places import MAX_PRACTICES, Places, draw_places
@@ -132,7 +133,7 @@ def table(
     dirty: bool = False,
     threads: int | None = None,
 ) -> pa.Table:
-    """All of `generate` as one table (about 130 bytes a patient in memory)."""
+    """All of `generate` as one table (about 190 bytes a patient in memory)."""
     batches = generate(patients, seed=seed, as_of=as_of, practices=practices, dirty=dirty, threads=threads)
     return pa.Table.from_batches(list(batches), schema())
 
@@ -195,15 +196,16 @@ class _Writer:
         cells = Cells()
         draw = Draw(self._seed, number)
         people = draw_people(self._model, self._places, draw, number, self._as_of, cells)
-        Records(self._model, draw, people, self._as_of, cells).draw_all()
+        records = Records(self._model, draw, people, self._as_of, cells)
+        records.draw_all()
+        Care(self._model, self._seed, number, people, records, self._as_of, cells).draw_all()
         if self._dirty:
-            faults = self._model.raw["faults"]
-            add_faults(faults, self._odd_code, self._seed, number, self._as_of, cells)
+            given = self._odd_code, self._seed, number, self._as_of, cells
+            add_faults(self._model.raw["faults"], *given)
+            add_faults_of_added_columns(self._model.raw["faults_added"], *given)
         return pa.record_batch([self._array(field, cells, rows) for field in schema()], schema=schema())
 
     def _array(self, field: pa.Field, cells: Cells, rows: int) -> pa.Array:
-        if field.name not in cells.values:
-            return pa.repeat(pa.scalar(False), rows) if pa.types.is_boolean(field.type) else pa.nulls(rows, field.type)
         values = cells.values[field.name][:rows]
         nulls = cells.nulls.get(field.name)
         mask = None if nulls is None else nulls[:rows]

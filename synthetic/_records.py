@@ -24,14 +24,32 @@ class _Latest:
     present: Bools
 
 
+def chance(model: Model, people: People, name: str) -> F32:
+    """Chance of being on a medicine, probit scale, before the particular rules of each."""
+    medicine = model.medicines[name]
+    found = np.full(BLOCK, medicine.base, dtype=np.float32)
+    for flag, rate in medicine.flags:
+        np.maximum(found, rate, out=found, where=people.flag[flag])
+    return found
+
+
+def taken(people: People, draw: Draw, level: F32) -> Bools:
+    """Who is on a medicine that has this chance (probit scale): more often the engaged, nobody under 16."""
+    score = np.float32(0.25) * people.score["engagement"] + np.float32(0.968) * draw.normal()
+    return np.asarray((score + level > 0) & (people.age >= 16))
+
+
 class Records:
-    """Draws the record columns of one block of people."""
+    """Draws the record columns of one block of people; ``hba1c`` and ``bmi`` say when these were last measured."""
+
+    hba1c: _Latest
+    bmi: _Latest
 
     def __init__(self, model: Model, draw: Draw, people: People, as_of: dt.date, cells: Cells) -> None:
         self.model, self.draw, self.people, self.cells = model, draw, people, cells
         self.as_of = days(as_of)
         raw = model.raw["records"]
-        self._pace = np.exp(
+        self.pace = np.exp(
             np.float32(raw["engagement"]) * people.score["engagement"] + np.float32(raw["practice"]) * people.quality
         )
         control = model.raw["control"]
@@ -72,7 +90,7 @@ class Records:
             np.minimum(mean, least, out=mean, where=self.people.flag[name])
         for name, times in recency.unnoticed:
             np.multiply(mean, times, out=mean, where=self.people.undiagnosed[name])
-        back = self.draw.exponential() * mean * self._pace
+        back = self.draw.exponential() * mean * self.pace
         horizon = self.model.raw["records"]["horizon"]
         whole = np.minimum(back, horizon + 1).astype(np.int32)
         return _Latest(whole, (whole <= horizon) & (whole <= self.people.age_days))
@@ -135,7 +153,7 @@ class Records:
     def _hba1c(self) -> None:
         people, draw = self.people, self.draw
         raw, control = self._values("hba1c"), self.model.raw["control"]
-        latest = self._latest(self.model.recency["hba1c"])
+        latest = self.hba1c = self._latest(self.model.recency["hba1c"])
         diagnosed, unnoticed = people.flag["diabetes"], people.undiagnosed["diabetes"]
         value = np.float32(raw["mean"]) + np.float32(raw["sd"]) * draw.normal()
         value += np.float32(raw["per_bmi_sd"]) * people.score["obesity"]
@@ -202,7 +220,7 @@ class Records:
     def _bmi(self) -> None:
         people, draw = self.people, self.draw
         raw = self.model.raw["obesity"]
-        latest = self._latest(self.model.recency["bmi"])
+        latest = self.bmi = self._latest(self.model.recency["bmi"])
         adult = people.age >= 18
         bmi = 30 * np.exp(np.float32(raw["log_bmi_per_sd"]) * np.where(adult, people.above["obesity"], np.float32(0)))
         child = raw["child_median"]
@@ -266,19 +284,13 @@ class Records:
     # -- treatment ----------------------------------------------------------------------------------------------------
 
     def _chance(self, name: str) -> F32:
-        """Chance of being on a medicine, probit scale, before the particular rules of each."""
-        medicine = self.model.medicines[name]
-        chance = np.full(BLOCK, medicine.base, dtype=np.float32)
-        for flag, rate in medicine.flags:
-            np.maximum(chance, rate, out=chance, where=self.people.flag[flag])
-        return chance
+        return chance(self.model, self.people, name)
 
-    def _take(self, name: str, chance: F32) -> Bools:
-        score = np.float32(0.25) * self.people.score["engagement"] + np.float32(0.968) * self.draw.normal()
-        taken = (score + chance > 0) & (self.people.age >= 16)
-        self.people.flag[name] = taken
-        self.cells.put(name, taken)
-        return taken
+    def _take(self, name: str, level: F32) -> Bools:
+        on = taken(self.people, self.draw, level)
+        self.people.flag[name] = on
+        self.cells.put(name, on)
+        return on
 
     def _medicines(self) -> None:
         people, raw = self.people, self.model.raw["medicine"]
@@ -293,33 +305,33 @@ class Records:
             + (flag["chd"] | flag["pad"])
             + people.female
         )
-        chance = self._chance("anticoagulant")
+        level = self._chance("anticoagulant")
         fibrillation, entry = flag["atrial_fibrillation"], raw["anticoagulant"]
-        chance[fibrillation] = probit(entry["chads_vasc_below_2"])
-        chance[fibrillation & (self._chads_vasc >= 2)] = probit(entry["chads_vasc_2"])
-        taken = [self._take("anticoagulant", chance)]
+        level[fibrillation] = probit(entry["chads_vasc_below_2"])
+        level[fibrillation & (self._chads_vasc >= 2)] = probit(entry["chads_vasc_2"])
+        current = [self._take("anticoagulant", level)]
 
-        chance, entry = self._chance("statin"), raw["statin"]
+        level, entry = self._chance("statin"), raw["statin"]
         for cut, key in ((5.0, "cvd_risk_5"), (10.0, "cvd_risk_10")):
             at_risk = self._risk_known & (self._risk >= cut)
-            np.maximum(chance, np.float32(probit(entry[key])), out=chance, where=at_risk)
-        taken.append(self._take("statin", chance))
+            np.maximum(level, np.float32(probit(entry[key])), out=level, where=at_risk)
+        current.append(self._take("statin", level))
 
-        chance, entry = self._chance("ras_inhibitor"), raw["ras_inhibitor"]
+        level, entry = self._chance("ras_inhibitor"), raw["ras_inhibitor"]
         acr = np.where(self.cells.nulls["acr"], np.float32(0), self.cells.values["acr"])
         protein = (acr >= 70) | ((acr >= 30) & flag["hypertension"]) | ((acr >= 3) & flag["diabetes"])
         indicated = flag["ckd"] & protein
-        chance[indicated] = probit(entry["indicated_ckd"])
-        taken.append(self._take("ras_inhibitor", chance))
+        level[indicated] = probit(entry["indicated_ckd"])
+        current.append(self._take("ras_inhibitor", level))
 
         for name in ("sglt2_inhibitor", "antidepressant", "antipsychotic", "corticosteroid"):
-            taken.append(self._take(name, self._chance(name)))
+            current.append(self._take(name, self._chance(name)))
         nsaid = self._chance("nsaid")
         cautious = np.zeros(BLOCK, dtype=np.bool_)
         for name in raw["nsaid"]["halved_by"]:
             cautious |= flag[name]
         nsaid[cautious] -= np.float32(0.4)  # on the probit scale about half, at these levels
-        taken.append(self._take("nsaid", nsaid))
+        current.append(self._take("nsaid", nsaid))
 
         entry = self.model.raw["medicines_count"]
         mean = self._curve(entry["base"]["ages"], entry["base"]["mean"])
@@ -327,7 +339,7 @@ class Records:
             np.add(mean, more, out=mean, where=flag[name])
         mean *= np.exp(np.float32(entry["spread"]) * self.draw.normal())
         count = self.draw.poisson(mean)
-        for medicine in taken:
+        for medicine in current:
             count += medicine
         self.cells.put("medicines_count", np.minimum(count, 40).astype(np.int16))
 

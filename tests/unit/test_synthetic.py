@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import itertools
 
 import numpy as np
@@ -11,9 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+import popstrat
 from popstrat import synthetic
+from popstrat.core.dates import completed_years, months_before
 from popstrat.errors import InputError
 from popstrat.packs.patient_table import patient_schema
+from popstrat.synthetic import _care
 
 AS_OF = dt.date(2026, 6, 30)
 LEAP = dt.date(2024, 2, 29)
@@ -157,8 +161,6 @@ def test_what_is_never_null(two_blocks: pa.Table) -> None:
 def test_values_and_their_dates_go_together(two_blocks: pa.Table) -> None:
     for column in patient_schema():
         for value in column.dates:
-            if two_blocks[column.name].null_count == two_blocks.num_rows:
-                continue
             dated, valued = pc.is_valid(two_blocks[column.name]), pc.is_valid(two_blocks[value])
             if value != "ldl":  # reported with fewer lipid results
                 undated = pc.sum(pc.and_(valued, pc.invert(dated))).as_py() / pc.sum(valued).as_py()
@@ -200,6 +202,109 @@ def test_arguments_out_of_range_are_refused_at_once(arguments: dict[str, object]
         synthetic.generate(given.pop("patients"), **given)  # type: ignore[arg-type]
 
 
+# -- columns added since release 0.1 ----------------------------------------------------------------------------------
+
+OF_RELEASE_0_1 = {
+    (1_000, 1, AS_OF, False, None): "5e0817d246a1e512659a0814604196059b211c3a60cbace66ab02684cd6d4ea9",
+    (1_000, 3, dt.date(2024, 2, 29), True, 2): "64317beed1bfa8907f2c7e2c007e25b302019f18f914518e444a7345078d7996",
+    (66_000, 7, AS_OF, False, None): "9986b3371116ab8c342ea6da1e2bcb6ea2e6684ece37dd9a8f636e5a6266b04a",
+}
+"""Digests of what release 0.1 wrote into its columns, in the last 1,000 rows, with NumPy 2.4."""
+
+
+@pytest.mark.skipif(not np.__version__.startswith("2.4."), reason="another NumPy may draw other numbers")
+@pytest.mark.parametrize("arguments", OF_RELEASE_0_1, ids=str)
+def test_the_columns_of_release_0_1_hold_what_they_held(arguments: tuple[int, int, dt.date, bool, int | None]) -> None:
+    patients, seed, as_of, spoilt, practices = arguments
+    table = synthetic.table(patients, seed=seed, as_of=as_of, dirty=spoilt, practices=practices)
+    old = table.drop_columns(list(patient_schema().added)).slice(patients - 1_000)
+    assert hashlib.sha256(repr(old.to_pydict()).encode()).hexdigest() == OF_RELEASE_0_1[arguments]
+
+
+def test_added_columns_draw_nothing_that_others_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A column added later leaves all before it alone: each has a random stream of its own."""
+    before = synthetic.table(3_000, seed=5, as_of=AS_OF)
+    follows = {
+        "ndpp_referred_date": {"ndpp_completed_date"}, "diabetes_type": {"diabetes_onset_age"},
+        "high_intensity_statin": {"non_hdl_baseline"}, "ezetimibe": {"non_hdl_baseline"},
+    }  # fmt: skip
+    for name in patient_schema().added:
+        with monkeypatch.context() as patch:
+            patch.setitem(_care._STREAMS, name, 9_999)
+            after = synthetic.table(3_000, seed=5, as_of=AS_OF)
+        changed = {n for n in before.column_names if not after[n].equals(before[n])}
+        assert name in changed
+        assert changed - {name} <= follows.get(name, set()), name
+    assert len(set(_care._STREAMS.values())) == len(patient_schema().added)
+
+
+@pytest.mark.parametrize("as_of", [AS_OF, LEAP, dt.date(2023, 2, 28), dt.date(2012, 3, 1)])
+def test_added_columns_agree_with_the_others(as_of: dt.date) -> None:
+    """What cannot be of one person is in nobody's record."""
+    table = synthetic.table(BLOCK, seed=11, as_of=as_of)
+    f = pl.DataFrame(plain(table))
+    births = f["date_of_birth"].to_list()
+    f = f.with_columns(age=pl.Series([completed_years(born, as_of) for born in births]))
+    col, year_ago = pl.col, months_before(as_of, 12)
+
+    def nobody(condition: pl.Expr) -> bool:
+        return f.filter(condition).is_empty()
+
+    assert nobody(col("extra_care_housing") & (col("care_home") | (col("age") < 55)))
+    assert nobody(~col("diabetes") & (col("diabetes_type").is_not_null() | col("diabetes_onset_age").is_not_null()))
+    assert nobody((col("diabetes_onset_age") > col("age")) | (col("diabetes_onset_age") < 0))
+    assert nobody((col("high_intensity_statin") & ~col("statin")) | (col("ezetimibe") & (col("age") < 16)))
+    assert nobody(col("non_hdl_baseline").is_not_null() & ~col("statin"))
+    assert nobody(col("non_hdl_baseline") <= col("non_hdl"))
+    eligible = ~col("diabetes") & (col("hba1c") >= 42) & (col("hba1c") < 48) & (col("age") >= 18)
+    assert nobody(col("ndpp_referred_date").is_not_null() & ~eligible)
+    assert nobody(col("ndpp_referred_date") < dt.date(2016, 6, 1))
+    assert nobody(col("ndpp_completed_date").is_not_null() & col("ndpp_referred_date").is_null())
+    assert nobody(col("ndpp_completed_date") < col("ndpp_referred_date") + dt.timedelta(days=270))
+    assert nobody(col("ld_check_date").is_not_null() & ~col("learning_disability"))
+    assert nobody(col("smi_check_date").is_not_null() & ~col("smi"))
+    lately = (col("last_admission_date") >= year_ago).fill_null(False)
+    assert nobody(lately != (col("emergency_admissions_12m") > 0))
+    assert nobody(col("sq_score").is_not_null() & (col("age") < 18))
+    for name in (c.name for c in patient_schema() if c.type == "date" and c.name in patient_schema().added):
+        assert nobody((col(name) < col("date_of_birth")) | (col(name) > as_of)), name
+    for name, age in (("ld_check_date", 14), ("smi_check_date", 18), ("cga_date", 65), ("cvd_risk_date", 25)):
+        told = zip(births, f[name].to_list(), strict=True)
+        assert min(completed_years(born, day) for born, day in told if day is not None) >= age, name
+
+
+def test_added_columns_have_the_shares_that_are_stated(two_blocks: pa.Table) -> None:
+    frame = pl.DataFrame(plain(two_blocks))
+    col, year_ago = pl.col, dt.date(2025, 6, 30)
+    grown = frame.filter(col("date_of_birth") <= dt.date(2012, 6, 30))
+    adult = frame.filter(col("date_of_birth") <= dt.date(2008, 6, 30))
+
+    def share(people: pl.DataFrame, condition: pl.Expr) -> float:
+        return float(people.select(condition.fill_null(False).mean()).item())
+
+    assert share(grown.filter("learning_disability"), col("ld_check_date") >= year_ago) == pytest.approx(0.75, abs=0.05)
+    assert share(adult.filter("smi"), col("smi_check_date") >= year_ago) == pytest.approx(0.60, abs=0.05)
+    diabetic = frame.filter("diabetes")
+    assert share(diabetic, col("diabetes_type") == "type1") == pytest.approx(0.08, abs=0.015)
+    assert share(diabetic, col("diabetes_type").is_null()) == pytest.approx(0.04, abs=0.015)
+    onset = {k: diabetic.filter(col("diabetes_type") == k)["diabetes_onset_age"] for k in ("type1", "type2")}
+    assert onset["type1"].median() < 20 < 45 < onset["type2"].median()  # type: ignore[operator]
+    assert 0.1 < (onset["type2"] < 40).mean() < 0.3
+    ascvd = frame.filter(col("chd") | col("stroke_tia") | col("pad"))
+    intense = col("high_intensity_statin")
+    assert share(ascvd.filter("statin"), intense) > 1.1 * share(frame.filter("statin"), intense)
+    assert share(frame.filter("ezetimibe"), col("statin")) > 0.8
+    assert share(ascvd, col("ezetimibe")) > 1.3 * share(frame.filter("statin"), col("ezetimibe"))
+    eligible = adult.filter(~col("diabetes") & (col("hba1c") >= 42) & (col("hba1c") < 48))
+    assert share(eligible, col("ndpp_referred_date").is_not_null()) == pytest.approx(0.25, abs=0.04)
+    risk = popstrat.score(two_blocks, as_of=AS_OF)["admission_risk"]
+    both = adult.with_columns(risk=pl.Series(risk.to_numpy()).filter(frame["date_of_birth"] <= dt.date(2008, 6, 30)))
+    assert both.filter(col("sq_score").is_not_null()).select(pl.corr("sq_score", "risk")).item() > 0.7
+    assert float(adult["sq_score"].mean()) == pytest.approx(5.6, rel=0.15)  # type: ignore[arg-type]
+    for column in (c for c in patient_schema() if c.type == "bool" and c.name in patient_schema().added):
+        assert 1000 * share(frame, col(column.name)) == pytest.approx(column.per_1000, rel=0.35), column.name
+
+
 # -- dirty ------------------------------------------------------------------------------------------------------------
 
 
@@ -215,11 +320,13 @@ def test_every_fault_is_there_and_rare(dirty: pa.Table) -> None:
         "date_of_birth", "sex", "imd_decile", "ethnicity", "cfs", "frailty", "efi", "systolic_bp", "bp_date",
         "bp_setting", "hba1c", "hba1c_date", "egfr", "egfr_date", "acr", "bmi", "ldl", "lipids_date", "cvd_risk_10y",
         "haemoglobin", "platelets", "smoking", "alcohol_units_week", "phq9_date", "medicines_count",
-        "emergency_admissions_12m", "gp_appointments_12m",
+        "emergency_admissions_12m", "gp_appointments_12m", "acr_date", "bmi_date", "smoking_date", "non_hdl_baseline",
+        "care_plan_date", "ndpp_referred_date", "last_admission_date", "diabetes_type", "diabetes_onset_age",
+        "sq_score",
     }  # fmt: skip
     assert expected <= set(found)
     # A birth in the future makes every date of that row precede it; nothing else spreads.
-    assert set(found) - expected <= {"gad7_date", "egfr_previous_date"}
+    assert set(found) - expected <= {c.name for c in patient_schema() if c.type == "date"}
     assert max(found.values()) < dirty.num_rows / 250
     swapped = pc.sum(pc.less(dirty["systolic_bp"], dirty["diastolic_bp"])).as_py()
     assert 0 < swapped < dirty.num_rows / 500

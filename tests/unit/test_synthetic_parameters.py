@@ -21,9 +21,23 @@ def test_every_figure_has_a_source_and_a_shape() -> None:
 
 
 def test_flags_are_the_boolean_columns() -> None:
-    flags = [c for c in patient_schema() if c.type == "bool" and c.name not in patient_schema().added]
-    assert london().columns | {"af_suspected"} == {c.name for c in flags if c.group != "medication"}
-    assert {c.name for c in flags if c.group == "medication"} == set(london().medicines)
+    wanted = {c.name for c in patient_schema() if c.type == "bool" and c.group != "medication"}
+    assert london().columns | {"af_suspected", "extra_care_housing"} == wanted
+    assert {c.name for c in patient_schema() if c.type == "bool" and c.group == "medication"} == set(london().medicines)
+
+
+def test_figures_of_care_have_a_source_and_are_of_columns() -> None:
+    """And every fault is of a column that was added."""
+    added = patient_schema().added
+    for name, entry in london().raw["care"].items():
+        assert entry["source"].strip(), name
+        assert any(column.startswith(name) for column in added), name
+        for table in ("groups", "flags", "type1_ratio"):
+            known = {*(f.name for f in london().flags), *london().medicines, "frail"}
+            assert set(entry.get(table, {})) <= known, name
+    for fault in london().raw["faults_added"]:
+        assert any(fault.startswith(column.removesuffix("_age")) for column in added), fault
+    assert not set(london().raw["faults"]) & set(london().raw["faults_added"])
 
 
 def test_every_name_in_the_figures_is_known() -> None:
