@@ -13,7 +13,7 @@ Kind = Literal["added", "removed", "changed", "wording"]
 Said = Iterator[tuple[Kind, str]]
 """Differences, in inline Markdown."""
 
-WORDING = ("title", "means", "source", "assumption", "licence", "unit", "intended_use", "disclaimer", "horizon", "why",
+WORDING = ("title", "means", "source", "assumption", "licence", "unit", "intended_use", "disclaimer", "caveat", "horizon", "why",
            "evidence", "note")  # fmt: skip
 """What people read and no rule does."""
 
