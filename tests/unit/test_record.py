@@ -6,8 +6,8 @@ import datetime as dt
 import hashlib
 import json
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest

@@ -82,8 +82,8 @@ def _pins() -> Mapping[str, Mapping[str, str]]:
 
 
 def _read(name: str, beside: Path | None, by: str) -> tuple[Source, Path | None]:
-    if (known := builtin_name(name)) is not None:
-        return _source(known, _earlier() if "@" in known else _folder()), None
+    if (pack := builtin_name(name)) is not None:
+        return _source(pack, _earlier() if "@" in pack else _folder()), None
     path = Path(name)
     if beside is not None and not path.is_absolute() and not path.exists():
         path = beside / path
