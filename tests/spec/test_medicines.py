@@ -4,14 +4,20 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
-from spec_tables import check, local_pack
+from rich.console import Console
+from spec_tables import AS_OF, check, local_pack
 
 from popstrat.packs.load import load_pack
+from popstrat.pages import catalogue
+from popstrat.scoring.scorer import Scorer
 
 pytestmark = pytest.mark.smoke
 
 MISSING = ("missing_anticoagulant", "missing_statin", "missing_ras_inhibitor", "missing_sglt2_inhibitor")
+WORDS = "Indicated by the record; contraindications and refusals are not in it."
 
 
 def test_anticoagulant() -> None:
@@ -139,6 +145,9 @@ def test_the_words_that_go_with_them() -> None:
     definitions = load_pack("london-2026").raw["definition"]
     for name in MISSING:
         assert "indicated by the record" in definitions[name]["title"]
-        assert definitions[name]["means"].startswith(
-            "Indicated by the record; contraindications and refusals are not in it."
-        )
+        assert definitions[name]["caveat"] == WORDS
+    told = f"{', '.join(MISSING)}: {WORDS}"
+    assert told in Scorer("london-2026", AS_OF).notices
+    page = io.StringIO()
+    catalogue.show("london-2026", Console(width=100, file=page))
+    assert page.getvalue().count(f"Caveat: {WORDS}") == len(MISSING)

@@ -85,7 +85,7 @@ def test_the_model_shows_its_ratios(page: str) -> None:
 
 def test_the_tree_is_indented(page: str) -> None:
     part = page[page.index('<a id="expected_cost_2014">') :]
-    assert "- `ltc_count < 1.5` (n = 153,687)\n  - yes: `ltc_count < 0.5`" in part
+    assert "- `cost_conditions < 1.5` (n = 153,687)\n  - yes: `cost_conditions < 0.5`" in part
     assert "**17,062.27** (n = 195)" in part
 
 

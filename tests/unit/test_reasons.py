@@ -109,8 +109,8 @@ def test_which_dated_version_of_a_rule_applied() -> None:
 def test_the_path_through_the_tree(scorer: Scorer) -> None:
     found = finding(trace(scorer, patient(hypertension=True, cancer=True)), "expected_cost_2014")
     assert [(line.label, line.saw, line.answer) for line in found.lines] == [
-        ("node 1", "ltc count 1 < 1.5", "yes"),
-        ("node 2", "ltc count 1 < 0.5", "no"),
+        ("node 1", "cost conditions 1 < 1.5", "yes"),
+        ("node 2", "cost conditions 1 < 0.5", "no"),
         ("node 5", "age 67 < 77.5", "yes"),
         ("node 10", "cancer (yes)", "yes"),
         ("leaf 21", "5,804.239, the mean of 406 people", ""),

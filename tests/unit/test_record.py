@@ -7,6 +7,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -38,6 +39,7 @@ class FakeScorer:
     models: dict[str, Any] = {"risk": {"title": "Risk"}}  # noqa: RUF012
     quality_bits: dict[str, int] = {"bmi: outside 10 to 100 kg/m²": 3}  # noqa: RUF012
     notices = ("one", "two")
+    counting = SimpleNamespace(readings=())
 
 
 def assembled(**more: Any) -> dict[str, Any]:

@@ -102,6 +102,9 @@ def test_nothing_known(reference: Reference) -> None:
         "ckd_status": None, "cvrm_unoptimised_count": None, "cvrm_rag": None, "frailty_int_segment": False,
         "frailty_int_priority": False, "mltc_int_segment": False, "mltc_int_priority": False, "cyp_int_segment": False,
         "admission_risk": None, "admission_risk_band": None, "expected_cost_2014": None, "inputs_missing": None,
+        "core20": False, "ascvd": False, "lipid_status": None, "heart_failure_status": None, "need_rag": None,
+        "missing_anticoagulant": False, "missing_statin": False, "missing_ras_inhibitor": False,
+        "missing_sglt2_inhibitor": False,
         "quality_flags": 0,
     }  # fmt: skip
 
@@ -125,7 +128,7 @@ def test_one_patient(reference: Reference) -> None:
     assert (scored["frailty_int_segment"], scored["frailty_int_priority"]) == (True, True)
     assert (scored["mltc_int_segment"], scored["mltc_int_priority"]) == (False, False)
     assert scored["ltc_count"] == 3
-    assert scored["expected_cost_2014"] == 7226.45
+    assert scored["expected_cost_2014"] == 4767.833  # two conditions that the tree counts: hypertension is not one
     assert scored["bridges_to_health_segment"] == "ltc"
     assert scored["whole_systems_segment"] == "elderly_with_ltc"
     assert scored["inputs_missing"] == 7  # all but the decile and frailty

@@ -78,7 +78,9 @@ def test_output_schema_is_the_contract() -> None:
         "cvrm_unoptimised_count": pa.uint8(), "cvrm_rag": label, "frailty_int_segment": flag,
         "frailty_int_priority": flag, "mltc_int_segment": flag, "mltc_int_priority": flag, "cyp_int_segment": flag,
         "admission_risk": pa.float64(), "admission_risk_band": label, "expected_cost_2014": pa.float64(),
-        "inputs_missing": pa.uint8(), "quality_flags": pa.uint64(),
+        "inputs_missing": pa.uint8(), "core20": flag, "ascvd": flag, "lipid_status": label, "heart_failure_status": label,
+        "need_rag": label, "missing_anticoagulant": flag, "missing_statin": flag, "missing_ras_inhibitor": flag,
+        "missing_sglt2_inhibitor": flag, "quality_flags": pa.uint64(),
     }  # fmt: skip
     schema = Scorer(as_of=AS_OF).output_schema
     assert {field.name: field.type for field in schema} == wanted
@@ -104,7 +106,8 @@ def test_labels_of_the_contract() -> None:
             "frailty_dementia",
         },
         "hypertension_status": status, "diabetes_status": status, "af_status": status, "ckd_status": status,
-        "cvrm_rag": {"red", "amber", "green"},
+        "lipid_status": status, "heart_failure_status": status,
+        "cvrm_rag": {"red", "amber", "green"}, "need_rag": {"red", "amber", "green"},
         "admission_risk_band": {"very_high", "high", "medium", "low", "very_low"},
     }  # fmt: skip
 

@@ -14,7 +14,7 @@ Said = Iterator[tuple[Kind, str]]
 """Differences, in inline Markdown."""
 
 WORDING = ("title", "means", "source", "assumption", "licence", "unit", "intended_use", "disclaimer", "horizon", "why",
-           "evidence", "note")  # fmt: skip
+           "evidence", "note", "caveat")  # fmt: skip
 """What people read and no rule does."""
 
 _MOST_REWORDED = 3  # terms, nodes or inputs, each in a line of its own

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
-from functools import cache
-from importlib import resources
-from pathlib import Path
-from typing import Any
+from collections.abc import (Mapping)
+from functools import (cache)
+from importlib import (resources)
+from pathlib import (Path)
+from typing import (Any)
+from popstrat.core.small_files import (parse_toml, read_small)
+from popstrat.core.text import (suggest)
+from popstrat.errors import (InputError, PackError)
+from popstrat.lang.source_map import (at_line)
+from popstrat.packs.files import (PackFile, Source)
+from popstrat.packs.patient_table import (Column, column_from_toml, patient_schema)
+from popstrat.packs.seal import (seal_of)
+from popstrat.packs.shapes import (Fail, is_names, only)
+from popstrat.packs.tables import (PackTables)
+from popstrat.packs.unused import (OFFERED)
 
-from popstrat.core.small_files import parse_toml, read_small
-from popstrat.core.text import suggest
-from popstrat.errors import InputError, PackError
-from popstrat.lang.source_map import at_line
-from popstrat.packs.files import PackFile, Source
-from popstrat.packs.patient_table import Column, column_from_toml, patient_schema
-from popstrat.packs.seal import seal_of
-from popstrat.packs.shapes import Fail, is_names, only
-from popstrat.packs.tables import PackTables
-from popstrat.packs.unused import OFFERED
+
 
 _TOP_KEYS = {"pack", "parameters", "sets", "windows", "definition", "input", "readings", "fit"}
 # readings: see popstrat.packs.readings; fit: see popstrat.fitting.spec
@@ -94,8 +95,8 @@ def _is_there(path: Path) -> bool:
 
 
 def _read(name: str, beside: Path | None, by: str) -> tuple[Source, Path | None]:
-    if (known := builtin_name(name)) is not None:
-        return _source(known, _earlier() if "@" in known else _folder()), None
+    if (pack := builtin_name(name)) is not None:
+        return _source(pack, _earlier() if "@" in pack else _folder()), None
     path = Path(name)
     if beside is not None and not path.is_absolute() and not _is_there(path):
         path = beside / path

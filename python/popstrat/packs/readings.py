@@ -103,8 +103,8 @@ def _readings(resolved: Resolved, name: str, column: str, parameters: Mapping[st
     if not own or count > _MOST:
         told = f"none of these parameters changes {column}" if not own else f"{column} has more than {_MOST} readings"
         raise resolved.pack.error(f"readings.{name}", told, column, 0, len(column))
-    for values in itertools.product(*own.values()):
-        chosen = dict(zip(own, values, strict=True))
+    for some in itertools.product(*own.values()):
+        chosen = dict(zip(own, some, strict=True))
         label = "; ".join(f"{p} = {str(v).lower() if isinstance(v, bool) else v}" for p, v in chosen.items())
         used = all(resolved.parameters[p].value == v for p, v in chosen.items())
         yield Reading(column, label, chosen, used, column if used else f"{column} [{label}]")

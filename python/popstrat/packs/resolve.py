@@ -29,7 +29,7 @@ from popstrat.packs.tables import PackTables
 from popstrat.packs.typed import choices, column_node, type_of
 from popstrat.packs.unused import OFFERED, SECTIONS
 
-_TEXT_KEYS = {"title", "means", "source", "assumption", "version", "licence", "unit"}
+_TEXT_KEYS = {"title", "means", "source", "assumption", "caveat", "version", "licence", "unit"}
 _COMMON_KEYS = _TEXT_KEYS | {
     "kind", "eligible", "output", OFFERED, "type", "effective_from", "effective_to", "versions", "reference_patients",
 }  # fmt: skip

@@ -100,7 +100,12 @@ class _Page:
         blocks: list[Block] = []
         if d.means:
             blocks.append(d.means)
-        for key, word in (("intended_use", "Intended use"), ("disclaimer", "Disclaimer"), ("horizon", "Horizon")):
+        for key, word in (
+            ("intended_use", "Intended use"),
+            ("disclaimer", "Disclaimer"),
+            ("caveat", "Caveat"),
+            ("horizon", "Horizon"),
+        ):
             if d.raw.get(key):
                 blocks.append(f"{word}: {d.raw[key]}")
         found = versions(body)

@@ -51,6 +51,8 @@ def _show_finding(finding: Finding, console: Console, depth: int) -> None:
     console.print(Padding(heading, (0, 0, 0, 2 * depth)))
     if finding.model and finding.model.disclaimer:
         console.print(Padding(Text(finding.model.disclaimer, "yellow"), (0, 0, 0, 2 * depth + 2)))
+    if finding.caveat:
+        console.print(Padding(Text(finding.caveat, "yellow"), (0, 0, 0, 2 * depth + 2)))
     if finding.lines:
         _show_lines(finding.lines, console, depth)
     if finding.model:

@@ -27,6 +27,7 @@ class Finding:
     seen: tuple[str, ...] = ()
     note: str = ""
     model: ModelTrace | None = None
+    caveat: str = ""
 
 
 @dataclass(frozen=True)

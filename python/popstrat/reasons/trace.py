@@ -122,7 +122,7 @@ class _Follower:
         parts, seen = self._parts(mentioned)
         return Finding(
             definition.id, definition.title, definition.output, value, result, (*lines, *traced.lines), parts, seen,
-            self._version(definition), traced.model,
+            self._version(definition), traced.model, str(definition.raw.get("caveat", "")),
         )  # fmt: skip
 
     def _eligible(self, definition: Definition) -> tuple[list[Line], bool]:

@@ -82,9 +82,18 @@ class Scorer:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What a reader of the results should know of the definitions used, the models' disclaimers among them."""
+        """What a reader of the results should know of the definitions used: the models' disclaimers, and caveats, each
+        once with the columns that it goes with."""
         models = (d for d in self.resolved.outputs if d.raw.get("disclaimer"))
-        return (*self.resolved.notices, *(f"{d.output}: {d.raw['disclaimer']}" for d in models))
+        caveats: dict[str, list[str]] = {}
+        for d in self.resolved.outputs:
+            if d.raw.get("caveat"):
+                caveats.setdefault(d.raw["caveat"], []).append(str(d.output))
+        return (
+            *self.resolved.notices,
+            *(f"{d.output}: {d.raw['disclaimer']}" for d in models),
+            *(f"{', '.join(columns)}: {told}" for told, columns in caveats.items()),
+        )
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
