@@ -19,7 +19,7 @@ def _kinds() -> Iterator[Kind]:
             own = [k for k in vars(module).values() if inspect.isclass(k) and k.__module__ == module.__name__]
             kinds = [k for k in own if issubclass(k, Kind)]
             if len(kinds) != 1:
-                raise ImportError(f"{module.__name__} has {len(kinds)} classes under Kind, where a module here has one")
+                raise ImportError(f"{module.__name__} has {len(kinds)} classes under Kind, not one")
             yield kinds[0]()
 
 
