@@ -287,6 +287,6 @@ if lost := OPERATIONS.keys() - SCALAR.keys():
     raise ImportError(f"no meaning for one row in SCALAR (engine/program/scalar.py): {', '.join(sorted(lost))}")
 if lost := SCALAR.keys() - OPERATIONS.keys():
     raise ImportError(
-        f"in SCALAR, but not in the compiled table of operations: {', '.join(sorted(lost))}. Is it in engine/ops.h, and "
+        f"in SCALAR, not in the compiled table: {', '.join(sorted(lost))}. Is it in engine/ops.h, and "
         "was the engine built since (python setup.py build_ext --inplace)?"
     )
