@@ -263,7 +263,7 @@ def test_without_its_line_no_output_appears(people: pa.Table, monkeypatch: pytes
 def test_outputs_that_fail_after_their_line_leave_another(people: pa.Table, monkeypatch: pytest.MonkeyPatch) -> None:
     pq.write_table(people, "list.parquet")
 
-    def fails(self: Outputs, *, fsync: bool = False) -> None:
+    def fails(self: Outputs) -> None:
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(Outputs, "commit", fails)

@@ -27,7 +27,7 @@ def test_outputs_appear_together_or_not_at_all(tmp_path: Path, monkeypatch: pyte
     with Outputs() as outputs:
         outputs.add(tmp_path / "a").write_text("new")
         outputs.add(tmp_path / "b").write_text("new")
-        outputs.commit(fsync=True)
+        outputs.commit()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
 
     real = Path.replace

@@ -452,7 +452,7 @@ def test_columns_that_make_no_sense(texts: list[str], problem: str) -> None:
         ({"lookup": "l.parquet", "audit_log": "log", "lookup_with": ["absent"]}, "column 'absent': --lookup-with"),
         ({"lookup": "out.parquet", "audit_log": "log"}, "to be two files"),
         ({"lookup": "in.parquet", "audit_log": "log"}, "is an input"),
-        ({"lookup": "old.parquet", "audit_log": "log"}, "exists already"),
+        ({"lookup": "old.parquet", "audit_log": "log"}, "exists, and no record says what made it"),
         ({"audit_log": "nowhere/log"}, "no such folder"),
         ({"audit_log": "out.parquet"}, "neither an input nor an output"),
         ({"audit_log": "l.parquet", "lookup": "./l.parquet"}, "neither an input nor an output"),
@@ -585,7 +585,7 @@ def test_outputs_that_cannot_get_their_names_are_audited_too(monkeypatch: pytest
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patched:
-        patched.setattr(ps.Outputs, "commit", lambda self, fsync=False: fails(Path(), Path()))
+        patched.setattr(ps.Outputs, "commit", lambda self: fails(Path(), Path()))
         with pytest.raises(OSError, match="Input/output"):
             run_pseudonymise(output="out.parquet", audit_log="log", **rewritten("in.parquet"))
     assert audit.verify("log").events == {"pseudonymise": 1, "pseudonymise-failed": 1}

@@ -12,11 +12,12 @@ pytest.importorskip("statsmodels")
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
+from popstrat.privacy.disclosure import rounded
 from popstrat.validation import sentences
 from popstrat.validation.assessment import assess
-from popstrat.validation.disclosure import publish, rounded
 from popstrat.validation.files import tables
 from popstrat.validation.page import render
+from popstrat.validation.publish import publish
 from popstrat.validation.results import Grouping
 from popstrat.validation.sentences import headlines
 
@@ -215,3 +216,74 @@ def test_who_was_left_out_is_told_only_where_somebody_was() -> None:
     assert "[c] with a risk but without an outcome, who were left out" in " ".join(
         render({**published(), "left_out": True}).split()
     )
+
+
+def mean_attack(rng: np.random.Generator) -> tuple[float, float]:
+    """300 women, 301 men, one of whom moves from risk 0 to 1: what means and rounded sizes tell of the sums apart."""
+    risk = np.round(rng.uniform(0.02, 0.3, 601), 6)
+    outcome = rng.random(601) < 0.2
+    sex = Grouping((np.arange(601) >= 300).astype(np.int32), ("f", "m"), "Sex")
+    found = []
+    for last in (0.0, 1.0):
+        risk[-1] = last
+        result = publish(assess(risk, outcome, groups={"sex": sex}, bootstrap=0), {"assessed": 601}, PROVENANCE)
+        f, m = result["groups"][0]["rows"]
+        found.append(601 * result["overall"]["mean_risk"] - 300 * f["mean_risk"] - 300 * m["mean_risk"])
+    return found[0], found[1]
+
+
+def test_one_persons_risk_cannot_be_worked_out_from_means() -> None:
+    """Means times sizes once gave one person's risk to three digits: 601 of all less 300 and 300 of two groups."""
+    rng = np.random.default_rng(0)
+    apart = [abs(b - a) for a, b in (mean_attack(rng) for _ in range(40))]
+    assert sum(x < 1e-6 for x in apart) >= 15  # mostly nothing is seen
+    assert all(x < 1e-6 or x > 2 for x in apart)  # or a whole step of five is taken; never the person's own part
+
+
+def test_all_figures_are_functions_of_rounded_counts_or_in_steps() -> None:
+    """A risk moved by a little, and two people's outcomes exchanged, leave every figure of counts as it was."""
+    from popstrat.privacy.disclosure import step
+
+    for seed in range(4):
+        result = published(2500, seed)
+        for row in [result["overall"], *result["groups"][0]["rows"], *result["practices"]["rows"]]:
+            if row.get("mean_risk") is not None:
+                assert row["mean_risk"] == round(row["expected"] / row["people"], 5)
+                assert row["expected"] % 5 == 0
+            measures = row.get("measures")
+            if measures:
+                size = min(row["events"], row["people"] - row["events"])
+                steps = {"auroc": step(size, people=1), "average_precision": step(size, people=1),
+                         "slope": step(size), "intercept": step(size), "in_the_large": step(size),
+                         "brier": step(row["people"])}  # fmt: skip
+                for name, by in steps.items():
+                    for value in measures[name].values():
+                        assert value is None or abs(value / by - round(value / by)) < 1e-6, (name, value, by)
+        by = step(result["overall"]["people"])
+        for point in result["curve"]["points"]:
+            for value in point.values():
+                assert abs(value / by - round(value / by)) < 1e-6
+
+
+@pytest.mark.parametrize("survival", [False, True])
+def test_no_withheld_count_of_a_report_can_be_bounded_closely(survival: bool) -> None:
+    from popstrat.privacy.disclosure import WIDTH
+    from popstrat.privacy.disclosure.audit import widths
+    from popstrat.validation.publish import counted
+
+    rng = np.random.default_rng(2)
+    n = 900
+    risk = np.round(1 / (1 + np.exp(-rng.normal(-2.0, 1.1, n))), 6)
+    outcome = rng.random(n) < risk
+    practices = Grouping((np.arange(n) % 7).astype(np.int32), tuple(f"E8500{i}" for i in range(7)))
+    few = Grouping((np.arange(n) < 6).astype(np.int32), ("most", "few"), "Few")
+    how: dict[str, Any] = {"outcome": outcome}
+    if survival:
+        lost = rng.random(n) < 0.1
+        how = {"time": np.where(lost, 50, np.where(outcome, 100, 365)), "event": outcome & ~lost}
+    found = assess(risk, **how, groups={"few": few}, practices=practices, capacity=60, bootstrap=0)
+    done = counted(found, {"assessed": n}).publish()
+    assert done.exposed == ()
+    assert done.why[("group", "few", "few", "people")] == "small"
+    assert done.problem is not None
+    assert min(widths(done.problem).values()) >= WIDTH - 1e-6

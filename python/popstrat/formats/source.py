@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from popstrat.errors import InputError
+from popstrat.errors import InputError, shown_name
 
 Kind = str
 """A column type of the patient table ("id", "bool", "category", …), or "text" to read a cell as it stands."""
@@ -62,7 +62,7 @@ class FileSource(ABC):
         names = self.schema.names
         repeated = sorted({n for n in names if names.count(n) > 1})
         if repeated:
-            what = f"column {repeated[0]!r}" if repeated[0] else "a column without a name"
+            what = f"column {shown_name(repeated[0])}" if repeated[0] else "a column without a name"
             raise InputError(f"{what} appears {names.count(repeated[0])} times", file=self.name)
 
 

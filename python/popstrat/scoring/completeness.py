@@ -28,6 +28,7 @@ have it (by ``per_1000`` of the patient table). In a practice with a fifth of th
 and nobody by chance in one such practice of fifty."""
 
 _MANY_BITS, _FEW_VALUES = 16_384, 64  # rows of a column that are looked at before the whole of it
+_FEW_BITS, _FIRST = 2048, 8  # rows that are looked at before those; the few one by one, when numpy has hardly begun
 _PLAIN = frozenset(("bits", "i8", "u8", "i16", "i32", "i64"))
 _NAMED = 12  # names in a warning
 
@@ -72,15 +73,16 @@ class Completeness:
         self.rows += batch.num_rows
         for name, binding in [*self._never_true.items()]:
             column = batch.column(binding.position)
-            if _anywhere(_is_ever_true, column, _MANY_BITS):
+            if _soon_true(column) or _anywhere(_is_ever_true, column, _MANY_BITS):
                 del self._never_true[name]
                 self._empty.pop(name, None)
             elif not self._says_false:
                 self._says_false = anybody(column, False)
         for name, binding in [*self._empty.items()]:
+            column = batch.column(binding.position)
             plain = binding.convert is None and binding.kind in _PLAIN
             test, few = (_is_ever_valid, _MANY_BITS) if plain else (_holds_something, _FEW_VALUES)
-            if _anywhere(test, batch.column(binding.position), few):
+            if _soon_holds(column, plain) or _anywhere(test, column, few):
                 del self._empty[name]
 
     def facts(self, name: str) -> Facts:
@@ -104,6 +106,33 @@ class Completeness:
 def _anywhere(test: Callable[[pa.Array], bool], column: pa.Array, few: int) -> bool:
     """Whether a test holds of a column, which is soon found out of a few rows of most."""
     return (len(column) > few and test(column.slice(0, few))) or test(column)
+
+
+def _soon_true(flags: pa.Array) -> bool:
+    """Whether a flag is true in one of the first rows, without a look at any other."""
+    return isinstance(flags, pa.BooleanArray) and flags.slice(0, _FEW_BITS).true_count > 0
+
+
+def _soon_holds(column: pa.Array, plain: bool) -> bool:
+    """Whether one of the very first rows holds something, one by one: where `_is_ever_valid` of a plain column, and
+    `_holds_something` of another, would find it, too."""
+    first = range(min(_FIRST, len(column)))
+    if plain:
+        for i in first:
+            if column[i].is_valid:
+                return True
+    elif isinstance(column, pa.DictionaryArray):
+        indices, entries = column.indices, column.dictionary
+        for i in first:
+            k = indices[i].as_py()  # wherever it leads
+            if k is not None and 0 <= k < len(entries) and entries[k].as_py() not in (None, ""):
+                return True
+    elif pt.is_floating(column.type):
+        for i in first:
+            value = column[i].as_py()
+            if value is not None and value == value:  # a NaN is not itself
+                return True
+    return False
 
 
 def _is_ever_valid(column: pa.Array) -> bool:

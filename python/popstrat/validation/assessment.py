@@ -1,7 +1,7 @@
 """A validation: all measures with their intervals, over all and by group, from arrays.
 
 `assess` gives a `Validation` with exact figures, for use in memory. What leaves the machine goes through
-`popstrat.validation.disclosure`, which applies disclosure control.
+`popstrat.validation.publish`, which applies disclosure control.
 """
 
 from __future__ import annotations

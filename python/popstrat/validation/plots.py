@@ -82,12 +82,13 @@ def calibration(result: Mapping[str, Any]) -> Figure | None:
     """Observed against predicted risk, both on log scales."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-    bands = [b for b in result["calibration"] if b["observed_rate"]]
-    top = [b for b in result["calibration_top"] if b["observed_rate"]]
+    bands = [b for b in result["calibration"] if b["observed_rate"] and b["mean_risk"]]
+    top = [b for b in result["calibration_top"] if b["observed_rate"] and b["mean_risk"]]
     if not bands:
         return None
     figure, (axes,) = _figure(4.6)
-    curve = result["curve"]["points"] if result["curve"] else []
+    points = result["curve"]["points"] if result["curve"] else []
+    curve = [p for p in points if all(p.values())]  # what is nought in its steps has no place on a log scale
     values = [v for b in [*bands, *top] for v in (b["mean_risk"], b["low"] or b["observed_rate"], b["high"])]
     low, high = min(values) / 1.35, min(max(values) * 1.35, 1.0)
     axes.plot([low, high], [low, high], color=BLACK, linewidth=1, dashes=(5, 3), label="expected as many as observed")

@@ -117,7 +117,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Validation:
-    """What `assess` found; exact, so not to be published as it is (see `popstrat.validation.disclosure`)."""
+    """What `assess` found; exact, so not to be published as it is (see `popstrat.validation.publish`)."""
 
     whole: Part
     bands: Sequence[Band]

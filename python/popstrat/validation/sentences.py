@@ -13,7 +13,7 @@ _NAMED = 4
 def headlines(result: Mapping[str, Any]) -> list[str]:
     """What a board member should take away, most important first; only what the figures can carry."""
     whole, called = result["overall"], result["outcome"]["called"]
-    if whole["people"] is None or whole["events"] is None:
+    if whole["people"] is None or whole["events"] is None or whole["expected"] is None:
         return ["There are too few people, or too few with and without the outcome, to show anything."]
     about = "an estimated " if result["settings"]["survival"] else ""
     happened = f"{about}{whole['events']:,} ({percent(whole['observed_rate'])}) had {called}"

@@ -1,0 +1,379 @@
+"""Withholding further counts until nobody can bound a withheld one closely: shown by witnesses, not by a programme.
+
+What the attacker knows is a polytope: bounds on each count and sums that hold. A withheld count is protected if two
+points of the polytope lie `WIDTH` apart in it. The exact test is two linear programmes for each withheld count, which a
+release of many thousand has no time for. Instead a point well inside is found (the analytic centre), and from it, for
+each withheld count, the direction that keeps all sums and, against the room that each has, moves the others least:
+a weighted least-squares projection, one matrix for all. How far one can go that way and back without leaving the bounds
+is a width that the attacker cannot beat. It is never more than the exact one, so the result errs towards withholding.
+Where it is short, the cheapest of the counts that stop the move is withheld as well, and all is tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from popstrat.privacy.disclosure.rules import WIDTH
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+_MARGIN = 1e-3
+"""More width than is asked for, so that sums in floating point cannot make it less."""
+_FREE = 60.0
+"""As far as a count without an upper bound is thought to move: further would only worsen the numbers."""
+_STEPS = 15
+"""Steps of Newton's method towards the middle."""
+_STRETCHES = 4
+_SMALL = 150
+"""With no more sums than this a count is given several steps before it is held to be badly protected."""
+_BEARS = 0.5
+"""Of the counts that stop a move, those that stop it at least this share as early as the first may be withheld."""
+
+
+@dataclass
+class Problem:
+    """Counts as the attacker knows them: bounds, sums, and rests ``(whole, part, rest)`` that are nought, or at least
+    ``smallest``, where both are published. ``guarded`` are to be protected, ``movable`` may be withheld, at a cost."""
+
+    x: Floats
+    low: Floats
+    high: Floats
+    guarded: Bools
+    movable: Bools
+    costs: Floats
+    relations: Sequence[tuple[int, tuple[int, ...]]]
+    rests: Sequence[tuple[int, int, float]]
+    smallest: float
+    loosens: dict[int, list[int]] = field(default_factory=dict)
+    """Small rests of which less is known once this count is withheld."""
+    withheld: Bools = field(init=False)
+    """Those withheld to protect others, once `protect` has run."""
+
+    def __post_init__(self) -> None:
+        self.withheld = np.zeros(len(self.x), bool)
+
+    def rest_bounds(self) -> tuple[Floats, Floats]:
+        """What is known of each of the ``rests``."""
+        hidden = self.guarded
+        both = np.array([not (hidden[w] or hidden[p]) for w, p, _ in self.rests], dtype=bool)
+        rest = np.array([r for _, _, r in self.rests], dtype=np.float64)
+        low = np.where(both & (rest >= self.smallest), self.smallest, 0.0)
+        return np.minimum(low, np.where(np.isnan(rest), 0.0, rest)), np.where(both & (rest == 0), 0.0, np.inf)
+
+    def withhold(self, i: int) -> None:
+        """Withhold a count to protect others: nothing is known of it but that it is not under nought."""
+        self.withheld[i] = self.guarded[i] = True
+        self.movable[i] = False
+        for j in (i, *self.loosens.get(i, ())):
+            self.low[j], self.high[j] = 0.0, np.inf
+
+
+def protect(problem: Problem) -> list[int]:
+    """Withhold counts until every guarded one has the width; returns those that cannot be protected."""
+    exposed: list[int] = []
+    for part in _components(problem):
+        exposed += part.protect()
+    return sorted(exposed)
+
+
+def _components(problem: Problem) -> list[_Component]:
+    """Counts that hang together by sums and rests; counts that are known exactly join nothing."""
+    n = len(problem.x)
+    parent = np.arange(n)
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = int(parent[i])
+        return i
+
+    fixed = problem.low == problem.high
+    links = [(t, *ps) for t, ps in problem.relations] + [(w, p) for w, p, _ in problem.rests]
+    for link in links:
+        free = [i for i in link if not fixed[i]]
+        for i in free[1:]:
+            parent[root(i)] = root(free[0])
+    roots = np.array([root(i) for i in range(n)], dtype=np.int64)
+    wanted = set(roots[problem.guarded].tolist())
+    relations: dict[int, list[int]] = {r: [] for r in wanted}
+    rests: dict[int, list[int]] = {r: [] for r in wanted}
+    for k, (t, ps) in enumerate(problem.relations):
+        for r in {int(roots[i]) for i in (t, *ps) if not fixed[i]} & wanted:
+            relations[r].append(k)
+    for k, (w, p, _) in enumerate(problem.rests):
+        for r in {int(roots[i]) for i in (w, p) if not fixed[i]} & wanted:
+            rests[r].append(k)
+    order = np.argsort(roots, kind="stable")
+    edges = np.searchsorted(roots[order], np.arange(n + 1))
+    return [_Component(problem, order[edges[r] : edges[r + 1]], relations[r], rests[r]) for r in sorted(wanted)]
+
+
+class _Component:
+    """A part of a problem that can be looked at on its own."""
+
+    def __init__(self, problem: Problem, cells: npt.NDArray[np.int64], relations: list[int], rests: list[int]) -> None:
+        self.problem, self.cells = problem, cells
+        at = {int(c): i for i, c in enumerate(cells)}
+        self.sums = np.zeros((len(relations), len(cells)))
+        self.level = np.zeros(len(relations))
+        for row, k in enumerate(relations):
+            total, parts = problem.relations[k]
+            for i, sign in ((total, 1.0), *((p, -1.0) for p in parts)):
+                if i in at:
+                    self.sums[row, at[i]] += sign
+                else:  # known exactly
+                    self.level[row] -= sign * problem.x[i]
+        self.rests = np.array(rests, dtype=np.int64)
+        self.ties = np.zeros((len(rests), 2), dtype=np.int64)
+        self.tied = np.zeros((len(rests), 2))
+        for j, k in enumerate(rests):
+            for side, (i, sign) in enumerate(zip(problem.rests[k][:2], (1.0, -1.0), strict=True)):
+                if i in at:
+                    self.ties[j, side], self.tied[j, side] = at[i], sign
+
+    def protect(self) -> list[int]:
+        p, cells = self.problem, self.cells
+        x = self._start()
+        if x is None:  # what an earlier release said does not fit: nothing can be shown of its counts
+            return [int(c) for c in cells[p.guarded[cells] & np.isnan(p.x[cells])]]
+        hopeless: set[int] = set()
+        while True:
+            low, high = p.low[cells], p.high[cells]
+            rest_low, rest_high = (b[self.rests] if len(self.rests) else b[:0] for b in p.rest_bounds())
+            middle = self._inside(x, low, high)
+            up, down = _room(high - middle), _room(middle - low)
+            rest = self._rest(middle, x)
+            rest_up, rest_down = _room(rest_high - rest), _room(rest - rest_low)
+            wanted = np.array([i for i in np.flatnonzero(p.guarded[cells]) if i not in hopeless], dtype=np.int64)
+            if not len(wanted):
+                return self._exposed(hopeless)
+            moves = self._moves(np.minimum(up, down), wanted)
+            widths, stops = self._widths(moves, wanted, up, down, rest_up, rest_down)
+            short = np.flatnonzero(widths < WIDTH + _MARGIN)
+            if len(self.sums) <= _SMALL:
+                for k in short[widths[short] > WIDTH / 3]:
+                    widths[k] = max(widths[k], self._stretched(int(wanted[k]), middle, low, high, rest, rest_low))
+                short = np.flatnonzero(widths < WIDTH + _MARGIN)
+            if not len(short):
+                return self._exposed(hopeless)
+            touched = np.zeros(len(self.sums), bool)
+            for k in short[np.argsort(widths[short], kind="stable")]:
+                pick = self._cheapest(stops[:, k])
+                if pick is None:
+                    pick = self._nearest(int(wanted[k]))
+                if pick is None:
+                    hopeless.add(int(wanted[k]))
+                    continue
+                here = self.sums[:, pick] != 0
+                near = here | (self.sums[:, wanted[k]] != 0)
+                if touched[near].any():
+                    continue  # what another withheld count brings is seen first
+                touched |= near
+                p.withhold(int(cells[pick]))
+
+    def _exposed(self, hopeless: set[int]) -> list[int]:
+        """Counts for which nothing is left to withhold. Where all is withheld, that five people more are alike in
+        everything, or none is, is always possible; so only what others know already can expose a count."""
+        p, cells = self.problem, self.cells
+        shown = ~p.guarded[cells] & np.isfinite(p.high[cells]) & (p.high[cells] > 0)
+        told = shown.any() or self.level.any()
+        return sorted(int(cells[i]) for i in hopeless) if told else []
+
+    def _start(self) -> Floats | None:
+        """A point within all bounds: the truth, where it is known."""
+        x = self.problem.x[self.cells].copy()
+        unknown = np.isnan(x)
+        if not unknown.any():
+            return x
+        low, high = self.problem.low[self.cells], self.problem.high[self.cells]
+        here = np.where(unknown, np.where(np.isfinite(high), (low + high) / 2, low + 20), x)
+        room = np.where(unknown, np.where(np.isfinite(high), 4.0, 400.0), 0.0)
+        for _ in range(200):
+            here = self._onto(here, room)
+            if np.all(here >= low - 1e-9) and np.all(here <= high + 1e-9):
+                break
+            here = np.where(unknown, np.clip(here, low, high), x)
+        holds = np.abs(self.sums @ here - self.level).max(initial=0) < 1e-6
+        inside = np.all(here >= low - 1e-6) and np.all(here <= high + 1e-6)
+        return np.clip(here, low, high) if holds and inside else None
+
+    def _onto(self, point: Floats, room: Floats) -> Floats:
+        """The nearest point where the sums hold, by the room that each count has."""
+        if not len(self.sums):
+            return point
+        weighted = self.sums * room
+        inverse = _inverse(weighted @ self.sums.T)
+        for _ in range(3):
+            point = point - weighted.T @ (inverse @ (self.sums @ point - self.level))
+        return point
+
+    def _rest(self, point: Floats, x: Floats) -> Floats:
+        if not len(self.rests):
+            return np.zeros(0)
+        p = self.problem
+        truth = np.array([p.rests[k][2] for k in self.rests])
+        moved = point - x
+        return np.asarray(truth + (self.tied * moved[self.ties]).sum(1))
+
+    def _inside(self, x: Floats, low: Floats, high: Floats) -> Floats:
+        """A point well inside the bounds where all sums are as they are: the analytic centre, by Newton's method, from
+        any start; the truth, where that finds no way (what is known may leave no inside)."""
+        if not len(self.sums):
+            return x
+        top = np.where(np.isfinite(high), high, np.maximum(low, x) + _FREE)
+        span = top - low
+        free = span > 1e-9
+        here = np.where(free, np.clip(x, low + span / 8, top - span / 8), x)
+        for _ in range(_STEPS):
+            under, over = np.maximum(here - low, 1e-12), np.maximum(top - here, 1e-12)
+            give = np.where(free, 1 / (1 / under**2 + 1 / over**2), 0)
+            pull = give * (1 / under - 1 / over)
+            weighted = self.sums * give
+            lack = self.level - self.sums @ here
+            matrix = weighted @ self.sums.T
+            matrix[np.diag_indices_from(matrix)] += _ridge(matrix)
+            move = pull - weighted.T @ np.linalg.solve(matrix, self.sums @ pull - lack)
+            reach = _reach(move, top - here, here - low)
+            here = here + min(1.0, 0.9 * reach) * move
+            if reach > 1.2 and np.abs(move).max() < 0.1:
+                break
+        point = self._onto(here, np.where(free, np.minimum(here - low, top - here) ** 2, 0))
+        off = np.abs(self.sums @ point - self.level).max() > 1e-7
+        outside = np.any(point < low - 1e-9) or np.any(point > high + 1e-9)
+        return x if off or outside else point
+
+    def _rest_moves(self, moves: Floats) -> Floats:
+        if moves.ndim == 1:
+            return np.asarray((self.tied * moves[self.ties]).sum(1))
+        return np.asarray((self.tied[:, :, None] * moves[self.ties]).sum(1))
+
+    def _moves(self, slack: Floats, wanted: npt.NDArray[np.int64]) -> Floats:
+        """For each wanted count (a column) the move that raises it by 1."""
+        room = np.minimum(slack, _FREE) ** 2
+        moves = np.zeros((len(room), len(wanted)))
+        moves[wanted, np.arange(len(wanted))] = room[wanted]
+        if len(self.sums):
+            weighted = self.sums * room
+            inverse = _inverse(weighted @ self.sums.T)
+            for _ in range(3):
+                moves -= weighted.T @ (inverse @ (self.sums @ moves))
+        own = moves[wanted, np.arange(len(wanted))].copy()
+        flat = own <= 1e-9 * np.maximum(room[wanted], 1e-30)
+        moves /= np.where(flat, 1.0, own)
+        moves[:, flat] = 0
+        off = np.abs(self.sums @ moves).max(axis=0, initial=0) > 1e-7
+        moves[:, off] = 0
+        return moves
+
+    def _stretched(self, i: int, middle: Floats, low: Floats, high: Floats, rest: Floats, rest_low: Floats) -> float:
+        """The width shown by several steps each way instead of one, each by the room that is left (Dikin's method)."""
+        ends = []
+        for sign in (1.0, -1.0):
+            here = middle
+            for _ in range(_STRETCHES):
+                slack = np.maximum(np.minimum(np.minimum(high - here, here - low), _FREE), 0)
+                room = slack**2
+                move = np.zeros(len(here))
+                move[i] = sign * room[i]
+                if len(self.sums):
+                    weighted = self.sums * room
+                    matrix = weighted @ self.sums.T
+                    matrix[np.diag_indices_from(matrix)] += _ridge(matrix)
+                    for _ in range(2):
+                        move = move - weighted.T @ np.linalg.solve(matrix, self.sums @ move)
+                reach = min(
+                    _reach(move, high - here, here - low),
+                    _reach(
+                        self._rest_moves(move),
+                        np.full(len(rest), np.inf),
+                        self._rest_at(rest, here - middle) - rest_low,
+                    ),
+                    (_FREE / 2) / max(abs(move[i]), 1e-12),
+                )
+                if not (np.isfinite(reach) and reach * abs(move[i]) > 1e-3):
+                    break
+                after = here + 0.95 * reach * move
+                if len(self.sums) and np.abs(self.sums @ after - self.level).max() > 1e-6:
+                    break
+                here = after
+                if abs(here[i] - middle[i]) >= WIDTH + _MARGIN:
+                    break
+            ends.append(abs(here[i] - middle[i]))
+            if ends[0] >= WIDTH + _MARGIN:
+                break
+        return float(sum(ends))
+
+    def _rest_at(self, rest: Floats, moved: Floats) -> Floats:
+        return rest + self._rest_moves(moved) if len(rest) else rest
+
+    def _widths(
+        self, moves: Floats, wanted: npt.NDArray[np.int64], up: Floats, down: Floats, rest_up: Floats, rest_down: Floats
+    ) -> tuple[Floats, Floats]:
+        """How far each wanted count goes both ways together, and how soon each count stops the move."""
+        there, back = _pace(moves, up, down), _pace(moves, down, up)
+        total = np.maximum(there, back)
+        rest = self._rest_moves(moves)
+        rest_there, rest_back = _pace(rest, rest_up, rest_down), _pace(rest, rest_down, rest_up)
+        rise = np.maximum(there.max(axis=0), rest_there.max(axis=0, initial=0))
+        fall = np.maximum(back.max(axis=0), rest_back.max(axis=0, initial=0))
+        with np.errstate(divide="ignore"):
+            widths = np.where(rise > 0, 1 / rise, 0) + np.where(fall > 0, 1 / fall, 0)
+        if len(self.rests):  # what a rest stops is let go by withholding its whole or its part
+            share = np.maximum(rest_there, rest_back)
+            for side in (0, 1):
+                np.maximum.at(total, self.ties[:, side], share * (self.tied[:, side] != 0)[:, None])
+        return widths, total
+
+    def _cheapest(self, stops: Floats) -> int | None:
+        """Of the counts that stop a move soonest the cheapest that may be withheld."""
+        p = self.problem
+        may = p.movable[self.cells]
+        if not (may & (stops > 0)).any():
+            return None
+        best = stops[may].max()
+        choice = np.flatnonzero(may & (stops >= _BEARS * best))
+        return int(choice[np.argmin(p.costs[self.cells[choice]] / stops[choice])])
+
+    def _nearest(self, i: int) -> int | None:
+        """The cheapest count that shares a sum or a rest with this one, else any that may be withheld."""
+        p = self.problem
+        may = p.movable[self.cells]
+        near = may & (self.sums[self.sums[:, i] != 0] != 0).any(axis=0)
+        if not near.any():
+            near = may
+        choice = np.flatnonzero(near)
+        return int(choice[np.argmin(p.costs[self.cells[choice]])]) if len(choice) else None
+
+
+def _room(span: Floats) -> Floats:
+    return np.minimum(np.maximum(span, 0.0), 1e6)
+
+
+def _pace(moves: Floats, up: Floats, down: Floats) -> Floats:
+    """The share of its room that each count uses up for a move of 1."""
+    room = np.where(moves > 0, up[:, None], down[:, None])
+    size = np.abs(moves)
+    size[size < 1e-9] = 0
+    return np.asarray(np.where(size > 0, size / np.maximum(room, 1e-9), 0.0))
+
+
+def _reach(step: Floats, up: Floats, down: Floats) -> float:
+    """How many times a step can be taken before a bound is reached."""
+    room = np.where(step > 0, up, down)
+    size = np.abs(step)
+    return float(np.min(np.maximum(room, 0)[size > 1e-12] / size[size > 1e-12], initial=np.inf))
+
+
+def _inverse(matrix: Floats) -> Floats:
+    """The inverse of a positive semidefinite matrix whose rows may depend on each other, nearly: for use with steps of
+    refinement, which bring a consistent system to its solution."""
+    return np.asarray(np.linalg.inv(matrix + _ridge(matrix) * np.eye(len(matrix))))
+
+
+def _ridge(matrix: Floats) -> float:
+    return 1e-10 * max(float(np.trace(matrix)) / max(len(matrix), 1), 1e-30)
