@@ -107,6 +107,8 @@ def append(path: str | Path, event: str, **fields: Any) -> None:
         if torn:
             size -= torn
             file.truncate(size)
+        if not count:  # so that one line alone is known for what it is: the first, or all that somebody left
+            _write_head(path, 0, NOTHING, key)
         try:
             if file.write(text + b"\n") != len(text) + 1:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
@@ -308,7 +310,7 @@ def _read_head(path: Path, key: bytes | None) -> _Head | None:
     try:
         content = json.loads(text)
         lines, last = content["lines"], content["last"]
-        if not (isinstance(lines, int) and lines > 0 and isinstance(last, str)):
+        if not (isinstance(lines, int) and lines >= 0 and isinstance(last, str)):
             raise ValueError
     except (ValueError, KeyError, TypeError):
         raise InputError("is not the head file of an audit log", file=str(head)) from None
@@ -327,8 +329,8 @@ def _write_head(path: Path, lines: int, last: str, key: bytes | None) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(head)
-    if lines == 1 and sys.platform != "win32":  # two new names in the folder
-        with contextlib.suppress(OSError):  # not every file system can; the head file has its name by now
+    if not lines and sys.platform != "win32":  # two new names in the folder
+        with contextlib.suppress(OSError):  # not every file system can
             folder = os.open(path.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
