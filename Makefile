@@ -9,10 +9,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PATIENTS ?= 100000
 AS_OF ?= 2026-06-30
+SECONDS ?= 300
+SEED ?= 1
 SOURCES := $(shell find engine python synthetic -name '*.py' -o -name '*.pyx' -o -name '*.pyi' -o -name '*.h' -o -name '*.toml')
 COMPILED := $(subst /,.,$(patsubst %.pyx,popstrat/%,$(shell find engine -name '*.pyx')))
 
-.PHONY: demo test smoke variants nightly setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof docs kinds clean
+.PHONY: demo test smoke variants nightly setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof fuzz sanitize docs kinds clean
 
 demo: setup
 	@mkdir -p demo
@@ -110,6 +112,14 @@ gate-ratios: setup $(VENV)/.dev
 # builds an engine with slowed kernels and sees the gate fail
 gate-proof: setup $(VENV)/.dev
 	$(BIN)/python -m pytest benchmarks/gate_is_real.py -s
+
+# damaged and hostile inputs for whatever reads files (docs/fuzzing.md); hours with SECONDS=, others with SEED=
+fuzz: setup $(VENV)/.test
+	$(BIN)/python tests/fuzz/run.py --seconds $(SECONDS) --seed $(SEED)
+
+# the compiled code under the address and undefined-behaviour sanitizers; needs gcc with libasan
+sanitize: setup $(VENV)/.dev
+	$(BIN)/python engine/sanitize.py
 
 docs: setup $(VENV)/.dev kinds
 	$(BIN)/python -m popstrat.pages.catalogue --write docs/definitions.md

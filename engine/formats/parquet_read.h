@@ -11,7 +11,7 @@ Bitmaps that are written must be zero from the position on, and have PQ_PAD spar
 #include <stdlib.h>
 #include <string.h>
 
-enum { PQ_OK = 0, PQ_DAMAGED = -1, PQ_OTHER = -2, PQ_MEMORY = -3 };
+enum { PQ_OK = 0, PQ_DAMAGED = -1, PQ_OTHER = -2, PQ_MEMORY = -3, PQ_LARGE = -4 };
 enum { /* encodings, as the format numbers them */
     PQ_PLAIN = 0, PQ_PLAIN_CODES = 2, PQ_RUNS = 3, PQ_DELTA = 5, PQ_DELTA_LENGTHS = 6, PQ_CODES = 8, PQ_SPLIT = 9
 };
@@ -567,8 +567,15 @@ typedef struct {
 
 typedef struct {
     uint8_t *characters;
-    int64_t used, capacity;
+    int64_t used, capacity, most; /* `most`: bytes that there may be */
 } pq_text;
+
+static int pq_is_ascii(const uint8_t *p, int64_t n) {
+    uint64_t high = 0;
+    for (; n >= 8; p += 8, n -= 8) high |= pq_load64(p);
+    for (; n > 0; p++, n--) high |= *p;
+    return !(high & 0x8080808080808080u);
+}
 
 /* `physical_bytes`: 0 for bits and for texts. */
 static int pq_open_values(pq_page *g, pq_workspace *work, int encoding, int physical_bytes, int is_bits,
@@ -833,7 +840,8 @@ static int pq_read_texts(pq_page *g, const pq_dictionary *d, pq_workspace *work,
         }
         if (width == 4 && total > INT32_MAX - text->used) return PQ_OTHER;
         if (text->used + total + PQ_PAD > text->capacity) {
-            int64_t more = 2 * (text->used + total) + PQ_PAD;
+            int64_t more = pq_least(2 * (text->used + total) + PQ_PAD, text->most);
+            if (more < text->used + total + PQ_PAD) return PQ_LARGE;
             uint8_t *moved = (uint8_t *)realloc(text->characters, more);
             if (moved == NULL) return PQ_MEMORY;
             text->characters = moved, text->capacity = more;

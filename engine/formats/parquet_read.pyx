@@ -12,6 +12,7 @@ from libc.stdint cimport INT32_MAX, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove, memset
 
+import threading
 import zlib
 
 import numpy as np
@@ -20,7 +21,7 @@ import pyarrow as pa
 from popstrat.errors import ChunkError
 
 cdef extern from "parquet_read.h" nogil:
-    enum: PQ_OK, PQ_DAMAGED, PQ_OTHER, PQ_MEMORY
+    enum: PQ_OK, PQ_DAMAGED, PQ_OTHER, PQ_MEMORY, PQ_LARGE
     enum: PQ_PLAIN, PQ_PLAIN_CODES, PQ_RUNS, PQ_CODES
     enum: PQ_DATA, PQ_DICTIONARY, PQ_DATA2
     enum: PQ_PAD
@@ -49,12 +50,12 @@ cdef extern from "parquet_read.h" nogil:
 
     ctypedef struct pq_text:
         uint8_t *characters
-        int64_t used
-        int64_t capacity
+        int64_t used, capacity, most
 
     enum: PQ_CHUNK
     int pq_read_footer(const uint8_t *start, int64_t size, int64_t groups, int64_t columns, int64_t *out)
     int pq_read_header(const uint8_t *start, int64_t size, pq_header *h)
+    int pq_is_ascii(const uint8_t *p, int64_t n)
     int64_t pq_zstd_size(const uint8_t *p, int64_t n)
     int64_t pq_snappy_size(const uint8_t *p, int64_t n)
     int64_t pq_gzip_size(const uint8_t *p, int64_t n)
@@ -72,6 +73,7 @@ cdef extern from "parquet_read.h" nogil:
                       pq_text *text, uint8_t *valid, int64_t at, int64_t n, int64_t *nulls)
 
 WINDOW = 1 << 19  # bytes of a column chunk that are held at a time; a larger page makes the window as large as itself
+MEMORY = 1 << 29  # bytes that all columns of a file hold at most
 cdef int64_t _WINDOW = WINDOW
 cdef int64_t _MOST_HEADER = 1 << 24  # bytes of a page header, statistics and all
 cdef int64_t _TOGETHER = 1 << 18  # pages are unpacked together up to so many bytes, to stay in the cache
@@ -136,7 +138,24 @@ cdef int _check(int64_t status) except -1:
 
 
 cdef object _damaged(str problem):
-    return ChunkError(problem, damaged=True)
+    return ChunkError(f"is damaged: {problem}", final=True)
+
+
+class Memory:
+    """How many bytes the columns of a file may hold together: of pages, packed and unpacked, of dictionaries and of a
+    batch's text. Safe to use from several threads."""
+
+    def __init__(self, most: int = MEMORY) -> None:
+        self.most, self.left = most, most
+        self._lock = threading.Lock()
+
+    def take(self, more: int) -> bool:
+        """Hold so many bytes more, or fewer if it is negative; False, and nothing taken, if there are not so many."""
+        with self._lock:
+            if more > self.left:
+                return False
+            self.left -= more
+            return True
 
 
 cdef class _Bytes:
@@ -172,10 +191,12 @@ cdef class Column:
 
     ``read_into(buffer, offset)`` fills a writable buffer with the file's bytes from an offset on, or raises. ``type``
     is the arrays' type and ``physical`` the file's (see `reads`), ``optional`` says whether the column may have nulls.
+    ``memory`` is shared with the file's other columns; without it the column has as much for itself.
     A column is for one thread at a time.
     """
 
-    cdef object _read_into, _type, _value_type, _codec, _labels
+    cdef object _read_into, _type, _value_type, _codec, _labels, _memory
+    cdef int64_t _held, _unpacked_size, _dictionary_size  # bytes: in all, of pages, of the dictionary
     cdef int _kind, _width, _physical_bytes, _offset_width
     cdef int _codec_id, _physical
     cdef bint _optional, _begun
@@ -197,15 +218,16 @@ cdef class Column:
     cdef int _pages, _current
     cdef object _unpacked
 
-    def __cinit__(self, read_into, type, str physical, bint optional):
+    def __cinit__(self, read_into, type, str physical, bint optional, memory=None):
         self._workspace = <pq_workspace *>malloc(sizeof(pq_workspace))
         if self._workspace == NULL:
             raise MemoryError
 
-    def __init__(self, read_into, type, str physical, bint optional) -> None:
+    def __init__(self, read_into, type, str physical, bint optional, memory=None) -> None:
         if not reads(type, physical):
             raise ValueError(f"{type} is not read from {physical}")
         self._read_into, self._type, self._value_type = read_into, type, type
+        self._memory = Memory() if memory is None else memory
         self._optional = optional
         self._physical, self._physical_bytes, _ = _PHYSICAL[physical]
         if physical == "BOOLEAN":
@@ -245,6 +267,23 @@ cdef class Column:
         self._unpacked = self._labels = None
         self._begun = False
         self._dictionary.size = -1  # none yet
+        self._unpacked_size = self._dictionary_size = 0
+        self._hold(self._window.size)
+
+    cdef int _hold(self, int64_t window) except -1:
+        """Make sure that there is room for what the column is to hold."""
+        cdef int64_t held = window + self._unpacked_size + self._dictionary_size + self._text.capacity
+        if not self._memory.take(held - self._held):
+            raise self._too_large(held)
+        self._held = held
+        return 0
+
+    cdef object _too_large(self, int64_t held):
+        most = self._memory.most >> 20
+        return ChunkError(
+            f"asks for {held >> 20:,} MB of pages, labels or text at a time, and all columns together may hold {most:,} MB; "
+            "write the file with smaller pages", final=True
+        )
 
     def read(self, int64_t rows):
         """The next rows as one array; there must be so many left.
@@ -286,6 +325,7 @@ cdef class Column:
             values = _Bytes.new((rows + 1) * self._offset_width)
             memset(values.start, 0, self._offset_width)
             self._text.used = 0
+            self._text.most = self._text.capacity + <int64_t>self._memory.left
         else:
             values = _Bytes.new(rows * self._width + PQ_PAD)
         if self._optional:
@@ -308,7 +348,7 @@ cdef class Column:
                 else:
                     status = pq_read_texts(&self._page, &self._dictionary, self._workspace, self._offset_width,
                                            values.start, &self._text, bits, done, n, &nulls)
-            _check(status)
+            self._check_text(status)
             done += n
         self._nulls += nulls
         validity = valid.buffer if nulls else None
@@ -317,10 +357,25 @@ cdef class Column:
                 self._labels = pa.array([], self._value_type)
             return pa.DictionaryArray.from_buffers(self._type, done, [validity, values.buffer], self._labels, nulls)
         if kind == TEXT:
-            return pa.Array.from_buffers(
-                self._value_type, done, [validity, values.buffer, self._characters().buffer], nulls
-            )
+            self._hold(self._window.size)
+            return self._text_of(done, validity, values, self._characters(), nulls)
         return pa.Array.from_buffers(self._type, done, [validity, values.buffer], nulls)
+
+    cdef int _check_text(self, int status) except -1:
+        if status == PQ_LARGE:
+            raise self._too_large(self._held + self._text.used)
+        _check(status)
+        return 0
+
+    cdef object _text_of(self, int64_t rows, validity, _Bytes offsets, _Bytes characters, int64_t nulls):
+        """Text as an array; it must be UTF-8."""
+        array = pa.Array.from_buffers(self._value_type, rows, [validity, offsets.buffer, characters.buffer], nulls)
+        if not pq_is_ascii(characters.start, self._text.used):
+            try:
+                array.validate(full=True)
+            except pa.ArrowInvalid:
+                raise _damaged("text that is not UTF-8") from None
+        return array
 
     cdef _Bytes _characters(self):
         """What `pq_read_texts` has gathered, in a buffer of its own."""
@@ -454,6 +509,9 @@ cdef class Column:
         if (self._codec_id == SNAPPY and pq_snappy_size(p, packed) != unpacked
                 or self._codec_id == LZ4 and pq_lz4_size(p, packed) != unpacked):
             raise _damaged("a page does not unpack to the bytes that it says")
+        self._unpacked = None
+        self._unpacked_size = unpacked
+        self._hold(self._window.size)
         self._unpacked = self._codec.decompress(self._window.buffer.slice(first, packed), unpacked)
         return _Bytes.of(self._unpacked, False).start
 
@@ -473,7 +531,9 @@ cdef class Column:
         _check(pq_open_values(&page, self._workspace, PQ_PLAIN, self._physical_bytes, False, start,
                               start + h.unpacked))
         if self._kind == FIXED:
-            values = _Bytes.new(n * self._width + PQ_PAD)
+            self._dictionary_size = n * self._width + PQ_PAD
+            self._hold(self._window.size)
+            values = _Bytes.new(self._dictionary_size)
             _check(pq_read_fixed(&page, NULL, self._workspace, self._physical_bytes, self._width, values.start, NULL,
                                  0, n, &nulls))
             self._labels = values
@@ -481,13 +541,17 @@ cdef class Column:
         else:
             if self._kind == LABELS and not self._codes_fit(n):
                 raise ChunkError("a dictionary has more values than its index type")
+            self._dictionary_size = (n + 1) * self._offset_width + h.unpacked
+            self._hold(self._window.size)
             values = _Bytes.new((n + 1) * self._offset_width)
             memset(values.start, 0, self._offset_width)
             self._text.used = 0
-            _check(pq_read_texts(&page, NULL, self._workspace, self._offset_width, values.start, &self._text, NULL,
-                                 0, n, &nulls))
+            self._text.most = self._text.capacity + <int64_t>self._memory.left
+            self._check_text(pq_read_texts(&page, NULL, self._workspace, self._offset_width, values.start, &self._text,
+                                           NULL, 0, n, &nulls))
+            self._hold(self._window.size)
             characters = self._characters()
-            self._labels = pa.Array.from_buffers(self._value_type, n, [None, values.buffer, characters.buffer], 0)
+            self._labels = self._text_of(n, None, values, characters, 0)
             self._dictionary.offsets = values.start
             self._dictionary.characters = characters.start
         self._dictionary.size = n
@@ -538,9 +602,11 @@ cdef class Column:
             needed = have + self._left  # as much as there is
         room = max(needed, min(_WINDOW, have + self._left))
         if self._window.size < room:
+            self._hold(self._window.size + room)  # both, while the one is copied into the other
             larger = _Bytes.new(room)
             memcpy(larger.start, self._window.start + self._at, have)
             self._window = larger
+            self._hold(room)
         else:
             memmove(self._window.start, self._window.start + self._at, have)
         size = min(room - have, self._left)

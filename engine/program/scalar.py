@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from popstrat.engine._table import CODE_NULL, CODE_UNKNOWN, NEWEST_SHIFT
-from popstrat.engine.operations import OPERATIONS, STEPS
+from popstrat.engine.operations import OPERATIONS
 
 _ROUNDER = 6755399441055744.0  # 1.5 * 2^52: adding it rounds to the nearest integer, ties to even
 _WHOLE = 2251799813685248.0  # 2^51: from here on a double has no fraction worth rounding
@@ -284,11 +284,9 @@ SCALAR: dict[str, Callable[..., Any]] = {
 }
 
 if lost := OPERATIONS.keys() - SCALAR.keys():
-    raise ImportError(
-        f"not said in SCALAR (engine/program/scalar.py) what it does to one row: {', '.join(sorted(lost))}"
-    )
+    raise ImportError(f"no meaning for one row in SCALAR (engine/program/scalar.py): {', '.join(sorted(lost))}")
 if lost := SCALAR.keys() - OPERATIONS.keys():
     raise ImportError(
-        f"in SCALAR, but not in the compiled table of operations: {', '.join(sorted(lost))}. Is it in engine/ops.h, and "
+        f"in SCALAR, not in the compiled table: {', '.join(sorted(lost))}. Is it in engine/ops.h, and "
         "was the engine built since (python setup.py build_ext --inplace)?"
     )

@@ -131,14 +131,14 @@ class TraceError(PopstratError, AssertionError):
 
 
 class ChunkError(PopstratError, ValueError):
-    """A column chunk of a Parquet file is ``damaged``, or is written in a way that the engine does not read.
+    """A column chunk of a Parquet file is damaged or too large, or is written in a way that the engine does not read.
 
-    Who reads the file says so in an `InputError`, or turns to pyarrow.
+    If it is ``final``, who reads the file says so in an `InputError`; else pyarrow may be able to read it.
     """
 
-    def __init__(self, message: str, *, damaged: bool = False) -> None:
+    def __init__(self, message: str, *, final: bool = False) -> None:
         super().__init__(message)
-        self.damaged = damaged
+        self.final = final
 
 
 class ConflictError(PopstratError):

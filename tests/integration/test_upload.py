@@ -16,22 +16,22 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 import upload_reference as ref
-from collections.abc import (Callable)
-from pathlib import (Path)
-from typing import (Any)
-from popstrat.cli import (run)
-from popstrat.core.hidden_folder import (HiddenFolder)
-from popstrat.errors import (InputError, RunError)
-from popstrat.privacy import (audit_log as audits)
-from popstrat.upload import (run as upload_run, verify, write)
 
-
-
+from popstrat.cli import run
+from popstrat.core.hidden_folder import HiddenFolder
+from popstrat.errors import InputError, RunError
+from popstrat.privacy import audit_log as audits
+from popstrat.upload import run as upload_run
+from popstrat.upload import verify, write
 
 MONTH = "2026-06-30"
 ROWS = [ref.patient(k, f"E8500{k % 3}", risk_group=ref.GROUPS[k % 3], risk=k / 100) for k in range(1, 31)]

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
+from typing import Any
+
 import duckdb
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pathlib import (Path)
-from typing import (Any)
-from hypothesis import (HealthCheck, given, settings, strategies as st)
-from popstrat.formats import (open_source)
-from popstrat.formats.parquet import (reader)
-from popstrat.formats.registry import (backend_asked_for)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-
-
+from popstrat.formats import open_source
+from popstrat.formats.parquet import reader
+from popstrat.formats.registry import backend_asked_for
 
 TYPES = [
     pa.bool_(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64(),

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from popstrat.engine.formats.parquet_read import ChunkError, Column, chunks, reads
+from popstrat.engine.formats.parquet_read import ChunkError, Column, Memory, chunks, reads
 from popstrat.errors import InputError
 from popstrat.formats.parquet.reader import ByArrow, ColumnReader, ParquetSource
 
@@ -32,7 +32,8 @@ class NativeParquetSource(ParquetSource):
     """A `ParquetSource` whose columns the engine decodes, as far as it can.
 
     Memory depends on the number of columns and on the size of a batch and of the file's pages, not on that of its row
-    groups.
+    groups. Of pages, labels and a batch's text all columns together hold `parquet_read.MEMORY` bytes at most; a file
+    that asks for more is refused.
     """
 
     def _opened(self, file: pq.ParquetFile) -> None:
@@ -41,14 +42,15 @@ class NativeParquetSource(ParquetSource):
 
     def _readers(self, columns: Sequence[str], batch_rows: int, stack: ExitStack) -> Sequence[ColumnReader]:
         file = stack.enter_context(_File(self.path))
-        return [stack.enter_context(self._reader(name, file, batch_rows)) for name in columns]
+        memory = Memory()
+        return [stack.enter_context(self._reader(name, file, batch_rows, memory)) for name in columns]
 
-    def _reader(self, name: str, file: _File, batch_rows: int) -> ColumnReader:
+    def _reader(self, name: str, file: _File, batch_rows: int, memory: Memory) -> ColumnReader:
         arrow = self._by_arrow(name, batch_rows)
         leaf, kind = self._leaves.get(name), self.schema.field(name).type
         if self._chunks is None or leaf is None or not reads(kind, leaf.physical) or not leaf.counts_in_units_of(kind):
             return arrow
-        column = Column(file.read_into, kind, leaf.physical, leaf.optional)
+        column = Column(file.read_into, kind, leaf.physical, leaf.optional, memory)
         return ByEngine(column, self._row_groups, self._chunks[:, leaf.index].tolist(), arrow)
 
 
@@ -118,8 +120,8 @@ class ByEngine(ColumnReader):
         return self._arrow.read(rows)
 
     def _leave_to_arrow(self, error: Exception) -> None:
-        if isinstance(error, ChunkError) and error.damaged:
-            raise InputError(f"is damaged: {error}", column=self._arrow.name) from error
+        if isinstance(error, ChunkError) and error.final:
+            raise InputError(str(error), column=self._arrow.name) from error
         self._left_to_arrow = True
         self._arrow.begin(self._group, skip=self._done)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from operator import methodcaller
 from pathlib import Path
 from typing import Self
@@ -16,6 +16,7 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from popstrat.core.soundness import refuse_unsound
 from popstrat.errors import InputError
 from popstrat.formats.source import BATCH_ROWS, FileSource, Kinds, reading
 from popstrat.formats.workers import Workers
@@ -116,10 +117,11 @@ class ByArrow(ColumnReader):
 
     def begin(self, group: int, *, skip: int = 0) -> None:
         self.close()
-        self._file = pq.ParquetFile(self._path, metadata=self._metadata, page_checksum_verification=True)
-        self._parts = self._file.iter_batches(
-            self._batch_rows, row_groups=[group], columns=[self.name], use_threads=False
-        )
+        with self._reading():
+            self._file = pq.ParquetFile(self._path, metadata=self._metadata, page_checksum_verification=True)
+            self._parts = self._file.iter_batches(
+                self._batch_rows, row_groups=[group], columns=[self.name], use_threads=False
+            )
         for start in range(0, skip, self._batch_rows):
             self.read(min(self._batch_rows, skip - start))
 
@@ -127,16 +129,21 @@ class ByArrow(ColumnReader):
         found: list[pa.Array] = []
         while rows > 0:
             if self._rest is None or not len(self._rest):
-                part = next(self._parts, None)
-                if part is None:
-                    raise EOFError("a row group has fewer rows than its file says")
+                with self._reading():
+                    part = next(self._parts, None)
+                    if part is None:
+                        raise EOFError("a row group has fewer rows than its file says")
                 self._rest = part.column(self.name)
             found.append(self._rest[:rows])
             self._rest = self._rest[rows:]
             rows -= len(found[-1])
         whole = found[0] if len(found) == 1 else pa.concat_arrays(found)
+        refuse_unsound(whole, self.name)
         # pyarrow would make dictionaries itself, but not of every encoding.
         return whole.dictionary_encode() if self._as_dictionary else whole
+
+    def _reading(self) -> AbstractContextManager[None]:
+        return reading(str(self._path), "Parquet", self.name)
 
     def close(self) -> None:
         self._parts, self._rest = iter(()), None
