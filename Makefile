@@ -14,13 +14,7 @@ SEED ?= 1
 SOURCES := $(shell find engine python synthetic -name '*.py' -o -name '*.pyx' -o -name '*.pyi' -o -name '*.h' -o -name '*.toml')
 COMPILED := $(subst /,.,$(patsubst %.pyx,popstrat/%,$(shell find engine -name '*.pyx')))
 
-<<<<<<< HEAD
-.PHONY: demo test smoke variants nightly setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof docs kinds clean
-||||||| 3469ed4
-.PHONY: demo test smoke variants nightly setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof docs clean
-=======
-.PHONY: demo test smoke variants nightly setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof fuzz sanitize docs clean
->>>>>>> w-damage
+.PHONY: demo test smoke variants nightly setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof fuzz sanitize docs kinds clean
 
 demo: setup
 	@mkdir -p demo
@@ -119,11 +113,6 @@ gate-ratios: setup $(VENV)/.dev
 gate-proof: setup $(VENV)/.dev
 	$(BIN)/python -m pytest benchmarks/gate_is_real.py -s
 
-<<<<<<< HEAD
-docs: setup $(VENV)/.dev kinds
-||||||| 3469ed4
-docs: setup $(VENV)/.dev
-=======
 # damaged and hostile inputs for whatever reads files (docs/fuzzing.md); hours with SECONDS=, others with SEED=
 fuzz: setup $(VENV)/.test
 	$(BIN)/python tests/fuzz/run.py --seconds $(SECONDS) --seed $(SEED)
@@ -132,8 +121,7 @@ fuzz: setup $(VENV)/.test
 sanitize: setup $(VENV)/.dev
 	$(BIN)/python engine/sanitize.py
 
-docs: setup $(VENV)/.dev
->>>>>>> w-damage
+docs: setup $(VENV)/.dev kinds
 	$(BIN)/python -m popstrat.pages.catalogue --write docs/definitions.md
 	$(BIN)/python benchmarks/fidelity.py --write docs/synthetic.md
 	$(BIN)/python docs/safety/hazard_log.py --write

@@ -8,13 +8,24 @@ kills itself with signal 9. Run it by itself for the table:
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import importlib
+import json
 import os
+import shutil
 import signal
-from collections.abc import Callable, Mapping
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+NEEDED = ("score", "synth", "pseudonymise", "validate", "recalibrate", "fit", "upload")
+MODULES = (
+    "runs.score", "synthetic._files", "privacy.pseudonymise", "validation.files", "validation.page", "fitting",
+    "fitting.recalibrator", "fitting.fitter", "upload.run",
+)  # fmt: skip
 NAMES = ("rename", "replace", "unlink", "remove", "rmdir", "mkdir", "link", "symlink")
 
 Seen = Mapping[str, str]
@@ -85,14 +96,150 @@ def seen(folder: Path) -> Seen:
 
 
 def hidden_and_open(folder: Path) -> list[str]:
-    """Hidden files that somebody else may read."""
-    return [
-        str(p.relative_to(folder))
-        for p in folder.rglob(".*")
-        if p.is_file() and not p.is_symlink() and p.name.endswith("partial") and p.stat().st_mode & 0o077
-    ]
+    """Hidden files that somebody else may read, but for those that a name that is not hidden leads to."""
+    named = {p.resolve() for p in folder.rglob("*") if not p.name.startswith(".") and p.is_symlink()}
+    partial = [p for p in folder.rglob(".*partial") if p.is_file() and p.resolve() not in named]
+    return [str(p.relative_to(folder)) for p in partial if p.stat().st_mode & 0o077]
 
 
 def left_over(folder: Path) -> list[str]:
     """Hidden names and links that are still there."""
     return [str(p.relative_to(folder)) for p in folder.rglob("*") if p.name.startswith(".") or p.is_symlink()]
+
+
+def every_point(work: Callable[[], int], folder: Path, restore: Callable[[], None]) -> tuple[int, list[str]]:
+    """Kill ``work`` at each of its changes: (how many points, what was wrong).
+
+    ``restore`` puts the folder into the state before. Right is: all that a reader sees is as before the run, or all as
+    after one that was left alone; no hidden file may be read by others; the same command then ends well, and leaves
+    nothing hidden. Records tell the time, so that of them only what they say of other files is compared.
+    """
+    restore()
+    before = seen(folder)
+    status, points = in_a_child(work, 0)
+    assert status == 0, f"left alone, it ends with {status}"
+    after = _told(folder, seen(folder))
+    wrong = []
+    for at in range(1, points + 1):
+        restore()
+        status, _ = in_a_child(work, at)
+        if status != -signal.SIGKILL:
+            wrong.append(f"{at}: not killed, but {status}")
+        now = seen(folder)
+        if now != before and _told(folder, now) != after:
+            wrong.append(f"{at}: a mix: {sorted(n for n in {*now, *before} if now.get(n) != before.get(n))}")
+        if others := hidden_and_open(folder):
+            wrong.append(f"{at}: readable by others: {others}")
+        status, _ = in_a_child(work, 0)
+        if status != 0:
+            wrong.append(f"{at}: the same command again: {status}")
+        if _told(folder, seen(folder)) != after:
+            wrong.append(f"{at}: the same command again gave something else")
+        if left := left_over(folder):
+            wrong.append(f"{at}: left over: {left}")
+    return points, wrong
+
+
+def _told(folder: Path, files: Seen) -> Seen:
+    """The files, with each record as the hashes that it has of the others."""
+    told = dict(files)
+    for name in files:
+        if name.endswith(".run.json"):
+            record = json.loads((folder / name).read_text())
+            about = [record.get("output"), record.get("lookup"), *record.get("outputs", [])]
+            told[name] = str([(o["name"], o["sha256"]) for o in about if o])
+    return told
+
+
+def command(*arguments: str) -> Callable[[], int]:
+    """A command of popstrat, in the process at hand."""
+
+    def work() -> int:
+        from popstrat.cli.main import run
+
+        return run(list(arguments))
+
+    return work
+
+
+DAY = ("--as-of", "2026-06-30")
+
+
+def prepare(folder: Path) -> None:
+    """Two lists with their outcomes, scored: what the commands start from."""
+    for number in (1, 2):
+        synth = command(
+            "synth", "-n", "3000", "--seed", str(number), *DAY, "-o", f"{folder}/list{number}.parquet",
+            "--outcomes", f"{folder}/outcomes{number}.parquet", "-q",
+        )  # fmt: skip
+        assert synth() == 0
+        score = command("score", f"{folder}/list{number}.parquet", *DAY, "-o", f"{folder}/scored{number}.parquet", "-q")
+        assert score() == 0
+    (folder / "key").write_bytes(os.urandom(32).hex().encode())
+    (folder / "key").chmod(0o600)
+
+
+def commands(given: Path, to: Path) -> dict[str, Callable[[int], list[str]]]:
+    """The arguments of each command that writes, from the first list or from the second."""
+
+    def of(name: str) -> Callable[[int], list[str]]:
+        def arguments(n: int) -> list[str]:
+            lists, ends = f"{given}/list{n}.parquet", f"{given}/outcomes{n}.parquet"
+            model = ["--model", "admission_12m", "--column", "admitted_within_12_months", *DAY]
+            return {
+                "score": ["score", lists, *DAY, "-o", f"{to}/out.parquet", "-q"],
+                "synth": ["synth", "-n", "500", "--seed", str(n), *DAY, "-o", f"{to}/list.parquet", "--outcomes",
+                          f"{to}/outcomes.csv", "--lookup", f"{to}/lookup.csv", "-q"],
+                "pseudonymise": ["pseudonymise", lists, "-o", f"{to}/out.parquet", "-c", "patient_id", "--key-file",
+                                 f"{given}/key", "--lookup", f"{to}/lookup.csv", "--audit", f"{given}/audit",
+                                 "--force", "-q", "--threads", "1"],
+                "validate": ["validate", f"{given}/scored{n}.parquet", "--outcome", ends, "--column",
+                             "admitted_within_12_months", "-o", f"{to}/report", "--bootstrap", "0", "-q",
+                             "--threads", "1"],
+                "recalibrate": ["recalibrate", lists, "--outcome", ends, *model, "--method", "intercept", "-o",
+                                f"{to}/ours.toml", "-q", "--threads", "1"],
+                "upload": ["upload", f"{given}/scored{n}.parquet", "-o", f"{to}/upload", "-q"],
+            }[name]  # fmt: skip
+
+        return arguments
+
+    return {n: of(n) for n in ("score", "synth", "pseudonymise", "validate", "recalibrate", "upload")}
+
+
+def _copied(old: Path, to: Path) -> None:
+    shutil.rmtree(to, ignore_errors=True)
+    shutil.copytree(old, to)
+
+
+def table(names: Sequence[str] = ()) -> int:
+    """Print, for each command, how many points there are and what was wrong at any; how many were wrong."""
+    for module in ("cli.main", *(f"cli.{name}" for name in NEEDED), *MODULES):  # what needs a second in each child
+        importlib.import_module(f"popstrat.{module}")
+    bad = 0
+    with tempfile.TemporaryDirectory() as temporary:
+        given, to, old = (Path(temporary, name) for name in ("given", "to", "old"))
+        given.mkdir()
+        child = os.fork()  # so that this process, from which all others are forked, has no threads
+        if child == 0:
+            prepare(given)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        for name, arguments in commands(given, to).items():
+            if names and name not in names:
+                continue
+            for first in (True, False) if name != "upload" else (True,):
+                shutil.rmtree(old, ignore_errors=True)
+                shutil.rmtree(to, ignore_errors=True)
+                to.mkdir()
+                assert first or in_a_child(command(*arguments(1)), 0)[0] == 0
+                to.rename(old)
+                points, wrong = every_point(command(*arguments(2)), to, functools.partial(_copied, old, to))
+                state = "nothing there" if first else "over another run's"
+                told = wrong or "old or new at each"
+                print(f"{name:13} {state:20} {points:4} points  {told}", flush=True)
+                bad += len(wrong)
+    return bad
+
+
+if __name__ == "__main__":
+    sys.exit(table(sys.argv[1:]) > 0)

@@ -190,3 +190,24 @@ def test_nor_do_files_and_messages(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "is named like a number" in told
     assert "99" not in told.replace(str(tmp_path), "").replace(out.name, "") or "9990000" not in told
     assert "999 000" not in told
+
+
+@pytest.mark.parametrize("given", ["7\n", " 7 \nrest", "7"])
+def test_an_id_need_not_stand_on_the_command_line(
+    given: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import io
+    import sys
+
+    from popstrat.cli.main import run
+
+    path = tmp_path / "list.csv"
+    path.write_text("patient_id,practice_code,age,sex\n7,E85001,50,F\n")
+    arguments = ["explain", str(path), "--as-of", "2026-06-30", "--patient"]
+    assert run([*arguments, "7"]) == 0
+    expected = capsys.readouterr().out
+    monkeypatch.setattr(sys, "stdin", io.StringIO(given))
+    assert run([*arguments, "-"]) == 0
+    assert capsys.readouterr().out == expected
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    assert run([*arguments, "-"]) == 2

@@ -88,7 +88,7 @@ def _beyond(content: Any) -> str:
     """What is beyond the bounds in tables and lists, without going down them by recursion; nothing if nothing is."""
     level = [content]
     for _ in range(DEEPEST + 1):
-        below = []
+        below: list[Any] = []
         for item in level:
             if isinstance(item, dict):
                 below += item.values()

@@ -24,17 +24,18 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import IO, Any
+from collections.abc import (Collection, Iterator, Mapping)
+from dataclasses import (asdict, dataclass)
+from pathlib import (Path)
+from typing import (IO, Any)
+from popstrat.core.small_files import (parse_json, read_small)
+from popstrat.core.version import (version)
+from popstrat.errors import (InputError)
+from popstrat.privacy.identifiers import (is_identifying)
+from popstrat.privacy.nhs_numbers import (passes)
+from popstrat.privacy.secret_keys import (read_key)
 
-from popstrat.core.small_files import parse_json, read_small
-from popstrat.core.version import version
-from popstrat.errors import InputError
-from popstrat.privacy.identifiers import is_identifying
-from popstrat.privacy.nhs_numbers import passes
-from popstrat.privacy.secret_keys import read_key
+
 
 LOG_VARIABLE = "POPSTRAT_AUDIT"
 KEY_VARIABLE = "POPSTRAT_AUDIT_KEY"
@@ -108,6 +109,8 @@ def append(path: str | Path, event: str, **fields: Any) -> None:
         if torn:
             size -= torn
             file.truncate(size)
+        if not count:  # so that one line alone is known for what it is: the first, or all that somebody left
+            _write_head(path, 0, NOTHING, key)
         try:
             if not count and not _head_path(path).exists():  # so that a first append which is interrupted can be seen
                 _write_head(path, 0, NOTHING, key)
@@ -330,8 +333,8 @@ def _write_head(path: Path, lines: int, last: str, key: bytes | None) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(head)
-    if lines == 1 and sys.platform != "win32":  # two new names in the folder
-        with contextlib.suppress(OSError):  # not every file system can; the head file has its name by now
+    if not lines and sys.platform != "win32":  # two new names in the folder
+        with contextlib.suppress(OSError):  # not every file system can
             folder = os.open(path.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -115,12 +116,15 @@ def _ten_digits(values: pa.Array) -> NDArray[np.int64]:
 
 
 def _of_length(whole: NDArray[np.int64]) -> NDArray[np.int64]:
-    return whole[(whole >= _LEAST) & (whole < _MOST)]
+    found: NDArray[np.int64] = whole[(whole >= _LEAST) & (whole < _MOST)]
+    return found
 
 
 def _of_floats(values: NDArray[np.float64]) -> NDArray[np.int64]:
     values = np.abs(values)
-    return values[(values >= _LEAST) & (values < _MOST) & (values == np.floor(values))].astype(np.int64)
+    whole = (values >= _LEAST) & (values < _MOST) & (values == np.floor(values))
+    found: NDArray[np.int64] = values[whole].astype(np.int64)
+    return found
 
 
 def _as_text(values: pa.Array) -> pa.Array:
@@ -146,7 +150,7 @@ def _of_text(texts: pa.Array) -> NDArray[np.int64]:
     return np.concatenate(found)
 
 
-def _extracted(texts: pa.Array, pattern: str, kind: pa.DataType) -> NDArray[np.generic]:
+def _extracted(texts: pa.Array, pattern: str, kind: pa.DataType) -> NDArray[Any]:
     numbers = pc.struct_field(pc.extract_regex(texts, pattern), "number").drop_null()
     if kind == pa.int64():
         numbers = pc.replace_substring_regex(numbers, "[^0-9]+", "")
