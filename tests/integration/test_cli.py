@@ -273,10 +273,14 @@ def test_an_age_in_the_input_does_not_change_the_one_in_the_output(work: Path, p
     assert Path(f"again{suffix}").read_bytes() == Path(f"out{suffix}").read_bytes()
 
 
-def test_an_output_is_replaced(work: Path) -> None:
+def test_an_output_is_replaced_by_a_re_run_or_by_force(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("out.csv").write_text("old")
-    score("list.parquet", "-o", "out.csv")
+    assert run(["score", "list.parquet", "-o", "out.csv", "--as-of", AS_OF]) == 2
+    assert "out.csv: exists" in capsys.readouterr().err
+    assert Path("out.csv").read_text() == "old"
+    score("list.parquet", "-o", "out.csv", "--force")
     assert Path("out.csv").stat().st_size > 100_000
+    score("list.parquet", "-o", "out.csv")  # once more
 
 
 # -- check, synth, explain, packs -------------------------------------------------------------------------------
@@ -329,7 +333,7 @@ def test_synth_writes_list_and_outcomes_or_neither(work: Path, capsys: pytest.Ca
 
 def test_synth_dirty_comes_with_a_list_that_must_be_refused(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["synth", "-n", "500", "--as-of", AS_OF, "-o", "d.parquet", "--dirty"]) == 0
-    assert sorted(p.name for p in work.glob("d.*")) == ["d.duplicates.parquet", "d.parquet"]
+    assert sorted(p.name for p in work.glob("d.*")) == ["d.duplicates.parquet", "d.parquet", "d.parquet.run.json"]
     score("d.parquet", "-o", "out.csv")
     assert run(["score", "d.duplicates.parquet", "-o", "out2.csv", "--as-of", AS_OF]) == 2
     assert "occur more than once" in capsys.readouterr().err

@@ -106,13 +106,18 @@ def _ten_digits(values: pa.Array) -> NDArray[np.int64]:
         values = values.cast(pa.large_string() if pt.is_string_view(kind) else pa.large_binary())
     values = values.drop_null()
     if pt.is_integer(kind):
-        whole = np.asarray(values.cast(pa.int64(), safe=False))
+        whole: NDArray[np.int64] = _numbers(values.cast(pa.int64(), safe=False), np.int64)
         return _of_length(np.abs(whole))
     if pt.is_decimal(kind):
         values, kind = values.cast(pa.float64()), pa.float64()  # ten digits and their fraction lose nothing there
     if pt.is_floating(kind):
         return _of_floats(np.asarray(values).astype(np.float64))
     return _of_text(_as_text(values))
+
+
+def _numbers(values: pa.Array, kind: type[np.generic]) -> NDArray[Any]:
+    """The values of an array without nulls; asked for them itself, Arrow loads pandas."""
+    return np.frombuffer(values.buffers()[1], kind)[values.offset : values.offset + len(values)]
 
 
 def _of_length(whole: NDArray[np.int64]) -> NDArray[np.int64]:
