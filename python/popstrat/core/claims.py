@@ -16,14 +16,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from popstrat.errors import InputError
+from popstrat.errors import BusyError, InputError
 
 _LONGEST = 200
 _TRIES = 10
-
-
-class BusyError(Exception):
-    """Another run is at work on it."""
 
 
 def hidden(target: Path, ending: str) -> Path:

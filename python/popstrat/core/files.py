@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Self
 
-from popstrat.core.claims import BusyError, claim_file, hidden, sync
-from popstrat.core.switch import Change, NoLinksError, change, is_unfinished, real_target, recover
-from popstrat.errors import InputError
+from popstrat.core.claims import claim_file, hidden, sync
+from popstrat.core.switch import Change, change, is_unfinished, real_target, recover
+from popstrat.errors import BusyError, InputError, NoLinksError
 
 
 class Outputs:
