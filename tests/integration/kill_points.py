@@ -117,6 +117,8 @@ def every_point(
     nothing hidden. Records tell the time, so that of them only what they say of other files is compared.
     """
     restore()
+    in_a_child(work, 0)  # an audit log and caches are made once
+    restore()
     before = seen(folder)
     status, points = in_a_child(work, 0)
     assert status == 0, f"left alone, it ends with {status}"

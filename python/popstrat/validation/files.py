@@ -120,9 +120,9 @@ def _validated(
     )  # fmt: skip
     run, notices = _run_record(opened, joined.counts["scored"], spec.risk)
     days = None if spec.time_column is None else spec.horizon
-    there = [folder / name for name in _NAMES]
+    targets = [folder / name for name in _NAMES]
     making = Making("validate", run.get("as_of"), pack_named(run.get("pack")))
-    refuse_other(there, making, read_record(there[0]), force, own=there)
+    refuse_other(targets, making, read_record(targets[0]), force, own=targets)
     note = differs(run.get("horizon", ""), days)
     sources = [
         {"role": role, "name": file.path.name, "rows": rounded(rows), HASH: hash_file(file.path)}
