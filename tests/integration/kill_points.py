@@ -166,6 +166,37 @@ def command(*arguments: str) -> Callable[[], int]:
     return work
 
 
+ENDS = ("--time-column", "days", "--event-column", "event")
+SPECIFICATION = """
+[pack]
+id = "small"
+version = "1"
+title = "A small model"
+
+[definition.risk]
+kind = "model"
+title = "Risk of an admission, 12 months"
+version = "1"
+source = "a specification"
+intended_use = "A test."
+disclaimer = "Synthetic."
+eligible = "age >= 18"
+link = "survival"
+output = true
+
+[[definition.risk.terms]]
+id = "age"
+title = "Age"
+of = "age"
+scale = 10
+powers = [1]
+center = [4.5]
+
+[fit]
+model = "risk"
+time_column = "days"
+event_column = "event"
+"""
 DAY = ("--as-of", "2026-06-30")
 
 
@@ -173,12 +204,13 @@ def prepare(folder: Path) -> None:
     """Two lists with their outcomes, scored: what the commands start from."""
     for number in (1, 2):
         synth = command(
-            "synth", "-n", "2000", "--seed", str(number), *DAY, "-o", f"{folder}/list{number}.parquet",
-            "--outcomes", f"{folder}/outcomes{number}.parquet", "-q",
+            "synth", "-n", "5000", "--seed", str(number), *DAY, "-o", f"{folder}/list{number}.parquet",
+            "--outcomes", f"{folder}/outcomes{number}.parquet", "--lookup", f"{folder}/lookup{number}.parquet", "-q",
         )  # fmt: skip
         assert synth() == 0
         score = command("score", f"{folder}/list{number}.parquet", *DAY, "-o", f"{folder}/scored{number}.parquet", "-q")
         assert score() == 0
+    (folder / "small.toml").write_text(SPECIFICATION)
     (folder / "key").write_bytes(os.urandom(32).hex().encode())
     (folder / "key").chmod(0o600)
 
@@ -189,7 +221,7 @@ def commands(given: Path, to: Path) -> dict[str, Callable[[int], list[str]]]:
     def of(name: str) -> Callable[[int], list[str]]:
         def arguments(n: int) -> list[str]:
             lists, ends = f"{given}/list{n}.parquet", f"{given}/outcomes{n}.parquet"
-            model = ["--model", "admission_12m", "--column", "admitted_within_12_months", *DAY]
+            model = ["--model", "admission_risk", *ENDS, *DAY]
             return {
                 "score": ["score", lists, *DAY, "-o", f"{to}/out.parquet", "-q", "--threads", "1"],
                 "synth": ["synth", "-n", "200", "--seed", str(n), *DAY, "-o", f"{to}/list.parquet", "--outcomes",
@@ -197,17 +229,20 @@ def commands(given: Path, to: Path) -> dict[str, Callable[[int], list[str]]]:
                 "pseudonymise": ["pseudonymise", lists, "-o", f"{to}/out.parquet", "-c", "patient_id", "--key-file",
                                  f"{given}/key", "--lookup", f"{to}/lookup.csv", "--audit", f"{given}/audit",
                                  "--force", "-q", "--threads", "1"],
-                "validate": ["validate", f"{given}/scored{n}.parquet", "--outcome", ends, "--column",
-                             "admitted_within_12_months", "-o", f"{to}/report", "--bootstrap", "0", "-q",
+                "validate": ["validate", f"{given}/scored{n}.parquet",
+                             "--outcome", ends, *ENDS, "-o", f"{to}/report", "--bootstrap", "0", "-q",
                              "--threads", "1"],
                 "recalibrate": ["recalibrate", lists, "--outcome", ends, *model, "--method", "intercept", "-o",
                                 f"{to}/ours.toml", "-q", "--threads", "1"],
-                "upload": ["upload", f"{given}/scored{n}.parquet", "-o", f"{to}/upload", "-q"],
+                "upload": ["upload", f"{given}/scored{n}.parquet", "-o", f"{to}/upload", "--lookup",
+                           f"{given}/lookup{n}.parquet", "--audit", f"{given}/audit", "-q"],
+                "fit": ["fit", f"{given}/small.toml", lists, "--outcome", ends, *DAY, "-o", f"{to}/fitted.toml", "-q",
+                        "--threads", "1"],
             }[name]  # fmt: skip
 
         return arguments
 
-    return {n: of(n) for n in ("score", "synth", "pseudonymise", "validate", "recalibrate", "upload")}
+    return {n: of(n) for n in ("score", "synth", "pseudonymise", "validate", "recalibrate", "fit", "upload")}
 
 
 def copied(old: Path, to: Path) -> None:
