@@ -274,13 +274,25 @@ def test_an_age_in_the_input_does_not_change_the_one_in_the_output(work: Path, p
 
 
 def test_an_output_is_replaced_by_a_re_run_or_by_force(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def refused(*arguments: str) -> str:
+        before = {p.name: p.read_bytes() for p in work.glob("out.csv*")}
+        capsys.readouterr()
+        assert run(["score", "list.parquet", "-o", "out.csv", *arguments]) == 2
+        assert {p.name: p.read_bytes() for p in work.glob("out.csv*")} == before
+        return capsys.readouterr().err
+
     Path("out.csv").write_text("old")
-    assert run(["score", "list.parquet", "-o", "out.csv", "--as-of", AS_OF]) == 2
-    assert "out.csv: exists" in capsys.readouterr().err
-    assert Path("out.csv").read_text() == "old"
+    assert "out.csv: exists, and no record says what made it; give --force to replace it" in refused("--as-of", AS_OF)
     score("list.parquet", "-o", "out.csv", "--force")
     assert Path("out.csv").stat().st_size > 100_000
-    score("list.parquet", "-o", "out.csv")  # once more
+    score("list.parquet", "-o", "out.csv")
+    told = refused("--as-of", "2026-05-31")
+    assert f"out.csv: exists and was made by score as of {AS_OF} with pack london-2026" in told
+    assert "was made by score" in refused("--as-of", AS_OF, "--pack", "admission-12m")
+    Path("out.csv").write_text("something else by now")
+    assert "is not the file that its record tells of" in refused("--as-of", AS_OF)
+    Path("out.csv.run.json").write_text("{" * 100_000)
+    assert "no record says what made it" in refused("--as-of", AS_OF)
 
 
 # -- check, synth, explain, packs -------------------------------------------------------------------------------
