@@ -16,7 +16,7 @@ enum { /* encodings, as the format numbers them */
     PQ_PLAIN = 0, PQ_PLAIN_CODES = 2, PQ_RUNS = 3, PQ_DELTA = 5, PQ_DELTA_LENGTHS = 6, PQ_CODES = 8, PQ_SPLIT = 9
 };
 enum { PQ_DATA = 0, PQ_DICTIONARY = 2, PQ_DATA2 = 3 };
-enum { PQ_PAD = 64, PQ_BLOCK = 4096, PQ_FIELDS = 16, PQ_DEEPEST = 16 };
+enum { PQ_PAD = 64, PQ_BLOCK = 4096, PQ_FIELDS = 17, PQ_DEEPEST = 16 };
 
 static inline uint64_t pq_load64(const uint8_t *p) {
     uint64_t x;
@@ -116,7 +116,7 @@ static int pq_skip(pq_bytes *b, int type, int depth, int in_list) {
     return 1;
 }
 
-/* Whole numbers and truth values of a struct, by field number; a struct within it goes to `inner`, one within that to
+/* Whole numbers and truth values of a struct, and how long its lists are, by field number; a struct within it goes to `inner`, one within that to
 `within`, anything else is noted as 1 and passed over. A field that is absent keeps what it was. Field 0, which there is
 none of, gets a bit for each number of 32 bits: a number of another width is not the field that the format means. */
 static int pq_struct(pq_bytes *b, int64_t *fields, int64_t (*inner)[PQ_FIELDS], int64_t (*within)[PQ_FIELDS], int depth) {
@@ -137,6 +137,11 @@ static int pq_struct(pq_bytes *b, int64_t *fields, int64_t (*inner)[PQ_FIELDS], 
             fields[0] = (fields[0] & ~((int64_t)1 << id)) | (int64_t)(type == 5) << id;
         } else if (ours && type == 12 && inner != NULL) {
             if ((status = pq_struct(b, inner[id], within, NULL, depth + 1)) != 1) return status;
+        } else if (ours && type == 9) {
+            pq_bytes ahead = *b;
+            int kind;
+            if ((status = pq_list(&ahead, &kind, &x)) != 1 || (status = pq_skip(b, type, depth, 0)) != 1) return status;
+            *field = (int64_t)(x & INT64_MAX);
         } else if ((status = pq_skip(b, type, depth, 0)) != 1) {
             return status;
         }
@@ -144,8 +149,9 @@ static int pq_struct(pq_bytes *b, int64_t *fields, int64_t (*inner)[PQ_FIELDS], 
 }
 
 /* Of each column of each row group: physical type, codec, values, bytes, start in the file, whether its data are
-elsewhere or encrypted, and nulls. Gives PQ_OK only if the footer has that many of each. */
-enum { PQ_CHUNK = 7 };
+elsewhere or encrypted, nulls, and how many levels of repetition and of definition its statistics count. Gives PQ_OK only
+if the footer has that many of each. */
+enum { PQ_CHUNK = 9 };
 
 static int pq_read_footer(const uint8_t *start, int64_t size, int64_t groups, int64_t columns, int64_t *out) {
     pq_bytes b = {start, start + size};
@@ -179,7 +185,7 @@ static int pq_read_footer(const uint8_t *start, int64_t size, int64_t groups, in
                     out[0] = own[1], out[1] = own[4], out[2] = own[5], out[3] = own[7];
                     out[4] = own[11] > 0 && own[11] < own[9] ? own[11] : own[9];
                     out[5] = top[1] >= 0 || top[8] >= 0 || top[9] >= 0;
-                    out[6] = within[12][3];
+                    out[6] = within[12][3], out[7] = within[16][2], out[8] = within[16][3];
                 }
             }
         }

@@ -114,10 +114,11 @@ def reads(object type, str physical) -> bool:
 
 
 def chunks(const uint8_t[::1] footer, int64_t groups, int64_t columns):
-    """Where a file's column chunks are: an int64 array of shape (row groups, columns, 7).
+    """Where a file's column chunks are: an int64 array of shape (row groups, columns, 9).
 
-    The seven are the physical type and the codec by their numbers in the format, the values, the bytes, the first byte,
-    whether the data are elsewhere or encrypted, and the nulls; -1 for what is not said. Raises `ChunkError` if the footer is damaged
+    The nine are the physical type and the codec by their numbers in the format, the values, the bytes, the first byte,
+    whether the data are elsewhere or encrypted, the nulls, and of how many levels of repetition and definition there are
+    counts; -1 for what is not said. Raises `ChunkError` if the footer is damaged
     or has not so many. (pyarrow ends the process on some footers when it is asked for this.)
     """
     found = np.empty((groups, columns, PQ_CHUNK), np.int64)
@@ -251,10 +252,12 @@ cdef class Column:
 
         Whatever was left of the chunk before is forgotten. Raises `ChunkError` if it is not one that is read here.
         """
-        cdef int64_t physical, codec, values, size, start, elsewhere, nulls
-        physical, codec, values, size, start, elsewhere, nulls = chunk
+        cdef int64_t physical, codec, values, size, start, elsewhere, nulls, repetition, definition
+        physical, codec, values, size, start, elsewhere, nulls, repetition, definition = chunk
         if values != rows or start < 0 or size < 0 or rows < 0:
             raise _damaged("a column chunk has not the rows of its row group")
+        if repetition > 1 or definition > 0 and definition != 1 + self._optional:
+            raise _damaged("a column chunk has counts of levels that there are not")
         if elsewhere or physical != self._physical or codec not in _CODECS:
             raise ChunkError("a column chunk is of a kind that is not read here")
         self._next, self._left, self._rows = start, size, rows

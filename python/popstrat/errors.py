@@ -163,3 +163,11 @@ class DefinitionWarning(PopstratWarning):
 
 class DataWarning(PopstratWarning):
     """The table can be scored, and something in it makes the results doubtful: a column that holds nothing, say."""
+
+
+class BusyError(PopstratError):
+    """Another run is at work on an output; told to people as an `InputError` that names it."""
+
+
+class NoLinksError(PopstratError):
+    """The file system has no links, or none to these files: names can only be given one after another."""

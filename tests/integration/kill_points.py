@@ -3,7 +3,7 @@
 Each attempt is a process of its own, forked from one that has imported everything: before its k-th change of a name it
 kills itself with signal 9. Run it by itself for the table:
 
-    python tests/integration/kill_points.py
+    python tests/integration/kill_points.py [--every N] [COMMAND...]
 """
 
 from __future__ import annotations
@@ -107,20 +107,24 @@ def left_over(folder: Path) -> list[str]:
     return [str(p.relative_to(folder)) for p in folder.rglob("*") if p.name.startswith(".") or p.is_symlink()]
 
 
-def every_point(work: Callable[[], int], folder: Path, restore: Callable[[], None]) -> tuple[int, list[str]]:
-    """Kill ``work`` at each of its changes: (how many points, what was wrong).
+def every_point(
+    work: Callable[[], int], folder: Path, restore: Callable[[], None], every: int = 1
+) -> tuple[int, list[str]]:
+    """Kill ``work`` at each of its changes, or at ``every`` so-manieth: (how many points, what was wrong).
 
     ``restore`` puts the folder into the state before. Right is: all that a reader sees is as before the run, or all as
     after one that was left alone; no hidden file may be read by others; the same command then ends well, and leaves
     nothing hidden. Records tell the time, so that of them only what they say of other files is compared.
     """
     restore()
+    in_a_child(work, 0)  # an audit log and caches are made once
+    restore()
     before = seen(folder)
     status, points = in_a_child(work, 0)
     assert status == 0, f"left alone, it ends with {status}"
     after = _told(folder, seen(folder))
     wrong = []
-    for at in range(1, points + 1):
+    for at in range(1, points + 1, every):
         restore()
         status, _ = in_a_child(work, at)
         if status != -signal.SIGKILL:
@@ -162,6 +166,37 @@ def command(*arguments: str) -> Callable[[], int]:
     return work
 
 
+ENDS = ("--time-column", "days", "--event-column", "event")
+SPECIFICATION = """
+[pack]
+id = "small"
+version = "1"
+title = "A small model"
+
+[definition.risk]
+kind = "model"
+title = "Risk of an admission, 12 months"
+version = "1"
+source = "a specification"
+intended_use = "A test."
+disclaimer = "Synthetic."
+eligible = "age >= 18"
+link = "survival"
+output = true
+
+[[definition.risk.terms]]
+id = "age"
+title = "Age"
+of = "age"
+scale = 10
+powers = [1]
+center = [4.5]
+
+[fit]
+model = "risk"
+time_column = "days"
+event_column = "event"
+"""
 DAY = ("--as-of", "2026-06-30")
 
 
@@ -169,12 +204,13 @@ def prepare(folder: Path) -> None:
     """Two lists with their outcomes, scored: what the commands start from."""
     for number in (1, 2):
         synth = command(
-            "synth", "-n", "3000", "--seed", str(number), *DAY, "-o", f"{folder}/list{number}.parquet",
-            "--outcomes", f"{folder}/outcomes{number}.parquet", "-q",
+            "synth", "-n", "5000", "--seed", str(number), *DAY, "-o", f"{folder}/list{number}.parquet",
+            "--outcomes", f"{folder}/outcomes{number}.parquet", "--lookup", f"{folder}/lookup{number}.parquet", "-q",
         )  # fmt: skip
         assert synth() == 0
         score = command("score", f"{folder}/list{number}.parquet", *DAY, "-o", f"{folder}/scored{number}.parquet", "-q")
         assert score() == 0
+    (folder / "small.toml").write_text(SPECIFICATION)
     (folder / "key").write_bytes(os.urandom(32).hex().encode())
     (folder / "key").chmod(0o600)
 
@@ -185,33 +221,36 @@ def commands(given: Path, to: Path) -> dict[str, Callable[[int], list[str]]]:
     def of(name: str) -> Callable[[int], list[str]]:
         def arguments(n: int) -> list[str]:
             lists, ends = f"{given}/list{n}.parquet", f"{given}/outcomes{n}.parquet"
-            model = ["--model", "admission_12m", "--column", "admitted_within_12_months", *DAY]
+            model = ["--model", "admission_risk", *ENDS, *DAY]
             return {
-                "score": ["score", lists, *DAY, "-o", f"{to}/out.parquet", "-q"],
-                "synth": ["synth", "-n", "500", "--seed", str(n), *DAY, "-o", f"{to}/list.parquet", "--outcomes",
-                          f"{to}/outcomes.csv", "--lookup", f"{to}/lookup.csv", "-q"],
+                "score": ["score", lists, *DAY, "-o", f"{to}/out.parquet", "-q", "--threads", "1"],
+                "synth": ["synth", "-n", "200", "--seed", str(n), *DAY, "-o", f"{to}/list.parquet", "--outcomes",
+                          f"{to}/outcomes.csv", "--lookup", f"{to}/lookup.csv", "-q", "--threads", "1"],
                 "pseudonymise": ["pseudonymise", lists, "-o", f"{to}/out.parquet", "-c", "patient_id", "--key-file",
                                  f"{given}/key", "--lookup", f"{to}/lookup.csv", "--audit", f"{given}/audit",
                                  "--force", "-q", "--threads", "1"],
-                "validate": ["validate", f"{given}/scored{n}.parquet", "--outcome", ends, "--column",
-                             "admitted_within_12_months", "-o", f"{to}/report", "--bootstrap", "0", "-q",
+                "validate": ["validate", f"{given}/scored{n}.parquet",
+                             "--outcome", ends, *ENDS, "-o", f"{to}/report", "--bootstrap", "0", "-q",
                              "--threads", "1"],
                 "recalibrate": ["recalibrate", lists, "--outcome", ends, *model, "--method", "intercept", "-o",
                                 f"{to}/ours.toml", "-q", "--threads", "1"],
-                "upload": ["upload", f"{given}/scored{n}.parquet", "-o", f"{to}/upload", "-q"],
+                "upload": ["upload", f"{given}/scored{n}.parquet", "-o", f"{to}/upload", "--lookup",
+                           f"{given}/lookup{n}.parquet", "--audit", f"{given}/audit", "-q"],
+                "fit": ["fit", f"{given}/small.toml", lists, "--outcome", ends, *DAY, "-o", f"{to}/fitted.toml", "-q",
+                        "--threads", "1"],
             }[name]  # fmt: skip
 
         return arguments
 
-    return {n: of(n) for n in ("score", "synth", "pseudonymise", "validate", "recalibrate", "upload")}
+    return {n: of(n) for n in ("score", "synth", "pseudonymise", "validate", "recalibrate", "fit", "upload")}
 
 
-def _copied(old: Path, to: Path) -> None:
+def copied(old: Path, to: Path) -> None:
     shutil.rmtree(to, ignore_errors=True)
     shutil.copytree(old, to)
 
 
-def table(names: Sequence[str] = ()) -> int:
+def table(names: Sequence[str] = (), every: int = 1) -> int:
     """Print, for each command, how many points there are and what was wrong at any; how many were wrong."""
     for module in ("cli.main", *(f"cli.{name}" for name in NEEDED), *MODULES):  # what needs a second in each child
         importlib.import_module(f"popstrat.{module}")
@@ -233,7 +272,7 @@ def table(names: Sequence[str] = ()) -> int:
                 to.mkdir()
                 assert first or in_a_child(command(*arguments(1)), 0)[0] == 0
                 to.rename(old)
-                points, wrong = every_point(command(*arguments(2)), to, functools.partial(_copied, old, to))
+                points, wrong = every_point(command(*arguments(2)), to, functools.partial(copied, old, to), every)
                 state = "nothing there" if first else "over another run's"
                 told = wrong or "old or new at each"
                 print(f"{name:13} {state:20} {points:4} points  {told}", flush=True)
@@ -242,4 +281,6 @@ def table(names: Sequence[str] = ()) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(table(sys.argv[1:]) > 0)
+    given = sys.argv[1:]
+    every = int(given[1]) if given[:1] == ["--every"] else 1
+    sys.exit(table(given[2:] if every > 1 else given, every) > 0)

@@ -41,7 +41,7 @@ def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def warnings_of(data: pa.Table, *options: str, as_of: str = AS_OF, command: str = "score") -> list[str]:
     """The warnings of a run, which are those of the library as well."""
     pq.write_table(data, "list.parquet")
-    output = ["-o", "out.parquet"] if command == "score" else []
+    output = ["-o", "out.parquet", "--force"] if command == "score" else []
     assert run([command, "list.parquet", *output, "--as-of", as_of, "-q", *options]) == 0
     if command == "check":
         return []

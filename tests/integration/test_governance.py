@@ -5,22 +5,22 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 import popstrat
-from collections.abc import (Callable)
-from pathlib import (Path)
-from typing import (Any)
-from hypothesis import (given, strategies as st)
-from popstrat import (synthetic)
-from popstrat.cli import (run)
-from popstrat.core.files import (Outputs)
-from popstrat.privacy import (audit_log as audit)
-
-
-
+from popstrat import synthetic
+from popstrat.cli import run
+from popstrat.core.files import Outputs
+from popstrat.privacy import audit_log as audit
 
 pytestmark = pytest.mark.smoke
 

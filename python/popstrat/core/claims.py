@@ -16,14 +16,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from popstrat.errors import InputError
+from popstrat.errors import BusyError, InputError
 
 _LONGEST = 200
 _TRIES = 10
-
-
-class BusyError(Exception):
-    """Another run is at work on it."""
 
 
 def hidden(target: Path, ending: str) -> Path:
@@ -48,21 +44,23 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def claim_file(path: Path, needed: Callable[[], bool] = lambda: False) -> int:
-    """Make an empty file that nobody else may read, and lock it: the descriptor that holds the lock.
+def claim_file(path: Path, held: list[int], needed: Callable[[], bool] = lambda: False) -> None:
+    """Make an empty file that nobody else may read, and lock it; the descriptor that holds the lock goes to ``held``.
 
     What a dead run left there is removed, unless it is still ``needed``. Raises `BusyError` if another run has it,
     `InputError` if it is not ours.
     """
     for _ in range(_TRIES):
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            # Made and noted within one call, so that a run that is stopped here knows of the file: between two calls
+            # of Python's a signal's handler may raise.
+            held.extend(map(os.open, (path,), (os.O_RDWR | os.O_CREAT | os.O_EXCL,), (0o600,)))
         except FileExistsError:
             remove_stale(path, needed)
             continue
-        if _locked(descriptor) and _is_still(path, descriptor):
-            return descriptor
-        os.close(descriptor)  # another run took it for what a dead one had left
+        if _locked(held[-1]) and _is_still(path, held[-1]):
+            return
+        os.close(held.pop())  # another run took it for what a dead one had left
     raise BusyError
 
 

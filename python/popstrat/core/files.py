@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Self
 
-from popstrat.core.claims import BusyError, claim_file, hidden, sync
-from popstrat.core.switch import Change, NoLinksError, change, is_unfinished, real_target, recover
-from popstrat.errors import InputError
+from popstrat.core.claims import claim_file, hidden, sync
+from popstrat.core.switch import Change, change, is_unfinished, real_target, recover
+from popstrat.errors import BusyError, InputError, NoLinksError
 
 
 class Outputs:
@@ -40,7 +40,7 @@ class Outputs:
             partial = hidden(real, "partial")
             self._pending.append(Change(partial, real, 0o600 if secret else _usual_mode()))
             try:
-                self._locks.append(claim_file(partial, lambda: is_unfinished(real)))
+                claim_file(partial, self._locks, lambda: is_unfinished(real))
             except BaseException:
                 if len(self._locks) < len(self._pending):
                     self._pending.pop()  # it is another run's

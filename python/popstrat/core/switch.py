@@ -24,16 +24,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from popstrat.core.claims import BusyError, claim_folder, hidden, remove_stale, sync
-from popstrat.errors import InputError
+from popstrat.core.claims import claim_folder, hidden, remove_stale, sync
+from popstrat.errors import BusyError, InputError, NoLinksError
 
 _NOW, _OLD, _NEW, _TO = "now", "old", "new", "to"
 _ENDING = ".switch"
 _WITHOUT = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV, errno.EINVAL)
-
-
-class NoLinksError(Exception):
-    """The file system has no links, or none to these files: names can only be given one after another."""
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,15 @@ import math
 import re
 import textwrap
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from collections.abc import (Iterable, Mapping, Sequence)
+from dataclasses import (dataclass, field, replace)
+from typing import (Literal, Protocol)
+from popstrat.core.dates import (months_before)
+from popstrat.core.text import (suggest)
+from popstrat.errors import (ExpressionError as ExpressionError)
+from popstrat.lang import (nodes as n)
 
-from popstrat.core.dates import months_before
-from popstrat.core.text import suggest
-from popstrat.errors import ExpressionError as ExpressionError
-from popstrat.lang import nodes as n
+
 
 _COMPARE: dict[type[ast.cmpop], Literal["<", "<=", ">", ">=", "==", "!="]] = {
     ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
@@ -194,7 +195,7 @@ class _Builder:
         if isinstance(value, bool):
             return n.Const(n.BOOL, text, value)
         if isinstance(value, int | float):
-            if not math.isfinite(value) or abs(value) > 1e15:
+            if abs(value) > 1e15 or not math.isfinite(value):  # a whole number may be too large for isfinite
                 raise self.fail(e, "this number is too large")
             return n.Const(n.NUMBER, text, value)
         if isinstance(value, str):

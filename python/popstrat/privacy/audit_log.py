@@ -24,18 +24,17 @@ import os
 import platform
 import re
 import sys
-from collections.abc import (Collection, Iterator, Mapping)
-from dataclasses import (asdict, dataclass)
-from pathlib import (Path)
-from typing import (IO, Any)
-from popstrat.core.small_files import (parse_json, read_small)
-from popstrat.core.version import (version)
-from popstrat.errors import (InputError)
-from popstrat.privacy.identifiers import (is_identifying)
-from popstrat.privacy.nhs_numbers import (passes)
-from popstrat.privacy.secret_keys import (read_key)
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
 
-
+from popstrat.core.small_files import parse_json, read_small
+from popstrat.core.version import version
+from popstrat.errors import InputError
+from popstrat.privacy.identifiers import is_identifying
+from popstrat.privacy.nhs_numbers import passes
+from popstrat.privacy.secret_keys import read_key
 
 LOG_VARIABLE = "POPSTRAT_AUDIT"
 KEY_VARIABLE = "POPSTRAT_AUDIT_KEY"

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
-from popstrat.core.arrow import is_text
+from popstrat.core.arrow import is_text, numbers
 from popstrat.privacy.nhs_numbers import DIGITS, PASSED, REPEATED, check
 
 BY_CHANCE = 1 / 11
@@ -44,16 +44,16 @@ class TenDigits:
         for leaf in _leaves(values):
             self._count(_ten_digits(leaf))
 
-    def _count(self, numbers: NDArray[np.int64]) -> None:
-        numbers = np.unique(numbers[numbers % REPEATED != 0])
-        if self._seen is not None and len(numbers):
-            numbers = numbers[~np.isin(numbers, self._seen, assume_unique=True)]
-            self._seen = np.concatenate([self._seen, numbers])
+    def _count(self, found: NDArray[np.int64]) -> None:
+        found = np.unique(found[found % REPEATED != 0])
+        if self._seen is not None and len(found):
+            found = found[~np.isin(found, self._seen, assume_unique=True)]
+            self._seen = np.concatenate([self._seen, found])
             if len(self._seen) > _KEPT:
                 self._seen = None
-        if len(numbers):
-            self.different += len(numbers)
-            self.right += int((check(pa.array(numbers))[1] == PASSED).sum())
+        if len(found):
+            self.different += len(found)
+            self.right += int((check(pa.array(found))[1] == PASSED).sum())
 
     @property
     def are_nhs_numbers(self) -> bool:
@@ -106,12 +106,11 @@ def _ten_digits(values: pa.Array) -> NDArray[np.int64]:
         values = values.cast(pa.large_string() if pt.is_string_view(kind) else pa.large_binary())
     values = values.drop_null()
     if pt.is_integer(kind):
-        whole = np.asarray(values.cast(pa.int64(), safe=False))
-        return _of_length(np.abs(whole))
+        return _of_length(np.abs(numbers(values.cast(pa.int64(), safe=False))))
     if pt.is_decimal(kind):
         values, kind = values.cast(pa.float64()), pa.float64()  # ten digits and their fraction lose nothing there
     if pt.is_floating(kind):
-        return _of_floats(np.asarray(values).astype(np.float64))
+        return _of_floats(numbers(values).astype(np.float64))
     return _of_text(_as_text(values))
 
 
@@ -137,7 +136,7 @@ def _as_text(values: pa.Array) -> pa.Array:
 
 
 def _of_text(texts: pa.Array) -> NDArray[np.int64]:
-    texts = texts.filter(pc.greater_equal(pc.binary_length(texts), 5))  # as "999e7", the shortest, has
+    texts = texts.filter(pc.match_substring_regex(texts, "(?s).{5}"))  # "999e7" is the shortest
     if not len(texts):
         return np.zeros(0, np.int64)
     texts = texts.unique()
@@ -151,7 +150,7 @@ def _of_text(texts: pa.Array) -> NDArray[np.int64]:
 
 
 def _extracted(texts: pa.Array, pattern: str, kind: pa.DataType) -> NDArray[Any]:
-    numbers = pc.struct_field(pc.extract_regex(texts, pattern), "number").drop_null()
+    found = pc.struct_field(pc.extract_regex(texts, pattern), "number").drop_null()
     if kind == pa.int64():
-        numbers = pc.replace_substring_regex(numbers, "[^0-9]+", "")
-    return np.asarray(numbers.cast(kind))
+        found = pc.replace_substring_regex(found, "[^0-9]+", "")
+    return numbers(found.cast(kind))

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
+from popstrat.core.arrow import numbers
 from popstrat.packs.flags import anybody
 from popstrat.packs.patient_table import Schema
 from popstrat.scoring.columns import Binding
@@ -149,13 +150,13 @@ def _holds_something(column: pa.Array) -> bool:
         return False
     kind = column.type
     if isinstance(column, pa.DictionaryArray):
-        used = _held(column.indices, column.indices.type.to_pandas_dtype())
+        used = _held(column.indices)
         entries = column.dictionary.to_pylist()
         full = np.array([entry is not None and entry != "" for entry in entries], np.bool_)
         used = used[(used >= 0) & (used < len(entries))]
         return bool(full[used].any())
     if pt.is_floating(kind):
-        values = _held(column, kind.to_pandas_dtype())
+        values = _held(column)
         return bool((values == values).any())  # a NaN is not itself
     if pt.is_string(kind) or pt.is_large_string(kind):
         width = np.int64 if pt.is_large_string(kind) else np.int32
@@ -164,9 +165,9 @@ def _holds_something(column: pa.Array) -> bool:
     return True
 
 
-def _held(column: pa.Array, kind: type[np.generic]) -> NDArray[Any]:
+def _held(column: pa.Array) -> NDArray[Any]:
     """The values of a column that are not null."""
-    values = np.frombuffer(column.buffers()[1], kind)[column.offset : column.offset + len(column)]
+    values = numbers(column)
     return values if column.null_count == 0 else values[_valid(column)]
 
 

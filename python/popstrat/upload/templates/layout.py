@@ -139,9 +139,11 @@ def _group(
     name = movers.get("column")
     if name is None:
         return None
+    if not isinstance(name, str):
+        raise fault("[movers] column", "is the name of a column, in quotes")
     found = scored.get(name)
     if found is None:
-        raise fault("[movers] column", unknown_column(str(name), scored, values))
+        raise fault("[movers] column", unknown_column(name, scored, values))
     if not found.groups:
         raise fault("[movers] column", f"{name} has no labels")
     return found
