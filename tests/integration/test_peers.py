@@ -10,23 +10,22 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
+from functools import cache
+from pathlib import Path
+
+import compare
 import numpy as np
+import peer_duckdb
+import peer_polars
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+
 import popstrat
-import compare
-import peer_duckdb
-import peer_polars
-from functools import (cache)
-from pathlib import (Path)
-from popstrat import (synthetic)
-from popstrat.core.dates import (days, months_before)
-from popstrat.packs.patient_table import (Column, patient_schema)
-
-
-
+from popstrat import synthetic
+from popstrat.core.dates import days, months_before
+from popstrat.packs.patient_table import Column, patient_schema
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 

@@ -13,15 +13,14 @@ import math
 import re
 import textwrap
 import warnings
-from collections.abc import (Iterable, Mapping, Sequence)
-from dataclasses import (dataclass, field, replace)
-from typing import (Literal, Protocol)
-from popstrat.core.dates import (months_before)
-from popstrat.core.text import (suggest)
-from popstrat.errors import (ExpressionError as ExpressionError)
-from popstrat.lang import (nodes as n)
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
 
-
+from popstrat.core.dates import months_before
+from popstrat.core.text import suggest
+from popstrat.errors import ExpressionError as ExpressionError
+from popstrat.lang import nodes as n
 
 _COMPARE: dict[type[ast.cmpop], Literal["<", "<=", ">", ">=", "==", "!="]] = {
     ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",

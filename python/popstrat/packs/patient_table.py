@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import datetime as dt
 import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any, Literal
+
 import pyarrow as pa
-from collections.abc import (Iterable, Mapping, Callable)
-from dataclasses import (dataclass, field)
-from functools import (cache)
-from importlib import (resources)
-from typing import (Any, Literal)
-from popstrat.core.text import (suggest)
 
-
-
+from popstrat.core.text import suggest
 
 ID, PRACTICE = KEY_COLUMNS = ("patient_id", "practice_code")
 PLACE_COLUMNS = ("pcn_code", "neighbourhood", "place")

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import (Mapping)
-from functools import (cache)
-from importlib import (resources)
-from pathlib import (Path)
-from typing import (Any)
-from popstrat.core.small_files import (parse_toml, read_small)
-from popstrat.core.text import (suggest)
-from popstrat.errors import (InputError, PackError)
-from popstrat.lang.source_map import (at_line)
-from popstrat.packs.files import (PackFile, Source)
-from popstrat.packs.patient_table import (Column, column_from_toml, patient_schema)
-from popstrat.packs.seal import (seal_of)
-from popstrat.packs.shapes import (Fail, is_names, only)
-from popstrat.packs.tables import (PackTables)
-from popstrat.packs.unused import (OFFERED)
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
 
-
+from popstrat.core.small_files import parse_toml, read_small
+from popstrat.core.text import suggest
+from popstrat.errors import InputError, PackError
+from popstrat.lang.source_map import at_line
+from popstrat.packs.files import PackFile, Source
+from popstrat.packs.patient_table import Column, column_from_toml, patient_schema
+from popstrat.packs.seal import seal_of
+from popstrat.packs.shapes import Fail, is_names, only
+from popstrat.packs.tables import PackTables
+from popstrat.packs.unused import OFFERED
 
 _TOP_KEYS = {"pack", "parameters", "sets", "windows", "definition", "input", "readings", "fit"}
 # readings: see popstrat.packs.readings; fit: see popstrat.fitting.spec
