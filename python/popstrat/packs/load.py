@@ -60,7 +60,7 @@ def _refuse_clashes(given: PackFile) -> None:
     """Raise `PackError` for a name that stands for two things, in one file or in two: it would hide one of them."""
     stands: dict[str, str] = {}
     for file in given.bases_first:
-        for section in ("parameters", "sets", "definition"):
+        for section in ("parameters", "sets", "lookups", "definition"):
             for name in file.raw.get(section, {}):
                 if stands.setdefault(name, section) != section:
                     told = f"there is a {SECTIONS[stands[name]]} {name!r} already: choose another name"

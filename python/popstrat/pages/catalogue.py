@@ -48,6 +48,7 @@ def sections(pack: Pack, as_of: dt.date | None = None) -> list[Section]:
         *page.readings(),
         *page.parameters(),
         *page.windows(),
+        *page.lookups(),
         *page.sets(),
         page.assumptions(),
         *patient_table.sections(pack.schema),
@@ -173,6 +174,20 @@ class _Page:
             rows.append((here, str(body["months"]), body.get("means", ""), body.get("source", "")))
         made = table(("window", "months", "what it is", "source"), rows, (1,))
         return [Section(2, "Date windows", [made], "windows")] if rows else []
+
+    def lookups(self) -> list[Section]:
+        found = []
+        for name, body in self.raw.get("lookups", {}).items():
+            rows = [(code(label), str(number)) for label, number in body["values"].items()]
+            rows += [("any other", str(body["otherwise"]))] if "otherwise" in body else []
+            rows.append(("no record", str(body.get("null_is", "null"))))
+            blocks: list[Block] = [f"{code(f'{name}(…)')}. {body.get('means', '')}".strip()]
+            blocks.append(table(("label", body.get("unit", "number")), rows, (1,)))
+            for key in ("source", "assumption"):
+                if body.get(key):
+                    blocks.append(f"{key.capitalize()}: {body[key]}")
+            found.append(Section(3, body.get("title", name), blocks, f"lookup-{name}"))
+        return [Section(2, "Lookups", anchor="lookups"), *found] if found else []
 
     def sets(self) -> list[Section]:
         found = []

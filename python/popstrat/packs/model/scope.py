@@ -10,6 +10,7 @@ from typing import Any
 from popstrat.core.text import suggest
 from popstrat.errors import ExpressionError, PackError
 from popstrat.lang import nodes as n
+from popstrat.lang.lookup import Lookup
 from popstrat.lang.parser import arithmetic, coalesce
 from popstrat.packs.builder import Builder
 from popstrat.packs.model.parts import Input
@@ -36,6 +37,10 @@ class ModelScope:
     @property
     def windows(self) -> Mapping[str, int]:
         return self.outer.windows
+
+    @property
+    def lookups(self) -> Mapping[str, Lookup]:
+        return self.outer.lookups
 
     @property
     def dated(self) -> frozenset[str]:
