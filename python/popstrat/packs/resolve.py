@@ -307,7 +307,9 @@ class Resolver:
                 if not name.isidentifier() or name in _RESERVED:
                     raise self.pack.error(f"{section}.{name}", "this name is taken, or is not one word")
                 if section == "lookups" and name in {*self.windows, *NUMBER_FUNCTIONS, *OTHER_FUNCTIONS}:
-                    raise self.pack.error(f"{section}.{name}", f"there is a function {name}() already", name, 0, len(name))
+                    raise self.pack.error(
+                        f"{section}.{name}", f"there is a function {name}() already", name, 0, len(name)
+                    )
                 if not isinstance(table.get(OFFERED, False), bool):
                     told = f"`{OFFERED}` is true or false"
                     raise self.pack.error(f"{section}.{name}", told, OFFERED, 0, len(OFFERED))

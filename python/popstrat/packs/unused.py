@@ -12,7 +12,8 @@ from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.uses import every_version, used_words
 
 SECTIONS = {
-    "parameters": "parameter", "sets": "set", "windows": "window", "lookups": "lookup", "input": "input column", "definition": "definition",
+    "parameters": "parameter", "sets": "set", "windows": "window", "lookups": "lookup", "input": "input column",
+    "definition": "definition",
 }  # fmt: skip
 OFFERED = "offered"
 """With this key a pack says that something is there for packs that extend it, so that its own rules need not use it."""

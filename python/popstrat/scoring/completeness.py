@@ -180,8 +180,11 @@ def _valid(column: pa.Array) -> NDArray[np.bool_]:
     return np.unpackbits(bits, bitorder="little")[first : first + len(column)].view(np.bool_)
 
 
-def remarks(files: Sequence[Facts], schema: Schema, models: Mapping[str, Sequence[str]]) -> list[str]:
-    """Warnings of what the files lack. ``models`` says which columns each model's output rests on."""
+def remarks(
+    files: Sequence[Facts], schema: Schema, models: Mapping[str, Sequence[str]], needed: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """Warnings of what the files lack. ``models`` says which columns each model's output rests on, ``needed`` those
+    without which it is null."""
     found = [
         f"absent columns count as null for everybody{where}: {_listed(names)}"
         for names, where, _ in _by_files(files, lambda f: f.absent)
@@ -194,7 +197,9 @@ def remarks(files: Sequence[Facts], schema: Schema, models: Mapping[str, Sequenc
     lacking = _by_files(files, lambda f: (*f.absent, *(f.empty if f.rows >= LEAST_EMPTY else ())))
     for names, where, _ in lacking:
         for output, read in models.items():
-            if told := [c for c in read if c in names]:
+            if told := [c for c in needed.get(output, ()) if c in names]:
+                found.append(f"{output}: nobody{where} gets a result, which needs {_listed(told)}")
+            elif told := [c for c in read if c in names]:
                 found.append(
                     f"{output}: everybody{where} takes the model's default for {_listed(told)}; such scores are too "
                     "alike, and often too low"

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from popstrat.core.dates import parse_as_of
 from popstrat.errors import InputError
+from popstrat.lang import nodes as n
 from popstrat.packs import DEFAULT_PACK, plausibility
 from popstrat.packs.columns_read import read_columns
 from popstrat.packs.kinds.registry import KINDS
@@ -143,13 +144,22 @@ class Scorer:
 
     def remarks(self, files: Sequence[Facts]) -> list[str]:
         """Warnings of what the files, or a table, lack altogether."""
-        return remarks(files, self.pack.schema, self._models_read)
+        return remarks(files, self.pack.schema, self._models_read, self._models_need)
 
     @cached_property
     def _models_read(self) -> dict[str, list[str]]:
         """The columns that each model's output rests on."""
         models = (d for d in self.resolved.outputs if KINDS[d.kind].defaults and d.parent is None)
         return {str(m.output): read_columns(self.resolved, self.pack.schema, [m]) for m in models}
+
+    @cached_property
+    def _models_need(self) -> dict[str, list[str]]:
+        """The columns without which each model's output is null."""
+        found = {}
+        for ident, model in self.resolved.models.items():
+            needed = [i.given.name for i in model.inputs if i.default is None and isinstance(i.given, n.Column)]
+            found[str(self.resolved.definitions[ident].output)] = needed
+        return found
 
     @property
     def quality_bits(self) -> dict[str, int]:

@@ -16,13 +16,15 @@ from typing import Any
 from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
-from popstrat.lang.parser import cases, conjunction, disjunction, negation
+from popstrat.lang.parser import cases, conjunction, disjunction, is_null, negation
+from popstrat.packs import shapes
 from popstrat.packs.builder import Builder, Raw
 from popstrat.packs.definition import Definition
 from popstrat.packs.model.parts import Model, Stratum
-from popstrat.packs.model.scope import ModelScope
+from popstrat.packs.model.scope import ModelScope, recorded, required
 from popstrat.packs.model.strata import Strata, given
 from popstrat.packs.model.summed import Terms
+from popstrat.packs.phrases import no_record
 from popstrat.packs.typed import label_cases
 
 LINKS = ("logistic", "survival", "identity")
@@ -44,17 +46,17 @@ class BuiltModel:
 
 
 def eligibility(builder: Builder, ident: str, raw: Raw) -> list[tuple[n.Node, str]]:
-    """The conditions for whom a model is, each with the reason that stands where it is not met. Raises `PackError`."""
+    """The conditions for whom a model is, each with the reason that stands where it is not met: those it states, then
+    a record of each input that it requires. Raises `PackError`."""
 
     def fail(message: str) -> PackError:
         return builder.fault(ident, message, "eligible")
 
-    written = raw.get("eligible")
-    if written is None:
-        return []
+    written = raw.get("eligible", [])
     if isinstance(written, str):
         written = [{"when": written, "reason": f"not: {' '.join(written.split())}"}]
-    if not isinstance(written, list) or not written or not all(isinstance(e, dict) for e in written):
+    sound = isinstance(written, list) and all(isinstance(e, dict) for e in written)
+    if not sound or ("eligible" in raw and not written):
         raise fail("`eligible` is a condition, or a list of { when, reason }")
     parts = []
     for entry in written:
@@ -62,6 +64,10 @@ def eligibility(builder: Builder, ident: str, raw: Raw) -> list[tuple[n.Node, st
             raise fail("each part of `eligible` has a `when` and a `reason`")
         node = builder.parse(ident, "eligible", entry.get("when"), condition=True)
         parts.append((node, entry["reason"]))
+    for name, spec in shapes.items(raw.get("inputs")).items():
+        if required(spec):
+            record = recorded(builder.parse(ident, f"input {name}", spec.get("from", name)))
+            parts.append((negation(is_null(record, f"{name} is null"), f"{name} is not null"), no_record([name])))
     said = [reason for _, reason in parts]
     if len(set(said)) < len(said):
         raise fail("two parts of `eligible` give the same reason")
