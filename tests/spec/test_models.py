@@ -640,6 +640,150 @@ def test_reasons() -> None:
     }  # fmt: skip
 
 
+REQUIRED = """
+eligible = [{ when = "age >= 18", reason = "under 18" }]
+strata = { women = 'sex == "female"', men = 'sex == "male"' }
+reason_output = "reason"
+missing_output = "gone"
+[@.inputs]
+systolic_bp = { required = true, clip = [90, 180] }
+ratio = { required = true, from = "non_hdl / ldl" }
+smoking = { required = true }
+bmi = { default = 27 }
+[[@.terms]]
+id = "pressure"
+value = "systolic_bp / bmi"
+coefficient = { women = 0.5, men = 0.25 }
+[[@.terms]]
+id = "ratio"
+value = "ratio"
+coefficient = 2
+[[@.terms]]
+id = "smoking"
+of = "smoking"
+reference = "never"
+levels = { ex = 1, current = { men = 3 } }
+"""
+
+
+def with_required(p: Row) -> Row:
+    gone, reason = None, None
+    ratio = None if p["non_hdl"] is None or p["ldl"] is None else p["non_hdl"] / p["ldl"]
+    if p["age"] is None or p["age"] < 18:
+        reason = "under 18"
+    elif p["systolic_bp"] is None:
+        reason = "no record of systolic bp"
+    elif ratio is None:
+        reason = "no record of ratio"
+    elif p["smoking"] is None:
+        reason = "no record of smoking"
+    elif p["sex"] not in ("female", "male"):
+        reason = "in no stratum"
+    else:
+        gone = int(p["bmi"] is None)
+    if reason is not None or ratio is None:
+        return {"x": None, "reason": reason, "gone": gone}
+    weight, current = (0.5, 0) if p["sex"] == "female" else (0.25, 3)
+    x = weight * min(max(p["systolic_bp"], 90), 180) / by(p["bmi"], 27) + 2 * ratio
+    return {"x": x + {"never": 0, "ex": 1, "current": current}[p["smoking"]], "reason": None, "gone": gone}
+
+
+def test_required_inputs() -> None:
+    """Where one has no record there is no result, for a reason that is counted, also where a term could do without it
+    (a label that is not known adds nothing); an input from several columns is there when its rule gives a value."""
+    pack = pack_of(model(REQUIRED))
+    agree(pack, with_required)
+    wanted = [with_required(plausible(p)) for p in PEOPLE]
+    _, record = popstrat.score(arrow_table(PEOPLE, pack), AS_OF, pack=pack, record=True)
+    counted = record["models"]["x"]
+    reasons = ["under 18", *(f"no record of {x}" for x in ("systolic bp", "ratio", "smoking")), "in no stratum"]
+    assert counted["not_scored"] == {r: sum(w["reason"] == r for w in wanted) for r in reasons} | {
+        "a term has no value": 0
+    }
+    assert min(list(counted["not_scored"].values())[:4]) > 5
+    scored = [p for p, w in zip(map(plausible, PEOPLE), wanted, strict=True) if w["x"] is not None]
+    assert counted["missing"] == {"bmi": sum(p["bmi"] is None for p in scored)}
+    assert set(counted["clipped"]) == {"systolic_bp"}
+
+
+def test_a_required_column_that_a_table_lacks_is_told() -> None:
+    pack = pack_of(model(REQUIRED))
+    table = arrow_table(PEOPLE, pack).drop_columns(["systolic_bp"])
+    _, record = popstrat.score(table, AS_OF, pack=pack, record=True)
+    assert "x: nobody gets a result, which needs systolic_bp" in record["warnings"]
+    assert not any("default" in told for told in record["warnings"])
+    assert record["models"]["x"]["not_scored"]["no record of systolic bp"] > 300
+
+
+# -- lookups -----------------------------------------------------------------------------------------------------------
+
+LOOKUPS = """
+[lookups.weight]
+title = "Weight of a smoking status"
+source = "invented"
+values = { never = 0, ex = 0.25, current = 0.5 }
+
+[lookups.group]
+title = "Weight of an ethnic group"
+source = "invented"
+values = { A = 1.5, B = 1.5, H = -2, J = -2, M = 0.125 }
+otherwise = 7
+null_is = 9
+
+[definition.plain]
+kind = "expression"
+title = "p"
+source = "s"
+version = "1"
+output = true
+value = 'weight(smoking) + 1'
+
+[definition.grouped]
+kind = "expression"
+title = "g"
+source = "s"
+version = "1"
+output = true
+value = 'group(ethnicity if sex == "female" else null) > 5 or group(ethnicity) < 0'
+
+[definition.folded]
+kind = "expression"
+title = "f"
+source = "s"
+version = "1"
+output = true
+value = 'group("H") + weight("ex") + 0 * bmi'
+"""
+
+
+def test_lookups() -> None:
+    """In rules and in terms: null for null unless `null_is` says otherwise, `otherwise` for what is not listed."""
+    groups = {"A": 1.5, "B": 1.5, "H": -2, "J": -2, "M": 0.125}
+    weights = {"never": 0, "ex": 0.25, "current": 0.5}
+
+    def group(label: str | None) -> float:
+        return 9 if label is None else groups.get(label, 7)
+
+    def formula(p: Row) -> Row:
+        shown = group(p["ethnicity"] if p["sex"] == "female" else None)
+        return {
+            "plain": None if p["smoking"] is None else weights[p["smoking"]] + 1,
+            "grouped": shown > 5 or group(p["ethnicity"]) < 0,
+            "folded": None if p["bmi"] is None else -1.75,
+            "x": group(p["ethnicity"] or "Z") * 0.5 + p["ckd"] * weights[p["smoking"] or "never"],
+        }
+
+    body = """
+    inputs = { ethnicity = { default = "Z" }, smoking = { default = "never" } }
+    derived = { smoked = "weight(smoking)" }
+    terms = [
+        { id = "group", value = "group(ethnicity)", coefficient = 0.5 },
+        { id = "both", product = ["smoked", "ckd"], coefficient = 1 },
+    ]
+    """
+    agree(pack_of(LOOKUPS, model(body)), formula)
+
+
 # -- recalibration -----------------------------------------------------------------------------------------------------
 
 
