@@ -13,6 +13,7 @@ from typing import Any
 
 from popstrat.core.blocks import code
 from popstrat.packs import compared
+from popstrat.packs.alike import LIKE
 from popstrat.packs.compared import Kind, Said
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.tables import PackTables
@@ -167,6 +168,8 @@ def _dates(version: Mapping[str, Any]) -> str:
 
 
 def _one_version(x: Mapping[str, Any], y: Mapping[str, Any], which: str) -> Said:
+    if x.get(LIKE) != y.get(LIKE):
+        yield "wording", f"{which}like {x.get(LIKE, 'none')}, now like {y.get(LIKE, 'none')}"
     if _dates(x) != _dates(y):
         yield "changed", f"{which}{_dates(x)} → {_dates(y)}"
     for kind, text in _parts(x, y):

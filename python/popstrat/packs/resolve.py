@@ -18,6 +18,7 @@ from popstrat.lang import nodes as n
 from popstrat.lang.lookup import Lookup
 from popstrat.lang.parser import NUMBER_FUNCTIONS, OTHER_FUNCTIONS, Scope, conjunction, parse, parse_condition
 from popstrat.lang.source_map import Entry
+from popstrat.packs.alike import LIKE
 from popstrat.packs.builder import Raw
 from popstrat.packs.definition import Definition, definition_of
 from popstrat.packs.kinds.registry import KINDS
@@ -32,7 +33,8 @@ from popstrat.packs.unused import OFFERED, SECTIONS
 
 _TEXT_KEYS = {"title", "means", "source", "assumption", "caveat", "version", "licence", "unit"}
 _COMMON_KEYS = _TEXT_KEYS | {
-    "kind", "eligible", "output", OFFERED, "type", "effective_from", "effective_to", "versions", "reference_patients",
+    "kind", LIKE, "eligible", "output", OFFERED, "type", "effective_from", "effective_to", "versions",
+    "reference_patients",
 }  # fmt: skip
 _PARAMETER_KEYS = {"value", "one_of", "title", "unit", "source", "means", "assumption", OFFERED}
 _WINDOW_KEYS = {"months", "title", "means", "source", OFFERED}

@@ -109,6 +109,7 @@ class _Page:
         ):
             if d.raw.get(key):
                 blocks.append(f"{word}: {d.raw[key]}")
+        blocks += self._like(d)
         found = versions(body)
         for version in found:
             if len(found) > 1 or "effective_from" in version or "effective_to" in version:
@@ -128,6 +129,15 @@ class _Page:
                 blocks.append(f"Can be read in more than one way: {told}.")
         blocks.append(_facts(d, len(found) > 1))
         return Section(3, d.title, blocks, d.id)
+
+    def _like(self, d: Definition) -> list[Block]:
+        """Which parts a definition takes from others."""
+        parts: dict[str, list[str]] = {}
+        for part, origin in self.pack.taken.get(d.id, {}).items():
+            parts.setdefault(origin, []).append(part)
+        told = [f"from {link(self.names.titles[other], other)}: {', '.join(map(code, some))}" for other, some in
+                parts.items()]  # fmt: skip
+        return [f"Taken {'; '.join(told)}. All else is its own."] if told else []
 
     # -- what a run only counts --
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from popstrat.errors import TraceError
 from popstrat.lang import nodes as n
+from popstrat.packs.alike import LIKE
 from popstrat.packs.definition import Definition
 from popstrat.packs.evaluator import Reference
 from popstrat.packs.kinds.registry import KINDS
@@ -122,7 +123,7 @@ class _Follower:
         parts, seen = self._parts(mentioned)
         return Finding(
             definition.id, definition.title, definition.output, value, result, (*lines, *traced.lines), parts, seen,
-            self._version(definition), traced.model, str(definition.raw.get("caveat", "")),
+            self._note(definition), traced.model, str(definition.raw.get("caveat", "")),
         )  # fmt: skip
 
     def _eligible(self, definition: Definition) -> tuple[list[Line], n.Node | None]:
@@ -157,6 +158,12 @@ class _Follower:
                 self._shown.add(ident)
                 parts.append(self.finding(part))
         return tuple(parts), tuple(seen)
+
+    def _note(self, definition: Definition) -> str:
+        """What there is to say of the rule: its version, and which it is like."""
+        like = definition.raw.get(LIKE)
+        told = [self._version(definition), f"like {self.resolved.definitions[like].title}" if like else ""]
+        return ", ".join(part for part in told if part)
 
     def _version(self, definition: Definition) -> str:
         """Which of several dated versions of the rule this is."""

@@ -21,7 +21,7 @@ from popstrat.packs.kinds.kind import Built, Kind, Names, Witness
 from popstrat.packs.model.build import DECIMALS, ModelBuilder, eligibility
 from popstrat.packs.model.parts import Model, Stratum
 from popstrat.packs.model.scope import required
-from popstrat.packs.model.terms import TermText, term_texts
+from popstrat.packs.model.terms import TermText, term_texts, weighed
 from popstrat.packs.phrases import shown, words
 from popstrat.packs.trace_parts import Contribution, ModelTrace, StandIn, Traced
 
@@ -31,9 +31,9 @@ class RiskModel(Kind):
     called = "model"
     rank = 6
     keys = frozenset({
-        "inputs", "derived", "strata", "terms", "link", "intercept", "baseline_survival", "horizons", "horizon",
-        "recalibration", "decimals", "missing_output", "reason_output", "intended_use", "disclaimer", "evidence",
-        "provenance", "draft", "name",
+        "inputs", "derived", "strata", "terms", "coefficients", "link", "intercept", "baseline_survival", "horizons",
+        "horizon", "recalibration", "decimals", "missing_output", "reason_output", "intended_use", "disclaimer",
+        "evidence", "provenance", "draft", "name",
     })  # fmt: skip
     told = ("above", "the linked sum")
     rules = ("eligible",)
@@ -171,7 +171,7 @@ output = true
         return None
 
     def differences(self, before: Raw, after: Raw) -> Said:
-        yield from compared.keyed("term", before.get("terms", ()), after.get("terms", ()))
+        yield from compared.keyed("term", weighed(before), weighed(after))
         for what, key, single in (
             ("stratum", "strata", "when"),
             ("input", "inputs", "default"),
