@@ -90,5 +90,7 @@ def _over(
 
 def _origins(path: str, other: str, before: Taken) -> Iterator[tuple[str, str]]:
     """Where a part comes from that is taken as a whole, and those below it that come from elsewhere."""
-    yield path, before.get(path, other)
+    parts = path.split(".")
+    known = (before.get(".".join(parts[:count])) for count in range(len(parts), 0, -1))
+    yield path, next((origin for origin in known if origin), other)
     yield from ((below, origin) for below, origin in before.items() if below.startswith(f"{path}."))
