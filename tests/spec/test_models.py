@@ -814,6 +814,22 @@ def test_recalibration(recalibration: str, women: tuple[float, float], men: tupl
     agree(pack_of(model(STRATA, link="survival", head=f"recalibration = {recalibration}")), formula)
 
 
+def test_recalibration_of_the_risk() -> None:
+    """ln(−ln(1 − risk)) becomes intercept + slope × it at each horizon, as SCORE2's regions are recalibrated."""
+    text = "recalibration = { of = 'risk', intercept = { women = -0.25, men = 0.5 }, slope = { women = 0.75, men = 1.25 } }"
+
+    def formula(p: Row) -> Row:
+        before, woman = stratified(p), p["sex"] == "female"
+        a, b = (-0.25, 0.75) if woman else (0.5, 1.25)
+
+        def again(risk: float | None) -> float | None:
+            return None if risk is None else 1 - math.exp(-math.exp(a + b * math.log(-math.log(1 - risk))))
+
+        return {name: again(before[name]) for name in ("x", "x_m24")}
+
+    agree(pack_of(model(STRATA, link="survival", head=text)), formula)
+
+
 # -- several models ----------------------------------------------------------------------------------------------------
 
 

@@ -267,6 +267,7 @@ FAT_WEIGHT = "coefficient = { women = 0.4, men = 0.3 }"
         ("intercept = { women = 0.1, men = 0.2 }", '«intercept» = "0.1"', "`intercept` is a number, or a table with one for each stratum"),
         ("slope = 1.0 }", "slope = 0 }", "a `recalibration` with slope 0 would give everybody the same risk"),
         ("slope = 1.0 }", "slop = 1.0 }", "`recalibration` is a table with `intercept` and `slope`"),
+        ("slope = 1.0 }", 'slope = 1.0, «of» = "rsk" }', '`of` in `recalibration` is "risk", and goes with the survival link'),
         ("slope = 1.0 }", "slope = { men = 0.9 } }", "the slope of `recalibration` has no number for the stratum 'women'"),
         ("men = 'sex != \"female\"'", "men = '«sexx» != \"female\"'", "stratum men: unknown word 'sexx' (did you mean 'sex'?)"),
         ("men = 'sex != \"female\"'", "men = 'sex != «\"femal\"»'", "stratum men: 'femal' is not a label of sex (did you mean 'female'?)"),

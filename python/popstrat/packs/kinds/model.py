@@ -118,9 +118,10 @@ output = true
             blocks.append(table(("stratum", "first that holds"), rows))
         again = raw.get("recalibration")
         if again:
+            what = "ln(−ln(1 − risk))" if "of" in again else "LP"
             blocks.append(
-                f"Recalibrated: LP is replaced by {_by_stratum(again.get('intercept', 0))} + "
-                f"{_by_stratum(again.get('slope', 1))} × LP."
+                f"Recalibrated: {what} is replaced by {_by_stratum(again.get('intercept', 0))} + "
+                f"{_by_stratum(again.get('slope', 1))} × {what}."
             )
         blocks.append(_terms(raw))
         if raw.get("derived"):

@@ -126,10 +126,15 @@ class ModelBuilder:
         terms = Terms(strata, self.scope, slope).built()
         starts = strata.numbers(self.raw.get("intercept", 0.0), "`intercept`", "intercept", all_of_them=True)
         survivals, horizons = strata.horizons(link)
+        # of the risk: ln(−ln(1 − risk)) is ln(−ln S0) + lp, so that the baseline is recalibrated like the predictor
+        powers = slope if "of" in self.raw.get("recalibration", {}) else (1.0,) * len(slope)
         made = tuple(
-            Stratum(name, when, intercept[i] + slope[i] * given(starts[i]), tuple(given(s[i]) for s in survivals))
+            Stratum(
+                name, when, intercept[i] + slope[i] * given(starts[i]),
+                tuple(_to_power(given(s[i]), powers[i]) for s in survivals),
+            )
             for i, (name, when) in enumerate(strata.conditions.items())
-        )
+        )  # fmt: skip
         return Model(self.ident, link, eligible, made, terms, horizons, tuple(self.scope.declared))
 
     def _texts(self, link: str) -> None:
@@ -224,6 +229,11 @@ class ModelBuilder:
         if isinstance(places, bool) or not isinstance(places, int) or not 0 <= places <= 15:
             raise self.fail("`decimals` is a whole number from 0 to 15", "decimals")
         return n.Call(n.NUMBER, self.ident, "round", (result, n.Const(n.NUMBER, str(places), places)))
+
+
+def _to_power(survival: float, power: float) -> float:
+    """Baseline survival with its cumulative hazard to a power."""
+    return survival if power == 1 else math.exp(-((-math.log(survival)) ** power))
 
 
 def _number(x: float) -> n.Const:
