@@ -34,8 +34,8 @@ class Lookup:
             raise ExpressionError(f"{name}() takes a category, and {item.text!r} is {item.type}")
         if isinstance(item, n.Const):  # of a constant, only the label that it is
             self._known((str(item.value),), item, name)
-            found = _number(self.values.get(str(item.value), self.otherwise))
-            return n.Const(found.type, text, found.value)
+            alone = _number(self.values.get(str(item.value), self.otherwise))
+            return n.Const(alone.type, text, alone.value)
         labels = item.type.labels
         for label in self.values:
             if label not in labels:

@@ -91,10 +91,10 @@ def _combined(path: Path, found: Sequence[Written]) -> Any:
     if not column and all(isinstance(one.value, Mapping) for one in left):
         keys = dict.fromkeys(key for one in left for key in one.value)
         by_key = {k: [Written(one.file, one.value[k]) for one in left if k in one.value] for k in keys}
-        for key, over in list(by_key.items()):
-            for other in instead_of((*path, key)):
-                if all(any(one.file in o.file.bases for o in over) for one in by_key.get(other, ())):
-                    by_key.pop(other, None)
+        for key, above in list(by_key.items()):
+            for gone in instead_of((*path, key)):
+                if all(any(one.file in by.file.bases for by in above) for one in by_key.get(gone, ())):
+                    by_key.pop(gone, None)
         return {k: _combined((*path, k), found) for k, found in by_key.items()}
     first = left[0]
     for other in left[1:]:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from popstrat.lang import nodes as n
+from popstrat.lang.lookup import Lookup
 from popstrat.lang.parser import ExpressionError, parse_condition
 from popstrat.upload.templates.sources import ScoredColumn
 from popstrat.upload.templates.toml_file import Fault
@@ -66,6 +67,7 @@ class _Vocabulary:
     def __init__(self, scored: Mapping[str, ScoredColumn], as_of: dt.date) -> None:
         self._scored, self.as_of = scored, as_of
         self.windows: Mapping[str, int] = {}
+        self.lookups: Mapping[str, Lookup] = {}
         self.dated: frozenset[str] = frozenset()
 
     def lookup(self, name: str) -> n.Node | None:
