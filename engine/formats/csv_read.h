@@ -185,7 +185,8 @@ static inline int csv_two(const uint8_t *p) { /* two digits, or -1 */
     return a > 9 || b > 9 ? -1 : (int)(10 * a + b);
 }
 
-/* YYYY-MM-DD, perhaps with [ T]hh[:mm[:ss[.f…]]], to days since 1970; 0 if it is no such date. */
+/* YYYY-MM-DD, perhaps with [ T]hh[:mm[:ss[.f…]]], to days since 1970; 0 if it is no such date, or at 23:00: that may be
+   the next day's midnight, an hour behind, and is not for this function to decide. */
 static inline int csv_date(const uint8_t *p, int64_t n, int32_t *days) {
     static const uint8_t length[13] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     if (n < 10) return 0;
@@ -196,7 +197,7 @@ static inline int csv_date(const uint8_t *p, int64_t n, int32_t *days) {
     if (month < 1 || month > 12 || day < 1 || day > length[month] + (leap & (month == 2))) return 0;
     if (n > 10) {
         if ((p[10] != ' ' && p[10] != 'T') || (n != 13 && n != 16 && n != 19 && (n < 21 || n > 26))) return 0;
-        if ((unsigned)csv_two(p + 11) > 23) return 0;
+        if ((unsigned)csv_two(p + 11) > 23 || (csv_two(p + 11) == 23 && (n == 13 || csv_two(p + 14) == 0))) return 0;
         if (n > 13 && (p[13] != ':' || (unsigned)csv_two(p + 14) > 59)) return 0;
         if (n > 16 && (p[16] != ':' || (unsigned)csv_two(p + 17) > 59)) return 0;
         if (n > 19 && p[19] != '.') return 0;

@@ -17,13 +17,12 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from popstrat.core.arrow import is_text
-from popstrat.core.lazy import compute as pc
 from popstrat.core.soundness import cleared, refuse_unsound
 from popstrat.core.text import suggest
 from popstrat.engine import CODE_NULL, CODE_UNKNOWN, Labels
 from popstrat.errors import InputError
-from popstrat.packs.flags import FALSE, TRUE
 from popstrat.packs.patient_table import Column, Schema, fold_label
+from popstrat.packs.spellings import days, from_text
 
 _IN_PLACE: dict[pa.DataType, str] = {
     pa.int8(): "i8", pa.uint8(): "u8", pa.int16(): "i16", pa.int32(): "i32", pa.int64(): "i64",
@@ -91,7 +90,7 @@ def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
             if pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind):
                 return _number(column, position, kind)
             if is_text(kind):
-                return Binding(column, position, "bits", lambda a: _flags_from_text(a, column.name))
+                return Binding(column, position, "bits", lambda a: from_text(a, "bool", column.name))
         case "category":
             if pt.is_dictionary(kind) and is_text(kind.value_type):
                 index = {8: "dict8", 16: "dict16", 32: "dict32"}.get(kind.index_type.bit_width)
@@ -115,19 +114,19 @@ def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
         case "date":
             if pt.is_date32(kind):
                 return Binding(column, position, "i32")
-            if pt.is_date64(kind) or pt.is_timestamp(kind):
+            if pt.is_timestamp(kind):
+                return Binding(column, position, "i32", lambda a: days(a, column.name))
+            if pt.is_date64(kind):
                 return Binding(column, position, "i32", lambda a: a.cast(pa.date32(), safe=False))
             if is_text(kind):
-                return Binding(
-                    column, position, "i32", lambda a: _parse_text(a, pa.date32(), column, "not a date like 2026-06-30")
-                )
+                return Binding(column, position, "i32", lambda a: from_text(a, "date", column.name))
         case _:
             if pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind):
                 return _number(column, position, kind)
             if pt.is_boolean(kind):
                 return Binding(column, position, "u8", lambda a: a.cast(pa.uint8()))
             if is_text(kind):
-                return Binding(column, position, "f64", lambda a: _parse_text(a, pa.float64(), column, "not a number"))
+                return Binding(column, position, "f64", lambda a: from_text(a, column.type, column.name))
     raise InputError(f"{_article(column.type)} is needed, and the column is of type {kind}", column=column.name)
 
 
@@ -143,46 +142,6 @@ def _number(column: Column, position: int, kind: pa.DataType) -> Binding:
         return Binding(column, position, "f64", lambda a: a.cast(pa.string()).cast(pa.float64()))
     target = _WIDER.get(kind, pa.float64())
     return Binding(column, position, _IN_PLACE[target], lambda a: a.cast(target, safe=False))
-
-
-def _text(array: pa.Array) -> pa.Array:
-    if pt.is_dictionary(array.type):
-        array = array.dictionary_decode()
-    return pc.utf8_trim_whitespace(array.cast(pa.large_string()))
-
-
-def _flags_from_text(array: pa.Array, name: str) -> pa.Array:
-    text = pc.utf8_lower(_text(array))
-    truth = pc.is_in(text, pa.array(TRUE, pa.large_string()))
-    falsehood = pc.is_in(text, pa.array(FALSE, pa.large_string()))
-    empty = pc.fill_null(pc.equal(text, ""), True)
-    bad = pc.invert(pc.or_(pc.or_(truth, falsehood), empty))
-    _refuse(bad, name, "neither true nor false")
-    return pc.if_else(empty, pa.scalar(None, pa.bool_()), truth)
-
-
-def _parse_text(array: pa.Array, target: pa.DataType, column: Column, problem: str) -> pa.Array:
-    text = _text(array)
-    text = pc.if_else(pc.equal(text, ""), pa.scalar(None, text.type), text)
-    try:
-        return text.cast(target)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        bad = [i for i, value in enumerate(text) if not _castable(value, target)]
-        raise InputError(problem, column=column.name, rows=bad[:5], more=max(0, len(bad) - 5)) from None
-
-
-def _castable(value: pa.Scalar, target: pa.DataType) -> bool:
-    try:
-        value.cast(target)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _refuse(bad: pa.Array, name: str, problem: str) -> None:
-    if pc.any(bad).as_py():
-        rows = np.flatnonzero(bad.to_numpy(zero_copy_only=False))
-        raise InputError(problem, column=name, rows=rows[:5].tolist(), more=max(0, len(rows) - 5))
 
 
 def text_array(texts: Sequence[str]) -> pa.Array:

@@ -6,7 +6,8 @@ message.
 
 Ids and practice codes are read as text, always: a column of digits in one file and of letters in the next is
 then still one column, and leading zeros stay. Whole numbers are read as float64, because "120.0" is what many
-programs write for a column with gaps. A date may be followed by a time of day, which is dropped.
+programs write for a column with gaps. How values are spelt is a matter of `popstrat.packs.spellings`: a parser reads
+what most programs write, and where a column of a block holds anything else it is read as text first.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import pyarrow as pa
 from popstrat.errors import InputError
 from popstrat.formats.source import BATCH_ROWS, FileSource, Kind, Kinds, reading, sliced
 from popstrat.formats.workers import Workers
+from popstrat.packs.spellings import from_text
 
 BLOCK_BYTES = 8 << 20
 _LONGEST_LINE = 64 << 20
@@ -41,12 +43,6 @@ TYPES: dict[Kind, pa.DataType] = {
     "int": pa.float64(),
     "float": pa.float32(),
     "date": pa.date32(),
-}
-_EXPECTED = {
-    "bool": "true, false, 1 or 0",
-    "int": "a number",
-    "float": "a number",
-    "date": "a date as YYYY-MM-DD",
 }
 
 _ZERO = "is not a CSV file: it holds zero bytes"
@@ -189,10 +185,9 @@ class CsvSource(FileSource):
         Bytes that are not UTF-8 come before lines at fault, and those before cells at fault.
         """
 
-    def _bad_cells(self, column: str, rows: Sequence[int]) -> InputError:
-        """The error for cells that are not what their column holds, the first `ROWS_NAMED` of them."""
-        expected = _EXPECTED[self._kinds[column]]
-        return InputError(f"a cell is not {expected} (empty means no record)", column=column, rows=rows)
+    def _respelt(self, field: pa.Field, text: pa.Array) -> pa.Array:
+        """A column that was read as text, as what it holds. Raises `InputError` for cells that are not that."""
+        return from_text(text, self._kinds[field.name], field.name, to=field.type)
 
     def _refuse_lines(self, text: bytes) -> None:
         """Go through a block line by line and raise `InputError` for the first malformed row."""
