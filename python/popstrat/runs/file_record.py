@@ -9,7 +9,7 @@ from typing import Any
 from popstrat.core.hashing import HASH
 from popstrat.packs.plausibility import disorder_remarks
 from popstrat.runs.clock import Clock
-from popstrat.runs.column_map import ColumnMap
+from popstrat.runs.column_map import ColumnMap, keys_without_rows
 from popstrat.runs.doubts import doubts, lacking
 from popstrat.runs.input_files import InputFile, Reading
 from popstrat.runs.record import Record, assemble
@@ -45,6 +45,7 @@ def file_record(
         notices=[
             *(n for f in files for n in f.bound.notices),
             *(f"column {name!r} of the input gives way to the one mapped onto that name" for name in hidden),
+            *keys_without_rows([f.plan for f in files], dict.fromkeys(c for f in files for c in f.columns)),
         ],
         warnings=doubts(scorer, counts.tally, facts, disorder, counts.first_ids),
         ignored=[c for f in files for c in f.ignored],
