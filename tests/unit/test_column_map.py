@@ -343,7 +343,7 @@ def test_mistakes_in_what_it_writes_are_named(text: str, problem: str) -> None:
 
 
 def test_the_map_of_the_documentation() -> None:
-    text = Path("docs/map.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs/map.md").read_text(encoding="utf-8")
     (example,) = (block.split("```")[0] for block in text.split("```toml\n")[1:])
     found = parse_map(tomllib.loads(example), KNOWN)
     assert set(found.content) == {"columns", "values", "const", "text", "split", "units"}
