@@ -57,7 +57,7 @@ class ArrowCsvSource(CsvSource):
         table = pa_csv.read_csv(
             pa.py_buffer(text),
             pa_csv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=self._names),
-            pa_csv.ParseOptions(),
+            pa_csv.ParseOptions(delimiter=self._between.decode()),
             pa_csv.ConvertOptions(
                 column_types={f.name: _MOMENT if pa.types.is_date(f.type) else f.type for f in fields},
                 include_columns=schema.names,

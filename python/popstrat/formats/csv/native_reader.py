@@ -32,7 +32,7 @@ class NativeCsvSource(CsvSource):
         most = csv_read.most_rows(block.length, self._width)
         layout, size = csv_read.layout([kind for _, kind in wanted], most)
         out = pa.allocate_buffer(size)
-        found = csv_read.read(block.buffer, block.length, self._width, wanted, out, most)
+        found = csv_read.read(block.buffer, block.length, self._width, wanted, out, most, between=self._between)
         rows, ascii_only, parsed, odd = found or (0, False, [], [])
         if not ascii_only and self._encoding == "utf-8":
             decoded(block, "utf-8")
