@@ -194,7 +194,7 @@ class ColumnMap:
 
     def kind(self, theirs: str, known: Mapping[str, Column]) -> Kind | None:
         """What a column of the file holds, for reading CSV: cells whose values are changed are read as text."""
-        readers = [o for o, t in self.sources.items() if t == theirs] or [theirs]
+        readers = [o for o, t in self.sources.items() if t == theirs] or [our_name(theirs, known)]
         recodings = [self.recoding(ours, known) for ours in readers]
         if len(readers) > 1 or any(r is not None and r.needs_text for r in recodings):
             return "text"
@@ -216,30 +216,39 @@ class ColumnMap:
         taken = set(mapped.values())
         sources = dict(mapped)
         hidden: list[str] = []
-        for name in names:
+        recased: list[str] = []
+        for name in sorted(names, key=lambda name: name not in known):  # a name as it should be comes first
+            ours = our_name(name, known)
             if name in taken:
                 continue
             if name in sources:
                 hidden.append(name)
-            else:
+            elif ours in sources or ours in self.const:  # another column has that name already
                 sources[name] = name
+            else:
+                sources[ours] = name
+                if ours != name:
+                    recased.append(name)
         for table, about in (("values", self.values), ("text", self.spellings), ("units", self.units)):
             for ours in about:
                 if ours not in sources:
                     raise InputError(f"[{table}.{ours}]: the input has no column {ours!r}", file=self.name)
-        return MapPlan(self, {ours: sources[ours] for ours in _in_file_order(sources, names)}, tuple(hidden), known)
+        ordered = {ours: sources[ours] for ours in _in_file_order(sources, names)}
+        return MapPlan(self, ordered, tuple(hidden), known, tuple(recased))
 
 
 @dataclass(frozen=True)
 class MapPlan:
     """A mapping applied to one file: ``sources`` is our name → the file's column, in the file's order; ``hidden`` the
-    columns of the file that a mapped one takes the name of; ``met`` the keys of each column's values that stood for
+    columns of the file that a mapped one takes the name of; ``recased`` those that are read though their names differ
+    from ours in capitals or blanks around; ``met`` the keys of each column's values that stood for
     something so far."""
 
     map: ColumnMap
     sources: Mapping[str, str]
     hidden: tuple[str, ...]
     known: Mapping[str, Column]
+    recased: tuple[str, ...] = ()
     met: Mapping[str, set[str]] = field(init=False, compare=False)
     _recodings: Mapping[str, Recoding] = field(init=False, compare=False, repr=False)
 
@@ -247,6 +256,13 @@ class MapPlan:
         found = {ours: self.map.recoding(ours, self.known) for ours in self.sources}
         object.__setattr__(self, "_recodings", {ours: r for ours, r in found.items() if r is not None})
         object.__setattr__(self, "met", {ours: set() for ours in self._recodings})
+
+    def notices(self) -> list[str]:
+        """What is to be said of the names of the file's columns."""
+        found = [f"column {name!r} of the input gives way to the one mapped onto that name" for name in self.hidden]
+        if self.recased:
+            found.append(f"columns are read though their names are written otherwise: {', '.join(self.recased)}")
+        return found
 
     def schema(self, schema: pa.Schema) -> pa.Schema:
         """The file's schema after renaming, mapping values and adding constants."""
@@ -289,6 +305,11 @@ IN_WORDS: dict[Kind, str] = {
     "float": "number",
     "date": "date (YYYY-MM-DD)",
 }
+
+
+def our_name(theirs: str, known: Mapping[str, Column]) -> str:
+    """The column of ours that a name differs from only in capitals or blanks around it; if there is none, the name."""
+    return theirs if theirs in known or (folded := theirs.strip().casefold()) not in known else folded
 
 
 def keys_without_rows(plans: Sequence[MapPlan], columns: Iterable[str]) -> list[str]:

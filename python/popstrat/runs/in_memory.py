@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -15,10 +15,10 @@ from popstrat.core.arrow import as_table
 from popstrat.core.cpus import cores
 from popstrat.core.dates import parse_as_of
 from popstrat.engine import STREAM_ROWS
-from popstrat.errors import DataWarning, InputError
+from popstrat.errors import DataWarning, InputError, recorded_name
 from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.pack import Pack
-from popstrat.packs.patient_table import ID
+from popstrat.packs.patient_table import ID, Column
 from popstrat.packs.plausibility import disorder_remarks, refuse_disorder
 from popstrat.scoring.bound import Together
 from popstrat.scoring.opt_outs import OptOutsSaid
@@ -78,8 +78,12 @@ def score(
     table = as_table(table)
     scorer = kept_scorer(pack, parse_as_of(as_of), profile, contributions)
     doubted = []
+    known = scorer.pack.schema.columns
     if mapping is not None:
         table, doubted = _mapped(table, mapping, scorer)
+    elif others := [n for n in table.schema.names if n not in known]:
+        table = _recased(table, others, known)
+    passed_over = [n for n in table.schema.names if n not in known]
     bound = scorer.bind(table.schema, counted=record)
     threads = threads or cores()
     first = 0
@@ -111,6 +115,12 @@ def score(
         *scorer.remarks([replace(facts, absent=())]),
         *disorder_remarks(total.disorder, scorer.pack.schema),
     ]
+    if passed_over:
+        from popstrat.runs.doubts import near_misses  # here, because most tables have no other columns
+
+        doubted += near_misses(
+            scorer, [table.schema.names], [[recorded_name(n, i) for i, n in enumerate(passed_over, 1)]]
+        )
     for doubt in doubted:
         warnings.warn(doubt, DataWarning, stacklevel=2)
     out = pa.Table.from_batches([scored for scored, _ in finished], schema=bound.output_schema)
@@ -138,5 +148,16 @@ def _mapped(table: pa.Table, mapping: str | Path | Mapping[str, Any], scorer: Sc
         except InputError as error:
             raise error.located(None, first) from None
         first += batch.num_rows
-    said = [f"column {name!r} of the table gives way to the one mapped onto that name" for name in plan.hidden]
-    return pa.Table.from_batches(batches, schema), [*said, *keys_without_rows([plan], schema.names)]
+    return pa.Table.from_batches(batches, schema), [*plan.notices(), *keys_without_rows([plan], schema.names)]
+
+
+def _recased(table: pa.Table, others: Sequence[str], known: Mapping[str, Column]) -> pa.Table:
+    """The table with those of its other columns under our names whose names differ from ours only in capitals or in
+    blanks around, as in files."""
+    names = table.schema.names
+    found: dict[str, str] = {}
+    for name in others:
+        ours = name.strip().casefold()
+        if ours in known and ours not in names and ours not in found.values():
+            found[name] = ours
+    return table.rename_columns([found.get(n, n) for n in names]) if found else table

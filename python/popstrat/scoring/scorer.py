@@ -145,6 +145,12 @@ class Scorer:
         """Warnings of what the files, or a table, lack altogether."""
         return remarks(files, self.pack.schema, self._models_read)
 
+    def outputs_using(self, column: str) -> list[str]:
+        """The outputs that a column of the patient table has a part in."""
+        schema = self.pack.schema
+        outputs = (d for d in self.resolved.outputs if d.parent is None)
+        return [str(d.output) for d in outputs if column in read_columns(self.resolved, schema, [d])]
+
     @cached_property
     def _models_read(self) -> dict[str, list[str]]:
         """The columns that each model's output rests on."""
