@@ -38,7 +38,10 @@ def _column(c: Lowering, node: n.Column) -> Number:
     if held[1] in INTEGER_RANGE:
         least, most = INTEGER_RANGE[held[1]]
         low, high = max(low, least), min(high, most)
-    return Number(ok, Interval(low, high), column=held)
+    if c.columns.as_declared(node.name, low, high):
+        return Number(ok, Interval(low, high), column=held)
+    interval = Interval(column.held(low), column.held(high))
+    return Number(ok, interval, register=c.columns.doubles(node.name), rounded=held)
 
 
 def _named(c: Lowering, node: n.Named) -> Number:

@@ -13,6 +13,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 
 from popstrat.core.text import suggest
@@ -86,6 +87,23 @@ class Column:
     completed_years_since: str | None = None
     below: str | None = None
     per_1000: float = 0
+
+    @property
+    def single(self) -> bool:
+        """Whether it is declared to hold 32-bit floats. A number that is not is a double, whatever holds it."""
+        return self.type == "float" and self.dtype == pa.float32()
+
+    @property
+    def cells(self) -> str:
+        """What text stands for in it: its type, or `float32` for a number declared so."""
+        return "float32" if self.single else self.type
+
+    def held(self, value: float) -> float:
+        """A number as the column's declared type holds it, in whatever type it comes."""
+        if self.single:
+            with np.errstate(over="ignore"):
+                return float(np.float32(value))
+        return float(value) if self.type == "float" else value
 
     def label_codes(self) -> dict[str, int]:
         """Every accepted spelling, folded, with the index of its label."""

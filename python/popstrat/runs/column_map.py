@@ -47,7 +47,7 @@ class ColumnMap:
         ours = next((o for o, t in self.columns.items() if t == theirs), theirs)
         if ours in self.values:
             return "text"
-        return known[ours].type if ours in known else None
+        return known[ours].cells if ours in known else None
 
     def plan(self, names: Sequence[str], known: Mapping[str, Column]) -> MapPlan:
         """How to read a file with these column names. Raises `InputError` if it lacks a column that is mapped."""

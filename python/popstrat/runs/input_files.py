@@ -169,7 +169,7 @@ def known_tables(
     inputs: Sequence[str | Path], known: Mapping[str, Column], *, encoding: str = "utf-8"
 ) -> Iterator[pa.Table]:
     """The files' batches as tables of those of their columns that are ``known``."""
-    source = open_source(inputs, kinds=lambda n: known[n].type if n in known else None, encoding=encoding)
+    source = open_source(inputs, kinds=lambda n: known[n].cells if n in known else None, encoding=encoding)
     for file in source.files:
         for batch in file.batches([n for n in file.schema.names if n in known]):
             yield pa.Table.from_batches([batch])

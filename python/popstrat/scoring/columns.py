@@ -127,7 +127,8 @@ def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
             if pt.is_boolean(kind):
                 return Binding(column, position, "u8", lambda a: a.cast(pa.uint8()))
             if is_text(kind):
-                return Binding(column, position, "f64", lambda a: _parse_text(a, pa.float64(), column, "not a number"))
+                number, kept = (pa.float32(), "f32") if column.single else (pa.float64(), "f64")
+                return Binding(column, position, kept, lambda a: _parse_text(a, number, column, "not a number"))
     raise InputError(f"{_article(column.type)} is needed, and the column is of type {kind}", column=column.name)
 
 
@@ -140,7 +141,8 @@ def _number(column: Column, position: int, kind: pa.DataType) -> Binding:
     if kind in _IN_PLACE:
         return Binding(column, position, _IN_PLACE[kind])
     if pt.is_decimal(kind):  # through text: Arrow's own cast is a unit out in the last place, 58.00000 not being 58
-        return Binding(column, position, "f64", lambda a: a.cast(pa.string()).cast(pa.float64()))
+        number = pa.float32() if column.single else pa.float64()
+        return Binding(column, position, _IN_PLACE[number], lambda a: a.cast(pa.string()).cast(number))
     target = _WIDER.get(kind, pa.float64())
     return Binding(column, position, _IN_PLACE[target], lambda a: a.cast(target, safe=False))
 

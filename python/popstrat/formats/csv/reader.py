@@ -5,8 +5,9 @@ RFC 4180 puts them. A block with a fault is looked at again line by line for the
 message.
 
 Ids and practice codes are read as text, always: a column of digits in one file and of letters in the next is
-then still one column, and leading zeros stay. Whole numbers are read as float64, because "120.0" is what many
-programs write for a column with gaps. A date may be followed by a time of day, which is dropped.
+then still one column, and leading zeros stay. Numbers are read as float64, whole ones too, because "120.0" is what
+many programs write for a column with gaps; as float32 where their column is declared so, which holds for every format.
+A date may be followed by a time of day, which is dropped.
 """
 
 from __future__ import annotations
@@ -39,13 +40,15 @@ TYPES: dict[Kind, pa.DataType] = {
     "text": LABELS,
     "bool": pa.bool_(),
     "int": pa.float64(),
-    "float": pa.float32(),
+    "float": pa.float64(),
+    "float32": pa.float32(),
     "date": pa.date32(),
 }
 _EXPECTED = {
     "bool": "true, false, 1 or 0",
     "int": "a number",
     "float": "a number",
+    "float32": "a number",
     "date": "a date as YYYY-MM-DD",
 }
 
