@@ -56,17 +56,13 @@ def plan(table: pa.Schema, schema: Schema, wanted: Sequence[str]) -> dict[str, B
     for name in dict.fromkeys(names):
         if names.count(name) > 1 and name in schema:
             raise InputError("two columns have this name", column=name)
-    for column in schema:
-        if column.required and column.name not in names:
-            raise InputError(
-                f"this required column is missing{suggest(column.name, set(names) - set(schema.columns))}",
-                column=column.name,
-            )
-    births = [(c.completed_years_since, c.name) for c in schema if c.completed_years_since]
-    for birth, age in births:
-        if birth not in names and age not in names:
-            near = suggest(str(birth), names) or suggest(age, set(names) - {"age"})
-            raise InputError(f"needs the column {birth!r} or {age!r}{near}")
+    lacking, unknown = schema.lacks(names), set(names) - set(schema.columns)
+    if len(lacking) == 1:
+        raise InputError(f"this required column is missing{suggest(lacking[0], unknown)}", column=lacking[0])
+    if lacking:
+        birth, age = lacking
+        near = suggest(birth, unknown) or suggest(age, unknown)
+        raise InputError(f"needs the column {birth!r} or {age!r}{near}")
     return {
         name: bind_column(schema[name], names.index(name), table.field(name).type) for name in wanted if name in names
     }
