@@ -9,8 +9,7 @@ import numpy as np
 
 from popstrat.compiler.emitter import FALSE, TRUE, Emitter, Plane
 from popstrat.compiler.held import InColumn
-from popstrat.compiler.intervals import INTEGER_RANGE
-from popstrat.compiler.ranges import rounding_within, singles_within
+from popstrat.compiler.ranges import INTEGER_RANGE, rounding_within, singles_within
 from popstrat.packs.patient_table import Column, Schema
 
 _CODES = {"dict8": "CODES_I8", "dict16": "CODES_I16", "dict32": "CODES_I32", "str32": "CODES_STR32",

@@ -8,10 +8,9 @@ import numpy as np
 
 from popstrat.compiler.emitter import FALSE, TRUE, Emitter, Plane, invert
 from popstrat.compiler.held import Difference, Number
-from popstrat.compiler.intervals import INTEGER_RANGE
 from popstrat.compiler.loading import doubles
 from popstrat.compiler.lowering import Lowering
-from popstrat.compiler.ranges import integers, reals
+from popstrat.compiler.ranges import INTEGER_RANGE, integers, reals
 from popstrat.lang import nodes as n
 from popstrat.lang.values import compare as compare_values
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from popstrat.compiler.emitter import FALSE, TRUE, Plane
-from popstrat.compiler.intervals import NOTHING, Interval
+from popstrat.lang.intervals import NOTHING, Interval
 
 Constant = float | int
 InColumn = tuple[int, str]

@@ -10,11 +10,12 @@ from popstrat.compiler.columns import bounds
 from popstrat.compiler.dates import years
 from popstrat.compiler.emitter import TRUE, invert
 from popstrat.compiler.held import Number, constant, null
-from popstrat.compiler.intervals import INTEGER_RANGE, Interval
 from popstrat.compiler.lowering import Lowering, Table
+from popstrat.compiler.ranges import INTEGER_RANGE
 from popstrat.compiler.sums import weighted_sum
 from popstrat.core.dates import days
 from popstrat.lang import nodes as n
+from popstrat.lang.intervals import Interval
 
 
 def _const(c: Lowering, node: n.Const) -> Number:

@@ -10,7 +10,7 @@ import numpy as np
 
 from popstrat.compiler.columns import Columns, bounds
 from popstrat.compiler.emitter import FALSE, Emitter, Plane, invert
-from popstrat.compiler.intervals import INTEGER_RANGE
+from popstrat.compiler.ranges import INTEGER_RANGE
 from popstrat.core.dates import days, latest_birth_for
 from popstrat.packs import plausibility
 from popstrat.packs.patient_table import COLUMN_TYPES, Column, Schema

@@ -8,6 +8,12 @@ from typing import Any
 
 import numpy as np
 
+INTEGER_RANGE = {
+    "i8": (-(2**7), 2**7 - 1), "u8": (0, 2**8 - 1), "i16": (-(2**15), 2**15 - 1),
+    "i32": (-(2**31), 2**31 - 1), "i64": (-(2**63), 2**63 - 1), "short": (-(2**15), 2**15 - 1),
+}  # fmt: skip
+"""The least and the largest number of each kind of column or register that holds whole ones."""
+
 
 def integers(sign: str, constant: float, least: int, most: int) -> tuple[int, int]:
     """The whole numbers x with `x sign constant`, as a range within [least, most] (empty: low above high)."""
