@@ -28,7 +28,7 @@ KINDS = {
     "label": "category",
     "flag": "bool",
     "whole": "int",
-    "number": "float",
+    "number": "float32",
     "day": "date",
     "note": "text",
 }
@@ -66,7 +66,7 @@ CELLS = {
     "category": labels,
     "bool": flags,
     "int": numbers,
-    "float": numbers,
+    "float32": numbers,
     "date": days,
     "text": labels,
 }

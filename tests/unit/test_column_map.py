@@ -267,7 +267,7 @@ def test_what_it_does_not_write_is_named(column: str) -> None:
 def test_numbers_keep_their_type_but_for_their_unit() -> None:
     batch = pa.record_batch({"acr": pa.array([1, None], pa.int32()), "ldl": pa.array([2, 3], pa.int8())})
     made = plan("[units]\nacr = 2.5", batch.schema.names)
-    assert made.schema(batch.schema).types == [pa.float64(), pa.int8()]
+    assert made.schema(batch.schema).types == [pa.float32(), pa.int8()]
     assert mapped("[units]\nacr = 2.5", batch) == {"acr": [2.5, None], "ldl": [2, 3]}
     assert mapped('[text]\nnulls = "NULL"', batch) == {"acr": [1, None], "ldl": [2, 3]}
 

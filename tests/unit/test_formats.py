@@ -28,7 +28,7 @@ KNOWN = patient_schema().columns
 
 
 def kinds(name: str) -> str | None:
-    return KNOWN[name].type if name in KNOWN else None
+    return KNOWN[name].cells if name in KNOWN else None
 
 
 def table(rows: int = 10) -> pa.Table:

@@ -10,11 +10,12 @@ from popstrat.compiler.columns import bounds
 from popstrat.compiler.dates import years
 from popstrat.compiler.emitter import TRUE, invert
 from popstrat.compiler.held import Number, constant, null
-from popstrat.compiler.intervals import INTEGER_RANGE, Interval
 from popstrat.compiler.lowering import Lowering, Table
+from popstrat.compiler.ranges import INTEGER_RANGE
 from popstrat.compiler.sums import weighted_sum
 from popstrat.core.dates import days
 from popstrat.lang import nodes as n
+from popstrat.lang.intervals import Interval
 
 
 def _const(c: Lowering, node: n.Const) -> Number:
@@ -38,7 +39,10 @@ def _column(c: Lowering, node: n.Column) -> Number:
     if held[1] in INTEGER_RANGE:
         least, most = INTEGER_RANGE[held[1]]
         low, high = max(low, least), min(high, most)
-    return Number(ok, Interval(low, high), column=held)
+    if c.columns.as_declared(node.name, low, high):
+        return Number(ok, Interval(low, high), column=held)
+    interval = Interval(column.held(low), column.held(high))
+    return Number(ok, interval, register=c.columns.doubles(node.name), rounded=held)
 
 
 def _named(c: Lowering, node: n.Named) -> Number:

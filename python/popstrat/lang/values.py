@@ -83,11 +83,11 @@ def finite(x: float) -> float | None:
 
 
 def round_half_even(x: float, places: int) -> float:
-    """To `places` decimals: the nearest multiple after scaling, ties to even."""
+    """To `places` decimals: the nearest multiple after scaling, ties to even; what is too large stays as it is."""
     scale = 10.0**places
     scaled = x * scale
     if not math.isfinite(scaled):
-        return scaled
+        return x
     return (float(round(scaled)) if abs(scaled) < 2.0**51 else scaled) / scale
 
 

@@ -38,14 +38,15 @@ class Patient:
 class Reference:
     """Evaluates a pack's definitions for one patient.
 
-    `columns` are the columns that the table has; `singles` those of them held as 32-bit floats, which are compared in
-    32 bits.
+    `columns` are the columns that the table has; `singles` those of them held as 32-bit floats. Numbers declared as
+    such, and those not declared whole that come as such, are compared in 32 bits.
     """
 
     def __init__(self, resolved: Resolved, columns: Set[str], singles: Set[str] = frozenset()) -> None:
         self.resolved, self.schema = resolved, resolved.pack.schema
-        self.columns, self.singles = columns, singles
-        self.compared_in_32 = Singles(singles, resolved.definitions)
+        self.columns = columns
+        self.singles = {c.name for c in self.schema if c.single or (c.type == "float" and c.name in singles)}
+        self.compared_in_32 = Singles(self.singles, resolved.definitions)
         self.reasons = plausibility.reasons(self.schema)
 
     # -- plausibility -----------------------------------------------------------------------------------------------
@@ -82,6 +83,7 @@ class Reference:
             case _:
                 low = -math.inf if column.minimum is None else column.minimum
                 high = math.inf if column.maximum is None else column.maximum
+                value = column.held(value)
                 if column.name in self.singles:
                     low, high = float(np.float32(low)), float(np.float32(high))
                 if math.isfinite(value) and low <= value <= high:

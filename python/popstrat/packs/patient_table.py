@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import datetime as dt
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 
 from popstrat.core.text import suggest
@@ -86,6 +87,23 @@ class Column:
     completed_years_since: str | None = None
     below: str | None = None
     per_1000: float = 0
+
+    @property
+    def single(self) -> bool:
+        """Whether it is declared to hold 32-bit floats. A number that is not is a double, whatever holds it."""
+        return self.type == "float" and self.dtype == pa.float32()
+
+    @property
+    def cells(self) -> str:
+        """What text stands for in it: its type, or `float32` for a number declared so."""
+        return "float32" if self.single else self.type
+
+    def held(self, value: float) -> float:
+        """A number as the column's declared type holds it, in whatever type it comes."""
+        if self.single:
+            with np.errstate(over="ignore"):
+                return float(np.float32(value))
+        return float(value) if self.type == "float" else value
 
     def label_codes(self) -> dict[str, int]:
         """Every accepted spelling, folded, with the index of its label."""
@@ -204,6 +222,28 @@ class Schema:
 
     def __iter__(self) -> Any:
         return iter(self.columns.values())
+
+    @property
+    def either(self) -> list[tuple[str, str]]:
+        """Pairs of columns of which a table needs one: a date, and the completed years since it."""
+        return [(c.completed_years_since, c.name) for c in self if c.completed_years_since]
+
+    def lacks(self, names: Collection[str]) -> tuple[str, ...]:
+        """What a table of columns of these names needs and has not: a required column, or two of which it needs one.
+        Empty where it has what it needs."""
+        for column in self:
+            if column.required and column.name not in names:
+                return (column.name,)
+        return next((pair for pair in self.either if not set(pair) & set(names)), ())
+
+    def kept(self, names: Collection[str], wanted: Collection[str]) -> tuple[str, ...]:
+        """Those of a table's columns that are read where only some are wanted, in schema order: these, and what makes
+        it a patient table. What is left of a table that `lacks` nothing lacks nothing."""
+        kept = {c.name for c in self if c.name in names and (c.required or c.name in wanted)}
+        for pair in self.either:
+            if not kept & set(pair):
+                kept |= set(pair) & set(names)
+        return tuple(c.name for c in self if c.name in kept)
 
     def names(self, *groups: str) -> list[str]:
         """Column names, all or those of the given groups, in schema order."""

@@ -34,13 +34,20 @@ from popstrat.core.arrow import plain, without_views
 from popstrat.errors import InputError
 from popstrat.packs.flags import FALSE, TRUE
 
-TYPED: dict[str, pa.DataType] = {"bool": pa.bool_(), "int": pa.float64(), "float": pa.float64(), "date": pa.date32()}
+TYPED: dict[str, pa.DataType] = {
+    "bool": pa.bool_(),
+    "int": pa.float64(),
+    "float": pa.float64(),
+    "float32": pa.float32(),
+    "date": pa.date32(),
+}
 """The kinds of column whose text is read as something else, and what their values become."""
 
 EXPECTED = {
     "bool": "true, false, 1 or 0",
     "int": "a number",
     "float": "a number",
+    "float32": "a number",
     "date": "a date as YYYY-MM-DD",
 }
 AMBIGUOUS = (
@@ -108,6 +115,7 @@ class Spelling:
             "bool": self.true or self.false,
             "int": self.decimal_comma,
             "float": self.decimal_comma,
+            "float32": self.decimal_comma,
             "date": self.dates or self.times,
         }
         return bool(self.nulls or asked.get(kind))
@@ -134,22 +142,16 @@ def value(text: str | None, kind: str, how: Spelling = USUAL) -> Any:
     return read(text, how)
 
 
-def from_text(
-    column: pa.Array, kind: str, name: str, how: Spelling = USUAL, *, to: pa.DataType | None = None, problem: str = ""
-) -> pa.Array:
+def from_text(column: pa.Array, kind: str, name: str, how: Spelling = USUAL, *, problem: str = "") -> pa.Array:
     """A column of text, of any layout, as its kind's values. Each distinct text is read once.
 
     Raises `InputError` naming the column and its first rows where a text is none of the spellings; ``problem`` is what
     it says there if not the usual.
     """
-    target = to or TYPED[kind]
     column = without_views(column)
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     texts = coded.dictionary.to_pylist()
-    values = [value(t, kind, how) for t in texts]
-    if target == pa.float32():
-        values = [nearest_single(t) if isinstance(v, float) else v for t, v in zip(texts, values, strict=True)]
-    return chosen(values, coded, kind, name, target, problem)
+    return chosen([value(t, kind, how) for t in texts], coded, kind, name, TYPED[kind], problem)
 
 
 def chosen(
@@ -199,8 +201,7 @@ def _number(text: str, how: Spelling) -> float | Unreadable | None:
     word = folded(text)
     if _no_record(word, how):
         return None
-    if how.decimal_comma:
-        word = word.replace(".", "").replace(",", ".") if "," in word else word
+    word = _plain(word, how)
     if not word.isascii() or not _NUMBER.fullmatch(word):
         return UNREADABLE
     return _double(word)
@@ -208,6 +209,17 @@ def _number(text: str, how: Spelling) -> float | Unreadable | None:
 
 def _double(word: str) -> float:
     return math.nan if "nan" in word else float(word)
+
+
+@lru_cache(_CACHED)
+def _single(text: str, how: Spelling) -> float | Unreadable | None:
+    found = _number(text, how)
+    return found if found is None or isinstance(found, Unreadable) else nearest_single(_plain(folded(text), how))
+
+
+def _plain(word: str, how: Spelling) -> str:
+    """A number with a decimal comma as one with a point."""
+    return word.replace(".", "").replace(",", ".") if how.decimal_comma and "," in word else word
 
 
 def nearest_double(text: str) -> float | None:
@@ -304,7 +316,13 @@ def _behind(offset: str | None) -> dt.timedelta:
     return -ahead if offset[0] == "-" else ahead
 
 
-_READERS: dict[str, Callable[[str, Spelling], Any]] = {"bool": _flag, "int": _number, "float": _number, "date": _date}
+_READERS: dict[str, Callable[[str, Spelling], Any]] = {
+    "bool": _flag,
+    "int": _number,
+    "float": _number,
+    "float32": _single,
+    "date": _date,
+}
 
 
 # -- instants ---------------------------------------------------------------------------------------------------

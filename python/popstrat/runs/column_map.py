@@ -103,7 +103,7 @@ class Recoding:
         key = self.key(part)
         if key is not None:
             return value(self.table[key], self.kind), key
-        found = value(part, self.kind, self.spelling)
+        found = value(part, self.kind if self.unit is None else "float", self.spelling)
         return (self.unit.of(found) if self.unit and isinstance(found, float) else found), None
 
     @property
@@ -133,7 +133,7 @@ class Recoding:
         if not (self.table or self.split or is_text(column.type)):
             assert self.unit is not None
             numbers = column.cast(pa.float64(), safe=False)
-            return pc.add(pc.multiply(numbers, self.unit.multiply), self.unit.add)
+            return pc.add(pc.multiply(numbers, self.unit.multiply), self.unit.add).cast(TYPED[self.kind], safe=False)
         column = without_views(column)
         coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         entries = [self.entry(text) for text in _texts(coded.dictionary)]
@@ -185,7 +185,7 @@ class ColumnMap:
 
     def recoding(self, ours: str, known: Mapping[str, Column]) -> Recoding | None:
         """What becomes of the values of a column of ours; None if it stays as it is, whatever its type."""
-        kind = known[ours].type if ours in known else "text"
+        kind = known[ours].cells if ours in known else "text"
         if kind not in _MAPPED or (ours not in known and ours not in self.values):
             return None
         spelling = self.spellings.get(ours, USUAL).over(self.spelling)
@@ -198,7 +198,7 @@ class ColumnMap:
         recodings = [self.recoding(ours, known) for ours in readers]
         if len(readers) > 1 or any(r is not None and r.needs_text for r in recodings):
             return "text"
-        return known[readers[0]].type if readers[0] in known else None
+        return known[readers[0]].cells if readers[0] in known else None
 
     def plan(self, names: Sequence[str], known: Mapping[str, Column]) -> MapPlan:
         """How to read a file with these column names. Raises `InputError` if it lacks a column that is mapped."""
@@ -295,7 +295,7 @@ class MapPlan:
         return pa.RecordBatch.from_arrays(columns, names=names)
 
     def _const(self, ours: str) -> pa.Scalar:
-        kind = self.known[ours].type if ours in self.known else "text"
+        kind = self.known[ours].cells if ours in self.known else "text"
         return pa.scalar(value(self.map.const[ours], kind), TYPED.get(kind, pa.string()))
 
 
@@ -303,6 +303,7 @@ IN_WORDS: dict[Kind, str] = {
     "bool": "boolean (true, false, 1 or 0)",
     "int": "number",
     "float": "number",
+    "float32": "number",
     "date": "date (YYYY-MM-DD)",
 }
 

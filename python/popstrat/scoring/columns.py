@@ -55,17 +55,13 @@ def plan(table: pa.Schema, schema: Schema, wanted: Sequence[str]) -> dict[str, B
     for name in dict.fromkeys(names):
         if names.count(name) > 1 and name in schema:
             raise InputError("two columns have this name", column=name)
-    for column in schema:
-        if column.required and column.name not in names:
-            raise InputError(
-                f"this required column is missing{suggest(column.name, set(names) - set(schema.columns))}",
-                column=column.name,
-            )
-    births = [(c.completed_years_since, c.name) for c in schema if c.completed_years_since]
-    for birth, age in births:
-        if birth not in names and age not in names:
-            near = suggest(str(birth), names) or suggest(age, set(names) - {"age"})
-            raise InputError(f"needs the column {birth!r} or {age!r}{near}")
+    lacking, unknown = schema.lacks(names), set(names) - set(schema.columns)
+    if len(lacking) == 1:
+        raise InputError(f"this required column is missing{suggest(lacking[0], unknown)}", column=lacking[0])
+    if lacking:
+        birth, age = lacking
+        near = suggest(birth, unknown) or suggest(age, unknown)
+        raise InputError(f"needs the column {birth!r} or {age!r}{near}")
     return {
         name: bind_column(schema[name], names.index(name), table.field(name).type) for name in wanted if name in names
     }
@@ -126,7 +122,12 @@ def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
             if pt.is_boolean(kind):
                 return Binding(column, position, "u8", lambda a: a.cast(pa.uint8()))
             if is_text(kind):
-                return Binding(column, position, "f64", lambda a: from_text(a, column.type, column.name))
+                return Binding(
+                    column,
+                    position,
+                    "f32" if column.single else "f64",
+                    lambda a: from_text(a, column.cells, column.name),
+                )
     raise InputError(f"{_article(column.type)} is needed, and the column is of type {kind}", column=column.name)
 
 
@@ -139,7 +140,8 @@ def _number(column: Column, position: int, kind: pa.DataType) -> Binding:
     if kind in _IN_PLACE:
         return Binding(column, position, _IN_PLACE[kind])
     if pt.is_decimal(kind):  # through text: Arrow's own cast is a unit out in the last place, 58.00000 not being 58
-        return Binding(column, position, "f64", lambda a: a.cast(pa.string()).cast(pa.float64()))
+        number = pa.float32() if column.single else pa.float64()
+        return Binding(column, position, _IN_PLACE[number], lambda a: a.cast(pa.string()).cast(number))
     target = _WIDER.get(kind, pa.float64())
     return Binding(column, position, _IN_PLACE[target], lambda a: a.cast(target, safe=False))
 

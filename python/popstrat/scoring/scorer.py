@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -14,7 +14,7 @@ import pyarrow as pa
 from popstrat.core.dates import parse_as_of
 from popstrat.errors import InputError
 from popstrat.packs import DEFAULT_PACK, plausibility
-from popstrat.packs.columns_read import read_columns
+from popstrat.packs.columns_read import read_columns, rests_on
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.load import load_pack
 from popstrat.packs.pack import Pack
@@ -23,7 +23,7 @@ from popstrat.packs.readings import with_readings
 from popstrat.packs.resolved import Resolved
 from popstrat.scoring.attribution import Listing
 from popstrat.scoring.bound import BoundScorer
-from popstrat.scoring.completeness import Facts, remarks
+from popstrat.scoring.completeness import Defaulted, Facts, remarks
 
 PROFILES = ("direct-care", "secondary-use")
 
@@ -143,7 +143,8 @@ class Scorer:
 
     def remarks(self, files: Sequence[Facts]) -> list[str]:
         """Warnings of what the files, or a table, lack altogether."""
-        return remarks(files, self.pack.schema, self._models_read)
+        models = (d for d in self.resolved.outputs if KINDS[d.kind].defaults and d.parent is None)
+        return remarks(files, self.pack.schema, {str(d.output): self._defaulted(d.id) for d in models})
 
     def outputs_using(self, column: str) -> list[str]:
         """The outputs that a column of the patient table has a part in."""
@@ -151,11 +152,12 @@ class Scorer:
         outputs = (d for d in self.resolved.outputs if d.parent is None)
         return [str(d.output) for d in outputs if column in read_columns(self.resolved, schema, [d])]
 
-    @cached_property
-    def _models_read(self) -> dict[str, list[str]]:
-        """The columns that each model's output rests on."""
-        models = (d for d in self.resolved.outputs if KINDS[d.kind].defaults and d.parent is None)
-        return {str(m.output): read_columns(self.resolved, self.pack.schema, [m]) for m in models}
+    def _defaulted(self, model: str) -> Defaulted:
+        def of(lacking: Collection[str]) -> list[str]:
+            given = self.resolved.models[model].inputs
+            return [i.name for i in given if rests_on(i.given, lacking, self.resolved)] if lacking else []
+
+        return of
 
     @property
     def quality_bits(self) -> dict[str, int]:

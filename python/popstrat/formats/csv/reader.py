@@ -5,9 +5,10 @@ RFC 4180 puts them. A block with a fault is looked at again line by line for the
 message.
 
 Ids and practice codes are read as text, always: a column of digits in one file and of letters in the next is
-then still one column, and leading zeros stay. Whole numbers are read as float64, because "120.0" is what many
-programs write for a column with gaps. How values are spelt is a matter of `popstrat.packs.spellings`: a parser reads
-what most programs write, and where a column of a block holds anything else it is read as text first.
+then still one column, and leading zeros stay. Numbers are read as float64, whole ones too, because "120.0" is what
+many programs write for a column with gaps; as float32 where their column is declared so, which holds for every format.
+How values are spelt is a matter of `popstrat.packs.spellings`: a parser reads what most programs write, and where a
+column of a block holds anything else it is read as text first.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ TYPES: dict[Kind, pa.DataType] = {
     "text": LABELS,
     "bool": pa.bool_(),
     "int": pa.float64(),
-    "float": pa.float32(),
+    "float": pa.float64(),
+    "float32": pa.float32(),
     "date": pa.date32(),
 }
 
@@ -206,7 +208,7 @@ class CsvSource(FileSource):
 
     def _respelt(self, field: pa.Field, text: pa.Array) -> pa.Array:
         """A column that was read as text, as what it holds. Raises `InputError` for cells that are not that."""
-        return from_text(text, self._kinds[field.name], field.name, to=field.type)
+        return from_text(text, self._kinds[field.name], field.name)
 
     def _refuse_lines(self, text: bytes) -> None:
         """Go through a block line by line and raise `InputError` for the first malformed row."""

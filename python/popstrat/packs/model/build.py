@@ -29,6 +29,7 @@ LINKS = ("logistic", "survival", "identity")
 DECIMALS = 6
 NO_STRATUM = "in no stratum"
 NO_VALUE = "a term has no value"
+_SATURATED = 600.0  # exp of more is as good as infinite: the result is its limit, to all 15 places
 _ONE = n.Const(n.NUMBER, "1", 1.0)
 _ZERO = n.Const(n.NUMBER, "0", 0)
 
@@ -99,11 +100,7 @@ class ModelBuilder:
         model = self._model(link, strata, eligible)
         total = self._linear_predictor(model)
         self._define("linear_predictor", f"{raw['title']}: linear predictor", eligible, total)
-        placed = [s.when for s in model.strata if s.when is not None]
-        among = [
-            node for node in (eligible, disjunction(placed, "in a stratum") if placed else None) if node is not None
-        ]
-        self._missing(conjunction(among, "scored") if among else None)
+        self._missing(eligible)
         self._reasons(model, reasons)
         results = [self._result(model, horizon) for horizon in range(max(1, len(model.horizons)))]
         for horizon, entry, node in zip(model.horizons[1:], raw.get("horizons", ())[1:], results[1:], strict=True):
@@ -154,18 +151,20 @@ class ModelBuilder:
     # -- what is counted --
 
     def _missing(self, eligible: n.Node | None) -> None:
-        """What stood in for what was not recorded, of whoever is ``eligible`` and in a stratum."""
+        """What stood in for what was not recorded, of whoever has a result: no share of them is over 100 %."""
+        predictor = n.Named(n.NUMBER, "", f"{self.ident}.linear_predictor")
+        scored = negation(n.IsNull(n.BOOL, NO_VALUE, predictor), "scored")
         counted = n.CountTrue(n.NUMBER, "inputs missing", tuple(self.scope.missing.values()))
         if "missing_output" in self.raw:
             self._define(
-                "inputs_missing", f"{self.raw['title']}: inputs missing", eligible, counted, type="uint8",
+                "inputs_missing", f"{self.raw['title']}: inputs missing", eligible,
+                n.Only(n.NUMBER, counted.text, scored, counted), type="uint8",
                 means="How many inputs of the model had no record, so that their declared default stood in.",
                 output=self.raw["missing_output"],
             )  # fmt: skip
         for kind, table in (("missing", self.scope.missing), ("clipped", self.scope.clipped)):
             for name, node in table.items():
-                among = [node] if eligible is None else [eligible, node]
-                self.tallies[self.ident, kind, name] = conjunction(among, name)
+                self.tallies[self.ident, kind, name] = conjunction([scored, node], name)
 
     def _reasons(self, model: Model, parts: Sequence[tuple[n.Node, str]]) -> None:
         """Why somebody has no result, as a category and as counts."""
@@ -206,18 +205,23 @@ class ModelBuilder:
         lp = n.Named(n.NUMBER, model.predictor, model.predictor)
         result: n.Node = lp
         if model.link == "logistic":
-            growth = n.Call(n.NUMBER, "", "exp", (n.Arithmetic(n.NUMBER, "", "-", _ZERO, lp),))
+            growth = _growth(n.Arithmetic(n.NUMBER, "", "-", _ZERO, lp))
             result = n.Arithmetic(
                 n.NUMBER, "1 / (1 + exp(-lp))", "/", _ONE, n.Arithmetic(n.NUMBER, "", "+", growth, _ONE)
             )
         elif model.link == "survival":
             logs = self._across(model, [_number(math.log(s.survival[horizon])) for s in model.strata], "ln S0")
-            hazard = n.Arithmetic(n.NUMBER, "", "*", n.Call(n.NUMBER, "", "exp", (lp,)), logs)
+            hazard = n.Arithmetic(n.NUMBER, "", "*", _growth(lp), logs)
             result = n.Arithmetic(n.NUMBER, "1 - S0 ** exp(lp)", "-", _ONE, n.Call(n.NUMBER, "", "exp", (hazard,)))
         places = self.raw.get("decimals", DECIMALS)
         if isinstance(places, bool) or not isinstance(places, int) or not 0 <= places <= 15:
             raise self.fail("`decimals` is a whole number from 0 to 15", "decimals")
         return n.Call(n.NUMBER, self.ident, "round", (result, n.Const(n.NUMBER, str(places), places)))
+
+
+def _growth(x: n.Node) -> n.Node:
+    """exp(x), of a linear predictor however large: what follows from it is then finite, and never null."""
+    return n.Call(n.NUMBER, "", "exp", (n.Call(n.NUMBER, "", "min", (x, _number(_SATURATED))),))
 
 
 def _number(x: float) -> n.Const:
