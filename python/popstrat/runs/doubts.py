@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
+from popstrat.lang.values import WHOLE
+from popstrat.packs.definition import NOT_HELD
 from popstrat.packs.patient_table import ID, OPT_OUTS
 from popstrat.packs.plausibility import suspicions
 from popstrat.privacy.identifiers import looks_like_nhs_numbers
@@ -45,11 +47,21 @@ def doubts(
         *scorer.remarks([f.without(unfilled) for f in files]),
         *suspicions(tally.quality, tally.rows_out, scorer.pack.schema),
         *disorder,
+        *_not_held(scorer, tally),
         *(f"nobody is left out for {column}: is that column filled?" for column in unfilled),
     ]
     if secondary and first_ids is not None and looks_like_nhs_numbers(first_ids):
         found.append(f"{ID} looks like NHS numbers, and secondary use needs pseudonyms: popstrat pseudonymise")
     return found
+
+
+def _not_held(scorer: Scorer, tally: Tally) -> Iterator[str]:
+    """Numbers that a column is too narrow for, and that are null in it."""
+    for ident, kind, dtype in scorer.resolved.tallies:
+        if kind == NOT_HELD and (count := tally.models.get(f"{ident}.{kind}", {}).get(dtype)):
+            least, most = WHOLE[dtype]
+            values = "1 value" if count == 1 else f"{count:,} values"
+            yield f"{ident}: null for {values} beyond what {dtype} holds ({least:,} to {most:,})"
 
 
 def staleness(as_of: dt.date, newest: dt.date | None) -> list[str]:
