@@ -22,9 +22,7 @@ _BEYOND = 2.0**64  # any 64-bit integer
 
 def bounds(column: Column) -> tuple[float, float]:
     """The plausible range of a numeric column."""
-    low = -math.inf if column.minimum is None else column.minimum
-    high = math.inf if column.maximum is None else column.maximum
-    return low, high
+    return column.bounds
 
 
 class Columns:

@@ -65,7 +65,7 @@ class Plausibility:
         return self._note(column.name, plausibility.LABEL_REASON, e.both(valid, invert(missing)), known)
 
     def number(self, column: Column) -> Plane:
-        """Finite, and within the plausible range."""
+        """Finite, within the plausible range, and whole where only that is plausible."""
         low, high = bounds(column)
         single = self.columns.single(column.name)
         if single:
@@ -73,7 +73,12 @@ class Plausibility:
                 low, high = float(np.float32(low)), float(np.float32(high))
         largest = float(np.finfo(np.float32 if single else np.float64).max)
         low, high = max(low, -largest), min(high, largest)
-        return self._range(column.name, plausibility.range_reason(column), low, high)
+        ok = self._range(column.name, plausibility.range_reason(column), low, high)
+        if column.strict and self.columns.kinds[column.name] in ("f32", "f64"):
+            x = self.columns.doubles(column.name)
+            whole = self.e.plane("EQUAL_NUM", x, self.e.value("FLOOR", x))
+            ok = self._note(column.name, plausibility.WHOLE_REASON, ok, whole)
+        return ok
 
     def date(self, column: Column) -> Plane:
         """Not too long ago, not after the as-of date, and not before birth."""

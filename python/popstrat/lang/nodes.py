@@ -189,6 +189,14 @@ class Only(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Whole(Node):
+    """A number as a column of whole numbers holds it: towards zero, and null where `dtype` does not reach so far."""
+
+    item: Node
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
 class WeightedSum(Node):
     """`start` plus each term: a condition adds its weight where true, a number weight × value.
 
@@ -202,3 +210,10 @@ class WeightedSum(Node):
     def children(self) -> Iterator[Node]:
         for node, _ in self.terms:
             yield node
+
+
+def bare(node: Node) -> Node:
+    """The expression itself, without for whom it is and how it is held."""
+    while isinstance(node, Only | Whole):
+        node = node.item
+    return node

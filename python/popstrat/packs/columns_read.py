@@ -28,7 +28,7 @@ def rests_on(node: n.Node, lacking: Collection[str], resolved: Resolved) -> bool
                 return lacks(item.item) and lacks(item.otherwise)
             case n.Cases():
                 return all(lacks(value) for value in (*(v for _, v in item.items), item.otherwise))
-            case n.Only():
+            case n.Only() | n.Whole():
                 return lacks(item.item)
             case n.Arithmetic() | n.Call() | n.WeightedSum():
                 return any(lacks(part) for part in item.children())

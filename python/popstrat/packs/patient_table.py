@@ -6,6 +6,7 @@ They are read from ``patient_table.toml``; a pack may add columns of its own (``
 from __future__ import annotations
 
 import datetime as dt
+import math
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -97,6 +98,22 @@ class Column:
     def cells(self) -> str:
         """What text stands for in it: its type, or `float32` for a number declared so."""
         return "float32" if self.single else self.type
+
+    @property
+    def strict(self) -> bool:
+        """Whether a fraction in it is implausible. Of years completed since a date, the fraction is the year begun."""
+        return self.type == "int" and self.completed_years_since is None
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """What is plausible of a number, both included: as declared, and of whole numbers no more than its type holds,
+        nor than a double holds without a gap."""
+        low = -math.inf if self.minimum is None else self.minimum
+        high = math.inf if self.maximum is None else self.maximum
+        if self.type != "int":
+            return low, high
+        held = np.iinfo(self.dtype.to_pandas_dtype()) if pa.types.is_integer(self.dtype) else np.iinfo(np.int64)
+        return max(low, int(held.min), 1 - 2**53), min(high, int(held.max), 2**53 - 1)
 
     def held(self, value: float) -> float:
         """A number as the column's declared type holds it, in whatever type it comes."""

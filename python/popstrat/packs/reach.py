@@ -7,7 +7,6 @@ value that is not recorded, and the bounds of an input, can make a rule as empty
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,7 +15,7 @@ import numpy as np
 from popstrat.core.dates import days
 from popstrat.lang import nodes as n
 from popstrat.lang.intervals import Interval, after, hull
-from popstrat.lang.values import compare
+from popstrat.lang.values import WHOLE, compare
 from popstrat.packs.patient_table import Schema
 
 _SLACK = 1e-9  # of a result that engine and evaluator may round apart
@@ -89,6 +88,11 @@ def _reach(node: n.Node, schema: Schema, known: Known) -> Reach:
         case n.Coalesce():
             item, other = of(node.item), of(node.otherwise)
             return replace(_either([item, other]), null=other.null) if item.null else item
+        case n.Whole():
+            item, (least, most) = of(node.item), WHOLE[node.dtype]
+            if item.interval is None:
+                return _NOTHING
+            return Reach(interval=Interval(max(least, item.interval.low - 1), min(most, item.interval.high + 1)))
         case n.CountTrue():
             return Reach(False, interval=Interval(0, len(node.items)))
         case n.Cases():
@@ -129,9 +133,10 @@ def _column(node: n.Column, schema: Schema) -> Reach:
         return Reach(False, _EITHER)
     found = _anything(node.type)
     if column.type in ("int", "float"):
-        low = -math.inf if column.minimum is None else column.minimum
-        high = math.inf if column.maximum is None else column.maximum
-        return replace(found, interval=Interval(min(low, _single(low)), max(high, _single(high))))
+        low, high = column.bounds
+        if column.type == "float":  # which may be held in 32 bits, and its bounds with it
+            low, high = min(low, _single(low)), max(high, _single(high))
+        return replace(found, interval=Interval(low, high))
     return found
 
 
@@ -208,6 +213,38 @@ def _all(items: Sequence[n.Node], schema: Schema, known: Known) -> Reach:
     if all(True in f.truths for f in found) and _told(items, schema, known) is not None:
         truths.add(True)
     return Reach(any(f.null for f in found), frozenset(truths))
+
+
+# -- whole numbers -----------------------------------------------------------------------------------------------------
+
+
+def fits(node: n.Node, dtype: str, schema: Schema) -> bool:
+    """Whether a column of whole numbers is sure to hold all that the expression can be, as it is."""
+    interval = reach(node, schema).interval
+    least, most = WHOLE[dtype]
+    return interval is not None and least <= interval.low and interval.high <= most and _is_whole(node, schema)
+
+
+def _is_whole(node: n.Node, schema: Schema) -> bool:
+    match node:
+        case n.Const(value=value):
+            return value is None or (isinstance(value, int | float) and float(value).is_integer())
+        case n.Column():
+            return schema[node.name].type == "int"
+        case n.CountTrue() | n.Whole():
+            return True
+        case n.Arithmetic(op="+" | "-" | "*") | n.Call(function="abs" | "min" | "max"):
+            return all(_is_whole(part, schema) for part in node.children())
+        case n.Call(function="floor"):
+            return True
+        case n.Coalesce():
+            return _is_whole(node.item, schema) and _is_whole(node.otherwise, schema)
+        case n.Cases():
+            return all(_is_whole(value, schema) for value in (*(v for _, v in node.items), node.otherwise))
+        case n.Only():
+            return _is_whole(node.item, schema)
+        case _:
+            return False
 
 
 # -- conditions that hold together -------------------------------------------------------------------------------------

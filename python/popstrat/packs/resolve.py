@@ -18,7 +18,7 @@ from popstrat.lang import nodes as n
 from popstrat.lang.parser import Scope, conjunction, parse, parse_condition
 from popstrat.lang.source_map import Entry
 from popstrat.packs.builder import Raw
-from popstrat.packs.definition import Definition, definition_of
+from popstrat.packs.definition import NOT_HELD, Definition, beyond, definition_of
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.model.parts import Model
 from popstrat.packs.patient_table import Schema
@@ -181,7 +181,9 @@ class Resolver:
 
     def make(self, ident: str, node: n.Node, raw: Raw, parent: str) -> Definition:
         kind = self.bodies[parent]["kind"]
-        return definition_of(ident, kind, node, raw, lambda told, text: self.fault(ident, told, text), parent)
+        return definition_of(
+            ident, kind, node, raw, self.schema, lambda told, text: self.fault(ident, told, text), parent
+        )
 
     def only(self, ident: str, table: Raw, known: Iterable[str]) -> None:
         only(table, known, f"definition.{ident}", self.pack.error)
@@ -226,9 +228,19 @@ class Resolver:
         if node.type.kind == "null":
             raise self.fault(ident, "is always null")
         definition = definition_of(
-            ident, kind.name, node, raw, lambda told, text: self.fault(ident, told, text), None, eligible, built.rules
+            ident,
+            kind.name,
+            node,
+            raw,
+            self.schema,
+            lambda told, text: self.fault(ident, told, text),
+            None,
+            eligible,
+            built.rules,
         )
         self.definitions[ident] = definition
+        if isinstance(definition.node, n.Whole):
+            self.tallies[ident, NOT_HELD, definition.dtype] = beyond(definition.node)
         return definition
 
     def _without_kind(self, ident: str, raw: Raw) -> PackError:

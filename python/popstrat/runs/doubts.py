@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
 from popstrat.core.text import closest
+from popstrat.lang.values import WHOLE
+from popstrat.packs.definition import NOT_HELD
 from popstrat.packs.patient_table import ID, OPT_OUTS
 from popstrat.packs.plausibility import suspicions
 from popstrat.privacy.identifiers import looks_like_nhs_numbers
@@ -47,6 +49,7 @@ def doubts(
         *scorer.remarks([f.without(unfilled) for f in files]),
         *suspicions(tally.quality, tally.rows_out, scorer.pack.schema),
         *disorder,
+        *_not_held(scorer, tally),
         *(f"nobody is left out for {column}: is that column filled?" for column in unfilled),
     ]
     if secondary and first_ids is not None and looks_like_nhs_numbers(first_ids):
@@ -69,6 +72,15 @@ def near_misses(
                 found[f"column {near!r} is passed over, and {absent} is absent: if they are the same, rename it or map "
                       f"it; {outputs} would use it"] = None  # fmt: skip
     return list(found)
+
+
+def _not_held(scorer: Scorer, tally: Tally) -> Iterator[str]:
+    """Numbers that a column is too narrow for, and that are null in it."""
+    for ident, kind, dtype in scorer.resolved.tallies:
+        if kind == NOT_HELD and (count := tally.models.get(f"{ident}.{kind}", {}).get(dtype)):
+            least, most = WHOLE[dtype]
+            values = "1 value" if count == 1 else f"{count:,} values"
+            yield f"{ident}: null for {values} beyond what {dtype} holds ({least:,} to {most:,})"
 
 
 def staleness(as_of: dt.date, newest: dt.date | None) -> list[str]:

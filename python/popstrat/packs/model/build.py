@@ -17,6 +17,7 @@ from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
 from popstrat.lang.parser import cases, conjunction, disjunction, negation
+from popstrat.lang.values import WHOLE
 from popstrat.packs.builder import Builder, Raw
 from popstrat.packs.definition import Definition
 from popstrat.packs.model.parts import Model, Stratum
@@ -29,6 +30,7 @@ LINKS = ("logistic", "survival", "identity")
 DECIMALS = 6
 NO_STRATUM = "in no stratum"
 NO_VALUE = "a term has no value"
+NO_ROOM = "beyond what its column holds"
 _SATURATED = 600.0  # exp of more is as good as infinite: the result is its limit, to all 15 places
 _ONE = n.Const(n.NUMBER, "1", 1.0)
 _ZERO = n.Const(n.NUMBER, "0", 0)
@@ -100,9 +102,12 @@ class ModelBuilder:
         model = self._model(link, strata, eligible)
         total = self._linear_predictor(model)
         self._define("linear_predictor", f"{raw['title']}: linear predictor", eligible, total)
-        self._missing(eligible)
-        self._reasons(model, reasons)
         results = [self._result(model, horizon) for horizon in range(max(1, len(model.horizons)))]
+        shown: n.Node = n.Named(n.NUMBER, "", model.predictor)
+        if raw.get("type") in WHOLE:
+            shown = n.Whole(n.NUMBER, "", results[0], raw["type"])
+        self._missing(eligible, shown)
+        self._reasons(model, reasons, shown)
         for horizon, entry, node in zip(model.horizons[1:], raw.get("horizons", ())[1:], results[1:], strict=True):
             output = entry.get("output", False)
             self._define(
@@ -150,10 +155,9 @@ class ModelBuilder:
 
     # -- what is counted --
 
-    def _missing(self, eligible: n.Node | None) -> None:
+    def _missing(self, eligible: n.Node | None, shown: n.Node) -> None:
         """What stood in for what was not recorded, of whoever has a result: no share of them is over 100 %."""
-        predictor = n.Named(n.NUMBER, "", f"{self.ident}.linear_predictor")
-        scored = negation(n.IsNull(n.BOOL, NO_VALUE, predictor), "scored")
+        scored = negation(n.IsNull(n.BOOL, NO_VALUE, shown), "scored")
         counted = n.CountTrue(n.NUMBER, "inputs missing", tuple(self.scope.missing.values()))
         if "missing_output" in self.raw:
             self._define(
@@ -166,7 +170,7 @@ class ModelBuilder:
             for name, node in table.items():
                 self.tallies[self.ident, kind, name] = conjunction([scored, node], name)
 
-    def _reasons(self, model: Model, parts: Sequence[tuple[n.Node, str]]) -> None:
+    def _reasons(self, model: Model, parts: Sequence[tuple[n.Node, str]], shown: n.Node) -> None:
         """Why somebody has no result, as a category and as counts."""
         predictor = n.Named(n.NUMBER, "", model.predictor)
         items = [(negation(_true(node), reason), reason) for node, reason in parts]
@@ -174,6 +178,8 @@ class ModelBuilder:
         if named:
             items.append((negation(_true(disjunction(named, "in a stratum")), NO_STRATUM), NO_STRATUM))
         items.append((n.IsNull(n.BOOL, NO_VALUE, predictor), NO_VALUE))
+        if isinstance(shown, n.Whole):
+            items.append((n.IsNull(n.BOOL, NO_ROOM, shown), NO_ROOM))
         node = label_cases(items, None, tuple(reason for _, reason in items))
         if "reason_output" in self.raw:
             self._define(
