@@ -54,4 +54,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     """How many generated examples the property tests compared."""
     if _seen:
         told = ", ".join(f"{_seen[what]:,} {what}" for what in ("examples", "rows", "values"))
-        terminalreporter.write_line(f"property tests: {told} compared")
+        drawn = ", ".join(f"{_seen[what]:,} {what}" for what in ("like another", "lookups", "required inputs"))
+        terminalreporter.write_line(f"property tests: {told} compared; in the packs drawn, {drawn}")

@@ -22,17 +22,20 @@ from popstrat.compiler import OPTIMISED, PLAIN, Options
 from popstrat.compiler.options import NAMES
 from popstrat.engine import levels
 from popstrat.lang import nodes as n
+from popstrat.packs.alike import alike
 from popstrat.packs.evaluator import Reference
 from popstrat.packs.files import Source
 from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.model.terms import term_texts
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import Column, Schema, column_from_toml, patient_schema
 from popstrat.packs.resolved import Resolved
+from popstrat.packs.tables import PackTables
 from popstrat.scoring.bound import BoundScorer
 from popstrat.scoring.scorer import Scorer
 from popstrat.scoring.tally import Tally
 
-SEEN = {"examples": 0, "rows": 0, "values": 0}
+SEEN = {"examples": 0, "rows": 0, "values": 0, "like another": 0, "lookups": 0, "required inputs": 0}
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 AS_OF = st.one_of(
@@ -532,6 +535,15 @@ PARAMETERS: dict[str, Any] = {
     "cut": {"value": 58}, "share": {"value": 0.36}, "choice": {"value": True}, "day": {"value": dt.date(2020, 2, 29)},
 }  # fmt: skip
 SETS = {"some": {"members": ["hypertension", "diabetes", "ckd"]}, "all_flags": {"members": COLUMNS["bool"]}}
+LOOKUPS: dict[str, dict[str, Any]] = {
+    "of_frailty": {"values": {"fit": 0, "mild": 0.12, "moderate": 0.36, "severe": 65}},
+    "of_smoking": {"values": {"current": 140, "never": -1.5}, "otherwise": 2},
+    "of_setting": {"values": {"home": 58, "clinic": 2.5}, "null_is": 10},
+    "of_sex": {"values": {"female": 0.0}, "otherwise": 1, "null_is": 7},
+    "of_label": {"values": {"Low": 1e-9, "MIDDLE": 1e9, "high up": -3}, "null_is": 0},
+}
+LOOKED_UP = {"of_frailty": "frailty", "of_smoking": "smoking", "of_setting": "bp_setting", "of_sex": "sex",
+             "of_label": "local_label"}  # fmt: skip
 HEAD = {"title": "t", "version": "1", "source": "s"}
 
 
@@ -618,9 +630,11 @@ def expression(draw: Draw, kind: str, words: Words, depth: int) -> str:
     if kind == "number":
         if depth <= 0:
             return pick(*names) if draw(st.integers(0, 2)) else draw(CONSTANTS)
-        match draw(st.integers(0, 15)):
-            case 0 | 1 | 2:
+        match draw(st.integers(0, 17)):
+            case 0 | 2:
                 return pick(*names)
+            case 1 | 15 | 16:
+                return looked_up(draw, words, depth)
             case 3:
                 return f"({sub('number')}) {pick('+', '-', '*', '/')} ({sub('number')})"
             case 4:
@@ -661,6 +675,20 @@ def expression(draw: Draw, kind: str, words: Words, depth: int) -> str:
     return f"({sub('category')} if ({sub('bool')}) else {pick(sub('category'), 'null')})"
 
 
+def looked_up(draw: Draw, words: Words, depth: int) -> str:
+    """The number that a lookup has for a label, for one of two labels, for a constant or for null."""
+    name = draw(st.sampled_from([*LOOKUPS]))
+    column = LOOKED_UP[name]
+    label = draw(st.sampled_from(words.labels[column]))
+    condition = expression(draw, "bool", words, min(depth, 1) - 1)
+    shape = draw(st.sampled_from(
+        ["{name}({column})", "{name}({column})", "{name}({column} if ({condition}) else null)",
+         '{name}(coalesce({column}, "{label}"))', '{name}({column} if ({condition}) else "{label}")',
+         '{name}("{label}")', "{name}(null)"]
+    ))  # fmt: skip
+    return str(shape).format(name=name, column=column, label=label, condition=condition)
+
+
 def inexact(draw: Draw, words: Words, depth: int) -> str:
     """A number through exp, ln or a power: compared only within a tolerance."""
     inner = expression(draw, "number", words, depth)
@@ -670,9 +698,13 @@ def inexact(draw: Draw, words: Words, depth: int) -> str:
     ))).format(inner)  # fmt: skip
 
 
-def packs(draw: Draw) -> Pack:
+ANY = ("expression", "expression", "expression", "count", "first_match", "first_match", "status", "tree", "model",
+       "inexact", "example", "like", "like")  # fmt: skip
+
+
+def packs(draw: Draw, kinds: Sequence[str] = ANY) -> Pack:
     """A pack of random well-typed definitions that use one another: of the kinds drawn here, and the example that each
-    kind gives of itself, so that a new kind is among them."""
+    kind gives of itself, so that a new kind is among them. ``like`` stands for one like a definition before it."""
     schema = local_schema()
     words = Words(
         {k: [*v] for k, v in COLUMNS.items()},
@@ -681,18 +713,28 @@ def packs(draw: Draw) -> Pack:
     words.known["number"] += ["cut", "share"]
     words.known["bool"].append("choice")
     definitions: dict[str, Any] = {}
+    sorts: dict[str, str] = {}
     for i in range(draw(st.integers(1, 7))):
         ident = f"d{i}"
-        kind = draw(st.sampled_from(
-            ["expression", "expression", "expression", "count", "first_match", "first_match", "status", "tree", "model",
-             "inexact", "example"]
-        ))  # fmt: skip
+        kind = draw(st.sampled_from([kind for kind in kinds if definitions or kind != "like"]))
         depth = draw(st.integers(0, 3))
         body: dict[str, Any] = {**HEAD, "kind": kind, "output": True}
         if draw(st.integers(0, 3)) == 0:
             body["eligible"] = expression(draw, "bool", words, 1)
         sort = "number"
         match kind:
+            case "like":
+                other = draw(st.sampled_from(sorted(definitions)))
+                body = like(draw, other, definitions, words, f"missing_{i}")
+                sort = sorts[other]
+                if sort == "date":
+                    body["output"] = False
+                if other in words.labels:
+                    words.labels[ident] = words.labels[other]
+                if other in words.inexact:
+                    words.inexact.add(ident)
+                if other in words.known.get(sort, ()):
+                    words.known[sort].append(ident)
             case "expression":
                 sort = draw(st.sampled_from(["bool", "bool", "number", "number", "category", "date"]))
                 body["value"] = expression(draw, sort, words, depth)
@@ -739,15 +781,50 @@ def packs(draw: Draw) -> Pack:
                 body |= model(draw, words, f"missing_{i}")
                 words.inexact.add(ident)
         definitions[ident] = body
-        if kind not in ("inexact", "model", "example") and not (kind == "expression" and sort == "category"):
+        sorts[ident] = sort
+        if kind not in ("inexact", "model", "example", "like") and not (kind == "expression" and sort == "category"):
             words.known[sort].append(ident)
         if kind == "expression" and sort == "category":
             words.labels[ident] = ()
+    SEEN["like another"] += sum("like" in body for body in definitions.values())
+    SEEN["lookups"] += str(definitions).count("of_")
+    SEEN["required inputs"] += str(definitions).count("'required': True")
+    whole, taken = alike(definitions, PackTables("random", "1", "random", {}, (), schema).error)
     raw = {
         "pack": {"id": "random", "version": "1"}, "parameters": PARAMETERS, "sets": SETS, "windows": WINDOWS,
-        "definition": definitions, "input": LOCAL,
+        "lookups": LOOKUPS, "definition": whole, "input": LOCAL,
     }  # fmt: skip
-    return Pack("random", "1", "random", raw, (Source("random.toml", "[pack]\n", "random.toml"),), schema)
+    source = Source("random.toml", "[pack]\n", "random.toml")
+    return Pack("random", "1", "random", raw, (source,), schema, taken=taken)
+
+
+def like(
+    draw: Draw, other: str, definitions: Mapping[str, Mapping[str, Any]], words: Words, missing: str
+) -> dict[str, Any]:
+    """A definition like another one, with some of its parts its own."""
+    whole = alike(definitions, PackTables("random", "1", "random", {}, (), local_schema()).error)[0][other]
+    body: dict[str, Any] = {"like": other, "title": "l", "version": "2", "output": True}
+    if draw(st.integers(0, 2)) == 0 and whole["kind"] != "model":
+        body["eligible"] = expression(draw, "bool", words, 1)
+    if whole["kind"] != "model":
+        return body
+    body |= {"draft": True, "missing_output": missing}
+    weights = st.sampled_from([0.25, -0.5, 1.125])
+    some = draw(st.lists(st.sampled_from([t.id for t in term_texts(whole)]), max_size=3, unique=True))
+    body["coefficients"] = {ident: draw(weights) for ident in some}
+    for name in draw(st.lists(st.sampled_from(sorted(whole["inputs"])), max_size=2, unique=True) if whole["inputs"]
+                     else st.just([])):  # fmt: skip
+        number = name in COLUMNS["number"]
+        replaced = [{"required": True}, {"default": 3 if number else words.labels.get(name, ("",))[0]}]
+        if number or name in words.labels:
+            body.setdefault("inputs", {})[name] = draw(st.sampled_from(replaced))
+    if draw(st.booleans()):
+        body["intercept"] = draw(weights)
+    if whole["link"] == "survival":
+        later = {"id": "later", "baseline_survival": 0.25, "output": True}
+        body |= draw(st.sampled_from([{}, {"baseline_survival": 0.75}, {"horizons": [
+            {"id": "now", "baseline_survival": 0.875}, later]}]))  # fmt: skip
+    return body
 
 
 def tree_nodes(draw: Draw, words: Words) -> list[dict[str, Any]]:
@@ -776,6 +853,10 @@ def model(draw: Draw, words: Words, missing: str) -> dict[str, Any]:
             inputs[name]["clip"] = [0, 150]
     for name in draw(st.lists(st.sampled_from(["frailty", "smoking", "local_label"]), max_size=1)):
         inputs[name] = {"default": words.labels[name][0]}
+    for name in inputs:
+        if draw(st.integers(0, 2)) == 0:
+            del inputs[name]["default"]
+            inputs[name]["required"] = True
     flagged = Words(
         {"bool": COLUMNS["bool"], "number": [*(i for i in inputs if i in COLUMNS["number"]), "age"], "date": ["day"],
          "category": [i for i in inputs if i in words.labels] or ["none"]}
@@ -785,6 +866,9 @@ def model(draw: Draw, words: Words, missing: str) -> dict[str, Any]:
     for name in inputs:
         if name in words.labels:
             terms.append({"when": f'{name} == "{words.labels[name][-1]}"'})
+            lookup = next(lookup for lookup, column in LOOKED_UP.items() if column == name)
+            if draw(st.booleans()):
+                terms.append({"value": f"{lookup}({name}) / 100"})
         else:
             shape = draw(st.sampled_from(
                 ["{0}", "{0} / 10", "ln(abs({0}) + 1)", "(abs({0}) / 10 + 0.5) ** 0.5", "max({0} - 40, 0) / 10",
@@ -853,7 +937,7 @@ def model(draw: Draw, words: Words, missing: str) -> dict[str, Any]:
         body["recalibration"] = {"intercept": number(), "slope": number(st.sampled_from([0.5, 1.25, -1]))}
     survival = st.sampled_from([0.9795, 0.5, 0.01])
     if link == "survival" and draw(st.booleans()):
-        later = {"id": "two", "baseline_survival": number(st.sampled_from([0.5, 0.01])), "output": f"{missing}_two"}
+        later = {"id": "two", "baseline_survival": number(st.sampled_from([0.5, 0.01])), "output": True}
         body["horizons"] = [{"id": "one", "baseline_survival": number(st.sampled_from([0.9795, 0.5]))}, later]
     elif link == "survival":
         body["baseline_survival"] = number(survival)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from generated import AS_OF, COLUMNS, compare, fewer_passes, invariances, packs, plain, tables
+from generated import ANY, AS_OF, COLUMNS, compare, fewer_passes, invariances, packs, plain, tables
 from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
 
@@ -16,9 +17,9 @@ from popstrat.scoring.scorer import Scorer
 READ = [c for group in COLUMNS.values() for c in group]
 
 
-def scorer_of_a_pack(data: Any) -> Scorer:
+def scorer_of_a_pack(data: Any, kinds: Sequence[str] = ANY) -> Scorer:
     """A generated pack at any as-of date."""
-    pack = packs(data.draw)
+    pack = packs(data.draw, kinds)
     note(
         "\n".join(
             f"{k}: { {a: b for a, b in v.items() if a not in ('title', 'version', 'source')} }"
@@ -47,6 +48,16 @@ def test_engine_and_reference_agree(data: Any) -> None:
     scored, tally = compare(scorer, table)
     plain(scorer, table, scored, tally)
     invariances(scorer, table, scored, np.random.default_rng(data.draw(st.integers(0, 99))))
+
+
+@settings(max_examples=2 * settings.default.max_examples)
+@given(st.data())
+def test_families_of_models_agree(data: Any) -> None:
+    """Models like one another, inputs that they require, and lookups, in packs of little else."""
+    scorer = scorer_of_a_pack(data, ("model", "like", "like", "like", "expression"))
+    table = tables(data.draw, scorer.resolved, READ, most=40)
+    scored, tally = compare(scorer, table)
+    plain(scorer, table, scored, tally)
 
 
 @settings(max_examples=settings.default.max_examples // 2)

@@ -19,6 +19,7 @@ from spec_tables import local_pack, score_at
 from popstrat.engine import levels
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
+from popstrat.lang.lookup import Lookup
 from popstrat.lang.parser import ExpressionError, parse, parse_condition
 from popstrat.packs.evaluator import Reference
 from popstrat.scoring.scorer import Scorer
@@ -356,6 +357,7 @@ class Nothing:
     as_of = AS_OF
     windows: dict[str, int] = {"recent": 12}  # noqa: RUF012
     dated = frozenset({"day_x"})
+    lookups: dict[str, Lookup] = {"weight": Lookup({"low": 1, "high": 2})}  # noqa: RUF012
 
     def lookup(self, name: str) -> n.Node | None:
         kinds = {

@@ -114,6 +114,27 @@ def test_ltc_set() -> None:
 
 
 @pytest.mark.parametrize(
+    ("values", "points", "risk"),
+    [
+        ({"smoking": "current", "bmi": 30.0}, 5, 0.075858),
+        ({"bmi": 29.9}, 1, 0.075858),  # `null_is` is 1
+        ({"smoking": "ex", "bmi": 20.0, "ethnicity": "K"}, 1, 0.12196),
+        ({"smoking": "smoker", "bmi": 20.0, "ethnicity": "A"}, 1, 0.075858),  # no label: set aside
+    ],
+)
+def test_lookup(values: dict[str, Any], points: int, risk: float) -> None:
+    found = scored(example("lookup"), **values)
+    assert (found["points"], found["attendance_risk"]) == (points, risk)
+
+
+@pytest.mark.parametrize(
+    ("date", "inside"), [(dt.date(2025, 12, 30), True), (dt.date(2025, 12, 29), False), (None, False)]
+)
+def test_window(date: dt.date | None, inside: bool) -> None:
+    assert scored(example("window"), bp_date=date)["bp_lately"] is inside
+
+
+@pytest.mark.parametrize(
     ("as_of", "age", "cfs", "inside"),
     [
         ("2026-09-30", 65, None, True),
@@ -164,13 +185,25 @@ def test_tree(values: dict[str, Any], status: str | None, minutes: int | None) -
 ROWS = re.findall(r"^\| `([^`]+)` \| (?:nothing|`([^`]+)`) \| (true|false|unknown) \|$", PAGE, re.MULTILINE)
 
 
+USED = """
+[windows.recent]
+months = 12
+[lookups.smoking_points]
+values = { never = 0, ex = 1, current = 3 }
+[lookups.ethnic_weight]
+values = { A = 1 }
+otherwise = 2
+null_is = 0.5
+"""
+
+
 @pytest.mark.parametrize(("rule", "record", "outcome"), ROWS)
 def test_the_table_of_nulls(tmp_path: Path, rule: str, record: str, outcome: str) -> None:
     file = tmp_path / "row.toml"
     quoted = "'''" + rule + "'''"
     negated = "'''not (" + rule + ")'''"
     body = 'kind = "expression"\ntitle = "t"\nsource = "s"\nversion = "1"\noutput = true\nvalue = '
-    head = '[pack]\nid = "row"\nversion = "1"\n'
+    head = f'[pack]\nid = "row"\nversion = "1"\n{USED}'
     file.write_text(f"{head}[definition.holds]\n{body}{quoted}\n[definition.fails]\n{body}{negated}\n")
     values: dict[str, Any] = dict.fromkeys(
         c.name for c in patient_schema() if c.name in rule and c.name not in ("age", "sex") and c.type != "bool"
@@ -186,6 +219,15 @@ def test_the_table_of_nulls(tmp_path: Path, rule: str, record: str, outcome: str
     found = scorer.score_batch(table.to_batches()[0]).to_pylist()[0]
     told = {"true": (True, False), "false": (False, True), "unknown": (False, False)}[outcome]
     assert (found["holds"], found["fails"]) == told
+
+
+def test_the_table_of_nulls_has_every_operator_and_function() -> None:
+    """Each with a value that has no record."""
+    rules = [rule for rule, record, _ in ROWS if not record or record.endswith("null")]
+    signs = ["not (", " and ", " or ", " if ", " in ", " not in ", " is null", " is not null", "-hba1c"]
+    signs += [f" {sign} " for sign in ("<", "<=", ">", ">=", "==", "!=", "+", "-", "*", "/", "**")]
+    calls = [f"{name}(" for name in (*NUMBER_FUNCTIONS, *OTHER_FUNCTIONS, "recent", "smoking_points")]
+    assert [part for part in (*signs, *calls) if not any(part in rule for rule in rules)] == []
 
 
 def test_the_page_names_everything_that_there_is() -> None:
@@ -210,4 +252,7 @@ def test_links_lead_somewhere() -> None:
     for target in re.findall(r"\]\(([^)]+)\)", PAGE):
         file, _, anchor = target.partition("#")
         assert (DOCS / file).exists(), target
+        if not file:
+            assert anchor in [h.lower().replace(" ", "-") for h in re.findall(r"^#+ (.*)$", PAGE, re.MULTILINE)], target
+            continue
         assert not anchor or f'<a id="{anchor}">' in definitions, target

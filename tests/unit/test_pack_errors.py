@@ -122,6 +122,48 @@ def test_a_fault_of_grammar_inside_several_lines(tmp_path: Path) -> None:
     check(tmp_path, definition('value = """\ndiabetes and\n    bmi «=» 30\n"""'), "two equals signs")
 
 
+LOOKUP = """
+[lookups.weight]
+values = { never = 0, ex = 1, current = 2 }
+[lookups.fewer]
+values = { never = 0, ex = 1 }
+[lookups.uses]
+values = { never = 0 }
+otherwise = 1
+[definition.uses_them]
+kind = "expression"
+title = "u"
+source = "s"
+version = "1"
+value = 'weight(smoking) + uses(smoking)'
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("'«wieght»(smoking) > 1'", "unknown function 'wieght' (did you mean 'weight'?)"),
+        ("'«weight» > 1'", "'weight' is a lookup: write weight(…) with a category"),
+        ("'«weight(smoking, sex)» > 1'", "weight() takes 1 argument, not 2"),
+        ("'weight(«bmi») > 1'", "weight() takes a category, and 'bmi' is a number"),
+        ("'weight(«ckd») > 1'", "weight() takes a category, and 'ckd' is a condition"),
+        (
+            "'weight(«frailty») > 1'",
+            "weight has a number for 'never', which is not a label of frailty (did you mean 'severe'?): it has fit",
+        ),
+        (
+            "'fewer(«smoking») > 1'",
+            "fewer has no number for 'current' of smoking: list every label in its `values`, or say",
+        ),
+        ("'weight(«\"nevr\"») > 1'", "weight has no number for 'nevr'"),
+        ("'«weight(smoking)»'", "a condition is needed here, and this is a number"),
+    ],
+)
+def test_lookups_in_rules(tmp_path: Path, rule: str, told: str) -> None:
+    body = f'rules = [ {{ label = "a", when = {rule} }} ]'
+    check(tmp_path, definition(body, "first_match", more=LOOKUP), told)
+
+
 def test_the_second_rule_not_the_first(tmp_path: Path) -> None:
     body = 'rules = [\n  { label = "a", when = "ckd" },\n  { label = "b", when = "«chdd»" },\n]'
     check(tmp_path, definition(body, "first_match"), "rule 2, b: unknown word 'chdd' (did you mean 'chd'?)")
@@ -176,6 +218,18 @@ def test_the_second_rule_not_the_first(tmp_path: Path) -> None:
         (definition('value = "ckd"', more="[parameters.bmi]\nvalue = 1\n"), "the patient table has a column 'bmi'"),
         (definition('value = "ckd"', more='[windows.w]\n«months» = "12"\n'), "needs `months`, a whole number"),
         (definition('value = "ckd"', more="[windows.w]\n«months» = true\n"), "needs `months`, a whole number"),
+        (definition('value = "ckd"', more="[lookups.l]\ntitle = \"l\"\n"), "lookups.l: needs `values`, a table of numbers by label"),
+        (definition('value = "ckd"', more="[lookups.l]\nvalues = {}\n"), "lookups.l: needs `values`"),
+        (definition('value = "ckd"', more='[lookups.l]\nvalues = { «a» = "1" }\n'), "`values` are a table of numbers by label"),
+        (definition('value = "ckd"', more="[lookups.l]\nvalues = { «a» = nan }\n"), "`values` are a table of numbers by label"),
+        (definition('value = "ckd"', more="[lookups.l]\n«values» = 3\n"), "`values` are a table of numbers by label"),
+        (definition('value = "ckd"', more="[lookups.l]\nvalues = { a = 1 }\n«otherwise» = true\n"), "`otherwise` and `null_is` are numbers"),
+        (definition('value = "ckd"', more="[lookups.l]\nvalues = { a = 1 }\nnull_is = { «b» = 1 }\n"), "`otherwise` and `null_is` are numbers"),
+        (definition('value = "ckd"', more="[lookups.l]\nvalues = { a = 1 }\n«otherwize» = 2\n"), "(did you mean 'otherwise'?)"),
+        (definition('value = "ckd"', more="[lookups.«round»]\nvalues = { a = 1 }\n"), "there is a function round() already"),
+        (definition('value = "ckd"', more="[windows.w]\nmonths = 1\n[lookups.«w»]\nvalues = { a = 1 }\n"), "there is a function w() already"),
+        (definition('value = "ckd"', more="[lookups.bmi]\nvalues = { a = 1 }\n"), "the patient table has a column 'bmi'"),
+        (definition('value = "ckd"', more="[sets.s]\nmembers = [\"ckd\"]\n[lookups.«s»]\nvalues = { a = 1 }\n"), "there is a set 's' already"),
         (definition('value = "ckd"', more='[sets.s]\nmembers = ["ckd", "«diabets»"]\n'), "'diabets' (did you mean 'diabetes'?)"),
         (definition('value = "ckd"', more='[sets.s]\nmembers = ["ckd", "«bmi»"]\n'), "'bmi' is not a condition"),
         (definition('value = "ckd"', more='[sets.s]\nmembers = ["«ckd»", "ckd"]\n'), "'ckd' stands in it twice"),

@@ -42,7 +42,11 @@ def fitted_pack(
         head["extends"] = moved[0] if len(moved) == 1 else moved
     raw["pack"] = head
     own = dict(spec.own.get("definition", {}))
-    body = {k: v for k, v in own.get(spec.model, {}).items() if k not in ("reference_patients", "provenance")}
+    body = {
+        k: v
+        for k, v in own.get(spec.model, {}).items()
+        if k not in ("reference_patients", "provenance", "coefficients")
+    }
     people, events = sum(s.people for s in found.strata), sum(s.events for s in found.strata)
     source = (
         f"fitted on {in_words(people)} people, {in_words(events)} of them with the event, registered on "

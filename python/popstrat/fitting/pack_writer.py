@@ -20,7 +20,7 @@ from popstrat.packs.pack import Pack
 from popstrat.packs.read import builtin_name
 from popstrat.packs.seal import sealed
 
-_ORDER = ("pack", "parameters", "sets", "windows", "input", "definition")
+_ORDER = ("pack", "parameters", "sets", "windows", "lookups", "input", "definition")
 
 
 def tomlkit_module() -> Any:

@@ -133,6 +133,9 @@ def recalibrate(
             raise PackError(f"{base.sources[0].name}: there is no model {model!r}{suggest(model, models)}")
         if body.get("versions"):
             raise base.error(f"definition.{model}", "has dated versions, which cannot be recalibrated at once")
+        if "of" in body.get("recalibration", {}):
+            told = "is recalibrated with its baseline (`of`), which recalibrating again does not know"
+            raise base.error(f"definition.{model}", told, "recalibration", 0, len("recalibration"))
         resolved = base.at(as_of).models[model]
         if resolved.link == "identity":
             raise base.error(f"definition.{model}", "its link is the identity: it gives no probability to recalibrate")

@@ -13,6 +13,7 @@ from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.fitting.outcomes import Columns
 from popstrat.packs.load import load_pack
+from popstrat.packs.model.terms import weighed
 from popstrat.packs.pack import Pack
 
 PENALTIES = ("none", "ridge", "lasso", "elastic")
@@ -184,19 +185,27 @@ def _days(value: Any, body: Mapping[str, Any], fail: Any) -> dict[str, int]:
     return {ident: table[ident] for ident in idents}
 
 
-_RESULTS = {"intercept", "baseline_survival", "recalibration", "reference_patients", "provenance", "evidence"}
+_RESULTS = {
+    "intercept",
+    "baseline_survival",
+    "recalibration",
+    "reference_patients",
+    "provenance",
+    "evidence",
+    "coefficients",
+}
 
 
 def _unit(merged: Mapping[str, Any], refit: bool, fail: Any) -> dict[str, Any]:
     """The model's table with what a fit finds replaced by stand-ins, so that popstrat can load it."""
-    terms = merged.get("terms")
+    terms = weighed(merged)
     if not isinstance(terms, list) or not terms or not all(isinstance(t, dict) for t in terms):
         raise fail("the model needs `terms`", "model")
     if not refit:
         for term in terms:
             levels = term.get("levels", [])
-            weighed = isinstance(levels, dict) or any(isinstance(x, dict) and "coefficient" in x for x in levels)
-            if "coefficient" in term or "coefficients" in term or weighed:
+            known = isinstance(levels, dict) or any(isinstance(x, dict) and "coefficient" in x for x in levels)
+            if "coefficient" in term or "coefficients" in term or known:
                 raise fail(
                     f"the term {term.get('id')!r} has a coefficient already: leave it out, or say `refit = true` to "
                     "fit all of them again", "model",

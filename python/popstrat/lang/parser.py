@@ -21,6 +21,7 @@ from popstrat.core.dates import months_before
 from popstrat.core.text import suggest
 from popstrat.errors import ExpressionError as ExpressionError
 from popstrat.lang import nodes as n
+from popstrat.lang.lookup import Lookup
 
 _COMPARE: dict[type[ast.cmpop], Literal["<", "<=", ">", ">=", "==", "!="]] = {
     ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
@@ -50,6 +51,8 @@ class Scope(Protocol):
     def as_of(self) -> dt.date: ...
     @property
     def windows(self) -> Mapping[str, int]: ...  # name → calendar months
+    @property
+    def lookups(self) -> Mapping[str, Lookup]: ...
     @property
     def dated(self) -> frozenset[str]: ...  # date columns that date a value
 
@@ -217,11 +220,14 @@ class _Builder:
         except ExpressionError as error:  # the scope knows the word, and why it cannot stand here
             raise self.fail(e, error.message) from None
         if found is None:
+            if word in self.scope.lookups:
+                raise self.fail(e, f"{word!r} is a lookup: write {word}(…) with a category")
             if self.scope.members(word) is not None:
                 raise self.fail(e, f"{word!r} is a set: use count({word}), any({word}) or all({word})")
             known = {
                 *self.scope.words(),
                 *self.scope.windows,
+                *self.scope.lookups,
                 *NUMBER_FUNCTIONS,
                 *OTHER_FUNCTIONS,
                 "as_of",
@@ -368,6 +374,13 @@ class _Builder:
         if name in self.scope.windows:
             self.arity(e, 1, 1)
             return self.within(arguments[0], self.scope.windows[name], text)
+        if name in self.scope.lookups:
+            self.arity(e, 1, 1)
+            item = self.build(arguments[0])
+            try:
+                return self.scope.lookups[name].of(item, name, text)
+            except ExpressionError as error:
+                raise self.fail(arguments[0], error.message) from None
         if name in NUMBER_FUNCTIONS:
             self.arity(e, *NUMBER_FUNCTIONS[name])
             numbers = tuple(self.number(a) for a in arguments)
@@ -419,7 +432,7 @@ class _Builder:
             case "within":
                 self.arity(e, 2, 2)
                 return self.within(arguments[0], self.months(arguments[1]), text)
-        known = [*NUMBER_FUNCTIONS, *OTHER_FUNCTIONS, *self.scope.windows]
+        known = [*NUMBER_FUNCTIONS, *OTHER_FUNCTIONS, *self.scope.windows, *self.scope.lookups]
         raise self.fail(e.func, f"unknown function {name!r}{suggest(name, known)}")
 
     def arity(self, e: ast.Call, least: int, most: int) -> None:

@@ -15,7 +15,7 @@ from popstrat.packs.uses import versions
 class Assumption:
     """`about` says in inline Markdown what of a definition is assumed; it is empty for all of it."""
 
-    section: str  # windows, parameters, sets, definition
+    section: str  # windows, parameters, sets, lookups, definition
     name: str
     about: str
     text: str
@@ -27,7 +27,7 @@ def assumptions(pack: PackTables) -> list[Assumption]:
 
 
 def _assumptions(raw: Mapping[str, Any]) -> Iterator[Assumption]:
-    for section in ("windows", "parameters", "sets"):
+    for section in ("windows", "parameters", "sets", "lookups"):
         for name, body in raw.get(section, {}).items():
             text = body.get("assumption", "")
             if not text and str(body.get("source", "")).lower().startswith("assumption"):

@@ -13,6 +13,7 @@ from typing import Any
 
 from popstrat.core.blocks import code
 from popstrat.packs import compared
+from popstrat.packs.alike import LIKE
 from popstrat.packs.compared import Kind, Said
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.tables import PackTables
@@ -25,7 +26,7 @@ class Change:
     """One thing that differs. `reaches` names the output columns that depend on it."""
 
     kind: Kind
-    part: str  # parameter, set, window, input column, reading, definition, pack
+    part: str  # parameter, set, window, lookup, input column, reading, definition, pack
     name: str
     text: str  # inline Markdown
     reaches: tuple[str, ...] = ()
@@ -48,6 +49,7 @@ def _changes(a: PackTables, b: PackTables) -> Iterator[Change]:
     yield from _tables_of("parameters", "parameter", a, b, _parameter)
     yield from _tables_of("windows", "window", a, b, _window)
     yield from _tables_of("sets", "set", a, b, _set)
+    yield from _tables_of("lookups", "lookup", a, b, _lookup)
     yield from _inputs(a, b)
     yield from _tables_of("readings", "reading", a, b, _reading)
     yield from _tables_of("definition", "definition", a, b, _definition)
@@ -81,6 +83,8 @@ def _summary(part: str, body: Mapping[str, Any]) -> str:
             return f"{body.get('months')} months"
         case "set":
             return f"{title}, {len(body.get('members', ()))} members"
+        case "lookup":
+            return f"{title}, {len(body.get('values', ()))} labels"
         case _:
             output = body.get("output", False)
             column = f", column {code(output if isinstance(output, str) else 'of the same name')}" if output else ""
@@ -95,6 +99,15 @@ def _parameter(before: Mapping[str, Any], after: Mapping[str, Any]) -> Said:
 
 def _window(before: Mapping[str, Any], after: Mapping[str, Any]) -> Said:
     yield from compared.value("", before.get("months"), after.get("months"), "months")
+    yield from compared.wording(before, after)
+
+
+def _lookup(before: Mapping[str, Any], after: Mapping[str, Any]) -> Said:
+    old, new = before.get("values", {}), after.get("values", {})
+    for label in dict.fromkeys([*old, *new]):
+        yield from compared.value(code(label), old.get(label), new.get(label), after.get("unit", ""))
+    for key in ("otherwise", "null_is"):
+        yield from compared.value(key, before.get(key), after.get(key), after.get("unit", ""))
     yield from compared.wording(before, after)
 
 
@@ -155,6 +168,8 @@ def _dates(version: Mapping[str, Any]) -> str:
 
 
 def _one_version(x: Mapping[str, Any], y: Mapping[str, Any], which: str) -> Said:
+    if x.get(LIKE) != y.get(LIKE):
+        yield "wording", f"{which}like {x.get(LIKE, 'none')}, now like {y.get(LIKE, 'none')}"
     if _dates(x) != _dates(y):
         yield "changed", f"{which}{_dates(x)} → {_dates(y)}"
     for kind, text in _parts(x, y):

@@ -1,19 +1,22 @@
-"""Packs by name or path: the files read and brought together."""
+"""Packs by name or path: the files read and brought together, and what definitions take from one another."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from popstrat.core.text import suggest
 from popstrat.errors import ConflictError, PackError
 from popstrat.lang.source_map import line_of, locate
+from popstrat.packs.alike import Taken, alike
 from popstrat.packs.files import PackFile
 from popstrat.packs.merge import Written, merged
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import patient_schema
 from popstrat.packs.read import builtin_name, faults, input_column, read_file
+from popstrat.packs.tables import PackTables
 from popstrat.packs.unused import SECTIONS, unused
 
 _LONGEST = 50  # of a value in a message
@@ -43,9 +46,14 @@ def _load(name: str) -> Pack:
     _refuse_clashes(given)
     files, head = given.bases_last, given.raw["pack"]
     schema = patient_schema().extended(input_column(item, given) for item in tables.get("input", ()))
+    sources = tuple(f.source for f in files)
+    taken: Mapping[str, Taken] = {}
+    if "definition" in tables:
+        definitions, taken = alike(tables["definition"], PackTables("", "", "", tables, sources, schema).error)
+        tables = {**tables, "definition": definitions}
     pack = Pack(
-        head["id"], head["version"], str(head.get("title", head["id"])), tables, tuple(f.source for f in files), schema,
-        unused(given, (c.name for c in patient_schema() if c.type != "id")),
+        head["id"], head["version"], str(head.get("title", head["id"])), tables, sources, schema,
+        unused(given, tables, (c.name for c in patient_schema() if c.type != "id")), taken,
     )  # fmt: skip
     for item in tables.get("input", ()):
         column = schema[item["name"]]
@@ -60,7 +68,7 @@ def _refuse_clashes(given: PackFile) -> None:
     """Raise `PackError` for a name that stands for two things, in one file or in two: it would hide one of them."""
     stands: dict[str, str] = {}
     for file in given.bases_first:
-        for section in ("parameters", "sets", "definition"):
+        for section in ("parameters", "sets", "lookups", "definition"):
             for name in file.raw.get(section, {}):
                 if stands.setdefault(name, section) != section:
                     told = f"there is a {SECTIONS[stands[name]]} {name!r} already: choose another name"

@@ -6,7 +6,8 @@ of each other write the same thing, neither stands above the other: they must wr
 them together says which holds, by writing it itself.
 
 A thing is a key below the tables of a pack, at any depth (``parameters.x.value``, ``definition.y.inputs.bmi.default``),
-or an input column; a list is one thing. Keys stand in the order in which they are first written, bases first.
+or an input column; a list is one thing. Where one key stands in the place of another (`required` of `default`), so does
+what a file writes of it. Keys stand in the order in which they are first written, bases first.
 """
 
 from __future__ import annotations
@@ -21,6 +22,24 @@ from popstrat.packs.files import PackFile
 
 Path = tuple[str, ...]  # keys, from the top of the file down
 _OF_THE_FILE = ("pack", "fit")  # what these say is said of the one file: they are not handed on
+
+
+_INSTEAD: Mapping[tuple[int, str], tuple[str, ...]] = {
+    (3, "baseline_survival"): ("horizons",),
+    (3, "horizons"): ("baseline_survival",),
+    (3, "terms"): ("coefficients",),
+    (5, "default"): ("required",),
+    (5, "required"): ("default",),
+}
+"""Keys of a model and of its inputs, by their depth, that stand in the place of others."""
+
+
+def instead_of(path: Path) -> tuple[str, ...]:
+    """The keys beside one in a definition that do not outlive its being stated: whoever requires a record of an input
+    takes no default from below."""
+    if path[0] != "definition" or (len(path) == 5 and path[2] != "inputs"):
+        return ()
+    return _INSTEAD.get((len(path), path[-1]), ())
 
 
 @dataclass(frozen=True)
@@ -71,9 +90,12 @@ def _combined(path: Path, found: Sequence[Written]) -> Any:
     column = len(path) == 2 and path[0] == "input"  # one thing, as it says what a value of the column means
     if not column and all(isinstance(one.value, Mapping) for one in left):
         keys = dict.fromkeys(key for one in left for key in one.value)
-        return {
-            k: _combined((*path, k), [Written(one.file, one.value[k]) for one in left if k in one.value]) for k in keys
-        }
+        by_key = {k: [Written(one.file, one.value[k]) for one in left if k in one.value] for k in keys}
+        for key, over in list(by_key.items()):
+            for other in instead_of((*path, key)):
+                if all(any(one.file in o.file.bases for o in over) for one in by_key.get(other, ())):
+                    by_key.pop(other, None)
+        return {k: _combined((*path, k), found) for k, found in by_key.items()}
     first = left[0]
     for other in left[1:]:
         if not same(first.value, other.value):

@@ -8,6 +8,8 @@ from typing import Any
 from popstrat.core.blocks import code, link
 from popstrat.packs.resolved import Resolved
 
+_SECTIONS = ("parameters", "sets", "windows", "lookups")
+
 
 class Names:
     """Titles of definitions, parameters, sets and windows, and links to them."""
@@ -15,7 +17,7 @@ class Names:
     def __init__(self, resolved: Resolved) -> None:
         self.raw: Mapping[str, Any] = resolved.pack.raw
         self.titles = {ident: resolved.definitions[ident].title for ident in self.raw.get("definition", {})}
-        for section in ("parameters", "sets", "windows"):
+        for section in _SECTIONS:
             for name, body in self.raw.get(section, {}).items():
                 self.titles.setdefault(name, body.get("title", name))
 
@@ -25,7 +27,7 @@ class Names:
 
     def anchor(self, name: str) -> str:
         """Where a name stands on the page."""
-        for section in ("parameters", "sets", "windows"):
+        for section in _SECTIONS:
             if name in self.raw.get(section, {}):
                 return f"{section[:-1]}-{name}"
         return name

@@ -21,7 +21,8 @@ from popstrat.packs.shapes import Fail, is_names, only
 from popstrat.packs.tables import PackTables
 from popstrat.packs.unused import OFFERED
 
-_TOP_KEYS = {"pack", "parameters", "sets", "windows", "definition", "input", "readings", "fit"}
+_TABLES = ("parameters", "sets", "windows", "lookups", "definition")
+_TOP_KEYS = {"pack", "parameters", "sets", "windows", "lookups", "definition", "input", "readings", "fit"}
 # readings: see popstrat.packs.readings; fit: see popstrat.fitting.spec
 _PACK_TEXTS = {"id", "version", "title", "description", "licence", "source", "seal"}
 _PACK_KEYS = _PACK_TEXTS | {"extends", "columns"}
@@ -29,7 +30,7 @@ MOST_FILES = 64
 """How many files a pack may consist of: itself and all that it extends."""
 _MOST_TEXT = 4 << 20  # characters of all of them together
 MOST_ENTRIES = 2000
-"""How many parameters, sets, windows, definitions and input columns a file may have in all."""
+"""How many parameters, sets, windows, lookups, definitions and input columns a file may have in all."""
 
 
 @cache
@@ -215,12 +216,12 @@ def _parsed(source: Source, ours: bool) -> dict[str, Any]:
             f"that of the text as it is {seal_of(source.text)}); make a new version instead of editing this one",
             "seal", 0, len("seal"),
         )  # fmt: skip
-    for table in ("parameters", "sets", "windows", "definition"):
+    for table in _TABLES:
         if not isinstance(raw.get(table, {}), dict) or not all(
             isinstance(v, dict) for v in raw.get(table, {}).values()
         ):
             raise problem(table, "every entry is a table", table, 0, len(table))
-    entries = sum(len(raw.get(table, ())) for table in ("parameters", "sets", "windows", "definition", "input"))
+    entries = sum(len(raw.get(table, ())) for table in (*_TABLES, "input"))
     if entries > MOST_ENTRIES:
         raise PackError(f"{source.name}: has {entries:,} entries, and a pack may have {MOST_ENTRIES:,}")
     items = raw.get("input", [])

@@ -15,8 +15,10 @@ from typing import Any
 from popstrat.core.text import suggest
 from popstrat.errors import ExpressionError, PackError
 from popstrat.lang import nodes as n
-from popstrat.lang.parser import Scope, conjunction, parse, parse_condition
+from popstrat.lang.lookup import Lookup
+from popstrat.lang.parser import NUMBER_FUNCTIONS, OTHER_FUNCTIONS, Scope, conjunction, parse, parse_condition
 from popstrat.lang.source_map import Entry
+from popstrat.packs.alike import LIKE
 from popstrat.packs.builder import Raw
 from popstrat.packs.definition import NOT_HELD, Definition, beyond, definition_of
 from popstrat.packs.kinds.registry import KINDS
@@ -24,17 +26,19 @@ from popstrat.packs.model.parts import Model
 from popstrat.packs.patient_table import Schema
 from popstrat.packs.resolved import Resolved
 from popstrat.packs.seal import seal_is_gone
-from popstrat.packs.shapes import only
+from popstrat.packs.shapes import is_number, only
 from popstrat.packs.tables import PackTables
 from popstrat.packs.typed import choices, column_node, type_of
 from popstrat.packs.unused import OFFERED, SECTIONS
 
 _TEXT_KEYS = {"title", "means", "source", "assumption", "caveat", "version", "licence", "unit"}
 _COMMON_KEYS = _TEXT_KEYS | {
-    "kind", "eligible", "output", OFFERED, "type", "effective_from", "effective_to", "versions", "reference_patients",
+    "kind", LIKE, "eligible", "output", OFFERED, "type", "effective_from", "effective_to", "versions",
+    "reference_patients",
 }  # fmt: skip
 _PARAMETER_KEYS = {"value", "one_of", "title", "unit", "source", "means", "assumption", OFFERED}
 _WINDOW_KEYS = {"months", "title", "means", "source", OFFERED}
+_LOOKUP_KEYS = {"values", "otherwise", "null_is", "title", "unit", "source", "means", "assumption", OFFERED}
 _SET_KEYS = {"members", "title", "source", "means", "assumption", OFFERED}
 _RESERVED = {"true", "false", "null", "as_of"}
 _LONGEST_WINDOW = 1800  # months
@@ -88,6 +92,22 @@ class Resolver:
                 told = f"needs `months`, a whole number from 0 to {_LONGEST_WINDOW:,}"
                 raise self.pack.error(f"windows.{name}", told, "months", 0, len("months"))
             out[name] = months
+        return out
+
+    @cached_property
+    def lookups(self) -> Mapping[str, Lookup]:
+        out = {}
+        for name, table in self.pack.raw.get("lookups", {}).items():
+            only(table, _LOOKUP_KEYS, f"lookups.{name}", self.pack.error)
+            for key in {"values", "otherwise", "null_is"} & set(table):
+                numbers = table[key].items() if isinstance(table[key], dict) else [(key, table[key])]
+                for label, number in numbers:
+                    if not is_number(number) or isinstance(table[key], dict) != (key == "values"):
+                        told = "`values` are a table of numbers by label; `otherwise` and `null_is` are numbers"
+                        raise self.pack.error(f"lookups.{name}", told, label, 0, len(label))
+            if not table.get("values"):
+                raise self.pack.error(f"lookups.{name}", "needs `values`, a table of numbers by label")
+            out[name] = Lookup(table["values"], table.get("otherwise"), table.get("null_is"))
         return out
 
     @cached_property
@@ -295,11 +315,15 @@ class Resolver:
         """Raise `PackError` for what is wrong with the names of a pack's things, or with its parameters, windows and
         sets, though nothing uses them."""
         schema, raw = self.schema, self.pack.raw
-        _ = self.windows, self.parameters
-        for section in ("parameters", "sets", "windows", "definition"):
+        _ = self.windows, self.lookups, self.parameters
+        for section in ("parameters", "sets", "windows", "lookups", "definition"):
             for name, table in raw.get(section, {}).items():
                 if not name.isidentifier() or name in _RESERVED:
                     raise self.pack.error(f"{section}.{name}", "this name is taken, or is not one word")
+                if section == "lookups" and name in {*self.windows, *NUMBER_FUNCTIONS, *OTHER_FUNCTIONS}:
+                    raise self.pack.error(
+                        f"{section}.{name}", f"there is a function {name}() already", name, 0, len(name)
+                    )
                 if not isinstance(table.get(OFFERED, False), bool):
                     told = f"`{OFFERED}` is true or false"
                     raise self.pack.error(f"{section}.{name}", told, OFFERED, 0, len(OFFERED))

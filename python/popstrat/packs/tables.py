@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +26,7 @@ class PackTables:
     sources: tuple[Source, ...]  # each file once: the pack's own first, and each before what it extends
     schema: Schema
     unused: tuple[Unused, ...] = ()  # what its files add and nothing uses, faults and mere notices
+    taken: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # see `packs.alike`
 
     @cached_property
     def sha256(self) -> str:
@@ -47,13 +48,27 @@ class PackTables:
         self, section: str, message: str, text: str = "", start: int = 0, end: int = 0, entry: Entry = ""
     ) -> PackError:
         """A `PackError` that points into the file that wrote `section` (a dotted path), at `text` if it is there; in an
-        `entry` of a list below it, if one is given."""
-        for s in self.sources if entry else ():
-            if (inside := locate_in(s.text, section, entry, text, start)) is not None:
+        `entry` of a list below it, if one is given. What a definition takes from another one is pointed at there."""
+        places = [(s, where) for where in self._written(section) for s in self.sources]
+        for s, where in places if entry else ():
+            if (inside := locate_in(s.text, where, entry, text, start)) is not None:
                 place, width = inside
-                return PackError(f"{s.name}:{place.line}: {section}: {message}{place.pointer(width or end - start)}")
-        found = [(s.name, at) for s in self.sources if (at := locate(s.text, section, text, start)) is not None]
-        found.sort(key=lambda item: not item[1].exact)  # a file that holds the text, before one with the section only
-        for name, at in found[:1]:
-            return PackError(f"{name}:{at.line}: {section}: {message}{at.pointer(end - start) if at.exact else ''}")
+                told = _as_in(section, where)
+                return PackError(f"{s.name}:{place.line}: {told}: {message}{place.pointer(width or end - start)}")
+        found = [(s.name, where, at) for s, where in places if (at := locate(s.text, where, text, start)) is not None]
+        found.sort(key=lambda item: not item[2].exact)  # a file that holds the text, before one with the section only
+        for name, where, at in found[:1]:
+            told = _as_in(section, where) if at.exact else section
+            return PackError(f"{name}:{at.line}: {told}: {message}{at.pointer(end - start) if at.exact else ''}")
         return PackError(f"{self.sources[0].name}: {section}: {message}")
+
+    def _written(self, section: str) -> list[str]:
+        """The sections in which a part may stand: its own, and of a definition those that it takes from."""
+        top, _, name = section.partition(".")
+        origins = dict.fromkeys(self.taken.get(name, {}).values()) if top == "definition" else ()
+        return [section, *(f"{top}.{origin}" for origin in origins)]
+
+
+def _as_in(section: str, where: str) -> str:
+    """A section, and where the part of it stands that is meant."""
+    return section if where == section else f"{section}, taken from {where.partition('.')[2]}"

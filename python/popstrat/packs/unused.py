@@ -12,7 +12,8 @@ from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.uses import every_version, used_words
 
 SECTIONS = {
-    "parameters": "parameter", "sets": "set", "windows": "window", "input": "input column", "definition": "definition",
+    "parameters": "parameter", "sets": "set", "windows": "window", "lookups": "lookup", "input": "input column",
+    "definition": "definition",
 }  # fmt: skip
 OFFERED = "offered"
 """With this key a pack says that something is there for packs that extend it, so that its own rules need not use it."""
@@ -42,15 +43,17 @@ class Unused:
         return f"nothing uses the {SECTIONS[self.section]} {self.name}"
 
 
-def unused(given: PackFile, standard: Iterable[str] = ()) -> tuple[Unused, ...]:
+def unused(given: PackFile, tables: Mapping[str, Any], standard: Iterable[str] = ()) -> tuple[Unused, ...]:
     """What the files of a pack add and nothing uses, at any date, by any file, in reference patients or in a fit.
 
-    ``standard``: the columns of the patient table. What a file extends has its own check, so a file answers only for
-    what none of its bases has. Raises nothing, whatever the files hold.
+    ``tables``: what they say together, what definitions take from one another included; ``standard``: the columns of
+    the patient table. What a file extends has its own check, so a file answers only for what none of its bases has.
+    Raises nothing, whatever the files hold.
     """
     files = given.bases_last
     words, republished = _words(files)
-    written = _columns(files)
+    bodies = [*(entry for file in files for entry in _entries(file, "definition")), *_definitions(tables)]
+    written = _columns(bodies)
     found = []
     for file in files:
         fault = file is given and bool(file.extends)
@@ -59,7 +62,7 @@ def unused(given: PackFile, standard: Iterable[str] = ()) -> tuple[Unused, ...]:
             for name, body in _entries(file, section):
                 if name in known or name in words or body.get(OFFERED) is True:
                     continue
-                if section == "definition" and _stands_alone(name, files):
+                if section == "definition" and _stands_alone(name, bodies):
                     continue
                 if section == "input" and name in republished:
                     continue
@@ -79,6 +82,10 @@ def _entries(file: PackFile, section: str) -> Iterator[tuple[str, Mapping[str, A
         yield from ((name, shapes.items(body)) for name, body in shapes.items(file.raw.get(section)).items())
 
 
+def _definitions(tables: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    yield from ((name, shapes.items(body)) for name, body in shapes.items(tables.get("definition")).items())
+
+
 def _words(files: Iterable[PackFile]) -> tuple[set[str], set[str]]:
     """Every word that something uses, and the definitions that republish the column they are named after. What a rule
     said before it was changed counts too: whoever wrote that had a use for the word."""
@@ -92,6 +99,7 @@ def _words(files: Iterable[PackFile]) -> tuple[set[str], set[str]]:
             used.update(word for word in words if word != ident)
             if ident in words:
                 republished.add(ident)
+            used.update(shapes.texts(body.get("like")))
             for version in every_version(body):
                 for entry in shapes.tables(version.get("reference_patients")):
                     used.update(shapes.items(entry.get("patient")))
@@ -108,26 +116,24 @@ def _words(files: Iterable[PackFile]) -> tuple[set[str], set[str]]:
     return used, republished
 
 
-def _stands_alone(ident: str, files: Iterable[PackFile]) -> bool:
+def _stands_alone(ident: str, bodies: Iterable[tuple[str, Mapping[str, Any]]]) -> bool:
     """Whether a definition is of use by itself: it writes a column at some date, or its kind needs none."""
-    for file in files:
-        for name, body in _entries(file, "definition"):
-            for version in every_version(body) if name == ident else ():
-                kind = version.get("kind")
-                if version.get("output") or (isinstance(kind, str) and kind in KINDS and KINDS[kind].alone):
-                    return True
+    for name, body in bodies:
+        for version in every_version(body) if name == ident else ():
+            kind = version.get("kind")
+            if version.get("output") or (isinstance(kind, str) and kind in KINDS and KINDS[kind].alone):
+                return True
     return False
 
 
-def _columns(files: Iterable[PackFile]) -> dict[str, None]:
+def _columns(bodies: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, None]:
     """The columns that the definitions of any file write at any date."""
     found: dict[str, None] = {}
-    for file in files:
-        for ident, body in _entries(file, "definition"):
-            for version in every_version(body):
-                output = version.get("output")
-                if output:
-                    found[ident if output is True else str(output)] = None
-                for kind in KINDS.values():
-                    found |= dict.fromkeys(kind.columns(ident, version))
+    for ident, body in bodies:
+        for version in every_version(body):
+            output = version.get("output")
+            if output:
+                found[ident if output is True else str(output)] = None
+            for kind in KINDS.values():
+                found |= dict.fromkeys(kind.columns(ident, version))
     return found

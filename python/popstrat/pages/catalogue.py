@@ -48,6 +48,7 @@ def sections(pack: Pack, as_of: dt.date | None = None) -> list[Section]:
         *page.readings(),
         *page.parameters(),
         *page.windows(),
+        *page.lookups(),
         *page.sets(),
         page.assumptions(),
         *patient_table.sections(pack.schema),
@@ -108,6 +109,7 @@ class _Page:
         ):
             if d.raw.get(key):
                 blocks.append(f"{word}: {d.raw[key]}")
+        blocks += self._like(d)
         found = versions(body)
         for version in found:
             if len(found) > 1 or "effective_from" in version or "effective_to" in version:
@@ -127,6 +129,15 @@ class _Page:
                 blocks.append(f"Can be read in more than one way: {told}.")
         blocks.append(_facts(d, len(found) > 1))
         return Section(3, d.title, blocks, d.id)
+
+    def _like(self, d: Definition) -> list[Block]:
+        """Which parts a definition takes from others."""
+        parts: dict[str, list[str]] = {}
+        for part, origin in self.pack.taken.get(d.id, {}).items():
+            parts.setdefault(origin, []).append(part)
+        told = [f"from {link(self.names.titles[other], other)}: {', '.join(map(code, some))}" for other, some in
+                parts.items()]  # fmt: skip
+        return [f"Taken {'; '.join(told)}. All else is its own."] if told else []
 
     # -- what a run only counts --
 
@@ -173,6 +184,20 @@ class _Page:
             rows.append((here, str(body["months"]), body.get("means", ""), body.get("source", "")))
         made = table(("window", "months", "what it is", "source"), rows, (1,))
         return [Section(2, "Date windows", [made], "windows")] if rows else []
+
+    def lookups(self) -> list[Section]:
+        found = []
+        for name, body in self.raw.get("lookups", {}).items():
+            rows = [(code(label), str(number)) for label, number in body["values"].items()]
+            rows += [("any other", str(body["otherwise"]))] if "otherwise" in body else []
+            rows.append(("no record", str(body.get("null_is", "null"))))
+            blocks: list[Block] = [f"{code(f'{name}(…)')}. {body.get('means', '')}".strip()]
+            blocks.append(table(("label", body.get("unit", "number")), rows, (1,)))
+            for key in ("source", "assumption"):
+                if body.get(key):
+                    blocks.append(f"{key.capitalize()}: {body[key]}")
+            found.append(Section(3, body.get("title", name), blocks, f"lookup-{name}"))
+        return [Section(2, "Lookups", anchor="lookups"), *found] if found else []
 
     def sets(self) -> list[Section]:
         found = []

@@ -174,7 +174,10 @@ class Narrator:
                 return f"{node.text} = {phrases.answer(value)}"
 
     def _chosen(self, node: n.Cases) -> str:
-        """The branch that was taken, and what decided."""
+        """The branch that was taken, and what decided; of a lookup, the label."""
+        item = _looked_up(node)
+        if item is not None:
+            return f"{node.text} = {phrases.answer(self.value(node))} ({self.said(item)})"
         asked = []
         for condition, value in node.items:
             asked.append(f"{self.condition(condition)}: {phrases.answer(self.value(condition))}")
@@ -228,6 +231,12 @@ class Narrator:
             case _:
                 for child in node.children():
                     yield self.missing(child)
+
+
+def _looked_up(node: n.Cases) -> n.Node | None:
+    """The category of which every case asks for the label, as a lookup's do."""
+    asked = [condition.item if isinstance(condition, n.IsIn) else None for condition, _ in node.items]
+    return asked[0] if len(asked) > 1 and len(set(map(id, asked))) == 1 else None
 
 
 def _flat(node: n.And | n.Or) -> Iterable[n.Node]:

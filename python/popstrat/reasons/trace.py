@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from popstrat.errors import TraceError
 from popstrat.lang import nodes as n
+from popstrat.packs.alike import LIKE
 from popstrat.packs.definition import Definition
 from popstrat.packs.evaluator import Reference
 from popstrat.packs.kinds.registry import KINDS
@@ -119,17 +120,18 @@ class _Follower:
         """What the definition found, with the parts that it used."""
         value = self.narrator.reference.output(definition, self.narrator.patient)
         with self.narrator.listening() as mentioned:
-            lines, eligible = self._eligible(definition)
-            traced = KINDS[definition.kind].trace(definition, self.narrator) if eligible else Traced(())
-            result = self._result(definition, value) if eligible or value is not None else "not eligible"
+            lines, unmet = self._eligible(definition)
+            traced = Traced(()) if unmet else KINDS[definition.kind].trace(definition, self.narrator)
+            result = self._without(unmet) if unmet and value is None else self._result(definition, value)
         parts, seen = self._parts(mentioned)
         return Finding(
             definition.id, definition.title, definition.output, value, result, (*lines, *traced.lines), parts, seen,
-            self._version(definition), traced.model, str(definition.raw.get("caveat", "")),
+            self._note(definition), traced.model, str(definition.raw.get("caveat", "")),
         )  # fmt: skip
 
-    def _eligible(self, definition: Definition) -> tuple[list[Line], bool]:
-        """Whether the definition is for this patient; the condition is told where it says something."""
+    def _eligible(self, definition: Definition) -> tuple[list[Line], n.Node | None]:
+        """For whom the definition is, told where it says something, and the condition that this patient does not
+        meet."""
         lines: list[Line] = []
         for condition in definition.eligible:
             truth = self.narrator.value(condition)
@@ -137,8 +139,14 @@ class _Follower:
                 told = self.narrator.condition(condition)
                 lines.append(Line("for whom", told, answer(truth), truth is not True))
             if truth is not True:
-                return lines, False
-        return lines, True
+                return lines, condition
+        return lines, None
+
+    def _without(self, unmet: n.Node) -> str:
+        """Why there is no result: a record that is required is not there, or it is for other people."""
+        if isinstance(unmet, n.Not) and isinstance(unmet.item, n.IsNull):
+            return f"none ({no_record(self.narrator.missing(unmet.item.item))})"
+        return "not eligible"
 
     def _parts(self, mentioned: Iterable[str]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
         """Definitions without a place of their own: those not shown yet, and the titles of those that were."""
@@ -153,6 +161,12 @@ class _Follower:
                 self._shown.add(ident)
                 parts.append(self.finding(part))
         return tuple(parts), tuple(seen)
+
+    def _note(self, definition: Definition) -> str:
+        """What there is to say of the rule: its version, and which it is like."""
+        like = definition.raw.get(LIKE)
+        told = [self._version(definition), f"like {self.resolved.definitions[like].title}" if like else ""]
+        return ", ".join(part for part in told if part)
 
     def _version(self, definition: Definition) -> str:
         """Which of several dated versions of the rule this is."""

@@ -185,12 +185,13 @@ def _valid(column: pa.Array) -> NDArray[np.bool_]:
     return np.unpackbits(bits, bitorder="little")[first : first + len(column)].view(np.bool_)
 
 
-Defaulted = Callable[[Collection[str]], Sequence[str]]
-"""The inputs of a model for which its defaults stand in, for everybody, where these columns hold nothing."""
+Inputs = Callable[[Collection[str]], Sequence[str]]
+"""The inputs of a model that nobody has where these columns hold nothing."""
 
 
-def remarks(files: Sequence[Facts], schema: Schema, models: Mapping[str, Defaulted]) -> list[str]:
-    """Warnings of what the files lack. ``models`` says of each model's output what stands in for that."""
+def remarks(files: Sequence[Facts], schema: Schema, models: Mapping[str, tuple[Inputs, Inputs]]) -> list[str]:
+    """Warnings of what the files lack. ``models`` says of each model's output for which inputs its defaults stand in
+    then, and without which there is no result."""
     found = [
         f"absent columns count as null for everybody{where}: {_listed(names)}"
         for names, where, _ in _by_files(files, lambda f: f.absent)
@@ -200,8 +201,12 @@ def remarks(files: Sequence[Facts], schema: Schema, models: Mapping[str, Default
         for names, where, rows in _by_files(files, lambda f: f.empty)
         if rows >= LEAST_EMPTY
     ]
-    for output, defaulted in models.items():
-        for names, where, _ in _by_files(files, lambda f, of=defaulted: of(f.lacking)):
+    for output, (defaulted, needed) in models.items():
+        for names, where, _ in _by_files(files, lambda f, of=needed: of(f.lacking)):
+            found.append(f"{output}: nobody{where} gets a result, which needs {_listed(names)}")
+        for names, where, _ in _by_files(
+            files, lambda f, of=defaulted, need=needed: () if need(f.lacking) else of(f.lacking)
+        ):
             found.append(
                 f"{output}: everybody{where} takes the model's default for {_listed(names)}; such scores are too "
                 "alike, and often too low"

@@ -74,7 +74,7 @@ def _oddities(pack: Pack, resolved: Resolved) -> Iterator[str]:
             used = {word for o in definitions if o.id != d.id for word in reach(pack, o.id)}
             if d.id not in used:
                 yield f"definition {d.id} writes no column, and nothing uses it"
-    for kind in ("parameters", "sets", "windows"):
+    for kind in ("parameters", "sets", "windows", "lookups"):
         for name in own.get(kind, {}):
             body = raw[kind][name]
             if (kind, name) in unused:

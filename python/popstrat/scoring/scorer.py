@@ -23,7 +23,7 @@ from popstrat.packs.readings import with_readings
 from popstrat.packs.resolved import Resolved
 from popstrat.scoring.attribution import Listing
 from popstrat.scoring.bound import BoundScorer
-from popstrat.scoring.completeness import Defaulted, Facts, remarks
+from popstrat.scoring.completeness import Facts, Inputs, remarks
 
 PROFILES = ("direct-care", "secondary-use")
 
@@ -144,7 +144,10 @@ class Scorer:
     def remarks(self, files: Sequence[Facts]) -> list[str]:
         """Warnings of what the files, or a table, lack altogether."""
         models = (d for d in self.resolved.outputs if KINDS[d.kind].defaults and d.parent is None)
-        return remarks(files, self.pack.schema, {str(d.output): self._defaulted(d.id) for d in models})
+        inputs = {
+            str(d.output): (self._lacked(d.id, required=False), self._lacked(d.id, required=True)) for d in models
+        }
+        return remarks(files, self.pack.schema, inputs)
 
     def outputs_using(self, column: str) -> list[str]:
         """The outputs that a column of the patient table has a part in."""
@@ -152,9 +155,10 @@ class Scorer:
         outputs = (d for d in self.resolved.outputs if d.parent is None)
         return [str(d.output) for d in outputs if column in read_columns(self.resolved, schema, [d])]
 
-    def _defaulted(self, model: str) -> Defaulted:
+    def _lacked(self, model: str, *, required: bool) -> Inputs:
+        given = [i for i in self.resolved.models[model].inputs if (i.default is None) == required]
+
         def of(lacking: Collection[str]) -> list[str]:
-            given = self.resolved.models[model].inputs
             return [i.name for i in given if rests_on(i.given, lacking, self.resolved)] if lacking else []
 
         return of

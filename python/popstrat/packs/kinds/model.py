@@ -20,7 +20,8 @@ from popstrat.packs.definition import Definition
 from popstrat.packs.kinds.kind import Built, Kind, Names, Witness
 from popstrat.packs.model.build import DECIMALS, ModelBuilder, eligibility
 from popstrat.packs.model.parts import Model, Stratum
-from popstrat.packs.model.terms import TermText, term_texts
+from popstrat.packs.model.scope import required
+from popstrat.packs.model.terms import TermText, term_texts, weighed
 from popstrat.packs.phrases import shown, words
 from popstrat.packs.trace_parts import Contribution, ModelTrace, StandIn, Traced
 
@@ -30,9 +31,9 @@ class RiskModel(Kind):
     called = "model"
     rank = 6
     keys = frozenset({
-        "inputs", "derived", "strata", "terms", "link", "intercept", "baseline_survival", "horizons", "horizon",
-        "recalibration", "decimals", "missing_output", "reason_output", "intended_use", "disclaimer", "evidence",
-        "provenance", "draft", "name",
+        "inputs", "derived", "strata", "terms", "coefficients", "link", "intercept", "baseline_survival", "horizons",
+        "horizon", "recalibration", "decimals", "missing_output", "reason_output", "intended_use", "disclaimer",
+        "evidence", "provenance", "draft", "name",
     })  # fmt: skip
     told = ("above", "the linked sum")
     rules = ("eligible",)
@@ -103,6 +104,8 @@ output = true
         for why, terms in reasons.items():
             yield "; ".join(terms), why
         for name, spec in raw.get("inputs", {}).items():
+            if required(spec):
+                continue
             yield f"{code(name)} without a record is {code(spec['default'])}", spec.get("why", "")
 
     # -- showing --
@@ -115,15 +118,20 @@ output = true
             blocks.append(table(("stratum", "first that holds"), rows))
         again = raw.get("recalibration")
         if again:
+            what = "ln(−ln(1 − risk))" if "of" in again else "LP"
             blocks.append(
-                f"Recalibrated: LP is replaced by {_by_stratum(again.get('intercept', 0))} + "
-                f"{_by_stratum(again.get('slope', 1))} × LP."
+                f"Recalibrated: {what} is replaced by {_by_stratum(again.get('intercept', 0))} + "
+                f"{_by_stratum(again.get('slope', 1))} × {what}."
             )
         blocks.append(_terms(raw))
         if raw.get("derived"):
             blocks.append(_derived(raw["derived"]))
+        needed = [name for name, spec in raw.get("inputs", {}).items() if required(spec)]
+        if needed:
+            blocks.append(f"Required: {', '.join(map(code, needed))}; null where one of them has no record.")
         if raw.get("inputs"):
-            blocks.append("What stands in where an input has no record:")
+            stand_ins = len(needed) < len(raw["inputs"])
+            blocks.append("What stands in where an input has no record:" if stand_ins else "Its inputs:")
             blocks.append(_inputs(raw["inputs"]))
         if "missing_output" in raw:
             blocks.append(f"How many of them had no record is in the column {code(raw['missing_output'])}.")
@@ -164,7 +172,7 @@ output = true
         return None
 
     def differences(self, before: Raw, after: Raw) -> Said:
-        yield from compared.keyed("term", before.get("terms", ()), after.get("terms", ()))
+        yield from compared.keyed("term", weighed(before), weighed(after))
         for what, key, single in (
             ("stratum", "strata", "when"),
             ("input", "inputs", "default"),
@@ -226,7 +234,8 @@ def _derived(derived: Mapping[str, Any]) -> Table:
 
 def _inputs(inputs: Mapping[str, Any]) -> Table:
     rows = [
-        (code(name), code(spec["from"]) if "from" in spec else "", code(spec["default"]),
+        (code(name), code(spec["from"]) if "from" in spec else "",
+         "none: required" if required(spec) else code(spec["default"]),
          "{} to {}".format(*spec["clip"]) if "clip" in spec else "", spec.get("why", spec.get("source", "")))
         for name, spec in inputs.items()
     ]  # fmt: skip
@@ -303,7 +312,7 @@ def _stand_ins(model: Model, witness: Witness) -> Iterator[StandIn]:
     """Inputs without a record, and those beyond their bounds."""
     for made in model.inputs:
         value = witness.value(made.given)
-        if value is None:
+        if value is None and made.default is not None:
             value = witness.value(made.default)
             yield StandIn(words(made.name), shown(value), made.spec.get("why") or made.spec.get("source") or "")
         if "clip" in made.spec and isinstance(value, int | float):

@@ -16,14 +16,16 @@ from typing import Any
 from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
-from popstrat.lang.parser import cases, conjunction, disjunction, negation
+from popstrat.lang.parser import cases, conjunction, disjunction, is_null, negation
 from popstrat.lang.values import WHOLE
+from popstrat.packs import shapes
 from popstrat.packs.builder import Builder, Raw
 from popstrat.packs.definition import Definition
 from popstrat.packs.model.parts import Model, Stratum
-from popstrat.packs.model.scope import ModelScope
+from popstrat.packs.model.scope import ModelScope, recorded, required
 from popstrat.packs.model.strata import Strata, given
 from popstrat.packs.model.summed import Terms
+from popstrat.packs.phrases import no_record
 from popstrat.packs.typed import label_cases
 
 LINKS = ("logistic", "survival", "identity")
@@ -47,17 +49,17 @@ class BuiltModel:
 
 
 def eligibility(builder: Builder, ident: str, raw: Raw) -> list[tuple[n.Node, str]]:
-    """The conditions for whom a model is, each with the reason that stands where it is not met. Raises `PackError`."""
+    """The conditions for whom a model is, each with the reason that stands where it is not met: those it states, then
+    a record of each input that it requires. Raises `PackError`."""
 
     def fail(message: str) -> PackError:
         return builder.fault(ident, message, "eligible")
 
-    written = raw.get("eligible")
-    if written is None:
-        return []
+    written = raw.get("eligible", [])
     if isinstance(written, str):
         written = [{"when": written, "reason": f"not: {' '.join(written.split())}"}]
-    if not isinstance(written, list) or not written or not all(isinstance(e, dict) for e in written):
+    sound = isinstance(written, list) and all(isinstance(e, dict) for e in written)
+    if not sound or ("eligible" in raw and not written):
         raise fail("`eligible` is a condition, or a list of { when, reason }")
     parts = []
     for entry in written:
@@ -65,6 +67,10 @@ def eligibility(builder: Builder, ident: str, raw: Raw) -> list[tuple[n.Node, st
             raise fail("each part of `eligible` has a `when` and a `reason`")
         node = builder.parse(ident, "eligible", entry.get("when"), condition=True)
         parts.append((node, entry["reason"]))
+    for name, spec in shapes.items(raw.get("inputs")).items():
+        if required(spec):
+            record = recorded(builder.parse(ident, f"input {name}", spec.get("from", name)))
+            parts.append((negation(is_null(record, f"{name} is null"), f"{name} is not null"), no_record([name])))
     said = [reason for _, reason in parts]
     if len(set(said)) < len(said):
         raise fail("two parts of `eligible` give the same reason")
@@ -122,10 +128,15 @@ class ModelBuilder:
         terms = Terms(strata, self.scope, slope).built()
         starts = strata.numbers(self.raw.get("intercept", 0.0), "`intercept`", "intercept", all_of_them=True)
         survivals, horizons = strata.horizons(link)
+        # of the risk: ln(−ln(1 − risk)) is ln(−ln S0) + lp, so that the baseline is recalibrated like the predictor
+        powers = slope if "of" in self.raw.get("recalibration", {}) else (1.0,) * len(slope)
         made = tuple(
-            Stratum(name, when, intercept[i] + slope[i] * given(starts[i]), tuple(given(s[i]) for s in survivals))
+            Stratum(
+                name, when, intercept[i] + slope[i] * given(starts[i]),
+                tuple(_to_power(given(s[i]), powers[i]) for s in survivals),
+            )
             for i, (name, when) in enumerate(strata.conditions.items())
-        )
+        )  # fmt: skip
         return Model(self.ident, link, eligible, made, terms, horizons, tuple(self.scope.declared))
 
     def _texts(self, link: str) -> None:
@@ -228,6 +239,11 @@ class ModelBuilder:
 def _growth(x: n.Node) -> n.Node:
     """exp(x), of a linear predictor however large: what follows from it is then finite, and never null."""
     return n.Call(n.NUMBER, "", "exp", (n.Call(n.NUMBER, "", "min", (x, _number(_SATURATED))),))
+
+
+def _to_power(survival: float, power: float) -> float:
+    """Baseline survival with its cumulative hazard to a power."""
+    return survival if power == 1 else math.exp(-((-math.log(survival)) ** power))
 
 
 def _number(x: float) -> n.Const:

@@ -42,11 +42,12 @@ class Horizon:
 
 @dataclass(frozen=True)
 class Input:
-    """A number or category that may have no record: what the record gives, and what stands in for it."""
+    """A number or category that may have no record: what the record gives, and what stands in for it; None where the
+    model needs a record."""
 
     name: str
     given: n.Node
-    default: n.Node
+    default: n.Node | None
     spec: Mapping[str, Any]  # as written
 
 

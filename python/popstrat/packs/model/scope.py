@@ -10,10 +10,23 @@ from typing import Any
 from popstrat.core.text import suggest
 from popstrat.errors import ExpressionError, PackError
 from popstrat.lang import nodes as n
+from popstrat.lang.lookup import Lookup
 from popstrat.lang.parser import arithmetic, coalesce
 from popstrat.packs.builder import Builder
 from popstrat.packs.model.parts import Input
 from popstrat.packs.shapes import is_number
+
+_INPUT_KEYS = ("from", "default", "required", "clip", "why", "source")
+
+
+def required(spec: Any) -> bool:
+    """Whether a model gives no result without a record of this input."""
+    return isinstance(spec, Mapping) and spec.get("required") is True
+
+
+def recorded(source: n.Node) -> n.Node:
+    """What the record gives: of a category that reads no record as a label, null."""
+    return source.item if isinstance(source, n.Coalesce) and source.text == source.item.text else source
 
 
 @dataclass
@@ -36,6 +49,10 @@ class ModelScope:
     @property
     def windows(self) -> Mapping[str, int]:
         return self.outer.windows
+
+    @property
+    def lookups(self) -> Mapping[str, Lookup]:
+        return self.outer.lookups
 
     @property
     def dated(self) -> frozenset[str]:
@@ -96,38 +113,44 @@ class ModelScope:
         if not isinstance(spec, dict):
             raise self.fail(f"input {name!r} is a table like {{ default = 0 }}", name)
         for key in spec:
-            if key not in ("from", "default", "clip", "why", "source"):
-                known = ("from", "default", "clip", "why", "source")
-                raise self.outer.fault(self.ident, f"unknown key {key!r}{suggest(key, known)}", key)
+            if key not in _INPUT_KEYS:
+                raise self.outer.fault(self.ident, f"unknown key {key!r}{suggest(key, _INPUT_KEYS)}", key)
+        if not isinstance(spec.get("required", False), bool):
+            raise self.fail(f"input {name!r}: `required` is true or false", name)
         source = self.outer.parse(self.ident, f"input {name}", spec.get("from", name))
-        bare = source.item if isinstance(source, n.Coalesce) and source.text == source.item.text else source
-        if "default" not in spec or source.type.kind not in ("number", "category"):
-            raise self.fail(f"input {name!r}: a number or a category, with its `default`", name)
-        default = spec["default"]
-        if source.type.kind == "category":
-            if default not in source.type.labels:
-                near = suggest(str(default), source.type.labels)
-                raise self.fail(f"input {name!r}: {default!r} is not one of its labels{near}", name)
-            other: n.Node = n.Const(n.Type("category", (default,)), default, default)
-        else:
-            other = self.outer.parse(self.ident, f"input {name}, default", default)
-            if other.type.kind != "number":
-                raise self.fail(f"input {name!r}: its default is a number", name)
-        node = coalesce(bare, other, name)
+        if required(spec) == ("default" in spec) or source.type.kind not in ("number", "category"):
+            told = "a number or a category, with its `default`, or `required = true` in its place"
+            raise self.fail(f"input {name!r}: {told}", name)
+        bare = recorded(source)
+        other = None if required(spec) else self._default(name, source, spec["default"])
+        node = bare if other is None else coalesce(bare, other, name)
         if "clip" in spec:
             low, high = spec["clip"] if isinstance(spec["clip"], list) and len(spec["clip"]) == 2 else (1, 0)
             if source.type.kind != "number" or not (is_number(low) and is_number(high) and low < high):
                 raise self.fail(f"input {name!r}: `clip` is [lowest, highest], for a number", name)
             one = _One(self, name, node)
             node = self.outer.parse(self.ident, name, f"clip({name}, {low!r}, {high!r})", scope=one)
-            given = _One(self, name, bare)
+            record = _One(self, name, bare)
             beyond = self.outer.parse(
-                self.ident, name, f"{name} < {low!r} or {name} > {high!r}", condition=True, scope=given
+                self.ident, name, f"{name} < {low!r} or {name} > {high!r}", condition=True, scope=record
             )
             self.clipped[name] = beyond
         self.inputs[name] = node
         self.declared.append(Input(name, bare, other, spec))
-        self.missing[name] = n.IsNull(n.BOOL, f"{name} is null", bare)
+        if other is not None:
+            self.missing[name] = n.IsNull(n.BOOL, f"{name} is null", bare)
+
+    def _default(self, name: str, source: n.Node, written: Any) -> n.Node:
+        """What stands in for an input."""
+        if source.type.kind == "category":
+            if written not in source.type.labels:
+                near = suggest(str(written), source.type.labels)
+                raise self.fail(f"input {name!r}: {written!r} is not one of its labels{near}", name)
+            return n.Const(n.Type("category", (written,)), written, written)
+        other = self.outer.parse(self.ident, f"input {name}, default", written)
+        if other.type.kind != "number":
+            raise self.fail(f"input {name!r}: its default is a number", name)
+        return other
 
 
 class _One:

@@ -62,8 +62,10 @@ class Strata:
     def recalibration(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Intercept and slope by stratum: the linear predictor becomes intercept + slope × linear predictor."""
         table = self.raw.get("recalibration", {})
-        if not isinstance(table, dict) or not set(table) <= {"intercept", "slope"}:
+        if not isinstance(table, dict) or not set(table) <= {"intercept", "slope", "of"}:
             raise self.fail("`recalibration` is a table with `intercept` and `slope`", "recalibration")
+        if "of" in table and (table["of"] != "risk" or self.raw.get("link") != "survival"):
+            raise self.fail('`of` in `recalibration` is "risk", and goes with the survival link', "of")
         intercept = self.numbers(
             table.get("intercept", 0.0), "the intercept of `recalibration`", "recalibration", all_of_them=True
         )

@@ -44,7 +44,7 @@ def term_texts(raw: Mapping[str, Any], labels: Callable[[str], Sequence[str]] | 
     ``labels`` tells the labels of a category, so that a level that is missing is found; None passes over that.
     """
     found: list[TermText] = []
-    table = raw.get("terms", [])
+    table = weighed(raw)
     if not isinstance(table, list):
         raise TermError("`terms` is a list of tables: [[definition.….terms]]", "terms")
     default = {"evidence": raw.get("evidence"), "source": raw.get("source") if raw.get("evidence") else None}
@@ -60,7 +60,56 @@ def term_texts(raw: Mapping[str, Any], labels: Callable[[str], Sequence[str]] | 
         if text.id in seen:
             raise TermError(f"two terms are called {text.id!r}", text.pointer)
         seen.add(text.id)
+    numbers = raw.get("coefficients", {})
+    if not isinstance(numbers, Mapping):
+        raise TermError("`coefficients` is a table of numbers by term", "coefficients")
+    for ident in numbers:
+        if ident not in seen:
+            parts = [text.id for text in found if text.id.startswith(f"{ident}.")]
+            told = f": say of which part, {' or '.join(parts)}" if parts else suggest(ident, seen)
+            raise TermError(f"`coefficients` has {ident!r}, and there is no such term{told}", ident)
     return found
+
+
+def weighed(raw: Mapping[str, Any]) -> Any:
+    """The `terms` of a model's table with the numbers of its `coefficients` in their place. Of tables that are written
+    wrongly, what is there."""
+    terms, numbers = raw.get("terms", []), raw.get("coefficients")
+    if not isinstance(terms, list) or not isinstance(numbers, Mapping):
+        return terms
+    return [_weighed(t, numbers) if isinstance(t, dict) and isinstance(t.get("id"), str) else t for t in terms]
+
+
+def _weighed(term: Mapping[str, Any], numbers: Mapping[str, Any]) -> Mapping[str, Any]:
+    name, powers, levels = term["id"], term.get("powers"), term.get("levels")
+    if isinstance(powers, list):
+        idents = [name] if len(powers) == 1 else [f"{name}.{i + 1}" for i in range(len(powers))]
+        own = term.get("coefficients", [None] * len(powers))
+        if isinstance(own, list) and len(own) == len(powers):
+            return {**term, "coefficients": [numbers.get(i, one) for i, one in zip(idents, own, strict=True)]}
+    elif isinstance(levels, dict):
+        return {**term, "levels": {label: numbers.get(f"{name}.{label}", one) for label, one in levels.items()}}
+    elif isinstance(levels, list):
+        return {**term, "levels": [_weighed_level(name, level, numbers) for level in map(level_table, levels)]}
+    elif name in numbers:
+        return {**term, "coefficient": numbers[name]}
+    return term
+
+
+def _weighed_level(name: str, level: Any, numbers: Mapping[str, Any]) -> Any:
+    ident = level_name(level) if isinstance(level, dict) else None
+    return {**level, "coefficient": numbers[f"{name}.{ident}"]} if f"{name}.{ident}" in numbers else level
+
+
+def level_table(level: Any) -> Any:
+    """A level of a category as a table: one that is only a label has no coefficient of its own."""
+    return {"labels": [level]} if isinstance(level, str) else level
+
+
+def level_name(level: Mapping[str, Any]) -> Any:
+    """What a level is called: its id, or its one label. None for what has neither."""
+    labels = level.get("labels")
+    return level.get("id", labels[0] if isinstance(labels, list) and len(labels) == 1 else None)
 
 
 def _texts(
@@ -175,6 +224,7 @@ def _levels(
     levels, reference = term["levels"], term.get("reference")
     if isinstance(levels, dict):
         levels = [{"labels": [label], "id": label, "coefficient": weight} for label, weight in levels.items()]
+    levels = [level_table(level) for level in levels] if isinstance(levels, list) else levels
     if not isinstance(levels, list) or not levels or not all(isinstance(level, dict) for level in levels):
         raise TermError(f"term {name!r}: `levels` is a table of coefficients by label, or a list of tables", name)
     stands = [reference] if isinstance(reference, str) else reference
@@ -190,7 +240,7 @@ def _levels(
         if not isinstance(own, list) or not own or not all(isinstance(label, str) for label in own):
             raise TermError(f"term {name!r}: each level lists its `labels`", name)
         covered += own
-        ident = level.get("id", own[0] if len(own) == 1 else None)
+        ident = level_name(level)
         if not isinstance(ident, str):
             raise TermError(f"term {name!r}: a level of several labels needs an `id`", name)
         more = {}
