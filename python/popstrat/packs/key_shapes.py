@@ -34,7 +34,7 @@ _KEYS: Mapping[str, _Shape] = {
     **dict.fromkeys(("draft", "offered"), _TRUTH),
     **dict.fromkeys(("effective_from", "effective_to"), _DATE),
     **dict.fromkeys(("id", "yes", "no"), _IDENT),
-    **dict.fromkeys(("versions", "nodes", "terms", "horizons", "reference_patients"), _TABLES),
+    **dict.fromkeys(("versions", "nodes", "reference_patients"), _TABLES),
     "output": _OUTPUT,
 }  # fmt: skip
 _NAMED = ("inputs", "derived")  # tables whose keys are names
