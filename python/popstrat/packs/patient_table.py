@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from popstrat.core.text import suggest
+from popstrat.packs.shapes import MEANT, is_number
 
 ID, PRACTICE = KEY_COLUMNS = ("patient_id", "practice_code")
 PLACE_COLUMNS = ("pcn_code", "neighbourhood", "place")
@@ -190,8 +191,8 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
     if len(spellings) > 256:
         raise ValueError(f"column {name!r} has {len(spellings)} spellings of its labels; the most is 256")
     for key in ("min", "max", "per_1000"):
-        if key in raw and (isinstance(raw[key], bool) or not isinstance(raw[key], int | float)):
-            raise ValueError(f"column {name!r}: `{key}` is a number")
+        if key in raw and not is_number(raw[key]):
+            raise ValueError(f"column {name!r}: `{key}` is {MEANT}; for no bound, leave it out")
     if raw.get("min", 0) > raw.get("max", raw.get("min", 0)):
         raise ValueError(f"column {name!r}: `min` is over `max`")
     if "per_1000" in raw and kind != "bool":
