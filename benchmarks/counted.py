@@ -163,7 +163,7 @@ def _read(ending: str, rows: int) -> None:
     from popstrat.packs.patient_table import patient_schema
 
     schema = patient_schema()
-    source = open_source([_file(ending, rows)], kinds=lambda name: schema[name].type if name in schema else None)
+    source = open_source([_file(ending, rows)], kinds=lambda name: schema[name].cells if name in schema else None)
     there = source.files[0].schema.names
     for _ in source.files[0].batches([name for name in popstrat.Scorer(as_of=AS_OF).columns if name in there]):
         pass

@@ -82,7 +82,7 @@ def test_csv(make_list: MakeList, patients: int, as_of: dt.date, versus: Versus,
 
 def _rows(source: Path, columns: list[str], threads: int) -> pa.Table:
     known = patient_schema().columns
-    file = open_source([source], kinds=lambda name: known[name].type, threads=threads).files[0]
+    file = open_source([source], kinds=lambda name: known[name].cells, threads=threads).files[0]
     return pa.Table.from_batches(file.batches(columns))
 
 

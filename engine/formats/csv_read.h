@@ -71,6 +71,7 @@ typedef struct {
     int64_t width;       /* cells in a row */
     int64_t rows, held;  /* rows parsed; rows found since */
     uint64_t seed;
+    uint8_t between;     /* what stands between cells */
     int doubled;         /* there may be doubled quotes in the rows held */
     csv_odds odds;
     csv_bytes scratch;
@@ -92,13 +93,13 @@ static inline uint64_t csv_equal8(uint64_t x, uint8_t c) {
     return (x * 0x0002040810204081ULL) >> 56;
 }
 
-static inline csv_masks csv_look_plain(const uint8_t *p) {
+static inline csv_masks csv_look_plain(const uint8_t *p, uint8_t between) {
     csv_masks m = {0, 0, 0, 0};
     for (int i = 0; i < 64; i += 8) {
         uint64_t x = csv_load8(p + i);
         uint64_t line = csv_equal8(x, '\n') | csv_equal8(x, '\r');
         m.line |= line << i;
-        m.separator |= (line | csv_equal8(x, ',')) << i;
+        m.separator |= (line | csv_equal8(x, between)) << i;
         m.quote |= csv_equal8(x, '"') << i;
         m.high |= x & 0x8080808080808080ULL;
     }
@@ -106,12 +107,12 @@ static inline csv_masks csv_look_plain(const uint8_t *p) {
 }
 
 #if defined(__SSE2__)
-static inline csv_masks csv_look_fast(const uint8_t *p) {
+static inline csv_masks csv_look_fast(const uint8_t *p, uint8_t between) {
     csv_masks m = {0, 0, 0, 0};
     for (int i = 0; i < 64; i += 16) {
         __m128i x = _mm_loadu_si128((const __m128i *)(p + i));
         __m128i line = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('\n')), _mm_cmpeq_epi8(x, _mm_set1_epi8('\r')));
-        __m128i comma = _mm_cmpeq_epi8(x, _mm_set1_epi8(','));
+        __m128i comma = _mm_cmpeq_epi8(x, _mm_set1_epi8((char)between));
         m.line |= (uint64_t)(uint32_t)_mm_movemask_epi8(line) << i;
         m.separator |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_or_si128(line, comma)) << i;
         m.quote |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8('"'))) << i;
@@ -185,7 +186,8 @@ static inline int csv_two(const uint8_t *p) { /* two digits, or -1 */
     return a > 9 || b > 9 ? -1 : (int)(10 * a + b);
 }
 
-/* YYYY-MM-DD, perhaps with [ T]hh[:mm[:ss[.f…]]], to days since 1970; 0 if it is no such date. */
+/* YYYY-MM-DD, perhaps with [ T]hh[:mm[:ss[.f…]]], to days since 1970; 0 if it is no such date, or at 23:00: that may be
+   the next day's midnight, an hour behind, and is not for this function to decide. */
 static inline int csv_date(const uint8_t *p, int64_t n, int32_t *days) {
     static const uint8_t length[13] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     if (n < 10) return 0;
@@ -196,7 +198,7 @@ static inline int csv_date(const uint8_t *p, int64_t n, int32_t *days) {
     if (month < 1 || month > 12 || day < 1 || day > length[month] + (leap & (month == 2))) return 0;
     if (n > 10) {
         if ((p[10] != ' ' && p[10] != 'T') || (n != 13 && n != 16 && n != 19 && (n < 21 || n > 26))) return 0;
-        if ((unsigned)csv_two(p + 11) > 23) return 0;
+        if ((unsigned)csv_two(p + 11) > 23 || (csv_two(p + 11) == 23 && (n == 13 || csv_two(p + 14) == 0))) return 0;
         if (n > 13 && (p[13] != ':' || (unsigned)csv_two(p + 14) > 59)) return 0;
         if (n > 16 && (p[16] != ':' || (unsigned)csv_two(p + 17) > 59)) return 0;
         if (n > 19 && p[19] != '.') return 0;
@@ -486,7 +488,7 @@ static inline __attribute__((always_inline)) int csv_rows(csv_state *st, int64_t
     int64_t cells = 0, start = 0; /* of the row at hand: separators seen, first byte */
     row[0] = (uint32_t)-1;
     for (int64_t base = 0; base <= length; base += 64) {
-        csv_masks m = fast ? csv_look_fast(st->text + base) : csv_look_plain(st->text + base);
+        csv_masks m = fast ? csv_look_fast(st->text + base, st->between) : csv_look_plain(st->text + base, st->between);
         uint64_t separator = m.separator;
         *high |= m.high;
         if (m.quote | inside | closed) {

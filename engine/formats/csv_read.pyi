@@ -21,5 +21,6 @@ def read(
     out: Any,
     rows: int,
     *,
+    between: bytes = b",",
     plain: bool = False,
 ) -> tuple[int, bool, list[Found], list[tuple[int, int, bytes]]] | None: ...

@@ -48,6 +48,7 @@ cdef extern from "csv_read.h" nogil:
         int64_t width
         int64_t rows
         uint64_t seed
+        uint8_t between
         csv_odds odds
 
     int csv_read(csv_state *st, int64_t length, int64_t most, int fast, uint64_t *high)
@@ -86,12 +87,12 @@ def layout(kinds, rows):
     return found, at
 
 
-def read(text, int64_t length, int64_t width, wanted, out, int64_t rows, *, bint plain=False):
+def read(text, int64_t length, int64_t width, wanted, out, int64_t rows, *, between=b",", bint plain=False):
     """Parse whole lines of `width` cells into columns; releases the GIL.
 
     ``text`` is a writable buffer with room for `PAD` bytes after the first ``length``; they are overwritten.
     ``wanted`` gives (position, kind) of each column; ``out`` is a buffer laid out by `layout` for ``rows`` rows.
-    ``plain`` keeps to instructions that every machine has. Returns None if the lines are not rows of a CSV file, or more
+    ``between`` is the one byte that stands between cells; ``plain`` keeps to instructions that every machine has. Returns None if the lines are not rows of a CSV file, or more
     than ``rows``; otherwise (rows, whether all is ASCII, a `Found` for each column, odd cells). Odd cells are
     numbers yet to be worked out, as (column, row, bytes), the column being an index into ``wanted``.
     """
@@ -104,8 +105,11 @@ def read(text, int64_t length, int64_t width, wanted, out, int64_t rows, *, bint
     memset(&st, 0, sizeof(st))
     kinds = [kind for _, kind in wanted]
     at, size = layout(kinds, rows)
+    cdef int comma = ord(between)
     if not 0 <= length <= _LONGEST or not 0 < width <= _LONGEST or rows < 0:
         raise ValueError("length, width or rows out of range")
+    if comma > 127 or comma in b'\r\n"':
+        raise ValueError("cells cannot stand apart by this")
     PyObject_GetBuffer(text, &source, PyBUF_WRITABLE)
     try:
         PyObject_GetBuffer(out, &target, PyBUF_WRITABLE)
@@ -128,6 +132,7 @@ def read(text, int64_t length, int64_t width, wanted, out, int64_t rows, *, bint
             st.wanted = n
             st.width = width
             st.seed = _SEED
+            st.between = comma
             with nogil:
                 found = csv_read(&st, length, rows, not plain, &high)
             if found == CSV_NO_MEMORY:

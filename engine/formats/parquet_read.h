@@ -117,8 +117,9 @@ static int pq_skip(pq_bytes *b, int type, int depth, int in_list) {
 }
 
 /* Whole numbers and truth values of a struct, and how long its lists are, by field number; a struct within it goes to `inner`, one within that to
-`within`, anything else is noted as 1 and passed over. A field that is absent keeps what it was. Field 0, which there is
-none of, gets a bit for each number of 32 bits: a number of another width is not the field that the format means. */
+`within`, anything else is noted as 1 and passed over. A field that is absent keeps what it was, and so does one that is
+a number of fewer than 32 bits, which there is none of here. Field 0, which there is none of either, gets a bit for each
+number of 32 bits, and 32 higher one for each of 64: a number of another width is not the field that the format means. */
 static int pq_struct(pq_bytes *b, int64_t *fields, int64_t (*inner)[PQ_FIELDS], int64_t (*within)[PQ_FIELDS], int depth) {
     int64_t id = 0, unused;
     uint64_t x;
@@ -130,11 +131,14 @@ static int pq_struct(pq_bytes *b, int64_t *fields, int64_t (*inner)[PQ_FIELDS], 
         if (type == 0) return 1;
         int ours = fields != NULL && id > 0 && id < PQ_FIELDS;
         int64_t *field = ours ? fields + id : &unused;
-        *field = type != 2; /* 1 and 2 are true and false */
-        if (ours && type >= 4 && type <= 6) {
+        if (type != 3 && type != 4) {
+            *field = type != 2; /* 1 and 2 are true and false */
+            if (ours) fields[0] &= ~((uint64_t)0x100000001 << id);
+        }
+        if (ours && (type == 5 || type == 6)) {
             if ((status = pq_varint(b, &x)) != 1) return status;
             *field = pq_unzigzag(x);
-            fields[0] = (fields[0] & ~((int64_t)1 << id)) | (int64_t)(type == 5) << id;
+            fields[0] |= (uint64_t)1 << (type == 5 ? id : id + 32);
         } else if (ours && type == 12 && inner != NULL) {
             if ((status = pq_struct(b, inner[id], within, NULL, depth + 1)) != 1) return status;
         } else if (ours && type == 9) {
@@ -152,6 +156,13 @@ static int pq_struct(pq_bytes *b, int64_t *fields, int64_t (*inner)[PQ_FIELDS], 
 elsewhere or encrypted, nulls, and how many levels of repetition and of definition its statistics count. Gives PQ_OK only
 if the footer has that many of each. */
 enum { PQ_CHUNK = 9 };
+
+/* A field that the format has as a number of 32 or of 64 bits, or as neither; -1 if it is absent or something else. */
+static inline int64_t pq_narrow(const int64_t *f, int id) { return (uint64_t)f[0] >> id & 1 ? f[id] : -1; }
+static inline int64_t pq_wide(const int64_t *f, int id) { return (uint64_t)f[0] >> (id + 32) & 1 ? f[id] : -1; }
+static inline int64_t pq_other(const int64_t *f, int id) {
+    return ((uint64_t)f[0] >> id | (uint64_t)f[0] >> (id + 32)) & 1 ? -1 : f[id];
+}
 
 static int pq_read_footer(const uint8_t *start, int64_t size, int64_t groups, int64_t columns, int64_t *out) {
     pq_bytes b = {start, start + size};
@@ -182,10 +193,12 @@ static int pq_read_footer(const uint8_t *start, int64_t size, int64_t groups, in
                     memset(inner, 255, sizeof inner);
                     memset(within, 255, sizeof within);
                     if (pq_struct(&b, top, inner, within, 2) != 1) return PQ_DAMAGED;
-                    out[0] = own[1], out[1] = own[4], out[2] = own[5], out[3] = own[7];
-                    out[4] = own[11] > 0 && own[11] < own[9] ? own[11] : own[9];
+                    int64_t dictionary = pq_wide(own, 11), data = pq_wide(own, 9);
+                    out[0] = pq_narrow(own, 1), out[1] = pq_narrow(own, 4);
+                    out[2] = pq_wide(own, 5), out[3] = pq_wide(own, 7);
+                    out[4] = dictionary > 0 && dictionary < data ? dictionary : data;
                     out[5] = top[1] >= 0 || top[8] >= 0 || top[9] >= 0;
-                    out[6] = within[12][3], out[7] = within[16][2], out[8] = within[16][3];
+                    out[6] = pq_wide(within[12], 3), out[7] = pq_other(within[16], 2), out[8] = pq_other(within[16], 3);
                 }
             }
         }
@@ -230,11 +243,11 @@ static int pq_read_header(const uint8_t *start, int64_t size, pq_header *h) {
     h->level_encoding = own[3];
     h->level_bytes = own[5];
     h->repetition_bytes = own[6];
-    h->compressed = own[7] != 0; /* true where it is not said */
-    h->nulls = h->type == PQ_DATA ? within[5][3] : h->type == PQ_DATA2 ? own[2] : -1;
+    h->compressed = pq_other(own, 7) != 0; /* true where it is not said */
+    h->nulls = h->type == PQ_DATA ? pq_wide(within[5], 3) : h->type == PQ_DATA2 ? own[2] : -1;
     if (h->type != PQ_DATA && h->type != PQ_DICTIONARY && h->type != PQ_DATA2) return 1; /* to be passed over */
     if (h->values < 0 || h->values > INT32_MAX || h->encoding < 0) return PQ_DAMAGED;
-    if (h->type == PQ_DATA2 && (own[3] != h->values || h->nulls < 0 || (within[8][3] >= 0 && within[8][3] != h->nulls) || h->level_bytes < 0 || h->repetition_bytes < 0 || h->level_bytes > h->packed ||
+    if (h->type == PQ_DATA2 && (own[3] != h->values || h->nulls < 0 || (pq_wide(within[8], 3) >= 0 && within[8][3] != h->nulls) || h->level_bytes < 0 || h->repetition_bytes < 0 || h->level_bytes > h->packed ||
                                 h->repetition_bytes > h->packed - h->level_bytes ||
                                 h->level_bytes + h->repetition_bytes > h->unpacked))
         return PQ_DAMAGED;

@@ -35,7 +35,7 @@ static void FN(store_bits)(uint8_t *bitmap, const uint64_t *x, int64_t start, in
     }
 }
 
-/* Write 64 numbers from row j on, or as many as there are rows. */
+/* Write 64 numbers from row j on, or as many as there are rows; plus zero, so that there is only one zero. */
 static inline void FN(write64)(const popstrat_target *to, int64_t j, const double *x) {
     const uint64_t mask = to->mask[j >> 6];
     const int64_t many = to->rows - j < 64 ? to->rows - j : 64;
@@ -44,7 +44,7 @@ static inline void FN(write64)(const popstrat_target *to, int64_t j, const doubl
     for (; k + 8 <= many; k += 8) {
         const uint8_t on = (uint8_t)(mask >> k);
 #if LEVEL >= 4
-        const __m512d kept = _mm512_maskz_loadu_pd((__mmask8)on, x + k);
+        const __m512d kept = _mm512_add_pd(_mm512_maskz_loadu_pd((__mmask8)on, x + k), _mm512_setzero_pd());
         if (to->stream)
             _mm512_stream_pd(out + k, kept);
         else
@@ -52,10 +52,10 @@ static inline void FN(write64)(const popstrat_target *to, int64_t j, const doubl
 #else
         double t[8];
 #if LEVEL >= 2
-        _mm256_storeu_pd(t, FN(masked4)(on, x + k));
-        _mm256_storeu_pd(t + 4, FN(masked4)(on >> 4, x + k + 4));
+        _mm256_storeu_pd(t, _mm256_add_pd(FN(masked4)(on, x + k), _mm256_setzero_pd()));
+        _mm256_storeu_pd(t + 4, _mm256_add_pd(FN(masked4)(on >> 4, x + k + 4), _mm256_setzero_pd()));
 #else
-        for (int v = 0; v < 8; v++) t[v] = on >> v & 1 ? x[k + v] : 0.0;
+        for (int v = 0; v < 8; v++) t[v] = on >> v & 1 ? x[k + v] + 0.0 : 0.0;
 #endif
         if (to->stream)
             FN(stream64)(out + k, t);
@@ -63,7 +63,7 @@ static inline void FN(write64)(const popstrat_target *to, int64_t j, const doubl
             memcpy(out + k, t, 64);
 #endif
     }
-    for (; k < many; k++) out[k] = mask >> k & 1 ? x[k] : 0.0;
+    for (; k < many; k++) out[k] = mask >> k & 1 ? x[k] + 0.0 : 0.0;
 }
 
 static inline popstrat_target FN(target)(const popstrat_run *run, int64_t output, const uint64_t *mask, int64_t start,

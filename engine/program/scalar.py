@@ -189,6 +189,11 @@ def kept(x: Any, bit: bool) -> Any:
     return x if bit else 0
 
 
+def written(x: float, bit: bool) -> float:
+    """Plus zero, so that there is only one zero."""
+    return x + 0.0 if bit else 0.0
+
+
 def _by_kind(name: str, scalar: Callable[..., Any], *kinds: str) -> dict[str, Callable[..., Any]]:
     return {f"{name}_{kind}": scalar for kind in kinds}
 
@@ -270,12 +275,12 @@ SCALAR: dict[str, Callable[..., Any]] = {
     "EXP_NEAR": exp,
     "LN": ln,
     "CHAIN": chained,
-    "CHAIN_OUT": lambda x, steps, bit: (chained(x, steps), kept(chained(x, steps), bit)),
-    "LOOKUP_OUT": lambda planes, table, bit: kept(looked_up(planes, table), bit),
+    "CHAIN_OUT": lambda x, steps, bit: (chained(x, steps), written(chained(x, steps), bit)),
+    "LOOKUP_OUT": lambda planes, table, bit: written(looked_up(planes, table), bit),
     "OUT_BITS": lambda bit: bit,
     "OUT_VALID": lambda bit: bit,
     "OUT_CODES": lambda planes: spelt([bit for (bit,) in planes]),
-    "OUT_NUM": kept,
+    "OUT_NUM": written,
     "OUT_SHORT": kept,
     "OUT_FLAGS": lambda flags: sum(1 << place for place in {place for bit, place in flags if bit}),
     "COUNT": int,

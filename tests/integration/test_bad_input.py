@@ -115,7 +115,11 @@ def test_two_columns_of_one_name(refused: Refusal, people: pa.Table, suffix: str
         ("date_of_birth", pa.array([1.5] * ROWS), "a date is needed"),
         ("diabetes", pa.array([dt.date(2020, 1, 1)] * ROWS), "true or false is needed"),
         ("patient_id", pa.array([1.5] * ROWS), "a whole number or text is needed"),
-        ("hba1c", pa.array(["41.5"] * 700 + ["high"] + ["50"] * (ROWS - 701)), "not a number (row 701)"),
+        (
+            "hba1c",
+            pa.array(["41.5"] * 700 + ["high"] + ["50"] * (ROWS - 701)),
+            "a cell is not a number (empty means no record) (row 701)",
+        ),
     ],
 )
 def test_a_type_that_cannot_be_cast(
@@ -324,7 +328,10 @@ def test_a_mapped_column_is_named_in_both_ways(refused: Refusal, people: pa.Tabl
     write(theirs.rename_columns(["HbA1c" if n == "hba1c" else n for n in theirs.column_names]), "in.parquet")
     Path("map.toml").write_text('[columns]\nhba1c = "HbA1c"\n')
     message = refused(*SCORE, "--map", "map.toml")
-    assert "in.parquet: column 'hba1c': not a number (mapped from 'HbA1c') (rows 1, 2" in message
+    assert (
+        "in.parquet: column 'hba1c': a cell is not a number (empty means no record) (mapped from 'HbA1c') (rows 1, 2"
+        in message
+    )
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

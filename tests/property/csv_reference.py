@@ -1,19 +1,16 @@
-"""CSV by way of pyarrow alone: what the compiled reader and writer are held against."""
+"""CSV by way of pyarrow and of the standard library: what the compiled reader and writer are held against."""
 
 from __future__ import annotations
 
+import datetime as dt
 import io
-import itertools
 import re
 from collections.abc import Mapping, Sequence
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-TRUE, FALSE = (
-    [digit, *("".join(w) for w in itertools.product(*zip(word, word.upper(), strict=True)))]
-    for digit, word in (("1", "true"), ("0", "false"))
-)
 _CELL = rb'(?:"(?:[^"]|"")*"|[^",]*)'
 _LINE = re.compile(rb"%s(?:,%s)*" % (_CELL, _CELL))
 
@@ -38,28 +35,83 @@ def read(body: bytes, names: Sequence[str], types: Mapping[str, pa.DataType], co
     schema = pa.schema([(c, types[c]) for c in columns])
     if not row:
         return pa.RecordBatch.from_arrays([pa.array([], f.type) for f in schema], schema=schema)
-    moment = pa.timestamp("us")
     convert = pa_csv.ConvertOptions(
-        column_types={c: moment if types[c] == pa.date32() else types[c] for c in columns},
+        column_types={c: pa.string() if types[c] in _SPELT else types[c] for c in columns},
         include_columns=list(columns),
         null_values=[""],
-        true_values=TRUE,
-        false_values=FALSE,
         strings_can_be_null=True,
         quoted_strings_can_be_null=True,
     )
     options = pa_csv.ReadOptions(use_threads=False, block_size=len(body) + 1, column_names=list(names))
-    try:
-        table = pa_csv.read_csv(pa.py_buffer(body), options, pa_csv.ParseOptions(), convert)
-    except pa.ArrowInvalid as error:
-        place = re.search(r"In CSV column #(\d+)", str(error))
-        raise MalformedError(None, names[int(place.group(1))] if place else None) from None
+    table = pa_csv.read_csv(pa.py_buffer(body), options, pa_csv.ParseOptions(), convert)
     assert table.num_rows == row
-    arrays = [
-        a.cast(f.type, safe=False) if a.type == moment else a
-        for a, f in zip(table.combine_chunks().columns, schema, strict=True)
-    ]
+    arrays = []
+    for array, field in zip(table.combine_chunks().columns, schema, strict=True):
+        if field.type in _SPELT:
+            cells = []
+            for i, cell in enumerate(array.to_pylist()):
+                try:
+                    cells.append(None if cell is None or not cell.strip() else _SPELT[field.type](cell.strip()))
+                except ValueError:
+                    raise MalformedError(i, field.name) from None
+            array = pa.array(cells, pa.string()).cast(field.type)
+        arrays.append(array)
     return pa.Table.from_arrays(arrays, schema=schema).combine_chunks().to_batches()[0]
+
+
+def _number(cell: str) -> str:
+    if "_" in cell or not cell.isascii():
+        raise ValueError(cell)
+    if re.fullmatch(r"[+-]?nan\(\w*\)", cell, re.IGNORECASE):
+        return "nan"
+    float(cell)
+    return cell.removeprefix("+").lower().replace("infinity", "inf").replace("-nan", "nan")
+
+
+def _flag(cell: str) -> str | None:
+    word = cell.lower()
+    if word in ("true", "t", "yes", "y"):
+        return "true"
+    if word in ("false", "f", "no", "n"):
+        return "false"
+    number = float(_number(cell))
+    if number != number:
+        return None
+    return {0.0: "false", 1.0: "true"}.get(number) or _refused(cell)
+
+
+def _date(cell: str) -> str:
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)(?:(?:[Tt]|\s+)([0-9:.,]+)\s*(Z|z|UTC|utc|[+-][\d:]+)?)?", cell, re.ASCII)
+    if not found:
+        raise ValueError(cell)
+    day, clock, zone = found.groups()
+    if clock is None:
+        dt.date.fromisoformat(day)
+        return day
+    if not re.fullmatch(r"\d\d(:?\d\d(:?\d\d([.,]\d{1,9})?)?)?", clock):
+        raise ValueError(cell)
+    digits = re.sub(r"[.,].*|:", "", clock).ljust(6, "0")
+    moment = dt.datetime.fromisoformat(f"{day}T{digits[:2]}:{digits[2:4]}:{digits[4:]}")
+    if not zone:
+        late = digits == "230000" and not re.search(r"[.,].*[1-9]", clock)
+        if late and moment.replace(tzinfo=LONDON).utcoffset():
+            raise ValueError(cell)
+        return day
+    if zone[0] in "+-":
+        offset = zone.replace(":", "")[1:].ljust(4, "0")
+        if len(zone) not in (3, 5, 6) or not offset.isdigit():
+            raise ValueError(cell)
+        ahead = dt.timedelta(hours=int(offset[:2]), minutes=int(offset[2:]))
+        moment -= -ahead if zone[0] == "-" else ahead
+    return moment.replace(tzinfo=dt.UTC).astimezone(LONDON).date().isoformat()
+
+
+def _refused(cell: str) -> str:
+    raise ValueError(cell)
+
+
+LONDON = ZoneInfo("Europe/London")
+_SPELT = {pa.bool_(): _flag, pa.float64(): _number, pa.float32(): _number, pa.date32(): _date}
 
 
 def write(table: pa.Table) -> bytes:

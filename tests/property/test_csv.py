@@ -28,7 +28,7 @@ KINDS = {
     "label": "category",
     "flag": "bool",
     "whole": "int",
-    "number": "float",
+    "number": "float32",
     "day": "date",
     "note": "text",
 }
@@ -66,7 +66,7 @@ CELLS = {
     "category": labels,
     "bool": flags,
     "int": numbers,
-    "float": numbers,
+    "float32": numbers,
     "date": days,
     "text": labels,
 }
@@ -75,7 +75,9 @@ wrong = st.sampled_from(
      "12O",
      "infinit", "nan(", "2020-02-30", "2020-13-01", "2020-1-1", "20200101", "2020-01-01 24:00", "2020-01-01 12:60",
      "2020-01-01 12:5", "2020-01-01 12:05:59.", "2020-01-01 12:05:59.1234567", "2020-01-01 12:05:59Z",
-     "2020-01-01T12:00+01:00", "2020-01-01 ", " 2020-01-01", "2020-01-01t12:00", "+020-01-01", "1900-02-29"]
+     "2020-01-01T12:00+01:00", "2020-01-01 ", " 2020-01-01", "2020-06-30T23:00:00Z", "2020-06-30 23:00:00",
+     "2020-12-30 23:00", "2020-06-30 23:00:01", "2020-06-30T23", "Y", "no ", "1.0", "0e5", "nan",
+     "\t2020-01-01\xa0", "2020-01-01t12:00", "+020-01-01", "1900-02-29"]
 )  # fmt: skip
 
 
@@ -178,7 +180,7 @@ def test_reader_refuses_what_pyarrow_refuses(
     assert caught.value.column == fault.column
     assert caught.value.rows
     if fault.row is not None:
-        assert caught.value.rows == (fault.row,)
+        assert caught.value.rows[0] == fault.row
     with pytest.raises(InputError):
         new(path, body, columns, block=block)
     for cell in body.decode().replace("\n", ",").split(","):
@@ -287,7 +289,7 @@ def test_every_place_in_a_word_can_hold_every_mark(path: Path) -> None:
                     continue
                 with pytest.raises(InputError) as caught:
                     new(path, body, NAMES)
-                assert caught.value.rows == (fault.row,)
+                assert caught.value.rows[0] == fault.row
 
 
 @pytest.mark.parametrize("rows", [1, 63, 64, 65, 127, 128, 129, 1000, 5000])
@@ -333,10 +335,9 @@ def test_the_rows_of_a_bad_cell_and_the_first_column_asked_for(path: Path) -> No
     assert new(path, body, ["id", "note"]).num_rows == 300
 
 
-def test_a_cell_of_spaces_is_no_number_and_is_named(path: Path) -> None:
-    with pytest.raises(InputError, match="column 'whole': a cell is not a number") as caught:
-        new(path, b",,,1,,,\n,,,  ,,,\n", ["whole"])
-    assert caught.value.rows == (1,)
+def test_a_cell_of_spaces_is_no_record(path: Path) -> None:
+    found = new(path, b",,,1,,,\n,,  ,  ,\t,\xc2\xa0,\n", ["flag", "whole", "number", "day"])
+    assert found.slice(1).to_pylist() == [dict.fromkeys(found.schema.names)]
 
 
 def test_line_ends_of_one_carriage_return(path: Path) -> None:

@@ -632,7 +632,7 @@ def test_reasons() -> None:
         if p["sex"] not in ("female", "male"):
             return {"x": None, "reason": "in no stratum", "gone": None}
         if units == 0:
-            return {"x": None, "reason": "a term has no value", "gone": gone}
+            return {"x": None, "reason": "a term has no value", "gone": None}
         value = math.log(by(units, 1)) * (0.5 if p["sex"] == "female" else 0.25)
         return {"x": value, "reason": None, "gone": gone}
 

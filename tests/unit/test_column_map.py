@@ -9,10 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+import popstrat
 from popstrat.errors import InputError
 from popstrat.formats import open_source
 from popstrat.packs.patient_table import patient_schema
-from popstrat.runs.column_map import MapPlan
+from popstrat.runs.column_map import MapPlan, keys_without_rows
 from popstrat.runs.map_file import load_map, parse_map
 
 pytestmark = pytest.mark.smoke
@@ -193,3 +194,157 @@ def test_csv_cells_whose_values_are_mapped_are_read_as_text(tmp_path: Path) -> N
         "smoking": ["never", "current"],
         "systolic_bp": [120.0, None],
     }
+
+
+WHOLE = """
+[columns]
+patient_id = "Key"
+bp_date = "BP taken"
+hba1c = "HbA1c %"
+acr = "ACR mg/g"
+egfr = "eGFR"
+[split]
+systolic_bp = { from = "BP", by = "/", part = 1 }
+diastolic_bp = { from = "BP", by = "/", part = 2 }
+[values.egfr]
+">90" = 91
+[values.ethnicity]
+"1" = "A"
+"" = "Z"
+"*" = "99"
+[text]
+nulls = ["NULL", "N/A"]
+true = "Present"
+false = ["Absent"]
+dates = ["dd/mm/yyyy", "dd-mmm-yyyy"]
+decimal_comma = true
+[text.hba1c_date]
+dates = "yyyymmdd"
+[units]
+acr = 0.113
+hba1c = { multiply = 10.0, add = -20 }
+"""
+CELLS: dict[str, list[str | None]] = {
+    "Key": ["1", "2", "3", "NULL"],
+    "BP": ["128/76", " 150 / 95 ", "N/A", None],
+    "BP taken": ["01/02/2026", "1-Feb-2026", "null", ""],
+    "HbA1c %": ["7,5", "8", "NULL", None],
+    "hba1c_date": ["20260201", "2026-02-01", "01022026", None],
+    "ACR mg/g": ["100", "10,5", "N/A", ""],
+    "eGFR": [">90", "  > 90 ", "45,5", "NULL"],
+    "ethnicity": ["1", "1.0", "z9", " "],
+    "diabetes": ["present", "ABSENT", "y", "n/a"],
+}
+
+
+def test_how_an_extract_writes_things() -> None:
+    """Taken apart, looked up, read and brought to our unit, in this order."""
+    cells = {**CELLS, "hba1c_date": ["20260201", "2026-02-01", "NULL", None], "eGFR": [">90", " >90 ", "45,5", "NULL"]}
+    day = dt.date(2026, 2, 1)
+    assert mapped(WHOLE, pa.record_batch(cells)) == {
+        "patient_id": ["1", "2", "3", "NULL"],  # an id is never changed
+        "systolic_bp": [128.0, 150.0, None, None],
+        "diastolic_bp": [76.0, 95.0, None, None],
+        "bp_date": [day, day, None, None],
+        "hba1c": [55.0, 60.0, None, None],
+        "hba1c_date": [day, day, None, None],
+        "acr": [pytest.approx(11.3), pytest.approx(1.1865), None, None],
+        "egfr": [91.0, 91.0, 45.5, None],  # what the map says is in our unit already
+        "ethnicity": ["A", "A", "99", "Z"],
+        "diabetes": [True, False, True, None],
+    }
+
+
+@pytest.mark.parametrize("column", ["hba1c_date", "eGFR"])
+def test_what_it_does_not_write_is_named(column: str) -> None:
+    cells: dict[str, list[str | None]] = {name: ["", ""] for name in CELLS}
+    cells[column] = ["", CELLS[column][2 if column == "hba1c_date" else 1]]
+    with pytest.raises(InputError) as caught:
+        mapped(WHOLE, pa.record_batch(cells))
+    assert (caught.value.column, caught.value.rows) == (column.lower(), (1,))
+
+
+def test_numbers_keep_their_type_but_for_their_unit() -> None:
+    batch = pa.record_batch({"acr": pa.array([1, None], pa.int32()), "ldl": pa.array([2, 3], pa.int8())})
+    made = plan("[units]\nacr = 2.5", batch.schema.names)
+    assert made.schema(batch.schema).types == [pa.float32(), pa.int8()]
+    assert mapped("[units]\nacr = 2.5", batch) == {"acr": [2.5, None], "ldl": [2, 3]}
+    assert mapped('[text]\nnulls = "NULL"', batch) == {"acr": [1, None], "ldl": [2, 3]}
+
+
+def test_no_record_can_be_mapped_in_every_format(tmp_path: Path) -> None:
+    """An empty cell of CSV, an empty text of Parquet and a null are one thing to a map."""
+    text = '[values.bp_setting]\n"" = "home"\nsurgery = "clinic"'
+    for cells in (["surgery", "", None], pa.array(["surgery", " ", None]).dictionary_encode()):
+        assert mapped(text, pa.record_batch({"bp_setting": cells})) == {"bp_setting": ["clinic", "home", "home"]}
+    path = tmp_path / "a.csv"
+    path.write_text('patient_id,bp_setting\n1,surgery\n2,\n3,""\n')
+    column_map = parse_map(tomllib.loads(text), KNOWN)
+    file = open_source([path], kinds=lambda name: column_map.kind(name, KNOWN)).files[0]
+    made = column_map.plan(file.schema.names, KNOWN)
+    (batch,) = (made.apply(b, ["bp_setting"]) for b in file.batches(made.wanted(["bp_setting"])))
+    assert batch.to_pydict() == {"bp_setting": ["clinic", "home", "home"]}
+
+
+def test_keys_that_stand_for_nothing_are_told() -> None:
+    made = plan('[values.sex]\nWoman = "female"\nMan = "male"\nOther = "unknown"\n"" = "unknown"', ["sex"])
+    made.apply(pa.record_batch({"sex": ["WOMAN ", None]}), ["sex"])
+    assert keys_without_rows([made], ["sex"]) == ["[values.sex] of the map: no row holds 'Man', 'Other'"]
+    made.apply(pa.record_batch({"sex": ["Man", "Other"]}), ["sex"])
+    assert keys_without_rows([made], ["sex"]) == []
+
+
+def test_a_map_in_memory() -> None:
+    table = pa.table({"Key": [1, 2], "gp": ["Y90001", "Y90001"], "born": ["01/07/1950", "2/7/1950"], "sex": ["W", "M"]})
+    content = {
+        "columns": {"patient_id": "Key", "practice_code": "gp", "date_of_birth": "born"},
+        "values": {"sex": {"W": "female", "X": "unknown"}},
+        "text": {"dates": "dd/mm/yyyy"},
+    }
+    with pytest.warns(popstrat.DataWarning, match=r"\[values.sex\] of the map: no row holds 'X'"):
+        scored = popstrat.score(table, "2026-07-01", mapping=content)
+    assert scored.column("age").to_pylist() == [76, 75]
+    with pytest.raises(
+        popstrat.InputError, match=r"column 'date_of_birth': a cell is not a date as dd.mm.yyyy or YYYY-MM-DD"
+    ):
+        popstrat.score(table, "2026-07-01", mapping={**content, "text": {"dates": "dd.mm.yyyy"}})
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[text]\nnull = 'x'", "[text]: unknown key 'null' (did you mean 'nulls'?)"),
+        ("[text]\ndates = 'dd/mm/yy'", "[text] dates: 'dd/mm/yy' is not a form of dates"),
+        ("[text]\nnulls = [1]", "[text] nulls: needs a text, or a list of texts"),
+        ("[text]\nnulls = 'x'\ntrue = ' X'", "[text]: 'x' stands for two things"),
+        ("[text]\ndecimal_comma = 'yes'", "[text] decimal_comma: needs true or false"),
+        ("[text]\ntimes = 'gmt'", '[text] times: needs "utc" or "local"'),
+        ("[text.bpdate]\ndates = 'dd/mm/yyyy'", "[text] bpdate: popstrat has no such column (did you mean 'bp_date'?)"),
+        ("[text.acr]\ndecimal_comma = true", "[text.acr]: the input has no column 'acr'"),
+        ("[units]\nsex = 2", "[units] sex: only numbers have a unit"),
+        ("[units]\nacr = 'mg/g'", "[units] acr: needs a number to multiply by"),
+        ("[units]\nacr = 0", "[units] acr: everything times 0 is 0"),
+        ("[units]\nacr = nan", "[units] acr: needs a number to multiply by"),
+        ("[units]\nacr = {times = 2}", "[units] acr: needs a number to multiply by"),
+        ("[split]\nacr = 'BP'", "[split] acr: it is written"),
+        ("[split]\nacr = {from='BP', by='', part=1}", "[split] acr: `from` and `by` are text"),
+        ("[split]\nacr = {from='BP', by='/', part=0}", "[split] acr: `from` and `by` are text, `part` counts from 1"),
+        (
+            "[split]\nacr = {from='bp', by='/', part=1}",
+            "[split] acr = 'bp': the input has no such column (did you mean",
+        ),
+        ("[split]\npatient_id = {from='BP', by='/', part=1}", "[split] patient_id: ids cannot be taken apart"),
+    ],
+)
+def test_mistakes_in_what_it_writes_are_named(text: str, problem: str) -> None:
+    with pytest.raises(InputError) as caught:
+        plan(text, EXTRACT.schema.names)
+    assert problem in str(caught.value)
+
+
+def test_the_map_of_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs/map.md").read_text(encoding="utf-8")
+    (example,) = (block.split("```")[0] for block in text.split("```toml\n")[1:])
+    found = parse_map(tomllib.loads(example), KNOWN)
+    assert set(found.content) == {"columns", "values", "const", "text", "split", "units"}
+    assert found.units["hba1c"].of(7.5) == pytest.approx(58.47, abs=0.01)

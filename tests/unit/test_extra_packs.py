@@ -6,6 +6,7 @@ import tomllib
 from importlib import resources
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -133,6 +134,8 @@ def test_ncl_segments(values: dict[str, Any], segment: str | None) -> None:
 )
 def test_efi(values: dict[str, Any], index: float | None, category: str | None) -> None:
     found = scored("efi", **values)
+    if "efi" in values and index == values["efi"]:
+        index = float(np.float32(index))  # as the patient table declares it
     assert (found["efi_index"], found["efi_category"]) == (index, category)
 
 

@@ -28,7 +28,7 @@ KNOWN = patient_schema().columns
 
 
 def kinds(name: str) -> str | None:
-    return KNOWN[name].type if name in KNOWN else None
+    return KNOWN[name].cells if name in KNOWN else None
 
 
 def table(rows: int = 10) -> pa.Table:
@@ -134,11 +134,16 @@ def test_globs_are_sorted_and_files_named_once(tmp_path: Path) -> None:
         ("a.parquet", b"patient_id,sex\n1,F\n", "is not a Parquet file; it looks like CSV"),
         ("a.arrow", b"PAR1xxxxxxxxPAR1", "is not an Arrow IPC file; it looks like Parquet"),
         ("a.csv", b"PAR1\0\0\0\0", "is not a CSV file; it looks like Parquet"),
-        ("a.csv", b"\xff\xfei\0d\0", "is not a CSV file"),
+        ("a.csv", b"\xff\xfei\0d\0\n", "cannot be read as CSV"),
         ("a.parquet", b"PAR1" + b"x" * 50, "cannot be read as Parquet"),
         ("a.arrow", b"ARROW1\0\0" + b"x" * 50, "cannot be read as Arrow IPC"),
         ("a.feather", b"FEA1" + b"x" * 50, "old version 1"),
-        ("a.xlsx", b"PK\3\4", "cannot tell the format"),
+        ("a.xlsx", b"PK\3\4", "is a workbook .*save the sheet as CSV"),
+        ("a.csv", b"PK\3\4xl/workbook", "is a workbook .*save the sheet as CSV"),
+        ("a.csv.gz", b"PK\3\4", "or a ZIP archive"),
+        ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an old workbook"),
+        ("a.parquet", b"PARE" + b"x" * 50, "is an encrypted Parquet file"),
+        ("a.dat", b"x,y", "cannot tell the format"),
         ("a.csv.gz", b"not packed", "cannot be read as CSV"),
     ],
 )
@@ -260,7 +265,8 @@ def test_a_quote_that_would_swallow_whole_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("patient_id;sex\n1;F\n", "is separated by ';', not by commas"),
+        ("Extract of 30 June\npatient_id,sex\n1,F\n", "the first line names 1 column; is it a title"),
+        ("patient_id;sex\n1,F\n", "1 cells where the first line names 2 columns"),
         ("\npatient_id,sex\n", "begins with an empty line"),
         ('patient_id,"sex\n1,F\n', "stray quote in its first line"),
         ("a,b,a\n1,2,3\n", "column 'a' appears 2 times"),
@@ -271,6 +277,24 @@ def test_a_quote_that_would_swallow_whole_rows(tmp_path: Path) -> None:
 def test_csv_first_lines(tmp_path: Path, text: str, problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         read(csv_file(tmp_path / "a.csv", text))
+
+
+@pytest.mark.parametrize("backend", ["native", "arrow"])
+@pytest.mark.parametrize("between", [";", "\t", "|", ","])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("said", ["", "sep={}\n", '"sep={}"\r\n'])
+def test_csv_as_other_programs_write_it(tmp_path: Path, backend: Any, between: str, encoding: str, said: str) -> None:
+    """What stands between cells is seen from the header, or said in a line before it; UTF-16 by its first bytes."""
+    odd = next(c for c in ",;" if c != between)
+    lines = [["patient_id", f"a {odd} b", "sex"], ["1", f'x{odd}"{between}é', "F"], ["2", "", "M"], ["3", "z", ""]]
+    cells = [['"' + c.replace('"', '""') + '"' if between in c or '"' in c else c for c in line] for line in lines]
+    text = said.format(between) + "\n".join(between.join(line) for line in cells) + "\n"
+    mark = "\ufeff" if encoding in ("utf-16-le", "utf-16-be") else ""
+    path = csv_file(tmp_path / "a.tsv", (mark + text).encode(encoding))
+    source = open_source([path], backend=backend).files[0]
+    assert source.schema.names == lines[0]
+    found = [r for b in source.batches(source.schema.names, block_bytes=7) for r in b.to_pylist()]
+    assert [list(r.values()) for r in found] == [[c or None for c in line] for line in lines[1:]]
 
 
 CELL = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=6)

@@ -200,7 +200,7 @@ def test_the_second_rule_not_the_first(tmp_path: Path) -> None:
         (definition('value = "bmi"\ntype = "«int8»"'), "`type` is for numbers: one of float64, int16, uint8, int32 (did"),
         (definition('value = "ckd"\ntype = "«int16»"'), "`type` is for numbers"),
         # effective dates
-        (definition('value = "ckd"\n«effective_from» = "2026-01-01"'), "are dates, in that order"),
+        (definition('value = "ckd"\n«effective_from» = "2026-01-01"'), "is a date without a time, like 2026-06-30, not text"),
         (definition('value = "ckd"\n«effective_from» = 2026-02-01\neffective_to = 2026-01-01'), "are dates, in that order"),
         (definition('value = "ckd"\neffective_from = «2»026-02-30'), "not valid TOML: Invalid date"),
         (definition('versions = [\n  { version = "1", effective_to = 2026-07-01, value = "ckd" },\n'

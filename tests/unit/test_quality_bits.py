@@ -11,7 +11,7 @@ import pytest
 import popstrat
 from popstrat.packs.evaluator import Reference
 from popstrat.packs.patient_table import Column, Schema, column_from_toml, patient_schema
-from popstrat.packs.plausibility import BIRTH_REASON, FUTURE_REASON, LABEL_REASON, bit_names, reasons
+from popstrat.packs.plausibility import BIRTH_REASON, FUTURE_REASON, LABEL_REASON, WHOLE_REASON, bit_names, reasons
 from popstrat.packs.read import builtin_packs
 from popstrat.scoring.scorer import Scorer
 
@@ -94,7 +94,11 @@ def column(name: str, kind: str, **more: object) -> Column:
 def test_bits_of_release_0_1_stay() -> None:
     names = bit_names(patient_schema())
     assert {name: names[name] for name in frozen()} == frozen()
-    assert {name.split(":")[0] for name in set(names) - set(frozen())} == set(ADDED)
+    more = {name: bit for name, bit in names.items() if name not in frozen()}
+    columns = {name.split(":")[0]: bit for name, bit in frozen().items()}
+    fractions = {name: bit for name, bit in more.items() if name.split(":")[0] in columns}
+    assert fractions == {name: columns[name.removesuffix(f": {WHOLE_REASON}")] for name in fractions}
+    assert {name.split(":")[0] for name in set(more) - set(fractions)} == set(ADDED)
 
 
 def test_a_column_added_since_has_one_bit_for_all_its_reasons() -> None:

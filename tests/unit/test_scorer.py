@@ -261,7 +261,7 @@ def test_rows_of_an_error_count_the_opted_out() -> None:
     batch = opted([True, False, False, True, False], [False] * 5)
     dates = pa.array(["x", "2026-01-01", "bad", "bad", "worse"])
     batch = batch.set_column(batch.schema.names.index("bp_date"), "bp_date", dates)
-    with pytest.raises(InputError, match=r"column 'bp_date': not a date like 2026-06-30 \(rows 3, 5\)"):
+    with pytest.raises(InputError, match=r"column 'bp_date': a cell is not a date as YYYY-MM-DD .*\(rows 3, 5\)"):
         Scorer(as_of=AS_OF, profile="secondary-use").score_batch(batch)
 
 

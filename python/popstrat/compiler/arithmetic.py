@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from popstrat.compiler.cases import MOST, join
 from popstrat.compiler.emitter import FALSE, TRUE, Emitter, Plane
 from popstrat.compiler.held import Constant, Difference, Number, constant, constant_of, null
-from popstrat.compiler.intervals import Interval, after
 from popstrat.compiler.loading import doubles, shorts
 from popstrat.compiler.lowering import Lowering
 from popstrat.lang import nodes as n
+from popstrat.lang.intervals import Interval, after
 from popstrat.lang.values import calculate
 
 _EXP_NEAR = 700.0  # between minus this and this, `exp` needs to look for neither end of what a double holds
@@ -65,12 +66,27 @@ def _apply(e: Emitter, name: str, numbers: Sequence[Number], ok: Plane) -> Numbe
     interval = after(name, a.interval, b.interval if b else None) if e.options.intervals else Interval()
     if b is not None and (small := _in_shorts(e, name, a, b, interval)) is not None:
         return Number(ok, interval, short=small)
+    if b is not None and (same := _bounded(e, name, a, b)) is not None:
+        return replace(same, ok=ok)
     if (difference := _difference(e, name, a, b, interval)) is not None:
         return Number(ok, interval, difference=difference)
     out = _of_one(e, name, a) if b is None else _of_two(e, name, a, b)
+    if name == "round" and not interval.safe:  # what is too large to have decimals stays
+        out = e.value("SELECT", e.register(e.plane("FINITE", out)), out, doubles(e, a))
     if not interval.safe:
         ok = e.both(ok, e.plane("FINITE", out))
     return Number(ok, interval, register=out)
+
+
+def _bounded(e: Emitter, name: str, a: Number, b: Number) -> Number | None:
+    """The side of `min` or `max` that the other, a constant, never changes; None for all else."""
+    if not e.options.intervals:
+        return None
+    for number, limit in ((a, constant_of(b)), (b, constant_of(a))):
+        within = number.interval
+        if limit is not None and ((name == "min" and within.high <= limit) or (name == "max" and within.low >= limit)):
+            return number
+    return None
 
 
 def _of_one(e: Emitter, name: str, a: Number) -> int:

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from popstrat.compiler.emitter import FALSE, TRUE, Emitter, Plane, invert
 from popstrat.compiler.held import Constant, Number, constant, constant_of
-from popstrat.compiler.intervals import hull
 from popstrat.compiler.loading import doubles
 from popstrat.compiler.lowering import Lowering
 from popstrat.lang import nodes as n
+from popstrat.lang.intervals import hull
 
 MOST = 24  # beyond this many constants, a number that takes few values is put into a register
 

@@ -65,5 +65,6 @@ CATEGORY: Table[Category] = Table(
     },
     never=(
         n.Not, n.And, n.Or, n.Compare, n.IsIn, n.IsNull, n.Within, n.Arithmetic, n.Call, n.CountTrue, n.WeightedSum,
+        n.Whole,
     ),
 )  # fmt: skip

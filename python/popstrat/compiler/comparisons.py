@@ -8,10 +8,9 @@ import numpy as np
 
 from popstrat.compiler.emitter import FALSE, TRUE, Emitter, Plane, invert
 from popstrat.compiler.held import Difference, Number
-from popstrat.compiler.intervals import INTEGER_RANGE
 from popstrat.compiler.loading import doubles
 from popstrat.compiler.lowering import Lowering
-from popstrat.compiler.ranges import integers, reals
+from popstrat.compiler.ranges import INTEGER_RANGE, integers, reals
 from popstrat.lang import nodes as n
 from popstrat.lang.values import compare as compare_values
 
@@ -75,12 +74,9 @@ def _against(c: Lowering, a: Number, sign: str, constant: float, single: bool) -
     if a.short is not None:
         least, most = integers(sign, constant, *INTEGER_RANGE["short"])
         return FALSE if least > most else e.plane("RANGE_SHORT", a.short, least, most)
-    if a.column is not None and not (single and a.column[1] in ("i32", "i64", "f64")):
-        name, kind = c.columns.used[a.column[0]], a.column[1]
-        if kind in INTEGER_RANGE:
-            least, most = integers(sign, constant, *INTEGER_RANGE[kind])
-            return FALSE if least > most else c.columns.in_range(name, least, most)
-        return c.columns.in_range(name, *reals(sign, constant, np.float32 if kind == "f32" else np.float64))
+    if (held := a.column or a.rounded) is not None:
+        bounds = reals(sign, constant, np.float32 if single else np.float64)
+        return c.columns.in_range(c.columns.used[held[0]], *bounds, single)
     if a.difference is not None and not single:
         return _difference_in_range(e, a.difference, *integers(sign, constant, *INTEGER_RANGE["i32"]))
     low, high = reals(sign, constant, np.float32 if single else np.float64)

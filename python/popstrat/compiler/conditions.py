@@ -93,7 +93,7 @@ def _only_false(c: Lowering, node: n.Only) -> Plane:
     return c.e.both(c.true(node.condition), c.false(node.item))
 
 
-_NUMBERS = (n.Arithmetic, n.Call, n.Coalesce, n.CountTrue, n.WeightedSum)
+_NUMBERS = (n.Arithmetic, n.Call, n.Coalesce, n.CountTrue, n.WeightedSum, n.Whole)
 
 IS_TRUE: Table[Plane] = Table(
     "a condition",

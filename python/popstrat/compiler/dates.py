@@ -10,11 +10,11 @@ import numpy as np
 from popstrat.compiler.columns import bounds
 from popstrat.compiler.emitter import FALSE, TRUE, Plane, invert
 from popstrat.compiler.held import Number, null
-from popstrat.compiler.intervals import Interval
 from popstrat.compiler.loading import doubles
 from popstrat.compiler.lowering import Lowering
 from popstrat.core.dates import days, latest_birth_for
 from popstrat.lang import nodes as n
+from popstrat.lang.intervals import Interval
 from popstrat.packs.patient_table import Column
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from popstrat.compiler.emitter import FALSE, TRUE, Plane
-from popstrat.compiler.intervals import NOTHING, Interval
+from popstrat.lang.intervals import NOTHING, Interval
 
 Constant = float | int
 InColumn = tuple[int, str]
@@ -18,9 +18,10 @@ InColumn = tuple[int, str]
 class Number:
     """A number, or a date as days: how it is held, where it is not null, and where it must lie.
 
-    One of: `column` (read in place), `short` (16-bit register), `planes` (a small count), `cases` (exclusive planes
-    with a constant each; rows in none are null), `pieces` (exclusive planes with a number each; rows in none are
-    null), `difference` (of two columns), `register` (doubles).
+    One of: `column` (read in place, its numbers being what their declared type makes of them), `short` (16-bit
+    register), `planes` (a small count), `cases` (exclusive planes with a constant each; rows in none are null),
+    `pieces` (exclusive planes with a number each; rows in none are null), `difference` (of two columns), `register`
+    (doubles). With a register, `rounded` is the column whose numbers it holds as they are declared.
     """
 
     ok: Plane
@@ -32,6 +33,7 @@ class Number:
     pieces: list[tuple[Plane, Number]] | None = None
     difference: Difference | None = None
     register: int | None = None
+    rounded: InColumn | None = None
 
 
 class Difference(NamedTuple):

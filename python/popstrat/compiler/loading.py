@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from popstrat.compiler.emitter import Emitter, Plane
 from popstrat.compiler.held import Constant, Number, constant_of
-from popstrat.compiler.intervals import INTEGER_RANGE
+from popstrat.compiler.ranges import INTEGER_RANGE
 
 _ADDED = 3  # constants that are added to zero under their masks, rather than looked up
 _MOST_ENTRIES = 255  # of a look-up, besides zero for rows in none

@@ -66,9 +66,9 @@ class Lowering:
     def __init__(self, tables: Tables, resolved: Resolved, kinds: Mapping[str, str], options: Options) -> None:
         self.tables, self.resolved, self.schema = tables, resolved, resolved.pack.schema
         self.e = Emitter(options)
-        self.columns = Columns(self.e, kinds)
+        self.columns = Columns(self.e, kinds, self.schema)
         self.plausible = Plausibility(self.e, self.columns, self.schema, resolved.as_of)
-        self.singles = Singles({name for name, kind in kinds.items() if kind == "f32"}, resolved.definitions)
+        self.singles = Singles({name for name in kinds if self.columns.single(name)}, resolved.definitions)
         self.nulls: dict[int, int] = {}  # counter of rows that are not null → the first output that is null elsewhere
         # by identity; the node is kept so that it stays the one
         self._true: dict[int, tuple[Plane, n.Node]] = {}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
+from dataclasses import replace
 
 from popstrat.compiler.arithmetic import arithmetic
 from popstrat.compiler.cases import branches, join, restrict, split
@@ -10,11 +12,14 @@ from popstrat.compiler.columns import bounds
 from popstrat.compiler.dates import years
 from popstrat.compiler.emitter import TRUE, invert
 from popstrat.compiler.held import Number, constant, null
-from popstrat.compiler.intervals import INTEGER_RANGE, Interval
+from popstrat.compiler.loading import doubles, towards_zero
 from popstrat.compiler.lowering import Lowering, Table
+from popstrat.compiler.ranges import INTEGER_RANGE
 from popstrat.compiler.sums import weighted_sum
 from popstrat.core.dates import days
 from popstrat.lang import nodes as n
+from popstrat.lang.intervals import Interval
+from popstrat.lang.values import WHOLE
 
 
 def _const(c: Lowering, node: n.Const) -> Number:
@@ -38,7 +43,10 @@ def _column(c: Lowering, node: n.Column) -> Number:
     if held[1] in INTEGER_RANGE:
         least, most = INTEGER_RANGE[held[1]]
         low, high = max(low, least), min(high, most)
-    return Number(ok, Interval(low, high), column=held)
+    if c.columns.as_declared(node.name, low, high):
+        return Number(ok, Interval(low, high), column=held)
+    interval = Interval(column.held(low), column.held(high))
+    return Number(ok, interval, register=c.columns.doubles(node.name), rounded=held)
 
 
 def _named(c: Lowering, node: n.Named) -> Number:
@@ -64,6 +72,20 @@ def _coalesce(c: Lowering, node: n.Coalesce) -> Number:
     return join(c.e, [*split(c.e, item), *split(c.e, otherwise, invert(item.ok))])
 
 
+def _whole(c: Lowering, node: n.Whole) -> Number:
+    """Towards zero, and null beyond what the type holds."""
+    e, value = c.e, c.number(node.item)
+    ok, (least, most) = value.ok, WHOLE[node.dtype]
+    interval = value.interval
+    if not (least - 1 < interval.low and interval.high < most + 1):
+        inside = math.nextafter(least - 1, math.inf), math.nextafter(most + 1, -math.inf)
+        ok = e.both(ok, e.plane("RANGE_NUM", doubles(e, value), *inside))
+        interval = Interval(max(interval.low, least), min(interval.high, most))
+    if value.short is None and value.planes is None:
+        value = towards_zero(e, value)
+    return replace(value, ok=ok, interval=interval)
+
+
 NUMBER: Table[Number] = Table(
     "a number",
     {
@@ -77,6 +99,7 @@ NUMBER: Table[Number] = Table(
         n.Arithmetic: arithmetic,
         n.Call: arithmetic,
         n.WeightedSum: weighted_sum,
+        n.Whole: _whole,
     },
     never=(n.Not, n.And, n.Or, n.Compare, n.IsIn, n.IsNull, n.Within),
 )

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from popstrat.compiler.emitter import FALSE, TRUE, Plane
 from popstrat.compiler.held import Number
-from popstrat.compiler.loading import doubles, towards_zero
+from popstrat.compiler.loading import doubles
 from popstrat.compiler.lowering import Lowering
-from popstrat.lang.values import WHOLE
 from popstrat.packs.definition import Definition
 
 
@@ -74,12 +72,6 @@ def _category(c: Lowering, definition: Definition, number: int, out: Output, cou
 def _number(c: Lowering, definition: Definition, number: int, out: Output, counted: bool) -> Plane:
     e, value, dtype = c.e, c.number(definition.node), definition.dtype
     ok = value.ok
-    least, most = WHOLE.get(dtype, (-math.inf, math.inf))
-    if not (least - 1 < value.interval.low and value.interval.high < most + 1):
-        inside = math.nextafter(least - 1, math.inf), math.nextafter(most + 1, -math.inf)
-        ok = e.both(ok, e.plane("RANGE_NUM", doubles(e, value), *inside))
-    if dtype in WHOLE and value.short is None and value.planes is None:
-        value = towards_zero(e, value)
     if dtype == "uint8" and value.planes is not None and len(value.planes) <= 8:
         out.kind = "codes"
         e.emit("OUT_CODES", number, tuple(e.register(e.both(p, ok)) for p in value.planes))

@@ -10,7 +10,7 @@ import numpy as np
 
 from popstrat.compiler.columns import Columns, bounds
 from popstrat.compiler.emitter import FALSE, Emitter, Plane, invert
-from popstrat.compiler.intervals import INTEGER_RANGE
+from popstrat.compiler.ranges import INTEGER_RANGE
 from popstrat.core.dates import days, latest_birth_for
 from popstrat.packs import plausibility
 from popstrat.packs.patient_table import COLUMN_TYPES, Column, Schema
@@ -65,13 +65,20 @@ class Plausibility:
         return self._note(column.name, plausibility.LABEL_REASON, e.both(valid, invert(missing)), known)
 
     def number(self, column: Column) -> Plane:
-        """Finite, and within the plausible range."""
+        """Finite, within the plausible range, and whole where only that is plausible."""
         low, high = bounds(column)
-        kind = self.columns.kinds[column.name]
-        if kind in ("f32", "f64") and not (math.isfinite(low) and math.isfinite(high)):
-            largest = float(np.finfo(np.float32 if kind == "f32" else np.float64).max)
-            low, high = max(low, -largest), min(high, largest)
-        return self._range(column.name, plausibility.range_reason(column), low, high)
+        single = self.columns.single(column.name)
+        if single:
+            with np.errstate(over="ignore"):
+                low, high = float(np.float32(low)), float(np.float32(high))
+        largest = float(np.finfo(np.float32 if single else np.float64).max)
+        low, high = max(low, -largest), min(high, largest)
+        ok = self._range(column.name, plausibility.range_reason(column), low, high)
+        if column.strict and self.columns.kinds[column.name] in ("f32", "f64"):
+            x = self.columns.doubles(column.name)
+            whole = self.e.plane("EQUAL_NUM", x, self.e.value("FLOOR", x))
+            ok = self._note(column.name, plausibility.WHOLE_REASON, ok, whole)
+        return ok
 
     def date(self, column: Column) -> Plane:
         """Not too long ago, not after the as-of date, and not before birth."""
@@ -104,14 +111,11 @@ class Plausibility:
     def _range(self, name: str, reason: str, low: float, high: float) -> Plane:
         """Rows that are valid and within the range; those valid and not are counted under the reason."""
         e, (index, kind) = self.e, self.columns.held(name)
-        limits: tuple[float, float] = (float(low), float(high))
-        if kind in INTEGER_RANGE:
-            least, most = INTEGER_RANGE[kind]
-            limits = max(least, math.ceil(max(low, -1e300))), min(most, math.floor(min(high, 1e300)))
-            if limits == (least, most):
-                return e.plane("VALID", index)
-            if limits[0] > limits[1]:  # the type holds no plausible value
-                return self._note(name, reason, e.plane("VALID", index), FALSE)
+        limits = self.columns.limits(name, low, high)
+        if limits is None:  # the type holds no plausible value
+            return self._note(name, reason, e.plane("VALID", index), FALSE)
+        if limits == INTEGER_RANGE.get(kind):
+            return e.plane("VALID", index)
         counter = e.counter()
         ok, bad = e.emit(f"CHECK_{kind.upper()}", index, *limits, counter)
         self.bad[name, reason], self.counted[name, reason] = (bad, False), counter

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from popstrat.compiler.emitter import FALSE, TRUE, Emitter, Plane
 from popstrat.compiler.held import Number
-from popstrat.compiler.intervals import Interval, after
 from popstrat.compiler.loading import doubles, shorts
 from popstrat.compiler.lowering import Lowering
 from popstrat.engine import GRID_BOUND
 from popstrat.lang import nodes as n
+from popstrat.lang.intervals import Interval, after
 from popstrat.lang.values import on_grid
 
 Term = tuple[Plane | Number, float]

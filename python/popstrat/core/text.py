@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from popstrat.errors import looks_like_number
 
+_SAME = 0.9
 _CLOSE = 0.65  # of a name of three letters one may be wrong, of one of two none
 
 
@@ -18,6 +19,20 @@ def suggest(word: str, known: Iterable[str]) -> str:
         spellings.setdefault(_folded(name), name)
     near = difflib.get_close_matches(_folded(word), spellings, n=1, cutoff=_CLOSE)
     return f" (did you mean {spellings[near[0]]!r}?)" if near else ""
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """The known name that is the same but for capitals, blanks and signs between words, or but for a slip of a letter
+    in a long one; nothing if there is none."""
+    squeezed: dict[str, str] = {}
+    for name in (n for n in known if not looks_like_number(n)):
+        squeezed.setdefault(_squeezed(name), name)
+    near = difflib.get_close_matches(_squeezed(word), squeezed, n=1, cutoff=_SAME)
+    return squeezed[near[0]] if near else ""
+
+
+def _squeezed(text: str) -> str:
+    return "".join(c for c in text.casefold() if c.isalnum())
 
 
 def _folded(text: str) -> str:

@@ -255,7 +255,9 @@ def _prepare(scorer: Scorer, model: Model, terms: bool) -> tuple[dict[str, n.Nod
         body: dict[str, Any] = {"title": name, "version": "1", "output": name}
         if node.type.kind == "number":
             body["type"] = "float64"
-        resolved.definitions[ident] = definition_of(ident, "expression", node, body, _fault, parent=model.id)
+        resolved.definitions[ident] = definition_of(
+            ident, "expression", node, body, resolved.pack.schema, _fault, parent=model.id
+        )
     return {name: node for name, node in columns.items() if name != _LP}, usual
 
 

@@ -94,9 +94,10 @@ def _patient(pack: Pack, usual: Typical, level: int, label: int, having: list[st
     patient: dict[str, Any] = {}
     for name, values in usual.quantiles.items():
         column = pack.schema[name]
-        value = float(f"{values[level]:.2g}") if column.type == "float" else float(f"{round(values[level]):.3g}")
+        whole = pa.types.is_integer(column.dtype)
+        value = float(f"{round(values[level]):.3g}") if whole else float(f"{values[level]:.2g}")
         value = min(max(value, column.minimum or value), column.maximum or value)
-        patient[name] = round(value) if column.type == "int" else value
+        patient[name] = round(value) if whole else value
     for name, labels in usual.labels.items():
         if labels:
             patient[name] = labels[min(label, len(labels) - 1)]

@@ -74,15 +74,28 @@ def open_source(
     return Source([_open_file(path, options) for path in expand(paths)])
 
 
+_OTHERS = (
+    (b"PK\3\4", "is a workbook (.xlsx) or a ZIP archive: save the sheet as CSV (UTF-8), or unpack it"),
+    (b"\xd0\xcf\x11\xe0", "is an old workbook (.xls): save the sheet as CSV (UTF-8)"),
+    (b"PARE", "is an encrypted Parquet file, and popstrat has no keys: write it without encryption"),
+    (b"{\\rtf", "is a text document (RTF): save it as CSV (UTF-8)"),
+    (b"%PDF", "is a PDF"),
+)
+"""What else people have, by its first bytes, and what to do about it."""
+
+
 def _open_file(path: Path, options: ReadOptions) -> FileSource:
     name = str(path)
     packed = path.suffix.lower() == ".gz"
+    with reading(name, "a table"), path.open("rb") as file:
+        start = file.read(8)
+    for mark, what in _OTHERS:
+        if start.startswith(mark):
+            raise InputError(what, file=name)
     form = _INPUTS.get(Path(path.stem).suffix.lower() if packed else path.suffix.lower())
     if form is None or (packed and not form.gzipped):
         known = [s + end for f in FORMATS for end in ("", ".gz")[: 1 + f.gzipped] for s in f.suffixes]
         raise InputError(f"cannot tell the format from the name; it should end in {_either(known)}", file=name)
-    with reading(name, form.title), path.open("rb") as file:
-        start = file.read(8)
     if not start:
         raise InputError("is empty (0 bytes)", file=name)
     looks = next((f for f in FORMATS if f.recognises(start)), None)

@@ -18,7 +18,8 @@ import pyarrow as pa
 from popstrat.errors import InputError, shown_name
 
 Kind = str
-"""A column type of the patient table ("id", "bool", "category", …), or "text" to read a cell as it stands."""
+"""What the cells of a column hold (`Column.cells` of the patient table: "id", "bool", "category", …), or "text" to read
+them as they stand."""
 Kinds = Callable[[str], Kind | None]
 
 BATCH_ROWS = 1 << 17

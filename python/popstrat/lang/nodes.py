@@ -8,8 +8,9 @@ true is false. Arithmetic whose result is not a finite number (division by zero,
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Literal
 
 Kind = Literal["bool", "number", "date", "category", "null"]
@@ -36,6 +37,11 @@ class Type:
 BOOL, NUMBER, DATE, NULL = Type("bool"), Type("number"), Type("date"), Type("null")
 
 
+@cache
+def _field_names(kind: type[Node]) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(kind))
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """Base of all expressions. `text` is the source it was written as, for messages and explanations only."""
@@ -45,8 +51,8 @@ class Node:
 
     def children(self) -> Iterator[Node]:
         """The nodes directly below, in reading order."""
-        for f in fields(self):
-            value = getattr(self, f.name)
+        for name in _field_names(type(self)):
+            value = getattr(self, name)
             if isinstance(value, Node):
                 yield value
             elif isinstance(value, tuple):
@@ -57,10 +63,12 @@ class Node:
                         yield from (part for part in item if isinstance(part, Node))
 
     def walk(self) -> Iterator[Node]:
-        """This node and all below it (not through named definitions)."""
-        yield self
-        for child in self.children():
-            yield from child.walk()
+        """This node and all below it, in reading order (not through named definitions)."""
+        left: list[Node] = [self]
+        while left:
+            node = left.pop()
+            yield node
+            left += reversed([*node.children()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +197,14 @@ class Only(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Whole(Node):
+    """A number as a column of whole numbers holds it: towards zero, and null where `dtype` does not reach so far."""
+
+    item: Node
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
 class WeightedSum(Node):
     """`start` plus each term: a condition adds its weight where true, a number weight × value.
 
@@ -202,3 +218,31 @@ class WeightedSum(Node):
     def children(self) -> Iterator[Node]:
         for node, _ in self.terms:
             yield node
+
+
+def bare(node: Node) -> Node:
+    """The expression itself, without for whom it is and how it is held."""
+    while isinstance(node, Only | Whole):
+        node = node.item
+    return node
+
+
+def extent(node: Node, named: Mapping[str, int]) -> tuple[int, int]:
+    """How deep an expression nests, and of how many parts it is; one that stands in several places counts in each.
+
+    ``named``: how deep the definitions nest that it may use by name, which count towards its own depth.
+    """
+    known: dict[int, tuple[int, int]] = {}
+    left = [node]
+    while left:  # not by recursion, which would not go down as far as what this is to find
+        at = left[-1]
+        below = list(at.children())
+        if id(at) not in known and (ahead := [part for part in below if id(part) not in known]):
+            left += ahead
+            continue
+        left.pop()
+        deepest = max(
+            (known[id(part)][0] for part in below), default=named.get(at.id, 0) if isinstance(at, Named) else 0
+        )
+        known[id(at)] = 1 + deepest, 1 + sum(known[id(part)][1] for part in below)
+    return known[id(node)]

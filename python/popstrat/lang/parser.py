@@ -13,8 +13,10 @@ import math
 import re
 import textwrap
 import warnings
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from itertools import accumulate
 from typing import Literal, Protocol
 
 from popstrat.core.dates import months_before
@@ -42,6 +44,11 @@ NUMBER_FUNCTIONS: dict[str, tuple[int, int]] = {
     "min": (2, 16), "max": (2, 16),
 }  # fmt: skip
 OTHER_FUNCTIONS = ("any", "all", "clip", "coalesce", "count", "date", "months_before", "within")
+
+DEEPEST = 100
+"""How many operations, functions and choices of a rule may stand in one another. Each + or - after another nests, too;
+the parts of an `and` or an `or` stand side by side."""
+TOO_DEEP = f"nests more than {DEEPEST} deep, and a rule may not: make parts of it definitions and use their names"
 
 
 class Scope(Protocol):
@@ -71,13 +78,10 @@ def parse(text: str, scope: Scope) -> n.Node:
     except SyntaxError as error:
         raise _explained(text, source, error) from None
     except (RecursionError, MemoryError):
-        raise ExpressionError("too deeply nested") from None
+        raise ExpressionError(TOO_DEEP) from None
     except ValueError:
         raise ExpressionError("not an expression that can be read") from None
-    try:
-        return _Builder(source, scope).build(tree.body)
-    except RecursionError:
-        raise ExpressionError("too deeply nested") from None
+    return _Builder(source, scope).build(tree.body)
 
 
 # what people write who know other languages, and what to write instead
@@ -114,9 +118,11 @@ def _explained(text: str, source: str, error: SyntaxError) -> ExpressionError:
     if (found := _SINGLE_BANG.search(bare)) is not None:
         return ExpressionError("instead of ! write not", *found.span())
     reason = (error.msg or "").split(". Perhaps")[0]
+    if reason.startswith("too many nested"):
+        return ExpressionError(TOO_DEEP)
     if reason in ("", "invalid syntax"):
         reason = "this cannot be read: is a word, an operator, `and` or `or` missing?"
-    at = _offset(source, error.lineno or 1, (error.offset or 1) - 1, characters=True) - 1
+    at = _Lines(source).begin(error.lineno or 1) + (error.offset or 1) - 2
     at = max(0, min(at, len(text)))
     return ExpressionError(reason, at, at + 1)
 
@@ -129,25 +135,41 @@ def parse_condition(text: str, scope: Scope) -> n.Node:
     return node
 
 
-def _offset(source: str, line: int, column: int, characters: bool = False) -> int:
-    """Character position in `source` of a 1-based line and a column in UTF-8 bytes (as `ast` counts)."""
-    lines = source.split("\n")
-    before = sum(len(s) + 1 for s in lines[: line - 1])
-    if characters or line > len(lines):
-        return before + column
-    return before + len(lines[line - 1].encode()[:column].decode(errors="ignore"))
+class _Lines:
+    """Where in a text its lines begin, and where in it `ast` means, which counts a line's columns in UTF-8 bytes."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._begins = [0, *(i + 1 for i, letter in enumerate(text) if letter == "\n")]
+        self._plain = text.isascii()
+        self._bytes: dict[int, list[int]] = {}  # line → before how many bytes of it each of its characters stands
+
+    def begin(self, line: int) -> int:
+        """The position of a line, from 1; the end of the text for one beyond it."""
+        return self._begins[line - 1] if line <= len(self._begins) else len(self._text)
+
+    def position(self, line: int, column: int) -> int:
+        """The position of a column of a line."""
+        if self._plain:
+            return self.begin(line) + column
+        if line not in self._bytes:
+            letters = self._text[self.begin(line) : self.begin(line + 1)]
+            self._bytes[line] = list(accumulate((len(letter.encode()) for letter in letters), initial=0))
+        return self.begin(line) + bisect_left(self._bytes[line], column)
 
 
-@dataclass
 class _Builder:
-    source: str
-    scope: Scope
-    words: dict[str, n.Node | None] = field(default_factory=dict)
+    """Builds one rule's expression."""
+
+    def __init__(self, source: str, scope: Scope) -> None:
+        self.source, self.scope = source, scope
+        self.lines = _Lines(source)
+        self.depth = 0
 
     def span(self, node: ast.AST) -> tuple[int, int]:
         assert isinstance(node, ast.expr)
-        start = _offset(self.source, node.lineno, node.col_offset)
-        end = _offset(self.source, node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)
+        start = self.lines.position(node.lineno, node.col_offset)
+        end = self.lines.position(node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)
         return start - 1, end - 1  # the opening bracket is ours
 
     def text(self, node: ast.AST) -> str:
@@ -160,6 +182,14 @@ class _Builder:
     # -- one method a form ------------------------------------------------------------------------------------------
 
     def build(self, e: ast.expr) -> n.Node:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise self.fail(e, TOO_DEEP)
+        node = self.form(e)
+        self.depth -= 1
+        return node
+
+    def form(self, e: ast.expr) -> n.Node:
         match e:
             case ast.Constant():
                 return self.constant(e)

@@ -12,7 +12,7 @@ from typing import Any
 
 from popstrat.lang import nodes as n
 
-# What output columns of whole numbers hold: a number goes there towards zero, and is null where it does not fit.
+# What columns of whole numbers hold: a number goes there towards zero, and is null where it does not fit.
 WHOLE = {"uint8": (0, 2**8 - 1), "int16": (-(2**15), 2**15 - 1), "int32": (-(2**31), 2**31 - 1)}
 
 # What a linear predictor is added up in: every contribution is a whole multiple of 2^-44 (6e-14), so that sums under
@@ -82,12 +82,18 @@ def finite(x: float) -> float | None:
     return x if math.isfinite(x) else None
 
 
+def whole(value: n.Value, dtype: str) -> int | None:
+    """A number as a column of whole numbers holds it."""
+    least, most = WHOLE[dtype]
+    return int(value) if isinstance(value, int | float) and least <= int(value) <= most else None
+
+
 def round_half_even(x: float, places: int) -> float:
-    """To `places` decimals: the nearest multiple after scaling, ties to even."""
+    """To `places` decimals: the nearest multiple after scaling, ties to even; what is too large stays as it is."""
     scale = 10.0**places
     scaled = x * scale
     if not math.isfinite(scaled):
-        return scaled
+        return x
     return (float(round(scaled)) if abs(scaled) < 2.0**51 else scaled) / scale
 
 

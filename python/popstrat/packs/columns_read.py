@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from popstrat.lang import nodes as n
 from popstrat.packs.definition import Definition
 from popstrat.packs.patient_table import Schema
 from popstrat.packs.resolved import Resolved
+
+
+def rests_on(node: n.Node, lacking: Collection[str], resolved: Resolved) -> bool:
+    """Whether an expression is null for everybody where these columns are. Of two that stand in for each other, both
+    have to be lacking."""
+
+    def lacks(item: n.Node) -> bool:
+        match item:
+            case n.Const():
+                return item.value is None
+            case n.Column():
+                column = resolved.pack.schema[item.name]
+                born = column.completed_years_since
+                return column.type != "bool" and item.name in lacking and (born is None or born in lacking)
+            case n.Named():
+                return item.type.kind != "bool" and lacks(resolved.definitions[item.id].node)
+            case n.Coalesce():
+                return lacks(item.item) and lacks(item.otherwise)
+            case n.Cases():
+                return all(lacks(value) for value in (*(v for _, v in item.items), item.otherwise))
+            case n.Only() | n.Whole():
+                return lacks(item.item)
+            case n.Arithmetic() | n.Call() | n.WeightedSum():
+                return any(lacks(part) for part in item.children())
+            case n.Compare():
+                return lacks(item.left) or lacks(item.right)
+            case n.IsIn() | n.Not():
+                return lacks(item.item)
+            case _:
+                return False
+
+    return lacks(node)
 
 
 def read_columns(resolved: Resolved, schema: Schema, outputs: Iterable[Definition] | None = None) -> list[str]:

@@ -9,9 +9,14 @@ from typing import Any
 from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
-from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
+from popstrat.lang.parser import conjunction, is_null, negation
+from popstrat.lang.values import WHOLE
+from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS, Schema
+from popstrat.packs.reach import fits
 
 NUMBER_TYPES = ("float64", "int16", "uint8", "int32")
+NOT_HELD = "not_held"
+"""The kind of what is counted of numbers that the type of a definition does not hold: (definition, this, type)."""
 _MOST_LABELS = 120
 _TAKEN = (*KEY_COLUMNS, *PLACE_COLUMNS, "quality_flags")  # by the scored table
 
@@ -40,13 +45,15 @@ def definition_of(
     kind: str,
     node: n.Node,
     raw: Mapping[str, Any],
+    schema: Schema,
     fail: Callable[[str, str], PackError],
     parent: str | None = None,
     eligible: tuple[n.Node, ...] = (),
     rules: Mapping[str, n.Node] | None = None,
 ) -> Definition:
-    """A definition of an expression, the type and name of its column seen to. ``fail``: an error that says what is
-    wrong and points at a text."""
+    """A definition of an expression, the type and name of its column seen to. Of a number it is what the type holds,
+    so that other definitions see what the column shows. ``fail``: an error that says what is wrong and points at a
+    text."""
     output = raw.get("output", False)
     if output is True:
         output = ident
@@ -71,12 +78,22 @@ def definition_of(
                 raise fail("a date cannot be an output column", "")
             dtype = "date32"
         case _:
-            dtype = declared or ("uint8" if isinstance(_under(node), n.CountTrue) else "float64")
+            dtype = declared or _own_type(n.bare(node))
+            if dtype in WHOLE and not fits(node, dtype, schema):
+                node = n.Whole(n.NUMBER, node.text, node, dtype)
     return Definition(
         ident, kind, node, raw["title"], raw.get("means", ""), raw.get("source", raw.get("assumption", "")),
         raw["version"], output or None, dtype, raw, parent, eligible, rules or {},
     )  # fmt: skip
 
 
-def _under(node: n.Node) -> n.Node:
-    return _under(node.item) if isinstance(node, n.Only) else node
+def beyond(node: n.Whole) -> n.Node:
+    """The condition that there is a number which the type does not hold."""
+    return conjunction([negation(is_null(node.item, ""), ""), is_null(node, "")], "")
+
+
+def _own_type(node: n.Node) -> str:
+    """How a number is held where the definition does not say."""
+    if not isinstance(node, n.CountTrue):
+        return "float64"
+    return next(dtype for dtype, (_, most) in WHOLE.items() if len(node.items) <= most)

@@ -18,7 +18,7 @@ import numpy as np
 
 from popstrat.core.dates import completed_years, latest_birth_for
 from popstrat.lang import nodes as n
-from popstrat.lang.values import WHOLE, Singles, calculate, compare, finite, on_grid
+from popstrat.lang.values import WHOLE, Singles, calculate, compare, finite, on_grid, whole
 from popstrat.packs import plausibility
 from popstrat.packs.columns_read import read_columns
 from popstrat.packs.definition import Definition
@@ -38,14 +38,15 @@ class Patient:
 class Reference:
     """Evaluates a pack's definitions for one patient.
 
-    `columns` are the columns that the table has; `singles` those of them held as 32-bit floats, which are compared in
-    32 bits.
+    `columns` are the columns that the table has; `singles` those of them held as 32-bit floats. Numbers declared as
+    such, and those not declared whole that come as such, are compared in 32 bits.
     """
 
     def __init__(self, resolved: Resolved, columns: Set[str], singles: Set[str] = frozenset()) -> None:
         self.resolved, self.schema = resolved, resolved.pack.schema
-        self.columns, self.singles = columns, singles
-        self.compared_in_32 = Singles(singles, resolved.definitions)
+        self.columns = columns
+        self.singles = {c.name for c in self.schema if c.single or (c.type == "float" and c.name in singles)}
+        self.compared_in_32 = Singles(self.singles, resolved.definitions)
         self.reasons = plausibility.reasons(self.schema)
 
     # -- plausibility -----------------------------------------------------------------------------------------------
@@ -80,13 +81,14 @@ class Reference:
             case "date":
                 return self.plausible_date(column, value, patient)
             case _:
-                low = -math.inf if column.minimum is None else column.minimum
-                high = math.inf if column.maximum is None else column.maximum
+                (low, high), value = column.bounds, column.held(value)
                 if column.name in self.singles:
                     low, high = float(np.float32(low)), float(np.float32(high))
-                if math.isfinite(value) and low <= value <= high:
-                    return value, None
-                return None, plausibility.range_reason(column)
+                if not (math.isfinite(value) and low <= value <= high):
+                    return None, plausibility.range_reason(column)
+                if column.strict and value != math.floor(value):
+                    return None, plausibility.WHOLE_REASON
+                return value, None
 
     def plausible_date(self, column: Column, value: dt.date, patient: Patient) -> tuple[n.Value, str | None]:
         ages = [c for c in self.schema if c.completed_years_since == column.name]
@@ -152,6 +154,8 @@ class Reference:
                 return self.value(node.item, patient) if self.value(node.condition, patient) is True else None
             case n.WeightedSum():
                 return self.weighted_sum(node, patient)
+            case n.Whole():
+                return whole(self.value(node.item, patient), node.dtype)
             case _:
                 raise AssertionError(f"no such expression: {node}")
 
@@ -198,12 +202,11 @@ class Reference:
     # -- output -----------------------------------------------------------------------------------------------------
 
     def output(self, definition: Definition, patient: Patient) -> n.Value:
-        """What the output column holds for this patient: whole numbers towards zero, null where they do not fit."""
+        """What the output column holds for this patient: what every other definition sees, and of two zeros one."""
         value = self.named(definition.id, patient)
-        if definition.dtype in WHOLE and isinstance(value, int | float):
-            least, most = WHOLE[definition.dtype]
-            return int(value) if least <= int(value) <= most else None
-        return float(value) if definition.dtype == "float64" and isinstance(value, int) else value
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return value
+        return int(value) if definition.dtype in WHOLE else float(value) + 0.0
 
     def score(self, row: Mapping[str, Any]) -> dict[str, n.Value]:
         """Every output column of a row, with its `quality_flags`."""

@@ -6,16 +6,19 @@ They are read from ``patient_table.toml``; a pack may add columns of its own (``
 from __future__ import annotations
 
 import datetime as dt
+import math
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 
 from popstrat.core.text import suggest
+from popstrat.packs.shapes import MEANT, is_number
 
 ID, PRACTICE = KEY_COLUMNS = ("patient_id", "practice_code")
 PLACE_COLUMNS = ("pcn_code", "neighbourhood", "place")
@@ -87,6 +90,39 @@ class Column:
     below: str | None = None
     per_1000: float = 0
 
+    @property
+    def single(self) -> bool:
+        """Whether it is declared to hold 32-bit floats. A number that is not is a double, whatever holds it."""
+        return self.type == "float" and self.dtype == pa.float32()
+
+    @property
+    def cells(self) -> str:
+        """What text stands for in it: its type, or `float32` for a number declared so."""
+        return "float32" if self.single else self.type
+
+    @property
+    def strict(self) -> bool:
+        """Whether a fraction in it is implausible. Of years completed since a date, the fraction is the year begun."""
+        return self.type == "int" and self.completed_years_since is None
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """What is plausible of a number, both included: as declared, and of whole numbers no more than its type holds,
+        nor than a double holds without a gap."""
+        low = -math.inf if self.minimum is None else self.minimum
+        high = math.inf if self.maximum is None else self.maximum
+        if self.type != "int":
+            return low, high
+        held = np.iinfo(self.dtype.to_pandas_dtype()) if pa.types.is_integer(self.dtype) else np.iinfo(np.int64)
+        return max(low, int(held.min), 1 - 2**53), min(high, int(held.max), 2**53 - 1)
+
+    def held(self, value: float) -> float:
+        """A number as the column's declared type holds it, in whatever type it comes."""
+        if self.single:
+            with np.errstate(over="ignore"):
+                return float(np.float32(value))
+        return float(value) if self.type == "float" else value
+
     def label_codes(self) -> dict[str, int]:
         """Every accepted spelling, folded, with the index of its label."""
         codes = {fold_label(label): i for i, label in enumerate(self.labels)}
@@ -155,8 +191,8 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
     if len(spellings) > 256:
         raise ValueError(f"column {name!r} has {len(spellings)} spellings of its labels; the most is 256")
     for key in ("min", "max", "per_1000"):
-        if key in raw and (isinstance(raw[key], bool) or not isinstance(raw[key], int | float)):
-            raise ValueError(f"column {name!r}: `{key}` is a number")
+        if key in raw and not is_number(raw[key]):
+            raise ValueError(f"column {name!r}: `{key}` is {MEANT}; for no bound, leave it out")
     if raw.get("min", 0) > raw.get("max", raw.get("min", 0)):
         raise ValueError(f"column {name!r}: `min` is over `max`")
     if "per_1000" in raw and kind != "bool":
@@ -204,6 +240,28 @@ class Schema:
 
     def __iter__(self) -> Any:
         return iter(self.columns.values())
+
+    @property
+    def either(self) -> list[tuple[str, str]]:
+        """Pairs of columns of which a table needs one: a date, and the completed years since it."""
+        return [(c.completed_years_since, c.name) for c in self if c.completed_years_since]
+
+    def lacks(self, names: Collection[str]) -> tuple[str, ...]:
+        """What a table of columns of these names needs and has not: a required column, or two of which it needs one.
+        Empty where it has what it needs."""
+        for column in self:
+            if column.required and column.name not in names:
+                return (column.name,)
+        return next((pair for pair in self.either if not set(pair) & set(names)), ())
+
+    def kept(self, names: Collection[str], wanted: Collection[str]) -> tuple[str, ...]:
+        """Those of a table's columns that are read where only some are wanted, in schema order: these, and what makes
+        it a patient table. What is left of a table that `lacks` nothing lacks nothing."""
+        kept = {c.name for c in self if c.name in names and (c.required or c.name in wanted)}
+        for pair in self.either:
+            if not kept & set(pair):
+                kept |= set(pair) & set(names)
+        return tuple(c.name for c in self if c.name in kept)
 
     def names(self, *groups: str) -> list[str]:
         """Column names, all or those of the given groups, in schema order."""

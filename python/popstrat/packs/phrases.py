@@ -20,6 +20,7 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
+        value += 0.0  # of two zeros one
         return f"{value:.6g}" if abs(value) < 1e5 else f"{value:,.2f}"
     return value.isoformat() if isinstance(value, dt.date) else str(value)
 

@@ -10,6 +10,7 @@ from popstrat.packs.patient_table import Column, Schema
 
 FLAG_REASON = "neither true nor false"
 LABEL_REASON = "unknown label"
+WHOLE_REASON = "not a whole number"
 FUTURE_REASON = "after the as-of date"
 BIRTH_REASON = "before the date of birth"
 _SUSPECT_ROWS, _SUSPECT_SHARE = 10, 0.01
@@ -37,7 +38,7 @@ def _number(x: float) -> str:
 
 def range_reason(column: Column) -> str:
     """How being outside the plausible range reads, with the unit."""
-    low, high = column.minimum, column.maximum
+    low, high = column.bounds if column.type == "int" else (column.minimum, column.maximum)
     if low is None and high is None:
         return "not a finite number"
     unit = f" {column.unit}" if column.unit else ""
@@ -51,7 +52,7 @@ def range_reason(column: Column) -> str:
 def _texts(column: Column, schema: Schema) -> list[str]:
     match column.type:
         case "int" | "float":
-            return [range_reason(column)]
+            return [range_reason(column), WHOLE_REASON] if column.strict else [range_reason(column)]
         case "category":
             return [LABEL_REASON]
         case "date":
@@ -129,8 +130,9 @@ def reasons(schema: Schema) -> dict[tuple[str, str], Reason]:
     """Every (column, reason) with its bit of `quality_flags`.
 
     A bit keeps its meaning from release to release. Bit 0 is shared by all flags. The columns of release 0.1 have a bit
-    for each reason, in their order; those added since (`Schema.added`, a pack's own last) one for all their reasons, in
-    the order in which they were added. What finds the bits up to 62 taken shares bit 63.
+    for each reason, in their order, a fraction that of the range it is no whole number of; those added since
+    (`Schema.added`, a pack's own last) one for all their reasons, in the order in which they were added. What finds the
+    bits up to 62 taken shares bit 63.
     """
     added = dict.fromkeys(schema.added)
     found: dict[tuple[str, str], Reason] = {}
@@ -139,7 +141,8 @@ def reasons(schema: Schema) -> dict[tuple[str, str], Reason]:
         if column.type == "bool":
             found[column.name, FLAG_REASON] = Reason(column.name, FLAG_REASON, 0)
         texts = _texts(column, schema)
-        own = [0] * len(texts) if column.name in added else range(len(texts))
+        shared = column.name in added or column.strict
+        own = [0] * len(texts) if shared else range(len(texts))
         for text, step in zip(texts, own, strict=True):
             found[column.name, text] = Reason(column.name, text, min(bit + step, _LAST_BIT))
         bit += max(own, default=-1) + 1

@@ -15,6 +15,7 @@ from popstrat.core.text import suggest
 from popstrat.errors import InputError, PackError
 from popstrat.lang.source_map import at_line
 from popstrat.packs.files import PackFile, Source
+from popstrat.packs.key_shapes import check_keys
 from popstrat.packs.patient_table import Column, column_from_toml, patient_schema
 from popstrat.packs.seal import seal_of
 from popstrat.packs.shapes import Fail, is_names, only
@@ -216,17 +217,18 @@ def _parsed(source: Source, ours: bool) -> dict[str, Any]:
             f"that of the text as it is {seal_of(source.text)}); make a new version instead of editing this one",
             "seal", 0, len("seal"),
         )  # fmt: skip
-    for table in _TABLES:
+    for table in (*_TABLES, "readings"):
         if not isinstance(raw.get(table, {}), dict) or not all(
             isinstance(v, dict) for v in raw.get(table, {}).values()
         ):
             raise problem(table, "every entry is a table", table, 0, len(table))
+    items = raw.get("input", [])
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise problem("input", "input columns are tables headed [[input]], in double brackets", "input", 0, 5)
     entries = sum(len(raw.get(table, ())) for table in (*_TABLES, "input"))
     if entries > MOST_ENTRIES:
         raise PackError(f"{source.name}: has {entries:,} entries, and a pack may have {MOST_ENTRIES:,}")
-    items = raw.get("input", [])
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise problem("input", "input columns are tables headed [[input]], in double brackets")
+    check_keys(raw, problem)
     return raw
 
 

@@ -52,13 +52,13 @@ def checked(resolved: Resolved) -> Resolved:
     for definition in resolved.definitions.values():
         if definition.parent is not None:
             continue
+        fewest = KINDS[definition.kind].reference_patients
         different: list[Mapping[str, Any]] = []
         for found in outcomes(resolved, definition):
             if not found.agrees:
                 notices.append(_disagrees(resolved, definition, found))
-            if found.expected is not None and found.patient not in different:
+            if len(different) < fewest and found.expected is not None and found.patient not in different:
                 different.append(found.patient)
-        fewest = KINDS[definition.kind].reference_patients
         if fewest and definition.raw.get("draft"):
             notices.append(f"{definition.title} is a draft: nothing vouches for its coefficients")
         elif len(different) < fewest:

@@ -7,6 +7,7 @@ kind build its definitions, in the order in which they use one another.
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -16,11 +17,12 @@ from popstrat.core.text import suggest
 from popstrat.errors import ExpressionError, PackError
 from popstrat.lang import nodes as n
 from popstrat.lang.lookup import Lookup
-from popstrat.lang.parser import NUMBER_FUNCTIONS, OTHER_FUNCTIONS, Scope, conjunction, parse, parse_condition
+from popstrat.lang.parser import DEEPEST, NUMBER_FUNCTIONS, OTHER_FUNCTIONS, Scope, conjunction, parse, parse_condition
 from popstrat.lang.source_map import Entry
+from popstrat.packs import shapes
 from popstrat.packs.alike import LIKE
 from popstrat.packs.builder import Raw
-from popstrat.packs.definition import Definition, definition_of
+from popstrat.packs.definition import NOT_HELD, Definition, beyond, definition_of
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.model.parts import Model
 from popstrat.packs.patient_table import Schema
@@ -30,6 +32,7 @@ from popstrat.packs.shapes import is_number, only
 from popstrat.packs.tables import PackTables
 from popstrat.packs.typed import choices, column_node, type_of
 from popstrat.packs.unused import OFFERED, SECTIONS
+from popstrat.packs.uses import used_words
 
 _TEXT_KEYS = {"title", "means", "source", "assumption", "caveat", "version", "licence", "unit"}
 _COMMON_KEYS = _TEXT_KEYS | {
@@ -43,6 +46,10 @@ _SET_KEYS = {"members", "title", "source", "means", "assumption", OFFERED}
 _RESERVED = {"true", "false", "null", "as_of"}
 _LONGEST_WINDOW = 1800  # months
 _FEW = 4  # definitions named in a notice
+_STEP = 10  # of a chain of definitions, one in so many is built before its turn
+_MOST_BUILDING = 2 * _STEP  # definitions that wait for one another: more do only if they go round in a circle
+MOST_PARTS = 200_000
+"""Of all rules of a pack together: words, values and operations; what several terms share counts in each."""
 
 
 def resolve(pack: PackTables, as_of: dt.date) -> Resolved:
@@ -50,7 +57,7 @@ def resolve(pack: PackTables, as_of: dt.date) -> Resolved:
     `PackError` pointing at file, line and word."""
     resolver = Resolver(pack, as_of)
     resolver.check_names()
-    for ident in resolver.bodies:
+    for ident in resolver.in_order():
         resolver.define(ident)
     notices = [*_unused(pack), *_seals(pack), *resolver.not_in_force()]
     resolved = Resolved(
@@ -69,6 +76,8 @@ class Resolver:
         self.models: dict[str, Model] = {}
         self.tallies: dict[tuple[str, str, str], n.Node] = {}
         self._building: list[str] = []
+        self._depths: dict[str, int] = {}  # definition → how deep it nests, with those that it uses
+        self._parts = 0  # of all definitions so far
         self._nearest: list[str] = []
         self.bodies = {k: self._in_force(k, v) for k, v in pack.raw.get("definition", {}).items()}
 
@@ -201,7 +210,9 @@ class Resolver:
 
     def make(self, ident: str, node: n.Node, raw: Raw, parent: str) -> Definition:
         kind = self.bodies[parent]["kind"]
-        return definition_of(ident, kind, node, raw, lambda told, text: self.fault(ident, told, text), parent)
+        return definition_of(
+            ident, kind, node, raw, self.schema, lambda told, text: self.fault(ident, told, text), parent
+        )
 
     def only(self, ident: str, table: Raw, known: Iterable[str]) -> None:
         only(table, known, f"definition.{ident}", self.pack.error)
@@ -211,17 +222,61 @@ class Resolver:
 
     # -- definitions --
 
+    def in_order(self) -> list[str]:
+        """The definitions as they stand, but before them, where many lead to one another, some of those that others
+        lead to: so that however long the chain, few wait for one another while they are built."""
+        sets = self.pack.raw.get("sets", {})
+
+        def uses(ident: str) -> Iterator[str]:
+            for word in used_words(self.bodies[ident]):
+                members = () if word in self.bodies else shapes.texts(shapes.items(sets.get(word)).get("members", []))
+                yield from (name for name in (word, *members) if name in self.bodies)
+
+        first: list[str] = []
+        heights: dict[str, int] = {}  # how many definitions lead to one another below each; 0 while that is looked at
+        for start in self.bodies:
+            ahead = [] if start in heights else [(start, uses(start))]
+            while ahead:
+                ident, words = ahead[-1]
+                heights.setdefault(ident, 0)
+                other = next((word for word in words if word not in heights), None)
+                if other is not None:
+                    ahead.append((other, uses(other)))
+                    continue
+                ahead.pop()
+                heights[ident] = 1 + max((heights[word] for word in uses(ident)), default=0)
+                if heights[ident] % _STEP == 0:
+                    first.append(ident)
+        return [*first, *self.bodies]
+
     def define(self, ident: str) -> Definition:
-        """Build a definition, and those that it uses before it."""
-        if ident in self._building:
-            raise self.fault(ident, f"refers to itself, through {' → '.join([*self._building, ident])}")
+        """A definition, built if it is not yet, and those that it uses before it."""
+        if ident in self.definitions:
+            return self.definitions[ident]
+        if ident in self._building or len(self._building) > _MOST_BUILDING:
+            chain = [*self._building, ident]
+            chain = chain if len(chain) <= _MOST_BUILDING else [*chain[:_FEW], "…", ident]
+            raise self.fault(ident, f"refers to itself, through {' → '.join(chain)}")
         self._building.append(ident)
         try:
             return self._define(ident, self.bodies[ident])
-        except RecursionError:
-            raise self.fault(ident, "too deeply nested") from None
         finally:
             self._building.pop()
+
+    def _within_bounds(self, ident: str, definitions: Iterable[Definition]) -> None:
+        """Refuse what nests deeper, or is more, than what reads it is made for."""
+        for d in definitions:
+            depth, parts = n.extent(d.node, self._depths)
+            self._depths[d.id] = depth
+            self._parts += parts
+            if depth > DEEPEST:
+                told = f"nests {depth:,} deep, with the definitions that it uses, and the most is {DEEPEST}"
+                raise self.fault(ident, told)
+            if self._parts > MOST_PARTS:
+                told = (
+                    f"with this definition the rules of the pack have more than the {MOST_PARTS:,} parts that they may"
+                )
+                raise self.fault(ident, told)
 
     def _define(self, ident: str, raw: dict[str, Any]) -> Definition:
         if not isinstance(raw.get("kind"), str) or raw["kind"] not in KINDS:
@@ -237,6 +292,7 @@ class Resolver:
         if "source" not in raw and "assumption" not in raw:
             raise self.fault(ident, "needs a `source`, or an `assumption` with its reason")
         built = kind.build(self, ident, raw)
+        self._within_bounds(ident, built.besides)
         self.definitions.update({d.id: d for d in built.besides})
         self.tallies.update(built.tallies)
         if built.model is not None:
@@ -246,9 +302,20 @@ class Resolver:
         if node.type.kind == "null":
             raise self.fault(ident, "is always null")
         definition = definition_of(
-            ident, kind.name, node, raw, lambda told, text: self.fault(ident, told, text), None, eligible, built.rules
+            ident,
+            kind.name,
+            node,
+            raw,
+            self.schema,
+            lambda told, text: self.fault(ident, told, text),
+            None,
+            eligible,
+            built.rules,
         )
+        self._within_bounds(ident, [definition])
         self.definitions[ident] = definition
+        if isinstance(definition.node, n.Whole):
+            self.tallies[ident, NOT_HELD, definition.dtype] = beyond(definition.node)
         return definition
 
     def _without_kind(self, ident: str, raw: Raw) -> PackError:
@@ -331,7 +398,7 @@ class Resolver:
         if not isinstance(members, list) or not members or not all(isinstance(m, str) for m in members):
             raise fail("needs `members`, a list of names")
         if len(set(members)) < len(members):
-            twice = next(m for m in members if members.count(m) > 1)
+            twice = next(m for m, times in Counter(members).items() if times > 1)
             raise fail(f"{twice!r} stands in it twice", twice)
         for member in members:
             if member in self.bodies:

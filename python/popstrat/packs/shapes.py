@@ -9,6 +9,8 @@ from popstrat.core.text import suggest
 from popstrat.errors import PackError
 
 _LARGEST = 1e15  # as in the rule language; beyond it whole numbers are not exact
+MEANT = "a number, at most 1e15 either way"
+"""What `is_number` takes, in a message."""
 
 Fail = Callable[..., PackError]
 """An error at a place of the pack: section (a dotted path), message, and what of the file to point at, from and to."""
@@ -23,7 +25,7 @@ def only(table: Mapping[str, Any], known: Iterable[str], section: str, fail: Fai
 
 
 def is_number(value: Any) -> TypeGuard[int | float]:
-    """A number that rules can count with."""
+    """A number that rules can count with; not one that is none (nan) or has no end (inf)."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
 
 

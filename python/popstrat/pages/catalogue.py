@@ -21,7 +21,7 @@ from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.load import load_pack
 from popstrat.packs.names import Names
 from popstrat.packs.pack import Pack
-from popstrat.packs.reading import latest, list_packs, reach
+from popstrat.packs.reading import boundaries, latest, list_packs, reach
 from popstrat.packs.readings import with_readings
 from popstrat.packs.resolved import Resolved
 from popstrat.packs.typed import choices
@@ -38,7 +38,10 @@ _READING = (
 
 
 def sections(pack: Pack, as_of: dt.date | None = None) -> list[Section]:
-    """The page of a pack: definitions as they stand at `as_of` (the newest if None), with all their versions."""
+    """The page of a pack: definitions as they stand at `as_of` (the newest if None), with all their versions. Raises
+    `PackError`."""
+    for date in {*boundaries(pack), as_of or latest(pack)}:  # every version is shown, so every version has to hold
+        with_readings(pack.at(date))
     page = _Page(pack.at(as_of or latest(pack)))
     found = [
         _head(pack),

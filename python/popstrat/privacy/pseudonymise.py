@@ -493,7 +493,7 @@ def _kinds(plan: _Plan, output: Path) -> Callable[[str], str | None]:
             return "id"
         if name == BIRTH and plan.birth:
             return "date"
-        return known[name].type if name in known else None
+        return known[name].cells if name in known else None
 
     return kind
 

@@ -164,6 +164,8 @@ class Narrator:
                 return text if alone else f"{text} = {phrases.answer(value)}"
             case n.CountTrue():
                 return f"{words(node.text)} ({self.counted(node)})"
+            case n.Whole():
+                return self.said(node.item, alone)
             case n.Only():
                 return self.said(node.item) if value is not None else f"{self.condition(node.condition)} (no)"
             case _ if node.type.kind == "bool":

@@ -50,8 +50,7 @@ def trace(scorer: Scorer, table: pa.Table) -> Explanation:
     follower = _Follower(narrator)
     findings = tuple(follower.finding(d) for d in scorer.resolved.outputs if d.parent is None)
     schema, patient = scorer.pack.schema, narrator.patient
-    age = next((c.name for c in schema if c.completed_years_since), None)
-    years = reference.column(age, patient) if age else None
+    years = reference.column(schema.either[0][1], patient) if schema.either else None
     sex = patient.values.get("sex")
     return Explanation(
         pack=scorer.pack.id,
@@ -63,6 +62,7 @@ def trace(scorer: Scorer, table: pa.Table) -> Explanation:
         set_aside=tuple(
             SetAside(c, schema[c].title, "" if c == "date_of_birth" else shown(row.get(c)), reason)
             for c, reason in patient.set_aside
+            if c in reference.used
         ),
         notices=tuple(dict.fromkeys([*scorer.notices, *bound.notices])),
         findings=findings,
@@ -71,8 +71,11 @@ def trace(scorer: Scorer, table: pa.Table) -> Explanation:
 
 
 def _row(scorer: Scorer, batch: pa.RecordBatch) -> tuple[dict[str, Any], set[str]]:
-    """The values of the one row after conversion of types, and which columns are held in 32-bit floats."""
-    bindings = bind.plan(batch.schema, scorer.pack.schema, scorer.columns)
+    """The values of the one row after conversion of types, and which columns are held in 32-bit floats: what the
+    definitions read, and who it is, read or not."""
+    schema = scorer.pack.schema
+    who = [name for pair in schema.either for name in pair] + [c.name for c in schema if c.required]
+    bindings = bind.plan(batch.schema, schema, [c.name for c in schema if c.name in {*scorer.columns, *who}])
     row: dict[str, Any] = {}
     singles = set()
     for name, binding in bindings.items():

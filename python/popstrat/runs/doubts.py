@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
+from popstrat.core.text import closest
+from popstrat.lang.values import WHOLE
+from popstrat.packs.definition import NOT_HELD
 from popstrat.packs.patient_table import ID, OPT_OUTS
 from popstrat.packs.plausibility import suspicions
 from popstrat.privacy.identifiers import looks_like_nhs_numbers
@@ -15,6 +18,7 @@ from popstrat.scoring.scorer import Scorer
 from popstrat.scoring.tally import Tally
 
 STALE_DAYS = 45
+_OUTPUTS_NAMED = 6
 _MANY_ROWS = 1000  # among as many people somebody has opted out (about one in twenty has)
 
 
@@ -45,11 +49,38 @@ def doubts(
         *scorer.remarks([f.without(unfilled) for f in files]),
         *suspicions(tally.quality, tally.rows_out, scorer.pack.schema),
         *disorder,
+        *_not_held(scorer, tally),
         *(f"nobody is left out for {column}: is that column filled?" for column in unfilled),
     ]
     if secondary and first_ids is not None and looks_like_nhs_numbers(first_ids):
         found.append(f"{ID} looks like NHS numbers, and secondary use needs pseudonyms: popstrat pseudonymise")
     return found
+
+
+def near_misses(
+    scorer: Scorer, present: Sequence[Collection[str]], passed_over: Sequence[Collection[str]]
+) -> list[str]:
+    """Columns that a file lacks and seems to have under another name, with the outputs that would use them: for each
+    file the columns of ours that it has, and the others."""
+    found = {}
+    for ours, left in zip(present, passed_over, strict=True):
+        for absent in (c for c in scorer.columns_counted if c not in ours) if left else ():
+            if near := closest(absent, left):
+                used = scorer.outputs_using(absent)
+                outputs = ", ".join(used[:_OUTPUTS_NAMED]) + (f" and {len(used) - _OUTPUTS_NAMED} more"
+                                                              if used[_OUTPUTS_NAMED:] else "")  # fmt: skip
+                found[f"column {near!r} is passed over, and {absent} is absent: if they are the same, rename it or map "
+                      f"it; {outputs} would use it"] = None  # fmt: skip
+    return list(found)
+
+
+def _not_held(scorer: Scorer, tally: Tally) -> Iterator[str]:
+    """Numbers that a column is too narrow for, and that are null in it."""
+    for ident, kind, dtype in scorer.resolved.tallies:
+        if kind == NOT_HELD and (count := tally.models.get(f"{ident}.{kind}", {}).get(dtype)):
+            least, most = WHOLE[dtype]
+            values = "1 value" if count == 1 else f"{count:,} values"
+            yield f"{ident}: null for {values} beyond what {dtype} holds ({least:,} to {most:,})"
 
 
 def staleness(as_of: dt.date, newest: dt.date | None) -> list[str]:

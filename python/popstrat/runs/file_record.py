@@ -9,8 +9,8 @@ from typing import Any
 from popstrat.core.hashing import HASH
 from popstrat.packs.plausibility import disorder_remarks
 from popstrat.runs.clock import Clock
-from popstrat.runs.column_map import ColumnMap
-from popstrat.runs.doubts import doubts, lacking
+from popstrat.runs.column_map import ColumnMap, keys_without_rows
+from popstrat.runs.doubts import doubts, lacking, near_misses
 from popstrat.runs.input_files import InputFile, Reading
 from popstrat.runs.record import Record, assemble
 from popstrat.runs.score_files import ListCounts
@@ -30,7 +30,6 @@ def file_record(
 ) -> Record:
     """The run record, with whatever ``more`` belongs in it. Stops the clock."""
     clock.stop()
-    hidden = dict.fromkeys(h for f in files for h in f.plan.hidden)
     facts = [found.completeness.facts(f.name) for f, found in zip(files, counts.files, strict=True)]
     schema = scorer.pack.schema
     disorder = [
@@ -44,9 +43,13 @@ def file_record(
         command=command,
         notices=[
             *(n for f in files for n in f.bound.notices),
-            *(f"column {name!r} of the input gives way to the one mapped onto that name" for name in hidden),
+            *(n for f in files for n in f.plan.notices()),
+            *keys_without_rows([f.plan for f in files], dict.fromkeys(c for f in files for c in f.columns)),
         ],
-        warnings=doubts(scorer, counts.tally, facts, disorder, counts.first_ids),
+        warnings=[
+            *doubts(scorer, counts.tally, facts, disorder, counts.first_ids),
+            *near_misses(scorer, [f.plan.sources for f in files], [f.ignored for f in files]),
+        ],
         ignored=[c for f in files for c in f.ignored],
         started=clock.started,
         seconds=clock.seconds,

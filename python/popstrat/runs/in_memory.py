@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -14,14 +15,14 @@ from popstrat.core.arrow import as_table
 from popstrat.core.cpus import cores
 from popstrat.core.dates import parse_as_of
 from popstrat.engine import STREAM_ROWS
-from popstrat.errors import DataWarning, InputError
+from popstrat.errors import DataWarning, InputError, recorded_name
 from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.pack import Pack
-from popstrat.packs.patient_table import ID
+from popstrat.packs.patient_table import ID, Column
 from popstrat.packs.plausibility import disorder_remarks, refuse_disorder
 from popstrat.scoring.bound import Together
 from popstrat.scoring.opt_outs import OptOutsSaid
-from popstrat.scoring.scorer import kept_scorer
+from popstrat.scoring.scorer import Scorer, kept_scorer
 from popstrat.scoring.tally import Tally
 
 _LISTED_ROWS = 1 << 18  # rows of a batch whose contributions are held, all terms, until the largest are chosen
@@ -31,11 +32,13 @@ _LISTED_ROWS = 1 << 18  # rows of a batch whose contributions are held, all term
 def score(
     table: Any, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
     threads: int | None = ..., contributions: int | None = ..., record: Literal[False] = ...,
+    mapping: str | Path | Mapping[str, Any] | None = ...,
 ) -> pa.Table: ...  # fmt: skip
 @overload
 def score(
     table: Any, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
     threads: int | None = ..., contributions: int | None = ..., record: Literal[True],
+    mapping: str | Path | Mapping[str, Any] | None = ...,
 ) -> tuple[pa.Table, dict[str, Any]]: ...  # fmt: skip
 
 
@@ -48,6 +51,7 @@ def score(
     threads: int | None = None,
     contributions: int | None = None,
     record: bool = False,
+    mapping: str | Path | Mapping[str, Any] | None = None,
 ) -> pa.Table | tuple[pa.Table, dict[str, Any]]:
     """Score a whole registered list in memory.
 
@@ -59,19 +63,27 @@ def score(
         threads: how many to use; None for all cores.
         contributions: as for `Scorer`: list so many of each patient's largest contributions.
         record: also return the run record, as a dict.
+        mapping: a column map, as ``--map`` takes it: the path of a TOML file, or its content as a mapping.
 
     Returns:
         The scored table, rows in the same order, less those the profile excludes; with ``record=True`` a pair.
 
     Raises:
-        InputError: the table is at fault (names the column and the first rows). PackError: the pack is.
+        InputError: the table or the map is at fault (names the column and the first rows). PackError: the pack is.
 
-    Warns (`popstrat.DataWarning`) of columns that hold nothing, flags that nobody has though many would be expected to,
-    and columns that look swapped.
+    Warns (`popstrat.DataWarning`) of keys of the map that stand for nothing, columns that hold nothing, flags that
+    nobody has though many would be expected to, and columns that look swapped.
     """
     started = dt.datetime.now(dt.UTC) if record else None
     table = as_table(table)
     scorer = kept_scorer(pack, parse_as_of(as_of), profile, contributions)
+    doubted = []
+    known = scorer.pack.schema.columns
+    if mapping is not None:
+        table, doubted = _mapped(table, mapping, scorer)
+    elif others := [n for n in table.schema.names if n not in known]:
+        table = _recased(table, others, known)
+    passed_over = [n for n in table.schema.names if n not in known]
     bound = scorer.bind(table.schema, counted=record)
     threads = threads or cores()
     first = 0
@@ -99,10 +111,16 @@ def score(
         said.look(table)
         said.refuse_silent()
     facts = completeness.facts("")
-    doubted = [
+    doubted += [
         *scorer.remarks([replace(facts, absent=())]),
         *disorder_remarks(total.disorder, scorer.pack.schema),
     ]
+    if passed_over:
+        from popstrat.runs.doubts import near_misses  # here, because most tables have no other columns
+
+        doubted += near_misses(
+            scorer, [table.schema.names], [[recorded_name(n, i) for i, n in enumerate(passed_over, 1)]]
+        )
     for doubt in doubted:
         warnings.warn(doubt, DataWarning, stacklevel=2)
     out = pa.Table.from_batches([scored for scored, _ in finished], schema=bound.output_schema)
@@ -112,3 +130,34 @@ def score(
 
     first_ids = table.column(ID).slice(0, 1000)
     return out, memory_record(scorer, bound, total, facts, first_ids, started=started, threads=threads)
+
+
+def _mapped(table: pa.Table, mapping: str | Path | Mapping[str, Any], scorer: Scorer) -> tuple[pa.Table, list[str]]:
+    """The table under our names and with our values, and what is to be said of the map."""
+    from popstrat.runs.column_map import keys_without_rows  # here, because most calls have no map
+    from popstrat.runs.map_file import load_map, parse_map
+
+    known = scorer.pack.schema.columns
+    column_map = parse_map(mapping, known) if isinstance(mapping, Mapping) else load_map(mapping, known)
+    plan = column_map.plan(table.schema.names, known)
+    schema = plan.schema(table.schema)
+    batches, first = [], 0
+    for batch in table.to_batches():
+        try:
+            batches.append(plan.apply(batch, schema.names))
+        except InputError as error:
+            raise error.located(None, first) from None
+        first += batch.num_rows
+    return pa.Table.from_batches(batches, schema), [*plan.notices(), *keys_without_rows([plan], schema.names)]
+
+
+def _recased(table: pa.Table, others: Sequence[str], known: Mapping[str, Column]) -> pa.Table:
+    """The table with those of its other columns under our names whose names differ from ours only in capitals or in
+    blanks around, as in files."""
+    names = table.schema.names
+    found: dict[str, str] = {}
+    for name in others:
+        ours = name.strip().casefold()
+        if ours in known and ours not in names and ours not in found.values():
+            found[name] = ours
+    return table.rename_columns([found.get(n, n) for n in names]) if found else table

@@ -110,14 +110,11 @@ def _bound(file: FileSource, scorer: Scorer, mapping: ColumnMap, check_only: boo
     known = known_columns(scorer)
     plan = mapping.plan(file.schema.names, known)
     whole = plan.schema(file.schema)
-    # What the table must have is read even where no rule asks for it.
-    births = {c for k in known.values() if k.completed_years_since for c in (k.completed_years_since, k.name)}
-    needed = {*scorer.columns_counted, *(c.name for c in known.values() if c.required)}
-    needed |= set() if births & needed else births
-    columns = tuple(c for c in known if c in whole.names and (check_only or c in needed))
+    schema = scorer.pack.schema
+    columns = schema.kept(whole.names, known if check_only else scorer.columns_counted)
     try:
         # Look at every column for what is missing or repeated, then bind those that are read.
-        bind_columns(whole, scorer.pack.schema, ())
+        bind_columns(whole, schema, ())
         bind = scorer.checker if check_only else scorer.bind
         bound = bind(pa.schema([whole.field(c) for c in columns]))
     except InputError as error:
@@ -169,7 +166,7 @@ def known_tables(
     inputs: Sequence[str | Path], known: Mapping[str, Column], *, encoding: str = "utf-8"
 ) -> Iterator[pa.Table]:
     """The files' batches as tables of those of their columns that are ``known``."""
-    source = open_source(inputs, kinds=lambda n: known[n].type if n in known else None, encoding=encoding)
+    source = open_source(inputs, kinds=lambda n: known[n].cells if n in known else None, encoding=encoding)
     for file in source.files:
         for batch in file.batches([n for n in file.schema.names if n in known]):
             yield pa.Table.from_batches([batch])

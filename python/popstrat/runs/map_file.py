@@ -1,6 +1,6 @@
 """``--map FILE``: another extract's column names and values, so that it needs no rewriting.
 
-A TOML file of up to three tables, always with popstrat's own column on the left and the file's on the right::
+A TOML file, always with popstrat's own column on the left and the file's on the right::
 
     [columns]                      # our name = "the file's name"
     patient_id = "PatientKey"
@@ -8,23 +8,39 @@ A TOML file of up to three tables, always with popstrat's own column on the left
 
     [values.sex]                   # the file's value = ours; one table for each column, under our name
     "Woman" = "female"
-    "Not recorded" = ""            # "" is no record
-
-    [values.hypertension]
-    "Y" = true
-    "N" = false
+    "Not recorded" = ""            # on the right, "" is no record
+    "*" = "unknown"                # any other text; and "" on the left: no record, or blanks alone
 
     [const]                        # a column that the file lacks and that is the same in every row
     practice_code = "E85001"
 
-Values are compared as text, exactly. A value that no line mentions stays as it is. A column of the file that already
-has our name gives way to one that is mapped onto that name.
+    [text]                         # how cells are written, in every column
+    nulls = ["NULL", "N/A"]
+    true = ["Present"]
+    false = ["Absent"]
+    dates = "dd/mm/yyyy"           # or a list of forms; dd-mmm-yyyy for names of months
+    decimal_comma = true
+    times = "utc"                  # what a time of day without an offset is: "utc", or "local" for England's clocks
+
+    [text.bp_date]                 # the same for one column
+    dates = "yyyymmdd"
+
+    [split]                        # a column of ours that is a part of one of the file's
+    systolic_bp = { from = "BP", by = "/", part = 1 }
+
+    [units]                        # from the file's unit to ours: a factor, or a factor and what is then added
+    acr = 0.113
+    hba1c = { multiply = 10.929, add = -23.5 }
+
+A value is looked up as it stands, then without blanks around and capitals. One that no key stands for stays as it is. A
+column of the file that already has our name gives way to one that is mapped onto that name.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,9 +50,12 @@ from popstrat.core.small_files import parse_toml, read_small
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.packs.patient_table import Column, fold_label
-from popstrat.runs.column_map import ARROW_TYPES, IN_WORDS, UNREADABLE, ColumnMap, parse_value
+from popstrat.packs.spellings import TYPED, Spelling, Unreadable, folded, pattern
+from popstrat.packs.spellings import value as spelt
+from popstrat.runs.column_map import IN_WORDS, ColumnMap, Split, Unit
 
-_TABLES = ("columns", "values", "const")
+_TABLES = ("columns", "values", "const", "text", "split", "units")
+_WORDS = ("nulls", "true", "false", "dates", "decimal_comma", "times")
 
 
 def load_map(path: str | Path, known: Mapping[str, Column]) -> ColumnMap:
@@ -95,7 +114,80 @@ def parse_map(
         if text is None or known[ours].type == "id":
             raise InputError(f"[const] {ours}: cannot be the same in every row", file=name)
         const[ours] = text
-    return ColumnMap(dict(columns), values, const, name, sha256, dict(content))
+    split = {ours: _split(ours, table, columns, known, name) for ours, table in content.get("split", {}).items()}
+    units = {ours: _unit(ours, table, known, name) for ours, table in content.get("units", {}).items()}
+    general = {k: v for k, v in content.get("text", {}).items() if not isinstance(v, Mapping)}
+    spellings = {}
+    for ours, table in content.get("text", {}).items():
+        if isinstance(table, Mapping):
+            _check_column("text", ours, known, name)
+            spellings[ours] = _spelling(f"[text.{ours}]", table, name)
+    return ColumnMap(
+        dict(columns), values, const, name, sha256, dict(content), _spelling("[text]", general, name), spellings, split,
+        units,
+    )  # fmt: skip
+
+
+def _split(ours: str, table: object, columns: Mapping[str, Any], known: Mapping[str, Column], name: str) -> Split:
+    where = f"[split] {ours}"
+    _check_column("split", ours, known, name)
+    if known[ours].type == "id":
+        raise InputError(f"{where}: ids cannot be taken apart", file=name)
+    if ours in columns:
+        raise InputError(f"{where}: is mapped in [columns] too", file=name)
+    written = 'it is written { from = "BP", by = "/", part = 1 }'
+    if not isinstance(table, Mapping) or set(table) != {"from", "by", "part"}:
+        raise InputError(f"{where}: {written}", file=name)
+    source, by, part = table["from"], table["by"], table["part"]
+    if not (isinstance(source, str) and isinstance(by, str) and by and type(part) is int and 1 <= part <= 100):
+        raise InputError(f"{where}: `from` and `by` are text, `part` counts from 1; {written}", file=name)
+    return Split(source, by, part)
+
+
+def _unit(ours: str, table: object, known: Mapping[str, Column], name: str) -> Unit:
+    where = f"[units] {ours}"
+    _check_column("units", ours, known, name)
+    if known[ours].type not in ("int", "float"):
+        raise InputError(f"{where}: only numbers have a unit", file=name)
+    parts = table if isinstance(table, Mapping) else {"multiply": table}
+    if not parts or not set(parts) <= {"multiply", "add"} or not all(map(_is_number, parts.values())):
+        raise InputError(f"{where}: needs a number to multiply by, or {{ multiply = …, add = … }}", file=name)
+    unit = Unit(**{k: float(v) for k, v in parts.items()})
+    if unit.multiply == 0:
+        raise InputError(f"{where}: everything times 0 is 0", file=name)
+    return unit
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _spelling(where: str, table: Mapping[str, Any], name: str) -> Spelling:
+    """What a table says of how text is spelt."""
+    for key in table:
+        if key not in _WORDS:
+            raise InputError(f"{where}: unknown key {key!r}{suggest(key, _WORDS)}", file=name)
+    words = {}
+    for key in ("nulls", "true", "false", "dates"):
+        given = table.get(key, [])
+        given = [given] if isinstance(given, str) else given
+        if not isinstance(given, list) or not all(isinstance(word, str) and word.strip() for word in given):
+            raise InputError(f"{where} {key}: needs a text, or a list of texts", file=name)
+        words[key] = tuple(given)
+    for form in words["dates"]:
+        try:
+            pattern(form)
+        except ValueError as error:
+            raise InputError(f"{where} dates: {error}", file=name) from None
+    comma, times = table.get("decimal_comma", False), table.get("times", "")
+    if not isinstance(comma, bool):
+        raise InputError(f"{where} decimal_comma: needs true or false", file=name)
+    if times not in ("", "utc", "local"):
+        raise InputError(f'{where} times: needs "utc" or "local"', file=name)
+    nulls, true, false = (frozenset(map(folded, words[key])) for key in ("nulls", "true", "false"))
+    if twice := sorted((nulls & true) | (nulls & false) | (true & false)):
+        raise InputError(f"{where}: {twice[0]!r} stands for two things", file=name)
+    return Spelling(nulls, true, false, words["dates"], comma, times)
 
 
 def _check_column(table: str, ours: str, known: Mapping[str, Column], name: str, *, swapped: bool = False) -> None:
@@ -121,6 +213,6 @@ def _our_value(where: str, value: object, column: Column, name: str) -> str | No
             f"{where}: {text!r} is not a label of {column.name}{suggest(text, column.labels)}: it has {labels}",
             file=name,
         )
-    if column.type in ARROW_TYPES and parse_value(text, column.type) is UNREADABLE:
+    if column.type in TYPED and isinstance(spelt(text, column.type), Unreadable):
         raise InputError(f"{where}: {text!r} is not a {IN_WORDS[column.type]}", file=name)
     return text

@@ -174,9 +174,7 @@ class BoundScorer:
     def _absent(self) -> Iterator[str]:
         """The columns that the definitions read and the table lacks."""
         others = {*PLACE_COLUMNS, *OPT_OUTS}
-        births = {
-            b for c in self.scorer.pack.schema if c.completed_years_since for b in (c.name, c.completed_years_since)
-        }
+        births = {name for pair in self.scorer.pack.schema.either for name in pair}
         for name in self.scorer.columns:
             if name not in self.bindings and name not in births | others:
                 dated = self.scorer.pack.schema[name].dates

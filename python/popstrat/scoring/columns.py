@@ -17,13 +17,12 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from popstrat.core.arrow import is_text
-from popstrat.core.lazy import compute as pc
 from popstrat.core.soundness import cleared, refuse_unsound
 from popstrat.core.text import suggest
 from popstrat.engine import CODE_NULL, CODE_UNKNOWN, Labels
 from popstrat.errors import InputError
-from popstrat.packs.flags import FALSE, TRUE
 from popstrat.packs.patient_table import Column, Schema, fold_label
+from popstrat.packs.spellings import days, from_text
 
 _IN_PLACE: dict[pa.DataType, str] = {
     pa.int8(): "i8", pa.uint8(): "u8", pa.int16(): "i16", pa.int32(): "i32", pa.int64(): "i64",
@@ -56,17 +55,13 @@ def plan(table: pa.Schema, schema: Schema, wanted: Sequence[str]) -> dict[str, B
     for name in dict.fromkeys(names):
         if names.count(name) > 1 and name in schema:
             raise InputError("two columns have this name", column=name)
-    for column in schema:
-        if column.required and column.name not in names:
-            raise InputError(
-                f"this required column is missing{suggest(column.name, set(names) - set(schema.columns))}",
-                column=column.name,
-            )
-    births = [(c.completed_years_since, c.name) for c in schema if c.completed_years_since]
-    for birth, age in births:
-        if birth not in names and age not in names:
-            near = suggest(str(birth), names) or suggest(age, set(names) - {"age"})
-            raise InputError(f"needs the column {birth!r} or {age!r}{near}")
+    lacking, unknown = schema.lacks(names), set(names) - set(schema.columns)
+    if len(lacking) == 1:
+        raise InputError(f"this required column is missing{suggest(lacking[0], unknown)}", column=lacking[0])
+    if lacking:
+        birth, age = lacking
+        near = suggest(birth, unknown) or suggest(age, unknown)
+        raise InputError(f"needs the column {birth!r} or {age!r}{near}")
     return {
         name: bind_column(schema[name], names.index(name), table.field(name).type) for name in wanted if name in names
     }
@@ -91,7 +86,7 @@ def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
             if pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind):
                 return _number(column, position, kind)
             if is_text(kind):
-                return Binding(column, position, "bits", lambda a: _flags_from_text(a, column.name))
+                return Binding(column, position, "bits", lambda a: from_text(a, "bool", column.name))
         case "category":
             if pt.is_dictionary(kind) and is_text(kind.value_type):
                 index = {8: "dict8", 16: "dict16", 32: "dict32"}.get(kind.index_type.bit_width)
@@ -115,19 +110,24 @@ def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
         case "date":
             if pt.is_date32(kind):
                 return Binding(column, position, "i32")
-            if pt.is_date64(kind) or pt.is_timestamp(kind):
+            if pt.is_timestamp(kind):
+                return Binding(column, position, "i32", lambda a: days(a, column.name))
+            if pt.is_date64(kind):
                 return Binding(column, position, "i32", lambda a: a.cast(pa.date32(), safe=False))
             if is_text(kind):
-                return Binding(
-                    column, position, "i32", lambda a: _parse_text(a, pa.date32(), column, "not a date like 2026-06-30")
-                )
+                return Binding(column, position, "i32", lambda a: from_text(a, "date", column.name))
         case _:
             if pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind):
                 return _number(column, position, kind)
             if pt.is_boolean(kind):
                 return Binding(column, position, "u8", lambda a: a.cast(pa.uint8()))
             if is_text(kind):
-                return Binding(column, position, "f64", lambda a: _parse_text(a, pa.float64(), column, "not a number"))
+                return Binding(
+                    column,
+                    position,
+                    "f32" if column.single else "f64",
+                    lambda a: from_text(a, column.cells, column.name),
+                )
     raise InputError(f"{_article(column.type)} is needed, and the column is of type {kind}", column=column.name)
 
 
@@ -140,49 +140,10 @@ def _number(column: Column, position: int, kind: pa.DataType) -> Binding:
     if kind in _IN_PLACE:
         return Binding(column, position, _IN_PLACE[kind])
     if pt.is_decimal(kind):  # through text: Arrow's own cast is a unit out in the last place, 58.00000 not being 58
-        return Binding(column, position, "f64", lambda a: a.cast(pa.string()).cast(pa.float64()))
+        number = pa.float32() if column.single else pa.float64()
+        return Binding(column, position, _IN_PLACE[number], lambda a: a.cast(pa.string()).cast(number))
     target = _WIDER.get(kind, pa.float64())
     return Binding(column, position, _IN_PLACE[target], lambda a: a.cast(target, safe=False))
-
-
-def _text(array: pa.Array) -> pa.Array:
-    if pt.is_dictionary(array.type):
-        array = array.dictionary_decode()
-    return pc.utf8_trim_whitespace(array.cast(pa.large_string()))
-
-
-def _flags_from_text(array: pa.Array, name: str) -> pa.Array:
-    text = pc.utf8_lower(_text(array))
-    truth = pc.is_in(text, pa.array(TRUE, pa.large_string()))
-    falsehood = pc.is_in(text, pa.array(FALSE, pa.large_string()))
-    empty = pc.fill_null(pc.equal(text, ""), True)
-    bad = pc.invert(pc.or_(pc.or_(truth, falsehood), empty))
-    _refuse(bad, name, "neither true nor false")
-    return pc.if_else(empty, pa.scalar(None, pa.bool_()), truth)
-
-
-def _parse_text(array: pa.Array, target: pa.DataType, column: Column, problem: str) -> pa.Array:
-    text = _text(array)
-    text = pc.if_else(pc.equal(text, ""), pa.scalar(None, text.type), text)
-    try:
-        return text.cast(target)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        bad = [i for i, value in enumerate(text) if not _castable(value, target)]
-        raise InputError(problem, column=column.name, rows=bad[:5], more=max(0, len(bad) - 5)) from None
-
-
-def _castable(value: pa.Scalar, target: pa.DataType) -> bool:
-    try:
-        value.cast(target)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _refuse(bad: pa.Array, name: str, problem: str) -> None:
-    if pc.any(bad).as_py():
-        rows = np.flatnonzero(bad.to_numpy(zero_copy_only=False))
-        raise InputError(problem, column=name, rows=rows[:5].tolist(), more=max(0, len(rows) - 5))
 
 
 def text_array(texts: Sequence[str]) -> pa.Array:

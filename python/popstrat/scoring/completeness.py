@@ -46,6 +46,11 @@ class Facts:
     never_true: tuple[str, ...] = ()
     rows: int = 0
 
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """The columns that are null for everybody, in so many rows that it is no chance where they are there."""
+        return (*self.absent, *((*self.empty, *self.undated) if self.rows >= LEAST_EMPTY else ()))
+
     def without(self, columns: Collection[str]) -> Facts:
         """The same, silent on these columns."""
 
@@ -180,11 +185,13 @@ def _valid(column: pa.Array) -> NDArray[np.bool_]:
     return np.unpackbits(bits, bitorder="little")[first : first + len(column)].view(np.bool_)
 
 
-def remarks(
-    files: Sequence[Facts], schema: Schema, models: Mapping[str, Sequence[str]], needed: Mapping[str, Sequence[str]]
-) -> list[str]:
-    """Warnings of what the files lack. ``models`` says which columns each model's output rests on, ``needed`` those
-    without which it is null."""
+Inputs = Callable[[Collection[str]], Sequence[str]]
+"""The inputs of a model that nobody has where these columns hold nothing."""
+
+
+def remarks(files: Sequence[Facts], schema: Schema, models: Mapping[str, tuple[Inputs, Inputs]]) -> list[str]:
+    """Warnings of what the files lack. ``models`` says of each model's output for which inputs its defaults stand in
+    then, and without which there is no result."""
     found = [
         f"absent columns count as null for everybody{where}: {_listed(names)}"
         for names, where, _ in _by_files(files, lambda f: f.absent)
@@ -194,16 +201,16 @@ def remarks(
         for names, where, rows in _by_files(files, lambda f: f.empty)
         if rows >= LEAST_EMPTY
     ]
-    lacking = _by_files(files, lambda f: (*f.absent, *(f.empty if f.rows >= LEAST_EMPTY else ())))
-    for names, where, _ in lacking:
-        for output, read in models.items():
-            if told := [c for c in needed.get(output, ()) if c in names]:
-                found.append(f"{output}: nobody{where} gets a result, which needs {_listed(told)}")
-            elif told := [c for c in read if c in names]:
-                found.append(
-                    f"{output}: everybody{where} takes the model's default for {_listed(told)}; such scores are too "
-                    "alike, and often too low"
-                )
+    for output, (defaulted, needed) in models.items():
+        for names, where, _ in _by_files(files, lambda f, of=needed: of(f.lacking)):
+            found.append(f"{output}: nobody{where} gets a result, which needs {_listed(names)}")
+        for names, where, _ in _by_files(
+            files, lambda f, of=defaulted, need=needed: () if need(f.lacking) else of(f.lacking)
+        ):
+            found.append(
+                f"{output}: everybody{where} takes the model's default for {_listed(names)}; such scores are too "
+                "alike, and often too low"
+            )
     for names, where, _ in _by_files(files, lambda f: f.undated):
         for name in names:
             dated = " or ".join(schema[name].dates)

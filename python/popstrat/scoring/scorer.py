@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -13,9 +13,8 @@ import pyarrow as pa
 
 from popstrat.core.dates import parse_as_of
 from popstrat.errors import InputError
-from popstrat.lang import nodes as n
 from popstrat.packs import DEFAULT_PACK, plausibility
-from popstrat.packs.columns_read import read_columns
+from popstrat.packs.columns_read import read_columns, rests_on
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.load import load_pack
 from popstrat.packs.pack import Pack
@@ -24,7 +23,7 @@ from popstrat.packs.readings import with_readings
 from popstrat.packs.resolved import Resolved
 from popstrat.scoring.attribution import Listing
 from popstrat.scoring.bound import BoundScorer
-from popstrat.scoring.completeness import Facts, remarks
+from popstrat.scoring.completeness import Facts, Inputs, remarks
 
 PROFILES = ("direct-care", "secondary-use")
 
@@ -144,22 +143,25 @@ class Scorer:
 
     def remarks(self, files: Sequence[Facts]) -> list[str]:
         """Warnings of what the files, or a table, lack altogether."""
-        return remarks(files, self.pack.schema, self._models_read, self._models_need)
-
-    @cached_property
-    def _models_read(self) -> dict[str, list[str]]:
-        """The columns that each model's output rests on."""
         models = (d for d in self.resolved.outputs if KINDS[d.kind].defaults and d.parent is None)
-        return {str(m.output): read_columns(self.resolved, self.pack.schema, [m]) for m in models}
+        inputs = {
+            str(d.output): (self._lacked(d.id, required=False), self._lacked(d.id, required=True)) for d in models
+        }
+        return remarks(files, self.pack.schema, inputs)
 
-    @cached_property
-    def _models_need(self) -> dict[str, list[str]]:
-        """The columns without which each model's output is null."""
-        found = {}
-        for ident, model in self.resolved.models.items():
-            needed = [i.given.name for i in model.inputs if i.default is None and isinstance(i.given, n.Column)]
-            found[str(self.resolved.definitions[ident].output)] = needed
-        return found
+    def outputs_using(self, column: str) -> list[str]:
+        """The outputs that a column of the patient table has a part in."""
+        schema = self.pack.schema
+        outputs = (d for d in self.resolved.outputs if d.parent is None)
+        return [str(d.output) for d in outputs if column in read_columns(self.resolved, schema, [d])]
+
+    def _lacked(self, model: str, *, required: bool) -> Inputs:
+        given = [i for i in self.resolved.models[model].inputs if (i.default is None) == required]
+
+        def of(lacking: Collection[str]) -> list[str]:
+            return [i.name for i in given if rests_on(i.given, lacking, self.resolved)] if lacking else []
+
+        return of
 
     @property
     def quality_bits(self) -> dict[str, int]:

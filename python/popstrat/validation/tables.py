@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 from popstrat.core.arrow import is_text, without_views
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
-from popstrat.packs.flags import FALSE, TRUE, refuse_other_numbers
+from popstrat.packs.flags import refuse_other_numbers
 from popstrat.packs.patient_table import ID, patient_schema
+from popstrat.packs.spellings import from_text
 from popstrat.scoring.unique_ids import IdBatch, UniqueIds
 from popstrat.validation.measures import Floats
 
@@ -78,13 +79,7 @@ class Table:
         column = self.column(name)
         kind = column.type
         if is_text(kind):
-            column = pc.utf8_trim_whitespace(column)
-            column = pc.if_else(pc.equal(column, ""), pa.scalar(None, column.type), column)
-            try:
-                column = column.cast(pa.float64())
-            except pa.ArrowInvalid:
-                values = column.to_pylist()
-                raise self.fault(f"{what} is needed", name, np.array([not _number(v) for v in values])) from None
+            column = self._read(column, "float", name, f"{what} is needed")
         elif pa.types.is_decimal(kind):
             column = column.cast(pa.float64())
         elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
@@ -98,17 +93,24 @@ class Table:
         column = self.column(name)
         what = "true, false, 1 or 0" + (", or a count" if counts else "")
         if is_text(column.type):
-            text = pc.utf8_lower(pc.utf8_trim_whitespace(column))
-            words = pc.is_in(text, value_set=pa.array(TRUE + FALSE, text.type))
-            if pc.all(pc.or_kleene(words, pc.or_kleene(text.is_null(), pc.equal(text, "")))).as_py() is not False:
-                yes = pc.is_in(text, value_set=pa.array(TRUE, text.type)).to_numpy(zero_copy_only=False)
-                return np.where(words.to_numpy(zero_copy_only=False), yes.astype(np.float64), np.nan)
+            try:
+                found = self._read(column, "bool", name, what)
+            except InputError:  # counts, or what is said below to be neither
+                pass
+            else:
+                return np.asarray(found.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
         values = self.numbers(name, what)
         known = ~np.isnan(values)
         bad = known & ~((values >= 0) & (values == np.floor(values)) & (values < (np.inf if counts else 2)))
         if bad.any():
             raise self.fault(f"{what} is needed", name, bad)
         return np.where(known, (values > 0).astype(np.float64), np.nan)
+
+    def _read(self, column: pa.Array, kind: str, name: str, problem: str) -> pa.Array:
+        try:
+            return from_text(column, kind, name, problem=problem)
+        except InputError as error:
+            raise error.located(self.name) from None
 
     def refuse_odd_flags(self, names: Sequence[str]) -> None:
         """Raise `InputError` where one of these columns is a flag of the patient table and holds other numbers than 0
@@ -123,13 +125,6 @@ class Table:
                         refuse_other_numbers(values.cast(pa.float64(), safe=False), name)
                     except InputError as error:
                         raise error.located(self.name) from None
-
-
-def _number(value: str | None) -> bool:
-    try:
-        return value is None or bool(float(value)) or True
-    except ValueError:
-        return False
 
 
 def rows_among(wanted: pa.Array, among: pa.Array) -> npt.NDArray[np.int64]:

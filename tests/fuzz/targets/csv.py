@@ -21,7 +21,7 @@ KINDS = {
     "label": "category",
     "flag": "bool",
     "whole": "int",
-    "number": "float",
+    "number": "float32",
     "day": "date",
     "note": "text",
 }
@@ -35,7 +35,8 @@ DAYS = ["", "2020-02-29", "1900-01-01", "2020-12-31 23:59", "2020-01-01T00:00:00
 ENDS = ["\n", "\n", "\n", "\r\n", "\r", "\n\n"]
 ODD = [b"\0", b"\xef\xbb\xbf", b'"', b",", b"\r", b"\n", b'""', b'"\n', b"\xff", b"\xc3", b"\xe2\x80\xa8", b"\x1a",
        b"2020-02-30", b"tru", b"1e", b"0x1", b"\xc2\x85", b"\x0c", b"\x1c"]  # fmt: skip
-CHOICES = {"id": WORDS, "category": WORDS, "bool": FLAGS, "int": NUMBERS, "float": NUMBERS, "date": DAYS, "text": WORDS}
+CHOICES = {"id": WORDS, "category": WORDS, "bool": FLAGS, "int": NUMBERS, "float32": NUMBERS, "date": DAYS,
+           "text": WORDS}  # fmt: skip
 
 
 def _text(rng: random.Random) -> bytes:

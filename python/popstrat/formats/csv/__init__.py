@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +14,8 @@ from popstrat.formats.source import FileSource
 
 def _recognises(start: bytes) -> bool:
     """Whether it can be text; what other formats recognise is theirs."""
+    if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return True
     return not (b"\0" in start or start[:2] == b"\x1f\x8b" or start[:4] == b"PK\3\4")
 
 
@@ -47,7 +50,7 @@ CSV = Format(
     title="CSV",
     described="a CSV",
     suffixes=(".csv",),
-    other_suffixes=(),
+    other_suffixes=(".tsv", ".txt"),
     gzipped=True,
     output_suffix=".csv",
     recognises=_recognises,

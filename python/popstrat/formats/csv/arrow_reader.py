@@ -1,7 +1,7 @@
 """CSV cells parsed by pyarrow, for when the engine's own reader is not wanted: the same rows, the same refusals.
 
-pyarrow says nothing of the row whose cell it refuses, and would take a quote that is not closed for the start of a cell
-over many lines. So each line is looked at here first, in Python, and refused cells are found by halving.
+pyarrow would take a quote that is not closed for the start of a cell over many lines. So each line is looked at here
+first, in Python.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from popstrat.errors import InputError
-from popstrat.formats.csv.reader import ROWS_NAMED, Block, CsvSource, decoded
+from popstrat.formats.csv.reader import LABELS, Block, CsvSource, decoded
+from popstrat.packs.spellings import days
 
 _TRUE, _FALSE = (
     [digit, *("".join(word) for word in itertools.product(*zip(lower, lower.upper(), strict=True)))]
@@ -35,28 +36,17 @@ class ArrowCsvSource(CsvSource):
         try:
             batch = self._converted(lines, fields)
         except pa.ArrowInvalid:
-            for field in fields:
-                if rows := self._refused(lines, field):
-                    raise self._bad_cells(field.name, rows) from None
-            raise InputError("a row cannot be read") from None
+            batch = pa.RecordBatch.from_arrays([self._column(lines, f) for f in fields], schema=pa.schema(fields))
         if batch.num_rows != len(lines):
             raise InputError("a row cannot be read")
         return batch
 
-    def _refused(self, lines: Sequence[bytes], field: pa.Field, first: int = 0) -> list[int]:
-        """The first rows whose cell pyarrow refuses, counted from ``first``."""
+    def _column(self, lines: Sequence[bytes], field: pa.Field) -> pa.Array:
+        """One column, as text first where pyarrow refuses a cell of it."""
         try:
-            self._converted(lines, [field])
+            return self._converted(lines, [field]).column(0)
         except pa.ArrowInvalid:
-            if len(lines) == 1:
-                return [first]
-        else:
-            return []
-        half = len(lines) // 2
-        found = self._refused(lines[:half], field, first)
-        if len(found) < ROWS_NAMED:
-            found += self._refused(lines[half:], field, first + half)
-        return found[:ROWS_NAMED]
+            return self._respelt(field, self._converted(lines, [field.with_type(LABELS)]).column(0))
 
     def _converted(self, lines: Sequence[bytes], fields: Sequence[pa.Field]) -> pa.RecordBatch:
         """Columns of the lines; raises ``pa.ArrowInvalid`` if a cell is not what its column holds."""
@@ -67,7 +57,7 @@ class ArrowCsvSource(CsvSource):
         table = pa_csv.read_csv(
             pa.py_buffer(text),
             pa_csv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=self._names),
-            pa_csv.ParseOptions(),
+            pa_csv.ParseOptions(delimiter=self._between.decode()),
             pa_csv.ConvertOptions(
                 column_types={f.name: _MOMENT if pa.types.is_date(f.type) else f.type for f in fields},
                 include_columns=schema.names,
@@ -79,7 +69,7 @@ class ArrowCsvSource(CsvSource):
             ),
         )
         columns = [
-            column.cast(field.type, safe=False) if column.type == _MOMENT else column
+            days(column.combine_chunks(), field.name) if column.type == _MOMENT else column
             for column, field in zip(table.columns, fields, strict=True)
         ]
         (batch,) = pa.Table.from_arrays(columns, schema=schema).combine_chunks().to_batches()

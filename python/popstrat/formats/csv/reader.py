@@ -5,8 +5,10 @@ RFC 4180 puts them. A block with a fault is looked at again line by line for the
 message.
 
 Ids and practice codes are read as text, always: a column of digits in one file and of letters in the next is
-then still one column, and leading zeros stay. Whole numbers are read as float64, because "120.0" is what many
-programs write for a column with gaps. A date may be followed by a time of day, which is dropped.
+then still one column, and leading zeros stay. Numbers are read as float64, whole ones too, because "120.0" is what
+many programs write for a column with gaps; as float32 where their column is declared so, which holds for every format.
+How values are spelt is a matter of `popstrat.packs.spellings`: a parser reads what most programs write, and where a
+column of a block holds anything else it is read as text first.
 """
 
 from __future__ import annotations
@@ -14,17 +16,20 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
+import io
 import re
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
-from typing import IO, ClassVar, NamedTuple
+from typing import IO, Any, ClassVar, NamedTuple
 
 import pyarrow as pa
 
 from popstrat.errors import InputError
 from popstrat.formats.source import BATCH_ROWS, FileSource, Kind, Kinds, reading, sliced
 from popstrat.formats.workers import Workers
+from popstrat.packs.spellings import from_text
 
 BLOCK_BYTES = 8 << 20
 _LONGEST_LINE = 64 << 20
@@ -39,23 +44,23 @@ TYPES: dict[Kind, pa.DataType] = {
     "text": LABELS,
     "bool": pa.bool_(),
     "int": pa.float64(),
-    "float": pa.float32(),
+    "float": pa.float64(),
+    "float32": pa.float32(),
     "date": pa.date32(),
 }
-_EXPECTED = {
-    "bool": "true, false, 1 or 0",
-    "int": "a number",
-    "float": "a number",
-    "date": "a date as YYYY-MM-DD",
-}
 
+_MARKS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
+          (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
+_END = re.compile(rb"\r\n|\n|\r")
 _ZERO = "is not a CSV file: it holds zero bytes"
 _MARK = "a byte-order mark (U+FEFF) inside the file; were two files joined?"
 
 _QUOTED = rb'"(?:[^"]|"")*"'
-_CELL = rb'(?:%s|[^",]*)' % _QUOTED
-_LINE = re.compile(rb"%s(?:,%s)*" % (_CELL, _CELL))
 _INSIDE = re.compile(_QUOTED)
+_BETWEEN = (b",", b";", b"\t", b"|")
+"""What may stand between cells: of these, what the first line has most of."""
+_SEP = re.compile(rb'"?sep=([,;|\t])"?,*', re.IGNORECASE)
+"""A first line that some spreadsheets write and read, which says what stands between cells."""
 
 
 class Block(NamedTuple):
@@ -66,7 +71,9 @@ class Block(NamedTuple):
 
 
 class CsvSource(FileSource):
-    """A CSV file with a header line, comma-separated, in UTF-8 (with or without a byte-order mark) or ``encoding``.
+    """A CSV file with a header line, in UTF-8 (with or without a byte-order mark), UTF-16 with one, or ``encoding``.
+
+    Between cells there are commas, semicolons, tabs or bars, whichever the header has most of.
 
     Who parses the cells is a subclass's matter; where blocks end, what a header and a line must be, and what is said of
     a fault is the same for all. ``padding`` is how many spare bytes the parser wants after a block.
@@ -114,16 +121,25 @@ class CsvSource(FileSource):
     # -- bytes --------------------------------------------------------------------------------------------------
 
     def _open(self) -> IO[bytes]:
-        return gzip.open(self.path) if self._packed else self.path.open("rb")  # type: ignore[return-value]
+        file: Any = gzip.open(self.path) if self._packed else self.path.open("rb")  # noqa: SIM115
+        start = file.read(4)
+        file.seek(0)
+        wide = next((name for mark, name in _MARKS if start.startswith(mark)), None)
+        if wide is None:
+            return file  # type: ignore[no-any-return]
+        self._encoding = "utf-8"
+        return io.BufferedReader(_Recoded(file, wide), 1 << 20)
 
     def _header(self) -> tuple[list[str], int]:
         """The column names and the number of bytes before the first row."""
         with reading(self.name, "CSV"), self._open() as file:
             start = file.read(_HEADER_BYTES)
-        if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-            raise InputError("is in UTF-16; save it as UTF-8", file=self.name)
         skip = len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0
-        end = re.search(rb"\r\n|\n|\r", start[skip:])
+        end = _END.search(start[skip:])
+        said = _SEP.fullmatch(start[skip : skip + end.start()]) if end else None
+        if said and end:
+            skip += end.end()
+            end = _END.search(start[skip:])
         if (zero := start.find(0)) >= 0:
             body = skip + end.end() if end else len(start)
             rows = [_row_of(start[body:], zero - body)] if zero >= body else []
@@ -133,18 +149,19 @@ class CsvSource(FileSource):
         line = start[skip : skip + end.start()] if end else start[skip:]
         if not line.strip():
             raise InputError("begins with an empty line; the first line must name the columns", file=self.name)
-        if not _LINE.fullmatch(line):
+        self._between = said.group(1) if said else _most(line)
+        self._line = _line(self._between)
+        if not self._line.fullmatch(line):
             raise InputError("has a stray quote in its first line", file=self.name)
         if codecs.BOM_UTF8 in line:
             raise InputError(f"{_MARK} (first line)", file=self.name)
         try:
-            names = [n.strip() for n in next(csv.reader([line.decode(self._encoding)]))]
+            text = line.decode(self._encoding)
+            names = [n.strip() for n in next(csv.reader([text], delimiter=self._between.decode()))]
         except UnicodeDecodeError:
             raise InputError(f"is not in {self._encoding} (first line); see --encoding", file=self.name) from None
         except csv.Error:
             raise InputError("has a column name that is too long", file=self.name) from None
-        if len(names) == 1 and (other := next((c for c in ";\t|" if c in names[0]), None)):
-            raise InputError(f"is separated by {other!r}, not by commas", file=self.name)
         return names, skip + (end.end() if end else len(line))
 
     def _blocks(self, file: IO[bytes], size: int, spare: list[bytearray]) -> Iterator[Block]:
@@ -189,10 +206,9 @@ class CsvSource(FileSource):
         Bytes that are not UTF-8 come before lines at fault, and those before cells at fault.
         """
 
-    def _bad_cells(self, column: str, rows: Sequence[int]) -> InputError:
-        """The error for cells that are not what their column holds, the first `ROWS_NAMED` of them."""
-        expected = _EXPECTED[self._kinds[column]]
-        return InputError(f"a cell is not {expected} (empty means no record)", column=column, rows=rows)
+    def _respelt(self, field: pa.Field, text: pa.Array) -> pa.Array:
+        """A column that was read as text, as what it holds. Raises `InputError` for cells that are not that."""
+        return from_text(text, self._kinds[field.name], field.name)
 
     def _refuse_lines(self, text: bytes) -> None:
         """Go through a block line by line and raise `InputError` for the first malformed row."""
@@ -200,15 +216,56 @@ class CsvSource(FileSource):
         for line in text.splitlines():
             if not line:
                 continue
-            if b'"' in line and not _LINE.fullmatch(line):
+            if b'"' in line and not self._line.fullmatch(line):
                 raise InputError(
                     "a stray quote, or a quote that is not closed on its line (cells may not hold line breaks)",
                     rows=[row],
                 )
-            found = _INSIDE.sub(b"", line).count(b",") + 1
+            found = _INSIDE.sub(b"", line).count(self._between) + 1
             if found != self._width:
-                raise InputError(f"{found} cells where the first line names {self._width} columns", rows=[row])
+                title = "; is it a title? The first line must name the columns" if self._width == 1 else ""
+                names = f"the first line names {self._width} column{'s' * (self._width > 1)}"
+                raise InputError(f"{found} cells where {names}{title}", rows=[row])
             row += 1
+
+
+def _most(header: bytes) -> bytes:
+    """What stands between the cells of a header; a comma if nothing does."""
+    outside = _INSIDE.sub(b"", header)
+    return max(_BETWEEN, key=outside.count)
+
+
+@cache
+def _line(between: bytes) -> re.Pattern[bytes]:
+    """A line of cells, each without a quote in it or quoted whole."""
+    apart = re.escape(between)
+    cell = rb'(?:%s|[^"%s]*)' % (_QUOTED, apart)
+    return re.compile(rb"%s(?:%s%s)*" % (cell, apart, cell))
+
+
+class _Recoded(io.RawIOBase):
+    """A file in UTF-16 or UTF-32, read as UTF-8. Raises ``UnicodeError`` for bytes that are not."""
+
+    def __init__(self, file: IO[bytes], encoding: str) -> None:
+        self._file, self._decoder = file, codecs.getincrementaldecoder(encoding)()
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, room: Any) -> int:
+        while not self._rest:
+            found = self._file.read(1 << 20)
+            self._rest = self._decoder.decode(found, final=not found).encode()
+            if not found and not self._rest:
+                return 0
+        many = min(len(room), len(self._rest))
+        room[:many], self._rest = self._rest[:many], self._rest[many:]
+        return many
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def decoded(block: Block, encoding: str) -> str:

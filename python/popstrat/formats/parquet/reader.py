@@ -21,6 +21,9 @@ from popstrat.errors import InputError
 from popstrat.formats.source import BATCH_ROWS, FileSource, Kinds, reading
 from popstrat.formats.workers import Workers
 
+INT96 = "us"
+"""What old timestamps are read as: nanoseconds reach from 1677 to 2262 only, and wrap around silently beyond."""
+
 
 class ParquetSource(FileSource):
     """A Parquet file. Text columns of the ``dictionary`` kinds are read as dictionaries, which costs less.
@@ -33,7 +36,7 @@ class ParquetSource(FileSource):
     def __init__(self, path: Path, kinds: Kinds, *, threads: int = 1) -> None:
         super().__init__(path)
         self._threads = threads
-        with reading(self.name, "Parquet"), pq.ParquetFile(path) as file:
+        with reading(self.name, "Parquet"), pq.ParquetFile(path, coerce_int96_timestamp_unit=INT96) as file:
             schema, self._metadata = file.schema_arrow, file.metadata
             self._row_groups = [self._metadata.row_group(i).num_rows for i in range(self._metadata.num_row_groups)]
             self._opened(file)
@@ -118,7 +121,12 @@ class ByArrow(ColumnReader):
     def begin(self, group: int, *, skip: int = 0) -> None:
         self.close()
         with self._reading():
-            self._file = pq.ParquetFile(self._path, metadata=self._metadata, page_checksum_verification=True)
+            self._file = pq.ParquetFile(
+                self._path,
+                metadata=self._metadata,
+                page_checksum_verification=True,
+                coerce_int96_timestamp_unit=INT96,
+            )
             self._parts = self._file.iter_batches(
                 self._batch_rows, row_groups=[group], columns=[self.name], use_threads=False
             )

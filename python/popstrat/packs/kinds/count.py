@@ -59,9 +59,7 @@ output = true
         return [table(("counts one for each of these that is true",), [(code(i),) for i in items])]
 
     def trace(self, definition: Definition, witness: Witness) -> Traced:
-        node = definition.node
-        while isinstance(node, n.Only):
-            node = node.item
+        node = n.bare(definition.node)
         # an expression after all, where the count could be folded
         saw = witness.counted(node) if isinstance(node, n.CountTrue) else witness.said(node, True)
         return Traced((Line("", saw, fired=True),))

@@ -46,9 +46,7 @@ output = true
         return [f"Rule: {code(raw['value'])}"]
 
     def trace(self, definition: Definition, witness: Witness) -> Traced:
-        node = definition.node
-        if isinstance(node, n.Only):
-            node = node.item
+        node = n.bare(definition.node)
         birth = witness.birth_of(node.name) if isinstance(node, n.Column) else None
         if birth is not None:
             how = "completed years since the date of birth" if witness.has(birth) else "as given in the table"

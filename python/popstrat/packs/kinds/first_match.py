@@ -61,7 +61,7 @@ output = true
             raise builder.fault(ident, "`otherwise` is a label", "otherwise")
         used = list(dict.fromkeys([*found, *([last] if last else [])]))
         labels = raw.get("labels", used)
-        if not isinstance(labels, list) or set(labels) != set(used) or len(set(labels)) < len(labels):
+        if not isinstance(labels, list) or sorted(map(repr, labels)) != sorted(map(repr, used)):
             raise builder.fault(ident, "`labels`, where given, lists each label of the rules once", "labels")
         return Built(
             label_cases(items, last, tuple(labels)), {f"rule {i}": node for i, (node, _) in enumerate(items, 1)}

@@ -118,6 +118,8 @@ class Kind(ABC):
         """For whom it is: conditions that must all hold. Raises `PackError`."""
         if "eligible" not in raw:
             return ()
+        if not isinstance(raw["eligible"], str):
+            raise builder.fault(ident, "`eligible` is a condition in quotes", "eligible")
         return (builder.parse(ident, "eligible", raw["eligible"], condition=True),)
 
     # -- reading without building; of a table that is written wrongly, what is there --

@@ -8,7 +8,7 @@ from typing import Any
 from popstrat.core.blocks import Block, Outline, code
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
-from popstrat.lang.parser import cases, conjunction, negation
+from popstrat.lang.parser import DEEPEST, cases, conjunction, negation
 from popstrat.packs import compared, shapes
 from popstrat.packs.builder import Builder, Raw
 from popstrat.packs.compared import Said
@@ -62,16 +62,18 @@ output = true
             if node["id"] in by_id:
                 raise fail(f"node {node['id']} stands twice", f"id = {node['id']}")
             by_id[node["id"]] = node
-        used: list[Any] = []
+        used: set[Any] = set()
         items: list[tuple[n.Node, n.Node]] = []
         splits: dict[str, n.Node] = {}
 
         def descend(key: Any, path: list[n.Node], at: str) -> None:
             if key in used:
                 raise fail(f"node {key} is reached twice", at)
+            if len(path) >= DEEPEST:
+                raise fail(f"node {key} comes after {DEEPEST} questions, which is the most", at)
             if key not in by_id:
                 raise fail(f"there is no node {key}", at)
-            used.append(key)
+            used.add(key)
             node, here = by_id[key], f"id = {key}"
             if "value" in node:
                 if "split" in node or not shapes.is_number(node["value"]):

@@ -17,6 +17,7 @@ from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
 from popstrat.lang.parser import cases, conjunction, disjunction, is_null, negation
+from popstrat.lang.values import WHOLE
 from popstrat.packs import shapes
 from popstrat.packs.builder import Builder, Raw
 from popstrat.packs.definition import Definition
@@ -31,6 +32,8 @@ LINKS = ("logistic", "survival", "identity")
 DECIMALS = 6
 NO_STRATUM = "in no stratum"
 NO_VALUE = "a term has no value"
+NO_ROOM = "beyond what its column holds"
+_SATURATED = 600.0  # exp of more is as good as infinite: the result is its limit, to all 15 places
 _ONE = n.Const(n.NUMBER, "1", 1.0)
 _ZERO = n.Const(n.NUMBER, "0", 0)
 
@@ -105,13 +108,12 @@ class ModelBuilder:
         model = self._model(link, strata, eligible)
         total = self._linear_predictor(model)
         self._define("linear_predictor", f"{raw['title']}: linear predictor", eligible, total)
-        placed = [s.when for s in model.strata if s.when is not None]
-        among = [
-            node for node in (eligible, disjunction(placed, "in a stratum") if placed else None) if node is not None
-        ]
-        self._missing(conjunction(among, "scored") if among else None)
-        self._reasons(model, reasons)
         results = [self._result(model, horizon) for horizon in range(max(1, len(model.horizons)))]
+        shown: n.Node = n.Named(n.NUMBER, "", model.predictor)
+        if raw.get("type") in WHOLE:
+            shown = n.Whole(n.NUMBER, "", results[0], raw["type"])
+        self._missing(eligible, shown)
+        self._reasons(model, reasons, shown)
         for horizon, entry, node in zip(model.horizons[1:], raw.get("horizons", ())[1:], results[1:], strict=True):
             output = entry.get("output", False)
             self._define(
@@ -164,21 +166,22 @@ class ModelBuilder:
 
     # -- what is counted --
 
-    def _missing(self, eligible: n.Node | None) -> None:
-        """What stood in for what was not recorded, of whoever is ``eligible`` and in a stratum."""
+    def _missing(self, eligible: n.Node | None, shown: n.Node) -> None:
+        """What stood in for what was not recorded, of whoever has a result: no share of them is over 100 %."""
+        scored = negation(n.IsNull(n.BOOL, NO_VALUE, shown), "scored")
         counted = n.CountTrue(n.NUMBER, "inputs missing", tuple(self.scope.missing.values()))
         if "missing_output" in self.raw:
             self._define(
-                "inputs_missing", f"{self.raw['title']}: inputs missing", eligible, counted, type="uint8",
+                "inputs_missing", f"{self.raw['title']}: inputs missing", eligible,
+                n.Only(n.NUMBER, counted.text, scored, counted), type="uint8",
                 means="How many inputs of the model had no record, so that their declared default stood in.",
                 output=self.raw["missing_output"],
             )  # fmt: skip
         for kind, table in (("missing", self.scope.missing), ("clipped", self.scope.clipped)):
             for name, node in table.items():
-                among = [node] if eligible is None else [eligible, node]
-                self.tallies[self.ident, kind, name] = conjunction(among, name)
+                self.tallies[self.ident, kind, name] = conjunction([scored, node], name)
 
-    def _reasons(self, model: Model, parts: Sequence[tuple[n.Node, str]]) -> None:
+    def _reasons(self, model: Model, parts: Sequence[tuple[n.Node, str]], shown: n.Node) -> None:
         """Why somebody has no result, as a category and as counts."""
         predictor = n.Named(n.NUMBER, "", model.predictor)
         items = [(negation(_true(node), reason), reason) for node, reason in parts]
@@ -186,6 +189,8 @@ class ModelBuilder:
         if named:
             items.append((negation(_true(disjunction(named, "in a stratum")), NO_STRATUM), NO_STRATUM))
         items.append((n.IsNull(n.BOOL, NO_VALUE, predictor), NO_VALUE))
+        if isinstance(shown, n.Whole):
+            items.append((n.IsNull(n.BOOL, NO_ROOM, shown), NO_ROOM))
         node = label_cases(items, None, tuple(reason for _, reason in items))
         if "reason_output" in self.raw:
             self._define(
@@ -217,18 +222,23 @@ class ModelBuilder:
         lp = n.Named(n.NUMBER, model.predictor, model.predictor)
         result: n.Node = lp
         if model.link == "logistic":
-            growth = n.Call(n.NUMBER, "", "exp", (n.Arithmetic(n.NUMBER, "", "-", _ZERO, lp),))
+            growth = _growth(n.Arithmetic(n.NUMBER, "", "-", _ZERO, lp))
             result = n.Arithmetic(
                 n.NUMBER, "1 / (1 + exp(-lp))", "/", _ONE, n.Arithmetic(n.NUMBER, "", "+", growth, _ONE)
             )
         elif model.link == "survival":
             logs = self._across(model, [_number(math.log(s.survival[horizon])) for s in model.strata], "ln S0")
-            hazard = n.Arithmetic(n.NUMBER, "", "*", n.Call(n.NUMBER, "", "exp", (lp,)), logs)
+            hazard = n.Arithmetic(n.NUMBER, "", "*", _growth(lp), logs)
             result = n.Arithmetic(n.NUMBER, "1 - S0 ** exp(lp)", "-", _ONE, n.Call(n.NUMBER, "", "exp", (hazard,)))
         places = self.raw.get("decimals", DECIMALS)
         if isinstance(places, bool) or not isinstance(places, int) or not 0 <= places <= 15:
             raise self.fail("`decimals` is a whole number from 0 to 15", "decimals")
         return n.Call(n.NUMBER, self.ident, "round", (result, n.Const(n.NUMBER, str(places), places)))
+
+
+def _growth(x: n.Node) -> n.Node:
+    """exp(x), of a linear predictor however large: what follows from it is then finite, and never null."""
+    return n.Call(n.NUMBER, "", "exp", (n.Call(n.NUMBER, "", "min", (x, _number(_SATURATED))),))
 
 
 def _to_power(survival: float, power: float) -> float:

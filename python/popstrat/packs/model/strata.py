@@ -14,6 +14,8 @@ from popstrat.packs.model.parts import Horizon
 from popstrat.packs.model.terms import by_stratum_shape
 from popstrat.packs.shapes import is_number
 
+MOST = 120
+"""How many strata, and how many horizons, a model may have."""
 ByStratum = tuple[float | None, ...]
 """A number for each stratum, None where a stratum is not named."""
 
@@ -35,6 +37,8 @@ class Strata:
             return {"": None}
         if not isinstance(written, dict) or not written:
             raise self.fail("`strata` is a table of conditions: women = 'sex == \"female\"'", "strata")
+        if len(written) > MOST:
+            raise self.fail(f"has {len(written):,} strata, and the most is {MOST}", "strata")
         return {
             name: self.builder.parse(self.ident, f"stratum {name}", when, condition=True)
             for name, when in written.items()
@@ -89,6 +93,8 @@ class Strata:
             entries = [{"id": "", "baseline_survival": raw.get("baseline_survival")}]
         if not isinstance(entries, list) or not entries or not all(isinstance(e, dict) for e in entries):
             raise self.fail("`horizons` is a list of tables with `id` and `baseline_survival`", "horizons")
+        if len(entries) > MOST:
+            raise self.fail(f"has {len(entries):,} horizons, and the most is {MOST}", "horizons")
         survivals: list[ByStratum] = []
         horizons: list[Horizon] = []
         for place, entry in enumerate(entries):

@@ -12,6 +12,7 @@ from popstrat.packs.model.parts import Term
 from popstrat.packs.model.scope import ModelScope
 from popstrat.packs.model.strata import Strata
 from popstrat.packs.model.terms import TermText, term_texts
+from popstrat.packs.reach import reach
 
 _ZERO = n.Const(n.NUMBER, "0", 0)
 
@@ -68,8 +69,9 @@ class Terms:
             centers = tuple(c or 0.0 for c in given)
         there = [weight is not None for weight in weights]
         values = self._products(text, there) if text.form == "product" else [self._parse(text)] * len(weights)
-        if any(isinstance(node, n.Const) for node in values):
-            raise self.fail(f"term {text.id!r} is the same for every patient", owner, owner)
+        for node in values:
+            if node is not None and (told := self._idle(node)):
+                raise self.fail(f"term {text.id!r} {told}", owner, owner)
         parts: list[tuple[n.Node, float] | None] = []
         for node, weight, center, times in zip(values, weights, centers, self.slope, strict=True):
             if node is None or weight is None:
@@ -80,6 +82,21 @@ class Terms:
             parts.append((centred, times * weight))
         self.factors[text.id] = tuple(part[0] if part else None for part in parts)
         return Term(text.id, text.title, text.evidence, text.source, tuple(parts))
+
+    def _idle(self, node: n.Node) -> str:
+        """What is wrong with a term that makes no difference between any two people; nothing for others."""
+        if isinstance(node, n.Const):
+            return "is the same for every patient"
+        found = reach(node, self.builder.schema)
+        if not found.some:
+            return "has no value for any patient"
+        if node.type.kind == "bool" and True not in found.truths:
+            return "can be true for no patient, with what its inputs can be (their defaults and bounds)"
+        interval = found.interval
+        fixed = interval is not None and interval.low == interval.high
+        if not found.null and (fixed or found.truths == {True}):
+            return "is the same for every patient, with what its inputs can be (their defaults and bounds)"
+        return ""
 
     def _parse(self, text: TermText) -> n.Node:
         key, owner = f"term {text.id}", text.pointer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,8 @@ from popstrat.errors import TermError
 from popstrat.packs.shapes import is_number
 
 EVIDENCE = ("published", "derived", "assumption")
+MOST_POWERS = 16
+"""Of one number in a term."""
 _PROVENANCE = {"evidence", "source", "why"}
 _TERM_FORMS = {
     "when": {"when", "coefficient"},
@@ -182,8 +185,8 @@ def _powers(name: str, title: str, term: Mapping[str, Any]) -> list[tuple[str, s
     it is multiplied by the logarithm once more."""
     of = _text(name, term.get("of"), "of")
     powers = term["powers"]
-    if not isinstance(powers, list) or not powers or not all(map(is_number, powers)):
-        raise TermError(f"term {name!r}: `powers` is a list of numbers", "powers")
+    if not isinstance(powers, list) or not 0 < len(powers) <= MOST_POWERS or not all(map(is_number, powers)):
+        raise TermError(f"term {name!r}: `powers` is a list of numbers, at most {MOST_POWERS}", "powers")
     weights: Any = term.get("coefficients")
     centers: Any = term.get("center", [None] * len(powers))
     for key, given in (("coefficients", weights), ("center", centers)):
@@ -252,7 +255,7 @@ def _levels(
         found.append(
             (f"{name}.{ident}", level.get("title") or f"{title}: {ident}", text, level.get("coefficient"), more)
         )
-    twice = next((label for label in covered if covered.count(label) > 1), None)
+    twice = next((label for label, times in Counter(covered).items() if times > 1), None)
     if twice is not None:
         raise TermError(f"term {name!r}: the label {twice!r} stands in it twice", twice)
     if labels is not None:

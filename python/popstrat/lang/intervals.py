@@ -1,15 +1,11 @@
-"""Interval analysis: where a number must lie, for leaving out checks that cannot fail."""
+"""Interval analysis: where a number must lie, for leaving out checks that cannot fail and refusing rules that cannot
+hold."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-INTEGER_RANGE = {
-    "i8": (-(2**7), 2**7 - 1), "u8": (0, 2**8 - 1), "i16": (-(2**15), 2**15 - 1),
-    "i32": (-(2**31), 2**31 - 1), "i64": (-(2**63), 2**63 - 1), "short": (-(2**15), 2**15 - 1),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -27,8 +23,7 @@ class Interval:
     @property
     def short(self) -> bool:
         """Within what 16 bits hold."""
-        least, most = INTEGER_RANGE["short"]
-        return self.low >= least and self.high <= most
+        return self.low >= -(2.0**15) and self.high <= 2.0**15 - 1
 
     @property
     def of_days(self) -> bool:

@@ -1,0 +1,56 @@
+"""``popstrat map``: a column map proposed for an extract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from popstrat.cli import options
+from popstrat.cli.terminal import open_console
+
+app = typer.Typer(
+    help="Column maps: propose one for an extract.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
+)
+
+
+@app.callback()
+def _only() -> None:
+    """A command of its own, so that others can stand beside it."""
+
+
+@app.command("init")
+def init(
+    inputs: options.Inputs,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The map: a TOML file.")],
+    pack: options.PackName = options.DEFAULT_PACK,
+    encoding: options.Encoding = "utf-8",
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Propose a column map for an extract: names, labels, dates, units, and what is still to be answered."""
+    from popstrat.core.files import Outputs, writing
+    from popstrat.errors import InputError
+    from popstrat.packs.load import load_pack
+    from popstrat.runs.map_proposal import propose
+
+    if output.exists() and not force:
+        raise InputError("is there already; --force replaces it", file=str(output))
+    found = propose(inputs, load_pack(pack).schema, encoding=encoding)
+    with writing(output), Outputs() as outputs:
+        outputs.add(output).write_text(found.text, encoding="utf-8")
+        outputs.commit()
+    if quiet:
+        return
+    console = open_console()
+    console.print(f"Written: {output}", highlight=False)
+    console.print(
+        f"{len(found.placed)} columns have a place, {len(found.left)} of the extract have none.", highlight=False
+    )
+    if found.lacking:
+        console.print(f"The table still needs: {', '.join(found.lacking)}.", highlight=False)
+    if found.questions:
+        asked = "1 question is" if found.questions == 1 else f"{found.questions} questions are"
+        console.print(f"{asked} left for you: look for lines that begin with #.", highlight=False)
+    console.print(f"Then: popstrat check EXTRACT --map {output}", highlight=False)
