@@ -15,6 +15,7 @@ from popstrat.packs.assumptions import assumptions
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.load import load_pack
 from popstrat.packs.pack import Pack
+from popstrat.packs.possible import remarks
 from popstrat.packs.reading import boundaries, reach
 from popstrat.packs.resolved import Resolved
 from popstrat.packs.unused import SECTIONS
@@ -88,6 +89,9 @@ def _oddities(pack: Pack, resolved: Resolved) -> Iterator[str]:
             if kind != "windows" and not body.get("source") and not body.get("assumption"):
                 yield f"{SECTIONS[kind]} {name} gives neither a source nor an assumption"
     yield from (told for (kind, _), told in unused.items() if kind == "input")
+    for remark in remarks(resolved):
+        place = pack.error(f"definition.{remark.definition}", remark.told, remark.text, 0, len(remark.text))
+        yield str(place).split("\n")[0]
     if not any(d.output for d in definitions):
         yield "no definition writes a column"
     yield from (told for (kind, _), told in unused.items() if kind == "pack")
