@@ -463,7 +463,7 @@ class _Builder:
                 self.arity(e, 2, 2)
                 return self.within(arguments[0], self.months(arguments[1]), text)
         known = [*NUMBER_FUNCTIONS, *OTHER_FUNCTIONS, *self.scope.windows, *self.scope.lookups]
-        raise self.fail(e.func, f"unknown function {name!r}{suggest(name, known)}")
+        raise ExpressionError(f"unknown function {name!r}{suggest(name, known)}", *self.span(e.func), unknown=name)
 
     def arity(self, e: ast.Call, least: int, most: int) -> None:
         assert isinstance(e.func, ast.Name)

@@ -72,7 +72,8 @@ def locate(file: str, section: str, text: str, start: int) -> Place | None:
 
 
 Entry = str | tuple[str, int]
-"""An entry of a list below a section: the one with this `id`, or the list's name and the entry's number, from 1."""
+"""An entry of a list below a section: the one with this `id`, or the list's name and the entry's number, from 1. A list
+at the top of a file is its own section."""
 
 
 def locate_in(file: str, section: str, entry: Entry, text: str, start: int) -> tuple[Place, int] | None:
@@ -80,14 +81,15 @@ def locate_in(file: str, section: str, entry: Entry, text: str, start: int) -> t
     place of the entry, and how many characters to point at. None if there is no such entry."""
     strings = _strings(file)
     if isinstance(entry, tuple):
-        header = re.compile(rf"[ \t]*\[\[\s*{re.escape(section)}\.{entry[0]}\s*\]\]")
+        path = entry[0] if entry[0] == section else f"{section}.{entry[0]}"
+        header = re.compile(rf"[ \t]*\[\[\s*{re.escape(path)}\s*\]\]")
         spans = [span for span in _spans(file, section, strings) if header.match(file, span[0])]
         if len(spans) < entry[1]:
             return None
         begin, end = spans[entry[1] - 1]
         at = _find(file, text, start, begin, end, strings)
         return (
-            (_place(file, file.index(f".{entry[0]}", begin) + 1, True), len(entry[0]))
+            (_place(file, file.index(entry[0], begin + len(path) - len(entry[0])), True), len(entry[0]))
             if at is None
             else (_place(file, at, True), 0)
         )

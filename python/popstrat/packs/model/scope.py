@@ -11,6 +11,7 @@ from popstrat.core.text import suggest
 from popstrat.errors import ExpressionError, PackError
 from popstrat.lang import nodes as n
 from popstrat.lang.lookup import Lookup
+from popstrat.lang.nulls import always_null, may_be_null
 from popstrat.lang.parser import arithmetic, coalesce
 from popstrat.packs.builder import Builder
 from popstrat.packs.model.parts import Input
@@ -80,9 +81,7 @@ class ModelScope:
         if node is not None and node.type.kind not in ("bool", "null") and not isinstance(node, n.Const):
             column = node.name if isinstance(node, n.Column) else ""
             age = column in self.outer.schema and self.outer.schema[column].completed_years_since
-            counted = isinstance(node, n.Named) and isinstance(self.outer.definition(node.id).node, n.CountTrue)
-            named = isinstance(node, n.Coalesce) and isinstance(node.otherwise, n.Const)  # sex: null reads as unknown
-            if not age and not counted and not named:
+            if not age and may_be_null(node, lambda ident: self.outer.definition(ident).node):
                 raise ExpressionError(f"{name!r} may be null: declare it under `inputs`, with its default")
         return node
 
@@ -123,6 +122,9 @@ class ModelScope:
             raise self.fail(f"input {name!r}: {told}", name)
         bare = recorded(source)
         other = None if required(spec) else self._default(name, source, spec["default"])
+        if other is not None and always_null(other, bare):
+            told = f"input {name!r}: its default rests on {name}, which has no record where it would stand in"
+            raise self.fail(told, name)
         node = bare if other is None else coalesce(bare, other, name)
         if "clip" in spec:
             low, high = spec["clip"] if isinstance(spec["clip"], list) and len(spec["clip"]) == 2 else (1, 0)
