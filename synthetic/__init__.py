@@ -129,7 +129,7 @@ def _ahead(writer: _Writer, sizes: list[int], workers: int) -> Iterator[pa.Recor
 def _still(process: int) -> None:
     """A forked process has none of its parent's threads, and would wait for them for ever."""
     if os.getpid() != process:
-        raise RuntimeError("a list that one process has begun to make cannot be made further by another; begin it there")
+        raise RuntimeError("a list that one process has begun to make cannot be made by another; begin it there")
 
 
 def table(

@@ -51,7 +51,7 @@ class Digester:
 
     Leaving the ``with`` block ends the others; they end as well if this process is killed, because each waits at a pipe
     that nobody else holds. A script that asks for more than one process must be importable (``if __name__ ==
-    "__main__":``), as always with ``multiprocessing``; a process of a ``multiprocessing.Pool``, which may have no others,
+    "__main__":``), as always with ``multiprocessing``; a process of a ``multiprocessing.Pool`` may have none and
     works alone.
     """
 
@@ -62,7 +62,7 @@ class Digester:
         self._workers: list[tuple[Connection, multiprocessing.process.BaseProcess]] = []
 
     def digests(self, which: int, values: Sequence[bytes]) -> bytes:
-        """The digests of ``values`` under the key of that number, in order. Raises `RunError` if a process has ended."""
+        """The digests of ``values`` under the key of that number, in order. Raises `RunError` if a process ended."""
         if not self._count or len(values) < _FEW:
             return self._own[which](values)
         if not self._workers:
@@ -74,7 +74,7 @@ class Digester:
             return b"".join([self._own[which](values[:share]), *(pipe.recv() for pipe, _ in self._workers)])
         except (EOFError, OSError):
             raise RunError(
-                'a process that helps with hashing has ended. If a script did this, its work must stand under '
+                "a process that helps with hashing has ended. If a script did this, its work must stand under "
                 '`if __name__ == "__main__":`, or ask for one thread'
             ) from None
 
