@@ -7,7 +7,7 @@ It is what `native_reader` falls back on for columns and chunks that the engine 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from operator import methodcaller
 from pathlib import Path
@@ -20,6 +20,8 @@ from popstrat.core.soundness import refuse_unsound
 from popstrat.errors import InputError
 from popstrat.formats.source import BATCH_ROWS, FileSource, Kinds, reading
 from popstrat.formats.workers import Workers
+
+_BUFFER = 1 << 20  # bytes of a column chunk that pyarrow holds at a time, which else are all of it
 
 
 class ParquetSource(FileSource):
@@ -114,11 +116,17 @@ class ByArrow(ColumnReader):
         self._file: pq.ParquetFile | None = None
         self._parts: Iterator[pa.RecordBatch] = iter(())
         self._rest: pa.Array | None = None
+        self.before: Callable[[int], None] | None = None
+        """What is to be asked before a row group is read; it may refuse."""
 
     def begin(self, group: int, *, skip: int = 0) -> None:
         self.close()
+        if self.before is not None:
+            self.before(group)
         with self._reading():
-            self._file = pq.ParquetFile(self._path, metadata=self._metadata, page_checksum_verification=True)
+            self._file = pq.ParquetFile(
+                self._path, metadata=self._metadata, page_checksum_verification=True, buffer_size=_BUFFER
+            )
             self._parts = self._file.iter_batches(
                 self._batch_rows, row_groups=[group], columns=[self.name], use_threads=False
             )
