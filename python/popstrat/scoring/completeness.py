@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -201,7 +202,7 @@ def remarks(files: Sequence[Facts], schema: Schema, models: Mapping[str, Default
         if rows >= LEAST_EMPTY
     ]
     for output, defaulted in models.items():
-        for names, where, _ in _by_files(files, lambda f, of=defaulted: of(f.lacking)):
+        for names, where, _ in _by_files(files, partial(_lacked, defaulted)):
             found.append(
                 f"{output}: everybody{where} takes the model's default for {_listed(names)}; such scores are too "
                 "alike, and often too low"
@@ -214,6 +215,10 @@ def remarks(files: Sequence[Facts], schema: Schema, models: Mapping[str, Default
         if told := [n for n in names if _many(n, rows, schema)]:
             found.append(f"true for nobody of {rows:,} people{where}: {_listed(told)}; are these columns filled?")
     return found
+
+
+def _lacked(defaulted: Defaulted, file: Facts) -> Sequence[str]:
+    return defaulted(file.lacking)
 
 
 def _many(flag: str, rows: int, schema: Schema) -> bool:
