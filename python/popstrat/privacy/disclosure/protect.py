@@ -28,9 +28,9 @@ _FREE = 60.0
 """As far as a count without an upper bound is thought to move: further would only worsen the numbers."""
 _STEPS = 15
 """Steps of Newton's method towards the middle."""
-_STRETCHES = 4
-_SMALL = 150
-"""With no more sums than this a count is given several steps before it is held to be badly protected."""
+_STRETCHES = 8
+_HOPS, _SMALL = 4, 150
+"""What a count moves with when one step is not enough: sums so many steps away, but not many more than so many."""
 _BEARS = 0.5
 """Of the counts that stop a move, those that stop it at least this share as early as the first may be withheld."""
 
@@ -128,6 +128,7 @@ class _Component:
                     self.sums[row, at[i]] += sign
                 else:  # known exactly
                     self.level[row] -= sign * problem.x[i]
+        self.nearby: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = {}
         self.rests = np.array(rests, dtype=np.int64)
         self.ties = np.zeros((len(rests), 2), dtype=np.int64)
         self.tied = np.zeros((len(rests), 2))
@@ -142,6 +143,7 @@ class _Component:
         if x is None:  # what an earlier release said does not fit: nothing can be shown of its counts
             return [int(c) for c in cells[p.guarded[cells] & np.isnan(p.x[cells])]]
         hopeless: set[int] = set()
+        proven: set[int] = set()
         while True:
             low, high = p.low[cells], p.high[cells]
             rest_low, rest_high = (b[self.rests] if len(self.rests) else b[:0] for b in p.rest_bounds())
@@ -149,16 +151,18 @@ class _Component:
             up, down = _room(high - middle), _room(middle - low)
             rest = self._rest(middle, x)
             rest_up, rest_down = _room(rest_high - rest), _room(rest - rest_low)
-            wanted = np.array([i for i in np.flatnonzero(p.guarded[cells]) if i not in hopeless], dtype=np.int64)
+            wanted = np.array(
+                [i for i in np.flatnonzero(p.guarded[cells]) if i not in hopeless and i not in proven], dtype=np.int64
+            )
             if not len(wanted):
                 return self._exposed(hopeless)
             moves = self._moves(np.minimum(up, down), wanted)
             widths, stops = self._widths(moves, wanted, up, down, rest_up, rest_down)
-            short = np.flatnonzero(widths < WIDTH + _MARGIN)
-            if len(self.sums) <= _SMALL:
-                for k in short[widths[short] > WIDTH / 3]:
-                    widths[k] = max(widths[k], self._stretched(int(wanted[k]), middle, low, high, rest, rest_low))
-                short = np.flatnonzero(widths < WIDTH + _MARGIN)
+            for k in np.flatnonzero(widths < WIDTH + _MARGIN):
+                widths[k] = self._stretched(int(wanted[k]), x, middle, low, high, rest, rest_low)
+            enough = widths >= WIDTH + _MARGIN
+            proven.update(wanted[enough].tolist())  # to withhold more only leaves more room
+            short = np.flatnonzero(~enough)
             if not len(short):
                 return self._exposed(hopeless)
             touched = np.zeros(len(self.sums), bool)
@@ -270,30 +274,35 @@ class _Component:
         moves[:, off] = 0
         return moves
 
-    def _stretched(self, i: int, middle: Floats, low: Floats, high: Floats, rest: Floats, rest_low: Floats) -> float:
-        """The width shown by several steps each way instead of one, each by the room that is left (Dikin's method)."""
-        ends = []
+    def _stretched(
+        self, i: int, x: Floats, middle: Floats, low: Floats, high: Floats, rest: Floats, rest_low: Floats
+    ) -> float:  # fmt: skip
+        """The width shown by several steps each way instead of one, each by the room that is left (Dikin's method),
+        where only counts near this one move. The truth is a point as well."""
+        rows, near = self._near(i)
+        sums = self.sums[np.ix_(rows, near)]
+        least, most = min(middle[i], x[i]), max(middle[i], x[i])
         for sign in (1.0, -1.0):
             here = middle
             for _ in range(_STRETCHES):
-                slack = np.maximum(np.minimum(np.minimum(high - here, here - low), _FREE), 0)
+                if most - least >= WIDTH + _MARGIN:
+                    return float(most - least)
+                slack = np.maximum(np.minimum(np.minimum(high - here, here - low), _FREE), 0)[near]
                 room = slack**2
-                move = np.zeros(len(here))
-                move[i] = sign * room[i]
-                if len(self.sums):
-                    weighted = self.sums * room
-                    matrix = weighted @ self.sums.T
+                part = np.where(near == i, sign * room, 0)
+                if len(sums):
+                    weighted = sums * room
+                    matrix = weighted @ sums.T
                     matrix[np.diag_indices_from(matrix)] += _ridge(matrix)
                     for _ in range(2):
-                        move = move - weighted.T @ np.linalg.solve(matrix, self.sums @ move)
+                        part = part - weighted.T @ np.linalg.solve(matrix, sums @ part)
+                move = np.zeros(len(here))
+                move[near] = part
+                left = self._rest_at(rest, here - middle) - rest_low
                 reach = min(
                     _reach(move, high - here, here - low),
-                    _reach(
-                        self._rest_moves(move),
-                        np.full(len(rest), np.inf),
-                        self._rest_at(rest, here - middle) - rest_low,
-                    ),
-                    (_FREE / 2) / max(abs(move[i]), 1e-12),
+                    _reach(self._rest_moves(move), np.full(len(rest), np.inf), left),
+                    2 * WIDTH / max(abs(move[i]), 1e-12),
                 )
                 if not (np.isfinite(reach) and reach * abs(move[i]) > 1e-3):
                     break
@@ -301,12 +310,23 @@ class _Component:
                 if len(self.sums) and np.abs(self.sums @ after - self.level).max() > 1e-6:
                     break
                 here = after
-                if abs(here[i] - middle[i]) >= WIDTH + _MARGIN:
+                least, most = min(least, here[i]), max(most, here[i])
+        return float(most - least)
+
+    def _near(self, i: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The sums within some steps of a count, and the counts that are in no others; kept, as they do not change."""
+        if i not in self.nearby:
+            touches = self.sums != 0
+            rows = touches[:, i]
+            for _ in range(_HOPS):
+                wider = touches[:, touches[rows].any(axis=0)].any(axis=1)
+                if wider.sum() > max(_SMALL, int(rows.sum())) and rows.sum() > 3:
                     break
-            ends.append(abs(here[i] - middle[i]))
-            if ends[0] >= WIDTH + _MARGIN:
-                break
-        return float(sum(ends))
+                rows = wider
+            free = ~touches[~rows].any(axis=0)
+            free[i] = True
+            self.nearby[i] = np.flatnonzero(rows), np.flatnonzero(free)
+        return self.nearby[i]
 
     def _rest_at(self, rest: Floats, moved: Floats) -> Floats:
         return rest + self._rest_moves(moved) if len(rest) else rest

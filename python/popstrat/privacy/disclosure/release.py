@@ -92,8 +92,32 @@ class Release:
             self._new(key, np.nan, None)
         self._earlier[self._at[key]] = shown
 
+    def add_part(self, key: Key, value: float, whole: float, *, whole_shown: bool, cost: float | None = None) -> None:
+        """A count of part of a ``whole`` that another release has protected, as one of many numerators of the same
+        people. Where the whole is shown, others are taken to know it exactly. Where it is not, so that it may be what
+        it must be for the part, only the rules for one count look at it."""
+        self.add(key, value, cost=cost, few_seen=not whole_shown and few(whole - value))
+        if whole_shown:
+            self.known(("whole of", key), whole)
+            self.part_of(key, ("whole of", key))
+
     def publish(self) -> Published:
         """Which counts are shown, and how."""
+        keys, why, problem, names = self.stated()
+        exposed = protect(problem)
+        n, x = len(keys), problem.x
+        why.update(dict.fromkeys(np.flatnonzero(problem.withheld).tolist(), PROTECTS))
+        shown = {
+            key: None if i in why or np.isnan(x[i]) else rounded(x[i])
+            for i, key in enumerate(keys)
+            if i not in self._fixed and i not in self._hidden
+        }
+        reasons = {keys[i]: reason for i, reason in why.items() if i < n}
+        return Published(shown, reasons, tuple(names[i] for i in exposed), problem)
+
+    def stated(self) -> tuple[list[Key], dict[int, str], Problem, list[Key]]:
+        """The keys, why counts are withheld by the rules for one count, and what is known of all before any more are
+        withheld; with names for all counts of the problem, small rests among them."""
         keys = list(self._at)
         n = len(keys)
         why: dict[int, str] = {}
@@ -159,17 +183,9 @@ class Release:
         costs = np.array([v if c is None else c for v, c in zip(self._values, self._costs, strict=True)])
         costs = np.append(np.nan_to_num(costs), np.full(len(more), np.inf))
         problem = Problem(x, low, high, guarded, movable, costs, relations, rests, float(SMALLEST), loosens)
-        exposed = protect(problem)
-        names = [*keys, *(("rest of", keys[relations[len(self._relations) + i][1][0]]) for i in range(len(more)))]
-        why.update(dict.fromkeys(np.flatnonzero(problem.withheld).tolist(), PROTECTS))
-        shown = {
-            key: None if i in why or np.isnan(x[i]) else rounded(x[i])
-            for i, key in enumerate(keys)
-            if i not in self._fixed and i not in self._hidden
-        }
-        return Published(
-            shown, {keys[i]: reason for i, reason in why.items()}, tuple(names[i] for i in exposed), problem
-        )
+        first = len(self._relations)
+        names = [*keys, *(("rest of", keys[parts[0]]) for _, parts in relations[first:])]
+        return keys, why, problem, names
 
     def _new(self, key: Key, value: float, cost: float | None) -> int:
         if key in self._at:
