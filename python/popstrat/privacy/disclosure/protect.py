@@ -28,6 +28,11 @@ _FREE = 60.0
 """As far as a count without an upper bound is thought to move: further would only worsen the numbers."""
 _STEPS = 15
 """Steps of Newton's method towards the middle."""
+_ENOUGH = WIDTH + _MARGIN / 2
+_NOISE = 1e-6
+"""By how much a sum or a bound may be missed in floating point."""
+_REPROVED = 40
+"""A withheld count is not given back if more others than this would have to be proven anew."""
 _STRETCHES = 8
 _HOPS, _SMALL = 4, 150
 """What a count moves with when one step is not enough: sums so many steps away, but not many more than so many."""
@@ -51,6 +56,7 @@ class Problem:
     smallest: float
     loosens: dict[int, list[int]] = field(default_factory=dict)
     """Small rests of which less is known once this count is withheld."""
+    before: dict[int, list[tuple[int, float, float]]] = field(default_factory=dict)
     withheld: Bools = field(init=False)
     """Those withheld to protect others, once `protect` has run."""
 
@@ -69,8 +75,22 @@ class Problem:
         """Withhold a count to protect others: nothing is known of it but that it is not under nought."""
         self.withheld[i] = self.guarded[i] = True
         self.movable[i] = False
-        for j in (i, *self.loosens.get(i, ())):
+        touched = (i, *self.loosens.get(i, ()))
+        self.before[i] = [(j, float(self.low[j]), float(self.high[j])) for j in touched]
+        for j in touched:
             self.low[j], self.high[j] = 0.0, np.inf
+
+    def give_back(self, i: int) -> None:
+        """Undo `withhold`. A small rest stays unknown while its other count is withheld."""
+        self.withheld[i] = self.guarded[i] = False
+        self.movable[i] = True
+        kept = {j for k in np.flatnonzero(self.withheld).tolist() for j in self.loosens.get(k, ())}
+        for j, low, high in self.before.pop(i):
+            if j in kept:  # whoever is given back last restores it
+                other = next(k for k in self.before if j in self.loosens.get(k, ()))
+                self.before[other] = [b for b in self.before[other] if b[0] != j] + [(j, low, high)]
+            else:
+                self.low[j], self.high[j] = low, high
 
 
 def protect(problem: Problem) -> list[int]:
@@ -143,7 +163,7 @@ class _Component:
         if x is None:  # what an earlier release said does not fit: nothing can be shown of its counts
             return [int(c) for c in cells[p.guarded[cells] & np.isnan(p.x[cells])]]
         hopeless: set[int] = set()
-        proven: set[int] = set()
+        proven: dict[int, tuple[Floats, Floats]] = {}
         while True:
             low, high = p.low[cells], p.high[cells]
             rest_low, rest_high = (b[self.rests] if len(self.rests) else b[:0] for b in p.rest_bounds())
@@ -155,16 +175,22 @@ class _Component:
                 [i for i in np.flatnonzero(p.guarded[cells]) if i not in hopeless and i not in proven], dtype=np.int64
             )
             if not len(wanted):
-                return self._exposed(hopeless)
+                break
             moves = self._moves(np.minimum(up, down), wanted)
-            widths, stops = self._widths(moves, wanted, up, down, rest_up, rest_down)
-            for k in np.flatnonzero(widths < WIDTH + _MARGIN):
-                widths[k] = self._stretched(int(wanted[k]), x, middle, low, high, rest, rest_low)
-            enough = widths >= WIDTH + _MARGIN
-            proven.update(wanted[enough].tolist())  # to withhold more only leaves more room
-            short = np.flatnonzero(~enough)
+            rises, falls, stops = self._reaches(moves, up, down, rest_up, rest_down)
+            widths = rises + falls
+            for k, i in enumerate(wanted.tolist()):
+                if widths[k] >= WIDTH + _MARGIN:  # no further than need be, so that less stands in the way later
+                    share = (WIDTH + _MARGIN) / widths[k]
+                    ends = (middle - falls[k] * share * moves[:, k], middle + rises[k] * share * moves[:, k])
+                else:
+                    ends = self._stretched(i, x, middle, low, high, rest, rest_low)
+                widths[k] = ends[1][i] - ends[0][i]
+                if widths[k] >= _ENOUGH:
+                    proven[i] = ends  # to withhold more only leaves more room
+            short = np.flatnonzero(widths < _ENOUGH)
             if not len(short):
-                return self._exposed(hopeless)
+                break
             touched = np.zeros(len(self.sums), bool)
             for k in short[np.argsort(widths[short], kind="stable")]:
                 pick = self._cheapest(stops[:, k])
@@ -179,6 +205,54 @@ class _Component:
                     continue  # what another withheld count brings is seen first
                 touched |= near
                 p.withhold(int(cells[pick]))
+        self._give_back(x, proven)
+        return self._exposed(hopeless)
+
+    def _give_back(self, x: Floats, proven: dict[int, tuple[Floats, Floats]]) -> None:
+        """Show what need not be withheld after all, the dearest first: where all others are still proven."""
+        p, cells = self.problem, self.cells
+        middle: Floats | None = None
+        for j in sorted(np.flatnonzero(p.withheld[cells]).tolist(), key=lambda j: (-p.costs[cells[j]], j)):
+            p.give_back(int(cells[j]))
+            low, high = p.low[cells], p.high[cells]
+            rest_low, rest_high = (b[self.rests] if len(self.rests) else b[:0] for b in p.rest_bounds())
+            bad = [
+                i
+                for i, ends in proven.items()
+                if i != j and not all(self._holds(end, x, low, high, rest_low, rest_high) for end in ends)
+            ]
+            found: dict[int, tuple[Floats, Floats]] = {}
+            if len(bad) <= _REPROVED:
+                if middle is None:
+                    middle = self._inside(x, low, high)
+                start = self._towards(middle, x, low, high, rest_low, rest_high)
+                rest = self._rest(start, x)
+                for i in bad:
+                    found[i] = self._stretched(i, x, start, low, high, rest, rest_low)
+                    if found[i][1][i] - found[i][0][i] < _ENOUGH:
+                        break
+            if len(found) == len(bad) and all(b[i] - a[i] >= _ENOUGH for i, (a, b) in found.items()):
+                proven.update(found)
+                proven.pop(j, None)
+                middle = None
+            else:
+                p.withhold(int(cells[j]))
+
+    def _holds(self, point: Floats, x: Floats, low: Floats, high: Floats, rest_low: Floats, rest_high: Floats) -> bool:
+        rest = self._rest(point, x)
+        return bool(
+            np.all(point >= low - _NOISE) and np.all(point <= high + _NOISE)
+            and np.all(rest >= rest_low - _NOISE) and np.all(rest <= rest_high + _NOISE)
+        )  # fmt: skip
+
+    def _towards(
+        self, middle: Floats, x: Floats, low: Floats, high: Floats, rest_low: Floats, rest_high: Floats
+    ) -> Floats:  # fmt: skip
+        """From the truth towards the middle, not as far as the first bound."""
+        step = middle - x
+        rest = self._rest(x, x)
+        reach = min(_reach(step, high - x, x - low), _reach(self._rest_moves(step), rest_high - rest, rest - rest_low))
+        return x + min(1.0, 0.9 * reach) * step
 
     def _exposed(self, hopeless: set[int]) -> list[int]:
         """Counts for which nothing is left to withhold. Where all is withheld, that five people more are alike in
@@ -239,9 +313,7 @@ class _Component:
             pull = give * (1 / under - 1 / over)
             weighted = self.sums * give
             lack = self.level - self.sums @ here
-            matrix = weighted @ self.sums.T
-            matrix[np.diag_indices_from(matrix)] += _ridge(matrix)
-            move = pull - weighted.T @ np.linalg.solve(matrix, self.sums @ pull - lack)
+            move = pull - weighted.T @ _solved(weighted @ self.sums.T, self.sums @ pull - lack)
             reach = _reach(move, top - here, here - low)
             here = here + min(1.0, 0.9 * reach) * move
             if reach > 1.2 and np.abs(move).max() < 0.1:
@@ -276,26 +348,27 @@ class _Component:
 
     def _stretched(
         self, i: int, x: Floats, middle: Floats, low: Floats, high: Floats, rest: Floats, rest_low: Floats
-    ) -> float:  # fmt: skip
-        """The width shown by several steps each way instead of one, each by the room that is left (Dikin's method),
-        where only counts near this one move. The truth is a point as well."""
+    ) -> tuple[Floats, Floats]:  # fmt: skip
+        """Two points apart in a count, by several steps each way instead of one, each by the room that is left (Dikin's
+        method), where only counts near this one move. The truth is a point as well."""
         rows, near = self._near(i)
         sums = self.sums[np.ix_(rows, near)]
-        least, most = min(middle[i], x[i]), max(middle[i], x[i])
+        least, most = (x, middle) if x[i] < middle[i] else (middle, x)
         for sign in (1.0, -1.0):
             here = middle
             for _ in range(_STRETCHES):
-                if most - least >= WIDTH + _MARGIN:
-                    return float(most - least)
+                if most[i] - least[i] >= WIDTH + _MARGIN:
+                    return least, most
                 slack = np.maximum(np.minimum(np.minimum(high - here, here - low), _FREE), 0)[near]
                 room = slack**2
                 part = np.where(near == i, sign * room, 0)
                 if len(sums):
                     weighted = sums * room
                     matrix = weighted @ sums.T
-                    matrix[np.diag_indices_from(matrix)] += _ridge(matrix)
-                    for _ in range(2):
-                        part = part - weighted.T @ np.linalg.solve(matrix, sums @ part)
+                    for _ in range(3):
+                        part = part - weighted.T @ _solved(matrix, sums @ part)
+                        if np.abs(sums @ part).max() < 1e-9 * max(np.abs(part).max(), 1e-3):
+                            break
                 move = np.zeros(len(here))
                 move[near] = part
                 left = self._rest_at(rest, here - middle) - rest_low
@@ -307,11 +380,11 @@ class _Component:
                 if not (np.isfinite(reach) and reach * abs(move[i]) > 1e-3):
                     break
                 after = here + 0.95 * reach * move
-                if len(self.sums) and np.abs(self.sums @ after - self.level).max() > 1e-6:
+                if len(self.sums) and np.abs(self.sums @ after - self.level).max() > _NOISE:
                     break
                 here = after
-                least, most = min(least, here[i]), max(most, here[i])
-        return float(most - least)
+                least, most = (here if here[i] < least[i] else least), (here if here[i] > most[i] else most)
+        return least, most
 
     def _near(self, i: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """The sums within some steps of a count, and the counts that are in no others; kept, as they do not change."""
@@ -331,23 +404,22 @@ class _Component:
     def _rest_at(self, rest: Floats, moved: Floats) -> Floats:
         return rest + self._rest_moves(moved) if len(rest) else rest
 
-    def _widths(
-        self, moves: Floats, wanted: npt.NDArray[np.int64], up: Floats, down: Floats, rest_up: Floats, rest_down: Floats
-    ) -> tuple[Floats, Floats]:
-        """How far each wanted count goes both ways together, and how soon each count stops the move."""
+    def _reaches(
+        self, moves: Floats, up: Floats, down: Floats, rest_up: Floats, rest_down: Floats
+    ) -> tuple[Floats, Floats, Floats]:
+        """How far each wanted count goes up, and down, and how soon each count stops the move."""
         there, back = _pace(moves, up, down), _pace(moves, down, up)
         total = np.maximum(there, back)
         rest = self._rest_moves(moves)
         rest_there, rest_back = _pace(rest, rest_up, rest_down), _pace(rest, rest_down, rest_up)
         rise = np.maximum(there.max(axis=0), rest_there.max(axis=0, initial=0))
         fall = np.maximum(back.max(axis=0), rest_back.max(axis=0, initial=0))
-        with np.errstate(divide="ignore"):
-            widths = np.where(rise > 0, 1 / rise, 0) + np.where(fall > 0, 1 / fall, 0)
+        rises, falls = (np.divide(1, pace, out=np.zeros(len(pace)), where=pace > 0) for pace in (rise, fall))
         if len(self.rests):  # what a rest stops is let go by withholding its whole or its part
             share = np.maximum(rest_there, rest_back)
             for side in (0, 1):
                 np.maximum.at(total, self.ties[:, side], share * (self.tied[:, side] != 0)[:, None])
-        return widths, total
+        return rises, falls, total
 
     def _cheapest(self, stops: Floats) -> int | None:
         """Of the counts that stop a move soonest the cheapest that may be withheld."""
@@ -392,8 +464,22 @@ def _reach(step: Floats, up: Floats, down: Floats) -> float:
 def _inverse(matrix: Floats) -> Floats:
     """The inverse of a positive semidefinite matrix whose rows may depend on each other, nearly: for use with steps of
     refinement, which bring a consistent system to its solution."""
-    return np.asarray(np.linalg.inv(matrix + _ridge(matrix) * np.eye(len(matrix))))
+    scale = _scale(matrix)
+    return np.asarray(np.linalg.inv(_regular(matrix, scale)) * scale[:, None] * scale)
 
 
-def _ridge(matrix: Floats) -> float:
-    return 1e-10 * max(float(np.trace(matrix)) / max(len(matrix), 1), 1e-30)
+def _solved(matrix: Floats, right: Floats) -> Floats:
+    """The same for one right-hand side."""
+    scale = _scale(matrix)
+    return np.asarray(scale * np.linalg.solve(_regular(matrix, scale), scale * right))
+
+
+def _scale(matrix: Floats) -> Floats:
+    size = np.diagonal(matrix)
+    return np.asarray(1 / np.sqrt(np.where(size > 1e-30, size, 1.0)))
+
+
+def _regular(matrix: Floats, scale: Floats) -> Floats:
+    even = matrix * scale[:, None] * scale
+    even[np.diag_indices_from(even)] += 1e-9
+    return np.asarray(even)
