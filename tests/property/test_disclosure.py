@@ -63,7 +63,7 @@ def small(count: int, rest: int) -> bool:
     return count < SMALLEST or 0 < rest < SMALLEST
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(24))
 def test_no_withheld_count_can_be_bounded_closely(seed: int) -> None:
     rng = np.random.default_rng(seed)
     people, having, sums = tables(rng)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +35,9 @@ _NOISE = 1e-6
 _REPROVED = 40
 """A withheld count is not given back if more others than this would have to be proven anew."""
 _STRETCHES = 8
-_HOPS, _SMALL = 4, 150
-"""What a count moves with when one step is not enough: sums so many steps away, but not many more than so many."""
+_HOPS, _SIZES = 4, (40, 150)
+"""What a count moves with when one step is not enough: sums so many steps away, but not many more than so many; first
+few, as that is quick and mostly does, then more."""
 _BEARS = 0.5
 """Of the counts that stop a move, those that stop it at least this share as early as the first may be withheld."""
 
@@ -148,7 +150,12 @@ class _Component:
                     self.sums[row, at[i]] += sign
                 else:  # known exactly
                     self.level[row] -= sign * problem.x[i]
-        self.nearby: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = {}
+        self.counts_of = [np.flatnonzero(row).tolist() for row in self.sums]
+        self.rows_of: list[list[int]] = [[] for _ in cells]
+        for k, counts in enumerate(self.counts_of):
+            for j in counts:
+                self.rows_of[j].append(k)
+        self.nearby: dict[tuple[int, int], tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = {}
         self.rests = np.array(rests, dtype=np.int64)
         self.ties = np.zeros((len(rests), 2), dtype=np.int64)
         self.tied = np.zeros((len(rests), 2))
@@ -205,7 +212,8 @@ class _Component:
                     continue  # what another withheld count brings is seen first
                 touched |= near
                 p.withhold(int(cells[pick]))
-        self._give_back(x, proven)
+        if not hopeless:
+            self._give_back(x, proven)
         return self._exposed(hopeless)
 
     def _give_back(self, x: Floats, proven: dict[int, tuple[Floats, Floats]]) -> None:
@@ -351,11 +359,17 @@ class _Component:
     ) -> tuple[Floats, Floats]:  # fmt: skip
         """Two points apart in a count, by several steps each way instead of one, each by the room that is left (Dikin's
         method), where only counts near this one move. The truth is a point as well."""
-        rows, near = self._near(i)
-        sums = self.sums[np.ix_(rows, near)]
         least, most = (x, middle) if x[i] < middle[i] else (middle, x)
-        for sign in (1.0, -1.0):
-            here = middle
+        tried = -1
+        for size, sign in product(_SIZES, (1.0, -1.0)):
+            rows, near = self._near(i, size)
+            if sign > 0 and len(near) == tried:
+                break
+            tried = len(near)
+            sums = self.sums[np.ix_(rows, near)]
+            here = most if sign > 0 else least  # goes on from where it has come
+            if here is x:
+                here = middle
             for _ in range(_STRETCHES):
                 if most[i] - least[i] >= WIDTH + _MARGIN:
                     return least, most
@@ -386,20 +400,18 @@ class _Component:
                 least, most = (here if here[i] < least[i] else least), (here if here[i] > most[i] else most)
         return least, most
 
-    def _near(self, i: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def _near(self, i: int, size: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """The sums within some steps of a count, and the counts that are in no others; kept, as they do not change."""
-        if i not in self.nearby:
-            touches = self.sums != 0
-            rows = touches[:, i]
+        if (i, size) not in self.nearby:
+            rows = set(self.rows_of[i])
             for _ in range(_HOPS):
-                wider = touches[:, touches[rows].any(axis=0)].any(axis=1)
-                if wider.sum() > max(_SMALL, int(rows.sum())) and rows.sum() > 3:
+                wider = {r for k in rows for j in self.counts_of[k] for r in self.rows_of[j]}
+                if len(wider) > max(size, len(rows)) and len(rows) > 3:
                     break
                 rows = wider
-            free = ~touches[~rows].any(axis=0)
-            free[i] = True
-            self.nearby[i] = np.flatnonzero(rows), np.flatnonzero(free)
-        return self.nearby[i]
+            free = {j for k in rows for j in self.counts_of[k] if rows.issuperset(self.rows_of[j])} | {i}
+            self.nearby[i, size] = np.array(sorted(rows), np.int64), np.array(sorted(free), np.int64)
+        return self.nearby[i, size]
 
     def _rest_at(self, rest: Floats, moved: Floats) -> Floats:
         return rest + self._rest_moves(moved) if len(rest) else rest
