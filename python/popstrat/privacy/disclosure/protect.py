@@ -29,7 +29,9 @@ _FREE = 60.0
 """As far as a count without an upper bound is thought to move: further would only worsen the numbers."""
 _STEPS = 15
 """Steps of Newton's method towards the middle."""
-_ENOUGH = WIDTH + _MARGIN / 2
+_ENOUGH = WIDTH - 0.005
+"""Steps come near a bound and never reach it. Counts and their bounds are whole numbers, so that the ends of what is
+possible are whole, or fractions with a small denominator: who has come so near to `WIDTH` would have reached it."""
 _NOISE = 1e-6
 """By how much a sum or a bound may be missed in floating point."""
 _REPROVED = 40
@@ -38,6 +40,8 @@ _STRETCHES = 8
 _HOPS, _SIZES = 4, (40, 150)
 """What a count moves with when one step is not enough: sums so many steps away, but not many more than so many; first
 few, as that is quick and mostly does, then more."""
+_LAST = (400, 10**6)
+"""The same, before counts far away are withheld."""
 _BEARS = 0.5
 """Of the counts that stop a move, those that stop it at least this share as early as the first may be withheld."""
 
@@ -200,9 +204,14 @@ class _Component:
                 break
             touched = np.zeros(len(self.sums), bool)
             for k in short[np.argsort(widths[short], kind="stable")]:
-                pick = self._cheapest(stops[:, k])
+                pick = self._cheapest(stops[:, k], int(wanted[k]))
                 if pick is None:
-                    pick = self._nearest(int(wanted[k]))
+                    i = int(wanted[k])
+                    ends = self._stretched(i, x, middle, low, high, rest, rest_low, hard=True)
+                    if ends[1][i] - ends[0][i] >= _ENOUGH:
+                        proven[i] = ends
+                        continue
+                    pick = self._nearest(i)
                 if pick is None:
                     hopeless.add(int(wanted[k]))
                     continue
@@ -312,6 +321,7 @@ class _Component:
         if not len(self.sums):
             return x
         top = np.where(np.isfinite(high), high, np.maximum(low, x) + _FREE)
+        low = np.where(np.isfinite(high), low, np.maximum(low, x - _FREE))
         span = top - low
         free = span > 1e-9
         here = np.where(free, np.clip(x, low + span / 8, top - span / 8), x)
@@ -355,22 +365,22 @@ class _Component:
         return moves
 
     def _stretched(
-        self, i: int, x: Floats, middle: Floats, low: Floats, high: Floats, rest: Floats, rest_low: Floats
+        self, i: int, x: Floats, middle: Floats, low: Floats, high: Floats, rest: Floats, rest_low: Floats,
+        *, hard: bool = False,
     ) -> tuple[Floats, Floats]:  # fmt: skip
         """Two points apart in a count, by several steps each way instead of one, each by the room that is left (Dikin's
         method), where only counts near this one move. The truth is a point as well."""
         least, most = (x, middle) if x[i] < middle[i] else (middle, x)
         tried = -1
-        for size, sign in product(_SIZES, (1.0, -1.0)):
+        sizes, steps = (_LAST, 4 * _STRETCHES) if hard else (_SIZES, _STRETCHES)
+        for size, sign in product(sizes, (1.0, -1.0)):
             rows, near = self._near(i, size)
             if sign > 0 and len(near) == tried:
                 break
             tried = len(near)
             sums = self.sums[np.ix_(rows, near)]
-            here = most if sign > 0 else least  # goes on from where it has come
-            if here is x:
-                here = middle
-            for _ in range(_STRETCHES):
+            here = middle
+            for _ in range(steps):
                 if most[i] - least[i] >= WIDTH + _MARGIN:
                     return least, most
                 slack = np.maximum(np.minimum(np.minimum(high - here, here - low), _FREE), 0)[near]
@@ -433,10 +443,12 @@ class _Component:
                 np.maximum.at(total, self.ties[:, side], share * (self.tied[:, side] != 0)[:, None])
         return rises, falls, total
 
-    def _cheapest(self, stops: Floats) -> int | None:
-        """Of the counts that stop a move soonest the cheapest that may be withheld."""
+    def _cheapest(self, stops: Floats, i: int) -> int | None:
+        """Of the counts nearby that stop a move soonest the cheapest that may be withheld."""
         p = self.problem
-        may = p.movable[self.cells]
+        may = np.zeros(len(self.cells), bool)
+        near = self._near(i, _SIZES[0])[1]
+        may[near] = p.movable[self.cells[near]]
         if not (may & (stops > 0)).any():
             return None
         best = stops[may].max()
