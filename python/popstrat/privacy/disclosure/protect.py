@@ -211,7 +211,9 @@ class _Component:
                     if ends[1][i] - ends[0][i] >= _ENOUGH:
                         proven[i] = ends
                         continue
-                    pick = self._nearest(i)
+                    pick = self._cheapest(stops[:, k])
+                    if pick is None:
+                        pick = self._nearest(i)
                 if pick is None:
                     hopeless.add(int(wanted[k]))
                     continue
@@ -443,12 +445,14 @@ class _Component:
                 np.maximum.at(total, self.ties[:, side], share * (self.tied[:, side] != 0)[:, None])
         return rises, falls, total
 
-    def _cheapest(self, stops: Floats, i: int) -> int | None:
-        """Of the counts nearby that stop a move soonest the cheapest that may be withheld."""
+    def _cheapest(self, stops: Floats, i: int | None = None) -> int | None:
+        """Of the counts (near one) that stop a move soonest the cheapest that may be withheld."""
         p = self.problem
-        may = np.zeros(len(self.cells), bool)
-        near = self._near(i, _SIZES[0])[1]
-        may[near] = p.movable[self.cells[near]]
+        may = p.movable[self.cells]
+        if i is not None:
+            near = np.zeros(len(may), bool)
+            near[[j for k in self._near(i, _SIZES[0])[0] for j in self.counts_of[k]]] = True
+            may = may & near
         if not (may & (stops > 0)).any():
             return None
         best = stops[may].max()
