@@ -103,6 +103,7 @@ def protected(people: Mapping, having: Mapping[str, Mapping], sums: Sequence) ->
         for total, parts in sums:
             release.adds_up(total, parts)
         done = release.publish()
+        print(f"# {name}: {time.perf_counter() - start:.0f} s", flush=True)
         why[name] = {k: v for k, v in done.why.items() if k in cells}
     return why, time.perf_counter() - start
 

@@ -40,7 +40,9 @@ _STRETCHES = 8
 _HOPS, _SIZES = 4, (40, 150)
 """What a count moves with when one step is not enough: sums so many steps away, but not many more than so many; first
 few, as that is quick and mostly does, then more."""
-_LAST = (400, 10**6)
+_KEPT = 10
+"""In large tables the middle is found anew after so many rounds, as that takes longest."""
+_LAST = (400,)
 """The same, before counts far away are withheld."""
 _BEARS = 0.5
 """Of the counts that stop a move, those that stop it at least this share as early as the first may be withheld."""
@@ -175,10 +177,15 @@ class _Component:
             return [int(c) for c in cells[p.guarded[cells] & np.isnan(p.x[cells])]]
         hopeless: set[int] = set()
         proven: dict[int, tuple[Floats, Floats]] = {}
+        rounds, middle = 0, x
+        failed: dict[int, float] = {}
+        fresh: set[int] = set()
         while True:
             low, high = p.low[cells], p.high[cells]
             rest_low, rest_high = (b[self.rests] if len(self.rests) else b[:0] for b in p.rest_bounds())
-            middle = self._inside(x, low, high)
+            if rounds % (1 if len(self.sums) <= _LAST[0] else _KEPT) == 0:
+                middle = self._inside(x, low, high)  # what was inside stays inside when more is withheld
+            rounds += 1
             up, down = _room(high - middle), _room(middle - low)
             rest = self._rest(middle, x)
             rest_up, rest_down = _room(rest_high - rest), _room(rest - rest_low)
@@ -194,14 +201,20 @@ class _Component:
                 if widths[k] >= WIDTH + _MARGIN:  # no further than need be, so that less stands in the way later
                     share = (WIDTH + _MARGIN) / widths[k]
                     ends = (middle - falls[k] * share * moves[:, k], middle + rises[k] * share * moves[:, k])
+                elif i in failed and fresh.isdisjoint(self._near(i, _SIZES[-1])[0].tolist()):
+                    widths[k] = failed[i]  # nothing near it has changed
+                    continue
                 else:
                     ends = self._stretched(i, x, middle, low, high, rest, rest_low)
                 widths[k] = ends[1][i] - ends[0][i]
                 if widths[k] >= _ENOUGH:
                     proven[i] = ends  # to withhold more only leaves more room
+                else:
+                    failed[i] = float(widths[k])
             short = np.flatnonzero(widths < _ENOUGH)
             if not len(short):
                 break
+            fresh = set()
             touched = np.zeros(len(self.sums), bool)
             for k in short[np.argsort(widths[short], kind="stable")]:
                 pick = self._cheapest(stops[:, k], int(wanted[k]))
@@ -222,6 +235,7 @@ class _Component:
                 if touched[near].any():
                     continue  # what another withheld count brings is seen first
                 touched |= near
+                fresh.update(self.rows_of[pick])
                 p.withhold(int(cells[pick]))
         if not hopeless:
             self._give_back(x, proven)
@@ -241,7 +255,8 @@ class _Component:
                 if i != j and not all(self._holds(end, x, low, high, rest_low, rest_high) for end in ends)
             ]
             found: dict[int, tuple[Floats, Floats]] = {}
-            if len(bad) <= _REPROVED:
+            start: Floats | None = middle
+            if bad and len(bad) <= _REPROVED:
                 if middle is None:
                     middle = self._inside(x, low, high)
                 start = self._towards(middle, x, low, high, rest_low, rest_high)
@@ -253,7 +268,7 @@ class _Component:
             if len(found) == len(bad) and all(b[i] - a[i] >= _ENOUGH for i, (a, b) in found.items()):
                 proven.update(found)
                 proven.pop(j, None)
-                middle = None
+                middle = start if start is not None and len(self.sums) > _LAST[0] else None  # the centre costs much
             else:
                 p.withhold(int(cells[j]))
 
@@ -405,10 +420,9 @@ class _Component:
                 )
                 if not (np.isfinite(reach) and reach * abs(move[i]) > 1e-3):
                     break
-                after = here + 0.95 * reach * move
-                if len(self.sums) and np.abs(self.sums @ after - self.level).max() > _NOISE:
+                if len(sums) and np.abs(sums @ part).max() * reach > _NOISE / 100:
                     break
-                here = after
+                here = here + 0.95 * reach * move
                 least, most = (here if here[i] < least[i] else least), (here if here[i] > most[i] else most)
         return least, most
 
