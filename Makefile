@@ -9,10 +9,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PATIENTS ?= 100000
 AS_OF ?= 2026-06-30
+SECONDS ?= 300
+SEED ?= 1
 SOURCES := $(shell find engine python synthetic -name '*.py' -o -name '*.pyx' -o -name '*.pyi' -o -name '*.h' -o -name '*.toml')
 COMPILED := $(subst /,.,$(patsubst %.pyx,popstrat/%,$(shell find engine -name '*.pyx')))
 
-.PHONY: demo test smoke variants nightly setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof docs clean
+.PHONY: demo test smoke variants nightly setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof fuzz sanitize docs kinds clean
 
 demo: setup
 	@mkdir -p demo
@@ -111,10 +113,21 @@ gate-ratios: setup $(VENV)/.dev
 gate-proof: setup $(VENV)/.dev
 	$(BIN)/python -m pytest benchmarks/gate_is_real.py -s
 
-docs: setup $(VENV)/.dev
+# damaged and hostile inputs for whatever reads files (docs/fuzzing.md); hours with SECONDS=, others with SEED=
+fuzz: setup $(VENV)/.test
+	$(BIN)/python tests/fuzz/run.py --seconds $(SECONDS) --seed $(SEED)
+
+# the compiled code under the address and undefined-behaviour sanitizers; needs gcc with libasan
+sanitize: setup $(VENV)/.dev
+	$(BIN)/python engine/sanitize.py
+
+docs: setup $(VENV)/.dev kinds
 	$(BIN)/python -m popstrat.pages.catalogue --write docs/definitions.md
 	$(BIN)/python benchmarks/fidelity.py --write docs/synthetic.md
 	$(BIN)/python docs/safety/hazard_log.py --write
+
+kinds:  # the examples of the kinds of definition
+	$(BIN)/python -c 'import pathlib, popstrat.packs.kinds.registry as r; pathlib.Path("docs/examples/kinds.toml").write_text(r.examples())'
 
 clean:
 	rm -rf build dist demo *.egg-info

@@ -33,7 +33,7 @@ COPIES, PLANE_COPIES = 16, 256  # of an operation; on bit planes alone it takes 
 TURNS = 60
 LOGIC = ("AND", "ANDNOT", "OR", "NOT", "XOR", "ANY", "FOLD", "FULLADD", "HALFADD", "ZERO", "ONES", "COUNT")
 KINDS = {
-    "reading columns: plausible or not": ("CHECK_", "VALID", "LESS_I32", "NEWEST"),
+    "reading columns: plausible or not": ("CHECK_", "VALID", "LESS_I16", "LESS_I32", "NEWEST"),
     "reading columns: flags, labels, ages": ("FLAG", "BITS", "CODES_", "YEARS", "SHORT_", "F64_"),
     "comparing with limits": ("RANGE_", "APART_", "LESS_NUM", "EQUAL_NUM", "FINITE"),
     "logic and counting on bit planes": LOGIC,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from popstrat.engine import _table
+from popstrat.engine._table import column_kinds, operands, operations, output_kinds
 
 
 class Operand(NamedTuple):
@@ -40,15 +40,15 @@ class Operation(NamedTuple):
         return "".join(letter.lower() for letter in self.operands if letter.isupper())
 
 
-OPERANDS: dict[str, Operand] = {found[0]: Operand(*found) for found in _table.operands()}
+OPERANDS: dict[str, Operand] = {found[0]: Operand(*found) for found in operands()}
 LISTS: dict[str, str] = {o.letter: o.items for o in OPERANDS.values() if o.kind == "list"}
 OPERATIONS: dict[str, Operation] = {
     name: Operation(code, operands, name, reads, writes, cost, item, most)
-    for code, (name, operands, reads, writes, cost, item, most) in enumerate(_table.operations())
+    for code, (name, operands, reads, writes, cost, item, most) in enumerate(operations())
 }
 BY_CODE: tuple[Operation, ...] = tuple(OPERATIONS.values())
-COLUMN_BITS: dict[str, int] = _table.column_kinds()
-OUTPUT_BITS: dict[str, int] = _table.output_kinds()
+COLUMN_BITS: dict[str, int] = column_kinds()
+OUTPUT_BITS: dict[str, int] = output_kinds()
 
 IN_PARTS = frozenset(
     o.name for o in BY_CODE if set("Ff") & set(o.operands) or (set(o.operands) <= set("Hhbi") and "H" in o.operands)

@@ -72,6 +72,7 @@ enum { EXACT = -1 };
     X(RANGE_I64, "Bcii", "i64", "", 0, 1, 0)                                                                                              \
     X(RANGE_F32, "Bckk", "f32", "", 0, 1, 0)                                                                                              \
     X(RANGE_F64, "Bckk", "f64", "", 0, 1, 0)                                                                                              \
+    X(LESS_I16, "Bcc", "i16", "", 0, 1, 0)                      /* x < y */                                                               \
     X(LESS_I32, "Bcc", "i32", "", 0, 1, 0)                      /* x < y */                                                               \
     X(APART_I32, "Bccii", "i32", "", 0, 1, 0)                   /* lo <= x - y <= hi */                                                   \
     X(CHECK_I8, "BBciin", "i8", "", 0, 1, 0)                    /* valid and inside; valid and not, counted */                            \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,10 @@ import pyarrow as pa
 
 from popstrat import synthetic
 from popstrat.core.files import Outputs, writing
+from popstrat.core.hashing import HASH, hash_file
 from popstrat.core.progress import Progress
+from popstrat.core.rerun import Making, read_record, record_path, refuse_other
+from popstrat.core.version import version
 from popstrat.errors import InputError
 from popstrat.formats import check_target, open_sink
 from popstrat.formats.pipeline import WriteBehind
@@ -33,11 +37,14 @@ def write_synthetic(
     threads: int | None = None,
     encoding: str = "utf-8",
     progress: Progress | None = None,
+    force: bool = False,
 ) -> list[Path]:
     """Write the list, with ``dirty`` a second one with repeated ids, with ``outcomes`` next year's outcomes, and with
     ``lookup`` whose ids they are: NHS numbers that are never issued.
 
-    Returns the files. Outcomes are those of the clean list: what a dirty record says is not what happens to people.
+    Returns the files; the record of them is beside the list. A file that is there is replaced if the record shows a
+    list as of the same date, or with ``force``. Outcomes are those of the clean list: what a dirty record says is not
+    what happens to people.
     """
     given: dict[str, Any] = {"seed": seed, "as_of": as_of, "practices": practices}
     targets = [output]
@@ -48,13 +55,18 @@ def write_synthetic(
         if beside is None:
             continue
         check_target(beside)
-        taken = [*targets, *(t for t in (outcomes,) if t is not None and what == "lookup")]
-        if beside.resolve() in {t.resolve() for t in taken}:
+        if beside.resolve() in {t.resolve() for t in targets}:
             raise InputError(f"another file of this run has this name; choose another for the {what}", file=str(beside))
+        targets.append(beside)
+    record_file = record_path(output)
     batches = synthetic.generate(patients, **given, dirty=dirty, threads=threads)
     with Outputs() as outputs:
+        partials = {target: outputs.add(target) for target in targets}
+        record_partial = outputs.add(record_file)
+        making = Making("synth", as_of.isoformat())
+        refuse_other([*targets, record_file], making, read_record(record_file), force, own=[record_file])
         with contextlib.ExitStack() as stack:
-            put = stack.enter_context(_writing(outputs, output, synthetic.schema(), encoding))
+            put = stack.enter_context(_writing(partials[output], output, synthetic.schema(), encoding))
             if outcomes is None or dirty:
                 for batch in _counted(batches, patients, progress):
                     put(batch)
@@ -63,19 +75,32 @@ def write_synthetic(
                     clean = synthetic.generate(patients, **given, threads=threads)
                 else:
                     clean = _passing(_counted(batches, patients, progress), put)
-                tell = stack.enter_context(_writing(outputs, outcomes, synthetic.OUTCOME_SCHEMA, encoding))
+                tell = stack.enter_context(_writing(partials[outcomes], outcomes, synthetic.OUTCOME_SCHEMA, encoding))
                 for batch in synthetic.outcome_batches(clean, seed=seed, as_of=as_of):
                     tell(batch)
-                targets.append(outcomes)
         if dirty:
-            with _writing(outputs, targets[1], synthetic.schema(), encoding) as put:
+            with _writing(partials[targets[1]], targets[1], synthetic.schema(), encoding) as put:
                 for batch in synthetic.duplicate_ids(patients, **given):
                     put(batch)
         if lookup is not None:
-            with _writing(outputs, lookup, synthetic.lookup_schema(), encoding) as put:
+            with _writing(partials[lookup], lookup, synthetic.lookup_schema(), encoding) as put:
                 for batch in synthetic.lookup(patients, **given, dirty=dirty):
                     put(batch)
-            targets.append(lookup)
+        record = {
+            "record_version": 1,
+            "command": making.command,
+            "program": f"popstrat {version('popstrat') or 'of unknown version'}",
+            "as_of": making.as_of,
+            "patients": patients,
+            "seed": seed,
+            "practices": practices,
+            "dirty": dirty,
+            "outputs": [
+                {"name": target.name, "bytes": partial.stat().st_size, HASH: hash_file(partial)}
+                for target, partial in partials.items()
+            ],
+        }
+        record_partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         outputs.commit()
     return targets
 
@@ -97,7 +122,7 @@ def _passing(batches: Iterator[pa.RecordBatch], put: Callable[[pa.RecordBatch], 
 
 @contextlib.contextmanager
 def _writing(
-    outputs: Outputs, target: Path, schema: pa.Schema, encoding: str
+    partial: Path, target: Path, schema: pa.Schema, encoding: str
 ) -> Iterator[Callable[[pa.RecordBatch], None]]:
     """Takes batches for ``target``, written by a thread of its own; complete when the block is left in peace."""
     keys = [
@@ -105,7 +130,7 @@ def _writing(
         for f in schema
         if f.name == "patient_id" or str(f.type).startswith("dictionary<values=string, indices=int32")
     ]
-    sink = open_sink(outputs.add(target), schema, form=target.suffix, keys=keys, encoding=encoding)
+    sink = open_sink(partial, schema, form=target.suffix, keys=keys, encoding=encoding)
     try:
         with writing(target), WriteBehind(sink.write, _AHEAD) as writer:
             yield writer.put

@@ -11,12 +11,12 @@ Bitmaps that are written must be zero from the position on, and have PQ_PAD spar
 #include <stdlib.h>
 #include <string.h>
 
-enum { PQ_OK = 0, PQ_DAMAGED = -1, PQ_OTHER = -2, PQ_MEMORY = -3 };
+enum { PQ_OK = 0, PQ_DAMAGED = -1, PQ_OTHER = -2, PQ_MEMORY = -3, PQ_LARGE = -4 };
 enum { /* encodings, as the format numbers them */
     PQ_PLAIN = 0, PQ_PLAIN_CODES = 2, PQ_RUNS = 3, PQ_DELTA = 5, PQ_DELTA_LENGTHS = 6, PQ_CODES = 8, PQ_SPLIT = 9
 };
 enum { PQ_DATA = 0, PQ_DICTIONARY = 2, PQ_DATA2 = 3 };
-enum { PQ_PAD = 64, PQ_BLOCK = 4096, PQ_FIELDS = 12, PQ_DEEPEST = 16 };
+enum { PQ_PAD = 64, PQ_BLOCK = 4096, PQ_FIELDS = 17, PQ_DEEPEST = 16 };
 
 static inline uint64_t pq_load64(const uint8_t *p) {
     uint64_t x;
@@ -61,7 +61,7 @@ static int pq_pass_over(pq_bytes *b, uint64_t bytes) {
     return 1;
 }
 
-static int pq_struct(pq_bytes *b, int64_t *fields, int64_t (*inner)[PQ_FIELDS], int depth);
+static int pq_struct(pq_bytes *b, int64_t *fields, int64_t (*inner)[PQ_FIELDS], int64_t (*within)[PQ_FIELDS], int depth);
 
 /* The head of a struct's next field; type 0 ends the struct. */
 static int pq_field(pq_bytes *b, int64_t *id, int *type) {
@@ -107,7 +107,7 @@ static int pq_skip(pq_bytes *b, int type, int depth, int in_list) {
         other = *b->p++ & 15;
         pairs = 2;
         break;
-    case 12: return pq_struct(b, NULL, NULL, depth + 1);
+    case 12: return pq_struct(b, NULL, NULL, NULL, depth + 1);
     default: return PQ_DAMAGED;
     }
     for (; n > 0; n--) /* an element takes at least a byte, so the data's end stops this */
@@ -116,13 +116,15 @@ static int pq_skip(pq_bytes *b, int type, int depth, int in_list) {
     return 1;
 }
 
-/* Whole numbers and truth values of a struct, by field number; a struct within it goes to `inner`, anything else is
-noted as 1 and passed over. A field that is absent keeps what it was. */
-static int pq_struct(pq_bytes *b, int64_t *fields, int64_t (*inner)[PQ_FIELDS], int depth) {
+/* Whole numbers and truth values of a struct, and how long its lists are, by field number; a struct within it goes to `inner`, one within that to
+`within`, anything else is noted as 1 and passed over. A field that is absent keeps what it was. Field 0, which there is
+none of, gets a bit for each number of 32 bits: a number of another width is not the field that the format means. */
+static int pq_struct(pq_bytes *b, int64_t *fields, int64_t (*inner)[PQ_FIELDS], int64_t (*within)[PQ_FIELDS], int depth) {
     int64_t id = 0, unused;
     uint64_t x;
     int status, type;
     if (depth > PQ_DEEPEST) return PQ_DAMAGED;
+    if (fields != NULL) fields[0] = 0;
     for (;;) {
         if ((status = pq_field(b, &id, &type)) != 1) return status;
         if (type == 0) return 1;
@@ -132,17 +134,24 @@ static int pq_struct(pq_bytes *b, int64_t *fields, int64_t (*inner)[PQ_FIELDS], 
         if (ours && type >= 4 && type <= 6) {
             if ((status = pq_varint(b, &x)) != 1) return status;
             *field = pq_unzigzag(x);
+            fields[0] = (fields[0] & ~((int64_t)1 << id)) | (int64_t)(type == 5) << id;
         } else if (ours && type == 12 && inner != NULL) {
-            if ((status = pq_struct(b, inner[id], NULL, depth + 1)) != 1) return status;
+            if ((status = pq_struct(b, inner[id], within, NULL, depth + 1)) != 1) return status;
+        } else if (ours && type == 9) {
+            pq_bytes ahead = *b;
+            int kind;
+            if ((status = pq_list(&ahead, &kind, &x)) != 1 || (status = pq_skip(b, type, depth, 0)) != 1) return status;
+            *field = (int64_t)(x & INT64_MAX);
         } else if ((status = pq_skip(b, type, depth, 0)) != 1) {
             return status;
         }
     }
 }
 
-/* Of each column of each row group: physical type, codec, values, bytes, start in the file, and whether its data are
-elsewhere or encrypted. Gives PQ_OK only if the footer has that many of each. */
-enum { PQ_CHUNK = 6 };
+/* Of each column of each row group: physical type, codec, values, bytes, start in the file, whether its data are
+elsewhere or encrypted, nulls, and how many levels of repetition and of definition its statistics count. Gives PQ_OK only
+if the footer has that many of each. */
+enum { PQ_CHUNK = 9 };
 
 static int pq_read_footer(const uint8_t *start, int64_t size, int64_t groups, int64_t columns, int64_t *out) {
     pq_bytes b = {start, start + size};
@@ -168,13 +177,15 @@ static int pq_read_footer(const uint8_t *start, int64_t size, int64_t groups, in
                 if (pq_list(&b, &kind, &m) != 1 || m != (uint64_t)columns || (m && kind != 12)) return PQ_DAMAGED;
                 if (filled + columns > most) return PQ_DAMAGED;
                 for (; m > 0; m--, filled++, out += PQ_CHUNK) {
-                    int64_t top[PQ_FIELDS], inner[PQ_FIELDS][PQ_FIELDS], *own = inner[3];
+                    int64_t top[PQ_FIELDS], inner[PQ_FIELDS][PQ_FIELDS], within[PQ_FIELDS][PQ_FIELDS], *own = inner[3];
                     memset(top, 255, sizeof top); /* -1: absent */
                     memset(inner, 255, sizeof inner);
-                    if (pq_struct(&b, top, inner, 2) != 1) return PQ_DAMAGED;
+                    memset(within, 255, sizeof within);
+                    if (pq_struct(&b, top, inner, within, 2) != 1) return PQ_DAMAGED;
                     out[0] = own[1], out[1] = own[4], out[2] = own[5], out[3] = own[7];
                     out[4] = own[11] > 0 && own[11] < own[9] ? own[11] : own[9];
                     out[5] = top[1] >= 0 || top[8] >= 0 || top[9] >= 0;
+                    out[6] = within[12][3], out[7] = within[16][2], out[8] = within[16][3];
                 }
             }
         }
@@ -185,16 +196,28 @@ typedef struct {
     int64_t type, unpacked, packed; /* bytes of the page after and before decompression */
     int64_t values, encoding, level_encoding;
     int64_t level_bytes, repetition_bytes, compressed; /* of a page of version 2 */
+    int64_t nulls, checked, crc;                        /* nulls: -1 where it is not said; checked: there is a CRC */
     int64_t size;                                       /* bytes of the header itself */
 } pq_header;
 
+/* Whether a struct has all of these fields, as numbers of 32 bits. */
+static inline int pq_has(const int64_t *fields, int64_t which) { return (fields[0] & which) == which; }
+
 static int pq_read_header(const uint8_t *start, int64_t size, pq_header *h) {
-    int64_t top[PQ_FIELDS], inner[PQ_FIELDS][PQ_FIELDS];
+    /* Which fields the three kinds of pages must have: by the number of the struct that holds them. */
+    static const uint8_t kinds[3] = {5, 7, 8}, must_have[3] = {0x1e, 0x06, 0x7e};
+    int64_t top[PQ_FIELDS], inner[PQ_FIELDS][PQ_FIELDS], within[PQ_FIELDS][PQ_FIELDS];
     pq_bytes b = {start, start + size};
     memset(top, 255, sizeof top); /* -1: absent */
     memset(inner, 255, sizeof inner);
-    int status = pq_struct(&b, top, inner, 0);
+    memset(within, 255, sizeof within);
+    int status = pq_struct(&b, top, inner, within, 0);
     if (status != 1) return status;
+    if (!pq_has(top, 0x0e)) return PQ_DAMAGED;
+    for (int i = 0; i < 3; i++)
+        if (!pq_has(inner[kinds[i]], must_have[i])) return PQ_DAMAGED; /* of one that is absent, all bits are set */
+    h->checked = pq_has(top, 0x10);
+    h->crc = h->checked ? top[4] & 0xffffffff : 0;
     h->size = b.p - start;
     h->type = top[1];
     h->unpacked = top[2];
@@ -208,9 +231,10 @@ static int pq_read_header(const uint8_t *start, int64_t size, pq_header *h) {
     h->level_bytes = own[5];
     h->repetition_bytes = own[6];
     h->compressed = own[7] != 0; /* true where it is not said */
+    h->nulls = h->type == PQ_DATA ? within[5][3] : h->type == PQ_DATA2 ? own[2] : -1;
     if (h->type != PQ_DATA && h->type != PQ_DICTIONARY && h->type != PQ_DATA2) return 1; /* to be passed over */
     if (h->values < 0 || h->values > INT32_MAX || h->encoding < 0) return PQ_DAMAGED;
-    if (h->type == PQ_DATA2 && (h->level_bytes < 0 || h->repetition_bytes < 0 || h->level_bytes > h->packed ||
+    if (h->type == PQ_DATA2 && (own[3] != h->values || h->nulls < 0 || (within[8][3] >= 0 && within[8][3] != h->nulls) || h->level_bytes < 0 || h->repetition_bytes < 0 || h->level_bytes > h->packed ||
                                 h->repetition_bytes > h->packed - h->level_bytes ||
                                 h->level_bytes + h->repetition_bytes > h->unpacked))
         return PQ_DAMAGED;
@@ -354,9 +378,9 @@ static int pq_next_run(pq_runs *r) {
     r->left = (int64_t)(head >> 1);
     if (r->packed) {
         bytes = pq_least(r->left * r->bits, have);
+        if (r->bits && bytes <= (r->left - 1) * r->bits) return PQ_DAMAGED; /* not even a part of the last group */
         r->left *= 8;
-        if (r->bits) r->left = pq_least(r->left, bytes * 8 / r->bits); /* the last run's padding may be left out */
-        if (r->left == 0) return PQ_DAMAGED;
+        if (r->bits) r->left = pq_least(r->left, bytes * 8 / r->bits); /* its padding may be left out */
     } else {
         bytes = (r->bits + 7) / 8;
         if (have < bytes) return PQ_DAMAGED;
@@ -366,6 +390,12 @@ static int pq_next_run(pq_runs *r) {
     r->run = b.p;
     r->p = b.p + bytes;
     return PQ_OK;
+}
+
+/* Whether all that the runs hold has been taken, but for what fills up the last group of eight, or in DuckDB's files
+the last run of 256. */
+static int pq_runs_ended(const pq_runs *r) {
+    return r->p == r->end && r->left < (r->packed ? r->at + r->left == 256 ? 256 : 8 : 1);
 }
 
 /* As many whole groups of eight values as may be read with loads of eight bytes; gives the values done. */
@@ -518,7 +548,8 @@ static int pq_differences(pq_delta *d, uint64_t *out, uint32_t *work, int64_t n)
 
 typedef struct {
     int64_t rows; /* not read yet */
-    int encoding, optional;
+    int64_t nulls, nulls_said; /* those read; those there are, or -1 */
+    int encoding, optional, physical_bytes, is_bits;
     pq_runs levels, runs;
     pq_delta delta;
     const uint8_t *p, *end; /* of plain values */
@@ -542,14 +573,22 @@ typedef struct {
 
 typedef struct {
     uint8_t *characters;
-    int64_t used, capacity;
+    int64_t used, capacity, most; /* `most`: bytes that there may be */
 } pq_text;
+
+static int pq_is_ascii(const uint8_t *p, int64_t n) {
+    uint64_t high = 0;
+    for (; n >= 8; p += 8, n -= 8) high |= pq_load64(p);
+    for (; n > 0; p++, n--) high |= *p;
+    return !(high & 0x8080808080808080u);
+}
 
 /* `physical_bytes`: 0 for bits and for texts. */
 static int pq_open_values(pq_page *g, pq_workspace *work, int encoding, int physical_bytes, int is_bits,
                           const uint8_t *p, const uint8_t *end) {
     pq_delta lengths;
     g->encoding = encoding;
+    g->physical_bytes = physical_bytes, g->is_bits = is_bits;
     g->p = p, g->end = end, g->at = 0;
     switch (encoding) {
     case PQ_PLAIN: return PQ_OK;
@@ -561,7 +600,7 @@ static int pq_open_values(pq_page *g, pq_workspace *work, int encoding, int phys
         return PQ_OK;
     case PQ_RUNS:
         if (!is_bits) return PQ_OTHER;
-        if (p < end && (end - p < 4 || pq_load32(p) > (uint64_t)(end - p - 4))) return PQ_DAMAGED;
+        if (p < end && (end - p < 4 || pq_load32(p) != (uint64_t)(end - p - 4))) return PQ_DAMAGED;
         pq_open_runs(&g->runs, p < end ? p + 4 : p, p < end ? p + 4 + pq_load32(p) : end, 1);
         return PQ_OK;
     case PQ_DELTA: return physical_bytes ? pq_open_delta(&g->delta, p, end) : PQ_OTHER;
@@ -577,6 +616,23 @@ static int pq_open_values(pq_page *g, pq_workspace *work, int encoding, int phys
         return PQ_OK;
     default: return PQ_OTHER;
     }
+}
+
+/* A page whose rows have all been read must have held just those: no more levels, values or bytes, and as many nulls as
+it says. What a page holds beyond its rows belongs to others, and those that were read may be too. */
+static int pq_end_page(const pq_page *g) {
+    int ended;
+    if (g->rows) return PQ_OK;
+    if ((g->nulls_said >= 0 && g->nulls != g->nulls_said) || (g->optional && !pq_runs_ended(&g->levels)))
+        return PQ_DAMAGED;
+    switch (g->encoding) {
+    case PQ_CODES: case PQ_RUNS: ended = pq_runs_ended(&g->runs); break;
+    case PQ_DELTA: ended = g->delta.left == 0 && g->delta.p == g->delta.end; break;
+    case PQ_DELTA_LENGTHS: ended = g->delta.left == 0 && g->p == g->end; break;
+    case PQ_SPLIT: ended = g->end - g->p == g->at * g->physical_bytes; break;
+    default: ended = g->is_bits ? (g->end - g->p) * 8 - g->at < 8 : g->p == g->end;
+    }
+    return ended ? PQ_OK : PQ_DAMAGED;
 }
 
 /* The validity of the next `n` rows, up to PQ_BLOCK, into the bitmap; gives how many are not null, or a fault. */
@@ -698,10 +754,10 @@ static int pq_read_bits(pq_page *g, pq_workspace *work, uint8_t *out, uint8_t *v
                 bit += some;
             }
         }
-        *nulls += k - m;
+        *nulls += k - m, g->nulls += k - m;
         g->rows -= k;
     }
-    return PQ_OK;
+    return pq_end_page(g);
 }
 
 static int pq_read_fixed(pq_page *g, const pq_dictionary *d, pq_workspace *work, int physical_bytes, int width,
@@ -733,10 +789,10 @@ static int pq_read_fixed(pq_page *g, const pq_dictionary *d, pq_workspace *work,
             pq_spread_plain(out, width, g->p, valid, at, k, m);
             g->p += m * physical_bytes;
         }
-        *nulls += k - m;
+        *nulls += k - m, g->nulls += k - m;
         g->rows -= k;
     }
-    return PQ_OK;
+    return pq_end_page(g);
 }
 
 static int pq_read_codes(pq_page *g, const pq_dictionary *d, pq_workspace *work, int width, uint8_t *out,
@@ -747,10 +803,10 @@ static int pq_read_codes(pq_page *g, const pq_dictionary *d, pq_workspace *work,
         int64_t m = pq_validity(g, valid, at, k);
         if (m < 0 || pq_known_codes(g, d, work->codes, m)) return PQ_DAMAGED;
         pq_spread_codes(out, width, work->codes, valid, at, k, m);
-        *nulls += k - m;
+        *nulls += k - m, g->nulls += k - m;
         g->rows -= k;
     }
-    return PQ_OK;
+    return pq_end_page(g);
 }
 
 static inline int64_t pq_offset(const uint8_t *offsets, int width, int64_t i) {
@@ -790,7 +846,8 @@ static int pq_read_texts(pq_page *g, const pq_dictionary *d, pq_workspace *work,
         }
         if (width == 4 && total > INT32_MAX - text->used) return PQ_OTHER;
         if (text->used + total + PQ_PAD > text->capacity) {
-            int64_t more = 2 * (text->used + total) + PQ_PAD;
+            int64_t more = pq_least(2 * (text->used + total) + PQ_PAD, text->most);
+            if (more < text->used + total + PQ_PAD) return PQ_LARGE;
             uint8_t *moved = (uint8_t *)realloc(text->characters, more);
             if (moved == NULL) return PQ_MEMORY;
             text->characters = moved, text->capacity = more;
@@ -808,10 +865,10 @@ static int pq_read_texts(pq_page *g, const pq_dictionary *d, pq_workspace *work,
             memcpy(offsets + (at + i + 1) * width, &end, width);
         }
         text->used += total;
-        *nulls += k - m;
+        *nulls += k - m, g->nulls += k - m;
         g->rows -= k;
     }
-    return PQ_OK;
+    return pq_end_page(g);
 }
 
 #endif

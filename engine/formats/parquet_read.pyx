@@ -3,7 +3,8 @@
 
 `Column` reads one column, a column chunk after another. It holds a window of the chunk's bytes and the pages it has
 unpacked, never the whole chunk, and does its work without the GIL. What it does not read, and what is damaged, is a
-`ChunkError`; every length and offset in the file is checked before it is used.
+`ChunkError`; every length and offset in the file is checked before it is used, and whatever the file says twice has to
+agree: counts of values and nulls, where levels, values and pages end, checksums.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -11,26 +12,29 @@ from libc.stdint cimport INT32_MAX, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove, memset
 
+import threading
+import zlib
+
 import numpy as np
 import pyarrow as pa
 
 from popstrat.errors import ChunkError
 
 cdef extern from "parquet_read.h" nogil:
-    enum: PQ_OK, PQ_DAMAGED, PQ_OTHER, PQ_MEMORY
+    enum: PQ_OK, PQ_DAMAGED, PQ_OTHER, PQ_MEMORY, PQ_LARGE
     enum: PQ_PLAIN, PQ_PLAIN_CODES, PQ_RUNS, PQ_CODES
     enum: PQ_DATA, PQ_DICTIONARY, PQ_DATA2
     enum: PQ_PAD
 
     ctypedef struct pq_header:
         int64_t type, unpacked, packed, values, encoding, level_encoding
-        int64_t level_bytes, repetition_bytes, compressed, size
+        int64_t level_bytes, repetition_bytes, compressed, nulls, checked, crc, size
 
     ctypedef struct pq_runs:
         pass
 
     ctypedef struct pq_page:
-        int64_t rows
+        int64_t rows, nulls, nulls_said
         int encoding
         int optional
         pq_runs levels
@@ -46,12 +50,12 @@ cdef extern from "parquet_read.h" nogil:
 
     ctypedef struct pq_text:
         uint8_t *characters
-        int64_t used
-        int64_t capacity
+        int64_t used, capacity, most
 
     enum: PQ_CHUNK
     int pq_read_footer(const uint8_t *start, int64_t size, int64_t groups, int64_t columns, int64_t *out)
     int pq_read_header(const uint8_t *start, int64_t size, pq_header *h)
+    int pq_is_ascii(const uint8_t *p, int64_t n)
     int64_t pq_zstd_size(const uint8_t *p, int64_t n)
     int64_t pq_snappy_size(const uint8_t *p, int64_t n)
     int64_t pq_gzip_size(const uint8_t *p, int64_t n)
@@ -69,6 +73,7 @@ cdef extern from "parquet_read.h" nogil:
                       pq_text *text, uint8_t *valid, int64_t at, int64_t n, int64_t *nulls)
 
 WINDOW = 1 << 19  # bytes of a column chunk that are held at a time; a larger page makes the window as large as itself
+MEMORY = 1 << 29  # bytes that all columns of a file hold at most
 cdef int64_t _WINDOW = WINDOW
 cdef int64_t _MOST_HEADER = 1 << 24  # bytes of a page header, statistics and all
 cdef int64_t _TOGETHER = 1 << 18  # pages are unpacked together up to so many bytes, to stay in the cache
@@ -109,10 +114,11 @@ def reads(object type, str physical) -> bool:
 
 
 def chunks(const uint8_t[::1] footer, int64_t groups, int64_t columns):
-    """Where a file's column chunks are: an int64 array of shape (row groups, columns, 6).
+    """Where a file's column chunks are: an int64 array of shape (row groups, columns, 9).
 
-    The six are the physical type and the codec by their numbers in the format, the values, the bytes, the first byte,
-    and whether the data are elsewhere or encrypted; -1 for what is not said. Raises `ChunkError` if the footer is damaged
+    The nine are the physical type and the codec by their numbers in the format, the values, the bytes, the first byte,
+    whether the data are elsewhere or encrypted, the nulls, and of how many levels of repetition and definition there are
+    counts; -1 for what is not said. Raises `ChunkError` if the footer is damaged
     or has not so many. (pyarrow ends the process on some footers when it is asked for this.)
     """
     found = np.empty((groups, columns, PQ_CHUNK), np.int64)
@@ -125,9 +131,32 @@ def chunks(const uint8_t[::1] footer, int64_t groups, int64_t columns):
 cdef int _check(int64_t status) except -1:
     if status == PQ_MEMORY:
         raise MemoryError
+    if status == PQ_DAMAGED:
+        raise _damaged("a page does not hold what it says")
     if status < 0:
-        raise ChunkError("a page is damaged" if status == PQ_DAMAGED else "a page is of a kind that is not read here")
+        raise ChunkError("a page is of a kind that is not read here")
     return 0
+
+
+cdef object _damaged(str problem):
+    return ChunkError(f"is damaged: {problem}", final=True)
+
+
+class Memory:
+    """How many bytes the columns of a file may hold together: of pages, packed and unpacked, of dictionaries and of a
+    batch's text. Safe to use from several threads."""
+
+    def __init__(self, most: int = MEMORY) -> None:
+        self.most, self.left = most, most
+        self._lock = threading.Lock()
+
+    def take(self, more: int) -> bool:
+        """Hold so many bytes more, or fewer if it is negative; False, and nothing taken, if there are not so many."""
+        with self._lock:
+            if more > self.left:
+                return False
+            self.left -= more
+            return True
 
 
 cdef class _Bytes:
@@ -163,10 +192,12 @@ cdef class Column:
 
     ``read_into(buffer, offset)`` fills a writable buffer with the file's bytes from an offset on, or raises. ``type``
     is the arrays' type and ``physical`` the file's (see `reads`), ``optional`` says whether the column may have nulls.
+    ``memory`` is shared with the file's other columns; without it the column has as much for itself.
     A column is for one thread at a time.
     """
 
-    cdef object _read_into, _type, _value_type, _codec, _labels
+    cdef object _read_into, _type, _value_type, _codec, _labels, _memory
+    cdef int64_t _held, _unpacked_size, _dictionary_size  # bytes: in all, of pages, of the dictionary
     cdef int _kind, _width, _physical_bytes, _offset_width
     cdef int _codec_id, _physical
     cdef bint _optional, _begun
@@ -176,6 +207,7 @@ cdef class Column:
     cdef pq_dictionary _dictionary
     # The chunk: bytes not yet in the window, and rows not yet in a page.
     cdef int64_t _next, _left, _rows
+    cdef int64_t _nulls, _nulls_said  # those read; those there are, or -1
     # The window: the bytes of it that are still to be looked at.
     cdef _Bytes _window
     cdef int64_t _at, _end
@@ -187,15 +219,16 @@ cdef class Column:
     cdef int _pages, _current
     cdef object _unpacked
 
-    def __cinit__(self, read_into, type, str physical, bint optional):
+    def __cinit__(self, read_into, type, str physical, bint optional, memory=None):
         self._workspace = <pq_workspace *>malloc(sizeof(pq_workspace))
         if self._workspace == NULL:
             raise MemoryError
 
-    def __init__(self, read_into, type, str physical, bint optional) -> None:
+    def __init__(self, read_into, type, str physical, bint optional, memory=None) -> None:
         if not reads(type, physical):
             raise ValueError(f"{type} is not read from {physical}")
         self._read_into, self._type, self._value_type = read_into, type, type
+        self._memory = Memory() if memory is None else memory
         self._optional = optional
         self._physical, self._physical_bytes, _ = _PHYSICAL[physical]
         if physical == "BOOLEAN":
@@ -219,13 +252,16 @@ cdef class Column:
 
         Whatever was left of the chunk before is forgotten. Raises `ChunkError` if it is not one that is read here.
         """
-        cdef int64_t physical, codec, values, size, start, elsewhere
-        physical, codec, values, size, start, elsewhere = chunk
-        if elsewhere or physical != self._physical or values != rows or codec not in _CODECS:
+        cdef int64_t physical, codec, values, size, start, elsewhere, nulls, repetition, definition
+        physical, codec, values, size, start, elsewhere, nulls, repetition, definition = chunk
+        if values != rows or start < 0 or size < 0 or rows < 0:
+            raise _damaged("a column chunk has not the rows of its row group")
+        if repetition > 1 or definition > 0 and definition != 1 + self._optional:
+            raise _damaged("a column chunk has counts of levels that there are not")
+        if elsewhere or physical != self._physical or codec not in _CODECS:
             raise ChunkError("a column chunk is of a kind that is not read here")
-        if start < 0 or size < 0 or rows < 0:
-            raise ChunkError("a column chunk is damaged")
         self._next, self._left, self._rows = start, size, rows
+        self._nulls, self._nulls_said = 0, nulls
         self._codec_id, name = _CODECS[codec]
         self._codec = None if name is None else pa.Codec(name)
         self._at = self._end = 0
@@ -234,6 +270,23 @@ cdef class Column:
         self._unpacked = self._labels = None
         self._begun = False
         self._dictionary.size = -1  # none yet
+        self._unpacked_size = self._dictionary_size = 0
+        self._hold(self._window.size)
+
+    cdef int _hold(self, int64_t window) except -1:
+        """Make sure that there is room for what the column is to hold."""
+        cdef int64_t held = window + self._unpacked_size + self._dictionary_size + self._text.capacity
+        if not self._memory.take(held - self._held):
+            raise self._too_large(held)
+        self._held = held
+        return 0
+
+    cdef object _too_large(self, int64_t held):
+        most = self._memory.most >> 20
+        return ChunkError(
+            f"asks for {held >> 20:,} MB of pages, labels or text at a time, and all columns together may hold {most:,} MB; "
+            "write the file with smaller pages", final=True
+        )
 
     def read(self, int64_t rows):
         """The next rows as one array; there must be so many left.
@@ -249,6 +302,8 @@ cdef class Column:
             part = self._read_part(rows - done)
             done += len(part)
             parts.append(part)
+        if self._rows == 0 and self._page.rows == 0:
+            self._end_chunk()
         if len(parts) == 1 and parts[0].type == self._type:
             return parts[0]
         # Labels, some of them written out: where a writer's dictionary grew too large, or there was none.
@@ -273,6 +328,7 @@ cdef class Column:
             values = _Bytes.new((rows + 1) * self._offset_width)
             memset(values.start, 0, self._offset_width)
             self._text.used = 0
+            self._text.most = self._text.capacity + <int64_t>self._memory.left
         else:
             values = _Bytes.new(rows * self._width + PQ_PAD)
         if self._optional:
@@ -295,18 +351,34 @@ cdef class Column:
                 else:
                     status = pq_read_texts(&self._page, &self._dictionary, self._workspace, self._offset_width,
                                            values.start, &self._text, bits, done, n, &nulls)
-            _check(status)
+            self._check_text(status)
             done += n
+        self._nulls += nulls
         validity = valid.buffer if nulls else None
         if kind == LABELS:
             if self._labels is None:
                 self._labels = pa.array([], self._value_type)
             return pa.DictionaryArray.from_buffers(self._type, done, [validity, values.buffer], self._labels, nulls)
         if kind == TEXT:
-            return pa.Array.from_buffers(
-                self._value_type, done, [validity, values.buffer, self._characters().buffer], nulls
-            )
+            self._hold(self._window.size)
+            return self._text_of(done, validity, values, self._characters(), nulls)
         return pa.Array.from_buffers(self._type, done, [validity, values.buffer], nulls)
+
+    cdef int _check_text(self, int status) except -1:
+        if status == PQ_LARGE:
+            raise self._too_large(self._held + self._text.used)
+        _check(status)
+        return 0
+
+    cdef object _text_of(self, int64_t rows, validity, _Bytes offsets, _Bytes characters, int64_t nulls):
+        """Text as an array; it must be UTF-8."""
+        array = pa.Array.from_buffers(self._value_type, rows, [validity, offsets.buffer, characters.buffer], nulls)
+        if not pq_is_ascii(characters.start, self._text.used):
+            try:
+                array.validate(full=True)
+            except pa.ArrowInvalid:
+                raise _damaged("text that is not UTF-8") from None
+        return array
 
     cdef _Bytes _characters(self):
         """What `pq_read_texts` has gathered, in a buffer of its own."""
@@ -321,11 +393,28 @@ cdef class Column:
         """Make sure that the page has rows to read."""
         while self._page.rows == 0:
             if self._rows == 0:
-                raise ChunkError("a column chunk has fewer rows than its file says")
+                raise _damaged("a column chunk has fewer rows than its file says")
             if self._current == self._pages:
                 self._unpack_pages()
             self._open_page(self._current)
             self._current += 1
+        return 0
+
+    cdef int _end_chunk(self) except -1:
+        """What follows the last row of a chunk: nothing that holds a row, and as many nulls came as there are."""
+        cdef pq_header h
+        cdef int i
+        for i in range(self._current, self._pages):
+            if self._headers[i].values:
+                raise _damaged("a column chunk has more rows than its file says")
+        self._pages = self._current = 0
+        while self._at < self._end or self._left:
+            self._next_header(&h, True)
+            if h.type == PQ_DICTIONARY or h.type == PQ_DATA and h.values or h.type == PQ_DATA2 and h.values:
+                raise _damaged("a column chunk has more rows than its file says")
+            self._at += h.size + h.packed
+        if self._nulls_said >= 0 and self._nulls != self._nulls_said:
+            raise _damaged("a column chunk has not the nulls that its file says")
         return 0
 
     cdef int _open_page(self, int i) except -1:
@@ -337,7 +426,7 @@ cdef class Column:
         cdef int64_t size = 0
         cdef uint32_t length
         if h.values > self._rows:
-            raise ChunkError("a column chunk has more rows than its file says")
+            raise _damaged("a column chunk has more rows than its file says")
         if h.type == PQ_DATA2:
             levels, size = self._levels, h.level_bytes
             if h.repetition_bytes or (size and not self._optional):
@@ -346,16 +435,17 @@ cdef class Column:
             if h.level_encoding != PQ_RUNS:
                 raise ChunkError("a page's levels are of a kind that is not read here")
             if end - p < _LENGTH:
-                raise ChunkError("a page is damaged")
+                raise _damaged("a page does not hold what it says")
             memcpy(&length, p, _LENGTH)
             if length > end - p - _LENGTH:
-                raise ChunkError("a page is damaged")
+                raise _damaged("a page does not hold what it says")
             levels, size = p + _LENGTH, length
             p += _LENGTH + length
         pq_open_runs(&self._page.levels, levels, levels + size, 1)
         self._page.optional = self._optional
+        self._page.nulls, self._page.nulls_said = 0, h.nulls
         if h.encoding in (PQ_PLAIN_CODES, PQ_CODES) and self._dictionary.size < 0:
-            raise ChunkError("a dictionary is missing")
+            raise _damaged("a dictionary is missing")
         _check(pq_open_values(&self._page, self._workspace, <int>min(h.encoding, INT32_MAX), self._physical_bytes,
                               self._kind == BITS, p, end))
         self._page.rows = h.values
@@ -414,13 +504,17 @@ cdef class Column:
         """A part of the window, unpacked; it lives until the next call."""
         cdef const uint8_t *p = self._window.start + first
         if self._codec_id == PLAIN or not compressed or unpacked == 0:
-            if packed < unpacked:
-                raise ChunkError("a page is damaged")
+            if packed != unpacked and unpacked:
+                raise _damaged("a page has not the bytes that it says")
             return <uint8_t *>p
+        if self._codec_id == GZIP and pq_gzip_size(p, packed) != unpacked:
+            raise ChunkError("a page is packed in a way that is not read here")
         if (self._codec_id == SNAPPY and pq_snappy_size(p, packed) != unpacked
-                or self._codec_id == GZIP and pq_gzip_size(p, packed) != unpacked
                 or self._codec_id == LZ4 and pq_lz4_size(p, packed) != unpacked):
-            raise ChunkError("a page is damaged")
+            raise _damaged("a page does not unpack to the bytes that it says")
+        self._unpacked = None
+        self._unpacked_size = unpacked
+        self._hold(self._window.size)
         self._unpacked = self._codec.decompress(self._window.buffer.slice(first, packed), unpacked)
         return _Bytes.of(self._unpacked, False).start
 
@@ -433,14 +527,16 @@ cdef class Column:
         if self._kind == BITS or self._begun or self._dictionary.size >= 0 or h.encoding not in (PQ_PLAIN, PQ_PLAIN_CODES):
             raise ChunkError("a dictionary is not one that is read here")
         if n * (self._physical_bytes or _LENGTH) > h.unpacked:
-            raise ChunkError("a dictionary is damaged")
+            raise _damaged("a dictionary has not the values that it says")
         start = self._unpack(self._at + h.size, h.packed, h.unpacked, True)
         memset(&page, 0, sizeof(page))
-        page.rows = n
+        page.rows, page.nulls_said = n, -1
         _check(pq_open_values(&page, self._workspace, PQ_PLAIN, self._physical_bytes, False, start,
                               start + h.unpacked))
         if self._kind == FIXED:
-            values = _Bytes.new(n * self._width + PQ_PAD)
+            self._dictionary_size = n * self._width + PQ_PAD
+            self._hold(self._window.size)
+            values = _Bytes.new(self._dictionary_size)
             _check(pq_read_fixed(&page, NULL, self._workspace, self._physical_bytes, self._width, values.start, NULL,
                                  0, n, &nulls))
             self._labels = values
@@ -448,13 +544,17 @@ cdef class Column:
         else:
             if self._kind == LABELS and not self._codes_fit(n):
                 raise ChunkError("a dictionary has more values than its index type")
+            self._dictionary_size = (n + 1) * self._offset_width + h.unpacked
+            self._hold(self._window.size)
             values = _Bytes.new((n + 1) * self._offset_width)
             memset(values.start, 0, self._offset_width)
             self._text.used = 0
-            _check(pq_read_texts(&page, NULL, self._workspace, self._offset_width, values.start, &self._text, NULL,
-                                 0, n, &nulls))
+            self._text.most = self._text.capacity + <int64_t>self._memory.left
+            self._check_text(pq_read_texts(&page, NULL, self._workspace, self._offset_width, values.start, &self._text,
+                                           NULL, 0, n, &nulls))
+            self._hold(self._window.size)
             characters = self._characters()
-            self._labels = pa.Array.from_buffers(self._value_type, n, [None, values.buffer, characters.buffer], 0)
+            self._labels = self._text_of(n, None, values, characters, 0)
             self._dictionary.offsets = values.start
             self._dictionary.characters = characters.start
         self._dictionary.size = n
@@ -483,12 +583,14 @@ cdef class Column:
                 return False
             _check(status)
             if self._left == 0 or needed > _MOST_HEADER:
-                raise ChunkError("a column chunk is cut short")
+                raise _damaged("a column chunk is cut short")
             needed = max(2 * needed, self._end - self._at + 1)
         if not self._have(h.size + h.packed, may_move):
             if may_move:
-                raise ChunkError("a column chunk is cut short")
+                raise _damaged("a column chunk is cut short")
             return False
+        if h.checked and zlib.crc32(memoryview(self._window.buffer)[self._at + h.size:self._at + h.size + h.packed]) != h.crc:
+            raise _damaged("a page has another checksum than it says")
         return True
 
     cdef bint _have(self, int64_t needed, bint may_move) except -1:
@@ -503,9 +605,11 @@ cdef class Column:
             needed = have + self._left  # as much as there is
         room = max(needed, min(_WINDOW, have + self._left))
         if self._window.size < room:
+            self._hold(self._window.size + room)  # both, while the one is copied into the other
             larger = _Bytes.new(room)
             memcpy(larger.start, self._window.start + self._at, have)
             self._window = larger
+            self._hold(room)
         else:
             memmove(self._window.start, self._window.start + self._at, have)
         size = min(room - have, self._left)

@@ -178,6 +178,7 @@ static void FN(run_span)(const popstrat_run *run, popstrat_prefetching *ahead, i
         case OP_RANGE_I64: RANGE_COLUMN(i64, int64_t)
         case OP_RANGE_F32: RANGE_FLOATS(f32, float)
         case OP_RANGE_F64: RANGE_FLOATS(f64, double)
+        case OP_LESS_I16: FN(less_i16)(PLANE(at[1]), VALUES(int16_t, at[2]), VALUES(int16_t, at[3]), rows); break;
         case OP_LESS_I32: FN(less_i32)(PLANE(at[1]), VALUES(int32_t, at[2]), VALUES(int32_t, at[3]), rows); break;
         case OP_APART_I32:
             FN(apart_i32)(PLANE(at[1]), VALUES(int32_t, at[2]), VALUES(int32_t, at[3]), rows, (int32_t)run->integers[at[4]],

@@ -138,7 +138,7 @@ static inline int64_t FN(split)(uint64_t *restrict ok, uint64_t *restrict bad, c
     return n;
 }
 
-/* A predicate of one or two doubles (registers, so whole words) or int32 columns. */
+/* A predicate of one or two doubles (registers, so whole words) or columns of whole numbers. */
 #define POPSTRAT_TEST(name, T, predicate)                                                                              \
     static void FN(name)(uint64_t *out, const T *x, const T *y, int64_t rows) {                                       \
         for (int64_t w = 0; w < (rows + 63) / 64; w++) {                                                              \
@@ -157,33 +157,39 @@ static inline int64_t FN(split)(uint64_t *restrict ok, uint64_t *restrict bad, c
             out[w] = FN(pack64)(t);                                                                                   \
         }                                                                                                             \
     }
-#if LEVEL >= 4
-static POPSTRAT_NOINLINE void FN(less_i32)(uint64_t *out, const int32_t *x, const int32_t *y, int64_t rows) {
-    uint8_t *to = (uint8_t *)out;
-    const int64_t whole = rows / 16;
-    int64_t i = 0;
-#define POPSTRAT_LESS(x, y) _mm512_cmplt_epi32_mask(_mm512_loadu_si512((const void *)(x)), _mm512_loadu_si512((const void *)(y)))
-    for (; i + 8 <= whole; i += 8) {
-        POPSTRAT_UNROLL
-        for (int k = 0; k < 8; k++) {
-            const __mmask16 m = POPSTRAT_LESS(x + 16 * (i + k), y + 16 * (i + k));
-            memcpy(to + 2 * (i + k), &m, 2);
-        }
+#if LEVEL >= 4 /* as the limits above: masks go to memory as they are */
+#define POPSTRAT_LESS(suffix, T, LANES, MASK, bits)                                                                    \
+    static inline MASK FN(lanes_less_##suffix)(const T *x, const T *y) {                                              \
+        return _mm512_cmplt_epi##bits##_mask(_mm512_loadu_si512((const void *)x), _mm512_loadu_si512((const void *)y)); \
+    }                                                                                                                 \
+    static POPSTRAT_NOINLINE void FN(less_##suffix)(uint64_t *out, const T *x, const T *y, int64_t rows) {            \
+        uint8_t *to = (uint8_t *)out;                                                                                 \
+        const int64_t whole = rows / LANES;                                                                           \
+        int64_t i = 0;                                                                                                \
+        for (; i + 8 <= whole; i += 8) {                                                                              \
+            POPSTRAT_UNROLL                                                                                           \
+            for (int k = 0; k < 8; k++) {                                                                             \
+                const MASK m = FN(lanes_less_##suffix)(x + LANES * (i + k), y + LANES * (i + k));                     \
+                memcpy(to + (i + k) * (LANES / 8), &m, LANES / 8);                                                    \
+            }                                                                                                         \
+        }                                                                                                             \
+        for (; i < whole; i++) {                                                                                      \
+            const MASK m = FN(lanes_less_##suffix)(x + LANES * i, y + LANES * i);                                     \
+            memcpy(to + i * (LANES / 8), &m, LANES / 8);                                                              \
+        }                                                                                                             \
+        if (rows % LANES) {                                                                                           \
+            T a[LANES] = {0}, b[LANES] = {0};                                                                         \
+            memcpy(a, x + LANES * whole, (size_t)(rows % LANES) * sizeof(T));                                         \
+            memcpy(b, y + LANES * whole, (size_t)(rows % LANES) * sizeof(T));                                         \
+            const MASK m = FN(lanes_less_##suffix)(a, b);                                                             \
+            memcpy(to + whole * (LANES / 8), &m, LANES / 8);                                                          \
+        }                                                                                                             \
     }
-    for (; i < whole; i++) {
-        const __mmask16 m = POPSTRAT_LESS(x + 16 * i, y + 16 * i);
-        memcpy(to + 2 * i, &m, 2);
-    }
-    if (rows % 16) {
-        int32_t a[16] = {0}, b[16] = {0};
-        memcpy(a, x + 16 * whole, (size_t)(rows % 16) * 4);
-        memcpy(b, y + 16 * whole, (size_t)(rows % 16) * 4);
-        const __mmask16 m = POPSTRAT_LESS(a, b);
-        memcpy(to + 2 * whole, &m, 2);
-    }
+POPSTRAT_LESS(i16, int16_t, 32, __mmask32, 16)
+POPSTRAT_LESS(i32, int32_t, 16, __mmask16, 32)
 #undef POPSTRAT_LESS
-}
 #else
+POPSTRAT_TEST(less_i16, int16_t, a < b)
 POPSTRAT_TEST(less_i32, int32_t, a < b)
 #endif
 POPSTRAT_TEST(less_f64, double, a < b)

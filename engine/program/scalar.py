@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from popstrat.engine._table import CODE_NULL, CODE_UNKNOWN, NEWEST_SHIFT
-from popstrat.engine.operations import OPERATIONS, STEPS
+from popstrat.engine.operations import OPERATIONS
 
 _ROUNDER = 6755399441055744.0  # 1.5 * 2^52: adding it rounds to the nearest integer, ties to even
 _WHOLE = 2251799813685248.0  # 2^51: from here on a double has no fraction worth rounding
@@ -212,7 +212,7 @@ SCALAR: dict[str, Callable[..., Any]] = {
     "FLAG": lambda cell: cell.value and cell.valid,
     **_by_kind("RANGE", inside, *_NUMBERS),
     **_by_kind("CHECK", check, *_NUMBERS),
-    "LESS_I32": lambda x, y: x.value < y.value,
+    **_by_kind("LESS", lambda x, y: x.value < y.value, "I16", "I32"),
     "APART_I32": lambda x, y, low, high: low <= wrapped(x.value - y.value, 32) <= high,
     "CHECK_DATE": check_date,
     **_by_kind("F64", lambda cell: float(cell.value), *_NUMBERS),
@@ -283,7 +283,10 @@ SCALAR: dict[str, Callable[..., Any]] = {
     "SUM": kept,
 }
 
-if set(SCALAR) != set(OPERATIONS):
-    raise ImportError(f"operations without a meaning, or meanings without one: {sorted(set(SCALAR) ^ set(OPERATIONS))}")
-if not set(SCALAR) >= STEPS:
-    raise ImportError("a step of a chain without a meaning")
+if lost := OPERATIONS.keys() - SCALAR.keys():
+    raise ImportError(f"no meaning for one row in SCALAR (engine/program/scalar.py): {', '.join(sorted(lost))}")
+if lost := SCALAR.keys() - OPERATIONS.keys():
+    raise ImportError(
+        f"in SCALAR, not in the compiled table: {', '.join(sorted(lost))}. Is it in engine/ops.h, and "
+        "was the engine built since (python setup.py build_ext --inplace)?"
+    )

@@ -8,10 +8,37 @@ where a function is called in a way that its documentation rules out.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
 _ROWS_SHOWN = 5
+_LONG_NUMBER = re.compile(r"[0-9](?:[\W_]{0,3}[0-9]){8}")
+WITHHELD = "(name withheld: it looks like a number)"
+
+
+def looks_like_number(name: str) -> bool:
+    """Whether the name of a column may be somebody's number: it has digits and no letter at all, or nine digits or more
+    with nothing but signs or spaces between them. So has what stands in the first line of a CSV without a header."""
+    if name.isascii() and name.isidentifier() and sum(map(name.count, "0123456789")) < 9:
+        return False
+    plain = "".join(str(unicodedata.decimal(c, c)) for c in unicodedata.normalize("NFKC", name))
+    some = any(c.isdigit() for c in plain)
+    return (some and not any(c.isalpha() for c in plain)) or _LONG_NUMBER.search(plain) is not None
+
+
+def shown_name(name: str, place: int | None = None) -> str:
+    """The name of a column for people and records, in quotes; not if it looks like a number (`looks_like_number`), but
+    then the column's ``place`` (from 1), if that is known."""
+    if not looks_like_number(name):
+        return repr(name)
+    return WITHHELD if place is None else f"{place:,} {WITHHELD}"
+
+
+def recorded_name(name: str, place: int) -> str:
+    """The name of a column as a record has it: as it is, or with what stands for it in the words of `shown_name`."""
+    return f"column {shown_name(name, place)}" if looks_like_number(name) else name
 
 
 class PopstratError(Exception):
@@ -22,7 +49,8 @@ class InputError(PopstratError, ValueError):
     """The patient table, a mapping or an argument is at fault (exit status 2 on the command line).
 
     Attributes: ``problem`` (one sentence), ``column``, ``rows`` (0-based positions within the batch or table at
-    hand; at most a few), ``more`` (how many rows beyond those), ``file``. The message never holds a patient identifier.
+    hand; at most a few), ``more`` (how many rows beyond those), ``file``. The message never holds a patient identifier:
+    the name of a column that looks like a number is withheld, though ``column`` has it.
     """
 
     def __init__(
@@ -40,7 +68,7 @@ class InputError(PopstratError, ValueError):
         super().__init__(self._message())
 
     def _message(self) -> str:
-        parts = [p for p in (self.file, f"column {self.column!r}" if self.column else None) if p]
+        parts = [p for p in (self.file, f"column {shown_name(self.column)}" if self.column else None) if p]
         text = ": ".join([*parts, self.problem])
         if self.rows:
             text += f" (row{'s' if len(self.rows) + self.more > 1 else ''} "
@@ -103,10 +131,14 @@ class TraceError(PopstratError, AssertionError):
 
 
 class ChunkError(PopstratError, ValueError):
-    """A column chunk of a Parquet file is damaged, or is written in a way that the engine does not read.
+    """A column chunk of a Parquet file is damaged or too large, or is written in a way that the engine does not read.
 
-    Who reads the file turns to pyarrow, or says so in an `InputError`.
+    If it is ``final``, who reads the file says so in an `InputError`; else pyarrow may be able to read it.
     """
+
+    def __init__(self, message: str, *, final: bool = False) -> None:
+        super().__init__(message)
+        self.final = final
 
 
 class ConflictError(PopstratError):
@@ -131,3 +163,11 @@ class DefinitionWarning(PopstratWarning):
 
 class DataWarning(PopstratWarning):
     """The table can be scored, and something in it makes the results doubtful: a column that holds nothing, say."""
+
+
+class BusyError(PopstratError):
+    """Another run is at work on an output; told to people as an `InputError` that names it."""
+
+
+class NoLinksError(PopstratError):
+    """The file system has no links, or none to these files: names can only be given one after another."""

@@ -191,7 +191,9 @@ def test_damage_in_the_middle(refused: Refusal, people: pa.Table) -> None:
     data = bytearray(path.read_bytes())
     data[1000:9000] = bytes(8000)
     path.write_bytes(bytes(data))
-    assert "in.parquet: cannot be read as Parquet" in refused(*SCORE)
+    message = refused(*SCORE)
+    assert "in.parquet: column " in message
+    assert "damaged" in message
 
 
 def test_names_that_lead_nowhere(refused: Refusal, work: Path, people: pa.Table) -> None:

@@ -273,10 +273,26 @@ def test_an_age_in_the_input_does_not_change_the_one_in_the_output(work: Path, p
     assert Path(f"again{suffix}").read_bytes() == Path(f"out{suffix}").read_bytes()
 
 
-def test_an_output_is_replaced(work: Path) -> None:
+def test_an_output_is_replaced_by_a_re_run_or_by_force(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def refused(*arguments: str) -> str:
+        before = {p.name: p.read_bytes() for p in work.glob("out.csv*")}
+        capsys.readouterr()
+        assert run(["score", "list.parquet", "-o", "out.csv", *arguments]) == 2
+        assert {p.name: p.read_bytes() for p in work.glob("out.csv*")} == before
+        return capsys.readouterr().err
+
     Path("out.csv").write_text("old")
-    score("list.parquet", "-o", "out.csv")
+    assert "out.csv: exists, and no record says what made it; give --force to replace it" in refused("--as-of", AS_OF)
+    score("list.parquet", "-o", "out.csv", "--force")
     assert Path("out.csv").stat().st_size > 100_000
+    score("list.parquet", "-o", "out.csv")
+    told = refused("--as-of", "2026-05-31")
+    assert f"out.csv: exists and was made by score as of {AS_OF} with pack london-2026" in told
+    assert "was made by score" in refused("--as-of", AS_OF, "--pack", "admission-12m")
+    Path("out.csv").write_text("something else by now")
+    assert "is not the file that its record tells of" in refused("--as-of", AS_OF)
+    Path("out.csv.run.json").write_text("{" * 100_000)
+    assert "no record says what made it" in refused("--as-of", AS_OF)
 
 
 # -- check, synth, explain, packs -------------------------------------------------------------------------------
@@ -329,7 +345,7 @@ def test_synth_writes_list_and_outcomes_or_neither(work: Path, capsys: pytest.Ca
 
 def test_synth_dirty_comes_with_a_list_that_must_be_refused(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["synth", "-n", "500", "--as-of", AS_OF, "-o", "d.parquet", "--dirty"]) == 0
-    assert sorted(p.name for p in work.glob("d.*")) == ["d.duplicates.parquet", "d.parquet"]
+    assert sorted(p.name for p in work.glob("d.*")) == ["d.duplicates.parquet", "d.parquet", "d.parquet.run.json"]
     score("d.parquet", "-o", "out.csv")
     assert run(["score", "d.duplicates.parquet", "-o", "out2.csv", "--as-of", AS_OF]) == 2
     assert "occur more than once" in capsys.readouterr().err

@@ -281,18 +281,20 @@ def test_reference_patients_are_nobodys_rows(work: Path, people: pa.Table) -> No
 def test_a_pack_is_never_changed_in_place(work: Path) -> None:
     fit("small.toml", ["list.parquet"], "outcomes.parquet", "fitted.toml", as_of=AS_OF)
     before = Path("fitted.toml").read_bytes()
-    with pytest.raises(InputError, match="holds version 1 already"):
-        fit("small.toml", ["list.parquet"], "outcomes.parquet", "fitted.toml", as_of=AS_OF)
+    fit("small.toml", ["list.parquet"], "outcomes.parquet", "fitted.toml", as_of=AS_OF)  # a re-run
+    assert Path("fitted.toml").read_bytes() == before
     with pytest.raises(InputError, match="never changed in place"):
         fit("small.toml", ["list.parquet"], "outcomes.parquet", "small.toml", as_of=AS_OF)
     with pytest.raises(InputError, match="nowhere: there is no such folder"):
         fit("small.toml", ["list.parquet"], "outcomes.parquet", "nowhere/fitted.toml", as_of=AS_OF)
     Path("other.toml").write_text("[pack]\nid = 'other'\nversion = '1'\n")
-    with pytest.raises(InputError, match="is another pack"):
+    with pytest.raises(InputError, match="no record says what made it; give --force"):
         fit("small.toml", ["list.parquet"], "outcomes.parquet", "other.toml", as_of=AS_OF)
     assert Path("fitted.toml").read_bytes() == before
     small('version = "1"\ntitle = "A small', 'version = "2"\ntitle = "A small')
-    fit("small.toml", ["list.parquet"], "outcomes.parquet", "fitted.toml", as_of=AS_OF)
+    with pytest.raises(InputError, match=r"was made by fit as of .* with pack small 1; give --force"):
+        fit("small.toml", ["list.parquet"], "outcomes.parquet", "fitted.toml", as_of=AS_OF)
+    fit("small.toml", ["list.parquet"], "outcomes.parquet", "fitted.toml", as_of=AS_OF, force=True)
     assert load_pack("fitted.toml").version == "2"
 
 
@@ -715,8 +717,11 @@ def test_the_commands(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "smoking.current" in out
     assert "people kept aside" in out
     assert "AUROC" in out
-    assert run(["fit", "small.toml", *given, "-o", "fitted.toml"]) == 2
-    assert "holds version 1 already" in capsys.readouterr().err
+    assert run(["fit", "small.toml", *given, "-o", "outcomes.toml"]) == 0
+    Path("outcomes.toml").write_text("not a pack")
+    capsys.readouterr()
+    assert run(["fit", "small.toml", *given, "-o", "outcomes.toml"]) == 2
+    assert "give --force to replace it" in capsys.readouterr().err
     assert run(["fit", "small.toml", *given, "-o", "other.toml", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["counts"]["list"] == PEOPLE

@@ -135,8 +135,13 @@ def test_opt_outs_in_every_type_and_combination(
             OPT_OUTS[1]: FLAGS[second]([b for _, b in flags]),
         }
     ).slice(skip)
-    scored, found = popstrat.score(table, AS_OF, profile="secondary-use", record=True)
     there = list(enumerate(flags))[skip:]
+    untyped = any(pa.types.is_null(table.schema.field(name).type) for name in OPT_OUTS)
+    if untyped or (there and any(all(both[i] is None for _, both in there) for i in (0, 1))):  # says nothing
+        with pytest.raises(popstrat.InputError, match="needs this column filled"):
+            popstrat.score(table, AS_OF, profile="secondary-use", record=True)
+        return
+    scored, found = popstrat.score(table, AS_OF, profile="secondary-use", record=True)
     assert scored.column("patient_id").to_pylist() == [i for i, (a, b) in there if not a and not b]
     assert found["rows"]["excluded_by_reason"] == {
         "type 1 opt-out": sum(bool(a) for _, (a, _) in there),
@@ -263,7 +268,7 @@ def test_without_its_line_no_output_appears(people: pa.Table, monkeypatch: pytes
 def test_outputs_that_fail_after_their_line_leave_another(people: pa.Table, monkeypatch: pytest.MonkeyPatch) -> None:
     pq.write_table(people, "list.parquet")
 
-    def fails(self: Outputs, *, fsync: bool = False) -> None:
+    def fails(self: Outputs) -> None:
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(Outputs, "commit", fails)

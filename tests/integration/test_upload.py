@@ -827,6 +827,74 @@ def test_codes_are_written_digit_by_digit(work: Path) -> None:
     assert totals["not_selected"] == {"group not uploaded": 10, "in no group": 1}
 
 
+COHORT = """
+[template]
+id = "cohort"
+version = "1"
+title = "Who is in the cohort, as a code"
+[file]
+name = "{practice}.csv"
+ended_name = "{practice}_ended.csv"
+[movers]
+column = "priority"
+[[column]]
+name = "key"
+from = "patient_id"
+[[column]]
+name = "code"
+from = "priority"
+snomed = "code"
+[[ended]]
+name = "key"
+from = "patient_id"
+[[ended]]
+name = "code"
+from = "movers.previous"
+snomed = "code"
+"""
+IN_COHORT = f'{{ code = "{CODES["severe"]}", term = "In the cohort (finding)" }}'
+OUT_OF_IT = f'{{ code = "{CODES["well"]}", term = "Not in the cohort (finding)" }}'
+
+
+@pytest.mark.parametrize("false", ["", 'false = "omit"\n', f"false = {OUT_OF_IT}\n"])
+def test_a_cohort_is_written_as_a_code(work: Path, false: str) -> None:
+    """Who is in it now, and in the second file who no longer is; only a code for false writes the others too."""
+    (work / "keys.toml").write_text(COHORT)
+    (work / "settings.toml").write_text(f"[snomed.priority]\ntrue = {IN_COHORT}\n{false}")
+    then = [ref.patient(i, "E85001", priority=i <= 4) for i in range(1, 9)]
+    now = [ref.patient(i, "E85001", priority=i in (1, 2, 7)) for i in range(1, 9)]
+    now.append(ref.patient(9, "E85001", priority=None))
+    ref.write_scored(work / "may.parquet", then, as_of=ref.BEFORE)
+    ref.write_scored(work / "june.parquet", now)
+    assert upload(*WITH_KEYS, "--settings", "settings.toml", "--previous", "may.parquet") == 0
+    yes, no = CODES["severe"], CODES["well"] if OUT_OF_IT in false else None
+    keys = dict(ref.read_csv(work / "out/E85001.csv")[1])
+    assert keys == {str(i): yes for i in (1, 2, 7)} | ({str(i): no for i in (3, 4, 5, 6, 8)} if no else {})
+    ended = dict(ref.read_csv(work / "out/E85001_ended.csv")[1])
+    assert ended == {"3": yes, "4": yes} | ({"7": no} if no else {})
+    totals = json.loads((work / "out/manifest.json").read_text())["totals"]
+    assert totals["not_selected"].get("in no group") == 1
+    assert totals["not_selected"].get("group not uploaded", 0) == (0 if no else 5)
+    assert run(["verify", "out", "-q"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (None, "needs SNOMED CT codes for the labels of priority: give --settings"),
+        ('[snomed.priority]\nfalse = "omit"\n', "lacks a code for true"),
+        ('[snomed.priority]\ntrue = "omit"\n', "omits every group: nobody would be uploaded"),
+        (f"[snomed.priority]\nyes = {IN_COHORT}\n", "is no label of priority"),
+    ],
+)
+def test_a_cohort_without_its_code(
+    work: Path, capsys: pytest.CaptureFixture[str], settings: str | None, message: str
+) -> None:
+    (work / "keys.toml").write_text(COHORT)
+    (work / "settings.toml").write_text(settings or "")
+    assert message in refused(work, capsys, *WITH_KEYS, *(("--settings", "settings.toml") if settings else ()))
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -1157,3 +1225,58 @@ def test_a_log_that_is_none_is_found_before_the_work(work: Path, capsys: pytest.
         assert "is the audit log, and can be neither" in refused(work, capsys, *WITH_LOOKUP[:-1], other)
         assert (work / other).read_bytes() == kept
     assert "cannot be in the folder of the upload" in refused(work, capsys, *WITH_LOOKUP[:-1], "out/audit.log")
+
+
+# -- last month's lookup ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("partition_rows", [4, 1_000_000])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_key_whose_number_is_not_that_of_last_month_is_left_out(work: Path, seed: int, partition_rows: int) -> None:
+    """Numbers swapped between keys (of one practice or two) or changed: exactly those keys are exceptions."""
+    draw = random.Random(seed)
+    now = [dict(row) for row in LOOKUP]
+    one, other, third = draw.sample(range(len(now)), 3)
+    now[one]["nhs_number"], now[other]["nhs_number"] = now[other]["nhs_number"], now[one]["nhs_number"]
+    now[third]["nhs_number"] = ref.number_of(500 + seed)
+    ref.write_lookup(work / "lookup.parquet", now)
+    earlier = [row for i, row in enumerate(LOOKUP) if i in (one, other, third) or draw.random() < 0.8]
+    draw.shuffle(earlier)
+    ref.write_lookup(work / "last.parquet", earlier)
+    (work / "settings.toml").write_text("[limits]\nexcluded = 1\n")
+    upload_run.run_upload(
+        work / "june.parquet", work / "out", template="mini.toml", lookup=work / "lookup.parquet",
+        previous_lookup=work / "last.parquet", audit=work / "audit.log", settings=work / "settings.toml",
+        partition_rows=partition_rows,
+    )  # fmt: skip
+    reason = "NHS number is not that of last month's lookup"
+    listed = {
+        line.split(",")[0].strip('"')
+        for path in (work / "out").glob("*_exceptions.csv")
+        for line in path.read_text().splitlines()
+        if reason in line
+    }
+    assert listed == {str(now[i]["patient_id"]) for i in (one, other, third)}
+    manifest = json.loads((work / "out" / "manifest.json").read_text())
+    assert manifest["totals"]["excluded"] == {reason: 3}
+    assert manifest["previous_lookup"]["name"] == "last.parquet"
+    told = (work / "audit.log").read_text() + json.dumps(manifest)
+    assert not any(row["nhs_number"] in told for row in [*now, *LOOKUP])
+    verify.verify(work / "out", audit=work / "audit.log")
+
+
+def test_the_same_lookup_again_changes_no_file(work: Path) -> None:
+    assert upload(*WITH_LOOKUP) == 0
+    assert upload(*WITH_LOOKUP, "--previous-lookup", "lookup.parquet", to="again") == 0
+    files = {p.name: p.read_bytes() for p in (work / "out").iterdir() if p.name != "manifest.json"}
+    assert files == {p.name: p.read_bytes() for p in (work / "again").iterdir() if p.name != "manifest.json"}
+
+
+NEXT = [*LOOKUP[1:], LOOKUP[0]]
+
+
+def test_too_many_changed_numbers_stop_the_upload(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    moved = [dict(row, nhs_number=other["nhs_number"]) for row, other in zip(LOOKUP, NEXT, strict=True)]
+    ref.write_lookup(work / "last.parquet", moved)
+    assert "last month's lookup" in refused(work, capsys, *WITH_LOOKUP, "--previous-lookup", "last.parquet")
+    assert "--lookup, and none" in refused(work, capsys, *WITH_KEYS, "--previous-lookup", "last.parquet")

@@ -523,3 +523,44 @@ def test_reader_refuses_buffers_that_are_too_short() -> None:
     assert found[0] == 2
     assert np.frombuffer(out, np.float64, 2, layout[0][0]).tolist() == [1.0, 2.0]
     assert csv_read.read(text, 4, 1, [(0, "f64")], bytearray(csv_read.layout(["f64"], 1)[1]), 1) is None
+
+
+# -- bytes that no CSV file holds --------------------------------------------------------------------------------
+
+ROWS_BEFORE = [b"1,a\n", b"2,b\r\n", b"3,c\r", b"\n", b"\r\n", b'4,"d"\n', b"5,\xc3\xa9\n", b"6," + b"x" * 3000 + b"\n"]
+STRANGE = {b"\0": "zero bytes", b"\xef\xbb\xbf": "byte-order mark"}
+
+
+@given(
+    st.lists(st.sampled_from(ROWS_BEFORE), max_size=30),
+    st.sampled_from(list(STRANGE)),
+    st.sampled_from([b"%s7,z\n", b"7,%s\n", b'7,"%s"\n', b"7,z%s", b"7,z%s\n8,y\n"]),
+    st.integers(1, 5000),
+    st.sampled_from(BACKENDS),
+)
+@settings(max_examples=150)
+def test_zero_bytes_and_byte_order_marks_are_refused_wherever_they_stand(
+    path: Path, before: list[bytes], strange: bytes, row: bytes, block: int, backend: Any
+) -> None:
+    """The same words and the right row, in the first megabyte or later, in whichever block."""
+    path.write_bytes(b"patient_id,t\n" + b"".join(before) + row % strange)
+    with pytest.raises(InputError, match=STRANGE[strange]) as caught:
+        list(source_of(path, backend=backend).batches(["patient_id", "t"], block_bytes=block))
+    assert caught.value.rows == (sum(1 for line in before if line.strip()),)
+    assert caught.value.file == str(path)
+
+
+@pytest.mark.parametrize("strange", STRANGE)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_they_are_refused_beyond_the_first_megabyte_and_in_the_first_line(
+    path: Path, strange: bytes, backend: Any
+) -> None:
+    rows = 200_000
+    path.write_bytes(b"patient_id,t\n" + b"12345,ab\r\n" * rows + b"1%s,b\n" % strange)
+    with pytest.raises(InputError, match=STRANGE[strange]) as caught:
+        list(source_of(path, backend=backend).batches(["patient_id"]))
+    assert caught.value.rows == (rows,)
+    path.write_bytes(b"patient_id,t%s\n1,2\n" % strange)
+    with pytest.raises(InputError, match=STRANGE[strange]) as caught:
+        list(source_of(path, backend=backend).batches(["patient_id"]))
+    assert caught.value.rows == ()

@@ -76,7 +76,7 @@ def left(monkeypatch: pytest.MonkeyPatch) -> Left:
     begin = reader.ByArrow.begin
 
     def noticed(self: Any, group: int, *, skip: int = 0) -> None:
-        left.names.append(self._name)
+        left.names.append(self.name)
         begin(self, group, skip=skip)
 
     monkeypatch.setattr(reader.ByArrow, "begin", noticed)
@@ -139,8 +139,8 @@ def files(draw: st.DrawFn) -> tuple[pa.Table, dict[str, Any]]:
 
 
 def _rare(kind: pa.DataType) -> str | None:
-    if pa.types.is_boolean(kind):
-        return None
+    if pa.types.is_boolean(kind) or (pa.types.is_dictionary(kind) and not BY_ENGINE):
+        return None  # pyarrow makes no dictionary of texts by lengths
     if pa.types.is_floating(kind):
         return "BYTE_STREAM_SPLIT"
     whole = pa.types.is_integer(kind) or pa.types.is_temporal(kind)
@@ -163,7 +163,7 @@ def test_files_of_pyarrow(
 
 
 def _never(self: Any, group: int, *, skip: int = 0) -> None:
-    raise AssertionError(f"{self._name} was left to pyarrow")
+    raise AssertionError(f"{self.name} was left to pyarrow")
 
 
 @pytest.mark.parametrize("codec", ["uncompressed", "snappy", "gzip", "zstd", "lz4"])

@@ -290,7 +290,23 @@ def test_an_append_interrupted_before_its_head_is_accepted_and_told(log: Path) -
     assert verify(log).lines == LINES + 2
 
 
-def test_the_first_append_interrupted_before_its_head(tmp_path: Path) -> None:
+def test_the_first_append_killed_before_its_head(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    script = (
+        "import os, sys\nfrom pathlib import Path\nfrom popstrat.privacy import audit_log\nreal = Path.replace\n"
+        "def replace(self, target):\n"
+        "    if Path(sys.argv[1]).stat().st_size: os.kill(os.getpid(), 9)\n"
+        "    return real(self, target)\n"
+        "Path.replace = replace\naudit_log.append(sys.argv[1], 'score', rows=1)"
+    )
+    assert subprocess.run([sys.executable, "-c", script, str(log)], check=False).returncode == -9
+    found = verify(log)
+    assert (found.lines, found.head_behind) == (1, True)
+    append(log, "score", rows=2)
+    assert verify(log).lines == 2
+
+
+def test_a_log_of_one_line_without_its_head(tmp_path: Path) -> None:
     log = filled(tmp_path / "log", 1)
     head(log).unlink()
     with pytest.raises(InputError, match="head file is missing"):
@@ -310,7 +326,9 @@ def test_a_full_disk_leaves_the_log_as_it_was(
 
     def full(descriptor: int) -> None:
         calls.append(descriptor)
-        if len(calls) == fails_at:
+        if len(calls) == fails_at + (
+            0 if before else 2
+        ):  # an empty head file and its folder come before the first line
             raise OSError(28, "No space left on device")
 
     for _ in range(3):

@@ -178,6 +178,27 @@ def test_comparisons_with_constants_at_the_edges(kind: str, sign: str) -> None:
         assert out.column(f"n{i}").to_pylist() == [*(not w for w in want), False], (sign, c)
 
 
+WHOLE = ("int8", "uint8", "int16", "int32", "int64")
+
+
+@pytest.mark.parametrize("right", WHOLE)
+@pytest.mark.parametrize("left", WHOLE)
+def test_two_columns_of_whole_numbers(left: str, right: str) -> None:
+    """Of every two types, at their edges, with nulls; two of 16 or of 32 bits are compared where they lie."""
+    edges = [0, 1, -1, 100, 127, 128, 255, 32767, -32768, 32768, 2**31 - 1, -(2**31)]
+    x, y = ([v for v in edges if np.iinfo(kind).min <= v <= np.iinfo(kind).max] + [None] for kind in (left, right))
+    pairs = [(a, b) for a in x for b in y]
+    signs: dict[str, Any] = {"<": int.__lt__, "<=": int.__le__, ">": int.__gt__, ">=": int.__ge__, "==": int.__eq__}
+    pack = "".join(definition(f"d{i}", f"x {sign} y") for i, sign in enumerate(signs))
+    both = table(x=pa.array([a for a, _ in pairs], left), y=pa.array([b for _, b in pairs], right))
+    bound, out, _ = scored(pack, both)
+    for i, compare in enumerate(signs.values()):
+        want = [a is not None and b is not None and bool(compare(a, b)) for a, b in pairs]
+        assert out.column(f"d{i}").to_pylist() == want
+    listing = bound.compiled.program.listing()
+    assert ("LESS_NUM" not in listing) == (left == right and left in ("int16", "int32"))
+
+
 def test_a_float32_column_is_compared_in_32_bits() -> None:
     """With a constant, through a default, with another column, either way round."""
     x = pa.array([0.36, 0.12, None], pa.float32())

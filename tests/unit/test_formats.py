@@ -342,7 +342,7 @@ def put(data: pa.Table, path: Path, batches: list[pa.RecordBatch], **options: An
             sink.write(batch)
         sink.close()
         assert sink.rows == data.num_rows
-        assert len(list(path.parent.glob(f".{path.name}.*.partial"))) == 1
+        assert len(list(path.parent.glob(f".{path.name}.partial"))) == 1
         outputs.commit()
     assert [p.name for p in path.parent.iterdir()] == [path.name]
     return path.read_bytes()

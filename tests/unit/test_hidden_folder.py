@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,15 @@ def test_messages_say_what_it_holds(tmp_path: Path, holds: str, one: str) -> Non
     (tmp_path / f".out.{holds}-partial").write_text("not ours")
     with pytest.raises(InputError, match=f"is in the way of {one}; remove it"), HiddenFolder(tmp_path / "out", holds):
         pass
+
+
+def test_a_folder_of_another_user_is_not_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root could: what it wrote there would be in the folder of somebody else."""
+    theirs = tmp_path / ".out.upload-partial"
+    theirs.mkdir()
+    (theirs / "a.txt").write_text("theirs")
+    user = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: user + 1)
+    with pytest.raises(InputError, match="another user's; have it removed"), HiddenFolder(tmp_path / "out", "upload"):
+        pass
+    assert (theirs / "a.txt").read_text() == "theirs"

@@ -4,40 +4,28 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from popstrat.packs.kinds.kind import Kind
-from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.kinds.registry import KINDS, examples
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "packs.md").read_text(encoding="utf-8")
 EXAMPLES = ROOT / "docs" / "examples" / "kinds.toml"
 
-HEAD = """# One definition of each kind, each by itself. Made from popstrat.packs.kinds: change those, not this file.
-
-[pack]
-id = "kinds"
-version = "1.0.0"
-title = "One definition of each kind"
-"""
-
-
-def examples() -> str:
-    return HEAD + "".join(
-        f'\n[definition.{name}_example]\nkind = "{name}"\n{kind.example.strip()}\n' for name, kind in KINDS.items()
-    )
-
 
 def test_the_file_of_examples_is_current() -> None:
-    assert EXAMPLES.read_text(encoding="utf-8") == examples()
+    assert EXAMPLES.read_text(encoding="utf-8") == examples(), "docs/examples/kinds.toml is old: make kinds"
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 def test_each_kind_is_on_the_page_as_it_says_of_itself(kind: Kind) -> None:
-    assert f"| `{kind.name}` | {kind.told[0]} | {kind.told[1]} |" in PAGE
+    row = f"| `{kind.name}` | {kind.told[0]} | {kind.told[1]} |"
+    assert row in PAGE.splitlines(), f"the table of kinds in docs/packs.md lacks {row}"
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
@@ -72,6 +60,15 @@ def test_what_has_to_be_shown_is_abstract() -> None:
     assert Kind.__abstractmethods__ == {
         "build", "texts", "columns", "assumptions", "page", "trace", "differences",
     }  # fmt: skip
+
+
+def test_a_module_without_a_kind_is_named() -> None:
+    """A file of helpers among the kinds, or a kind that forgot to be one."""
+    code = "import sys, popstrat.packs.kinds as k; k.__path__.append(sys.argv[1]); import popstrat.packs.kinds.registry"
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "helpers.py").write_text("from popstrat.packs.kinds.tree import Tree\n")
+        ran = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=False)
+    assert "ImportError: popstrat.packs.kinds.helpers has 0 classes under Kind" in ran.stderr
 
 
 AT_LEAST = '''

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from popstrat.core import claims
 from popstrat.core.files import Outputs
 from popstrat.errors import InputError
 from popstrat.formats import check_target
@@ -27,7 +28,7 @@ def test_outputs_appear_together_or_not_at_all(tmp_path: Path, monkeypatch: pyte
     with Outputs() as outputs:
         outputs.add(tmp_path / "a").write_text("new")
         outputs.add(tmp_path / "b").write_text("new")
-        outputs.commit(fsync=True)
+        outputs.commit()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
 
     real = Path.replace
@@ -43,6 +44,19 @@ def test_outputs_appear_together_or_not_at_all(tmp_path: Path, monkeypatch: pyte
         outputs.add(tmp_path / "d").touch()
         outputs.commit()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_a_stop_while_a_file_is_claimed_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hidden file is there and its lock is not yet: whose it is has to be known by then."""
+
+    def stopped(descriptor: int) -> bool:
+        assert list(tmp_path.iterdir())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(claims, "_locked", stopped)
+    with pytest.raises(KeyboardInterrupt), Outputs() as outputs:
+        outputs.add(tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_places_that_cannot_be_written(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from popstrat.engine.formats.parquet_read import WINDOW, ChunkError, Column, chunks, reads
+from popstrat.engine.formats.parquet_read import WINDOW, ChunkError, Column, Memory, chunks, reads
 from popstrat.errors import InputError
 from popstrat.formats import open_source
 from popstrat.formats.parquet import native_reader, reader
@@ -34,7 +34,7 @@ def left(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     begin = reader.ByArrow.begin
 
     def noticed(self: Any, group: int, *, skip: int = 0) -> None:
-        found.append((self._name, skip))
+        found.append((self.name, skip))
         begin(self, group, skip=skip)
 
     monkeypatch.setattr(reader.ByArrow, "begin", noticed)
@@ -173,7 +173,7 @@ def test_rows_that_do_not_add_up(tmp_path: Path) -> None:
     assert column.read(40).to_pylist() == list(range(60, 100))
     with pytest.raises(ChunkError, match="fewer rows"):
         column.read(1)
-    for rows, problem in ((101, "kind"), (99, "kind")):
+    for rows, problem in ((101, "rows of its row group"), (99, "rows of its row group")):
         with pytest.raises(ChunkError, match=problem):
             column.open(rows, chunk)
     for rows, problem in ((101, "cut short"), (99, "more rows")):
@@ -193,3 +193,73 @@ def test_what_is_read() -> None:
     assert not reads(pa.decimal128(5), "INT32")
     assert not reads(pa.binary(), "BYTE_ARRAY")
     assert not reads(pa.dictionary(pa.int8(), pa.int64()), "INT64")
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("codec", ["none", "zstd"])
+def test_a_changed_byte_is_seen_where_pages_have_checksums(tmp_path: Path, version: str, codec: str) -> None:
+    path = tmp_path / "a.parquet"
+    data = pa.table({"sound": range(500), "spoilt": [i * 7919 % 1009 for i in range(500)]})
+    pq.write_table(
+        data, path, compression=codec, data_page_version=version, write_page_checksum=True, use_dictionary=False
+    )
+    assert read(path).equals(data)
+    chunk = pq.read_metadata(path).row_group(0).column(1)
+    content = bytearray(path.read_bytes())
+    content[chunk.data_page_offset + chunk.total_compressed_size - 5] ^= 1  # in a value, which nothing else would tell
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="column 'spoilt'"):
+        read(path)
+
+
+def test_text_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    for dictionary in (True, False):
+        words = pa.array([b"sound", b"caf\xe9"] * 40).view(pa.string())
+        pq.write_table(pa.table({"n": range(80), "word": words}), path, use_dictionary=dictionary)
+        with pytest.raises(InputError, match="UTF-8") as caught:
+            read(path)
+        assert caught.value.column == "word"
+        assert caught.value.file == str(path)
+
+
+@pytest.mark.native_formats("pyarrow compares fewer counts")
+def test_a_file_whose_rows_do_not_add_up_is_refused(tmp_path: Path) -> None:
+    """Counts that the footer holds twice, each changed where it stands: none may shift rows."""
+    path = tmp_path / "a.parquet"
+    data = pa.table({"n": pa.array([None, *range(76)], pa.int64())})
+    pq.write_table(data, path, use_dictionary=False, compression="none")
+    content = path.read_bytes()
+    footer = len(content) - 8 - pq.read_metadata(path).serialized_size
+    places = [i for i in range(4, len(content) - 8) if content[i : i + 2] == bytes([77 * 2 & 127 | 128, 77 * 2 >> 7])]
+    assert sum(i < footer for i in places) == 1
+    assert sum(i >= footer for i in places) >= 3
+    for place in places:
+        for change in (2, -2, 4):
+            spoilt = bytearray(content)
+            spoilt[place] += change
+            path.write_bytes(spoilt)
+            with pytest.raises(InputError):
+                read(path)
+
+
+@pytest.mark.native_formats("the engine's own memory")
+def test_memory_is_capped_whatever_the_size_of_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.parquet"
+    page = 1 << 18
+    columns = {f"c{i}": pa.array([0] * (page // 8), pa.int64()) for i in range(8)}
+    columns["text"] = pa.array(["x" * 8] * (page // 8))
+    for dictionary in (False, ["text"]):
+        pq.write_table(
+            pa.table(columns), path, use_dictionary=dictionary, data_page_size=1 << 30, write_batch_size=1 << 20,
+            max_rows_per_page=1 << 30,
+        )  # fmt: skip
+        for memory, refused in ((12 * page, False), (6 * page, True)):
+            monkeypatch.setattr(native_reader, "Memory", lambda most=memory: Memory(most))
+            if not refused:
+                assert read(path).num_rows == page // 8
+                continue
+            with pytest.raises(InputError, match="write the file with smaller pages") as caught:
+                read(path)
+            assert caught.value.column in columns
+            assert caught.value.file == str(path)

@@ -64,7 +64,7 @@ def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def pseudonyms(values: Any, purpose: str = "patient_id", **options: Any) -> list[Any]:
     """The pseudonyms of a column, by way of a file."""
     pq.write_table(pa.table({"patient_id": values}), "in.parquet")
-    run_pseudonymise(["in.parquet"], "out.parquet", [Column("patient_id", purpose)], KEY, **options)
+    run_pseudonymise(["in.parquet"], "out.parquet", [Column("patient_id", purpose)], KEY, force=True, **options)
     return list(pq.read_table("out.parquet").column("patient_id").to_pylist())
 
 
@@ -310,7 +310,7 @@ def read(name: str) -> pa.Table:
 
 
 def rewritten(name: str) -> dict[str, Any]:
-    return {"inputs": [name], "columns": [Column("patient_id", "patient_id")], "key": KEY}
+    return {"inputs": [name], "columns": [Column("patient_id", "patient_id")], "key": KEY, "force": True}
 
 
 @pytest.mark.parametrize("source", [".parquet", ".arrow", ".csv"])
@@ -452,7 +452,7 @@ def test_columns_that_make_no_sense(texts: list[str], problem: str) -> None:
         ({"lookup": "l.parquet", "audit_log": "log", "lookup_with": ["absent"]}, "column 'absent': --lookup-with"),
         ({"lookup": "out.parquet", "audit_log": "log"}, "to be two files"),
         ({"lookup": "in.parquet", "audit_log": "log"}, "is an input"),
-        ({"lookup": "old.parquet", "audit_log": "log"}, "exists already"),
+        ({"lookup": "old.parquet", "audit_log": "log", "force": False}, "exists, and no record says what made it"),
         ({"audit_log": "nowhere/log"}, "no such folder"),
         ({"audit_log": "out.parquet"}, "neither an input nor an output"),
         ({"audit_log": "l.parquet", "lookup": "./l.parquet"}, "neither an input nor an output"),
@@ -585,7 +585,7 @@ def test_outputs_that_cannot_get_their_names_are_audited_too(monkeypatch: pytest
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patched:
-        patched.setattr(ps.Outputs, "commit", lambda self, fsync=False: fails(Path(), Path()))
+        patched.setattr(ps.Outputs, "commit", lambda self: fails(Path(), Path()))
         with pytest.raises(OSError, match="Input/output"):
             run_pseudonymise(output="out.parquet", audit_log="log", **rewritten("in.parquet"))
     assert audit.verify("log").events == {"pseudonymise": 1, "pseudonymise-failed": 1}

@@ -82,7 +82,7 @@ def test_equal_numbers_go_to_the_same_partition() -> None:
 
 SCORED = {
     "group": ScoredColumn("group", "label", ("high", "mid", "low")),
-    "flag": ScoredColumn("flag", "flag"),
+    "flag": ScoredColumn("flag", "flag", ("false", "true")),
     "risk": ScoredColumn("risk", "number"),
     "count": ScoredColumn("count", "number"),
 }

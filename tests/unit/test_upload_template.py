@@ -24,7 +24,7 @@ SCORED = {
         ScoredColumn("practice_code", "practice"),
         ScoredColumn("place", "text"),
         ScoredColumn("group", "label", ("high", "low")),
-        ScoredColumn("flag", "flag"),
+        ScoredColumn("flag", "flag", ("false", "true")),
         ScoredColumn("risk", "number"),
     )
 }

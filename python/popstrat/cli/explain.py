@@ -15,7 +15,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 @app.command()
 def explain(
     inputs: options.Inputs,
-    patient: Annotated[str, typer.Option("--patient", metavar="ID", help="The patient's id.")],
+    patient: Annotated[str, typer.Option("--patient", metavar="ID", help="The id; - reads it from standard input.")],
     as_of: options.AsOf = None,
     pack: options.PackName = options.DEFAULT_PACK,
     map_file: options.MapFile = None,
@@ -23,6 +23,7 @@ def explain(
 ) -> None:
     """Show why a patient got what they got, rule by rule and term by term."""
     date = options.parse_date(as_of)
+    patient = options.given_id(patient)
     # not above: --help does not wait for Arrow
     from popstrat.pages.explain import show
     from popstrat.reasons.trace import trace

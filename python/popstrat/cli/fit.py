@@ -30,6 +30,7 @@ def fit(
     threads: options.Threads = None,
     encoding: options.Encoding = "utf-8",
     as_json: options.AsJson = False,
+    force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Fit a model to outcomes; writes a new, sealed pack with its provenance."""
@@ -44,7 +45,7 @@ def fit(
         found = fit_model(
             specification, inputs, outcome, output, as_of=date, **given, mapping=mapping, threads=threads,
             encoding=encoding, allow_unknown=allow_unknown, allow_missing=allow_missing,
-            profile=profile.value, progress=progress,
+            profile=profile.value, progress=progress, force=force,
         )  # fmt: skip
     if as_json:
         print_json(found.as_dict())

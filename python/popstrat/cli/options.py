@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -47,6 +48,7 @@ AuditFile = Annotated[
 Threads = Annotated[int | None, typer.Option("--threads", min=1, metavar="T", help="All cores if not given.")]
 Encoding = Annotated[str, typer.Option("--encoding", help="Of CSV files: utf-8, utf-8-sig or cp1252.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an output that something else has made.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 # of `fit` and `recalibrate`
@@ -69,6 +71,19 @@ PackOutput = Annotated[Path, typer.Option("--output", "-o", metavar="PACK", help
 AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Leave out patients without an outcome.")]
 AllowUnknown = Annotated[bool, typer.Option("--allow-unknown", help="Pass over outcomes of people not on the list.")]
 FitProfile = Annotated[Profile, typer.Option("--profile", help="secondary-use leaves out opt-outs.")]
+
+
+_LONGEST_ID = 1024
+
+
+def given_id(text: str) -> str:
+    """A patient's id as it was given, or for ``-`` the first line of standard input, since a command line can be seen
+    in the list of processes, and stays in the shell's history. Raises `InputError` for an empty one."""
+    if text == "-":
+        text = sys.stdin.readline(_LONGEST_ID).strip() if sys.stdin is not None else ""
+    if not text:
+        raise InputError("--patient: no id was given")
+    return text
 
 
 def parse_date(text: str | None) -> dt.date:

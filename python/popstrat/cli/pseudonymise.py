@@ -72,6 +72,7 @@ def pseudonymise(
     threads: options.Threads = None,
     encoding: options.Encoding = "utf-8",
     as_json: options.AsJson = False,
+    force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Put keyed pseudonyms in the place of identifiers; the same key gives the same pseudonyms every month."""
@@ -110,6 +111,7 @@ def pseudonymise(
             encoding=encoding,
             threads=threads or cores(),
             progress=progress,
+            force=force,
         )
     if as_json:
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False))

@@ -42,6 +42,7 @@ def recalibrate(
     threads: options.Threads = None,
     encoding: options.Encoding = "utf-8",
     as_json: options.AsJson = False,
+    force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Recalibrate a model to local outcomes; writes a new, sealed pack that extends the old one."""
@@ -58,7 +59,7 @@ def recalibrate(
             pack, model, inputs, outcome, output, method=method, as_of=date,
             columns=Columns(column, time_column, event_column), days=lengths, ident=new_id, new_version=new_version,
             mapping=mapping, threads=threads, encoding=encoding, allow_unknown=allow_unknown,
-            allow_missing=allow_missing, profile=profile.value, progress=progress,
+            allow_missing=allow_missing, profile=profile.value, progress=progress, force=force,
         )  # fmt: skip
     if as_json:
         print_json(found.as_dict())

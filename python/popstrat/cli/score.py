@@ -41,6 +41,7 @@ def score(
     imd_release: Annotated[ImdRelease | None, typer.Option(help="Release of imd_decile, for the record.")] = None,
     audit_file: options.AuditFile = None,
     as_json: options.AsJson = False,
+    force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Score a patient table; writes OUTPUT and OUTPUT.run.json."""
@@ -61,6 +62,7 @@ def score(
             imd_release=release,
             encoding=encoding,
             audit_log=options.audit_log(audit_file),
+            force=force,
             options=options.recorded(
                 inputs=inputs, output=output, as_of=as_of, pack=pack, map=map_file, profile=profile.value,
                 contributions=contributions, threads=threads, encoding=encoding, imd_release=release,

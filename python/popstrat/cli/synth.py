@@ -35,6 +35,7 @@ def synth(
     ] = None,
     threads: options.Threads = None,
     encoding: options.Encoding = "utf-8",
+    force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Write a synthetic patient table: every column, no real person."""
@@ -44,7 +45,7 @@ def synth(
     with progress_bar("Drawing", quiet) as progress:
         files = write_synthetic(
             output, patients, seed=seed, as_of=date, practices=practices, dirty=dirty, outcomes=outcomes,
-            lookup=lookup, threads=threads, encoding=encoding, progress=progress,
+            lookup=lookup, threads=threads, encoding=encoding, progress=progress, force=force,
         )  # fmt: skip
     if not quiet:
         names = " and ".join(str(file) for file in files)

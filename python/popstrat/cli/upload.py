@@ -29,6 +29,10 @@ def upload(
     lookup: Annotated[
         Path | None, typer.Option("--lookup", metavar="FILE", help="Keys to NHS numbers; needs an audit log.")
     ] = None,
+    previous_lookup: Annotated[
+        Path | None,
+        typer.Option("--previous-lookup", metavar="FILE", help="Last month's lookup: whose number changed?"),
+    ] = None,
     practices: Annotated[
         str | None,
         typer.Option("--practices", metavar="A,B|FILE", help="Only these; a file has one code a line."),
@@ -60,6 +64,7 @@ def upload(
             template=template,
             previous=previous,
             lookup=lookup,
+            previous_lookup=previous_lookup,
             practices=None if practices is None else _practices(practices),
             as_of=None if as_of is None else parse_date(as_of),
             profile=profile.value,
@@ -90,8 +95,10 @@ def _practices(given: str) -> frozenset[str]:
     """Practice codes from a list with commas, or from a file with one a line (# begins a remark)."""
     path = Path(given)
     if path.is_file():
+        from popstrat.core.small_files import read_small  # here, as for all that only some runs need
+
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            lines = read_small(path).decode("utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError):
             raise InputError("cannot be read as a list of practice codes", file=given) from None
         codes = [line.split("#", 1)[0].strip() for line in lines]

@@ -72,6 +72,7 @@ def validate(
     threads: options.Threads = None,
     encoding: options.Encoding = "utf-8",
     as_json: options.AsJson = False,
+    force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Validate a score against what happened: a report, tables and JSON in DIR."""
@@ -95,7 +96,7 @@ def validate(
     with progress_bar("Validating", quiet or as_json) as progress:
         result = run_validate(
             scored, outcome, output, spec, patients=patients, mapping=mapping, called=called, capacity=capacity,
-            bootstrap=bootstrap, seed=seed, threads=threads, encoding=encoding, progress=progress,
+            bootstrap=bootstrap, seed=seed, threads=threads, encoding=encoding, progress=progress, force=force,
         )  # fmt: skip
     if as_json:
         print_json({**{k: result[k] for k in _SUMMARY}, "output": str(output)})

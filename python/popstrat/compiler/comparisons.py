@@ -15,6 +15,7 @@ from popstrat.compiler.ranges import integers, reals
 from popstrat.lang import nodes as n
 from popstrat.lang.values import compare as compare_values
 
+_LESS = {"i16": "LESS_I16", "i32": "LESS_I32"}  # of two columns of a kind, read in place
 _EXCHANGED: dict[str, Any] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
@@ -51,8 +52,8 @@ def is_in(c: Lowering, node: n.IsIn) -> Plane:
 
 
 def _less(e: Emitter, a: Number, b: Number, single: bool) -> Plane:
-    if a.column and b.column and a.column[1] == b.column[1] == "i32":
-        return e.plane("LESS_I32", a.column[0], b.column[0])
+    if a.column and b.column and a.column[1] == b.column[1] and a.column[1] in _LESS:
+        return e.plane(_LESS[a.column[1]], a.column[0], b.column[0])
     return e.plane("LESS_NUM", doubles(e, a, single), doubles(e, b, single))
 
 

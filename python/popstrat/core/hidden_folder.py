@@ -79,6 +79,10 @@ class HiddenFolder:
                 if error.errno in (errno.ENOTDIR, errno.ELOOP):
                     raise InputError(f"is in the way of {self._one}; remove it", file=str(self.path)) from None
                 raise
+            if os.fstat(lock).st_uid != os.geteuid():  # root could, and what is written there is their folder's
+                os.close(lock)
+                self._ours = False
+                raise InputError("is in the way, and another user's; have it removed", file=str(self.path))
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:

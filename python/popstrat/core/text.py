@@ -5,14 +5,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from popstrat.errors import looks_like_number
+
 _CLOSE = 0.65  # of a name of three letters one may be wrong, of one of two none
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """`" (did you mean 'x'?)"` if something known is close to `word`, else nothing. Capitals, and spaces and hyphens in
-    the place of underscores, make no difference."""
+    the place of underscores, make no difference; what looks like a number is never suggested."""
     spellings: dict[str, str] = {}
-    for name in known:
+    for name in (n for n in known if not looks_like_number(n)):
         spellings.setdefault(_folded(name), name)
     near = difflib.get_close_matches(_folded(word), spellings, n=1, cutoff=_CLOSE)
     return f" (did you mean {spellings[near[0]]!r}?)" if near else ""

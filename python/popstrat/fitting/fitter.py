@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popstrat.core.progress import Progress
+from popstrat.core.rerun import Making
 from popstrat.core.text import suggest
 from popstrat.errors import InputError, PackError
 from popstrat.fitting.counts import rounded
@@ -32,7 +33,7 @@ from popstrat.fitting.estimate import (
 from popstrat.fitting.fitted import Fitted, StratumFit, TermFit
 from popstrat.fitting.fitted_pack import Found, fitted_pack
 from popstrat.fitting.outcomes import Outcomes, constant, followed_to
-from popstrat.fitting.pack_writer import check_free, neat, tomlkit_module, write_pack
+from popstrat.fitting.pack_writer import claimed, neat, tomlkit_module, write_pack
 from popstrat.fitting.performance import performance
 from popstrat.fitting.prepare import Source, prepare
 from popstrat.fitting.provenance import periods
@@ -74,6 +75,7 @@ def fit(
     allow_missing: bool = False,
     profile: str = "direct-care",
     progress: Progress | None = None,
+    force: bool = False,
 ) -> Fitted:
     """Fit the model of a specification to outcomes and write it as a new pack.
 
@@ -88,41 +90,42 @@ def fit(
     given = {"column": column, "time_column": time_column, "event_column": event_column}
     spec = read_spec(specification, given)
     output = Path(output)
-    check_free(output, spec.pack, spec.pack.id, spec.pack.version)
-    _check_texts(spec)
-    _check_terms(spec, as_of)
-    source = Source(
-        inputs, outcome_file, spec.columns, as_of, mapping, threads, encoding, allow_unknown, allow_missing, profile,
-        progress,
-    )  # fmt: skip
-    horizon = next(iter(spec.days.values()))
-    prepared = prepare(source, spec.unit_pack, spec.model, horizon=horizon, terms=True)
-    outcomes, design = prepared.outcomes, prepared.design
-    link = _regression(spec, outcomes)
-    fits = [_fit_stratum(spec, part, link, design, outcomes) for part in design.parts]
-    unexpected = _unexpected(spec, fits)
-    if spec.strict and unexpected:
-        raise InputError("; ".join(unexpected) + " (and the specification is strict)")
-    period, off = periods(_stated_periods(spec))
-    found = Found(
-        tuple(term for one in fits for term in one.terms),
-        tuple(one.stratum for one in fits),
-        sum(one.held_out for one in fits),
-        (*design.warnings, *unexpected, *off),
-    )
-    measured = performance(
-        [one.risk for one in fits],
-        [one.event for one in fits],
-        days=[one.days for one in fits if one.days is not None],
-        horizon=horizon,
-    )
-    method = _method(spec, link)
-    raw = fitted_pack(spec, prepared, found, method, measured, as_of, output)
-    pack = write_pack(output, raw, spec.model, design.typical, as_of)
-    return Fitted(
-        pack, output, spec.model, method, found.terms, found.strata, measured, found.held_out, design.counts,
-        found.warnings, design.notices, period,
-    )  # fmt: skip
+    making = Making("fit", as_of.isoformat(), f"{spec.pack.id} {spec.pack.version}")
+    with claimed(output, spec.pack, making, force) as (outputs, partial):
+        _check_texts(spec)
+        _check_terms(spec, as_of)
+        source = Source(
+            inputs, outcome_file, spec.columns, as_of, mapping, threads, encoding, allow_unknown, allow_missing,
+            profile, progress,
+        )  # fmt: skip
+        horizon = next(iter(spec.days.values()))
+        prepared = prepare(source, spec.unit_pack, spec.model, horizon=horizon, terms=True)
+        outcomes, design = prepared.outcomes, prepared.design
+        link = _regression(spec, outcomes)
+        fits = [_fit_stratum(spec, part, link, design, outcomes) for part in design.parts]
+        unexpected = _unexpected(spec, fits)
+        if spec.strict and unexpected:
+            raise InputError("; ".join(unexpected) + " (and the specification is strict)")
+        period, off = periods(_stated_periods(spec))
+        found = Found(
+            tuple(term for one in fits for term in one.terms),
+            tuple(one.stratum for one in fits),
+            sum(one.held_out for one in fits),
+            (*design.warnings, *unexpected, *off),
+        )
+        measured = performance(
+            [one.risk for one in fits],
+            [one.event for one in fits],
+            days=[one.days for one in fits if one.days is not None],
+            horizon=horizon,
+        )
+        method = _method(spec, link)
+        raw = fitted_pack(spec, prepared, found, method, measured, as_of, output)
+        pack = write_pack(output, raw, spec.model, design.typical, as_of, outputs, partial)
+        return Fitted(
+            pack, output, spec.model, method, found.terms, found.strata, measured, found.held_out, design.counts,
+            found.warnings, design.notices, period,
+        )  # fmt: skip
 
 
 def _check_texts(spec: Spec) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from popstrat.core.files import Outputs
+from popstrat.core.rerun import Making, refuse_other
+from popstrat.core.small_files import parse_toml, read_small
 from popstrat.errors import InputError
 from popstrat.fitting.estimate import NotInstalledError
 from popstrat.fitting.typical import Typical, made_up
@@ -35,8 +37,14 @@ def neat(x: float) -> float:
     return float(f"{x:.7g}")
 
 
-def check_free(output: Path, pack: Pack, ident: str, version: str) -> None:
-    """Raise `InputError` if ``output`` is a source of the pack, something else, or the same version of it."""
+_DONE = {"fitted": "fit", "recalibrated": "recalibrate"}
+
+
+def check_free(output: Path, pack: Pack, making: Making, force: bool) -> None:
+    """Raise `InputError` if ``output`` is a source of the pack, or there already and made by anything but ``making``.
+
+    The provenance in a pack that was fitted is its record; ``force`` goes without.
+    """
     if output.suffix != ".toml":
         raise InputError("the pack should end in .toml", file=str(output))
     if not output.parent.is_dir():
@@ -46,16 +54,31 @@ def check_free(output: Path, pack: Pack, ident: str, version: str) -> None:
     for source in pack.sources:
         if Path(source.location).exists() and output.samefile(source.location):
             raise InputError("is what the new pack is made from; a pack is never changed in place", file=str(output))
+    refuse_other([output], making, _record(output), force, own=[output])
+
+
+@contextlib.contextmanager
+def claimed(output: Path, pack: Pack, making: Making, force: bool) -> Iterator[tuple[Outputs, Path]]:
+    """The place of a new pack, for one run alone, for as long as it takes; raises as `check_free` does."""
+    check_free(output, pack, making, force)
+    with Outputs() as outputs:
+        partial = outputs.add(output)
+        check_free(output, pack, making, force)  # another run may have ended meanwhile
+        yield outputs, partial
+
+
+def _record(output: Path) -> Mapping[str, Any] | None:
+    """What a pack that was fitted or recalibrated says of how; None if it is no such pack."""
     try:
-        head = tomllib.loads(output.read_text(encoding="utf-8")).get("pack", {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        raise InputError("is there already, and is not a pack", file=str(output)) from None
-    if not isinstance(head, dict) or head.get("id") != ident:
-        raise InputError("is there already, and is another pack", file=str(output))
-    if head.get("version") == version:
-        raise InputError(
-            f"holds version {version} already; give the new pack another version, or another name", file=str(output)
-        )
+        found = parse_toml(read_small(output).decode("utf-8-sig"))
+        for definition in found["definition"].values():
+            told = definition.get("provenance", {})
+            for done, command in _DONE.items():
+                if done in told:
+                    return {"command": command, "as_of": told["as_of"], "pack": found["pack"]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return None
 
 
 def extends_from(pack_name: str, found_in: Path, output: Path) -> str:
@@ -74,25 +97,27 @@ def write_pack(
     model: str,
     typical: Mapping[str, Typical],
     as_of: dt.date,
+    outputs: Outputs,
+    partial: Path,
 ) -> Pack:
-    """Write ``raw`` as a sealed pack with reference patients of ``model`` made from what is typical; load it back.
+    """Write ``raw`` into ``partial`` of ``outputs`` as a sealed pack; load it back.
+
+    It gets reference patients of ``model`` made from what is typical.
 
     The file appears whole, after it was loaded and its reference patients were checked, or not at all.
     """
     definitions = {**raw["definition"]}
     body = {**definitions[model], "draft": True, "reference_patients": []}
     draft = {**raw, "definition": {**definitions, model: body}}
-    with Outputs() as outputs:
-        partial = outputs.add(output)
-        partial.write_text(_text(draft), encoding="utf-8")
-        body["reference_patients"] = made_up(load_pack(partial), model, typical, as_of)
-        del body["draft"]
-        if definitions[model].get("draft"):
-            body["draft"] = True
-        partial.write_text(sealed(_text(draft)), encoding="utf-8")
-        loaded = load_pack(partial)
-        loaded.at(as_of)
-        outputs.commit()
+    partial.write_text(_text(draft), encoding="utf-8")
+    body["reference_patients"] = made_up(load_pack(partial), model, typical, as_of)
+    del body["draft"]
+    if definitions[model].get("draft"):
+        body["draft"] = True
+    partial.write_text(sealed(_text(draft)), encoding="utf-8")
+    loaded = load_pack(partial)
+    loaded.at(as_of)
+    outputs.commit()
     return load_pack(output)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from popstrat.core.hashing import HASH
 from popstrat.core.progress import Progress
+from popstrat.core.rerun import Making
 from popstrat.core.text import suggest
 from popstrat.errors import InputError, PackError
 from popstrat.fitting.counts import rounded
@@ -24,7 +25,7 @@ from popstrat.fitting.outcomes import Columns, Outcomes, constant, followed_to
 from popstrat.fitting.pack_writer import (
     baseline,
     by_stratum,
-    check_free,
+    claimed,
     extends_from,
     neat,
     tomlkit_module,
@@ -104,6 +105,7 @@ def recalibrate(
     allow_missing: bool = False,
     profile: str = "direct-care",
     progress: Progress | None = None,
+    force: bool = False,
 ) -> Recalibrated:
     """Recalibrate a model and write a pack that extends the one it came from.
 
@@ -123,55 +125,57 @@ def recalibrate(
     base = load_pack(pack)
     output = Path(output)
     ident = ident or f"{base.id.removesuffix('-recalibrated')}-recalibrated"
-    check_free(output, base, ident, new_version)
-    body = base.raw.get("definition", {}).get(model, {})
-    models = [k for k, v in base.raw.get("definition", {}).items() if v.get("kind") == "model"]
-    if model not in models:
-        raise PackError(f"{base.sources[0].name}: there is no model {model!r}{suggest(model, models)}")
-    if body.get("versions"):
-        raise base.error(f"definition.{model}", "has dated versions, which cannot be recalibrated at once")
-    resolved = base.at(as_of).models[model]
-    if resolved.link == "identity":
-        raise base.error(f"definition.{model}", "its link is the identity: it gives no probability to recalibrate")
-    if method == "baseline" and resolved.link != "survival":
-        raise base.error(f"definition.{model}", "only a survival model has a baseline: use the method intercept")
-    lengths = _lengths(days, resolved, method, base)
-    if len(lengths) > 1 and columns.time is None:
-        raise InputError("several horizons need --time-column and --event-column")
-    source = Source(
-        inputs,
-        outcome_file,
-        columns,
-        as_of,
-        mapping,
-        threads,
-        encoding,
-        allow_unknown,
-        allow_missing,
-        profile,
-        progress,
-    )
-    ident_of, horizon = next(iter(lengths.items()))
-    prepared = prepare(source, base, model, horizon=horizon, terms=False)
-    outcomes, design = prepared.outcomes, prepared.design
-    found = [_stratum(part, i, resolved, method, lengths, outcomes) for i, part in enumerate(design.parts)]
-    period, off = periods(_stated_periods(lengths, resolved, body))
-    warnings = (*design.warnings, *off)
-    before, after = (_measured(design.parts, resolved, ident_of, horizon, again) for again in (None, found))
-    raw = _assemble(base, pack, body, model, found, method, ident, new_version, output)
-    raw["definition"][model]["provenance"] = {
-        **provenance(
-            "recalibrated", f"recalibration, {method}", as_of, horizon if set(lengths) == {""} else lengths, found,
-            prepared, {"of": {"name": base.sources[0].name, "id": base.id, "version": base.version, HASH: base.sha256}},
-        ),
-        "before": told(before),
-        "after_on_the_same_people": told(after),
-        **({"warnings": list(warnings)} if warnings else {}),
-    }  # fmt: skip
-    written = write_pack(output, raw, model, design.typical, as_of)
-    return Recalibrated(
-        written, output, model, method, tuple(found), before, after, design.counts, design.notices, warnings, period
-    )  # fmt: skip
+    making = Making("recalibrate", as_of.isoformat(), f"{ident} {new_version}")
+    with claimed(output, base, making, force) as (outputs, partial):
+        body = base.raw.get("definition", {}).get(model, {})
+        models = [k for k, v in base.raw.get("definition", {}).items() if v.get("kind") == "model"]
+        if model not in models:
+            raise PackError(f"{base.sources[0].name}: there is no model {model!r}{suggest(model, models)}")
+        if body.get("versions"):
+            raise base.error(f"definition.{model}", "has dated versions, which cannot be recalibrated at once")
+        resolved = base.at(as_of).models[model]
+        if resolved.link == "identity":
+            raise base.error(f"definition.{model}", "its link is the identity: it gives no probability to recalibrate")
+        if method == "baseline" and resolved.link != "survival":
+            raise base.error(f"definition.{model}", "only a survival model has a baseline: use the method intercept")
+        lengths = _lengths(days, resolved, method, base)
+        if len(lengths) > 1 and columns.time is None:
+            raise InputError("several horizons need --time-column and --event-column")
+        source = Source(
+            inputs,
+            outcome_file,
+            columns,
+            as_of,
+            mapping,
+            threads,
+            encoding,
+            allow_unknown,
+            allow_missing,
+            profile,
+            progress,
+        )
+        ident_of, horizon = next(iter(lengths.items()))
+        prepared = prepare(source, base, model, horizon=horizon, terms=False)
+        outcomes, design = prepared.outcomes, prepared.design
+        found = [_stratum(part, i, resolved, method, lengths, outcomes) for i, part in enumerate(design.parts)]
+        period, off = periods(_stated_periods(lengths, resolved, body))
+        warnings = (*design.warnings, *off)
+        before, after = (_measured(design.parts, resolved, ident_of, horizon, again) for again in (None, found))
+        raw = _assemble(base, pack, body, model, found, method, ident, new_version, output)
+        raw["definition"][model]["provenance"] = {
+            **provenance(
+                "recalibrated", f"recalibration, {method}", as_of, horizon if set(lengths) == {""} else lengths, found,
+                prepared,
+                {"of": {"name": base.sources[0].name, "id": base.id, "version": base.version, HASH: base.sha256}},
+            ),
+            "before": told(before),
+            "after_on_the_same_people": told(after),
+            **({"warnings": list(warnings)} if warnings else {}),
+        }  # fmt: skip
+        written = write_pack(output, raw, model, design.typical, as_of, outputs, partial)
+        return Recalibrated(
+            written, output, model, method, tuple(found), before, after, design.counts, design.notices, warnings, period
+        )  # fmt: skip
 
 
 def _lengths(days: int | Mapping[str, int] | None, model: Model, method: str, base: Pack) -> dict[str, int]:

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from popstrat.errors import InputError
+from popstrat.errors import InputError, shown_name
 
 Kind = str
 """A column type of the patient table ("id", "bool", "category", …), or "text" to read a cell as it stands."""
@@ -62,7 +62,7 @@ class FileSource(ABC):
         names = self.schema.names
         repeated = sorted({n for n in names if names.count(n) > 1})
         if repeated:
-            what = f"column {repeated[0]!r}" if repeated[0] else "a column without a name"
+            what = f"column {shown_name(repeated[0])}" if repeated[0] else "a column without a name"
             raise InputError(f"{what} appears {names.count(repeated[0])} times", file=self.name)
 
 
@@ -89,17 +89,21 @@ def sliced(batch: pa.RecordBatch, rows: int) -> Iterator[pa.RecordBatch]:
 
 
 @contextmanager
-def reading(name: str, what: str) -> Iterator[None]:
-    """Turn whatever goes wrong while a file is read into an `InputError` that names it."""
+def reading(name: str, what: str, column: str | None = None) -> Iterator[None]:
+    """Turn whatever goes wrong while a file is read into an `InputError` that names it, and the column at hand."""
     try:
         yield
     except InputError:
         raise
     except PermissionError:
-        raise InputError("may not be read (permission denied)", file=name) from None
+        raise InputError("may not be read (permission denied)", file=name, column=column) from None
     except (pa.ArrowException, OSError, EOFError, UnicodeError, zlib.error) as error:
         if isinstance(error, pa.ArrowCancelled):
             raise
         if isinstance(error, pa.ArrowMemoryError):  # a length that was damaged, more often than not
-            raise InputError("asks for more memory than there is: it is damaged or too large", file=name) from error
-        raise InputError(f"cannot be read as {what}: it is damaged, cut short or something else", file=name) from error
+            raise InputError(
+                "asks for more memory than there is: it is damaged or too large", file=name, column=column
+            ) from error
+        raise InputError(
+            f"cannot be read as {what}: it is damaged, cut short or something else", file=name, column=column
+        ) from error

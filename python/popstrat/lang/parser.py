@@ -194,7 +194,7 @@ class _Builder:
         if isinstance(value, bool):
             return n.Const(n.BOOL, text, value)
         if isinstance(value, int | float):
-            if not math.isfinite(value) or abs(value) > 1e15:
+            if abs(value) > 1e15 or not math.isfinite(value):  # a whole number may be too large for isfinite
                 raise self.fail(e, "this number is too large")
             return n.Const(n.NUMBER, text, value)
         if isinstance(value, str):

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
-from popstrat.core.arrow import is_text
+from popstrat.core.arrow import is_text, numbers
 from popstrat.core.lazy import compute as pc
 from popstrat.errors import InputError
 
@@ -70,4 +70,4 @@ def anybody(flags: pa.Array, truth: bool) -> bool:
         return bool(pc.any(pc.is_in(text, words)).as_py())
     if pt.is_decimal(kind):
         flags = flags.cast(pa.float64())
-    return bool((flags.drop_null().to_numpy(zero_copy_only=False) == int(truth)).any())
+    return bool((numbers(flags.drop_null()) == int(truth)).any())

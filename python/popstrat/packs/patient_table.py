@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -95,6 +95,25 @@ class Column:
         return codes
 
 
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(map(_is_text, value))
+
+
+_TEXTS = (
+    "name", "group", "type", "title", "dtype", "unit", "mistaken_for", "null_is", "completed_years_since", "below",
+)  # fmt: skip
+_SHAPES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(_TEXTS, (_is_text, "text")),
+    **dict.fromkeys(("labels", "dates"), (_are_texts, "a list of texts")),
+    "aliases": (lambda v: isinstance(v, Mapping) and _are_texts([*v, *v.values()]), "a table of texts"),
+    "required": (lambda v: isinstance(v, bool), "true or false"),
+}
+
+
 def column_from_toml(raw: Mapping[str, Any]) -> Column:
     """Build a `Column` from one ``[[column]]`` or ``[[input]]`` table; raises ``ValueError`` naming what is wrong."""
     known = {
@@ -105,6 +124,9 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
     if extra:
         key = sorted(extra)[0]
         raise ValueError(f"unknown key {key!r} for an input column{suggest(key, known)}")
+    for key, (shape, told) in _SHAPES.items():
+        if key in raw and not shape(raw[key]):
+            raise ValueError(f"`{key}` of an input column is {told}")
     name, kind = raw.get("name"), raw.get("type")
     if not isinstance(name, str) or not name.isidentifier():
         raise ValueError(f"an input column needs a name that is one word, not {name!r}")

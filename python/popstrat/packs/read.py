@@ -10,8 +10,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from popstrat.core.small_files import parse_toml, read_small
 from popstrat.core.text import suggest
-from popstrat.errors import PackError
+from popstrat.errors import InputError, PackError
 from popstrat.lang.source_map import at_line
 from popstrat.packs.files import PackFile, Source
 from popstrat.packs.patient_table import Column, column_from_toml, patient_schema
@@ -23,7 +24,11 @@ from popstrat.packs.unused import OFFERED
 _TOP_KEYS = {"pack", "parameters", "sets", "windows", "definition", "input", "fit"}  # fit: see popstrat.fitting.spec
 _PACK_TEXTS = {"id", "version", "title", "description", "licence", "source", "seal"}
 _PACK_KEYS = _PACK_TEXTS | {"extends", "columns"}
-_DEEPEST = 64  # packs that extend one another in a row
+MOST_FILES = 64
+"""How many files a pack may consist of: itself and all that it extends."""
+_MOST_TEXT = 4 << 20  # characters of all of them together
+MOST_ENTRIES = 2000
+"""How many parameters, sets, windows, definitions and input columns a file may have in all."""
 
 
 @cache
@@ -36,22 +41,33 @@ def _folder() -> Any:
     return resources.files("popstrat.packs").joinpath("builtin")
 
 
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
 def _read(name: str, beside: Path | None, by: str) -> tuple[Source, Path | None]:
     if name in builtin_packs():
         file = _folder().joinpath(f"{name}.toml")
         return Source(f"{name}.toml", file.read_text(encoding="utf-8"), f"popstrat.packs/{name}.toml"), None
     path = Path(name)
-    if beside is not None and not path.is_absolute() and not path.exists():
+    if beside is not None and not path.is_absolute() and not _is_there(path):
         path = beside / path
-    if path.suffix != ".toml" and not path.exists():
+    if path.suffix != ".toml" and not _is_there(path):
         known = builtin_packs()
         raise PackError(
             f"{by}there is no pack {name!r}{suggest(name, known)}; built in: {', '.join(known)}; or give a .toml file"
         )
     try:
-        return Source(path.name, path.read_text(encoding="utf-8-sig"), str(path)), path.parent
+        text = read_small(path).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        return Source(path.name, text, str(path)), path.parent
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise PackError(f"{by}cannot read the pack {path}: {reason}") from None
+    except ValueError as error:  # a name that holds a NUL, or what is no small file
+        reason = f"it {error.problem}" if isinstance(error, InputError) else "no file has such a name"
         raise PackError(f"{by}cannot read the pack {path}: {reason}") from None
 
 
@@ -79,11 +95,17 @@ def _file(name: str, beside: Path | None, by: tuple[tuple[str, str], ...], read:
         raise PackError(f"{chain[-2]}: extends itself, through {' → '.join(chain)}")
     if key in read:
         return read[key]
-    if len(by) >= _DEEPEST:
-        raise PackError(f"{by[-1][1]}: extends: more than {_DEEPEST} packs extend one another in a row")
-    raw = _parsed(source)
+    if len(by) >= MOST_FILES:
+        raise PackError(f"{by[-1][1]}: extends: more than {MOST_FILES} packs extend one another in a row")
+    if len(by) + len(read) >= MOST_FILES:
+        raise PackError(f"{by[-1][1]}: extends: a pack may not consist of more than {MOST_FILES} files")
+    if len(source.text) + sum(len(file.source.text) for file in read.values()) > _MOST_TEXT:
+        raise PackError(f"{source.name}: with all that is extended, the pack is larger than {_MOST_TEXT >> 20} MB")
+    raw = _parsed(source, ours=not by and Path(source.location).suffix == ".toml")
     names = raw["pack"].get("extends", [])
     names = [names] if isinstance(names, str) else names
+    if len(names) >= MOST_FILES:
+        raise faults(source, raw)("pack", f"more than {MOST_FILES} files", "extends", 0, len("extends"))
     file = PackFile(source, raw, tuple(read_file(n, folder, (*by, (key, source.name)), read) for n in names))
     taken = {*patient_schema().columns, *(c["name"] for base in file.bases for c in base.raw.get("input", ()))}
     for item in raw.get("input", ()):
@@ -118,20 +140,21 @@ def faults(source: Source, raw: Mapping[str, Any]) -> Fail:
     return PackTables("", "", "", raw, (source,), patient_schema()).error
 
 
-def _parsed(source: Source) -> dict[str, Any]:
-    """The tables of one file, their outlines seen to."""
+def _parsed(source: Source, ours: bool) -> dict[str, Any]:
+    """The tables of one file, their outlines seen to. Nothing is quoted of a file until it is known to be a pack,
+    unless it is ``ours``: one that the caller named, and that is named like a pack. What a pack extends is chosen by
+    whoever wrote it."""
     try:
-        raw = tomllib.loads(source.text)
+        raw = parse_toml(source.text)
     except tomllib.TOMLDecodeError as error:
-        raise _not_toml(source, str(error)) from None
-    except RecursionError:
-        raise PackError(f"{source.name}: not valid TOML: too deeply nested") from None
+        raise _not_toml(source, str(error), quoted=ours) from None
     problem = faults(source, raw)
     head = raw.get("pack")
-    if isinstance(head, dict):
+    if isinstance(head, dict) and ours:
         only(head, _PACK_KEYS, "pack", problem)
     if not isinstance(head, dict) or not all(isinstance(head.get(k), str) for k in ("id", "version")):
         raise PackError(f"{source.name}: needs a [pack] table with id and version, as text")
+    only(head, _PACK_KEYS, "pack", problem)
     only(raw, _TOP_KEYS, "", problem)
     for key in _PACK_TEXTS & set(head):
         if not isinstance(head[key], str):
@@ -151,15 +174,21 @@ def _parsed(source: Source) -> dict[str, Any]:
             isinstance(v, dict) for v in raw.get(table, {}).values()
         ):
             raise problem(table, "every entry is a table", table, 0, len(table))
+    entries = sum(len(raw.get(table, ())) for table in ("parameters", "sets", "windows", "definition", "input"))
+    if entries > MOST_ENTRIES:
+        raise PackError(f"{source.name}: has {entries:,} entries, and a pack may have {MOST_ENTRIES:,}")
     items = raw.get("input", [])
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise problem("input", "input columns are tables headed [[input]], in double brackets")
     return raw
 
 
-def _not_toml(source: Source, reason: str) -> PackError:
-    """The TOML parser's complaint, at its line."""
+def _not_toml(source: Source, reason: str, quoted: bool) -> PackError:
+    """The TOML parser's complaint, at its line; not ``quoted``, no more than where it is."""
     where = re.search(r" \(at line (\d+), column (\d+)\)$", reason)
+    if not quoted:
+        place = f", at line {where.group(1)}, column {where.group(2)}" if where else ""
+        return PackError(f"{source.name}: not valid TOML{place}")
     if where is None:
         return PackError(f"{source.name}: not valid TOML: {reason}")
     at = at_line(source.text, int(where.group(1)), int(where.group(2)))

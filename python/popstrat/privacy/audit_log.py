@@ -29,6 +29,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from popstrat.core.small_files import parse_json, read_small
 from popstrat.core.version import version
 from popstrat.errors import InputError
 from popstrat.privacy.identifiers import is_identifying
@@ -107,7 +108,11 @@ def append(path: str | Path, event: str, **fields: Any) -> None:
         if torn:
             size -= torn
             file.truncate(size)
+        if not count:  # so that one line alone is known for what it is: the first, or all that somebody left
+            _write_head(path, 0, NOTHING, key)
         try:
+            if not count and not _head_path(path).exists():  # so that a first append which is interrupted can be seen
+                _write_head(path, 0, NOTHING, key)
             if file.write(text + b"\n") != len(text) + 1:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
             os.fsync(file.fileno())
@@ -274,7 +279,7 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
 
 def _parsed(text: bytes, name: str, number: int) -> dict[str, Any]:
     try:
-        line = json.loads(text)
+        line = parse_json(text)
     except ValueError:
         raise _at(name, number, "is not JSON: it was changed or damaged") from None
     kinds = {"line": int, "time": str, "event": str, "previous": str}
@@ -302,13 +307,13 @@ def _read_head(path: Path, key: bytes | None) -> _Head | None:
     """What the head file says; None if there is none. Raises `InputError` if it is none, or its MAC is wrong."""
     head = _head_path(path)
     try:
-        text = head.read_bytes().rstrip(b"\n")
+        text = read_small(head, _LONGEST).rstrip(b"\n")
     except FileNotFoundError:
         return None
     try:
-        content = json.loads(text)
+        content = parse_json(text)
         lines, last = content["lines"], content["last"]
-        if not (isinstance(lines, int) and lines > 0 and isinstance(last, str)):
+        if not (isinstance(lines, int) and lines >= 0 and isinstance(last, str)):
             raise ValueError
     except (ValueError, KeyError, TypeError):
         raise InputError("is not the head file of an audit log", file=str(head)) from None
@@ -327,8 +332,8 @@ def _write_head(path: Path, lines: int, last: str, key: bytes | None) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(head)
-    if lines == 1 and sys.platform != "win32":  # two new names in the folder
-        with contextlib.suppress(OSError):  # not every file system can; the head file has its name by now
+    if not lines and sys.platform != "win32":  # two new names in the folder
+        with contextlib.suppress(OSError):  # not every file system can
             folder = os.open(path.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
@@ -356,7 +361,7 @@ def _end(file: IO[bytes], path: Path) -> tuple[int, str, bool, int]:
         return 0, NOTHING, False, 0
     text = tail[tail.rfind(b"\n", 0, whole - 1) + 1 : whole - 1]
     try:
-        line = json.loads(text)
+        line = parse_json(text)
         number = line["line"]
         good = (
             isinstance(number, int)
@@ -410,6 +415,8 @@ def _locked(path: Path, *, create: bool = True) -> Iterator[IO[bytes]]:
     """The log, open for reading and adding, and nobody else's until the block ends."""
     if path.is_dir():
         raise InputError("an audit log is a file, and this is a folder", file=str(path))
+    if path.exists() and not path.is_file():  # nor is one waited for
+        raise InputError("an audit log is a file, and this is a device, a pipe or a socket", file=str(path))
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT if create else os.O_RDONLY
     try:
         descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)

@@ -12,7 +12,8 @@ line in the audit log.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,14 +27,16 @@ from numpy.typing import NDArray
 from popstrat.core.arrow import is_text, plain
 from popstrat.core.files import Outputs, writing
 from popstrat.core.hashing import HASH, hash_file
+from popstrat.core.rerun import Making, read_record, record_path, refuse_other
 from popstrat.core.text import suggest
-from popstrat.errors import InputError
+from popstrat.errors import InputError, looks_like_number
 from popstrat.formats import Source, check_target, open_sink, open_source
 from popstrat.formats.pipeline import ReadAhead, WriteBehind
 from popstrat.packs.patient_table import patient_schema
 from popstrat.privacy import audit_log as audit
-from popstrat.privacy.identifiers import LOOKED_AT, is_identifying, looks_like_nhs_numbers
+from popstrat.privacy.identifiers import is_identifying
 from popstrat.privacy.keyed_hashes import SIZE, Digester
+from popstrat.privacy.number_columns import TenDigits
 
 Form = Literal["text", "int64"]
 Birth = Literal["year-month", "year"]
@@ -258,6 +261,7 @@ def run_pseudonymise(
     encoding: str = "utf-8",
     threads: int = 1,
     progress: Callable[[int, int | None], None] | None = None,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Write the input files' rows to ``output`` with ``columns`` pseudonymised; return what was done, without ids.
 
@@ -268,11 +272,14 @@ def run_pseudonymise(
         drop: columns left out. keep: columns left as they are although they look like identifiers.
         birth: what is left of ``date_of_birth``: the first day of its month or year.
         audit_log: gets a line before the outputs get their names; if it cannot be written, nothing is.
+        force: replace files that are there; otherwise only those of a run on the same files with the same key, columns
+            and form, as the record beside the output (``<output>.run.json``) shows.
         threads: of reading and writing, and processes of hashing. More than one needs an importable main module.
 
     Raises:
-        InputError: a column is missing or of a type that has no pseudonym; a column that looks like an identifier would
-            stay; files differ in their columns; the lookup exists already, or has no audit log. Nothing is written.
+        InputError: a column is missing or of a type that has no pseudonym; a column that looks like an identifier, by
+            its name or by what it holds, would stay; files differ in their columns; an output is there that another
+            run made; the lookup has no audit log. Nothing is written.
     """
     output, lookup = Path(output), None if lookup is None else Path(lookup)
     audit_log = None if audit_log is None else Path(audit_log)
@@ -287,13 +294,21 @@ def run_pseudonymise(
         audit.check_fields("pseudonymise", {"files": [f.name for f in files], "columns": [c.name for c in columns]})
         audit.ready(audit_log, files)
     schema = plan.schema(source.files[0].schema, names)
-    done = _Done(plan)
+    done, record_file = _Done(plan), record_path(output)
+    staying = _Staying(source, [n for n in names if n not in (*(c.name for c in columns), *keep)])
     with (
         writing(output),
         Outputs() as outputs,
         Digester([purpose_key(key, c.purpose) for c in plan.columns], threads) as digester,
     ):
         partial = outputs.add(output)
+        record_partial = outputs.add(record_file)
+        lookup_partial = None if lookup is None else outputs.add(lookup, secret=True)
+        targets = [*([] if lookup is None else [lookup]), output, record_file]
+        if not force and any(target.exists() for target in targets):  # reading all inputs for it
+            refuse_other(
+                targets, _making(plan, key, _hashed_files(source)), read_record(record_file), force, own=[record_file]
+            )
         kept_lookup = _Lookup() if lookup is not None else None
         texts = [f.name for f in schema if is_text(f.type)]
         sink = open_sink(partial, schema, form=output.suffix, keys=texts, encoding=encoding, threads=threads)
@@ -303,6 +318,7 @@ def run_pseudonymise(
                 WriteBehind(sink.write, _BEHIND) as writer,
             ):
                 for file, first_row, batch in batches:
+                    staying.look(file, batch)
                     try:
                         made, pairs = plan.apply(batch, names, digester, done, lookup is not None)
                     except InputError as error:
@@ -312,6 +328,7 @@ def run_pseudonymise(
                     writer.put(made)
                     if progress is not None:
                         progress(done.rows, source.rows)
+                staying.refuse_nhs_numbers()
                 writer.finish()
                 sink.close()
         except BaseException:
@@ -322,7 +339,7 @@ def run_pseudonymise(
         for opened in source.files:
             opened.check_unchanged()
         found: dict[str, Any] = {
-            "inputs": [{"name": f.path.name, HASH: hash_file(f.path)} for f in source.files],
+            "inputs": _hashed_files(source),
             "rows": done.rows,
             "form": form,
             "columns": [{"column": c.name, "purpose": c.purpose, "nulls": done.nulls[c.name]} for c in plan.columns],
@@ -330,22 +347,37 @@ def run_pseudonymise(
             "birth": birth,
             "full_birth_dates": BIRTH in names and birth is None,
             "key_fingerprint": fingerprint(key),
-            "output": {"name": output.name, "rows": sink.rows, HASH: hash_file(partial)},
+            "output": _written(output, partial, sink.rows),
         }
-        if kept_lookup is not None and lookup is not None:
-            lookup_partial = outputs.add(lookup)
-            lookup_partial.chmod(0o600)  # while it is empty
+        if kept_lookup is not None and lookup is not None and lookup_partial is not None:
             rows = _write_lookup(kept_lookup, lookup_partial, lookup.suffix, plan, encoding)
-            found["lookup"] = {"name": lookup.name, "rows": rows, HASH: hash_file(lookup_partial)}
+            found["lookup"] = _written(lookup, lookup_partial, rows)
+        record = {"record_version": 1, "command": "pseudonymise", **_making(plan, key, found["inputs"]).also, **found}
+        record_partial.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         if audit_log is not None:
             audit.append(audit_log, "pseudonymise", **found)
         try:
-            outputs.commit(fsync=True)
+            outputs.commit()
         except BaseException:
             if audit_log is not None:
                 audit.append(audit_log, "pseudonymise-failed", output={"name": output.name})
             raise
     return found
+
+
+def _hashed_files(source: Source) -> list[dict[str, Any]]:
+    return [{"name": f.path.name, HASH: hash_file(f.path)} for f in source.files]
+
+
+def _written(output: Path, partial: Path, rows: int) -> dict[str, Any]:
+    return {"name": output.name, "rows": rows, "bytes": partial.stat().st_size, HASH: hash_file(partial)}
+
+
+def _making(plan: _Plan, key: bytes, inputs: Sequence[Mapping[str, Any]]) -> Making:
+    """There is neither date nor pack: the same run is one on the same files with the same key for the same purposes."""
+    purposes = {c.name: c.purpose for c in plan.columns}
+    also = {"inputs": inputs, "purposes": purposes, "form": plan.form, "key_fingerprint": fingerprint(key)}
+    return Making("pseudonymise", also=also)
 
 
 @dataclass(frozen=True)
@@ -508,22 +540,40 @@ def _check(source: Source, plan: _Plan, keep: Sequence[str]) -> list[str]:
     names = [n for n in theirs if n not in plan.drop]
     for name in names:
         if name not in ours and name not in keep:
-            _refuse_identifier(name, source)
+            if looks_like_number(name):
+                raise InputError(
+                    "is named like a number, which may be a patient's: leave it out (--drop), --keep it if it is none; "
+                    "or has the file no header?", column=name, file=first.name,
+                )  # fmt: skip
+            if is_identifying(name) and name != BIRTH:
+                raise InputError(f"is named like an identifier: {_way_out(name)}", column=name, file=first.name)
     return names
 
 
-def _refuse_identifier(name: str, source: Source) -> None:
-    """Raise `InputError` if a column that stays looks like an identifier, by its name or its first rows."""
-    way_out = f"pseudonymise it (--column {name}), leave it out (--drop {name}) or, if it is none, --keep {name}"
-    if is_identifying(name) and name != BIRTH:
-        raise InputError(f"is named like an identifier: {way_out}", column=name, file=source.files[0].name)
-    for file in source.files:
-        kind = file.schema.field(name).type
-        if not (is_text(kind) or pt.is_integer(kind)):
-            continue
-        batch = next(iter(file.batches([name], batch_rows=LOOKED_AT)), None)
-        if batch is not None and looks_like_nhs_numbers(batch.column(0)):
-            raise InputError(f"looks like NHS numbers: {way_out}", column=name, file=file.name)
+def _way_out(name: str) -> str:
+    return f"pseudonymise it (--column {name}), leave it out (--drop {name}) or, if it is none, --keep {name}"
+
+
+class _Staying:
+    """Looks at all of the columns that stay as they are, in each file, for NHS numbers."""
+
+    def __init__(self, source: Source, names: Sequence[str]) -> None:
+        self._found = [(file.name, {name: TenDigits() for name in names}) for file in source.files]
+
+    def look(self, file: int, batch: pa.RecordBatch) -> None:
+        """Take another batch of a file into account."""
+        for name, found in self._found[file][1].items():
+            found.look(batch.column(name))
+
+    def refuse_nhs_numbers(self) -> None:
+        """Raise `InputError` naming the first file and column that holds NHS numbers."""
+        for file, columns in self._found:
+            for name, found in columns.items():
+                if found.are_nhs_numbers:
+                    raise InputError(
+                        f"looks like NHS numbers, for the check digit of {found.right:,} of its {found.different:,} "
+                        f"different ten-digit numbers is right: {_way_out(name)}", column=name, file=file,
+                    )  # fmt: skip
 
 
 def _check_lookup(lookup: Path, output: Path, source: Source, audit_log: Path | None) -> None:
@@ -534,8 +584,6 @@ def _check_lookup(lookup: Path, output: Path, source: Source, audit_log: Path | 
     check_target(lookup, [f.path for f in source.files])
     if lookup.resolve() == output.resolve():
         raise InputError("the lookup and the output are to be two files", file=str(lookup))
-    if lookup.exists():
-        raise InputError("exists already; an older lookup may be needed, so it is not written over", file=str(lookup))
 
 
 def _write_lookup(kept: _Lookup, partial: Path, suffix: str, plan: _Plan, encoding: str) -> int:

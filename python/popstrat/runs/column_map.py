@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from popstrat.core.arrow import without_views
 from popstrat.core.text import suggest
-from popstrat.errors import InputError
+from popstrat.errors import InputError, shown_name
 from popstrat.formats import Kind
 from popstrat.packs.flags import FALSE, TRUE
 from popstrat.packs.patient_table import Column
@@ -54,7 +54,7 @@ class ColumnMap:
         for ours, theirs in self.columns.items():
             if theirs not in names:
                 raise InputError(
-                    f"[columns] {ours} = {theirs!r}: the input has no such column{suggest(theirs, names)}",
+                    f"[columns] {ours} = {shown_name(theirs)}: the input has no such column{suggest(theirs, names)}",
                     file=self.name,
                 )
         for ours in self.const:

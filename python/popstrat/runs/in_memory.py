@@ -20,6 +20,7 @@ from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import ID
 from popstrat.packs.plausibility import disorder_remarks, refuse_disorder
 from popstrat.scoring.bound import Together
+from popstrat.scoring.opt_outs import OptOutsSaid
 from popstrat.scoring.scorer import kept_scorer
 from popstrat.scoring.tally import Tally
 
@@ -93,6 +94,10 @@ def score(
     finished = together.finished()
     total = sum((tally for _, tally in finished), Tally())
     refuse_disorder(total.disorder, scorer.pack.schema)
+    if profile == "secondary-use":
+        said = OptOutsSaid()
+        said.look(table)
+        said.refuse_silent()
     facts = completeness.facts("")
     doubted = [
         *scorer.remarks([replace(facts, absent=())]),

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from popstrat.core.arrow import is_text
 from popstrat.core.cpus import cores
-from popstrat.errors import InputError
+from popstrat.errors import InputError, recorded_name, shown_name
 from popstrat.formats import BATCH_ROWS, FileSource, open_source
 from popstrat.packs.patient_table import ID, Column
 from popstrat.runs.column_map import NO_MAP, ColumnMap, MapPlan
@@ -45,7 +45,7 @@ class Reading:
 @dataclass(frozen=True)
 class InputFile:
     """An input file, how to read it and the scorer bound to it. ``columns`` are those of ours that are read,
-    ``ignored`` those of the file that popstrat does not know."""
+    ``ignored`` those of the file that popstrat does not know, as a record names them."""
 
     source: FileSource
     plan: MapPlan
@@ -79,7 +79,7 @@ class InputFile:
 def _located(error: InputError, plan: MapPlan, file: str, first_row: int = 0) -> InputError:
     theirs = plan.sources.get(error.column or "")
     if theirs is not None and theirs != error.column:
-        problem = f"{error.problem} (mapped from {theirs!r})"
+        problem = f"{error.problem} (mapped from {shown_name(theirs)})"
         error = InputError(problem, column=error.column, rows=error.rows, more=error.more, file=error.file)
     return error.located(file, first_row)
 
@@ -122,7 +122,9 @@ def _bound(file: FileSource, scorer: Scorer, mapping: ColumnMap, check_only: boo
         bound = bind(pa.schema([whole.field(c) for c in columns]))
     except InputError as error:
         raise _located(error, plan, file.name) from None
-    return InputFile(file, plan, columns, bound, tuple(n for n in whole.names if n not in known))
+    places = {name: i for i, name in enumerate(file.schema.names, 1)}
+    ignored = (recorded_name(n, places[plan.sources[n]]) for n in whole.names if n not in known)
+    return InputFile(file, plan, columns, bound, tuple(ignored))
 
 
 def read_ids(files: Sequence[InputFile], batch_rows: int) -> Iterator[IdBatch]:

@@ -30,6 +30,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from popstrat.core.small_files import parse_toml, read_small
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.packs.patient_table import Column, fold_label
@@ -43,8 +44,8 @@ def load_map(path: str | Path, known: Mapping[str, Column]) -> ColumnMap:
     path = Path(path)
     name = str(path)
     try:
-        raw = path.read_bytes()
-        content = tomllib.loads(raw.decode("utf-8-sig"))
+        raw = read_small(path)
+        content = parse_toml(raw.decode("utf-8-sig"))
     except FileNotFoundError:
         raise InputError("there is no such mapping file", file=name) from None
     except OSError as error:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from popstrat.core.files import Outputs, writing
 from popstrat.core.hashing import HASH, hash_file
 from popstrat.core.progress import Progress
+from popstrat.core.rerun import Making, pack_named, read_record, record_path, refuse_other
 from popstrat.errors import RunError
 from popstrat.formats import check_target, open_sink
 from popstrat.formats.pipeline import HashBehind, WriteBehind
@@ -43,12 +44,14 @@ def run_score(
     batch_rows: int | None = None,
     options: Mapping[str, Any] | None = None,
     audit_log: Path | None = None,
+    force: bool = False,
 ) -> Record:
     """Score the input files into ``output`` and ``<output>.run.json``, and return the run record.
 
     Both files appear, complete, or neither does. ``threads`` defaults to all cores; ``batch_rows`` is the size of
     a batch, which changes nothing in the output. ``options`` are the command's options, for the record. ``audit_log``
-    gets a line before the outputs get their names; if it cannot be written, they do not appear.
+    gets a line before the outputs get their names; if it cannot be written, they do not appear. An output that is there
+    is replaced if its record shows the same command, as-of date and pack, or with ``force``.
     Raises `InputError` for whatever is wrong with the input, the mapping or the output's place, `RunError` if
     rows do not reconcile, ``OSError`` if the output cannot be written to the end.
     """
@@ -61,10 +64,12 @@ def run_score(
     schema = agreed_schema(files)
     if audit_log is not None:
         _ready_to_audit(audit_log, [*sources, output])
-    record_path = output.with_name(output.name + ".run.json")
+    record_file = record_path(output)
     with writing(output), Outputs() as outputs:
         partial = outputs.add(output)
-        record_partial = outputs.add(record_path)
+        record_partial = outputs.add(record_file)
+        making = Making("score", scorer.as_of.isoformat(), pack_named(scorer.pack_record))
+        refuse_other([output, record_file], making, read_record(record_file), force, own=[record_file])
         counts, written = _write_scored(files, partial, schema, output, reading, clock, progress)
         record = file_record(
             "score", scorer, files, counts, reading, clock, options=options, imd_release=imd_release, output=written
@@ -139,7 +144,7 @@ def _commit_audited(outputs: Outputs, log: Path, record: Record, scored: Path) -
         output={k: record["output"][k] for k in ("name", "rows")} | {HASH: hash_file(scored)},
     )
     try:
-        outputs.commit(fsync=True)
+        outputs.commit()
     except BaseException:
         audit_log.append(log, "score-failed", output={"name": record["output"]["name"]})
         raise

@@ -24,6 +24,7 @@ from popstrat.packs.plausibility import refuse_disorder
 from popstrat.runs.clock import Clock
 from popstrat.runs.input_files import InputFile, Reading, read_ids
 from popstrat.scoring.completeness import Completeness
+from popstrat.scoring.opt_outs import OptOutsSaid
 from popstrat.scoring.tally import Tally
 from popstrat.scoring.unique_ids import IdBatch, UniqueIds
 
@@ -39,10 +40,14 @@ class FileCounts:
     rows: int = 0
     hash: str = ""
     disorder: dict[str, dict[str, int]] = field(default_factory=dict)
+    opt_outs: OptOutsSaid | None = None
+    """What the opt-out columns say, where that matters."""
 
     def add(self, batch: pa.RecordBatch, tally: Tally) -> None:
         self.rows += batch.num_rows
         self.completeness.look(batch)
+        if self.opt_outs is not None:
+            self.opt_outs.look(batch)
         for name, counts in tally.disorder.items():
             so_far = self.disorder.setdefault(name, dict.fromkeys(counts, 0))
             for what, count in counts.items():
@@ -84,7 +89,10 @@ def score_files(
     pa.set_cpu_count(reading.threads)
     known = [f.source.rows for f in files if f.source.rows is not None]
     total = sum(known) if len(known) == len(files) else None
-    counts = ListCounts([FileCounts(f.bound.completeness()) for f in files])
+    secondary = files[0].bound.scorer.profile == "secondary-use"
+    counts = ListCounts(
+        [FileCounts(f.bound.completeness(), opt_outs=OptOutsSaid() if secondary else None) for f in files]
+    )
     ids = UniqueIds(files=[f.source.name for f in files], spill_dir=spill_dir)
     with ids, _Hashing(files, clock) as hashing:
         with ReadAhead(_batches(files, reading.batch_rows), _AHEAD) as batches:
@@ -96,6 +104,8 @@ def score_files(
         for file, found, content in zip(files, counts.files, hashing.finish(), strict=True):
             found.hash = content
             file.source.check_unchanged()
+            if found.opt_outs is not None:
+                _refuse_silent(file, found.opt_outs)
             _refuse_disorder(file, found, file.bound.scorer.pack.schema)
         with clock.timed("ids"):
             ids.finish(lambda: read_ids(files, reading.batch_rows))
@@ -133,6 +143,13 @@ def _score(
     counts.rows += batch.data.num_rows
     counts.files[batch.file].add(batch.data, tally)
     put(scored)
+
+
+def _refuse_silent(file: InputFile, opt_outs: OptOutsSaid) -> None:
+    try:
+        opt_outs.refuse_silent()
+    except InputError as error:
+        raise file.located(error) from None
 
 
 def _refuse_disorder(file: InputFile, found: FileCounts, schema: Schema) -> None:

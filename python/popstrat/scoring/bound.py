@@ -23,7 +23,7 @@ from popstrat.core.soundness import (
     refuse_unsound_dictionary,
 )
 from popstrat.engine import NEWEST_SHIFT, Frame, Labels, Memory, Work
-from popstrat.errors import InputError
+from popstrat.errors import InputError, recorded_name, shown_name
 from popstrat.packs import plausibility
 from popstrat.packs.columns_read import read_columns
 from popstrat.packs.definition import Definition
@@ -91,6 +91,10 @@ class BoundScorer:
             for name in OPT_OUTS:
                 if name not in schema.names:
                     raise InputError("the profile secondary-use needs this column", column=name)
+                if pa.types.is_null(schema.field(name).type):
+                    raise InputError(
+                        "holds nothing and has no type; the profile secondary-use needs this column filled", column=name
+                    )
         kinds = {name: b.kind for name, b in self.bindings.items() if b.kind not in ("id", "text")}
         outputs = [] if check_only else scorer.resolved.outputs if instead is None else list(instead)
         self.listings = () if check_only or instead is not None else scorer.listings
@@ -125,7 +129,9 @@ class BoundScorer:
             c: counter for (c, why), counter in self.compiled.quality.items() if why == plausibility.FLAG_REASON
         }
         self._tables: dict[int, tuple[pa.Array, NDArray[np.uint8] | None, int]] = {}
-        self.ignored: tuple[str, ...] = tuple(name for name in schema.names if name not in patient)
+        self.ignored: tuple[str, ...] = tuple(
+            recorded_name(name, i) for i, name in enumerate(schema.names, 1) if name not in patient
+        )
         self.notices: tuple[str, ...] = tuple(self._notices())
         self.absent: tuple[str, ...] = tuple(self._absent())
         keys = [] if check_only else [schema.field(c).with_nullable(False) for c in KEY_COLUMNS]
@@ -204,7 +210,8 @@ class BoundScorer:
             if name != found:
                 at_fault = found if found not in wanted else name
                 raise InputError(
-                    f"the scorer is bound to tables whose column {i + 1} is {name!r}, and here that is {found!r}",
+                    f"the scorer is bound to tables whose column {i + 1} is {shown_name(name)}, and here that is "
+                    f"{shown_name(found)}",
                     column=at_fault,
                 )
             kind, wanted_kind = schema.field(i).type, self.schema.field(i).type

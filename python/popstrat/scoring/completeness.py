@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
+from popstrat.core.arrow import numbers
 from popstrat.packs.flags import anybody
 from popstrat.packs.patient_table import Schema
 from popstrat.scoring.columns import Binding
@@ -28,6 +29,7 @@ have it (by ``per_1000`` of the patient table). In a practice with a fifth of th
 and nobody by chance in one such practice of fifty."""
 
 _MANY_BITS, _FEW_VALUES = 16_384, 64  # rows of a column that are looked at before the whole of it
+_FEW_BITS, _FIRST = 2048, 8  # rows that are looked at before those; the few one by one, when numpy has hardly begun
 _PLAIN = frozenset(("bits", "i8", "u8", "i16", "i32", "i64"))
 _NAMED = 12  # names in a warning
 
@@ -72,15 +74,16 @@ class Completeness:
         self.rows += batch.num_rows
         for name, binding in [*self._never_true.items()]:
             column = batch.column(binding.position)
-            if _anywhere(_is_ever_true, column, _MANY_BITS):
+            if _soon_true(column) or _anywhere(_is_ever_true, column, _MANY_BITS):
                 del self._never_true[name]
                 self._empty.pop(name, None)
             elif not self._says_false:
                 self._says_false = anybody(column, False)
         for name, binding in [*self._empty.items()]:
+            column = batch.column(binding.position)
             plain = binding.convert is None and binding.kind in _PLAIN
             test, few = (_is_ever_valid, _MANY_BITS) if plain else (_holds_something, _FEW_VALUES)
-            if _anywhere(test, batch.column(binding.position), few):
+            if _soon_holds(column, plain) or _anywhere(test, column, few):
                 del self._empty[name]
 
     def facts(self, name: str) -> Facts:
@@ -106,6 +109,33 @@ def _anywhere(test: Callable[[pa.Array], bool], column: pa.Array, few: int) -> b
     return (len(column) > few and test(column.slice(0, few))) or test(column)
 
 
+def _soon_true(flags: pa.Array) -> bool:
+    """Whether a flag is true in one of the first rows, without a look at any other."""
+    return isinstance(flags, pa.BooleanArray) and flags.slice(0, _FEW_BITS).true_count > 0
+
+
+def _soon_holds(column: pa.Array, plain: bool) -> bool:
+    """Whether one of the very first rows holds something, one by one: where `_is_ever_valid` of a plain column, and
+    `_holds_something` of another, would find it, too."""
+    first = range(min(_FIRST, len(column)))
+    if plain:
+        for i in first:
+            if column[i].is_valid:
+                return True
+    elif isinstance(column, pa.DictionaryArray):
+        indices, entries = column.indices, column.dictionary
+        for i in first:
+            k = indices[i].as_py()  # wherever it leads
+            if k is not None and 0 <= k < len(entries) and entries[k].as_py() not in (None, ""):
+                return True
+    elif pt.is_floating(column.type):
+        for i in first:
+            value = column[i].as_py()
+            if value is not None and value == value:  # a NaN is not itself
+                return True
+    return False
+
+
 def _is_ever_valid(column: pa.Array) -> bool:
     return bool(column.null_count < len(column))
 
@@ -120,13 +150,13 @@ def _holds_something(column: pa.Array) -> bool:
         return False
     kind = column.type
     if isinstance(column, pa.DictionaryArray):
-        used = _held(column.indices, column.indices.type.to_pandas_dtype())
+        used = _held(column.indices)
         entries = column.dictionary.to_pylist()
         full = np.array([entry is not None and entry != "" for entry in entries], np.bool_)
         used = used[(used >= 0) & (used < len(entries))]
         return bool(full[used].any())
     if pt.is_floating(kind):
-        values = _held(column, kind.to_pandas_dtype())
+        values = _held(column)
         return bool((values == values).any())  # a NaN is not itself
     if pt.is_string(kind) or pt.is_large_string(kind):
         width = np.int64 if pt.is_large_string(kind) else np.int32
@@ -135,9 +165,9 @@ def _holds_something(column: pa.Array) -> bool:
     return True
 
 
-def _held(column: pa.Array, kind: type[np.generic]) -> NDArray[Any]:
+def _held(column: pa.Array) -> NDArray[Any]:
     """The values of a column that are not null."""
-    values = np.frombuffer(column.buffers()[1], kind)[column.offset : column.offset + len(column)]
+    values = numbers(column)
     return values if column.null_count == 0 else values[_valid(column)]
 
 

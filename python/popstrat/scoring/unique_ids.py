@@ -8,13 +8,13 @@ never stop a run, and gives the row numbers for the message. No id ever appears 
 
 from __future__ import annotations
 
+import contextlib
 import secrets
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -73,8 +73,7 @@ class UniqueIds:
         self._unhashed = 0  # leading rows that were ascending and so were never hashed
         self._spill_dir = spill_dir
         self._limit = max(int(limit), 1)
-        self._folder: Path | None = None
-        self._runs: list[tuple[Path, int]] = []
+        self._runs: list[tuple[IO[bytes], int]] = []  # files without a name: nothing outlives the process
         self._pending: U64 | None = None
         self._filled = 0
 
@@ -136,14 +135,12 @@ class UniqueIds:
     def _spill(self) -> None:
         if self._pending is None or not self._filled:
             return
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix=".popstrat-ids-", dir=self._spill_dir))
         run = self._pending[: self._filled]
         run.sort()
-        path = self._folder / f"run-{len(self._runs)}"
-        with path.open("wb") as out:
-            out.write(run.data)
-        self._runs.append((path, len(run)))
+        out = tempfile.TemporaryFile(prefix=".popstrat-ids-", dir=self._spill_dir)  # noqa: SIM115 - closed by `close`
+        self._runs.append((out, len(run)))
+        out.write(run.data)
+        out.flush()
         self._filled = 0
 
     # -- the verdict --------------------------------------------------------------------------------------------
@@ -189,7 +186,7 @@ class UniqueIds:
             return _adjacent_equal(values)
         self._spill()
         self._pending = None
-        runs = [np.memmap(path, np.uint64, "r", shape=(rows,)) for path, rows in self._runs]
+        runs = [np.memmap(file, np.uint64, "r", shape=(rows,)) for file, rows in self._runs]
         # Hashes are spread evenly, so that equal ranges of values hold about equally many.
         ranges = max(1, -(-2 * sum(map(len, runs)) // self._limit))
         edges = [np.uint64((i << 64) // ranges) for i in range(1, ranges)]
@@ -271,9 +268,9 @@ class UniqueIds:
     def close(self) -> None:
         """Remove what was spilled; safe to call twice."""
         self._pending = None
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+        for file, _ in self._runs:
+            with contextlib.suppress(OSError):
+                file.close()
 
     def __enter__(self) -> Self:
         return self

@@ -26,6 +26,9 @@ def of_plan(described: Mapping[str, Any]) -> dict[str, Any]:
         "scored_rows": scored["rows"],
         "previous_sha256": files["previous"],
         "lookup_sha256": files["lookup"],
+        **(
+            {"previous_lookup_sha256": described["previous_lookup"]["sha256"]} if "previous_lookup" in described else {}
+        ),
         "re_identified": described["lookup"] is not None,
     }
 

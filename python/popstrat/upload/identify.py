@@ -29,9 +29,11 @@ REASONS = (
     "registered at another practice",
     "date of birth does not fit the age scored",
     "no date of birth",
+    "NHS number is not that of last month's lookup",
 )
 (
     _MISSING, _TWICE, _NO_NUMBER, _INVALID, _SHARED, _DECEASED, _DEDUCTED, _NO_STATUS, _ELSEWHERE, _AGE, _NO_BIRTH,
+    _CHANGED,
 ) = range(1, len(REASONS) + 1)  # fmt: skip
 
 
@@ -54,12 +56,14 @@ def identify(
     *,
     needs_birth: bool,
     births_known_to: str = "day",
+    earlier: pa.Table | None = None,
 ) -> Identities:
     """Look up the rows of a partition in the one of the lookup with the same keys.
 
     ``ages`` are completed years as scored (−1 for none), None not to compare them.
     ``births_known_to`` is "day", or "month" or "year" where the ages were scored from dates of birth of which only that
-    was left, as the first of the month or of January.
+    was left, as the first of the month or of January. ``earlier`` is the partition of last month's lookup: whose number
+    there is another one is left out.
     """
     theirs = column(lookup, "key")
     at = pc.index_in(keys, value_set=theirs)
@@ -104,9 +108,25 @@ def identify(
         reasons[(reasons == 0) & (ages >= 0) & ~no_birth & (years != ages)] = _AGE
     if needs_birth:
         reasons[(reasons == 0) & no_birth] = _NO_BIRTH
+    if earlier is not None:
+        reasons[(reasons == 0) & _renumbered(keys, numbers, earlier)] = _CHANGED
     numbers = np.where(reasons == 0, numbers, 0)  # nobody who is left out goes any further
     births = pc.if_else(pa.array(reasons == 0), births, pa.scalar(None, pa.int32()))
     return Identities(numbers, births, reasons)
+
+
+def _renumbered(keys: pa.Array, numbers: NDArray[np.int64], earlier: pa.Table) -> NDArray[np.bool_]:
+    """Whose key had another number, or several, in an earlier lookup. A key that is new or had none is not compared."""
+    good = np.asarray(column(earlier, "state")) == nhs_numbers.PASSED
+    theirs = column(earlier, "key").filter(pa.array(good))
+    if not len(theirs):
+        return np.zeros(len(keys), bool)
+    at = np.asarray(pc.fill_null(pc.index_in(theirs, value_set=keys), -1))
+    differs = np.zeros(len(keys), bool)
+    there = np.asarray(column(earlier, "number"))[good]
+    rows = at >= 0
+    np.logical_or.at(differs, at[rows], there[rows] != numbers[at[rows]])
+    return differs
 
 
 def _among(values: NDArray[np.int64], sorted_values: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -42,8 +42,10 @@ def join(
     lookup: LookupRows | None,
     previous: PreviousRows | None,
     folder: Path,
+    earlier: LookupRows | None = None,
 ) -> JoinedRows:
     """Join, partition by partition; the partitions of ``scored``, ``lookup`` and ``previous`` are gone then.
+    ``earlier`` is last month's lookup.
 
     With neither lookup nor last month the rows go on as they are. Raises `InputError` for a key that is twice in a
     scored table.
@@ -67,6 +69,7 @@ def join(
                 plan.table.as_of,
                 needs_birth=plan.layout.template.wants(BIRTH),
                 births_known_to=plan.settings.births,
+                earlier=None if earlier is None else earlier.partitions.pop(i),
             )
             rows = rows.append_column("number", pa.array(who.numbers))
             rows = rows.append_column("birth", who.births)

@@ -104,8 +104,10 @@ class LookupRows:
     test_numbers: int
 
 
-def read_lookup(lookup: LookupFile, practices: Practices, keys: KeyRule, folder: Path, partitions: int) -> LookupRows:
-    """Read a lookup and deal it out by key into files in ``folder``.
+def read_lookup(
+    lookup: LookupFile, practices: Practices, keys: KeyRule, folder: Path, partitions: int, *, called: str = "lookup"
+) -> LookupRows:
+    """Read a lookup and deal it out by key into files in ``folder``, whose names begin with what it is ``called``.
 
     Raises `InputError`, naming file and rows, for a key or practice that is null, a key that is not one of its kind,
     and a registration status that is unknown.
@@ -120,8 +122,8 @@ def read_lookup(lookup: LookupFile, practices: Practices, keys: KeyRule, folder:
             ("birth", pa.int32()),
         ]
     )
-    dealt = Partitions(folder, "lookup", schema, partitions)
-    repeats = Repeats(folder, "numbers", partitions)
+    dealt = Partitions(folder, called, schema, partitions)
+    repeats = Repeats(folder, f"{called}-numbers", partitions)
     tests = 0
     for first, batch in batches(lookup.source, list(lookup.columns.values())):
         data = {ours: values(batch, theirs) for ours, theirs in lookup.columns.items()}

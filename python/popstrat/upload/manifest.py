@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from popstrat.core.small_files import MOST_RECORD_BYTES, parse_json, read_small
 from popstrat.errors import InputError, RunError
 from popstrat.upload.movers import tally
 from popstrat.upload.templates.dialect import DELIMITERS, ENCODINGS, EXCEL, LINE_ENDS
@@ -157,8 +158,8 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
     if not folder.is_dir():
         raise InputError("there is no such folder", file=str(folder))
     try:
-        raw = path.read_bytes()
-        found = json.loads(raw)
+        raw = read_small(path, MOST_RECORD_BYTES)
+        found = parse_json(raw)
         good = (
             found["command"] == "upload"
             and found["layout"]["encoding"] in ENCODINGS.values()
@@ -177,6 +178,8 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
         raise InputError("holds no manifest.json: it is no upload, or not a whole one", file=str(folder)) from None
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=str(path)) from None
-    except (ValueError, LookupError, TypeError, RecursionError):
+    except InputError:
+        raise
+    except (ValueError, LookupError, TypeError):
         raise InputError("is not the manifest of an upload, or is damaged", file=str(path)) from None
     return found, hashlib.sha256(raw).hexdigest()

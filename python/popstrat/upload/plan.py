@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from popstrat.errors import InputError
 from popstrat.runs.host import program
 from popstrat.upload import policy
 from popstrat.upload.lookup import LookupFile, open_lookup
@@ -37,6 +38,7 @@ class Plan:
     asked: tuple[str, ...] | None
     profile: str
     partitions: int
+    previous_lookup: LookupFile | None = None
 
     @property
     def tables(self) -> tuple[ScoredFile, ...]:
@@ -76,6 +78,7 @@ def make_plan(
     across_versions: bool,
     logged: bool,
     partition_rows: int = PARTITION_ROWS,
+    previous_lookup: Path | None = None,
 ) -> Plan:
     """Open everything and hold it against every rule that can be checked before a row is read.
 
@@ -93,6 +96,9 @@ def make_plan(
     if lookup is not None:
         policy.check_hashed(file for file in (table, before) if file is not None)
         who = open_lookup(lookup, local)
+    if previous_lookup is not None and lookup is None:
+        raise InputError("--previous-lookup is compared with --lookup, and none is given", file=str(previous_lookup))
+    before_who = None if previous_lookup is None else open_lookup(previous_lookup, local)
     layout = resolve_layout(
         chosen,
         local,
@@ -108,10 +114,12 @@ def make_plan(
     if before is not None and layout.group is not None:
         policy.check_groups(before, layout.group)
     rows = [table.rows, *([before.rows] if before is not None else [])]
-    if who is not None:
-        rows.append(who.source.rows if who.source.rows is not None else table.rows)
+    for found in (who, before_who):
+        if found is not None:
+            rows.append(found.source.rows if found.source.rows is not None else table.rows)
     asked = None if practices is None else tuple(practices)
-    return Plan(table, before, who, layout, local, asked, profile, partitions_for(max(rows), partition_rows))
+    partitions = partitions_for(max(rows), partition_rows)
+    return Plan(table, before, who, layout, local, asked, profile, partitions, before_who)
 
 
 def describe(plan: Plan) -> dict[str, Any]:
@@ -133,6 +141,7 @@ def describe(plan: Plan) -> dict[str, Any]:
         "scored": plan.table.described(),
         "previous": None if plan.previous is None else plan.previous.described(),
         "lookup": None if plan.lookup is None else plan.lookup.described(),
+        **({} if plan.previous_lookup is None else {"previous_lookup": plan.previous_lookup.described()}),
         "practices_asked_for": None if plan.asked is None else sorted(plan.asked),
         "layout": {
             "encoding": layout.dialect.encoding,

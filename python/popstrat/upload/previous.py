@@ -49,7 +49,9 @@ def read_previous(plan: Plan, previous: ScoredFile, scored: ScoredRows, keys: Ke
         except InputError as error:
             raise error.located(previous.name, first) from None
         held = pa.array(np.ones(len(key), bool)) if cohort is None else cohort.holds(data, len(key))
-        rows = pa.RecordBatch.from_arrays([key, pa.array(practice), data[group.name], held], schema=schema)
+        rows = pa.RecordBatch.from_arrays(
+            [key, pa.array(practice), data[group.name].cast(pa.int16()), held], schema=schema
+        )
         dealt.add(rows, partition_of_keys(key, plan.partitions))
         people += int(scored.asked[practice].sum())
     dealt.finish()

@@ -65,7 +65,7 @@ def read_scored(plan: Plan, keys: KeyRule, folder: Path, progress: Progress | No
         if plan.compares_ages:
             arrays.append(data["age"].cast(pa.int16()))
         if group is not None:
-            arrays.append(data[group.name])
+            arrays.append(data[group.name].cast(pa.int16()))
         arrays += [data[c.name] for c in plan.columns]
         rows = pa.RecordBatch.from_arrays(arrays, schema=schema)
         if wanted is not None:

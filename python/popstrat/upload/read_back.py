@@ -158,6 +158,8 @@ def _read(
     path = folder / file["name"]
     if Path(file["name"]).name != file["name"] or path.is_symlink() or not path.is_file():
         raise InputError("is not a file of this folder", file=shown)
+    if path.stat().st_size != file["bytes"]:
+        raise InputError(f"has {path.stat().st_size:,} bytes, and the manifest says {file['bytes']:,}", file=shown)
     raw = path.read_bytes()
     if len(raw) != file["bytes"]:
         raise InputError(f"has {len(raw):,} bytes, and the manifest says {file['bytes']:,}", file=shown)

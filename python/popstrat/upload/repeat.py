@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from popstrat.core.small_files import MOST_RECORD_BYTES, read_small
 from popstrat.errors import InputError
 from popstrat.upload.audit_lines import events_of
 from popstrat.upload.manifest import MANIFEST, read_manifest
@@ -45,7 +46,7 @@ def is_there(target: Path, described: Mapping[str, Any]) -> bool:
 def check_same(target: Path, raw: bytes) -> None:
     """Raise `InputError` unless ``target`` holds the upload of this manifest, just made anew, and no other."""
     manifest = target / MANIFEST
-    if manifest.is_symlink() or manifest.read_bytes() != raw:
+    if manifest.is_symlink() or read_small(manifest, MOST_RECORD_BYTES) != raw:
         raise InputError(
             "is not the manifest of what these tables make: it was changed since; choose a new folder",
             file=str(manifest),

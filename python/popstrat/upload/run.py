@@ -54,6 +54,7 @@ def run_upload(
     template: str | Path,
     previous: Path | None = None,
     lookup: Path | None = None,
+    previous_lookup: Path | None = None,
     practices: Collection[str] | None = None,
     as_of: dt.date | None = None,
     profile: str = "direct-care",
@@ -67,7 +68,8 @@ def run_upload(
 
     ``as_of`` is the month expected: refused if the table was scored as of another day. ``partition_rows`` is how many
     rows are held at a time, which changes nothing in the files. If ``target`` holds this very upload already, it is
-    made anew beside it and compared, byte by byte; the log must have released it; and it is left as it is.
+    made anew beside it and compared, byte by byte; with ``previous_lookup``, last month's, whose key has another NHS
+    number now is left out; the log must have released it; and it is left as it is.
 
     Raises `InputError` for whatever is wrong with the arguments, the files or the folder, `RunError` if the files are
     not what they should be, ``OSError`` if they cannot be written. Nothing is under ``target`` then.
@@ -78,6 +80,7 @@ def run_upload(
         settings=settings,
         previous=previous,
         lookup=lookup,
+        previous_lookup=previous_lookup,
         practices=practices,
         as_of=as_of,
         profile=profile,
@@ -90,7 +93,9 @@ def run_upload(
     audits.check_fields("upload-started", planned)
     there = is_there(target, described)
     if audit is not None:
-        given = [file for file in (scored, previous, lookup, settings, Path(template)) if file is not None]
+        given = [
+            file for file in (scored, previous, lookup, previous_lookup, settings, Path(template)) if file is not None
+        ]
         policy.check_log_path(audit, target)
         audits.ready(audit, [f for file in given for f in (file, file.with_name(file.name + ".run.json"))])
 
@@ -138,13 +143,15 @@ def make(plan: Plan, described: Mapping[str, Any], folder: HiddenFolder, name: s
     ``name`` is what messages call the folder.
     """
     layout, scratch = plan.layout, folder.scratch
-    keys = key_rule([file for file in (*plan.tables, plan.lookup) if file is not None])
+    keys = key_rule([file for file in (*plan.tables, plan.lookup, plan.previous_lookup) if file is not None])
     scored = read_scored(plan, keys, scratch, progress)
     check_codes(plan, scored)
     check_names(plan, scored)
     who = None if plan.lookup is None else read_lookup(plan.lookup, scored.practices, keys, scratch, plan.partitions)
+    known, old = scored.practices, plan.previous_lookup
+    earlier = None if old is None else read_lookup(old, known, keys, scratch, plan.partitions, called="earlier")
     before = None if plan.previous is None else read_previous(plan, plan.previous, scored, keys, scratch)
-    joined = join(plan, keys, scored, who, before, scratch)
+    joined = join(plan, keys, scored, who, before, scratch, earlier)
     if plan.previous is not None and before is not None:
         policy.check_overlap(joined.matched, before.people, plan.table, plan.previous, plan.settings)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +15,13 @@ import pyarrow.compute as pc
 
 from popstrat.core.arrow import is_text, without_views
 from popstrat.core.hashing import hash_file
+from popstrat.core.small_files import MOST_RECORD_BYTES, parse_json, read_small
 from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source
 from popstrat.packs.patient_table import ID, PRACTICE
 from popstrat.upload.batches import batches, refuse_null, values
 from popstrat.upload.patient_keys import as_text
-from popstrat.upload.templates.sources import ScoredColumn
+from popstrat.upload.templates.sources import FLAG_LABELS, ScoredColumn
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def _column(field: pa.Field, groups: Mapping[str, Mapping[str, int]]) -> ScoredC
     if name == PRACTICE:
         return ScoredColumn(name, "practice")
     if pa.types.is_boolean(field.type):
-        return ScoredColumn(name, "flag")
+        return ScoredColumn(name, "flag", FLAG_LABELS)
     if name in groups:
         return ScoredColumn(name, "label", tuple(groups[name]))
     if is_text(field.type):
@@ -140,8 +140,8 @@ def _run_record(path: Path, scored: Path) -> tuple[dict[str, Any], str]:
     if not scored.exists():
         open_source([scored])  # says what is wrong
     try:
-        raw = path.read_bytes()
-        run = json.loads(raw)
+        raw = read_small(path, MOST_RECORD_BYTES)
+        run = parse_json(raw)
         if run["command"] != "score":
             raise InputError("is not the record of a score run", file=str(path))
         dt.date.fromisoformat(run["as_of"])

@@ -57,7 +57,7 @@ def _unselected(rows: pa.Table, known: NDArray[np.bool_], layout: Layout) -> NDA
         if label is None:
             mark(_NO_GROUP, np.asarray(labels.is_null()))
         else:
-            mark(_OMITTED, np.asarray(pc.fill_null(pc.equal(labels, label), False)))
+            mark(_OMITTED, np.asarray(pc.fill_null(pc.equal(labels.cast(pa.int16()), label), False)))
     if layout.cohort is not None:
         mark(_OUTSIDE, ~np.asarray(layout.cohort.holds(scored_data(rows), rows.num_rows)))
     if layout.changed_only:

@@ -6,32 +6,34 @@ import contextlib
 import csv
 import datetime as dt
 import io
-import json
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
 import pyarrow as pa
+from collections.abc import (Callable, Iterator, Mapping, Sequence)
+from pathlib import (Path)
+from typing import (Any)
+from popstrat.core.cpus import (cores)
+from popstrat.core.files import (Outputs)
+from popstrat.core.hashing import (HASH, hash_file)
+from popstrat.core.progress import (Progress)
+from popstrat.core.rerun import (Making, pack_named, read_record, refuse_other)
+from popstrat.core.small_files import (MOST_RECORD_BYTES, parse_json, read_small)
+from popstrat.core.text import (suggest)
+from popstrat.errors import (InputError)
+from popstrat.formats import (FileSource, open_source)
+from popstrat.packs.patient_table import (ID, patient_schema)
+from popstrat.privacy.disclosure import (rounded)
+from popstrat.runs.column_map import (NO_MAP, ColumnMap)
+from popstrat.runs.host import (program)
+from popstrat.runs.record import (to_json)
+from popstrat.validation.assessment import (assess)
+from popstrat.validation.groupings import (LIST_COLUMNS)
+from popstrat.validation.join import (join)
+from popstrat.validation.period import (compared, differs)
+from popstrat.validation.publish import (Row, publish)
+from popstrat.validation.spec import (Spec)
+from popstrat.validation.tables import (Names)
 
-from popstrat.core.cpus import cores
-from popstrat.core.files import Outputs
-from popstrat.core.hashing import HASH, hash_file
-from popstrat.core.progress import Progress
-from popstrat.core.text import suggest
-from popstrat.errors import InputError
-from popstrat.formats import FileSource, open_source
-from popstrat.packs.patient_table import ID, patient_schema
-from popstrat.privacy.disclosure import rounded
-from popstrat.runs.column_map import NO_MAP, ColumnMap
-from popstrat.runs.host import program
-from popstrat.runs.record import to_json
-from popstrat.validation.assessment import assess
-from popstrat.validation.groupings import LIST_COLUMNS
-from popstrat.validation.join import join
-from popstrat.validation.period import compared, differs
-from popstrat.validation.publish import Row, publish
-from popstrat.validation.spec import Spec
-from popstrat.validation.tables import Names
+
+
 
 JSON_NAME = "validation.json"
 PAGE_NAME = "validation.html"
@@ -52,17 +54,48 @@ def run_validate(
     threads: int | None = None,
     encoding: str = "utf-8",
     progress: Progress | None = None,
+    force: bool = False,
 ) -> Row:
     """Validate files and write ``validation.json``, ``validation.html`` and a CSV of every table into ``folder``.
 
-    All of them appear or none; the folder is made if it is not there. ``called`` says in words what the outcome is.
+    All of them appear or none; the folder is made if it is not there. What is in it is replaced by a validation
+    as of the same date and of the same pack, or with ``force``. ``called`` says in words what the outcome is.
     Returns what was written to the JSON. Raises `InputError` for whatever is wrong with the input or the arguments.
     """
+    folder = Path(folder)
+    _check_folder(folder)
+    with _written_to(folder) as outputs:
+        partials = {name: outputs.add(folder / name) for name in _NAMES}
+        result, texts = _validated(
+            scored, outcome, folder, spec, patients, mapping, called, capacity, bootstrap, seed, threads, encoding,
+            progress, force,
+        )  # fmt: skip
+        for name, partial in partials.items():
+            partial.write_text(texts[name], encoding="utf-8", newline="\n")
+        outputs.commit()
+    return result
+
+
+def _validated(
+    scored: str | Path,
+    outcome: str | Path,
+    folder: Path,
+    spec: Spec,
+    patients: str | Path | None,
+    mapping: ColumnMap,
+    called: str | None,
+    capacity: int | None,
+    bootstrap: int,
+    seed: int,
+    threads: int | None,
+    encoding: str,
+    progress: Progress | None,
+    force: bool,
+) -> tuple[Row, dict[str, str]]:
+    """What goes into the JSON, and the text of each file. Raises `InputError` if it may not go into the folder."""
     from popstrat.validation.page import render
     from popstrat.validation.sentences import headlines
 
-    folder = Path(folder)
-    _check_folder(folder)
     threads = threads or cores()
     known = {c.name: c.type for c in patient_schema()}
     kinds = {**known, **dict.fromkeys((spec.risk, "age", "ltc_count"), "int"), "frailty_category": "category"}
@@ -89,6 +122,21 @@ def run_validate(
     )  # fmt: skip
     run, notices = _run_record(opened, joined.counts["scored"], spec.risk)
     days = None if spec.time_column is None else spec.horizon
+<<<<<<< /tmp/tmpes27mvba.py
+    made = [folder / name for name in _NAMES]
+||||||| /tmp/tmpqf50x7g2.py
+    there = [folder / name for name in _NAMES]
+=======
+    targets = [folder / name for name in _NAMES]
+>>>>>>> /tmp/tmpw4665erc.py
+    making = Making("validate", run.get("as_of"), pack_named(run.get("pack")))
+<<<<<<< /tmp/tmpes27mvba.py
+    refuse_other(made, making, read_record(made[0]), force, own=made)
+||||||| /tmp/tmpqf50x7g2.py
+    refuse_other(there, making, read_record(there[0]), force, own=there)
+=======
+    refuse_other(targets, making, read_record(targets[0]), force, own=targets)
+>>>>>>> /tmp/tmpw4665erc.py
     note = differs(run.get("horizon", ""), days)
     sources = [
         {"role": role, "name": file.path.name, "rows": rounded(rows), HASH: hash_file(file.path)}
@@ -100,6 +148,7 @@ def run_validate(
         found,
         joined.counts,
         {
+            "command": "validate",
             "program": program(),
             "pack": run.get("pack"),
             "as_of": run.get("as_of"),
@@ -122,8 +171,7 @@ def run_validate(
     texts = {f"{name}.csv": _csv(rows, _COLUMNS[name]) for name, rows in tables(result).items()}
     texts[JSON_NAME] = to_json(result)
     texts[PAGE_NAME] = render(result)
-    _write(folder, texts)
-    return result
+    return result, texts
 
 
 def tables(result: Row) -> dict[str, list[Mapping[str, Any]]]:
@@ -164,6 +212,7 @@ _COLUMNS: Mapping[str, Sequence[str]] = {
     ),
     "practices": ("label", "people", "events", "lost", "expected", "mean_risk", "oe", "position"),
 }  # fmt: skip
+_NAMES = (JSON_NAME, *(f"{name}.csv" for name in _COLUMNS), PAGE_NAME)
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -235,12 +284,12 @@ def _run_record(scored: FileSource, rows: int, risk: str) -> tuple[Mapping[str, 
     """What the run record beside the scored table says, and what to say of it."""
     path = scored.path.with_name(scored.path.name + ".run.json")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(read_small(path, MOST_RECORD_BYTES))
         told = found["output"]["rows"]
         pack, as_of = found["pack"], found["as_of"]
     except FileNotFoundError:
         return {}, [f"There is no run record {path.name} beside the scored table: which model and date is not known."]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):  # also what is no file, or too large
         return {}, [f"The run record {path.name} cannot be read: which model and date is not known."]
     if told != rows:
         raise InputError(
@@ -260,8 +309,9 @@ def _check_folder(folder: Path) -> None:
         raise InputError("cannot be made: there is no such folder to put it in", file=str(folder))
 
 
-def _write(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write all the files or none."""
+@contextlib.contextmanager
+def _written_to(folder: Path) -> Iterator[Outputs]:
+    """Outputs for a folder, which is made if it is not there, and is gone again if nothing comes of it."""
     made = not folder.exists()
     try:
         folder.mkdir(exist_ok=True)
@@ -269,9 +319,7 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
         raise InputError(f"cannot be made: {error.strerror}", file=str(folder)) from None
     try:
         with Outputs() as outputs:
-            for name, text in texts.items():
-                outputs.add(folder / name).write_text(text, encoding="utf-8", newline="\n")
-            outputs.commit()
+            yield outputs
     except BaseException:
         if made:
             with contextlib.suppress(OSError):

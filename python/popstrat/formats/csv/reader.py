@@ -49,6 +49,9 @@ _EXPECTED = {
     "date": "a date as YYYY-MM-DD",
 }
 
+_ZERO = "is not a CSV file: it holds zero bytes"
+_MARK = "a byte-order mark (U+FEFF) inside the file; were two files joined?"
+
 _QUOTED = rb'"(?:[^"]|"")*"'
 _CELL = rb'(?:%s|[^",]*)' % _QUOTED
 _LINE = re.compile(rb"%s(?:,%s)*" % (_CELL, _CELL))
@@ -119,10 +122,12 @@ class CsvSource(FileSource):
             start = file.read(_HEADER_BYTES)
         if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             raise InputError("is in UTF-16; save it as UTF-8", file=self.name)
-        if b"\0" in start:
-            raise InputError("is not a CSV file: it holds zero bytes", file=self.name)
         skip = len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0
         end = re.search(rb"\r\n|\n|\r", start[skip:])
+        if (zero := start.find(0)) >= 0:
+            body = skip + end.end() if end else len(start)
+            rows = [_row_of(start[body:], zero - body)] if zero >= body else []
+            raise InputError(_ZERO, file=self.name, rows=rows)
         if end is None and len(start) == _HEADER_BYTES:
             raise InputError("has no line end in its first megabyte", file=self.name)
         line = start[skip : skip + end.start()] if end else start[skip:]
@@ -130,6 +135,8 @@ class CsvSource(FileSource):
             raise InputError("begins with an empty line; the first line must name the columns", file=self.name)
         if not _LINE.fullmatch(line):
             raise InputError("has a stray quote in its first line", file=self.name)
+        if codecs.BOM_UTF8 in line:
+            raise InputError(f"{_MARK} (first line)", file=self.name)
         try:
             names = [n.strip() for n in next(csv.reader([line.decode(self._encoding)]))]
         except UnicodeDecodeError:
@@ -167,7 +174,9 @@ class CsvSource(FileSource):
     # -- cells --------------------------------------------------------------------------------------------------
 
     def _recoded(self, block: Block) -> Block:
-        """The block in UTF-8."""
+        """The block in UTF-8. Raises `InputError` for zero bytes, which would become part of a text."""
+        if (zero := block.buffer.find(0, 0, block.length)) >= 0:
+            raise InputError(_ZERO, rows=[_row_of(memoryview(block.buffer)[: block.length], zero)])
         if self._encoding == "utf-8" or not (text := decoded(block, self._encoding)):
             return block
         encoded = text.encode()
@@ -203,13 +212,27 @@ class CsvSource(FileSource):
 
 
 def decoded(block: Block, encoding: str) -> str:
-    """The text of a block, or nothing if it is all ASCII. Raises `InputError` if it is not in its encoding."""
+    """The text of a block, or nothing if it is all ASCII. Raises `InputError` if it is not in its encoding, or has a
+    byte-order mark, which belongs at the beginning of a file and nowhere else."""
     text = bytes(memoryview(block.buffer)[: block.length])
+    if text.isascii():
+        return ""
+    mark = text.find(codecs.BOM_UTF8)
     try:
-        return "" if text.isascii() else text.decode(encoding)
+        found = text.decode(encoding)
     except UnicodeDecodeError as error:
-        row = text.count(b"\n", 0, error.start)
-        raise InputError(f"is not in {encoding}; see --encoding", rows=[row]) from None
+        if mark < 0 or error.start < mark:
+            raise InputError(f"is not in {encoding}; see --encoding", rows=[_row_of(text, error.start)]) from None
+    if mark >= 0:
+        raise InputError(_MARK, rows=[_row_of(text, mark)])
+    return found
+
+
+def _row_of(text: bytes | memoryview, at: int) -> int:
+    """How many rows stand before the one that byte ``at`` is in: lines ended in any way, the empty ones left out."""
+    before = bytes(text[:at])
+    start = max(before.rfind(b"\n"), before.rfind(b"\r")) + 1
+    return sum(1 for line in before[:start].splitlines() if line)
 
 
 def _codec(encoding: str) -> str:

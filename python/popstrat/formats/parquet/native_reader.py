@@ -1,8 +1,8 @@
 """Parquet in, by the engine: columns decoded batch by batch; what it does not read is left to pyarrow.
 
 A column that is nested or of an unusual type is read by pyarrow from the start. Where the engine finds a column chunk
-damaged, or written in a way it does not read, pyarrow takes over that chunk from the batch at hand, and its word on
-whether the file is sound is final.
+written in a way it does not read, pyarrow takes over that chunk from the batch at hand. What the engine finds damaged
+is refused, even if pyarrow would make something of it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from popstrat.engine.formats.parquet_read import ChunkError, Column, chunks, reads
+from popstrat.engine.formats.parquet_read import ChunkError, Column, Memory, chunks, reads
+from popstrat.errors import InputError
 from popstrat.formats.parquet.reader import ByArrow, ColumnReader, ParquetSource
 
 _UNITS = {"milliseconds": "ms", "microseconds": "us", "nanoseconds": "ns"}
@@ -31,7 +32,8 @@ class NativeParquetSource(ParquetSource):
     """A `ParquetSource` whose columns the engine decodes, as far as it can.
 
     Memory depends on the number of columns and on the size of a batch and of the file's pages, not on that of its row
-    groups.
+    groups. Of pages, labels and a batch's text all columns together hold `parquet_read.MEMORY` bytes at most; a file
+    that asks for more is refused.
     """
 
     def _opened(self, file: pq.ParquetFile) -> None:
@@ -40,14 +42,15 @@ class NativeParquetSource(ParquetSource):
 
     def _readers(self, columns: Sequence[str], batch_rows: int, stack: ExitStack) -> Sequence[ColumnReader]:
         file = stack.enter_context(_File(self.path))
-        return [stack.enter_context(self._reader(name, file, batch_rows)) for name in columns]
+        memory = Memory()
+        return [stack.enter_context(self._reader(name, file, batch_rows, memory)) for name in columns]
 
-    def _reader(self, name: str, file: _File, batch_rows: int) -> ColumnReader:
+    def _reader(self, name: str, file: _File, batch_rows: int, memory: Memory) -> ColumnReader:
         arrow = self._by_arrow(name, batch_rows)
         leaf, kind = self._leaves.get(name), self.schema.field(name).type
         if self._chunks is None or leaf is None or not reads(kind, leaf.physical) or not leaf.counts_in_units_of(kind):
             return arrow
-        column = Column(file.read_into, kind, leaf.physical, leaf.optional)
+        column = Column(file.read_into, kind, leaf.physical, leaf.optional, memory)
         return ByEngine(column, self._row_groups, self._chunks[:, leaf.index].tolist(), arrow)
 
 
@@ -103,8 +106,8 @@ class ByEngine(ColumnReader):
         self._group, self._done, self._left_to_arrow = group, 0, False
         try:
             self._column.open(self._row_groups[group], self._chunks[group])
-        except ChunkError:
-            self._leave_to_arrow()
+        except ChunkError as error:
+            self._leave_to_arrow(error)
 
     def read(self, rows: int) -> pa.Array:
         if not self._left_to_arrow:
@@ -112,11 +115,13 @@ class ByEngine(ColumnReader):
                 array = self._column.read(rows)
                 self._done += rows
                 return array
-            except (ChunkError, pa.ArrowInvalid, OSError):  # of Arrow: the codec's
-                self._leave_to_arrow()
+            except (ChunkError, pa.ArrowInvalid, OSError) as error:  # of Arrow: the codec's
+                self._leave_to_arrow(error)
         return self._arrow.read(rows)
 
-    def _leave_to_arrow(self) -> None:
+    def _leave_to_arrow(self, error: Exception) -> None:
+        if isinstance(error, ChunkError) and error.final:
+            raise InputError(str(error), column=self._arrow.name) from error
         self._left_to_arrow = True
         self._arrow.begin(self._group, skip=self._done)
 

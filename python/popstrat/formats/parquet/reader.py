@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from operator import methodcaller
 from pathlib import Path
 from typing import Self
@@ -16,6 +16,8 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from popstrat.core.soundness import refuse_unsound
+from popstrat.errors import InputError
 from popstrat.formats.source import BATCH_ROWS, FileSource, Kinds, reading
 from popstrat.formats.workers import Workers
 
@@ -36,6 +38,8 @@ class ParquetSource(FileSource):
             self._row_groups = [self._metadata.row_group(i).num_rows for i in range(self._metadata.num_row_groups)]
             self._opened(file)
         self.rows = self._metadata.num_rows
+        if self.rows != sum(self._row_groups):
+            raise InputError("is damaged: its row groups have not the rows that it says", file=self.name)
         self._as_dictionary = {f.name for f in schema if _is_text(f.type) and kinds(f.name) in ("string", "category")}
         fields = [
             f.with_type(pa.dictionary(pa.int32(), f.type)) if f.name in self._as_dictionary else f for f in schema
@@ -51,13 +55,17 @@ class ParquetSource(FileSource):
         with reading(self.name, "Parquet"), ExitStack() as stack:
             readers = self._readers(columns, batch_rows, stack)
             workers = stack.enter_context(Workers(min(self._threads, len(readers)), "popstrat-read"))
+            first_row = 0
             for group, rows in enumerate(self._row_groups):
-                for reader in readers:
-                    reader.begin(group)
+                with _located(self.name, first_row):
+                    for reader in readers:
+                        reader.begin(group)
                 for start in range(0, rows, batch_rows):
-                    arrays = workers.each(methodcaller("read", min(batch_rows, rows - start)), readers)
+                    with _located(self.name, first_row + start):
+                        arrays = workers.each(methodcaller("read", min(batch_rows, rows - start)), readers)
                     fields = [self.schema.field(n).with_type(a.type) for n, a in zip(columns, arrays, strict=True)]
                     yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+                first_row += rows
 
     def _readers(self, columns: Sequence[str], batch_rows: int, stack: ExitStack) -> Sequence[ColumnReader]:
         """A reader of each column, to be closed with the stack."""
@@ -65,6 +73,15 @@ class ParquetSource(FileSource):
 
     def _by_arrow(self, name: str, batch_rows: int) -> ByArrow:
         return ByArrow(self.path, self._metadata, name, name in self._as_dictionary, batch_rows)
+
+
+@contextmanager
+def _located(name: str, row: int) -> Iterator[None]:
+    """Say of what is wrong with a column which file it is in, and which row its rows are counted from."""
+    try:
+        yield
+    except InputError as error:
+        raise error.located(name, row) from error.__cause__
 
 
 class ColumnReader(ABC):
@@ -92,7 +109,7 @@ class ByArrow(ColumnReader):
     """A column read by pyarrow."""
 
     def __init__(self, path: Path, metadata: pq.FileMetaData, name: str, as_dictionary: bool, batch_rows: int) -> None:
-        self._path, self._metadata, self._name, self._batch_rows = path, metadata, name, batch_rows
+        self._path, self._metadata, self.name, self._batch_rows = path, metadata, name, batch_rows
         self._as_dictionary = as_dictionary
         self._file: pq.ParquetFile | None = None
         self._parts: Iterator[pa.RecordBatch] = iter(())
@@ -100,10 +117,11 @@ class ByArrow(ColumnReader):
 
     def begin(self, group: int, *, skip: int = 0) -> None:
         self.close()
-        self._file = pq.ParquetFile(self._path, metadata=self._metadata)
-        self._parts = self._file.iter_batches(
-            self._batch_rows, row_groups=[group], columns=[self._name], use_threads=False
-        )
+        with self._reading():
+            self._file = pq.ParquetFile(self._path, metadata=self._metadata, page_checksum_verification=True)
+            self._parts = self._file.iter_batches(
+                self._batch_rows, row_groups=[group], columns=[self.name], use_threads=False
+            )
         for start in range(0, skip, self._batch_rows):
             self.read(min(self._batch_rows, skip - start))
 
@@ -111,16 +129,21 @@ class ByArrow(ColumnReader):
         found: list[pa.Array] = []
         while rows > 0:
             if self._rest is None or not len(self._rest):
-                part = next(self._parts, None)
-                if part is None:
-                    raise EOFError("a row group has fewer rows than its file says")
-                self._rest = part.column(self._name)
+                with self._reading():
+                    part = next(self._parts, None)
+                    if part is None:
+                        raise EOFError("a row group has fewer rows than its file says")
+                self._rest = part.column(self.name)
             found.append(self._rest[:rows])
             self._rest = self._rest[rows:]
             rows -= len(found[-1])
         whole = found[0] if len(found) == 1 else pa.concat_arrays(found)
+        refuse_unsound(whole, self.name)
         # pyarrow would make dictionaries itself, but not of every encoding.
         return whole.dictionary_encode() if self._as_dictionary else whole
+
+    def _reading(self) -> AbstractContextManager[None]:
+        return reading(str(self._path), "Parquet", self.name)
 
     def close(self) -> None:
         self._parts, self._rest = iter(()), None

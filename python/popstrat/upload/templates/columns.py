@@ -17,7 +17,15 @@ from popstrat.packs.patient_table import ID
 from popstrat.upload.templates import snomed
 from popstrat.upload.templates.dialect import DATE_FORMATS, Dialect, format_date, refuse_unwritable, safe_text
 from popstrat.upload.templates.settings import Settings
-from popstrat.upload.templates.sources import BIRTH, CHANGE, CHANGES, NHS_NUMBER, PREVIOUS, ScoredColumn
+from popstrat.upload.templates.sources import (
+    BIRTH,
+    CHANGE,
+    CHANGES,
+    FLAG_LABELS,
+    NHS_NUMBER,
+    PREVIOUS,
+    ScoredColumn,
+)
 from popstrat.upload.templates.template import Template
 from popstrat.upload.templates.toml_file import Fault
 
@@ -172,9 +180,9 @@ def _from_scored(raw: Mapping[str, Any], entry: str, column: ScoredColumn, null:
             texts, coded = _label_texts(raw, entry, column, offer)
             return FileColumn(name, source, role="label", texts=texts, null=null, identifier=_is_code(raw), coded=coded)
         case "flag":
-            _only(raw, entry, source, {"values", "null"}, offer)
-            texts = _texts(raw, entry, ("false", "true"), offer)
-            return FileColumn(name, source, role="flag", texts=texts, null=null)
+            _only(raw, entry, source, {"values", "snomed", "null"}, offer)
+            texts, coded = _label_texts(raw, entry, column, offer)
+            return FileColumn(name, source, role="flag", texts=texts, null=null, identifier=_is_code(raw), coded=coded)
         case "number":
             _only(raw, entry, source, {"decimals", "null", "text"}, offer)
             decimals = raw.get("decimals")
@@ -237,7 +245,10 @@ def _label_texts(
 
 
 def _codes(column: ScoredColumn, entry: str, offer: Offer) -> list[dict[str, str] | None]:
-    """Code and term of every label of a column, from the settings; None for one that is not uploaded."""
+    """Code and term of every label of a column, from the settings; None for one that is not uploaded.
+
+    Of a flag it is enough to give one for true: who is not in a cohort is not uploaded.
+    """
     settings = offer.settings
     given = settings.codes.get(column.name)
     if given is None:
@@ -247,6 +258,8 @@ def _codes(column: ScoredColumn, entry: str, offer: Offer) -> list[dict[str, str
             f"needs SNOMED CT codes for the labels of {column.name}: give --settings with a table "
             f"[snomed.{column.name}]{near}",
         )
+    if column.role == "flag":
+        given = {FLAG_LABELS[0]: OMIT, **given}
     section = f"[snomed.{column.name}]"
     fault = Fault(settings.name)
     odd = next((label for label in given if label not in column.labels), None)
@@ -255,6 +268,8 @@ def _codes(column: ScoredColumn, entry: str, offer: Offer) -> list[dict[str, str
     lacks = [label for label in column.labels if label not in given]
     if lacks:
         raise fault(section, f'lacks a code for {", ".join(lacks)} (write "omit" not to upload a group)')
+    if all(given[label] == OMIT for label in column.labels):
+        raise fault(section, "omits every group: nobody would be uploaded")
     found: list[dict[str, str] | None] = []
     for label in column.labels:
         value = given[label]

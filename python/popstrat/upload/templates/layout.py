@@ -51,7 +51,7 @@ class Layout:
         """(column, label's index; None for no label): patients whose coded group is not uploaded."""
         found: set[tuple[str, int | None]] = set()
         for column in self.columns:
-            if column.coded and column.role == "label":
+            if column.coded and column.scored:
                 found.add((column.source, None))
                 found |= {(column.source, i) for i, text in enumerate(column.texts) if text is None}
         return frozenset(found)
@@ -114,7 +114,7 @@ def resolve_layout(
     if previous and group is None:
         raise fault("[movers]", "needs column, the groups whose changes --previous is for")
     cohort = read_cohort(raw.get("patients", {}).get("where"), scored, as_of, fault)
-    severity = movers.get("most_severe", "first")
+    severity = movers.get("most_severe", "last" if group is not None and group.role == "flag" else "first")
     if severity not in ("first", "last"):
         raise fault("[movers] most_severe", "is 'first' or 'last': which end of the pack's labels")
     return Layout(
@@ -139,10 +139,12 @@ def _group(
     name = movers.get("column")
     if name is None:
         return None
+    if not isinstance(name, str):
+        raise fault("[movers] column", "is the name of a column, in quotes")
     found = scored.get(name)
     if found is None:
-        raise fault("[movers] column", unknown_column(str(name), scored, values))
-    if found.role != "label":
+        raise fault("[movers] column", unknown_column(name, scored, values))
+    if not found.groups:
         raise fault("[movers] column", f"{name} has no labels")
     return found
 

@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from popstrat.core.small_files import parse_toml, read_small
 from popstrat.errors import InputError
 
 
@@ -22,8 +23,8 @@ class Fault:
 def read_toml(path: Path, what: str) -> tuple[dict[str, Any], bytes]:
     """The content and the bytes of a TOML file. Raises `InputError`, which calls it ``what`` if it is not there."""
     try:
-        raw = path.read_bytes()
-        return tomllib.loads(raw.decode("utf-8-sig")), raw
+        raw = read_small(path)
+        return parse_toml(raw.decode("utf-8-sig")), raw
     except FileNotFoundError:
         raise InputError(f"there is no such {what}", file=str(path)) from None
     except OSError as error:
