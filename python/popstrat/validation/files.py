@@ -6,34 +6,33 @@ import contextlib
 import csv
 import datetime as dt
 import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import pyarrow as pa
-from collections.abc import (Callable, Iterator, Mapping, Sequence)
-from pathlib import (Path)
-from typing import (Any)
-from popstrat.core.cpus import (cores)
-from popstrat.core.files import (Outputs)
-from popstrat.core.hashing import (HASH, hash_file)
-from popstrat.core.progress import (Progress)
-from popstrat.core.rerun import (Making, pack_named, read_record, refuse_other)
-from popstrat.core.small_files import (MOST_RECORD_BYTES, parse_json, read_small)
-from popstrat.core.text import (suggest)
-from popstrat.errors import (InputError)
-from popstrat.formats import (FileSource, open_source)
-from popstrat.packs.patient_table import (ID, patient_schema)
-from popstrat.privacy.disclosure import (rounded)
-from popstrat.runs.column_map import (NO_MAP, ColumnMap)
-from popstrat.runs.host import (program)
-from popstrat.runs.record import (to_json)
-from popstrat.validation.assessment import (assess)
-from popstrat.validation.groupings import (LIST_COLUMNS)
-from popstrat.validation.join import (join)
-from popstrat.validation.period import (compared, differs)
-from popstrat.validation.publish import (Row, publish)
-from popstrat.validation.spec import (Spec)
-from popstrat.validation.tables import (Names)
 
-
-
+from popstrat.core.cpus import cores
+from popstrat.core.files import Outputs
+from popstrat.core.hashing import HASH, hash_file
+from popstrat.core.progress import Progress
+from popstrat.core.rerun import Making, pack_named, read_record, refuse_other
+from popstrat.core.small_files import MOST_RECORD_BYTES, parse_json, read_small
+from popstrat.core.text import suggest
+from popstrat.errors import InputError
+from popstrat.formats import FileSource, open_source
+from popstrat.packs.patient_table import ID, patient_schema
+from popstrat.privacy.disclosure import rounded
+from popstrat.runs.column_map import NO_MAP, ColumnMap
+from popstrat.runs.host import program
+from popstrat.runs.record import to_json
+from popstrat.validation.assessment import assess
+from popstrat.validation.groupings import LIST_COLUMNS
+from popstrat.validation.join import join
+from popstrat.validation.period import compared, differs
+from popstrat.validation.publish import Row, publish
+from popstrat.validation.spec import Spec
+from popstrat.validation.tables import Names
 
 JSON_NAME = "validation.json"
 PAGE_NAME = "validation.html"
@@ -122,21 +121,9 @@ def _validated(
     )  # fmt: skip
     run, notices = _run_record(opened, joined.counts["scored"], spec.risk)
     days = None if spec.time_column is None else spec.horizon
-<<<<<<< /tmp/tmpes27mvba.py
-    made = [folder / name for name in _NAMES]
-||||||| /tmp/tmpqf50x7g2.py
-    there = [folder / name for name in _NAMES]
-=======
     targets = [folder / name for name in _NAMES]
->>>>>>> /tmp/tmpw4665erc.py
     making = Making("validate", run.get("as_of"), pack_named(run.get("pack")))
-<<<<<<< /tmp/tmpes27mvba.py
-    refuse_other(made, making, read_record(made[0]), force, own=made)
-||||||| /tmp/tmpqf50x7g2.py
-    refuse_other(there, making, read_record(there[0]), force, own=there)
-=======
     refuse_other(targets, making, read_record(targets[0]), force, own=targets)
->>>>>>> /tmp/tmpw4665erc.py
     note = differs(run.get("horizon", ""), days)
     sources = [
         {"role": role, "name": file.path.name, "rows": rounded(rows), HASH: hash_file(file.path)}
