@@ -1,51 +1,37 @@
-"""Withholding further counts until nobody can bound a withheld one closely: shown by witnesses, not by a programme.
+"""Withholding further counts until nobody can bound a withheld one closely: shown by witnesses.
 
 What the attacker knows is a polytope: bounds on each count and sums that hold. A withheld count is protected if two
-points of the polytope lie `WIDTH` apart in it. The exact test is two linear programmes for each withheld count, which a
-release of many thousand has no time for. Instead a point well inside is found (the analytic centre), and from it, for
-each withheld count, the direction that keeps all sums and, against the room that each has, moves the others least:
-a weighted least-squares projection, one matrix for all. How far one can go that way and back without leaving the bounds
-is a width that the attacker cannot beat. It is never more than the exact one, so the result errs towards withholding.
-Where it is short, the cheapest of the counts that stop the move is withheld as well, and all is tried again.
+points of the polytope lie `WIDTH` apart in it. The exact test is two linear programmes over all counts for each withheld
+one, which a release of many thousand has no time for. Instead a count is moved, up and down from the truth, together
+with those near it only (`block`): all else stays as it is, so that the two ends are points of the polytope, and their
+distance is never more than the exact one. What is found is checked against sums and bounds before it is believed. The
+result errs towards withholding, and withholding more never makes a witness false.
+
+Where no witness is found, the counts whose bounds stop the move are known from the last step. Of these, that count is
+withheld which stops the most for the least cost, and what it stopped is tried again, until all is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 
+from popstrat.privacy.disclosure.block import climb, matrix
 from popstrat.privacy.disclosure.rules import WIDTH
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-_MARGIN = 1e-3
-"""More width than is asked for, so that sums in floating point cannot make it less."""
-_FREE = 60.0
-"""As far as a count without an upper bound is thought to move: further would only worsen the numbers."""
-_STEPS = 15
-"""Steps of Newton's method towards the middle."""
-_ENOUGH = WIDTH - 0.005
-"""Steps come near a bound and never reach it. Counts and their bounds are whole numbers, so that the ends of what is
-possible are whole, or fractions with a small denominator: who has come so near to `WIDTH` would have reached it."""
-_NOISE = 1e-6
+_NOISE = 1e-7
 """By how much a sum or a bound may be missed in floating point."""
-_REPROVED = 40
-"""A withheld count is not given back if more others than this would have to be proven anew."""
-_STRETCHES = 8
-_HOPS, _SIZES = 4, (40, 150)
-"""What a count moves with when one step is not enough: sums so many steps away, but not many more than so many; first
-few, as that is quick and mostly does, then more."""
-_KEPT = 10
-"""In large tables the middle is found anew after so many rounds, as that takes longest."""
-_LAST = (400,)
-"""The same, before counts far away are withheld."""
-_BEARS = 0.5
-"""Of the counts that stop a move, those that stop it at least this share as early as the first may be withheld."""
+_SIZES = (16, 60)
+"""Sums that a block has: few first, as that is quick and mostly does."""
+_LAST = (250, 10**9)
+"""The same, where nothing near that may be withheld stands in the way; the last is all that hangs together."""
 
 
 @dataclass
@@ -102,426 +88,285 @@ class Problem:
 
 
 def protect(problem: Problem) -> list[int]:
-    """Withhold counts until every guarded one has the width; returns those that cannot be protected."""
-    exposed: list[int] = []
-    for part in _components(problem):
-        exposed += part.protect()
-    return sorted(exposed)
+    """Withhold counts until every guarded one has the width; returns those that cannot be protected, since nothing is
+    left to withhold."""
+    return _Protection(problem).run()
 
 
-def _components(problem: Problem) -> list[_Component]:
-    """Counts that hang together by sums and rests; counts that are known exactly join nothing."""
-    n = len(problem.x)
-    parent = np.arange(n)
+@dataclass(frozen=True)
+class _Witness:
+    """Two moves from the start, of these counts."""
 
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = int(parent[i])
-        return i
-
-    fixed = problem.low == problem.high
-    links = [(t, *ps) for t, ps in problem.relations] + [(w, p) for w, p, _ in problem.rests]
-    for link in links:
-        free = [i for i in link if not fixed[i]]
-        for i in free[1:]:
-            parent[root(i)] = root(free[0])
-    roots = np.array([root(i) for i in range(n)], dtype=np.int64)
-    wanted = set(roots[problem.guarded].tolist())
-    relations: dict[int, list[int]] = {r: [] for r in wanted}
-    rests: dict[int, list[int]] = {r: [] for r in wanted}
-    for k, (t, ps) in enumerate(problem.relations):
-        for r in {int(roots[i]) for i in (t, *ps) if not fixed[i]} & wanted:
-            relations[r].append(k)
-    for k, (w, p, _) in enumerate(problem.rests):
-        for r in {int(roots[i]) for i in (w, p) if not fixed[i]} & wanted:
-            rests[r].append(k)
-    order = np.argsort(roots, kind="stable")
-    edges = np.searchsorted(roots[order], np.arange(n + 1))
-    return [_Component(problem, order[edges[r] : edges[r + 1]], relations[r], rests[r]) for r in sorted(wanted)]
+    counts: Ints
+    up: Floats
+    down: Floats
 
 
-class _Component:
-    """A part of a problem that can be looked at on its own."""
-
-    def __init__(self, problem: Problem, cells: npt.NDArray[np.int64], relations: list[int], rests: list[int]) -> None:
-        self.problem, self.cells = problem, cells
-        at = {int(c): i for i, c in enumerate(cells)}
-        self.sums = np.zeros((len(relations), len(cells)))
-        self.level = np.zeros(len(relations))
-        for row, k in enumerate(relations):
-            total, parts = problem.relations[k]
-            for i, sign in ((total, 1.0), *((p, -1.0) for p in parts)):
-                if i in at:
-                    self.sums[row, at[i]] += sign
-                else:  # known exactly
-                    self.level[row] -= sign * problem.x[i]
-        self.counts_of = [np.flatnonzero(row).tolist() for row in self.sums]
-        self.rows_of: list[list[int]] = [[] for _ in cells]
-        for k, counts in enumerate(self.counts_of):
-            for j in counts:
-                self.rows_of[j].append(k)
-        self.nearby: dict[tuple[int, int], tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = {}
-        self.rests = np.array(rests, dtype=np.int64)
-        self.ties = np.zeros((len(rests), 2), dtype=np.int64)
-        self.tied = np.zeros((len(rests), 2))
-        for j, k in enumerate(rests):
-            for side, (i, sign) in enumerate(zip(problem.rests[k][:2], (1.0, -1.0), strict=True)):
-                if i in at:
-                    self.ties[j, side], self.tied[j, side] = at[i], sign
-
-    def protect(self) -> list[int]:
-        p, cells = self.problem, self.cells
-        x = self._start()
-        if x is None:  # what an earlier release said does not fit: nothing can be shown of its counts
-            return [int(c) for c in cells[p.guarded[cells] & np.isnan(p.x[cells])]]
-        hopeless: set[int] = set()
-        proven: dict[int, tuple[Floats, Floats]] = {}
-        rounds, middle = 0, x
-        failed: dict[int, float] = {}
-        fresh: set[int] = set()
-        while True:
-            low, high = p.low[cells], p.high[cells]
-            rest_low, rest_high = (b[self.rests] if len(self.rests) else b[:0] for b in p.rest_bounds())
-            if rounds % (1 if len(self.sums) <= _LAST[0] else _KEPT) == 0:
-                middle = self._inside(x, low, high)  # what was inside stays inside when more is withheld
-            rounds += 1
-            up, down = _room(high - middle), _room(middle - low)
-            rest = self._rest(middle, x)
-            rest_up, rest_down = _room(rest_high - rest), _room(rest - rest_low)
-            wanted = np.array(
-                [i for i in np.flatnonzero(p.guarded[cells]) if i not in hopeless and i not in proven], dtype=np.int64
-            )
-            if not len(wanted):
-                break
-            moves = self._moves(np.minimum(up, down), wanted)
-            rises, falls, stops = self._reaches(moves, up, down, rest_up, rest_down)
-            widths = rises + falls
-            for k, i in enumerate(wanted.tolist()):
-                if widths[k] >= WIDTH + _MARGIN:  # no further than need be, so that less stands in the way later
-                    share = (WIDTH + _MARGIN) / widths[k]
-                    ends = (middle - falls[k] * share * moves[:, k], middle + rises[k] * share * moves[:, k])
-                elif i in failed and fresh.isdisjoint(self._near(i, _SIZES[-1])[0].tolist()):
-                    widths[k] = failed[i]  # nothing near it has changed
-                    continue
-                else:
-                    ends = self._stretched(i, x, middle, low, high, rest, rest_low)
-                widths[k] = ends[1][i] - ends[0][i]
-                if widths[k] >= _ENOUGH:
-                    proven[i] = ends  # to withhold more only leaves more room
-                else:
-                    failed[i] = float(widths[k])
-            short = np.flatnonzero(widths < _ENOUGH)
-            if not len(short):
-                break
-            fresh = set()
-            touched = np.zeros(len(self.sums), bool)
-            for k in short[np.argsort(widths[short], kind="stable")]:
-                pick = self._cheapest(stops[:, k], int(wanted[k]))
-                if pick is None:
-                    i = int(wanted[k])
-                    ends = self._stretched(i, x, middle, low, high, rest, rest_low, hard=True)
-                    if ends[1][i] - ends[0][i] >= _ENOUGH:
-                        proven[i] = ends
-                        continue
-                    pick = self._cheapest(stops[:, k])
-                    if pick is None:
-                        pick = self._nearest(i)
-                if pick is None:
-                    hopeless.add(int(wanted[k]))
-                    continue
-                here = self.sums[:, pick] != 0
-                near = here | (self.sums[:, wanted[k]] != 0)
-                if touched[near].any():
-                    continue  # what another withheld count brings is seen first
-                touched |= near
-                fresh.update(self.rows_of[pick])
-                p.withhold(int(cells[pick]))
-        if not hopeless:
-            self._give_back(x, proven)
-        return self._exposed(hopeless)
-
-    def _give_back(self, x: Floats, proven: dict[int, tuple[Floats, Floats]]) -> None:
-        """Show what need not be withheld after all, the dearest first: where all others are still proven."""
-        p, cells = self.problem, self.cells
-        middle: Floats | None = None
-        for j in sorted(np.flatnonzero(p.withheld[cells]).tolist(), key=lambda j: (-p.costs[cells[j]], j)):
-            p.give_back(int(cells[j]))
-            low, high = p.low[cells], p.high[cells]
-            rest_low, rest_high = (b[self.rests] if len(self.rests) else b[:0] for b in p.rest_bounds())
-            bad = [
-                i
-                for i, ends in proven.items()
-                if i != j and not all(self._holds(end, x, low, high, rest_low, rest_high) for end in ends)
-            ]
-            found: dict[int, tuple[Floats, Floats]] = {}
-            start: Floats | None = middle
-            if bad and len(bad) <= _REPROVED:
-                if middle is None:
-                    middle = self._inside(x, low, high)
-                start = self._towards(middle, x, low, high, rest_low, rest_high)
-                rest = self._rest(start, x)
-                for i in bad:
-                    found[i] = self._stretched(i, x, start, low, high, rest, rest_low)
-                    if found[i][1][i] - found[i][0][i] < _ENOUGH:
-                        break
-            if len(found) == len(bad) and all(b[i] - a[i] >= _ENOUGH for i, (a, b) in found.items()):
-                proven.update(found)
-                proven.pop(j, None)
-                middle = start if start is not None and len(self.sums) > _LAST[0] else None  # the centre costs much
+class _Protection:
+    def __init__(self, problem: Problem) -> None:
+        self.problem = p = problem
+        n = len(p.x)
+        loose = {j for touched in p.loosens.values() for j in touched}
+        fixed = p.low == p.high
+        fixed[list(loose)] = False
+        self.cap = np.full(n, np.inf)
+        relations: list[tuple[tuple[int, float], ...]] = [
+            ((total, 1.0), *((part, -1.0) for part in parts)) for total, parts in p.relations
+        ]
+        rests: list[float] = []
+        for whole, part, rest in p.rests:  # large: all that is known is that they are not under nought
+            if fixed[whole]:
+                self.cap[part] = min(self.cap[part], p.x[whole])
             else:
-                p.withhold(int(cells[j]))
+                relations.append(((whole, 1.0), (part, -1.0), (n + len(rests), -1.0)))
+                rests.append(rest)
+        more = len(rests)
+        self.x = np.append(p.x, rests)
+        self.low, self.high = np.append(p.low, np.zeros(more)), np.append(np.minimum(p.high, self.cap), np.full(more, np.inf))
+        self.fixed = np.append(fixed, np.zeros(more, bool))
+        self.rows_of: list[list[int]] = [[] for _ in self.x]
+        self.counts_of: list[list[int]] = []
+        starts, counts, signs = [0], [], []
+        for row, terms in enumerate(relations):
+            free = [(i, sign) for i, sign in terms if not self.fixed[i]]
+            counts += [i for i, _ in free]
+            signs += [sign for _, sign in free]
+            starts.append(len(counts))
+            self.counts_of.append([i for i, _ in free])
+            for i, _ in free:
+                self.rows_of[i].append(row)
+        self.relations = relations
+        self.sums = np.array(starts, np.int64), np.array(counts, np.int64), np.array(signs, np.float64)
+        self.at = np.full(len(self.x), -1, np.int64)
+        self.blocks: dict[tuple[int, int], tuple[Ints, Ints]] = {}
+        self.owners: dict[int, list[int]] = {}
+        for i, touched in p.loosens.items():
+            for j in touched:
+                self.owners.setdefault(j, []).append(i)
+        self.proven: dict[int, _Witness] = {}
+        self.used: dict[int, set[int]] = {}
 
-    def _holds(self, point: Floats, x: Floats, low: Floats, high: Floats, rest_low: Floats, rest_high: Floats) -> bool:
-        rest = self._rest(point, x)
-        return bool(
-            np.all(point >= low - _NOISE) and np.all(point <= high + _NOISE)
-            and np.all(rest >= rest_low - _NOISE) and np.all(rest <= rest_high + _NOISE)
-        )  # fmt: skip
-
-    def _towards(
-        self, middle: Floats, x: Floats, low: Floats, high: Floats, rest_low: Floats, rest_high: Floats
-    ) -> Floats:  # fmt: skip
-        """From the truth towards the middle, not as far as the first bound."""
-        step = middle - x
-        rest = self._rest(x, x)
-        reach = min(_reach(step, high - x, x - low), _reach(self._rest_moves(step), rest_high - rest, rest - rest_low))
-        return x + min(1.0, 0.9 * reach) * step
-
-    def _exposed(self, hopeless: set[int]) -> list[int]:
-        """Counts for which nothing is left to withhold. Where all is withheld, that five people more are alike in
-        everything, or none is, is always possible; so only what others know already can expose a count."""
-        p, cells = self.problem, self.cells
-        shown = ~p.guarded[cells] & np.isfinite(p.high[cells]) & (p.high[cells] > 0)
-        told = shown.any() or self.level.any()
-        return sorted(int(cells[i]) for i in hopeless) if told else []
-
-    def _start(self) -> Floats | None:
-        """A point within all bounds: the truth, where it is known."""
-        x = self.problem.x[self.cells].copy()
-        unknown = np.isnan(x)
-        if not unknown.any():
-            return x
-        low, high = self.problem.low[self.cells], self.problem.high[self.cells]
-        here = np.where(unknown, np.where(np.isfinite(high), (low + high) / 2, low + 20), x)
-        room = np.where(unknown, np.where(np.isfinite(high), 4.0, 400.0), 0.0)
-        for _ in range(200):
-            here = self._onto(here, room)
-            if np.all(here >= low - 1e-9) and np.all(here <= high + 1e-9):
-                break
-            here = np.where(unknown, np.clip(here, low, high), x)
-        holds = np.abs(self.sums @ here - self.level).max(initial=0) < 1e-6
-        inside = np.all(here >= low - 1e-6) and np.all(here <= high + 1e-6)
-        return np.clip(here, low, high) if holds and inside else None
-
-    def _onto(self, point: Floats, room: Floats) -> Floats:
-        """The nearest point where the sums hold, by the room that each count has."""
-        if not len(self.sums):
-            return point
-        weighted = self.sums * room
-        inverse = _inverse(weighted @ self.sums.T)
-        for _ in range(3):
-            point = point - weighted.T @ (inverse @ (self.sums @ point - self.level))
-        return point
-
-    def _rest(self, point: Floats, x: Floats) -> Floats:
-        if not len(self.rests):
-            return np.zeros(0)
+    def run(self) -> list[int]:
         p = self.problem
-        truth = np.array([p.rests[k][2] for k in self.rests])
-        moved = point - x
-        return np.asarray(truth + (self.tied * moved[self.ties]).sum(1))
-
-    def _inside(self, x: Floats, low: Floats, high: Floats) -> Floats:
-        """A point well inside the bounds where all sums are as they are: the analytic centre, by Newton's method, from
-        any start; the truth, where that finds no way (what is known may leave no inside)."""
-        if not len(self.sums):
-            return x
-        top = np.where(np.isfinite(high), high, np.maximum(low, x) + _FREE)
-        low = np.where(np.isfinite(high), low, np.maximum(low, x - _FREE))
-        span = top - low
-        free = span > 1e-9
-        here = np.where(free, np.clip(x, low + span / 8, top - span / 8), x)
-        for _ in range(_STEPS):
-            under, over = np.maximum(here - low, 1e-12), np.maximum(top - here, 1e-12)
-            give = np.where(free, 1 / (1 / under**2 + 1 / over**2), 0)
-            pull = give * (1 / under - 1 / over)
-            weighted = self.sums * give
-            lack = self.level - self.sums @ here
-            move = pull - weighted.T @ _solved(weighted @ self.sums.T, self.sums @ pull - lack)
-            reach = _reach(move, top - here, here - low)
-            here = here + min(1.0, 0.9 * reach) * move
-            if reach > 1.2 and np.abs(move).max() < 0.1:
+        exposed = self._begin()
+        failing: dict[int, dict[int, float]] = {}
+        for i in np.flatnonzero(p.guarded).tolist():
+            if i not in exposed:
+                self._try(i, failing)
+        while failing:
+            i = self._stuck(failing)
+            if i is not None:
+                pick = self._nearest(i)
+                if pick is None:
+                    exposed.add(i)
+                    del failing[i]
+                    continue
+            elif failing:
+                pick = self._best(failing)
+            else:
                 break
-        point = self._onto(here, np.where(free, np.minimum(here - low, top - here) ** 2, 0))
-        off = np.abs(self.sums @ point - self.level).max() > 1e-7
-        outside = np.any(point < low - 1e-9) or np.any(point > high + 1e-9)
-        return x if off or outside else point
+            self._withhold(pick)
+            for k in [k for k, stops in failing.items() if pick in stops or k == i]:
+                self._try(k, failing)
+            self._try(pick, failing)
+        if not exposed:
+            self._give_back()
+        return sorted(exposed)
 
-    def _rest_moves(self, moves: Floats) -> Floats:
-        if moves.ndim == 1:
-            return np.asarray((self.tied * moves[self.ties]).sum(1))
-        return np.asarray((self.tied[:, :, None] * moves[self.ties]).sum(1))
+    def _try(self, i: int, failing: dict[int, dict[int, float]]) -> None:
+        """Show a count to be protected, or say what stops it."""
+        witness, stops = self._witness(i)
+        if witness is None:
+            failing[i] = stops
+        else:
+            failing.pop(i, None)
+            self._believe(i, witness)
 
-    def _moves(self, slack: Floats, wanted: npt.NDArray[np.int64]) -> Floats:
-        """For each wanted count (a column) the move that raises it by 1."""
-        room = np.minimum(slack, _FREE) ** 2
-        moves = np.zeros((len(room), len(wanted)))
-        moves[wanted, np.arange(len(wanted))] = room[wanted]
-        if len(self.sums):
-            weighted = self.sums * room
-            inverse = _inverse(weighted @ self.sums.T)
-            for _ in range(3):
-                moves -= weighted.T @ (inverse @ (self.sums @ moves))
-        own = moves[wanted, np.arange(len(wanted))].copy()
-        flat = own <= 1e-9 * np.maximum(room[wanted], 1e-30)
-        moves /= np.where(flat, 1.0, own)
-        moves[:, flat] = 0
-        off = np.abs(self.sums @ moves).max(axis=0, initial=0) > 1e-7
-        moves[:, off] = 0
-        return moves
+    def _stuck(self, failing: dict[int, dict[int, float]]) -> int | None:
+        """A count that nothing stops which may be withheld, not even far away."""
+        movable = self.problem.movable
+        for i in list(failing):
+            failing[i] = {j: share for j, share in failing[i].items() if movable[j]}
+            if not failing[i]:
+                witness, failing[i] = self._witness(i, _LAST)
+                if witness is not None:
+                    del failing[i]
+                    self._believe(i, witness)
+                elif not failing[i]:
+                    return i
+        return None
 
-    def _stretched(
-        self, i: int, x: Floats, middle: Floats, low: Floats, high: Floats, rest: Floats, rest_low: Floats,
-        *, hard: bool = False,
-    ) -> tuple[Floats, Floats]:  # fmt: skip
-        """Two points apart in a count, by several steps each way instead of one, each by the room that is left (Dikin's
-        method), where only counts near this one move. The truth is a point as well."""
-        least, most = (x, middle) if x[i] < middle[i] else (middle, x)
-        tried = -1
-        sizes, steps = (_LAST, 4 * _STRETCHES) if hard else (_SIZES, _STRETCHES)
-        for size, sign in product(sizes, (1.0, -1.0)):
-            rows, near = self._near(i, size)
-            if sign > 0 and len(near) == tried:
-                break
-            tried = len(near)
-            sums = self.sums[np.ix_(rows, near)]
-            here = middle
-            for _ in range(steps):
-                if most[i] - least[i] >= WIDTH + _MARGIN:
-                    return least, most
-                slack = np.maximum(np.minimum(np.minimum(high - here, here - low), _FREE), 0)[near]
-                room = slack**2
-                part = np.where(near == i, sign * room, 0)
-                if len(sums):
-                    weighted = sums * room
-                    matrix = weighted @ sums.T
-                    for _ in range(3):
-                        part = part - weighted.T @ _solved(matrix, sums @ part)
-                        if np.abs(sums @ part).max() < 1e-9 * max(np.abs(part).max(), 1e-3):
-                            break
-                move = np.zeros(len(here))
-                move[near] = part
-                left = self._rest_at(rest, here - middle) - rest_low
-                reach = min(
-                    _reach(move, high - here, here - low),
-                    _reach(self._rest_moves(move), np.full(len(rest), np.inf), left),
-                    2 * WIDTH / max(abs(move[i]), 1e-12),
-                )
-                if not (np.isfinite(reach) and reach * abs(move[i]) > 1e-3):
-                    break
-                if len(sums) and np.abs(sums @ part).max() * reach > _NOISE / 100:
-                    break
-                here = here + 0.95 * reach * move
-                least, most = (here if here[i] < least[i] else least), (here if here[i] > most[i] else most)
-        return least, most
-
-    def _near(self, i: int, size: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """The sums within some steps of a count, and the counts that are in no others; kept, as they do not change."""
-        if (i, size) not in self.nearby:
-            rows = set(self.rows_of[i])
-            for _ in range(_HOPS):
-                wider = {r for k in rows for j in self.counts_of[k] for r in self.rows_of[j]}
-                if len(wider) > max(size, len(rows)) and len(rows) > 3:
-                    break
-                rows = wider
-            free = {j for k in rows for j in self.counts_of[k] if rows.issuperset(self.rows_of[j])} | {i}
-            self.nearby[i, size] = np.array(sorted(rows), np.int64), np.array(sorted(free), np.int64)
-        return self.nearby[i, size]
-
-    def _rest_at(self, rest: Floats, moved: Floats) -> Floats:
-        return rest + self._rest_moves(moved) if len(rest) else rest
-
-    def _reaches(
-        self, moves: Floats, up: Floats, down: Floats, rest_up: Floats, rest_down: Floats
-    ) -> tuple[Floats, Floats, Floats]:
-        """How far each wanted count goes up, and down, and how soon each count stops the move."""
-        there, back = _pace(moves, up, down), _pace(moves, down, up)
-        total = np.maximum(there, back)
-        rest = self._rest_moves(moves)
-        rest_there, rest_back = _pace(rest, rest_up, rest_down), _pace(rest, rest_down, rest_up)
-        rise = np.maximum(there.max(axis=0), rest_there.max(axis=0, initial=0))
-        fall = np.maximum(back.max(axis=0), rest_back.max(axis=0, initial=0))
-        rises, falls = (np.divide(1, pace, out=np.zeros(len(pace)), where=pace > 0) for pace in (rise, fall))
-        if len(self.rests):  # what a rest stops is let go by withholding its whole or its part
-            share = np.maximum(rest_there, rest_back)
-            for side in (0, 1):
-                np.maximum.at(total, self.ties[:, side], share * (self.tied[:, side] != 0)[:, None])
-        return rises, falls, total
-
-    def _cheapest(self, stops: Floats, i: int | None = None) -> int | None:
-        """Of the counts (near one) that stop a move soonest the cheapest that may be withheld."""
-        p = self.problem
-        may = p.movable[self.cells]
-        if i is not None:
-            near = np.zeros(len(may), bool)
-            near[[j for k in self._near(i, _SIZES[0])[0] for j in self.counts_of[k]]] = True
-            may = may & near
-        if not (may & (stops > 0)).any():
-            return None
-        best = stops[may].max()
-        choice = np.flatnonzero(may & (stops >= _BEARS * best))
-        return int(choice[np.argmin(p.costs[self.cells[choice]] / stops[choice])])
+    def _best(self, failing: dict[int, dict[int, float]]) -> int:
+        gain: dict[int, float] = {}
+        for stops in failing.values():
+            for j, share in stops.items():
+                gain[j] = gain.get(j, 0.0) + min(share, 1.0)
+        costs = self.problem.costs
+        return min(gain, key=lambda j: (max(costs[j], 1.0) / gain[j], j))
 
     def _nearest(self, i: int) -> int | None:
-        """The cheapest count that shares a sum or a rest with this one, else any that may be withheld."""
+        """The cheapest count that may be withheld among those fewest sums away."""
+        p, rows, seen = self.problem, set(self.rows_of[i]), 0
+        while len(rows) > seen:
+            seen = len(rows)
+            near = {j for r in rows for j in self.counts_of[r]}
+            may = [j for j in near if j < len(p.x) and p.movable[j]]
+            if may:
+                return min(may, key=lambda j: (p.costs[j], j))
+            rows = {r for j in near for r in self.rows_of[j]}
+        return None
+
+    def _withhold(self, i: int) -> None:
+        self.problem.withhold(i)
+        self._refresh(i)
+
+    def _refresh(self, i: int) -> list[int]:
+        p, touched = self.problem, [i, *self.problem.loosens.get(i, ())]
+        self.low[touched] = p.low[touched]
+        self.high[touched] = np.minimum(p.high[touched], self.cap[touched])
+        return touched
+
+    def _believe(self, i: int, witness: _Witness) -> None:
+        self._forget(i)
+        self.proven[i] = witness
+        for j in witness.counts.tolist():
+            self.used.setdefault(j, set()).add(i)
+
+    def _forget(self, i: int) -> None:
+        old = self.proven.pop(i, None)
+        if old is not None:
+            for j in old.counts.tolist():
+                self.used[j].discard(i)
+
+    def _give_back(self) -> None:
+        """Show what need not be withheld after all, the dearest first: where all others are still protected."""
         p = self.problem
-        may = p.movable[self.cells]
-        near = may & (self.sums[self.sums[:, i] != 0] != 0).any(axis=0)
-        if not near.any():
-            near = may
-        choice = np.flatnonzero(near)
-        return int(choice[np.argmin(p.costs[self.cells[choice]])]) if len(choice) else None
+        for j in sorted(np.flatnonzero(p.withheld).tolist(), key=lambda j: (-p.costs[j], j)):
+            p.give_back(j)
+            touched = self._refresh(j)
+            bad = {i for t in touched for i in self.used.get(t, ()) if i != j and not self._holds(i, touched)}
+            found: dict[int, _Witness] = {}
+            for i in sorted(bad):
+                witness, _ = self._witness(i)
+                if witness is None:
+                    break
+                found[i] = witness
+            if len(found) == len(bad):
+                self._forget(j)
+                for i, witness in found.items():
+                    self._believe(i, witness)
+            else:
+                self._withhold(j)
 
+    def _holds(self, i: int, touched: Iterable[int]) -> bool:
+        witness = self.proven[i]
+        here = np.isin(witness.counts, list(touched))
+        return self._within(witness.counts[here], witness.up[here]) and self._within(
+            witness.counts[here], witness.down[here]
+        )
 
-def _room(span: Floats) -> Floats:
-    return np.minimum(np.maximum(span, 0.0), 1e6)
+    def _within(self, counts: Ints, move: Floats) -> bool:
+        there = self.x[counts] + move
+        return bool(np.all(there >= self.low[counts] - _NOISE) and np.all(there <= self.high[counts] + _NOISE))
 
+    def _witness(self, i: int, sizes: Sequence[int] = _SIZES) -> tuple[_Witness | None, dict[int, float]]:
+        """Two points far enough apart, in the smallest block that has them; else what stops the count in the largest."""
+        stops: dict[int, float] = {}
+        tried = -1
+        for size in sizes:
+            rows, counts = self._block(i, size)
+            if len(rows) == tried:
+                break
+            tried = len(rows)
+            sums = matrix(*self.sums, rows, counts, self.at)
+            low, high = self.low[counts] - self.x[counts], self.high[counts] - self.x[counts]
+            target = int(np.searchsorted(counts, i))
+            table, basis = sums.copy(), np.full(len(rows), -1, np.int64)
+            basic, move = np.zeros(len(counts), bool), np.zeros(len(counts))
+            stops = {}
+            ends: list[Floats] = []
+            left = float(WIDTH)
+            for sign in (1.0, -1.0):
+                done = climb(table, basis, basic, low, high, move, target, sign, left, 50 * (sum(table.shape) + 1))
+                ends.append(move.copy())
+                left -= sign * float(move[target])
+                if done:
+                    break
+                self._blame(stops, counts, table[basis == target], basic)
+            up, down = ends[0], ends[1] if len(ends) > 1 else np.zeros(len(counts))
+            sound = all(
+                np.abs(sums @ end).max(initial=0.0) <= _NOISE and self._within(counts, end) for end in (up, down)
+            )
+            if sound and up[target] - down[target] >= WIDTH - 1e-6:
+                moved = (np.abs(up) > 0) | (np.abs(down) > 0)
+                return _Witness(counts[moved], up[moved], down[moved]), {}
+        return None, stops
 
-def _pace(moves: Floats, up: Floats, down: Floats) -> Floats:
-    """The share of its room that each count uses up for a move of 1."""
-    room = np.where(moves > 0, up[:, None], down[:, None])
-    size = np.abs(moves)
-    size[size < 1e-9] = 0
-    return np.asarray(np.where(size > 0, size / np.maximum(room, 1e-9), 0.0))
+    def _blame(self, stops: dict[int, float], counts: Ints, row: Floats, basic: Bools) -> None:
+        """Counts at a bound that would let this one go further, with how much further for each step of theirs."""
+        n, movable = len(self.problem.x), self.problem.movable
+        for line in row:
+            for k in np.flatnonzero((np.abs(line) > _NOISE) & ~basic).tolist():
+                j = int(counts[k])
+                if j < n:
+                    for owner in (j, *self.owners.get(j, ())):
+                        if movable[owner]:
+                            stops[owner] = max(stops.get(owner, 0.0), float(abs(line[k])))
 
+    def _block(self, i: int, size: int) -> tuple[Ints, Ints]:
+        """The sums nearest to a count, and the counts (sorted) that are in no others; kept, as they do not change."""
+        if (i, size) not in self.blocks:
+            order = list(self.rows_of[i])
+            chosen = set(order)
+            for r in order:  # grows
+                if len(order) >= size:
+                    break
+                new = dict.fromkeys(k for j in self.counts_of[r] for k in self.rows_of[j] if k not in chosen)
+                near = list(new)[: size - len(order)]
+                chosen.update(near)
+                order += near
+            free = {j for r in chosen for j in self.counts_of[r] if chosen.issuperset(self.rows_of[j])} | {i}
+            self.blocks[i, size] = np.array(sorted(chosen), np.int64), np.array(sorted(free), np.int64)
+        return self.blocks[i, size]
 
-def _reach(step: Floats, up: Floats, down: Floats) -> float:
-    """How many times a step can be taken before a bound is reached."""
-    room = np.where(step > 0, up, down)
-    size = np.abs(step)
-    return float(np.min(np.maximum(room, 0)[size > 1e-12] / size[size > 1e-12], initial=np.inf))
+    def _begin(self) -> set[int]:
+        """Find values within all bounds for what is not known, from earlier releases. Where there are none, what was
+        said before and what is said now are not of the same people: all that hangs together is withheld, and exposed."""
+        unknown = np.isnan(self.x)
+        if not unknown.any():
+            return set()
+        low, high = self.low, self.high
+        middle = np.where(np.isfinite(high), (low + np.minimum(high, 1e9)) / 2, low + 20)
+        self.x = np.where(unknown, middle, self.x)
+        exposed: set[int] = set()
+        left = set(np.flatnonzero(unknown).tolist())
+        while left:
+            rows, counts = self._block(min(left), 10**9)
+            left -= set(counts.tolist())
+            if not self._settle(rows, counts[unknown[counts]]) and not self._settle(rows, counts):
+                n = len(self.problem.x)
+                for j in counts[counts < n].tolist():
+                    if self.problem.movable[j]:
+                        self._withhold(j)
+                    if self.problem.guarded[j]:
+                        exposed.add(j)
+        return exposed
 
-
-def _inverse(matrix: Floats) -> Floats:
-    """The inverse of a positive semidefinite matrix whose rows may depend on each other, nearly: for use with steps of
-    refinement, which bring a consistent system to its solution."""
-    scale = _scale(matrix)
-    return np.asarray(np.linalg.inv(_regular(matrix, scale)) * scale[:, None] * scale)
-
-
-def _solved(matrix: Floats, right: Floats) -> Floats:
-    """The same for one right-hand side."""
-    scale = _scale(matrix)
-    return np.asarray(scale * np.linalg.solve(_regular(matrix, scale), scale * right))
-
-
-def _scale(matrix: Floats) -> Floats:
-    size = np.diagonal(matrix)
-    return np.asarray(1 / np.sqrt(np.where(size > 1e-30, size, 1.0)))
-
-
-def _regular(matrix: Floats, scale: Floats) -> Floats:
-    even = matrix * scale[:, None] * scale
-    even[np.diag_indices_from(even)] += 1e-9
-    return np.asarray(even)
+    def _settle(self, rows: Ints, counts: Ints) -> bool:
+        """Move these counts so that all these sums hold: how far they are off is one more column, taken away bit by
+        bit."""
+        off = np.array([sum(sign * self.x[i] for i, sign in self.relations[r]) for r in rows])
+        sums = np.column_stack([matrix(*self.sums, rows, counts, self.at), off])
+        low, high = np.append(self.low[counts] - self.x[counts], 0.0), np.append(self.high[counts] - self.x[counts], 1.0)
+        move = np.zeros(len(counts) + 1)
+        climb(
+            sums, np.full(len(rows), -1, np.int64), np.zeros(len(move), bool), np.minimum(low, 0.0), np.maximum(high, 0.0),
+            move, len(counts), 1.0, 1.0, 50 * (sum(sums.shape) + 1),
+        )  # fmt: skip
+        there = self.x.copy()
+        there[counts] += move[:-1]
+        off = np.array([sum(sign * there[i] for i, sign in self.relations[r]) for r in rows])
+        if np.abs(off).max(initial=0.0) > _NOISE or not self._within(counts, move[:-1]):
+            return False
+        self.x = there
+        return True
