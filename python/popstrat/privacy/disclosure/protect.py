@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 import numpy as np
 import numpy.typing as npt
@@ -28,10 +29,12 @@ Bools = npt.NDArray[np.bool_]
 
 _NOISE = 1e-7
 """By how much a sum or a bound may be missed in floating point."""
-_SIZES = (16, 60)
+_SIZES = (16, 60, 150)
 """Sums that a block has: few first, as that is quick and mostly does."""
-_LAST = (250, 10**9)
+_LAST = (400, 10**9)
 """The same, where nothing near that may be withheld stands in the way; the last is all that hangs together."""
+_DENSE = 3 * 10**7
+"""Counts times sums of what is solved in one piece."""
 
 
 @dataclass
@@ -122,7 +125,10 @@ class _Protection:
                 rests.append(rest)
         more = len(rests)
         self.x = np.append(p.x, rests)
-        self.low, self.high = np.append(p.low, np.zeros(more)), np.append(np.minimum(p.high, self.cap), np.full(more, np.inf))
+        self.low, self.high = (
+            np.append(p.low, np.zeros(more)),
+            np.append(np.minimum(p.high, self.cap), np.full(more, np.inf)),
+        )
         self.fixed = np.append(fixed, np.zeros(more, bool))
         self.rows_of: list[list[int]] = [[] for _ in self.x]
         self.counts_of: list[list[int]] = []
@@ -149,6 +155,8 @@ class _Protection:
     def run(self) -> list[int]:
         p = self.problem
         exposed = self._begin()
+        if not exposed:
+            self._gather()
         failing: dict[int, dict[int, float]] = {}
         for i in np.flatnonzero(p.guarded).tolist():
             if i not in exposed:
@@ -314,17 +322,27 @@ class _Protection:
                             stops[owner] = max(stops.get(owner, 0.0), float(abs(line[k])))
 
     def _block(self, i: int, size: int) -> tuple[Ints, Ints]:
-        """The sums nearest to a count, and the counts (sorted) that are in no others; kept, as they do not change."""
+        """So many sums about a count, and the counts (sorted) that are in no others; kept, as they do not change.
+
+        It grows by whichever count brings the fewest new sums: what is bound by the sums that are there already."""
         if (i, size) not in self.blocks:
-            order = list(self.rows_of[i])
-            chosen = set(order)
-            for r in order:  # grows
-                if len(order) >= size:
+            chosen: set[int] = set()
+            queue, seen, order = [(0, 0, i)], {i}, 1
+            while queue:
+                brings, at, j = heappop(queue)
+                new = [r for r in self.rows_of[j] if r not in chosen]
+                if len(new) < brings:
+                    heappush(queue, (len(new), at, j))
+                    continue
+                if chosen and len(chosen) + len(new) > size:
                     break
-                new = dict.fromkeys(k for j in self.counts_of[r] for k in self.rows_of[j] if k not in chosen)
-                near = list(new)[: size - len(order)]
-                chosen.update(near)
-                order += near
+                chosen.update(new)
+                for r in new:
+                    for k in self.counts_of[r]:
+                        if k not in seen:
+                            seen.add(k)
+                            heappush(queue, (sum(q not in chosen for q in self.rows_of[k]), order, k))
+                            order += 1
             free = {j for r in chosen for j in self.counts_of[r] if chosen.issuperset(self.rows_of[j])} | {i}
             self.blocks[i, size] = np.array(sorted(chosen), np.int64), np.array(sorted(free), np.int64)
         return self.blocks[i, size]
@@ -352,12 +370,41 @@ class _Protection:
                         exposed.add(j)
         return exposed
 
+    def _gather(self) -> None:
+        """Start where small counts are as low as can be, not at the truth: a few people spread over many areas, of whom
+        no more than 7 can be, would have to come from everywhere to show that they could be in any one."""
+        left = set(np.flatnonzero(~self.fixed).tolist())
+        n = len(self.problem.x)
+        while left:
+            rows, counts = self._block(min(left), 10**9)
+            left -= set(counts.tolist())
+            small = counts[(counts < n) & np.isfinite(self.high[counts])]
+            small = small[self.problem.guarded[small]]
+            if not len(small) or not len(rows) or len(rows) * len(counts) > _DENSE:
+                continue
+            sums = np.zeros((len(rows) + 1, len(counts) + 1))
+            sums[:-1, :-1] = matrix(*self.sums, rows, counts, self.at)
+            sums[-1, :-1], sums[-1, -1] = np.isin(counts, small), -1
+            whole = self.x[small].sum()
+            low = np.append(self.low[counts] - self.x[counts], -whole)
+            high = np.append(self.high[counts] - self.x[counts], 0.0)
+            move = np.zeros(len(counts) + 1)
+            climb(
+                sums.copy(), np.full(len(rows) + 1, -1, np.int64), np.zeros(len(move), bool), low, high, move, len(counts),
+                -1.0, whole, 50 * (sum(sums.shape) + 1),
+            )  # fmt: skip
+            if np.abs(sums @ move).max() <= _NOISE and self._within(counts, move[:-1]):
+                self.x[counts] = np.clip(self.x[counts] + move[:-1], self.low[counts], self.high[counts])
+
     def _settle(self, rows: Ints, counts: Ints) -> bool:
         """Move these counts so that all these sums hold: how far they are off is one more column, taken away bit by
         bit."""
         off = np.array([sum(sign * self.x[i] for i, sign in self.relations[r]) for r in rows])
         sums = np.column_stack([matrix(*self.sums, rows, counts, self.at), off])
-        low, high = np.append(self.low[counts] - self.x[counts], 0.0), np.append(self.high[counts] - self.x[counts], 1.0)
+        low, high = (
+            np.append(self.low[counts] - self.x[counts], 0.0),
+            np.append(self.high[counts] - self.x[counts], 1.0),
+        )
         move = np.zeros(len(counts) + 1)
         climb(
             sums, np.full(len(rows), -1, np.int64), np.zeros(len(move), bool), np.minimum(low, 0.0), np.maximum(high, 0.0),
