@@ -36,6 +36,22 @@ def matrix(starts: Ints, counts: Ints, signs: Floats, rows: Ints, columns: Ints,
 
 
 @compiled
+def off(starts: Ints, counts: Ints, signs: Floats, rows: Ints, columns: Ints, move: Floats, change: Floats) -> float:
+    """By how much a move leaves the worst of some sums; ``change`` is 0 for every count of the whole, and is left so."""
+    for j in range(len(columns)):
+        change[columns[j]] = move[j]
+    worst = 0.0
+    for row in rows:
+        total = 0.0
+        for k in range(starts[row], starts[row + 1]):
+            total += signs[k] * change[counts[k]]
+        worst = max(worst, abs(total))
+    for j in range(len(columns)):
+        change[columns[j]] = 0.0
+    return worst
+
+
+@compiled
 def climb(
     table: Floats, basis: Ints, basic: Bools, low: Floats, high: Floats, move: Floats, target: int, sign: float,
     aim: float, most: int,

@@ -20,7 +20,7 @@ from heapq import heappop, heappush
 import numpy as np
 import numpy.typing as npt
 
-from popstrat.privacy.disclosure.block import climb, matrix
+from popstrat.privacy.disclosure.block import climb, matrix, off
 from popstrat.privacy.disclosure.rules import WIDTH
 
 Floats = npt.NDArray[np.float64]
@@ -31,8 +31,8 @@ _NOISE = 1e-7
 """By how much a sum or a bound may be missed in floating point."""
 _SIZES = (16, 60, 150)
 """Sums that a block has: few first, as that is quick and mostly does."""
-_LAST = (400, 10**9)
-"""The same, where nothing near that may be withheld stands in the way; the last is all that hangs together."""
+_LAST = (400, 0)
+"""The same, where nothing near that may be withheld stands in the way; 0 is all that hangs together."""
 _DENSE = 3 * 10**7
 """Counts times sums of what is solved in one piece."""
 
@@ -143,7 +143,8 @@ class _Protection:
                 self.rows_of[i].append(row)
         self.relations = relations
         self.sums = np.array(starts, np.int64), np.array(counts, np.int64), np.array(signs, np.float64)
-        self.at = np.full(len(self.x), -1, np.int64)
+        self.at, self.change = np.full(len(self.x), -1, np.int64), np.zeros(len(self.x))
+        self.whole_of, self.wholes = np.full(len(self.x), -1, np.int64), list[tuple[Ints, Ints]]()
         self.blocks: dict[tuple[int, int], tuple[Ints, Ints]] = {}
         self.owners: dict[int, list[int]] = {}
         for i, touched in p.loosens.items():
@@ -282,14 +283,13 @@ class _Protection:
         stops: dict[int, float] = {}
         tried = -1
         for size in sizes:
-            rows, counts = self._block(i, size)
-            if len(rows) == tried:
+            rows, counts = self._block(i, size) if size else self._whole(i)
+            if len(rows) == tried or len(rows) * len(counts) > _DENSE:
                 break
             tried = len(rows)
-            sums = matrix(*self.sums, rows, counts, self.at)
+            table, basis = matrix(*self.sums, rows, counts, self.at), np.full(len(rows), -1, np.int64)
             low, high = self.low[counts] - self.x[counts], self.high[counts] - self.x[counts]
             target = int(np.searchsorted(counts, i))
-            table, basis = sums.copy(), np.full(len(rows), -1, np.int64)
             basic, move = np.zeros(len(counts), bool), np.zeros(len(counts))
             stops = {}
             ends: list[Floats] = []
@@ -302,13 +302,15 @@ class _Protection:
                     break
                 self._blame(stops, counts, table[basis == target], basic)
             up, down = ends[0], ends[1] if len(ends) > 1 else np.zeros(len(counts))
-            sound = all(
-                np.abs(sums @ end).max(initial=0.0) <= _NOISE and self._within(counts, end) for end in (up, down)
-            )
+            sound = all(self._sound(rows, counts, end) for end in (up, down))
             if sound and up[target] - down[target] >= WIDTH - 1e-6:
                 moved = (np.abs(up) > 0) | (np.abs(down) > 0)
                 return _Witness(counts[moved], up[moved], down[moved]), {}
         return None, stops
+
+    def _sound(self, rows: Ints, counts: Ints, move: Floats) -> bool:
+        """Whether these sums hold after a move of these counts, and all bounds."""
+        return off(*self.sums, rows, counts, move, self.change) <= _NOISE and self._within(counts, move)
 
     def _blame(self, stops: dict[int, float], counts: Ints, row: Floats, basic: Bools) -> None:
         """Counts at a bound that would let this one go further, with how much further for each step of theirs."""
@@ -320,6 +322,18 @@ class _Protection:
                     for owner in (j, *self.owners.get(j, ())):
                         if movable[owner]:
                             stops[owner] = max(stops.get(owner, 0.0), float(abs(line[k])))
+
+    def _whole(self, i: int) -> tuple[Ints, Ints]:
+        """All sums that hang together with a count, and their counts (sorted)."""
+        if self.whole_of[i] < 0:
+            rows, counts, edge = set(self.rows_of[i]), {i}, [i]
+            while edge:
+                edge = list({k for r in {r for j in edge for r in self.rows_of[j]} for k in self.counts_of[r]} - counts)
+                counts.update(edge)
+                rows.update(r for j in edge for r in self.rows_of[j])
+            self.whole_of[list(counts)] = len(self.wholes)
+            self.wholes.append((np.array(sorted(rows), np.int64), np.array(sorted(counts), np.int64)))
+        return self.wholes[self.whole_of[i]]
 
     def _block(self, i: int, size: int) -> tuple[Ints, Ints]:
         """So many sums about a count, and the counts (sorted) that are in no others; kept, as they do not change.
@@ -359,7 +373,7 @@ class _Protection:
         exposed: set[int] = set()
         left = set(np.flatnonzero(unknown).tolist())
         while left:
-            rows, counts = self._block(min(left), 10**9)
+            rows, counts = self._whole(min(left))
             left -= set(counts.tolist())
             if not self._settle(rows, counts[unknown[counts]]) and not self._settle(rows, counts):
                 n = len(self.problem.x)
@@ -376,7 +390,7 @@ class _Protection:
         left = set(np.flatnonzero(~self.fixed).tolist())
         n = len(self.problem.x)
         while left:
-            rows, counts = self._block(min(left), 10**9)
+            rows, counts = self._whole(min(left))
             left -= set(counts.tolist())
             small = counts[(counts < n) & np.isfinite(self.high[counts])]
             small = small[self.problem.guarded[small]]
@@ -399,8 +413,8 @@ class _Protection:
     def _settle(self, rows: Ints, counts: Ints) -> bool:
         """Move these counts so that all these sums hold: how far they are off is one more column, taken away bit by
         bit."""
-        off = np.array([sum(sign * self.x[i] for i, sign in self.relations[r]) for r in rows])
-        sums = np.column_stack([matrix(*self.sums, rows, counts, self.at), off])
+        lack = np.array([sum(sign * self.x[i] for i, sign in self.relations[r]) for r in rows])
+        sums = np.column_stack([matrix(*self.sums, rows, counts, self.at), lack])
         low, high = (
             np.append(self.low[counts] - self.x[counts], 0.0),
             np.append(self.high[counts] - self.x[counts], 1.0),
@@ -412,8 +426,8 @@ class _Protection:
         )  # fmt: skip
         there = self.x.copy()
         there[counts] += move[:-1]
-        off = np.array([sum(sign * there[i] for i, sign in self.relations[r]) for r in rows])
-        if np.abs(off).max(initial=0.0) > _NOISE or not self._within(counts, move[:-1]):
+        lack = np.array([sum(sign * there[i] for i, sign in self.relations[r]) for r in rows])
+        if np.abs(lack).max(initial=0.0) > _NOISE or not self._within(counts, move[:-1]):
             return False
         self.x = there
         return True
