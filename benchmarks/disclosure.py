@@ -1,27 +1,29 @@
 """What secondary suppression costs, by level, and that no withheld count can be bounded closely.
 
-    python benchmarks/disclosure.py LIST [--metrics NAME…] [--practices N] [--sample N]
+    python benchmarks/disclosure.py LIST [--metrics NAME…] [--practices N] [--sample N] [--write NAME]
 
 LIST is a patient table (``popstrat synth``). For each flag of it, its people of a registered list are counted by area
 (icb, place, neighbourhood, pcn, practice) and group (none, sex; age band and deprivation quintile from neighbourhood
-upwards). Denominators are protected first, then each metric against them. Printed: counts withheld, the seconds it
-took, the least width by linear programming for a sample of them, and by level and group the share
-of counts over 7 (and not within 7 of their denominator) that are withheld to protect others.
+upwards). Each metric is protected together with everybody. Printed: counts withheld, the seconds it took, the least
+width by linear programming for a sample of them, all tables together, and by level and group the share of counts over 7
+(and not within 7 of their denominator) that are withheld to protect others.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from popstrat.privacy.disclosure import WIDTH, Release
+from popstrat.privacy.disclosure import SMALLEST, WIDTH, Release
 from popstrat.privacy.disclosure.audit import widths
 from popstrat.privacy.disclosure.protect import Problem
 
@@ -88,40 +90,42 @@ def counted(table: pa.Table, names: Sequence[str], practices: int | None) -> tup
 
 
 def protected(people: Mapping, having: Mapping[str, Mapping], sums: Sequence) -> tuple[dict, float]:
-    """Why each count is withheld, and the seconds it took."""
+    """Why each count is withheld, and the seconds it took. Each metric goes with everybody whom it is a part of; what
+    one metric makes withheld of everybody stays withheld for the next."""
     start = time.perf_counter()
-    release = Release()
-    for key, count in people.items():
-        release.add(key, count)
-    for total, parts in sums:
-        release.adds_up(total, parts)
-    why: dict = {"people": release.publish().why}
+    why: dict = {"people": {}}
     for name, cells in having.items():
         release = Release()
-        for key, count in cells.items():
-            release.add_part(key, count, people[key], whole_shown=key not in why["people"])
-        for total, parts in sums:
-            release.adds_up(total, parts)
-        done = release.publish()
-        print(f"# {name}: {time.perf_counter() - start:.0f} s", flush=True)
-        why[name] = {k: v for k, v in done.why.items() if k in cells}
+        state(release, people, cells, why, name, sums)
+        done = release.publish().why
+        why |= {kind: {k[1]: v for k, v in done.items() if k[0] == kind} for kind in ("people", name)}
+        print(f"# {name}: {time.perf_counter() - start:.1f} s", flush=True)
+    for key in why["people"]:  # of the two reasons the first, not that it was withheld before
+        if people[key] < SMALLEST:
+            why["people"][key] = "small"
     return why, time.perf_counter() - start
 
 
-def known(people: Mapping, having: Mapping, why: Mapping, name: str, sums: Sequence) -> tuple[Problem, list]:
-    """All that is known of the people and of one metric together, as published; and the names of its counts."""
-    release = Release()
-    for kind, cells in (("people", people), (name, having)):
-        for key, count in cells.items():
-            release.add((kind, key), count)
-            if key in why[kind]:
-                release.earlier((kind, key), None)
+def state(release: Release, people: Mapping, cells: Mapping, why: Mapping, name: str, sums: Sequence) -> None:
+    """Say what there is of everybody and of one metric."""
+    for kind, counts in (("people", people), (name, cells)):
+        for key, count in counts.items():
+            if (kind, key) not in release:
+                release.add((kind, key), count)
+                if key in why.get(kind, ()):
+                    release.earlier((kind, key), None)
         for total, parts in sums:
             release.adds_up((kind, total), [(kind, p) for p in parts])
-    for key in having:
+    for key in cells:
         release.part_of((name, key), ("people", key))
-    _, _, problem, names = release.stated()
-    return problem, names
+
+
+def known(people: Mapping, having: Mapping[str, Mapping], why: Mapping, sums: Sequence) -> Problem:
+    """All that is known of everybody and of all metrics together, as published."""
+    release = Release()
+    for name, cells in having.items():
+        state(release, people, cells, why, name, sums)
+    return release.stated()[2]
 
 
 def main() -> None:
@@ -129,32 +133,44 @@ def main() -> None:
     ask.add_argument("list")
     ask.add_argument("--metrics", nargs="+", default=list(METRICS))
     ask.add_argument("--practices", type=int, default=None, help="only so many practices")
-    ask.add_argument("--sample", type=int, default=100, help="withheld counts bounded exactly, of each release")
+    ask.add_argument("--sample", type=int, default=100, help="withheld counts bounded exactly")
+    ask.add_argument("--write", metavar="NAME", help="put the result into docs/disclosure.md under this name")
     given = ask.parse_args()
     need = ["practice_code", "pcn_code", "neighbourhood", "place", "sex", "date_of_birth", "imd_decile", *given.metrics]
-    counts, sums = counted(pq.read_table(given.list, columns=need), given.metrics, given.practices)
+    table = pq.read_table(given.list, columns=need)
+    rows = len(table)
+    counts, sums = counted(table, given.metrics, given.practices)
+    del table
     people = counts.pop("people")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     why, seconds = protected(people, counts, sums)
-    print(
-        f"{sum(map(len, why.values())):,} counts withheld, {1 + len(counts)} tables of {len(people):,}: {seconds:.1f} s"
-    )
-    rng = np.random.default_rng(0)
-    all_widths: list[float] = []
-    for name, cells in counts.items():
-        problem, _ = known(people, cells, why, name, sums)
-        guarded = np.flatnonzero(problem.guarded)
-        chosen = rng.choice(guarded, min(given.sample, len(guarded)), replace=False) if len(guarded) else []
-        all_widths += widths(problem, chosen).values()
-    least, short = min(all_widths, default=np.inf), sum(w < WIDTH - 1e-6 for w in all_widths)
-    print(f"widths by linear programming: {len(all_widths):,} counts bounded, {short} under {WIDTH}, least {least:.2f}")
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    problem = known(people, counts, why, sums)
+    guarded = np.flatnonzero(problem.guarded)
+    chosen = np.random.default_rng(0).choice(guarded, min(given.sample, len(guarded)), replace=False)
+    found = widths(problem, chosen).values()
+    least, short = min(found, default=np.inf), sum(w < WIDTH - 1e-6 for w in found)
     over, lost = defaultdict(int), defaultdict(int)
     for name, cells in {"people": people, **counts}.items():
         for key in cells:
             if why[name].get(key) not in ("small", "rest"):
                 over[key[0], key[2]] += 1
                 lost[key[0], key[2]] += key in why[name]
-    for (level, kind), n in over.items():
-        print(f"{level:14} {kind:5} {lost[level, kind]:6,} of {n:7,}  {100 * lost[level, kind] / n:5.1f} %")
+    lines = [
+        f"{rows:,} people, everybody and {len(counts)} metrics, {len(people):,} counts each; "
+        f"{seconds:.0f} s, peak memory {memory / 1e6:.1f} GB ({before / 1e6:.1f} GB before). {len(guarded):,} counts and "
+        f"small rests are withheld; {len(found):,} of them bounded by linear programming over all tables together: "
+        f"{short} under {WIDTH}, least {least:.2f}.",
+        "", "| level | group | over 7 | withheld to protect others | share |", "|---|---|---:|---:|---:|",
+        *(f"| {level} | {kind} | {n:,} | {lost[level, kind]:,} | {100 * lost[level, kind] / n:.1f} % |"
+          for (level, kind), n in over.items()),
+    ]  # fmt: skip
+    print("\n".join(lines))
+    if given.write:
+        page = Path(__file__).parents[1] / "docs" / "disclosure.md"
+        start, end = f"<!-- {given.write} -->\n", f"<!-- end of {given.write} -->"
+        head, rest = page.read_text("utf-8").split(start)
+        page.write_text(head + start + "\n".join(lines) + "\n" + end + rest.split(end)[1], "utf-8")
 
 
 if __name__ == "__main__":

@@ -17,13 +17,16 @@ Bools = npt.NDArray[np.bool_]
 
 _PIVOT = 1e-7
 _TIGHT = 1e-9
+_NOUGHT = 1e-12
 _ROOMY = 60.0
 
 
 @compiled
-def matrix(starts: Ints, counts: Ints, signs: Floats, rows: Ints, columns: Ints, at: Ints) -> Floats:
-    """The sums of a block as a dense matrix; ``at`` is -1 for every count of the whole, and is left so."""
-    found = np.zeros((len(rows), len(columns)))
+def matrix(
+    starts: Ints, counts: Ints, signs: Floats, rows: Ints, columns: Ints, at: Ints, found: Floats
+) -> None:  # fmt: skip
+    """Write the sums of a block into ``found``, a dense matrix; ``at`` is -1 for every count, and is left so."""
+    found[:] = 0.0
     for j in range(len(columns)):
         at[columns[j]] = j
     for r in range(len(rows)):
@@ -32,12 +35,11 @@ def matrix(starts: Ints, counts: Ints, signs: Floats, rows: Ints, columns: Ints,
                 found[r, at[counts[k]]] += signs[k]
     for j in range(len(columns)):
         at[columns[j]] = -1
-    return found
 
 
 @compiled
 def off(starts: Ints, counts: Ints, signs: Floats, rows: Ints, columns: Ints, move: Floats, change: Floats) -> float:
-    """By how much a move leaves the worst of some sums; ``change`` is 0 for every count of the whole, and is left so."""
+    """By how much a move leaves the worst of some sums; ``change`` is 0 for every count, and is left so."""
     for j in range(len(columns)):
         change[columns[j]] = move[j]
     worst = 0.0
@@ -63,7 +65,7 @@ def climb(
     what stands in the way is in the row of ``table`` whose ``basis`` is ``target``. Gives up after ``most`` steps.
     """
     m, n = table.shape
-    idle = 0
+    idle, there = 0, np.empty(n, np.int64)
     for _ in range(most):
         row = -1
         for r in range(m):
@@ -123,14 +125,20 @@ def climb(
         if gone >= 0:
             move[gone] = low[gone] if table[leave, enter] * way > 0 else high[gone]
             basic[gone] = False
-        pivot = table[leave, enter]
+        pivot, filled = table[leave, enter], 0
         for j in range(n):
-            table[leave, j] /= pivot
+            if table[leave, j] != 0.0:
+                table[leave, j] /= pivot
+                if abs(table[leave, j]) < _NOUGHT:
+                    table[leave, j] = 0.0
+                else:
+                    there[filled] = j
+                    filled += 1
         for r in range(m):
             by = table[r, enter]
             if r != leave and by != 0.0:
-                for j in range(n):
-                    table[r, j] -= by * table[leave, j]
+                for k in range(filled):
+                    table[r, there[k]] -= by * table[leave, there[k]]
                 table[r, enter] = 0.0
         table[leave, enter] = 1.0
         basis[leave] = enter

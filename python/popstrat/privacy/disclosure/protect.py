@@ -1,11 +1,12 @@
 """Withholding further counts until nobody can bound a withheld one closely: shown by witnesses.
 
 What the attacker knows is a polytope: bounds on each count and sums that hold. A withheld count is protected if two
-points of the polytope lie `WIDTH` apart in it. The exact test is two linear programmes over all counts for each withheld
-one, which a release of many thousand has no time for. Instead a count is moved, up and down from the truth, together
-with those near it only (`block`): all else stays as it is, so that the two ends are points of the polytope, and their
-distance is never more than the exact one. What is found is checked against sums and bounds before it is believed. The
-result errs towards withholding, and withholding more never makes a witness false.
+points of the polytope lie `WIDTH` apart in it. The exact test is two linear programmes over all counts for each
+withheld one, which a release of many thousand has no time for. Instead a count is moved up and down, together with
+those near it only (`block`): all else stays as it is, so that the two ends are points of the polytope, and their
+distance is never more than the exact one. Only where that fails may all move that hangs together. What is found is
+checked against sums and bounds before it is believed. The result errs towards withholding, and withholding more never
+makes a witness false.
 
 Where no witness is found, the counts whose bounds stop the move are known from the last step. Of these, that count is
 withheld which stops the most for the least cost, and what it stopped is tried again, until all is shown.
@@ -33,6 +34,7 @@ _SIZES = (16, 60, 150)
 """Sums that a block has: few first, as that is quick and mostly does."""
 _LAST = (400, 0)
 """The same, where nothing near that may be withheld stands in the way; 0 is all that hangs together."""
+_SEEN = 1000
 _DENSE = 3 * 10**7
 """Counts times sums of what is solved in one piece."""
 
@@ -112,23 +114,23 @@ class _Protection:
         loose = {j for touched in p.loosens.values() for j in touched}
         fixed = p.low == p.high
         fixed[list(loose)] = False
-        self.cap = np.full(n, np.inf)
         relations: list[tuple[tuple[int, float], ...]] = [
             ((total, 1.0), *((part, -1.0) for part in parts)) for total, parts in p.relations
         ]
         rests: list[float] = []
-        for whole, part, rest in p.rests:  # large: all that is known is that they are not under nought
-            if fixed[whole]:
-                self.cap[part] = min(self.cap[part], p.x[whole])
-            else:
+        floor, cap = np.full(n, -np.inf), np.full(n, np.inf)
+        for whole, part, rest in p.rests:  # all that is known of large ones is that they are not under nought
+            if np.isnan(rest):
                 relations.append(((whole, 1.0), (part, -1.0), (n + len(rests), -1.0)))
                 rests.append(rest)
+                continue
+            share = rest if fixed[whole] or fixed[part] else rest / 2  # each of the two goes no further than this
+            floor[whole], cap[part] = max(floor[whole], p.x[whole] - share), min(cap[part], p.x[part] + share)
         more = len(rests)
         self.x = np.append(p.x, rests)
-        self.low, self.high = (
-            np.append(p.low, np.zeros(more)),
-            np.append(np.minimum(p.high, self.cap), np.full(more, np.inf)),
-        )
+        self.floor, self.cap = np.append(floor, np.zeros(more)), np.append(cap, np.full(more, np.inf))
+        self.low = np.maximum(np.append(p.low, np.zeros(more)), self.floor)
+        self.high = np.minimum(np.append(p.high, np.full(more, np.inf)), self.cap)
         self.fixed = np.append(fixed, np.zeros(more, bool))
         self.rows_of: list[list[int]] = [[] for _ in self.x]
         self.counts_of: list[list[int]] = []
@@ -145,6 +147,8 @@ class _Protection:
         self.sums = np.array(starts, np.int64), np.array(counts, np.int64), np.array(signs, np.float64)
         self.at, self.change = np.full(len(self.x), -1, np.int64), np.zeros(len(self.x))
         self.whole_of, self.wholes = np.full(len(self.x), -1, np.int64), list[tuple[Ints, Ints]]()
+        self.room = np.empty(0)
+        self.seen: dict[int, list[Floats]] = {}
         self.blocks: dict[tuple[int, int], tuple[Ints, Ints]] = {}
         self.owners: dict[int, list[int]] = {}
         for i, touched in p.loosens.items():
@@ -180,7 +184,20 @@ class _Protection:
             self._try(pick, failing)
         if not exposed:
             self._give_back()
+        for i in np.flatnonzero(p.guarded).tolist():
+            if i not in exposed and not self._shown(i):
+                raise AssertionError("a withheld count was not shown to be protected")
         return sorted(exposed)
+
+    def _shown(self, i: int) -> bool:
+        """Whether what was found for a count still holds, with all that is known in the end."""
+        witness = self.proven.get(i)
+        if witness is None:
+            return False
+        rows = np.array(sorted({r for j in witness.counts.tolist() for r in self.rows_of[j]}), np.int64)
+        at = np.flatnonzero(witness.counts == i)
+        wide = len(at) and float((witness.up - witness.down)[at[0]]) >= WIDTH - 1e-6
+        return bool(wide) and all(self._sound(rows, witness.counts, end) for end in (witness.up, witness.down))
 
     def _try(self, i: int, failing: dict[int, dict[int, float]]) -> None:
         """Show a count to be protected, or say what stops it."""
@@ -231,7 +248,7 @@ class _Protection:
 
     def _refresh(self, i: int) -> list[int]:
         p, touched = self.problem, [i, *self.problem.loosens.get(i, ())]
-        self.low[touched] = p.low[touched]
+        self.low[touched] = np.maximum(p.low[touched], self.floor[touched])
         self.high[touched] = np.minimum(p.high[touched], self.cap[touched])
         return touched
 
@@ -279,7 +296,7 @@ class _Protection:
         return bool(np.all(there >= self.low[counts] - _NOISE) and np.all(there <= self.high[counts] + _NOISE))
 
     def _witness(self, i: int, sizes: Sequence[int] = _SIZES) -> tuple[_Witness | None, dict[int, float]]:
-        """Two points far enough apart, in the smallest block that has them; else what stops the count in the largest."""
+        """Two points far enough apart, in the smallest block that has them; else what stops it in the largest."""
         stops: dict[int, float] = {}
         tried = -1
         for size in sizes:
@@ -287,26 +304,55 @@ class _Protection:
             if len(rows) == tried or len(rows) * len(counts) > _DENSE:
                 break
             tried = len(rows)
-            table, basis = matrix(*self.sums, rows, counts, self.at), np.full(len(rows), -1, np.int64)
+            if not size and (seen := self._seen(i, counts)) is not None:
+                return seen, {}
+            table, basis, basic, move = self._fresh(rows, counts)
             low, high = self.low[counts] - self.x[counts], self.high[counts] - self.x[counts]
             target = int(np.searchsorted(counts, i))
-            basic, move = np.zeros(len(counts), bool), np.zeros(len(counts))
             stops = {}
             ends: list[Floats] = []
-            left = float(WIDTH)
+            aim = float(WIDTH)
             for sign in (1.0, -1.0):
-                done = climb(table, basis, basic, low, high, move, target, sign, left, 50 * (sum(table.shape) + 1))
+                done = climb(table, basis, basic, low, high, move, target, sign, aim, 50 * (sum(table.shape) + 1))
                 ends.append(move.copy())
-                left -= sign * float(move[target])
                 if done:
                     break
+                aim = WIDTH - float(move[target])
                 self._blame(stops, counts, table[basis == target], basic)
             up, down = ends[0], ends[1] if len(ends) > 1 else np.zeros(len(counts))
             sound = all(self._sound(rows, counts, end) for end in (up, down))
+            if not size and sound:
+                self._see(i, up, down)
             if sound and up[target] - down[target] >= WIDTH - 1e-6:
                 moved = (np.abs(up) > 0) | (np.abs(down) > 0)
                 return _Witness(counts[moved], up[moved], down[moved]), {}
         return None, stops
+
+    def _see(self, i: int, *ends: Floats) -> None:
+        """Keep a way in which all may move: it moves many counts, and may be one end of theirs."""
+        points = self.seen.setdefault(int(self.whole_of[i]), [])
+        points += [end for end in ends if end.any()][: _SEEN - len(points)]
+
+    def _seen(self, i: int, counts: Ints) -> _Witness | None:
+        """Two ways found for other counts, if they are far enough apart in this one."""
+        points = self.seen.get(int(self.whole_of[i]), [])
+        if not points:
+            return None
+        target = int(np.searchsorted(counts, i))
+        at = [float(point[target]) for point in points]
+        up, down = points[int(np.argmax(at))], points[int(np.argmin(at))]
+        if up[target] - down[target] < WIDTH - 1e-6:
+            return None
+        moved = (np.abs(up) > 0) | (np.abs(down) > 0)
+        return _Witness(counts[moved], up[moved], down[moved])
+
+    def _fresh(self, rows: Ints, counts: Ints) -> tuple[Floats, Ints, Bools, Floats]:
+        """A block that has not moved yet, for `climb`."""
+        if len(rows) * len(counts) > len(self.room):  # new memory each time would cost more than the rest
+            self.room = np.empty(len(rows) * len(counts))
+        table = self.room[: len(rows) * len(counts)].reshape(len(rows), len(counts))
+        matrix(*self.sums, rows, counts, self.at, table)
+        return table, np.full(len(rows), -1, np.int64), np.zeros(len(counts), bool), np.zeros(len(counts))
 
     def _sound(self, rows: Ints, counts: Ints, move: Floats) -> bool:
         """Whether these sums hold after a move of these counts, and all bounds."""
@@ -363,7 +409,7 @@ class _Protection:
 
     def _begin(self) -> set[int]:
         """Find values within all bounds for what is not known, from earlier releases. Where there are none, what was
-        said before and what is said now are not of the same people: all that hangs together is withheld, and exposed."""
+        said before and is said now are not of the same people: all that hangs together is withheld, and exposed."""
         unknown = np.isnan(self.x)
         if not unknown.any():
             return set()
@@ -397,32 +443,29 @@ class _Protection:
             if not len(small) or not len(rows) or len(rows) * len(counts) > _DENSE:
                 continue
             sums = np.zeros((len(rows) + 1, len(counts) + 1))
-            sums[:-1, :-1] = matrix(*self.sums, rows, counts, self.at)
+            sums[:-1, :-1] = self._fresh(rows, counts)[0]
             sums[-1, :-1], sums[-1, -1] = np.isin(counts, small), -1
             whole = self.x[small].sum()
             low = np.append(self.low[counts] - self.x[counts], -whole)
             high = np.append(self.high[counts] - self.x[counts], 0.0)
-            move = np.zeros(len(counts) + 1)
-            climb(
-                sums.copy(), np.full(len(rows) + 1, -1, np.int64), np.zeros(len(move), bool), low, high, move, len(counts),
-                -1.0, whole, 50 * (sum(sums.shape) + 1),
-            )  # fmt: skip
-            if np.abs(sums @ move).max() <= _NOISE and self._within(counts, move[:-1]):
-                self.x[counts] = np.clip(self.x[counts] + move[:-1], self.low[counts], self.high[counts])
+            basis, basic, move = np.full(len(sums), -1, np.int64), np.zeros(len(low), bool), np.zeros(len(low))
+            climb(sums, basis, basic, low, high, move, len(counts), -1.0, whole, 50 * (sum(sums.shape) + 1))
+            if self._sound(rows, counts, move[:-1]):
+                self.x[counts] += move[:-1]
 
     def _settle(self, rows: Ints, counts: Ints) -> bool:
         """Move these counts so that all these sums hold: how far they are off is one more column, taken away bit by
         bit."""
         lack = np.array([sum(sign * self.x[i] for i, sign in self.relations[r]) for r in rows])
-        sums = np.column_stack([matrix(*self.sums, rows, counts, self.at), lack])
+        sums = np.column_stack([self._fresh(rows, counts)[0], lack])
         low, high = (
             np.append(self.low[counts] - self.x[counts], 0.0),
             np.append(self.high[counts] - self.x[counts], 1.0),
         )
         move = np.zeros(len(counts) + 1)
         climb(
-            sums, np.full(len(rows), -1, np.int64), np.zeros(len(move), bool), np.minimum(low, 0.0), np.maximum(high, 0.0),
-            move, len(counts), 1.0, 1.0, 50 * (sum(sums.shape) + 1),
+            sums, np.full(len(rows), -1, np.int64), np.zeros(len(move), bool),
+            np.minimum(low, 0.0), np.maximum(high, 0.0), move, len(counts), 1.0, 1.0, 50 * (sum(sums.shape) + 1),
         )  # fmt: skip
         there = self.x.copy()
         there[counts] += move[:-1]

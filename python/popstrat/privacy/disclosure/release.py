@@ -15,15 +15,23 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
+from popstrat.errors import InputError
 from popstrat.privacy.disclosure.protect import Problem, protect
 from popstrat.privacy.disclosure.rules import ROUND_TO, SMALLEST, few, rounded
 
 Key = Hashable
 
 _LARGE = 24
+"""A rest this large cannot be a small one, whatever whole and part, both shown, are rounded from."""
+_NOISE = 1e-9
 SMALL, REST, PROTECTS = "small", "rest", "protects another"
 """Why a count is withheld."""
+
+
+class ExposedError(InputError):
+    """Withheld counts follow from what others know, whatever else is withheld."""
 
 
 @dataclass(frozen=True)
@@ -92,19 +100,20 @@ class Release:
             self._new(key, np.nan, None)
         self._earlier[self._at[key]] = shown
 
-    def add_part(self, key: Key, value: float, whole: float, *, whole_shown: bool, cost: float | None = None) -> None:
-        """A count of part of a ``whole`` that another release has protected, as one of many numerators of the same
-        people. Where the whole is shown, others are taken to know it exactly. Where it is not, so that it may be what
-        it must be for the part, only the rules for one count look at it."""
-        self.add(key, value, cost=cost, few_seen=not whole_shown and few(whole - value))
-        if whole_shown:
-            self.known(("whole of", key), whole)
-            self.part_of(key, ("whole of", key))
+    def publish(self, *, although_exposed: bool = False) -> Published:
+        """Which counts are shown, and how.
 
-    def publish(self) -> Published:
-        """Which counts are shown, and how."""
+        Raises ``ValueError`` where parts do not make their total or exceed their whole; `ExposedError` where a withheld
+        count cannot be protected since earlier releases, or what others know, give it away (unless
+        ``although_exposed``, to be told of them in ``exposed``; nothing that could still protect them is shown then).
+        """
         keys, why, problem, names = self.stated()
         exposed = protect(problem)
+        if exposed and not although_exposed:
+            raise ExposedError(
+                f"{len(exposed):,} withheld counts would follow from what others know already, such as an earlier "
+                "release; nothing of this can be published"
+            )
         n, x = len(keys), problem.x
         why.update(dict.fromkeys(np.flatnonzero(problem.withheld).tolist(), PROTECTS))
         shown = {
@@ -125,6 +134,7 @@ class Release:
         low, high = np.zeros(n), np.full(n, np.inf)
         guarded, movable = np.zeros(n, bool), np.zeros(n, bool)
         relations = list(self._relations)
+        self._check(keys, x)
         rest_few = {part for part, whole in self._fractions if few(x[whole] - x[part])}
         for i in range(n):
             if i in self._fixed:
@@ -170,7 +180,8 @@ class Release:
             at = n + len(more)
             relations.append((whole, (part, at)))
             if few(rest):
-                more.append((0.0, max(SMALLEST - 1, rest), rest, True))
+                # That a small part is withheld says nothing of its rest: it would have been withheld anyhow.
+                more.append((0.0, np.inf if x[part] < SMALLEST else max(SMALLEST - 1, rest), rest, True))
             else:
                 more.append((SMALLEST if both and rest else 0.0, 0.0 if both and not rest else np.inf, rest, False))
                 for i in (part, whole):
@@ -186,6 +197,16 @@ class Release:
         first = len(self._relations)
         names = [*keys, *(("rest of", keys[parts[0]]) for _, parts in relations[first:])]
         return keys, why, problem, names
+
+    def _check(self, keys: list[Key], x: npt.NDArray[np.float64]) -> None:
+        """What is said to add up does: protection is worked out from it."""
+        for total, parts in self._relations:
+            apart = x[total] - sum(x[p] for p in parts)
+            if abs(apart) > _NOISE * max(1.0, abs(x[total])):
+                raise ValueError(f"the parts of {keys[total]!r} are {-apart:+g} off")
+        for part, whole in self._fractions:
+            if x[part] - x[whole] > _NOISE * max(1.0, abs(x[whole])):
+                raise ValueError(f"{keys[part]!r} is more than {keys[whole]!r}, which it is part of")
 
     def _new(self, key: Key, value: float, cost: float | None) -> int:
         if key in self._at:
