@@ -156,11 +156,14 @@ def main() -> None:
             if why[name].get(key) not in ("small", "rest"):
                 over[key[0], key[2]] += 1
                 lost[key[0], key[2]] += key in why[name]
+    said = (
+        f"{rows:,} people, everybody and {len(counts)} metrics, {len(people):,} counts each; {seconds:.0f} s, "
+        f"peak memory {memory / 1e6:.1f} GB ({before / 1e6:.1f} GB before). {len(guarded):,} counts and small rests "
+        f"are withheld; {len(found):,} of them bounded by linear programming over all tables together: {short} under "
+        f"{WIDTH}, least {least:.2f}."
+    )
     lines = [
-        f"{rows:,} people, everybody and {len(counts)} metrics, {len(people):,} counts each; "
-        f"{seconds:.0f} s, peak memory {memory / 1e6:.1f} GB ({before / 1e6:.1f} GB before). {len(guarded):,} counts and "
-        f"small rests are withheld; {len(found):,} of them bounded by linear programming over all tables together: "
-        f"{short} under {WIDTH}, least {least:.2f}.",
+        said,
         "", "| level | group | over 7 | withheld to protect others | share |", "|---|---|---:|---:|---:|",
         *(f"| {level} | {kind} | {n:,} | {lost[level, kind]:,} | {100 * lost[level, kind] / n:.1f} % |"
           for (level, kind), n in over.items()),

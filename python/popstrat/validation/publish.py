@@ -151,7 +151,7 @@ def _tie_tops(release: Release, found: Validation, survival: bool) -> None:
     list or on the curve of who is found: their counts are the same, and one must not give another away."""
     tops: list[tuple[float, float, list[Name], list[Name]]] = []
     for p in found.picks:  # that a capacity is somebody else's number as well, nobody knows
-        people = [] if p.capacity else [("pick", p.label, "people")]
+        people: list[Name] = [] if p.capacity else [("pick", p.label, "people")]
         tops.append((p.people, p.found, people, [("pick", p.label, "found")]))
     for choice in found.choices:
         name = ("choice", f"{choice.threshold:g}")
@@ -161,7 +161,7 @@ def _tie_tops(release: Release, found: Validation, survival: bool) -> None:
     for kind, bands in (("band", found.bands), ("top", found.top)):
         for first in range(len(bands)):
             above = bands[first:]
-            names = [[(kind, b.label, what) for b in above] for what in ("people", "events")]
+            names: list[list[Name]] = [[(kind, b.label, what) for b in above] for what in ("people", "events")]
             having = sum(b.observed * b.people if survival else b.events for b in above)
             tops.append((sum(b.people for b in above), having, names[0], names[1]))
     tops.sort(key=lambda top: (round(top[0], 6), round(top[1], 6), len(top[3]), not top[2]))

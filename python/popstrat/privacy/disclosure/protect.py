@@ -146,7 +146,8 @@ class _Protection:
         self.relations = relations
         self.sums = np.array(starts, np.int64), np.array(counts, np.int64), np.array(signs, np.float64)
         self.at, self.change = np.full(len(self.x), -1, np.int64), np.zeros(len(self.x))
-        self.whole_of, self.wholes = np.full(len(self.x), -1, np.int64), list[tuple[Ints, Ints]]()
+        self.whole_of = np.full(len(self.x), -1, np.int64)
+        self.wholes: list[tuple[Ints, Ints]] = []
         self.room = np.empty(0)
         self.seen: dict[int, list[Floats]] = {}
         self.blocks: dict[tuple[int, int], tuple[Ints, Ints]] = {}
@@ -167,19 +168,20 @@ class _Protection:
             if i not in exposed:
                 self._try(i, failing)
         while failing:
-            i = self._stuck(failing)
-            if i is not None:
-                pick = self._nearest(i)
-                if pick is None:
-                    exposed.add(i)
-                    del failing[i]
+            stuck = self._stuck(failing)
+            if stuck is not None:
+                nearest = self._nearest(stuck)
+                if nearest is None:
+                    exposed.add(stuck)
+                    del failing[stuck]
                     continue
+                pick = nearest
             elif failing:
                 pick = self._best(failing)
             else:
                 break
             self._withhold(pick)
-            for k in [k for k, stops in failing.items() if pick in stops or k == i]:
+            for k in [k for k, stops in failing.items() if pick in stops or k == stuck]:
                 self._try(k, failing)
             self._try(pick, failing)
         if not exposed:
@@ -228,7 +230,7 @@ class _Protection:
             for j, share in stops.items():
                 gain[j] = gain.get(j, 0.0) + min(share, 1.0)
         costs = self.problem.costs
-        return min(gain, key=lambda j: (max(costs[j], 1.0) / gain[j], j))
+        return min(gain, key=lambda j: (max(float(costs[j]), 1.0) / gain[j], j))
 
     def _nearest(self, i: int) -> int | None:
         """The cheapest count that may be withheld among those fewest sums away."""
@@ -379,7 +381,7 @@ class _Protection:
                 rows.update(r for j in edge for r in self.rows_of[j])
             self.whole_of[list(counts)] = len(self.wholes)
             self.wholes.append((np.array(sorted(rows), np.int64), np.array(sorted(counts), np.int64)))
-        return self.wholes[self.whole_of[i]]
+        return self.wholes[int(self.whole_of[i])]
 
     def _block(self, i: int, size: int) -> tuple[Ints, Ints]:
         """So many sums about a count, and the counts (sorted) that are in no others; kept, as they do not change.
