@@ -51,7 +51,7 @@ class Node:
 
     def children(self) -> Iterator[Node]:
         """The nodes directly below, in reading order."""
-        for name in _field_names(type(self)):
+        for name in _field_names(type(self)):  # type: ignore[arg-type]  # a class can be hashed, whatever its objects
             value = getattr(self, name)
             if isinstance(value, Node):
                 yield value
