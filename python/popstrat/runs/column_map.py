@@ -16,7 +16,7 @@ from popstrat.core.text import suggest
 from popstrat.errors import InputError, shown_name
 from popstrat.formats import Kind
 from popstrat.packs.flags import FALSE, TRUE
-from popstrat.packs.patient_table import Column
+from popstrat.packs.patient_table import Column, refuse_spellings
 
 _ROWS_NAMED = 5
 ARROW_TYPES: dict[Kind, pa.DataType] = {
@@ -61,6 +61,7 @@ class ColumnMap:
             if ours in names and ours not in self.columns.values():
                 raise InputError(f"[const] {ours}: the input has that column already", file=self.name)
         taken = set(self.columns.values())
+        refuse_spellings((name for name in names if name not in taken), known)
         renamed = {theirs: ours for ours, theirs in self.columns.items()}
         sources = {ours: theirs for theirs, ours in renamed.items()}
         hidden: list[str] = []

@@ -23,7 +23,7 @@ from popstrat.core.text import suggest
 from popstrat.engine import CODE_NULL, CODE_UNKNOWN, Labels
 from popstrat.errors import InputError
 from popstrat.packs.flags import FALSE, TRUE
-from popstrat.packs.patient_table import Column, Schema, fold_label
+from popstrat.packs.patient_table import Column, Schema, fold_label, refuse_spellings
 
 _IN_PLACE: dict[pa.DataType, str] = {
     pa.int8(): "i8", pa.uint8(): "u8", pa.int16(): "i16", pa.int32(): "i32", pa.int64(): "i64",
@@ -56,6 +56,7 @@ def plan(table: pa.Schema, schema: Schema, wanted: Sequence[str]) -> dict[str, B
     for name in dict.fromkeys(names):
         if names.count(name) > 1 and name in schema:
             raise InputError("two columns have this name", column=name)
+    refuse_spellings(names, schema.columns)
     for column in schema:
         if column.required and column.name not in names:
             raise InputError(
