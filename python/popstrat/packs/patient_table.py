@@ -143,6 +143,7 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
         raise ColumnError(
             f"an input column needs a name, and {name!r} {fault}", name if isinstance(name, str) else "name"
         )
+    assert isinstance(name, str)
     if kind not in COLUMN_TYPES:
         raise ColumnError(f"column {name!r} has type {kind!r}; it must be one of {', '.join(COLUMN_TYPES)}", "type")
     dtype = raw.get("dtype", _DEFAULT_DTYPE[kind])
