@@ -44,6 +44,7 @@ NUMBER_FUNCTIONS: dict[str, tuple[int, int]] = {
     "min": (2, 16), "max": (2, 16),
 }  # fmt: skip
 OTHER_FUNCTIONS = ("any", "all", "clip", "coalesce", "count", "date", "months_before", "within")
+FUNCTIONS = frozenset({*NUMBER_FUNCTIONS, *OTHER_FUNCTIONS})
 
 DEEPEST = 100
 """How many operations, functions and choices of a rule may stand in one another. Each + or - after another nests, too;

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -18,6 +18,8 @@ import numpy as np
 import pyarrow as pa
 
 from popstrat.core.text import suggest
+from popstrat.errors import InputError
+from popstrat.lang.names import name_fault, normal
 from popstrat.packs.shapes import MEANT, is_number
 
 ID, PRACTICE = KEY_COLUMNS = ("patient_id", "practice_code")
@@ -172,8 +174,11 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
         if key in raw and not shape(raw[key]):
             raise ColumnError(f"`{key}` of an input column is {told}", key)
     name, kind = raw.get("name"), raw.get("type")
-    if not isinstance(name, str) or not name.isidentifier():
-        raise ColumnError(f"an input column needs a name that is one word, not {name!r}", "name")
+    if fault := name_fault(name):
+        raise ColumnError(
+            f"an input column needs a name, and {name!r} {fault}", name if isinstance(name, str) else "name"
+        )
+    assert isinstance(name, str)
     if kind not in COLUMN_TYPES:
         raise ColumnError(f"column {name!r} has type {kind!r}; it must be one of {', '.join(COLUMN_TYPES)}", "type")
     dtype = raw.get("dtype", _DEFAULT_DTYPE[kind])
@@ -229,6 +234,15 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
         below=raw.get("below"),
         per_1000=raw.get("per_1000", 0),
     )
+
+
+def refuse_spellings(names: Iterable[str], known: Container[str]) -> None:
+    """Raise `InputError` for a column whose name is that of one of the patient table in another spelling of the same
+    letters (U+00B5 for U+03BC, say): it would be passed over, and the one that it is taken for missed."""
+    have = set(names)
+    for name in sorted(have):
+        if name not in known and normal(name) in known and normal(name) not in have:
+            raise InputError(f"is {normal(name)!r} in other characters: it {name_fault(name)}", column=name)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,15 @@ from popstrat.core.text import suggest
 from popstrat.errors import ExpressionError, PackError
 from popstrat.lang import nodes as n
 from popstrat.lang.lookup import Lookup
-from popstrat.lang.parser import DEEPEST, NUMBER_FUNCTIONS, OTHER_FUNCTIONS, Scope, conjunction, parse, parse_condition
+from popstrat.lang.names import name_fault
+from popstrat.lang.parser import (
+    DEEPEST,
+    FUNCTIONS,
+    Scope,
+    conjunction,
+    parse,
+    parse_condition,
+)
 from popstrat.lang.source_map import Entry
 from popstrat.packs import shapes
 from popstrat.packs.alike import LIKE
@@ -47,7 +55,6 @@ _PARAMETER_KEYS = {"value", "one_of", "title", "unit", "source", "means", "assum
 _WINDOW_KEYS = {"months", "title", "means", "source", OFFERED}
 _LOOKUP_KEYS = {"values", "otherwise", "null_is", "title", "unit", "source", "means", "assumption", OFFERED}
 _SET_KEYS = {"members", "title", "source", "means", "assumption", OFFERED}
-_RESERVED = {"true", "false", "null", "as_of"}
 _LONGEST_WINDOW = 1800  # months
 _FEW = 4  # definitions named in a notice
 _STEP = 10  # of a chain of definitions, one in so many is built before its turn
@@ -404,12 +411,13 @@ class Resolver:
         _ = self.windows, self.lookups, self.parameters
         for section in ("parameters", "sets", "windows", "lookups", "definition"):
             for name, table in raw.get(section, {}).items():
-                if not name.isidentifier() or name in _RESERVED:
-                    raise self.pack.error(f"{section}.{name}", "this name is taken, or is not one word")
-                if section == "lookups" and name in {*self.windows, *NUMBER_FUNCTIONS, *OTHER_FUNCTIONS}:
-                    raise self.pack.error(
-                        f"{section}.{name}", f"there is a function {name}() already", name, 0, len(name)
-                    )
+                fault = name_fault(name)
+                if not fault and section in ("windows", "lookups") and name in FUNCTIONS:
+                    fault = "is a function of the rule language: choose another name"
+                if not fault and section == "lookups" and name in self.windows:
+                    fault = "is a window already: choose another name"
+                if fault:
+                    raise self.pack.error(f"{section}.{name}", f"the name {name!r} {fault}", name, 0, len(name))
                 if not isinstance(table.get(OFFERED, False), bool):
                     told = f"`{OFFERED}` is true or false"
                     raise self.pack.error(f"{section}.{name}", told, OFFERED, 0, len(OFFERED))

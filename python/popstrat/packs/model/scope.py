@@ -11,6 +11,7 @@ from popstrat.core.text import suggest
 from popstrat.errors import ExpressionError, PackError
 from popstrat.lang import nodes as n
 from popstrat.lang.lookup import Lookup
+from popstrat.lang.names import name_fault
 from popstrat.lang.nulls import always_null, may_be_null
 from popstrat.lang.parser import arithmetic, coalesce
 from popstrat.packs.builder import Builder
@@ -97,8 +98,10 @@ class ModelScope:
         for key in spec:
             if key not in ("value", "center", "title", "why", "source"):
                 raise self.fail(f"derived value {name!r}: unknown key {key!r}", name)
-        if name in self.inputs or not name.isidentifier():
-            raise self.fail(f"derived value {name!r}: this name is taken, or is not one word", name)
+        if name in self.inputs:
+            raise self.fail(f"derived value {name!r}: this name is taken", name)
+        if fault := name_fault(name):
+            raise self.fail(f"the name of the derived value {name!r} {fault}", name)
         node = self.outer.parse(self.ident, f"derived {name}", spec["value"], scope=self)
         if "center" in spec:
             if not is_number(spec["center"]) or node.type.kind != "number":
@@ -109,6 +112,8 @@ class ModelScope:
 
     def declare(self, name: str, spec: Any) -> None:
         """Declare an input: what stands in where there is no record, and its bounds."""
+        if fault := name_fault(name):
+            raise self.fail(f"the name of the input {name!r} {fault}", name)
         if not isinstance(spec, dict):
             raise self.fail(f"input {name!r} is a table like {{ default = 0 }}", name)
         for key in spec:

@@ -8,6 +8,7 @@ from typing import Any
 from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
+from popstrat.lang.names import name_fault
 from popstrat.lang.source_map import Entry
 from popstrat.packs.builder import Builder, Raw
 from popstrat.packs.model.parts import Horizon
@@ -104,8 +105,8 @@ class Strata:
             for key in entry:
                 if key not in ("id", "title", "baseline_survival", "output"):
                     raise self.fail(f"unknown key {key!r} in a horizon", key)
-            if raw.get("horizons") is not None and not (isinstance(ident, str) and ident.isidentifier()):
-                raise self.fail("each horizon needs an `id`, one word", "horizons")
+            if raw.get("horizons") is not None and (fault := name_fault(ident)):
+                raise self.fail(f"each horizon needs an `id`, one word, and {ident!r} {fault}", "horizons")
             if ident in [h.id for h in horizons] or ident in ("linear_predictor", "inputs_missing", "reason"):
                 raise self.fail(f"the horizon {ident!r} cannot have that name, or stands twice", ident)
             own = raw.get("output", False)
