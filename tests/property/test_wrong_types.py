@@ -21,7 +21,14 @@ from popstrat.pages import catalogue
 from popstrat.scoring.pack_check import examine
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
-EDITS = {"whole": 400, "kinds.toml": 300, "small-model.toml": 300, "sex-specific-survival.toml": 120}  # drawn of all
+EDITS = {
+    "whole": 400,
+    "kinds.toml": 300,
+    "small-model.toml": 300,
+    "sex-specific-survival.toml": 120,
+    "score2.toml": 60,
+    "lookup.toml": 200,
+}  # drawn of all; fmt: skip
 WRONG = [
     "x", "", 7, -1.5, True, math.nan, math.inf, 1e300, 2**70, dt.date(2026, 1, 1), dt.datetime(2026, 1, 1),
     dt.datetime(2026, 10, 1, tzinfo=dt.UTC), dt.time(1, 2), [], [1], ["x"], [{}], [[1]], {}, {"a": 1},

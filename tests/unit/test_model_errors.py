@@ -291,7 +291,7 @@ FAT_WEIGHT = "coefficient = { women = 0.4, men = 0.3 }"
         ('ldl = { default', 'ldl = { from = "«ldll»", default', "input ldl: unknown word 'ldll' (did you mean 'ldl'?)"),
         ("bmi = { default = 27, ", "«bmi» = { default = 27, required = true, ", "input 'bmi': a number or a category, with its `default`, or `required = true` in its place"),
         ("bmi = { default = 27, ", "«bmi» = { required = false, ", "with its `default`, or `required = true`"),
-        ("bmi = { default = 27, ", '«bmi» = { required = "yes", ', "input 'bmi': `required` is true or false"),
+        ("bmi = { default = 27, ", 'bmi = { «required» = "yes", ', "`required` is true or false, not text"),
         ("bmi = { default = 27, ", "bmi = { «requird» = true, ", "unknown key 'requird' (did you mean 'required'?)"),
         ('smoking = { default = "never" }', 'smoking = { default = "never" }\n«hba1c» = { required = true }', "no term uses the input 'hba1c'"),
         ('smoking = { default = "never" }', 'smoking = { default = "never" }\n«ckd» = { required = true }', "input 'ckd': a number or a category"),

@@ -20,14 +20,7 @@ from popstrat.errors import ExpressionError, PackError
 from popstrat.lang import nodes as n
 from popstrat.lang.lookup import Lookup
 from popstrat.lang.names import name_fault
-from popstrat.lang.parser import (
-    DEEPEST,
-    FUNCTIONS,
-    Scope,
-    conjunction,
-    parse,
-    parse_condition,
-)
+from popstrat.lang.parser import DEEPEST, FUNCTIONS, Scope, conjunction, parse, parse_condition
 from popstrat.lang.source_map import Entry
 from popstrat.packs import shapes
 from popstrat.packs.alike import LIKE
@@ -118,19 +111,22 @@ class Resolver:
 
     @cached_property
     def lookups(self) -> Mapping[str, Lookup]:
-        out = {}
-        for name, table in self.pack.raw.get("lookups", {}).items():
-            only(table, _LOOKUP_KEYS, f"lookups.{name}", self.pack.error)
-            for key in {"values", "otherwise", "null_is"} & set(table):
-                numbers = table[key].items() if isinstance(table[key], dict) else [(key, table[key])]
-                for label, number in numbers:
-                    if not is_number(number) or isinstance(table[key], dict) != (key == "values"):
-                        told = "`values` are a table of numbers by label; `otherwise` and `null_is` are numbers"
-                        raise self.pack.error(f"lookups.{name}", told, label, 0, len(label))
-            if not table.get("values"):
-                raise self.pack.error(f"lookups.{name}", "needs `values`, a table of numbers by label")
-            out[name] = Lookup(table["values"], table.get("otherwise"), table.get("null_is"))
-        return out
+        return {name: self._lookup(name, table) for name, table in self.pack.raw.get("lookups", {}).items()}
+
+    def _lookup(self, name: str, table: Raw) -> Lookup:
+        def fail(message: str, text: str) -> PackError:
+            return self.pack.error(f"lookups.{name}", message, text, 0, len(text))
+
+        only(table, _LOOKUP_KEYS, f"lookups.{name}", self.pack.error)
+        values = shapes.items(table.get("values"))
+        if not values:
+            raise fail("needs `values`, a table of numbers by label", "values" if "values" in table else "")
+        numbers = [*values.items(), *((key, table[key]) for key in ("otherwise", "null_is") if key in table)]
+        for label, number in numbers:
+            if not is_number(number):
+                told = "`values` are a table of numbers by label; `otherwise` and `null_is` are numbers"
+                raise fail(told, label)
+        return Lookup(values, table.get("otherwise"), table.get("null_is"))
 
     @cached_property
     def dated(self) -> frozenset[str]:
