@@ -48,6 +48,7 @@ def rules(*conditions: str, otherwise: bool = True) -> str:
         (definition(STRATA % 'all = "true", women = "ckd"', "model"), "nobody reaches the stratum women"),
         (definition(STRATA % 'a = "age > 20", b = "age > 30"', "model"), "nobody reaches the stratum b"),
         (definition(STRATA % 'a = "age > 200", b = "age > 30"', "model"), "nobody reaches the stratum a: it never"),
+        (definition(MODEL % "recalibration = { intercept = 0.1, slope = -1 }", "model"), "a slope under 0"),
         (
             definition(
                 'versions = [{ version = "1", effective_to = 2026-01-31, value = "ckd" }, '
@@ -77,7 +78,6 @@ def test_no_pack_of_ours_is_doubted(pack: str | Path) -> None:
     [
         (definition('versions = [{ version = "1", effective_to = 2026-01-31, value = "ckd" }, { version = "1", '
                     'effective_from = 2026-02-01, value = "chd" }]'), "two of its versions are called '1'"),
-        (definition(MODEL % "recalibration = { intercept = 0.1, «slope» = -1 }", "model"), "a slope under 0"),
         (definition('value = "ckd"', more='[[input]]\nname = "w"\ntype = "float"\n«min» = nan\n'), "`min` is a number"),
         (definition('value = "ckd"', more='[[input]]\nname = "w"\ntype = "float"\n«max» = inf\n'), "leave it out"),
         (definition('value = "ckd"', more='[[input]]\nname = "v"\ntype = "int"\nmin = 1\n[[input]]\nname = "w"\n'

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from popstrat.lang import nodes as n
+from popstrat.packs import shapes
 from popstrat.packs.definition import Definition
 from popstrat.packs.resolved import Resolved
 
@@ -50,6 +51,9 @@ def _of(d: Definition, possible: _Possible, resolved: Resolved) -> Iterator[Rema
     model = resolved.models.get(d.id)
     strata = [(f"the stratum {s.name}", s.when) for s in model.strata if s.when is not None] if model else []
     _reached(strata, possible, tell)
+    slope = shapes.items(d.raw.get("recalibration")).get("slope", 1)
+    if any(one < 0 for one in (slope.values() if isinstance(slope, dict) else [slope])):
+        tell("a `recalibration` with a slope under 0 turns the order of the results round", "slope")
     for node in (*d.eligible, *d.rules.values(), *(when for _, when in strata), d.node):
         for part in node.walk():
             if isinstance(part, n.Compare) and any(isinstance(side, n.Column) for side in (part.left, part.right)):

@@ -77,8 +77,6 @@ class Strata:
         slope = self.numbers(table.get("slope", 1.0), "the slope of `recalibration`", "recalibration", all_of_them=True)
         if any(given(s) == 0 for s in slope):
             raise self.fail("a `recalibration` with slope 0 would give everybody the same risk", "recalibration")
-        if any(given(s) < 0 for s in slope):
-            raise self.fail("a `recalibration` with a slope under 0 would turn the order of risks round", "slope")
         return tuple(map(given, intercept)), tuple(map(given, slope))
 
     def horizons(self, link: str) -> tuple[list[ByStratum], tuple[Horizon, ...]]:
