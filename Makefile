@@ -21,7 +21,7 @@ demo: setup
 	$(BIN)/popstrat synth --patients $(PATIENTS) --as-of $(AS_OF) --seed 1 -o demo/list.parquet
 	$(BIN)/popstrat check demo/list.parquet --as-of $(AS_OF)
 	$(BIN)/popstrat score demo/list.parquet --as-of $(AS_OF) -o demo/scored.parquet
-	$(BIN)/popstrat explain demo/list.parquet --as-of $(AS_OF) --patient $$($(BIN)/python benchmarks/pick_patient.py demo/scored.parquet)
+	$(BIN)/python benchmarks/pick_patient.py demo/scored.parquet | $(BIN)/popstrat explain demo/list.parquet --as-of $(AS_OF) --patient -
 	@echo
 	@echo "Written: demo/list.parquet (the list), demo/scored.parquet (the scored table), demo/scored.parquet.run.json (the run record)"
 

@@ -1,28 +1,31 @@
 """What secondary suppression costs, by level, and that no withheld count can be bounded closely.
 
-    python benchmarks/disclosure.py LIST [--metrics NAME…] [--practices N] [--sample N]
+    python benchmarks/disclosure.py LIST [--metrics NAME…] [--practices N] [--sample N] [--write NAME]
 
 LIST is a patient table (``popstrat synth``). For each flag of it, its people of a registered list are counted by area
 (icb, place, neighbourhood, pcn, practice) and group (none, sex; age band and deprivation quintile from neighbourhood
-upwards). Denominators are protected first, then each metric against them. Printed: counts withheld, the seconds it
-took, the least width by linear programming for a sample of them, and by level and group the share
-of counts over 7 (and not within 7 of their denominator) that are withheld to protect others.
+upwards). Each metric is protected together with everybody. Printed: counts withheld, the seconds it took, the least
+width by linear programming for a sample of them, all tables together, and by level and group the share of counts over 7
+(and not within 7 of their denominator) that are withheld to protect others.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from popstrat.privacy.disclosure import Release
+from popstrat.privacy.disclosure import SMALLEST, WIDTH, Release
 from popstrat.privacy.disclosure.audit import widths
+from popstrat.privacy.disclosure.protect import Problem
 
 METRICS = ("hypertension", "diabetes", "ckd", "atrial_fibrillation", "copd", "dementia")
 LEVELS = ("icb", "place", "neighbourhood", "pcn", "practice")
@@ -86,29 +89,43 @@ def counted(table: pa.Table, names: Sequence[str], practices: int | None) -> tup
     return found, sums
 
 
-def protected(people: Mapping, having: Mapping[str, Mapping], sums: Sequence) -> tuple[dict, list, float]:
-    """Why each count is withheld, the problems to audit, and the seconds it took."""
+def protected(people: Mapping, having: Mapping[str, Mapping], sums: Sequence) -> tuple[dict, float]:
+    """Why each count is withheld, and the seconds it took. Each metric goes with everybody whom it is a part of; what
+    one metric makes withheld of everybody stays withheld for the next."""
     start = time.perf_counter()
-    release = Release()
-    for key, count in people.items():
-        release.add(key, count)
-    for total, parts in sums:
-        release.adds_up(total, parts)
-    first = release.publish()
-    why: dict = {"people": first.why}
-    problems = [first.problem]
+    why: dict = {"people": {}}
     for name, cells in having.items():
         release = Release()
-        for key, count in cells.items():
-            release.add(key, count)
-            release.known(("of", key), people[key])
-            release.part_of(key, ("of", key))
+        state(release, people, cells, why, name, sums)
+        done = release.publish().why
+        why |= {kind: {k[1]: v for k, v in done.items() if k[0] == kind} for kind in ("people", name)}
+        print(f"# {name}: {time.perf_counter() - start:.1f} s", flush=True)
+    for key in why["people"]:  # of the two reasons the first, not that it was withheld before
+        if people[key] < SMALLEST:
+            why["people"][key] = "small"
+    return why, time.perf_counter() - start
+
+
+def state(release: Release, people: Mapping, cells: Mapping, why: Mapping, name: str, sums: Sequence) -> None:
+    """Say what there is of everybody and of one metric."""
+    for kind, counts in (("people", people), (name, cells)):
+        for key, count in counts.items():
+            if (kind, key) not in release:
+                release.add((kind, key), count)
+                if key in why.get(kind, ()):
+                    release.earlier((kind, key), None)
         for total, parts in sums:
-            release.adds_up(total, parts)
-        done = release.publish()
-        why[name] = {k: v for k, v in done.why.items() if k in cells}
-        problems.append(done.problem)
-    return why, problems, time.perf_counter() - start
+            release.adds_up((kind, total), [(kind, p) for p in parts])
+    for key in cells:
+        release.part_of((name, key), ("people", key))
+
+
+def known(people: Mapping, having: Mapping[str, Mapping], why: Mapping, sums: Sequence) -> Problem:
+    """All that is known of everybody and of all metrics together, as published."""
+    release = Release()
+    for name, cells in having.items():
+        state(release, people, cells, why, name, sums)
+    return release.stated()[2]
 
 
 def main() -> None:
@@ -116,30 +133,47 @@ def main() -> None:
     ask.add_argument("list")
     ask.add_argument("--metrics", nargs="+", default=list(METRICS))
     ask.add_argument("--practices", type=int, default=None, help="only so many practices")
-    ask.add_argument("--sample", type=int, default=100, help="withheld counts bounded exactly, of each release")
+    ask.add_argument("--sample", type=int, default=100, help="withheld counts bounded exactly")
+    ask.add_argument("--write", metavar="NAME", help="put the result into docs/disclosure.md under this name")
     given = ask.parse_args()
     need = ["practice_code", "pcn_code", "neighbourhood", "place", "sex", "date_of_birth", "imd_decile", *given.metrics]
-    counts, sums = counted(pq.read_table(given.list, columns=need), given.metrics, given.practices)
+    table = pq.read_table(given.list, columns=need)
+    rows = len(table)
+    counts, sums = counted(table, given.metrics, given.practices)
+    del table
     people = counts.pop("people")
-    why, problems, seconds = protected(people, counts, sums)
-    print(
-        f"{sum(map(len, why.values())):,} counts withheld, {1 + len(counts)} tables of {len(people):,}: {seconds:.1f} s"
-    )
-    rng = np.random.default_rng(0)
-    least = np.inf
-    for problem in problems:
-        guarded = np.flatnonzero(problem.guarded)
-        chosen = rng.choice(guarded, min(given.sample, len(guarded)), replace=False) if len(guarded) else []
-        least = min([least, *widths(problem, chosen).values()])
-    print(f"least width by linear programming over {given.sample} of each: {least:.2f}")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    why, seconds = protected(people, counts, sums)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    problem = known(people, counts, why, sums)
+    guarded = np.flatnonzero(problem.guarded)
+    chosen = np.random.default_rng(0).choice(guarded, min(given.sample, len(guarded)), replace=False)
+    found = widths(problem, chosen).values()
+    least, short = min(found, default=np.inf), sum(w < WIDTH - 1e-6 for w in found)
     over, lost = defaultdict(int), defaultdict(int)
     for name, cells in {"people": people, **counts}.items():
         for key in cells:
             if why[name].get(key) not in ("small", "rest"):
                 over[key[0], key[2]] += 1
                 lost[key[0], key[2]] += key in why[name]
-    for (level, kind), n in over.items():
-        print(f"{level:14} {kind:5} {lost[level, kind]:6,} of {n:7,}  {100 * lost[level, kind] / n:5.1f} %")
+    said = (
+        f"{rows:,} people, everybody and {len(counts)} metrics, {len(people):,} counts each; {seconds:.0f} s, "
+        f"peak memory {memory / 1e6:.1f} GB ({before / 1e6:.1f} GB before). {len(guarded):,} counts and small rests "
+        f"are withheld; {len(found):,} of them bounded by linear programming over all tables together: {short} under "
+        f"{WIDTH}, least {least:.2f}."
+    )
+    lines = [
+        said,
+        "", "| level | group | over 7 | withheld to protect others | share |", "|---|---|---:|---:|---:|",
+        *(f"| {level} | {kind} | {n:,} | {lost[level, kind]:,} | {100 * lost[level, kind] / n:.1f} % |"
+          for (level, kind), n in over.items()),
+    ]  # fmt: skip
+    print("\n".join(lines))
+    if given.write:
+        page = Path(__file__).parents[1] / "docs" / "disclosure.md"
+        start, end = f"<!-- {given.write} -->\n", f"<!-- end of {given.write} -->"
+        head, rest = page.read_text("utf-8").split(start)
+        page.write_text(head + start + "\n".join(lines) + "\n" + end + rest.split(end)[1], "utf-8")
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def generate(
     identity, flags, medication and use never are. With ``dirty`` the same list carries the faults of real
     extracts (see ``docs/synthetic.md``); ids and practice codes stay valid.
 
-    Raises `InputError` if an argument is out of range.
+    Raises `InputError` if an argument is out of range, ``RuntimeError`` in a process forked after the first batch.
     """
     model = london()
     if not 0 <= patients <= _MAX_PATIENTS:
@@ -111,6 +111,7 @@ def generate(
 
 def _ahead(writer: _Writer, sizes: list[int], workers: int) -> Iterator[pa.RecordBatch]:
     """Blocks in order, drawn by a few threads that keep no more than one block each ahead of the reader."""
+    process = os.getpid()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="popstrat-synth")
     try:
         pending: deque[Future[pa.RecordBatch]] = deque()
@@ -118,10 +119,18 @@ def _ahead(writer: _Writer, sizes: list[int], workers: int) -> Iterator[pa.Recor
             pending.append(pool.submit(writer.block, number, size))
             if len(pending) > workers:
                 yield pending.popleft().result()
+                _still(process)
         while pending:
             yield pending.popleft().result()
+            _still(process)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _still(process: int) -> None:
+    """A forked process has none of its parent's threads, and would wait for them for ever."""
+    if os.getpid() != process:
+        raise RuntimeError("a list that one process has begun to make cannot be made by another; begin it there")
 
 
 def table(

@@ -84,7 +84,7 @@ class Care:
             np.minimum(mean, least, out=mean, where=self._people.flag[name])
         return draw.exponential() * mean * self._records.pace
 
-    def _likely(self, level: Values, draw: Draw) -> Bools:
+    def _likely(self, level: Values | np.float32, draw: Draw) -> Bools:
         """True with the probability whose probit is ``level``, more often in the engaged."""
         score = np.float32(0.25) * self._people.score["engagement"] + np.float32(0.968) * draw.normal()
         return np.asarray(score + level > 0)

@@ -142,6 +142,36 @@ cdef object _damaged(str problem):
     return ChunkError(f"is damaged: {problem}", final=True)
 
 
+def largest_page(read_into, int64_t start, int64_t size):
+    """How many bytes a page of a column chunk asks for at most, packed and unpacked together, by the pages' own headers.
+
+    The chunk is ``size`` bytes from ``start``; ``read_into`` as for `Column`. Raises `ChunkError` if it is damaged.
+    """
+    cdef int64_t room = 1 << 16, at = 0, passed, there, most = 0
+    cdef int status
+    cdef pq_header h
+    cdef _Bytes window
+    if start < 0 or size < 0:
+        raise _damaged("a column chunk has no place")
+    while at < size:
+        there, passed, status = min(room, size - at), 0, 1
+        window = _Bytes.new(there)
+        read_into(memoryview(window.buffer).cast("B")[:there], start + at)
+        while passed < there:
+            status = pq_read_header(window.start + passed, there - passed, &h)
+            if status != 1:
+                break
+            most = max(most, h.packed + h.unpacked)
+            passed += h.size + h.packed
+        if status != 1 and passed == 0:
+            if there == size - at or room > _MOST_HEADER:
+                _check(status)
+                raise _damaged("a column chunk is cut short")
+            room *= 2
+        at += passed
+    return most
+
+
 class Memory:
     """How many bytes the columns of a file may hold together: of pages, packed and unpacked, of dictionaries and of a
     batch's text. Safe to use from several threads."""

@@ -101,14 +101,15 @@ class PackError(PopstratError, ValueError):
 
 
 class ExpressionError(PopstratError, ValueError):
-    """Something in an expression is wrong: ``start`` and ``end`` are character positions in its text.
+    """Something in an expression is wrong: ``start`` and ``end`` are character positions in its text; ``unknown`` is a
+    function that is not known, if that is it.
 
     Who reads a pack turns it into a `PackError` that says where in the file.
     """
 
-    def __init__(self, message: str, start: int = 0, end: int = 0) -> None:
+    def __init__(self, message: str, start: int = 0, end: int = 0, unknown: str = "") -> None:
         super().__init__(message)
-        self.message, self.start, self.end = message, start, end
+        self.message, self.start, self.end, self.unknown = message, start, end, unknown
 
 
 class TermError(PopstratError, ValueError):

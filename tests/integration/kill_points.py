@@ -266,7 +266,7 @@ def table(names: Sequence[str] = (), every: int = 1) -> int:
         for name, arguments in commands(given, to).items():
             if names and name not in names:
                 continue
-            for first in (True, False) if name != "upload" else (True,):
+            for first in (True, False):
                 shutil.rmtree(old, ignore_errors=True)
                 shutil.rmtree(to, ignore_errors=True)
                 to.mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import hashlib
 import json
@@ -455,3 +456,25 @@ def test_streams_that_take_nothing(work: Path, closed: str, status: int) -> None
     expected = "error: No space left on device; nothing was written\n" if status else ""
     assert (done.returncode, done.stderr) == (status, expected)
     assert Path("out.parquet").exists()
+
+
+def test_no_formula_gets_into_a_scored_csv(work: Path, people: pa.Table, capsys: pytest.CaptureFixture[str]) -> None:
+    """Text of strangers is neutral, an id that would have to be changed is refused, and Parquet holds all of it."""
+    codes = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "E85001"]
+    odd = people.slice(0, 5).set_column(people.schema.get_field_index("practice_code"), "practice_code", [codes])
+    pq.write_table(odd, "odd.parquet")
+    score("odd.parquet", "-o", "out.csv")
+    score("odd.parquet", "-o", "out.parquet")
+    with Path("out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [r["practice_code"] for r in rows] == [f"'{c}" for c in codes[:4]] + codes[4:]
+    assert pq.read_table("out.parquet")["practice_code"].to_pylist() == codes
+    ids = pa.array(["p1", "=cmd|x", "p3", "p4", "p5"])
+    pq.write_table(odd.set_column(0, "patient_id", ids), "odd.parquet")
+    capsys.readouterr()
+    assert run(["score", "odd.parquet", "-o", "new.csv", "--as-of", AS_OF]) == 2
+    told = capsys.readouterr().err
+    assert "column 'patient_id': has ids that begin with" in told
+    assert "(row 2)" in told
+    assert "cmd" not in told
+    assert not list(work.glob("new.csv*"))

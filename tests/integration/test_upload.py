@@ -28,7 +28,7 @@ import upload_reference as ref
 
 from popstrat.cli import run
 from popstrat.core.hidden_folder import HiddenFolder
-from popstrat.errors import InputError, RunError
+from popstrat.errors import InputError, NoLinksError, RunError
 from popstrat.privacy import audit_log as audits
 from popstrat.upload import run as upload_run
 from popstrat.upload import verify, write
@@ -89,6 +89,10 @@ def refused(work: Path, capsys: pytest.CaptureFixture[str], *arguments: str, sco
     for row in LOOKUP:
         assert row["nhs_number"] not in found
     return found
+
+
+def nothing_hidden(work: Path) -> bool:
+    return not [p.name for p in work.iterdir() if p.name.startswith(".")]
 
 
 def audited(work: Path) -> list[str]:
@@ -359,7 +363,7 @@ def test_keys_in_two_practices_without_a_lookup(work: Path) -> None:
 # -- the folder --------------------------------------------------------------------------------------------------------
 
 
-def test_again_is_the_same_and_another_is_refused(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_again_is_the_same_and_another_of_the_month_replaces_it(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert upload(*WITH_LOOKUP) == 0
     before = {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in (work / "out").iterdir()}
     assert upload(*WITH_LOOKUP) == 0
@@ -370,16 +374,71 @@ def test_again_is_the_same_and_another_is_refused(work: Path, capsys: pytest.Cap
         n: raw for n, (raw, _) in before.items()
     }
     capsys.readouterr()
-    for arguments, message in [
-        (("--previous", "may.parquet"), "holds an upload made with another previous"),
-        (("--practices", "E85001"), "made with another choice of practices"),
-    ]:
-        assert upload(*WITH_LOOKUP, *arguments) == 2
-        assert message in capsys.readouterr().err
     ref.write_scored(work / "july.parquet", ROWS, as_of=ref.dt.date(2026, 7, 31))
     assert upload(*WITH_KEYS, scored="july.parquet") == 2
-    assert "holds the upload of 2026-06-30, and this is of 2026-07-31" in capsys.readouterr().err
+    assert "was made by upload as of 2026-06-30 with pack " in (told := capsys.readouterr().err)
+    assert "give --force to replace it" in told
     assert {p.name: p.read_bytes() for p in (work / "out").iterdir()} == {n: raw for n, (raw, _) in before.items()}
+    for arguments in (("--previous", "may.parquet"), ("--practices", "E85001"), ()):
+        assert upload(*WITH_LOOKUP, *arguments) == 0
+        assert audited(work)[-2:] == ["upload-made", "upload-released"]
+        assert '"replaced":true' in (work / "audit.log").read_text().splitlines()[-1].replace(" ", "")
+        anew = work / "anew"
+        assert upload(*WITH_LOOKUP, *arguments, to="anew") == 0
+        assert {p.name: p.read_bytes() for p in (work / "out").iterdir()} == {
+            p.name: p.read_bytes() for p in anew.iterdir()
+        }
+        shutil.rmtree(anew)
+    assert nothing_hidden(work)
+    assert upload(*WITH_KEYS, "--force", scored="july.parquet") == 0
+    assert json.loads((work / "out/manifest.json").read_text())["as_of"] == "2026-07-31"
+
+
+@pytest.mark.parametrize("forced", [False, True])
+@pytest.mark.parametrize(
+    ("change", "message", "may"),
+    [
+        (lambda out: (out / "notes.txt").write_text("mine"), "holds more than its upload", False),
+        (lambda out: (out / "manifest.json").unlink(), "is not empty and holds no upload", False),
+        (lambda out: next(out.glob("*.csv")).write_text("edited"), "give --force to replace it", True),
+        (lambda out: next(out.glob("*.csv")).unlink(), "give --force to replace it", True),
+    ],
+)
+def test_a_folder_that_is_not_as_its_upload_was(
+    work: Path, capsys: pytest.CaptureFixture[str], change: Any, message: str, may: bool, forced: bool
+) -> None:
+    assert upload(*WITH_KEYS) == 0
+    change(work / "out")
+    before = {p.name: p.read_bytes() for p in (work / "out").iterdir()}
+    ends = upload(*WITH_KEYS, *(["--force"] if forced else []), "--practices", "E85001")
+    assert ends == (0 if may and forced else 2)
+    assert (message in capsys.readouterr().err) == (ends == 2)
+    if ends == 2:
+        assert {p.name: p.read_bytes() for p in (work / "out").iterdir()} == before
+    assert nothing_hidden(work)
+
+
+def test_a_replaced_upload_stays_if_the_new_one_cannot_be_logged(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert upload(*WITH_LOOKUP) == 0
+    before = {p.name: p.read_bytes() for p in (work / "out").iterdir()}
+    append = audits.append
+
+    def failing(log: Path, event: str, **fields: Any) -> None:
+        if event == "upload-released":
+            raise OSError(28, "No space left on device")
+        append(log, event, **fields)
+
+    monkeypatch.setattr(audits, "append", failing)
+
+    def unable(*names: Path) -> None:
+        raise NoLinksError
+
+    for without in (False, True):  # also where the system cannot exchange names
+        if without:
+            monkeypatch.setattr("popstrat.core.hidden_folder.exchange", unable)
+        assert upload(*WITH_LOOKUP, "--practices", "E85001") != 0
+        assert {p.name: p.read_bytes() for p in (work / "out").iterdir()} == before
+        assert nothing_hidden(work)
 
 
 def test_a_folder_with_something_in_it(work: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,8 +114,11 @@ LONDON = ZoneInfo("Europe/London")
 _SPELT = {pa.bool_(): _flag, pa.float64(): _number, pa.float32(): _number, pa.date32(): _date}
 
 
+SIGNS = "=+-@\t\r"
+
+
 def write(table: pa.Table) -> bytes:
-    """The table as CSV, its dictionaries and ids as text."""
+    """The table as CSV, its dictionaries and ids as text; an apostrophe before what spreadsheets would run."""
     columns = []
     for field, column in zip(table.schema, table.columns, strict=True):
         if pa.types.is_dictionary(field.type) and pa.types.is_string_view(field.type.value_type):
@@ -124,7 +127,10 @@ def write(table: pa.Table) -> bytes:
                 [c.dictionary.cast(pa.string()).take(c.indices) for c in column.chunks], pa.string()
             )
         text = pa.types.is_dictionary(field.type) or pa.types.is_string_view(field.type) or field.name == "patient_id"
-        columns.append(column.cast(pa.string()) if text else column)
+        column = column.cast(pa.string()) if text else column
+        if field.name != "patient_id" and (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+            column = pa.array([f"'{v}" if v and v[0] in SIGNS else v for v in column.to_pylist()], column.type)
+        columns.append(column)
     out = io.BytesIO()
     pa_csv.write_csv(pa.table(columns, names=table.schema.names), out)
     return out.getvalue()

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("scipy")
 
-from popstrat.privacy.disclosure import SMALLEST, WIDTH, Published, Release, rounded, step
+from popstrat.privacy.disclosure import SMALLEST, WIDTH, ExposedError, Published, Release, rounded, step
 from popstrat.privacy.disclosure.audit import widths
 
 Cells = dict[tuple[Any, ...], int]
@@ -63,7 +63,7 @@ def small(count: int, rest: int) -> bool:
     return count < SMALLEST or 0 < rest < SMALLEST
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(24))
 def test_no_withheld_count_can_be_bounded_closely(seed: int) -> None:
     rng = np.random.default_rng(seed)
     people, having, sums = tables(rng)
@@ -160,6 +160,33 @@ def test_what_is_known_exactly_is_no_room_for_others() -> None:
     published = release.publish()
     assert (published["a"], published["b"]) == (None, None)
     assert least(published) >= WIDTH - 1e-6
+
+
+def test_what_cannot_be_protected_is_not_published() -> None:
+    """Others know the one and the whole exactly: the rest follows, whatever is withheld."""
+    release = Release()
+    release.known("all", 20)
+    release.known("f", 15)
+    release.add("m", 5)
+    release.adds_up("all", ["f", "m"])
+    with pytest.raises(ExposedError, match="1 withheld counts"):
+        release.publish()
+    assert release.publish(although_exposed=True).exposed == ("m",)
+
+
+def test_what_does_not_add_up_is_refused() -> None:
+    release = Release()
+    for key, count in (("all", 100), ("f", 60), ("m", 30)):
+        release.add(key, count)
+    release.adds_up("all", ["f", "m"])
+    with pytest.raises(ValueError, match="off"):
+        release.publish()
+    other = Release()
+    other.add("part", 30)
+    other.add("whole", 20)
+    other.part_of("part", "whole")
+    with pytest.raises(ValueError, match="more than"):
+        other.publish()
 
 
 @pytest.mark.parametrize("size", [1, 7, 20, 300, 601, 12_345, 2_500_000])

@@ -14,6 +14,8 @@ from popstrat.compiler.options import NAMES
 from popstrat.errors import PackError
 from popstrat.scoring.scorer import Scorer
 
+CONSTANT = ("is always null", "same for every patient", "true for no patient", "has no value for any patient",
+            "too large", "a number is needed")  # fmt: skip
 READ = [c for group in COLUMNS.values() for c in group]
 
 
@@ -29,13 +31,7 @@ def scorer_of_a_pack(data: Any, kinds: Sequence[str] = ANY) -> Scorer:
     try:
         return Scorer(pack, data.draw(AS_OF))
     except PackError as error:  # what turns out constant may not be a term or a definition
-        assume(
-            not any(
-                reason in str(error)
-                for reason in ("is always null", "same for every patient", "too large", "a number is needed",
-                               "can be true for no patient", "has no value for any patient")
-            )
-        )  # fmt: skip
+        assume(not any(reason in str(error) for reason in CONSTANT))
         raise
 
 

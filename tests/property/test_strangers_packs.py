@@ -92,7 +92,8 @@ def test_a_pack_of_too_many_files_or_entries(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["passwd", "other.toml"])
 def test_what_a_pack_extends_is_not_quoted(tmp_path: Path, content: str, name: str) -> None:
     (tmp_path / name).write_text(content)
-    for extended in (name, f"./{name}", str(tmp_path / name)):
+    (tmp_path / "link").symlink_to(tmp_path / name)
+    for extended in (name, f"./{name}", str(tmp_path / name), "link"):
         assert SECRET not in refused(tmp_path, f'{HEAD}extends = "{extended}"\n')
     if name == "passwd":
         with pytest.raises(popstrat.PackError) as caught:

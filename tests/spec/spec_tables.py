@@ -241,4 +241,4 @@ def refer(
 def named_bits(scorer: Scorer, flags: int) -> str | None:
     """The columns that the set bits of ``quality_flags`` name."""
     names = [name.split(":")[0] for name, bit in scorer.quality_bits.items() if flags >> bit & 1]
-    return ", ".join(names) or None
+    return ", ".join(dict.fromkeys(names)) or None

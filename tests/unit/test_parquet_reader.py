@@ -7,11 +7,12 @@ import decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from popstrat.engine.formats.parquet_read import WINDOW, ChunkError, Column, Memory, chunks, reads
+from popstrat.engine.formats.parquet_read import WINDOW, ChunkError, Column, Memory, chunks, largest_page, reads
 from popstrat.errors import InputError
 from popstrat.formats import open_source
 from popstrat.formats.parquet import native_reader, reader
@@ -263,3 +264,55 @@ def test_memory_is_capped_whatever_the_size_of_pages(tmp_path: Path, monkeypatch
                 read(path)
             assert caught.value.column in columns
             assert caught.value.file == str(path)
+
+
+@pytest.mark.native_formats("pyarrow asks for as much memory as a page says")
+@pytest.mark.parametrize(("kind", "codec"), [("list", "zstd"), ("struct", "none"), ("number", "brotli")])
+def test_columns_left_to_arrow_are_held_to_the_same_memory(tmp_path: Path, kind: str, codec: str) -> None:
+    """What their pages' headers say is looked at before anything is unpacked, whatever the footer says."""
+    values = list(range(5000))
+    made = {
+        "list": pa.array([[v, v] for v in values]), "struct": pa.array([{"a": v} for v in values]),
+        "number": pa.array(values),
+    }[kind]  # fmt: skip
+    path, lying = tmp_path / "sound.parquet", tmp_path / "lying.parquet"
+    pq.write_table(pa.table({"n": made}), path, compression=codec, use_dictionary=False, write_statistics=False)
+    assert [r["n"] for b in opened(path).batches(["n"]) for r in b.to_pylist()] == made.to_pylist()
+    raw, at = path.read_bytes(), 4
+    assert raw[at : at + 3] == b"\x15\x00\x15"  # a data page, and how many bytes it unpacks to
+    end = next(i for i in range(at + 3, len(raw)) if raw[i] < 128) + 1
+    lying.write_bytes(raw[: at + 3] + varint(2 * (600 << 20)) + raw[end:])
+    with pytest.raises(InputError, match=r"column 'n': asks for 6\d\d MB of pages at a time, .* may hold 512 MB"):
+        list(opened(lying).batches(["n"]))
+
+
+def opened(path: Path) -> Any:
+    return open_source([path], kinds=lambda name: None).files[0]
+
+
+def varint(value: int) -> bytes:
+    found = b""
+    while value > 127:
+        found += bytes([value & 127 | 128])
+        value >>= 7
+    return found + bytes([value])
+
+
+def test_the_largest_page_of_a_chunk(tmp_path: Path) -> None:
+    """Chunks of many pages and of pages larger than what is looked at together; and damaged ones."""
+    rng = np.random.default_rng(1)
+    for size in (100, 10_000, 100_000):
+        path = tmp_path / "a.parquet"
+        table = pa.table({"n": rng.integers(0, 1 << 60, 200_000)})
+        pq.write_table(table, path, compression="none", use_dictionary=False, data_page_size=size, write_batch_size=10)
+        raw = path.read_bytes()
+        chunk = pq.read_metadata(path).row_group(0).column(0)
+
+        def read_into(buffer: memoryview, offset: int, raw: bytes = raw) -> None:
+            buffer[:] = raw[offset : offset + len(buffer)]
+
+        start, length = chunk.data_page_offset, chunk.total_compressed_size
+        found = largest_page(read_into, start, length)
+        assert 2 * size <= found < 2 * size + 1000
+        with pytest.raises(ChunkError):
+            largest_page(read_into, start + 1, length - 1)

@@ -59,7 +59,7 @@ def published(n: int = 2500, seed: int = 0, *, survival: bool = False, bootstrap
     if survival:
         lost = rng.random(n) < 0.1
         how = {"time": np.where(lost, 50, np.where(outcome, 100, 365)), "event": outcome & ~lost}
-    found = assess(risk, **how, groups=groups, practices=practices, capacity=min(60, n), bootstrap=bootstrap)
+    found = assess(risk, **how, groups=groups, practices=practices, capacity=min(60, n // 3), bootstrap=bootstrap)
     result = publish(
         found, {"scored": n, "without_risk": 3, "without_outcome": 0, "unknown": 0, "assessed": n}, PROVENANCE
     )

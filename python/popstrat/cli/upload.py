@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from popstrat.cli.options import AsJson, Profile, Quiet, audit_log, parse_date
+from popstrat.cli.options import AsJson, Force, Profile, Quiet, audit_log, parse_date
 from popstrat.cli.terminal import open_console, print_json, progress_bar
 from popstrat.errors import InputError
 
@@ -18,7 +18,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 def upload(
     scored: Annotated[Path, typer.Argument(metavar="SCORED", help="A scored table, its run record beside it.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="A new folder: one file for each practice in it.")
+        Path, typer.Option("--output", "-o", metavar="DIR", help="A folder: one file for each practice in it.")
     ],
     template: Annotated[
         str, typer.Option("--template", metavar="NAME|FILE", help="What the files look like.")
@@ -51,6 +51,7 @@ def upload(
     across_versions: Annotated[
         bool, typer.Option("--across-versions", help="Compare with a month scored by another version of the pack.")
     ] = False,
+    force: Force = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -71,6 +72,7 @@ def upload(
             audit=audit_log(audit),
             settings=settings,
             across_versions=across_versions,
+            force=force,
             progress=progress,
         )
     if as_json:

@@ -31,9 +31,11 @@ class ReadOptions:
 @dataclass(frozen=True, kw_only=True)
 class WriteOptions:
     """``keys`` are the columns passed through from the input, ``rows`` those of a row group or batch (None: as many as
-    the format thinks best), ``lists_as_text`` renders lists where the format has none (None: they are refused)."""
+    the format thinks best), ``lists_as_text`` renders lists where the format has none (None: they are refused). Values
+    of ``ids`` are not to be changed for spreadsheets' sake, but refused."""
 
     keys: Collection[str]
+    ids: Collection[str]
     encoding: str
     rows: int | None
     threads: int

@@ -119,6 +119,7 @@ def open_sink(
     *,
     form: str,
     keys: Collection[str] = (),
+    ids: Collection[str] = (),
     encoding: str = "utf-8",
     rows: int | None = None,
     threads: int = 1,
@@ -128,12 +129,15 @@ def open_sink(
     """Open ``path`` (usually from `Outputs.add`) to be written in the format of the extension ``form``.
 
     ``keys`` are the columns passed through from the input: text of any kind, with statistics kept in Parquet. ``rows``
-    overrides the rows to a row group or batch. ``encoding`` is for CSV, ``threads`` for Parquet and CSV.
-    ``lists_as_text`` makes text of a column of lists for CSV, which has none. ``backend`` is that of the environment if
-    it is None. Raises `InputError` for a column that the format cannot hold.
+    overrides the rows to a row group or batch. ``ids`` are the columns, besides ``patient_id``,
+    whose text a CSV holds as it is or not at all, where other text that a spreadsheet would run gets an apostrophe.
+    ``encoding`` is for CSV, ``threads`` for Parquet and CSV. ``lists_as_text`` makes text of a column of lists for CSV,
+    which has none. ``backend`` is that of the environment if it is None. Raises `InputError` for a column that the
+    format cannot hold.
     """
     options = WriteOptions(
         keys=keys,
+        ids=ids,
         encoding=encoding,
         rows=rows,
         threads=threads,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from functools import cache
 from typing import Literal
 
 Kind = Literal["bool", "number", "date", "category", "null"]
@@ -37,9 +36,13 @@ class Type:
 BOOL, NUMBER, DATE, NULL = Type("bool"), Type("number"), Type("date"), Type("null")
 
 
-@cache
+_FIELDS: dict[type, tuple[str, ...]] = {}  # type of node → its fields
+
+
 def _field_names(kind: type[Node]) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(kind))
+    if kind not in _FIELDS:
+        _FIELDS[kind] = tuple(f.name for f in fields(kind))
+    return _FIELDS[kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Node:
 
     def children(self) -> Iterator[Node]:
         """The nodes directly below, in reading order."""
-        for name in _field_names(type(self)):
+        for name in _field_names(type(self)):  # type: ignore[arg-type]  # a class can be hashed, whatever its objects
             value = getattr(self, name)
             if isinstance(value, Node):
                 yield value

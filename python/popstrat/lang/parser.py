@@ -44,6 +44,7 @@ NUMBER_FUNCTIONS: dict[str, tuple[int, int]] = {
     "min": (2, 16), "max": (2, 16),
 }  # fmt: skip
 OTHER_FUNCTIONS = ("any", "all", "clip", "coalesce", "count", "date", "months_before", "within")
+FUNCTIONS = frozenset({*NUMBER_FUNCTIONS, *OTHER_FUNCTIONS})
 
 DEEPEST = 100
 """How many operations, functions and choices of a rule may stand in one another. Each + or - after another nests, too;
@@ -463,7 +464,7 @@ class _Builder:
                 self.arity(e, 2, 2)
                 return self.within(arguments[0], self.months(arguments[1]), text)
         known = [*NUMBER_FUNCTIONS, *OTHER_FUNCTIONS, *self.scope.windows, *self.scope.lookups]
-        raise self.fail(e.func, f"unknown function {name!r}{suggest(name, known)}")
+        raise ExpressionError(f"unknown function {name!r}{suggest(name, known)}", *self.span(e.func), unknown=name)
 
     def arity(self, e: ast.Call, least: int, most: int) -> None:
         assert isinstance(e.func, ast.Name)

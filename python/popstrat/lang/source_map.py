@@ -6,6 +6,7 @@ says, whatever its quotes and escapes, so a fault inside a rule of several lines
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ _ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|[ \t]*\n\s*|.)", re.
 _HEADER = re.compile(r"^[ \t]*\[\[?\s*([^\]\n]+?)\s*\]\]?", re.MULTILINE)
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "e": "\x1b"}
 _WIDEST = 150
+_DEEPEST = 32  # words of a table's name by which it is found
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def locate(file: str, section: str, text: str, start: int) -> Place | None:
     strings = _strings(file)
     parts = section.split(".")
     while parts:
-        spans = _spans(file, ".".join(parts), strings)
+        spans = _spans(file, ".".join(parts))
         for begin, end in spans:
             at = _find(file, text, start, begin, end, strings)
             if at is not None:
@@ -72,7 +74,8 @@ def locate(file: str, section: str, text: str, start: int) -> Place | None:
 
 
 Entry = str | tuple[str, int]
-"""An entry of a list below a section: the one with this `id`, or the list's name and the entry's number, from 1."""
+"""An entry of a list below a section: the one with this `id`, or the list's name and the entry's number, from 1. A list
+at the top of a file is its own section."""
 
 
 def locate_in(file: str, section: str, entry: Entry, text: str, start: int) -> tuple[Place, int] | None:
@@ -80,19 +83,20 @@ def locate_in(file: str, section: str, entry: Entry, text: str, start: int) -> t
     place of the entry, and how many characters to point at. None if there is no such entry."""
     strings = _strings(file)
     if isinstance(entry, tuple):
-        header = re.compile(rf"[ \t]*\[\[\s*{re.escape(section)}\.{entry[0]}\s*\]\]")
-        spans = [span for span in _spans(file, section, strings) if header.match(file, span[0])]
+        path = entry[0] if entry[0] == section else f"{section}.{entry[0]}"
+        header = re.compile(rf"[ \t]*\[\[\s*{re.escape(path)}\s*\]\]")
+        spans = [span for span in _spans(file, section) if header.match(file, span[0])]
         if len(spans) < entry[1]:
             return None
         begin, end = spans[entry[1] - 1]
         at = _find(file, text, start, begin, end, strings)
         return (
-            (_place(file, file.index(f".{entry[0]}", begin) + 1, True), len(entry[0]))
+            (_place(file, file.index(entry[0], begin + len(path) - len(entry[0])), True), len(entry[0]))
             if at is None
             else (_place(file, at, True), 0)
         )
     owner = entry
-    for begin, end in _spans(file, section, strings):
+    for begin, end in _spans(file, section):
         named = next((s for s in strings if begin <= s.begin < end and s.says == owner and _is_id(file, s.begin)), None)
         if named is None:
             continue
@@ -112,7 +116,7 @@ def line_of(file: str, path: Sequence[str]) -> int:
     strings = _strings(file)
     for depth in range(len(path) - 1, -1, -1):
         key = re.compile(rf"""(?<![\w.-])["']?{re.escape(path[depth])}["']?(?=\s*[=.])""")
-        for begin, end in _spans(file, ".".join(path[:depth]), strings) if depth else [(0, len(file))]:
+        for begin, end in _spans(file, ".".join(path[:depth])) if depth else [(0, len(file))]:
             for match in key.finditer(file, begin, end):
                 if not any(s.begin < match.start() < s.end for s in strings):
                     return file.count("\n", 0, match.start()) + 1
@@ -189,12 +193,26 @@ def _find(file: str, text: str, start: int, begin: int, end: int, strings: Seque
     return None
 
 
-def _spans(file: str, section: str, strings: Sequence[_String]) -> list[tuple[int, int]]:
+def _spans(file: str, section: str) -> Sequence[tuple[int, int]]:
     """Character ranges of the tables at or below a dotted path."""
-    headers = [h for h in _HEADER.finditer(file) if not any(s.begin < h.start() < s.end for s in strings)]
-    spans = []
+    return _sections(file).get(section, ())
+
+
+@lru_cache(maxsize=8)
+def _sections(file: str) -> dict[str, list[tuple[int, int]]]:
+    """The same for each dotted path there is, `_DEEPEST` words deep: looked for once, however many are asked for."""
+    inside = iter(_strings(file))
+    string = next(inside, None)
+    headers = []
+    for header in _HEADER.finditer(file):
+        while string is not None and string.end <= header.start():
+            string = next(inside, None)
+        if string is None or not string.begin < header.start() < string.end:
+            headers.append(header)
+    found: dict[str, list[tuple[int, int]]] = {}
     for header, following in zip(headers, [*headers, None][1:], strict=True):
-        name = header.group(1).replace('"', "")
-        if name == section or name.startswith(section + "."):
-            spans.append((header.start(), following.start() if following else len(file)))
-    return spans
+        span = header.start(), following.start() if following else len(file)
+        words = header.group(1).replace('"', "").split(".")
+        for path in itertools.accumulate(words[:_DEEPEST], "{}.{}".format):
+            found.setdefault(path, []).append(span)
+    return found

@@ -9,6 +9,7 @@ from typing import Any
 from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
+from popstrat.lang.names import name_fault
 from popstrat.lang.parser import conjunction, is_null, negation
 from popstrat.lang.values import WHOLE
 from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS, Schema
@@ -57,8 +58,8 @@ def definition_of(
     output = raw.get("output", False)
     if output is True:
         output = ident
-    if output is not False and not (isinstance(output, str) and output.isidentifier()):
-        raise fail("`output` is true, false or the name of a column", str(output))
+    if output is not False and (fault := name_fault(output)):
+        raise fail(f"`output` is true, false or the name of a column, and {output!r} {fault}", str(output))
     if output in _TAKEN:
         raise fail(f"the scored table has a column {output!r} already", output)
     declared = raw.get("type")

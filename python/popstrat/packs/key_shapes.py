@@ -1,4 +1,4 @@
-"""What may stand under a key of a pack, wherever the key stands: seen to in every file, and in every dated version.
+"""What may stand under a key of a pack, wherever the key stands, in every dated version: seen to before it is built.
 
 The kinds say which keys they know and what they make of them; here is only what no later step could make anything of,
 so that whoever reads a pack (at a date, or without building it) finds text where text is meant, and tables in lists.
@@ -41,8 +41,7 @@ _NAMED = ("inputs", "derived")  # tables whose keys are names
 
 
 def check_keys(raw: Mapping[str, Any], fail: Fail) -> None:
-    """Refuse, in the sections of one file that are known to be tables, what cannot stand under its key. Raises
-    `PackError`."""
+    """Refuse what cannot stand under its key, in any version of a pack's definitions too. Raises `PackError`."""
     for section in ("parameters", "sets", "windows", "lookups", "definition", "readings"):
         for name, body in raw.get(section, {}).items():
             for key, value, told in _wrong(body):

@@ -15,7 +15,7 @@ from popstrat.packs.files import PackFile
 from popstrat.packs.merge import Written, merged
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import patient_schema
-from popstrat.packs.read import builtin_name, faults, input_column, read_file
+from popstrat.packs.read import builtin_name, faults, input_column, input_fault, read_file
 from popstrat.packs.tables import PackTables
 from popstrat.packs.unused import SECTIONS, unused
 
@@ -60,7 +60,7 @@ def _load(name: str) -> Pack:
         for other in (*column.dates, *([column.completed_years_since] if column.completed_years_since else [])):
             if other not in schema:
                 told = f"the input column {column.name!r} belongs to {other!r}, and there is no such column"
-                raise pack.error("input", f"{told}{suggest(other, schema.columns)}", other, 0, len(other))
+                raise input_fault(item, given, f"{told}{suggest(other, schema.columns)}", other)
     return pack
 
 

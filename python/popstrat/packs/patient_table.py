@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -18,6 +18,8 @@ import numpy as np
 import pyarrow as pa
 
 from popstrat.core.text import suggest
+from popstrat.errors import InputError
+from popstrat.lang.names import name_fault, normal
 from popstrat.packs.shapes import MEANT, is_number
 
 ID, PRACTICE = KEY_COLUMNS = ("patient_id", "practice_code")
@@ -150,8 +152,16 @@ _SHAPES: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
+class ColumnError(ValueError):
+    """A table of a column is at fault; ``text`` is the key or the value in it to point at."""
+
+    def __init__(self, message: str, text: str) -> None:
+        super().__init__(message)
+        self.text = text
+
+
 def column_from_toml(raw: Mapping[str, Any]) -> Column:
-    """Build a `Column` from one ``[[column]]`` or ``[[input]]`` table; raises ``ValueError`` naming what is wrong."""
+    """Build a `Column` from one ``[[column]]`` or ``[[input]]`` table; raises `ColumnError` naming what is wrong."""
     known = {
         "name", "group", "type", "title", "dtype", "required", "unit", "mistaken_for", "min", "max", "labels",
         "aliases", "null_is", "dates", "completed_years_since", "below", "per_1000",
@@ -159,46 +169,52 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
     extra = set(raw) - known
     if extra:
         key = sorted(extra)[0]
-        raise ValueError(f"unknown key {key!r} for an input column{suggest(key, known)}")
+        raise ColumnError(f"unknown key {key!r} for an input column{suggest(key, known)}", key)
     for key, (shape, told) in _SHAPES.items():
         if key in raw and not shape(raw[key]):
-            raise ValueError(f"`{key}` of an input column is {told}")
+            raise ColumnError(f"`{key}` of an input column is {told}", key)
     name, kind = raw.get("name"), raw.get("type")
-    if not isinstance(name, str) or not name.isidentifier():
-        raise ValueError(f"an input column needs a name that is one word, not {name!r}")
+    if fault := name_fault(name):
+        raise ColumnError(
+            f"an input column needs a name, and {name!r} {fault}", name if isinstance(name, str) else "name"
+        )
+    assert isinstance(name, str)
     if kind not in COLUMN_TYPES:
-        raise ValueError(f"column {name!r} has type {kind!r}; it must be one of {', '.join(COLUMN_TYPES)}")
+        raise ColumnError(f"column {name!r} has type {kind!r}; it must be one of {', '.join(COLUMN_TYPES)}", "type")
     dtype = raw.get("dtype", _DEFAULT_DTYPE[kind])
     if dtype not in _ARROW:
-        raise ValueError(f"column {name!r} has dtype {dtype!r}; it must be one of {', '.join(_ARROW)}")
+        raise ColumnError(f"column {name!r} has dtype {dtype!r}; it must be one of {', '.join(_ARROW)}", "dtype")
     labels = tuple(raw.get("labels", ()))
     if (kind == "category") != bool(labels):
-        raise ValueError(f"column {name!r}: a category, and only a category, lists its labels")
+        at = "labels" if labels else "type"
+        raise ColumnError(f"column {name!r}: a category, and only a category, lists its labels", at)
     if len(labels) > 250:
-        raise ValueError(f"column {name!r} has {len(labels)} labels; the most is 250")
+        raise ColumnError(f"column {name!r} has {len(labels)} labels; the most is 250", "labels")
     aliases = dict(raw.get("aliases", {}))
     for target in [*aliases.values(), *([raw["null_is"]] if "null_is" in raw else [])]:
         if target not in labels:
-            raise ValueError(f"column {name!r}: {target!r} is not one of its labels")
+            raise ColumnError(f"column {name!r}: {target!r} is not one of its labels", target)
     spellings: dict[str, str] = {}
     for spelling, label in [*((x, x) for x in labels), *aliases.items()]:
         if not spelling.strip(" ") or spelling != spelling.strip(" ") or len(spelling.encode()) > _LABEL_BYTES:
-            raise ValueError(
-                f"column {name!r}: {spelling!r} cannot be a label: 1 to {_LABEL_BYTES} bytes, no space at either end"
+            raise ColumnError(
+                f"column {name!r}: {spelling!r} cannot be a label: 1 to {_LABEL_BYTES} bytes, no space at either end",
+                spelling or "labels",
             )
         if spellings.setdefault(fold_label(spelling), label) != label or labels.count(spelling) > 1:
-            raise ValueError(f"column {name!r}: {spelling!r} stands for two labels, since case makes no difference")
+            told = f"column {name!r}: {spelling!r} stands for two labels, since case makes no difference"
+            raise ColumnError(told, spelling)
     if len(spellings) > 256:
-        raise ValueError(f"column {name!r} has {len(spellings)} spellings of its labels; the most is 256")
+        raise ColumnError(f"column {name!r} has {len(spellings)} spellings of its labels; the most is 256", "aliases")
     for key in ("min", "max", "per_1000"):
         if key in raw and not is_number(raw[key]):
-            raise ValueError(f"column {name!r}: `{key}` is {MEANT}; for no bound, leave it out")
+            raise ColumnError(f"column {name!r}: `{key}` is {MEANT}; for no bound, leave it out", key)
     if raw.get("min", 0) > raw.get("max", raw.get("min", 0)):
-        raise ValueError(f"column {name!r}: `min` is over `max`")
+        raise ColumnError(f"column {name!r}: `min` is over `max`", "min")
     if "per_1000" in raw and kind != "bool":
-        raise ValueError(f"column {name!r}: `per_1000` is of true or false")
+        raise ColumnError(f"column {name!r}: `per_1000` is of true or false", "per_1000")
     if "below" in raw and kind not in ("int", "float"):
-        raise ValueError(f"column {name!r}: `below` is of numbers")
+        raise ColumnError(f"column {name!r}: `below` is of numbers", "below")
     return Column(
         name=name,
         group=raw.get("group", "local"),
@@ -218,6 +234,15 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
         below=raw.get("below"),
         per_1000=raw.get("per_1000", 0),
     )
+
+
+def refuse_spellings(names: Iterable[str], known: Container[str]) -> None:
+    """Raise `InputError` for a column whose name is that of one of the patient table in another spelling of the same
+    letters (U+00B5 for U+03BC, say): it would be passed over, and the one that it is taken for missed."""
+    have = set(names)
+    for name in sorted(have):
+        if name not in known and normal(name) in known and normal(name) not in have:
+            raise InputError(f"is {normal(name)!r} in other characters: it {name_fault(name)}", column=name)
 
 
 @dataclass(frozen=True)

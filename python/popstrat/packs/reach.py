@@ -175,8 +175,8 @@ def _calculated(node: n.Arithmetic | n.Call, parts: Sequence[Reach]) -> Reach:
     if len(intervals) < len(parts):
         return _NOTHING
     name = node.op if isinstance(node, n.Arithmetic) else node.function
-    out = intervals[0]
-    for other in intervals[1:] or [None]:
+    out = after(name, intervals[0], intervals[1] if len(intervals) > 1 else None)
+    for other in intervals[2:]:
         out = after(name, out, other)
     if name not in ("min", "max", "abs"):
         out = Interval(out.low - _SLACK * abs(out.low), out.high + _SLACK * abs(out.high)) if out.safe else Interval()

@@ -15,8 +15,7 @@ from popstrat.core.text import suggest
 from popstrat.errors import InputError, PackError
 from popstrat.lang.source_map import at_line
 from popstrat.packs.files import PackFile, Source
-from popstrat.packs.key_shapes import check_keys
-from popstrat.packs.patient_table import Column, column_from_toml, patient_schema
+from popstrat.packs.patient_table import Column, ColumnError, column_from_toml, patient_schema
 from popstrat.packs.seal import seal_of
 from popstrat.packs.shapes import Fail, is_names, only
 from popstrat.packs.tables import PackTables
@@ -160,14 +159,14 @@ def _file(name: str, beside: Path | None, by: tuple[tuple[str, str], ...], read:
         column = input_column(item, file)
         if column.name in taken or column.type == "id":
             told = f"the patient table has a column {column.name!r} already"
-            raise faults(source, raw)("input", told, column.name, 0, len(column.name))
+            raise input_fault(item, file, told, column.name)
         taken.add(column.name)
     numbers = {c.name for c in patient_schema() if c.type in ("int", "float")}
     numbers |= {i["name"] for f in (file, *file.bases) for i in f.raw.get("input", ()) if i["type"] in ("int", "float")}
     for item in raw.get("input", ()):
         if item.get("below") is not None and item["below"] not in numbers:
             told = f"column {item['name']!r} is `below` {item['below']!r}, which is no column of numbers"
-            raise faults(source, raw)("input", told, item["name"], 0, len(item["name"]))
+            raise input_fault(item, file, told, item["below"])
     read[key] = file
     return file
 
@@ -176,11 +175,19 @@ def input_column(item: Mapping[str, Any], file: PackFile) -> Column:
     """A column that a pack adds to the patient table. Raises `PackError`."""
     try:
         if not isinstance(item.get(OFFERED, False), bool):
-            raise ValueError(f"column {item.get('name')!r}: `{OFFERED}` is true or false")
+            raise ColumnError(f"column {item.get('name')!r}: `{OFFERED}` is true or false", OFFERED)
         return column_from_toml({k: v for k, v in item.items() if k != OFFERED})
-    except (ValueError, AttributeError) as error:
-        shown = str(item.get("name", ""))
-        raise faults(file.source, file.raw)("input", str(error), shown, 0, len(shown)) from None
+    except ColumnError as error:
+        raise input_fault(item, file, str(error), error.text) from None
+
+
+def input_fault(item: Mapping[str, Any], file: PackFile, told: str, text: str) -> PackError:
+    """An error that points at `text` in the table of a column that a file, or one that it extends, adds."""
+    for written in file.bases_last:
+        for number, other in enumerate(written.raw.get("input", ()), 1):
+            if other is item:
+                return faults(written.source, written.raw)("input", told, text, 0, len(text), ("input", number))
+    return faults(file.source, file.raw)("input", told, text, 0, len(text))
 
 
 def faults(source: Source, raw: Mapping[str, Any]) -> Fail:
@@ -228,7 +235,6 @@ def _parsed(source: Source, ours: bool) -> dict[str, Any]:
     entries = sum(len(raw.get(table, ())) for table in (*_TABLES, "input"))
     if entries > MOST_ENTRIES:
         raise PackError(f"{source.name}: has {entries:,} entries, and a pack may have {MOST_ENTRIES:,}")
-    check_keys(raw, problem)
     return raw
 
 

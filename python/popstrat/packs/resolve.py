@@ -7,32 +7,37 @@ kind build its definitions, in the order in which they use one another.
 from __future__ import annotations
 
 import datetime as dt
+import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
+from popstrat.core.small_files import parse_toml
 from popstrat.core.text import suggest
 from popstrat.errors import ExpressionError, PackError
 from popstrat.lang import nodes as n
 from popstrat.lang.lookup import Lookup
-from popstrat.lang.parser import DEEPEST, NUMBER_FUNCTIONS, OTHER_FUNCTIONS, Scope, conjunction, parse, parse_condition
+from popstrat.lang.names import name_fault
+from popstrat.lang.parser import DEEPEST, FUNCTIONS, Scope, conjunction, parse, parse_condition
 from popstrat.lang.source_map import Entry
 from popstrat.packs import shapes
 from popstrat.packs.alike import LIKE
 from popstrat.packs.builder import Raw
 from popstrat.packs.definition import NOT_HELD, Definition, beyond, definition_of
+from popstrat.packs.key_shapes import check_keys
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.model.parts import Model
 from popstrat.packs.patient_table import Schema
+from popstrat.packs.read import builtin_packs, read_file
 from popstrat.packs.resolved import Resolved
 from popstrat.packs.seal import seal_is_gone
 from popstrat.packs.shapes import is_number, only
 from popstrat.packs.tables import PackTables
 from popstrat.packs.typed import choices, column_node, type_of
 from popstrat.packs.unused import OFFERED, SECTIONS
-from popstrat.packs.uses import used_words
+from popstrat.packs.uses import WORD, used_words
 
 _TEXT_KEYS = {"title", "means", "source", "assumption", "caveat", "version", "licence", "unit"}
 _COMMON_KEYS = _TEXT_KEYS | {
@@ -43,11 +48,11 @@ _PARAMETER_KEYS = {"value", "one_of", "title", "unit", "source", "means", "assum
 _WINDOW_KEYS = {"months", "title", "means", "source", OFFERED}
 _LOOKUP_KEYS = {"values", "otherwise", "null_is", "title", "unit", "source", "means", "assumption", OFFERED}
 _SET_KEYS = {"members", "title", "source", "means", "assumption", OFFERED}
-_RESERVED = {"true", "false", "null", "as_of"}
 _LONGEST_WINDOW = 1800  # months
 _FEW = 4  # definitions named in a notice
 _STEP = 10  # of a chain of definitions, one in so many is built before its turn
 _MOST_BUILDING = 2 * _STEP  # definitions that wait for one another: more do only if they go round in a circle
+_TYPES = {"number": "a number", "bool": "true or false", "date": "a date", "category": "text"}
 MOST_PARTS = 200_000
 """Of all rules of a pack together: words, values and operations; what several terms share counts in each."""
 
@@ -55,6 +60,7 @@ MOST_PARTS = 200_000
 def resolve(pack: PackTables, as_of: dt.date) -> Resolved:
     """Every definition of a pack, typed, as it stands at `as_of`; reference patients are not looked at. Raises
     `PackError` pointing at file, line and word."""
+    check_keys(pack.raw, pack.error)
     resolver = Resolver(pack, as_of)
     resolver.check_names()
     for ident in resolver.in_order():
@@ -134,7 +140,7 @@ class Resolver:
             value = table.get("value")
             kind = type_of(value)
             if kind is None:
-                told = "needs a `value`: a number, true or false, a date or a label"
+                told = f"needs a `value`: a number, true or false, a date or a label{shapes.beyond(value)}"
                 raise self.pack.error(f"parameters.{name}", told, "value", 0, 5)
             if "one_of" in table:
                 kind = self._one_of(name, table, kind)
@@ -208,8 +214,30 @@ class Resolver:
         try:
             return (parse_condition if condition else parse)(text, scope or self)
         except ExpressionError as error:
-            told = f"{key}: {error.message}"
+            self._blame_parameters(text)
+            told = f"{key}: {error.message}{self._elsewhere(error.unknown)}"
             raise self.pack.error(f"definition.{ident}", told, text, error.start, error.end, entry) from None
+
+    def _blame_parameters(self, text: str) -> None:
+        """Where a rule is at fault and a parameter in it is of another type than in a file that this extends, or is
+        a number or a date in quotes, the parameter is what is wrong. Raises `PackError`."""
+        for name in (word for word in dict.fromkeys(WORD.findall(text)) if word in self.parameters):
+            kind = self.parameters[name].type.kind
+            for source in self.pack.sources[1:]:
+                before = type_of(shapes.items(parse_toml(source.text).get("parameters", {}).get(name)).get("value"))
+                if before is not None and before.kind != kind:
+                    told = f"its `value` is {_TYPES[kind]}, and in {source.name} it is {_TYPES[before.kind]}"
+                    raise self.pack.error(f"parameters.{name}", told, "value", 0, len("value"))
+            value = self.parameters[name].value
+            bare = type_of(_unquoted(value)) if isinstance(value, str) else None
+            if bare is not None and bare.kind != kind:
+                told = f"its `value` is text: without the quotes it is {_TYPES[bare.kind]}"
+                raise self.pack.error(f"parameters.{name}", told, str(value), 0, len(str(value)))
+
+    def _elsewhere(self, name: str) -> str:
+        """Which packs that come with popstrat have a window of this name, for the end of a message."""
+        found = [pack for pack in builtin_packs() if name and name in read_file(pack).raw.get("windows", {})]
+        return f" ({name} is a window of {' and '.join(found)}: extend it, or add [windows.{name}])" if found else ""
 
     def make(self, ident: str, node: n.Node, raw: Raw, parent: str) -> Definition:
         kind = self.bodies[parent]["kind"]
@@ -335,6 +363,9 @@ class Resolver:
     def _in_force(self, ident: str, body: Raw) -> dict[str, Any]:
         """The definition's table with the version in force (or the nearest) folded in."""
         candidates = sorted(self._dated(ident, body), key=lambda c: c[0])
+        called = Counter(str(table.get("version")) for _, _, table in candidates)
+        if (number := next((number for number, times in called.items() if times > 1), None)) is not None:
+            raise self.fault(ident, f"two of its versions are called {number!r}: give each a number", number)
         for (_, end, _), (start, _, _) in pairwise(candidates):
             if end >= start:
                 raise self.fault(ident, f"two versions are in force on {start}", f"effective_from = {start}")
@@ -376,12 +407,13 @@ class Resolver:
         _ = self.windows, self.lookups, self.parameters
         for section in ("parameters", "sets", "windows", "lookups", "definition"):
             for name, table in raw.get(section, {}).items():
-                if not name.isidentifier() or name in _RESERVED:
-                    raise self.pack.error(f"{section}.{name}", "this name is taken, or is not one word")
-                if section == "lookups" and name in {*self.windows, *NUMBER_FUNCTIONS, *OTHER_FUNCTIONS}:
-                    raise self.pack.error(
-                        f"{section}.{name}", f"there is a function {name}() already", name, 0, len(name)
-                    )
+                fault = name_fault(name)
+                if not fault and section in ("windows", "lookups") and name in FUNCTIONS:
+                    fault = "is a function of the rule language: choose another name"
+                if not fault and section == "lookups" and name in self.windows:
+                    fault = "is a window already: choose another name"
+                if fault:
+                    raise self.pack.error(f"{section}.{name}", f"the name {name!r} {fault}", name, 0, len(name))
                 if not isinstance(table.get(OFFERED, False), bool):
                     told = f"`{OFFERED}` is true or false"
                     raise self.pack.error(f"{section}.{name}", told, OFFERED, 0, len(OFFERED))
@@ -410,6 +442,14 @@ class Resolver:
                 raise fail(f"unknown word {member!r}{suggest(member, self.words())}", member)
             if self.schema[member].type != "bool":
                 raise fail(f"{member!r} is not a condition", member)
+
+
+def _unquoted(text: str) -> Any:
+    """What a text is in TOML without its quotes; None if it is nothing."""
+    try:
+        return parse_toml(f"x = {text}").get("x")
+    except tomllib.TOMLDecodeError:
+        return None
 
 
 def _for_eligible(node: n.Node, eligible: Sequence[n.Node]) -> n.Node:

@@ -29,6 +29,13 @@ def is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
 
 
+def beyond(value: Any) -> str:
+    """Why a number is none that rules can count with, for the end of a message; nothing for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or is_number(value):
+        return ""
+    return f"; {value!r} is too large" if abs(value) > _LARGEST else "; nan is no number"
+
+
 def is_names(value: Any) -> bool:
     """A name, or a list of at least one."""
     return isinstance(value, str) or (

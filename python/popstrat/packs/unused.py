@@ -54,20 +54,21 @@ def unused(given: PackFile, tables: Mapping[str, Any], standard: Iterable[str] =
     words, republished = _words(files)
     bodies = [*(entry for file in files for entry in _entries(file, "definition")), *_definitions(tables)]
     written = _columns(bodies)
+    alone = _standing_alone(bodies)
     found = []
     for file in files:
         fault = file is given and bool(file.extends)
         for section in SECTIONS:
             known = dict.fromkeys(name for base in file.bases_last[1:] for name, _ in _entries(base, section))
+            near = tuple([*known, *standard] if section == "input" else known)
             for name, body in _entries(file, section):
                 if name in known or name in words or body.get(OFFERED) is True:
                     continue
-                if section == "definition" and _stands_alone(name, bodies):
+                if section == "definition" and name in alone:
                     continue
                 if section == "input" and name in republished:
                     continue
-                near = [*known, *standard] if section == "input" else known
-                found.append(Unused(file.name, section, name, fault, tuple(near)))
+                found.append(Unused(file.name, section, name, fault, near))
         for name in shapes.texts(shapes.items(file.raw.get("pack")).get("columns")):
             if name not in written:
                 found.append(Unused(file.name, "pack", name, fault, tuple(written)))
@@ -116,14 +117,15 @@ def _words(files: Iterable[PackFile]) -> tuple[set[str], set[str]]:
     return used, republished
 
 
-def _stands_alone(ident: str, bodies: Iterable[tuple[str, Mapping[str, Any]]]) -> bool:
-    """Whether a definition is of use by itself: it writes a column at some date, or its kind needs none."""
+def _standing_alone(bodies: Iterable[tuple[str, Mapping[str, Any]]]) -> set[str]:
+    """The definitions that are of use by themselves: they write a column at some date, or their kind needs none."""
+    found = set()
     for name, body in bodies:
-        for version in every_version(body) if name == ident else ():
+        for version in every_version(body):
             kind = version.get("kind")
             if version.get("output") or (isinstance(kind, str) and kind in KINDS and KINDS[kind].alone):
-                return True
-    return False
+                found.add(name)
+    return found
 
 
 def _columns(bodies: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, None]:

@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from popstrat.lang.names import normal
 from popstrat.packs import shapes
 from popstrat.packs.kinds.registry import KINDS
 
-_WORD = re.compile(r"[^\W\d]\w*")
+WORD = re.compile(r"[^\W\d]\w*")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 _RULES = tuple(dict.fromkeys(key for kind in KINDS.values() for key in kind.rules))
 
@@ -27,7 +28,7 @@ def expressions(body: Mapping[str, Any]) -> Iterator[str]:
 
 def used_words(body: Mapping[str, Any]) -> list[str]:
     """The words that a definition's rules use, in reading order, labels in quotes left out."""
-    return list(dict.fromkeys(w for text in expressions(body) for w in _WORD.findall(_QUOTED.sub(" ", text))))
+    return list(dict.fromkeys(w for text in expressions(body) for w in WORD.findall(normal(_QUOTED.sub(" ", text)))))
 
 
 def every_version(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:

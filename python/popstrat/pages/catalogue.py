@@ -40,6 +40,7 @@ _READING = (
 def sections(pack: Pack, as_of: dt.date | None = None) -> list[Section]:
     """The page of a pack: definitions as they stand at `as_of` (the newest if None), with all their versions. Raises
     `PackError`."""
+    pack.at(as_of or dt.date.today())  # which sees to what the dates are read from
     for date in {*boundaries(pack), as_of or latest(pack)}:  # every version is shown, so every version has to hold
         with_readings(pack.at(date))
     page = _Page(pack.at(as_of or latest(pack)))

@@ -4,7 +4,7 @@ OpenSSL (by way of ``hashlib``) does the hashing. The two padded keys of RFC 210
 copied for each value: less than half the time of ``hmac.digest``, which fetches the algorithm anew every time. A hash
 of ten bytes is too short to release the GIL for, so that threads would not help; processes do.
 
-Nothing of popstrat is imported here, because a worker process imports this module.
+Nothing of popstrat but its errors is imported here, because a worker process imports this module.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import signal
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import Self
+
+from popstrat.errors import RunError
 
 SIZE = 32
 """Bytes of a digest."""
@@ -49,25 +51,32 @@ class Digester:
 
     Leaving the ``with`` block ends the others; they end as well if this process is killed, because each waits at a pipe
     that nobody else holds. A script that asks for more than one process must be importable (``if __name__ ==
-    "__main__":``), as always with ``multiprocessing``.
+    "__main__":``), as always with ``multiprocessing``; a process of a ``multiprocessing.Pool`` may have none and
+    works alone.
     """
 
     def __init__(self, keys: Sequence[bytes], processes: int = 1) -> None:
         self._own = [hmac_sha256(key) for key in keys]
         self._keys = list(keys)
-        self._count = max(1, processes) - 1
+        self._count = 0 if multiprocessing.current_process().daemon else max(1, processes) - 1
         self._workers: list[tuple[Connection, multiprocessing.process.BaseProcess]] = []
 
     def digests(self, which: int, values: Sequence[bytes]) -> bytes:
-        """The digests of ``values`` under the key of that number, in order."""
+        """The digests of ``values`` under the key of that number, in order. Raises `RunError` if a process ended."""
         if not self._count or len(values) < _FEW:
             return self._own[which](values)
         if not self._workers:
             self._start()
         share = -(-len(values) // (self._count + 1))
-        for i, (pipe, _) in enumerate(self._workers, 1):  # the first share is our own
-            pipe.send((which, values[i * share : (i + 1) * share]))
-        return b"".join([self._own[which](values[:share]), *(pipe.recv() for pipe, _ in self._workers)])
+        try:
+            for i, (pipe, _) in enumerate(self._workers, 1):  # the first share is our own
+                pipe.send((which, values[i * share : (i + 1) * share]))
+            return b"".join([self._own[which](values[:share]), *(pipe.recv() for pipe, _ in self._workers)])
+        except (EOFError, OSError):
+            raise RunError(
+                "a process that helps with hashing has ended. If a script did this, its work must stand under "
+                '`if __name__ == "__main__":`, or ask for one thread'
+            ) from None
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")

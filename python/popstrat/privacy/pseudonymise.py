@@ -589,7 +589,9 @@ def _check_lookup(lookup: Path, output: Path, source: Source, audit_log: Path | 
 def _write_lookup(kept: _Lookup, partial: Path, suffix: str, plan: _Plan, encoding: str) -> int:
     table = kept.settled()
     schema = table.schema
-    sink = open_sink(partial, schema, form=suffix, keys=[f.name for f in schema if is_text(f.type)], encoding=encoding)
+    texts = [f.name for f in schema if is_text(f.type)]
+    ids = [column.name + ORIGINAL for column in plan.columns]
+    sink = open_sink(partial, schema, form=suffix, keys=texts, ids=ids, encoding=encoding)
     try:
         for batch in table.to_batches(max_chunksize=1 << 17):
             sink.write(batch)

@@ -82,10 +82,10 @@ class Narrator:
             case n.Not(item=n.And() | n.Or() as item):
                 return f"not {self.condition(item, True)}"
             case n.Not(item=n.Column(name=name)):
-                return f"not {words(name)}{answer}"
+                return f"not {self._inside(words(name), node.item, inside)}"
             case n.Not(item=n.Named(id=ident)):
                 self.mention(ident)
-                return f"not {words(ident)}{answer}"
+                return f"not {self._inside(words(ident), node.item, inside)}"
             case n.Not():
                 return f"not {self.condition(node.item)}{answer}"
             case n.IsNull():
@@ -106,6 +106,10 @@ class Narrator:
                 return f"{words(node.id)} ({phrases.answer(self.value(node))})"
             case _:
                 return f"{self.said(node)}{answer if not isinstance(node, n.Const) else ''}"
+
+    def _inside(self, name: str, item: n.Node, inside: bool) -> str:
+        """What a `not` is of, with its own answer, in brackets so that nobody takes it for that of the `not`."""
+        return f"[{name} ({phrases.answer(self.value(item))})]" if inside else name
 
     def _listed(self, node: n.And | n.Or) -> str | None:
         """any() or all() of a long list: only what decides is named."""

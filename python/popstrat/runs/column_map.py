@@ -17,7 +17,7 @@ from popstrat.core.lazy import compute as pc
 from popstrat.core.text import suggest
 from popstrat.errors import InputError, shown_name
 from popstrat.formats import Kind
-from popstrat.packs.patient_table import Column
+from popstrat.packs.patient_table import Column, refuse_spellings
 from popstrat.packs.spellings import TYPED, USUAL, Spelling, Unreadable, chosen, folded, value
 
 OTHERS = "*"
@@ -214,6 +214,7 @@ class ColumnMap:
             if ours in names and ours not in mapped.values():
                 raise InputError(f"[const] {ours}: the input has that column already", file=self.name)
         taken = set(mapped.values())
+        refuse_spellings((name for name in names if name not in taken), known)
         sources = dict(mapped)
         hidden: list[str] = []
         recased: list[str] = []

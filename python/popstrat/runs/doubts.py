@@ -62,7 +62,7 @@ def near_misses(
 ) -> list[str]:
     """Columns that a file lacks and seems to have under another name, with the outputs that would use them: for each
     file the columns of ours that it has, and the others."""
-    found = {}
+    found: dict[str, None] = {}
     for ours, left in zip(present, passed_over, strict=True):
         for absent in (c for c in scorer.columns_counted if c not in ours) if left else ():
             if near := closest(absent, left):

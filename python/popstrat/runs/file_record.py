@@ -14,6 +14,7 @@ from popstrat.runs.doubts import doubts, lacking, near_misses
 from popstrat.runs.input_files import InputFile, Reading
 from popstrat.runs.record import Record, assemble
 from popstrat.runs.score_files import ListCounts
+from popstrat.runs.withheld import without_numbers
 from popstrat.scoring.scorer import Scorer
 
 
@@ -54,10 +55,10 @@ def file_record(
         started=clock.started,
         seconds=clock.seconds,
         threads=reading.threads,
-        options=dict(options or {}),
+        options=without_numbers(options or {}),
         inputs=[
             {
-                "name": f.name,
+                "name": without_numbers(f.name),
                 "format": f.source.format,
                 "rows": found.rows,
                 "bytes": f.source.bytes,
@@ -74,4 +75,7 @@ def file_record(
 
 def _mapping(mapping: ColumnMap) -> Record | None:
     """What the record says of a map."""
-    return {"name": Path(mapping.name).name, "sha256": mapping.sha256, **mapping.content} if mapping.content else None
+    if not mapping.content:
+        return None
+    said = {part: without_numbers(of, names=part == "columns") for part, of in mapping.content.items()}
+    return {"name": without_numbers(Path(mapping.name).name), "sha256": mapping.sha256, **said}

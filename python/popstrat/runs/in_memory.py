@@ -77,7 +77,7 @@ def score(
     started = dt.datetime.now(dt.UTC) if record else None
     table = as_table(table)
     scorer = kept_scorer(pack, parse_as_of(as_of), profile, contributions)
-    doubted = []
+    doubted: list[str] = []
     known = scorer.pack.schema.columns
     if mapping is not None:
         table, doubted = _mapped(table, mapping, scorer)

@@ -13,7 +13,7 @@ from popstrat.core.arrow import is_text
 from popstrat.core.cpus import cores
 from popstrat.errors import InputError, recorded_name, shown_name
 from popstrat.formats import BATCH_ROWS, FileSource, open_source
-from popstrat.packs.patient_table import ID, Column
+from popstrat.packs.patient_table import ID, Column, refuse_spellings
 from popstrat.runs.column_map import NO_MAP, ColumnMap, MapPlan
 from popstrat.scoring.bound import BoundScorer
 from popstrat.scoring.columns import plan as bind_columns
@@ -165,8 +165,9 @@ def _family(kind: pa.DataType) -> str:
 def known_tables(
     inputs: Sequence[str | Path], known: Mapping[str, Column], *, encoding: str = "utf-8"
 ) -> Iterator[pa.Table]:
-    """The files' batches as tables of those of their columns that are ``known``."""
+    """The files' batches as tables of those of their columns that are ``known``. Raises `InputError`."""
     source = open_source(inputs, kinds=lambda n: known[n].cells if n in known else None, encoding=encoding)
     for file in source.files:
+        refuse_spellings(file.schema.names, known)
         for batch in file.batches([n for n in file.schema.names if n in known]):
             yield pa.Table.from_batches([batch])

@@ -152,7 +152,8 @@ def _unit(ours: str, table: object, known: Mapping[str, Column], name: str) -> U
     parts = table if isinstance(table, Mapping) else {"multiply": table}
     if not parts or not set(parts) <= {"multiply", "add"} or not all(map(_is_number, parts.values())):
         raise InputError(f"{where}: needs a number to multiply by, or {{ multiply = …, add = … }}", file=name)
-    unit = Unit(**{k: float(v) for k, v in parts.items()})
+    numbers: dict[str, Any] = dict(parts)
+    unit = Unit(**{k: float(v) for k, v in numbers.items()})
     if unit.multiply == 0:
         raise InputError(f"{where}: everything times 0 is 0", file=name)
     return unit

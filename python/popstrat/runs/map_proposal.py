@@ -72,7 +72,7 @@ class Held:
             numbers = np.concatenate(self.numbers).astype(np.float64)
             return float(np.nanmedian(numbers)) if len(numbers) else None
         found = [(v, n) for t, n in self.texts.items() if isinstance(v := value(t, "float", how), float) and v == v]
-        return float(np.median(np.repeat(*map(np.array, zip(*found, strict=True))))) if found else None  # type: ignore[call-overload]
+        return float(np.median(np.repeat(*map(np.array, zip(*found, strict=True))))) if found else None
 
 
 @dataclass

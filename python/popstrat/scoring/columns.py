@@ -21,7 +21,7 @@ from popstrat.core.soundness import cleared, refuse_unsound
 from popstrat.core.text import suggest
 from popstrat.engine import CODE_NULL, CODE_UNKNOWN, Labels
 from popstrat.errors import InputError
-from popstrat.packs.patient_table import Column, Schema, fold_label
+from popstrat.packs.patient_table import Column, Schema, fold_label, refuse_spellings
 from popstrat.packs.spellings import days, from_text
 
 _IN_PLACE: dict[pa.DataType, str] = {
@@ -55,6 +55,7 @@ def plan(table: pa.Schema, schema: Schema, wanted: Sequence[str]) -> dict[str, B
     for name in dict.fromkeys(names):
         if names.count(name) > 1 and name in schema:
             raise InputError("two columns have this name", column=name)
+    refuse_spellings(names, schema.columns)
     lacking, unknown = schema.lacks(names), set(names) - set(schema.columns)
     if len(lacking) == 1:
         raise InputError(f"this required column is missing{suggest(lacking[0], unknown)}", column=lacking[0])

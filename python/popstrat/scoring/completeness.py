@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -202,11 +203,9 @@ def remarks(files: Sequence[Facts], schema: Schema, models: Mapping[str, tuple[I
         if rows >= LEAST_EMPTY
     ]
     for output, (defaulted, needed) in models.items():
-        for names, where, _ in _by_files(files, lambda f, of=needed: of(f.lacking)):
+        for names, where, _ in _by_files(files, partial(_lacked, needed)):
             found.append(f"{output}: nobody{where} gets a result, which needs {_listed(names)}")
-        for names, where, _ in _by_files(
-            files, lambda f, of=defaulted, need=needed: () if need(f.lacking) else of(f.lacking)
-        ):
+        for names, where, _ in _by_files(files, partial(_stood_in_for, defaulted, needed)):
             found.append(
                 f"{output}: everybody{where} takes the model's default for {_listed(names)}; such scores are too "
                 "alike, and often too low"
@@ -219,6 +218,14 @@ def remarks(files: Sequence[Facts], schema: Schema, models: Mapping[str, tuple[I
         if told := [n for n in names if _many(n, rows, schema)]:
             found.append(f"true for nobody of {rows:,} people{where}: {_listed(told)}; are these columns filled?")
     return found
+
+
+def _lacked(inputs: Inputs, file: Facts) -> Sequence[str]:
+    return inputs(file.lacking)
+
+
+def _stood_in_for(defaulted: Inputs, needed: Inputs, file: Facts) -> Sequence[str]:
+    return () if needed(file.lacking) else defaulted(file.lacking)
 
 
 def _many(flag: str, rows: int, schema: Schema) -> bool:

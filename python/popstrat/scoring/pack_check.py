@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+from popstrat.packs import shapes
 from popstrat.packs.assumptions import assumptions
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.load import load_pack
 from popstrat.packs.pack import Pack
+from popstrat.packs.possible import remarks
 from popstrat.packs.reading import boundaries, reach
 from popstrat.packs.resolved import Resolved
 from popstrat.packs.unused import SECTIONS
@@ -36,6 +40,7 @@ def examine(name_or_path: str | Path | Pack, as_of: dt.date | None = None) -> Re
     """Load a pack, resolve and compile it at `as_of` (today if None) and at every date on which a definition begins
     or ends to hold. Raises `PackError`."""
     pack = load_pack(name_or_path)
+    pack.at(as_of or dt.date.today())  # which sees to what the dates are read from
     dates = tuple(sorted({as_of or dt.date.today(), *boundaries(pack)}))
     outputs: dict[str, None] = {}
     compared = 0
@@ -74,6 +79,8 @@ def _oddities(pack: Pack, resolved: Resolved) -> Iterator[str]:
             used = {word for o in definitions if o.id != d.id for word in reach(pack, o.id)}
             if d.id not in used:
                 yield f"definition {d.id} writes no column, and nothing uses it"
+    for ident, body in own.get("definition", {}).items():
+        yield from _gaps(ident, shapes.tables(body.get("versions")))
     for kind in ("parameters", "sets", "windows", "lookups"):
         for name in own.get(kind, {}):
             body = raw[kind][name]
@@ -82,7 +89,20 @@ def _oddities(pack: Pack, resolved: Resolved) -> Iterator[str]:
             if kind != "windows" and not body.get("source") and not body.get("assumption"):
                 yield f"{SECTIONS[kind]} {name} gives neither a source nor an assumption"
     yield from (told for (kind, _), told in unused.items() if kind == "input")
+    for remark in remarks(resolved):
+        place = pack.error(f"definition.{remark.definition}", remark.told, remark.text, 0, len(remark.text))
+        yield str(place).split("\n")[0]
     if not any(d.output for d in definitions):
         yield "no definition writes a column"
     yield from (told for (kind, _), told in unused.items() if kind == "pack")
     yield from (f"{u.file}: {u.told}" for u in pack.unused if u.file != here)
+
+
+def _gaps(ident: str, versions: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The days between two dated versions on which neither holds."""
+    held = sorted((v.get("effective_from", dt.date.min), v.get("effective_to", dt.date.max)) for v in versions)
+    for (_, end), (start, _) in pairwise(held):
+        first, last = end + dt.timedelta(days=1), start - dt.timedelta(days=1)
+        if first <= last:
+            days = f"on {first}" if first == last else f"from {first} to {last}"
+            yield f"definition {ident} has no version in force {days}: the nearest would be used"

@@ -6,7 +6,6 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import pyarrow as pa
@@ -26,6 +25,7 @@ from popstrat.scoring.bound import BoundScorer
 from popstrat.scoring.completeness import Facts, Inputs, remarks
 
 PROFILES = ("direct-care", "secondary-use")
+_KEPT = 15  # schemas for which a scorer is kept, besides the newest
 
 
 class Scorer:
@@ -65,10 +65,9 @@ class Scorer:
                 raise InputError(f"the pack {self.pack.id} has no model whose contributions could be listed")
         self._bound: dict[tuple[pa.Schema, bool], BoundScorer] = {}
         self._last: dict[bool, tuple[pa.Schema, BoundScorer]] = {}
-        self._lock = Lock()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if "_lock" in self.__dict__:  # made, and perhaps shared
+        if "_last" in self.__dict__:  # made, and perhaps shared
             raise AttributeError(f"a Scorer does not change: make another for a different {name}")
         super().__setattr__(name, value)
 
@@ -188,14 +187,12 @@ class Scorer:
         if last is not None and last[0].equals(schema):
             return last[1]
         key = schema.remove_metadata(), counted
-        with self._lock:
-            found = self._bound.get(key)
-        if found is None:
+        found = self._bound.get(key)
+        if found is None:  # no lock: a fork while another thread holds it would leave the child without it for good
             found = BoundScorer(self, key[0], counted=counted)
-            with self._lock:
-                while len(self._bound) >= 16:
-                    self._bound.pop(next(iter(self._bound)))
-                self._bound[key] = found
+            for oldest in list(self._bound)[:-_KEPT]:
+                self._bound.pop(oldest, None)
+            self._bound[key] = found
         self._last[counted] = schema, found
         return found
 

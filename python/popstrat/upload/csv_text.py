@@ -16,10 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from popstrat.core.dates import from_days
+from popstrat.core.spreadsheets import NEUTRAL, formulas
 from popstrat.errors import InputError
 from popstrat.privacy.nhs_numbers import to_text
 from popstrat.upload.templates.columns import FileColumn
-from popstrat.upload.templates.dialect import FORMULA_SIGNS, Dialect, format_date
+from popstrat.upload.templates.dialect import Dialect, format_date
 
 _LARGEST = 9e15  # beyond it doubles are not whole numbers one by one
 _TRIMMED = 6  # decimals of a number without `decimals`, less trailing zeros
@@ -131,7 +132,7 @@ def _texts(values: pa.Array, column: FileColumn, dialect: Dialect) -> pa.Array:
     """Text from the data: what a spreadsheet would take for a formula, and what the file cannot hold, is dealt with."""
     coded = values.dictionary_encode() if not pa.types.is_dictionary(values.type) else values
     texts = coded.dictionary.cast(pa.string())
-    formula = pc.is_in(pc.utf8_slice_codeunits(texts, 0, 1), value_set=pa.array(list(FORMULA_SIGNS)))
+    formula = formulas(texts)
     problems = [(pc.match_substring_regex(texts.cast(pa.binary()), _CONTROL), "has a line end or a control character")]
     if dialect.formulas == "refuse":
         problems.append((formula, "begins with a sign that makes it a formula in a spreadsheet"))
@@ -143,7 +144,7 @@ def _texts(values: pa.Array, column: FileColumn, dialect: Dialect) -> pa.Array:
             rows = np.flatnonzero(np.asarray(pc.fill_null(wrong.take(coded.indices), False)))
             if len(rows):
                 raise InputError(why, column=column.source, rows=rows[:5].tolist(), more=max(0, len(rows) - 5))
-    texts = pc.if_else(formula, _wrapped(texts, "'", ""), texts)
+    texts = pc.if_else(formula, _wrapped(texts, NEUTRAL, ""), texts)
     indices = _indices(coded.indices, len(texts))
     return pa.DictionaryArray.from_arrays(
         pa.array(indices, pa.int32()), pa.concat_arrays([texts, pa.array([column.null], pa.string())])

@@ -23,6 +23,8 @@ from popstrat.upload.templates.dialect import DELIMITERS, ENCODINGS, EXCEL, LINE
 from popstrat.upload.templates.layout import Layout
 
 MANIFEST = "manifest.json"
+RESULTS = ("warnings", "totals", "practices")
+"""What a manifest has besides the plan of its upload."""
 KINDS = ("patients", "ended", "exceptions")
 """What a file holds, in the order of the manifest."""
 _NOT_ASKED = "practice not asked for"

@@ -3,44 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from popstrat.core.rerun import Making, pack_named, refuse_other
 from popstrat.core.small_files import MOST_RECORD_BYTES, read_small
 from popstrat.errors import InputError
 from popstrat.upload.audit_lines import events_of
-from popstrat.upload.manifest import MANIFEST, read_manifest
+from popstrat.upload.manifest import MANIFEST, RESULTS, read_manifest
 from popstrat.upload.verify import verify
 
 
-def is_there(target: Path, described: Mapping[str, Any]) -> bool:
-    """Whether the folder holds an upload by this plan (`plan.describe`); False if there is room for one.
+class There(Enum):
+    """What a folder holds that there is: this very upload, or one that is to be replaced."""
 
-    Raises `InputError` for a folder that holds anything else.
+    THIS = 1
+    ANOTHER = 2
+
+
+def find_there(target: Path, described: Mapping[str, Any], force: bool) -> There | None:
+    """Which upload the folder holds, if this one goes by this plan (`plan.describe`); None if there is room for one.
+
+    Raises `InputError` for one that may not be replaced: of another date or pack, or changed since, without ``force``;
+    and, whatever is forced, for a folder that holds anything besides an upload.
     """
     if not target.is_dir() or not any(target.iterdir()):
-        return False
+        return None
     try:
         found, _ = read_manifest(target)
     except InputError:
         raise InputError("is not empty and holds no upload; choose a new folder", file=str(target)) from None
-    for key, value in described.items():
-        there = found.get(key)
-        if there != value:
-            if key == "as_of":
-                raise InputError(
-                    f"holds the upload of {there}, and this is of {value}; choose a new folder", file=str(target)
-                )
-            what = {
-                "program": "version of popstrat",
-                "scored": "scored table",
-                "practices_asked_for": "choice of practices",
-            }
-            raise InputError(
-                f"holds an upload made with another {what.get(key, key.replace('_', ' '))}; choose a new folder",
-                file=str(target),
-            )
-    return True
+    if not force and {key: value for key, value in found.items() if key not in RESULTS} == described:
+        return There.THIS
+    try:
+        named = {MANIFEST, *(file["name"] for practice in found["practices"] for file in practice["files"])}
+        run = found["scored"]["run"]
+        record = {"command": found["command"], "as_of": found["as_of"], "pack": run["pack"]}
+    except (LookupError, TypeError):
+        raise InputError("holds no upload that could be replaced; choose a new folder", file=str(target)) from None
+    if not {path.name for path in target.iterdir()} <= named:
+        raise InputError("holds more than its upload; choose a new folder", file=str(target))
+    pack = described["scored"]["run"]["pack"]
+    refuse_other([target], Making("upload", described["as_of"], pack_named(pack)), record, force, own=[target])
+    if not force:
+        try:
+            verify(target)
+        except InputError as error:
+            raise InputError(f"{error.problem}; give --force to replace it", file=error.file) from None
+    return There.ANOTHER
 
 
 def check_same(target: Path, raw: bytes) -> None:
@@ -48,7 +59,7 @@ def check_same(target: Path, raw: bytes) -> None:
     manifest = target / MANIFEST
     if manifest.is_symlink() or read_small(manifest, MOST_RECORD_BYTES) != raw:
         raise InputError(
-            "is not the manifest of what these tables make: it was changed since; choose a new folder",
+            "is not the manifest of what these tables make: it was changed since; choose a new folder, or give --force",
             file=str(manifest),
         )
     verify(target)

@@ -32,7 +32,7 @@ from popstrat.upload.practices import Practices
 from popstrat.upload.previous import read_previous
 from popstrat.upload.read import read_scored
 from popstrat.upload.read_back import ReadBack, read_back
-from popstrat.upload.repeat import check_same, is_there, was_released
+from popstrat.upload.repeat import There, check_same, find_there, was_released
 from popstrat.upload.trace import trace
 from popstrat.upload.write import write_practices
 
@@ -61,15 +61,17 @@ def run_upload(
     audit: Path | None = None,
     settings: Path | None = None,
     across_versions: bool = False,
+    force: bool = False,
     partition_rows: int = PARTITION_ROWS,
     progress: Progress | None = None,
 ) -> Result:
-    """Write one file for each practice, and ``manifest.json``, into the new folder ``target``.
+    """Write one file for each practice, and ``manifest.json``, into the folder ``target``.
 
     ``as_of`` is the month expected: refused if the table was scored as of another day. ``partition_rows`` is how many
     rows are held at a time, which changes nothing in the files. If ``target`` holds this very upload already, it is
-    made anew beside it and compared, byte by byte; with ``previous_lookup``, last month's, whose key has another NHS
-    number now is left out; the log must have released it; and it is left as it is.
+    made anew beside it and compared, byte by byte; the log must have released it; and it is left as it is. Another
+    upload as of the same date and of the same pack is replaced, in one step, and so is any with ``force``; what is no
+    upload never is. With ``previous_lookup``, last month's, whoever's key has another NHS number now is left out.
 
     Raises `InputError` for whatever is wrong with the arguments, the files or the folder, `RunError` if the files are
     not what they should be, ``OSError`` if they cannot be written. Nothing is under ``target`` then.
@@ -91,7 +93,7 @@ def run_upload(
     described = describe(plan)
     planned = audit_lines.of_plan(described)
     audits.check_fields("upload-started", planned)
-    there = is_there(target, described)
+    there = find_there(target, described, force)
     if audit is not None:
         given = [
             file for file in (scored, previous, lookup, previous_lookup, settings, Path(template)) if file is not None
@@ -105,19 +107,21 @@ def run_upload(
 
     log("upload-started", **planned, folder=target.name)
     try:
-        with writing(target), HiddenFolder(target, "upload") as folder:
+        with writing(target), HiddenFolder(target, "upload", replaces=there is There.ANOTHER) as folder:
             made = make(plan, described, folder, str(target), progress)
             done = {
                 "folder": target.name,
                 "manifest_sha256": made.sha256,
                 **audit_lines.of_totals(made.manifest["totals"]),
             }
-            if there:
+            if there is There.THIS:
                 check_same(target, made.raw)
                 if audit is not None and not was_released(audit, made.sha256, target):
                     log("upload-released", **done, made_by_an_interrupted_run=True)
                 log("upload-repeated", **planned, folder=target.name, manifest_sha256=made.sha256)
             else:
+                if there is not None:
+                    done["replaced"] = True
                 log("upload-made", **planned, **done)
                 _release(folder, made.manifest, lambda: log("upload-released", **done))
     except BaseException as error:
@@ -125,7 +129,7 @@ def run_upload(
             log("upload-failed", folder=target.name, why=type(error).__name__)
         raise
     told = (*made.manifest["warnings"], *warnings.of_today(plan.table))
-    return Result(made.manifest, made.sha256, there, told)
+    return Result(made.manifest, made.sha256, there is There.THIS, told)
 
 
 @dataclass(frozen=True)

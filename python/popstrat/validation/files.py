@@ -18,6 +18,7 @@ from popstrat.core.hashing import HASH, hash_file
 from popstrat.core.progress import Progress
 from popstrat.core.rerun import Making, pack_named, read_record, refuse_other
 from popstrat.core.small_files import MOST_RECORD_BYTES, parse_json, read_small
+from popstrat.core.spreadsheets import neutral
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source
@@ -226,8 +227,14 @@ def _csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     writer = csv.DictWriter(out, columns, lineterminator="\n", restval="")
     writer.writeheader()
     for row in rows:
-        writer.writerow({n: str(v).lower() if isinstance(v, bool) else v for n, v in row.items()})
+        writer.writerow({n: _cell(v) for n, v in row.items()})
     return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return neutral(value) if isinstance(value, str) else value
 
 
 def open_one(

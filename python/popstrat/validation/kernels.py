@@ -1,22 +1,17 @@
 """Compiled loops (numba): every measure from one pass over the distinct risks, and concordance by a Fenwick tree.
 
-`measures` says the same in plain NumPy, one measure at a time. Without numba's compiler (``NUMBA_DISABLE_JIT=1``)
-these run as they stand.
+`measures` says the same in plain NumPy, one measure at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from popstrat.core.compiled import compiled
 from popstrat.validation.measures import LOGIT_BOUND, Floats
 
 Ints = npt.NDArray[np.int64]
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 # What `measure` writes, in this order; then three values for each pick and three for each threshold.
 PEOPLE, OBSERVED, EXPECTED, KNOWN = 0, 1, 2, 3
@@ -25,13 +20,6 @@ FIRST = 12
 
 SMALL = 16
 """Up to this many people who are alike, a resample is drawn by looking up a table; above by numba's generator."""
-
-
-def _compiled(function: _F) -> _F:
-    try:
-        return numba.njit(function, nogil=True, cache=True, error_model="numpy")  # type: ignore[no-any-return]
-    except RuntimeError:  # nowhere to keep what was compiled
-        return numba.njit(function, nogil=True, error_model="numpy")  # type: ignore[no-any-return]
 
 
 def poisson_tables() -> Floats:
@@ -45,7 +33,7 @@ def poisson_tables() -> Floats:
     return tables
 
 
-@_compiled
+@compiled
 def draw(
     rng: np.random.Generator, rows: Ints, weights: Floats, counts: Ints, tables: Floats, people: Floats, mass: Floats
 ) -> None:
@@ -63,7 +51,7 @@ def draw(
         mass[rows[i]] += k * weights[i]
 
 
-@_compiled
+@compiled
 def count(rows: Ints, weights: Floats, counts: Ints, people: Floats, mass: Floats) -> None:
     """As `draw`, with everybody once."""
     for i in range(len(rows)):
@@ -71,7 +59,7 @@ def count(rows: Ints, weights: Floats, counts: Ints, people: Floats, mass: Float
         mass[rows[i]] += counts[i] * weights[i]
 
 
-@_compiled
+@compiled
 def measure(
     risk: Floats,
     people: Floats,
@@ -155,7 +143,7 @@ def measure(
     _fit(risk, people, events, others, start, out)
 
 
-@_compiled
+@compiled
 def _fit(risk: Floats, people: Floats, events: Floats, others: Floats, start: Floats, out: Floats) -> None:
     """Newton's method for calibration in the large and for the calibration line; NaN where it does not settle."""
     n = len(risk)
@@ -208,7 +196,7 @@ def _fit(risk: Floats, people: Floats, events: Floats, others: Floats, start: Fl
             return
 
 
-@_compiled
+@compiled
 def concordance(
     rank: Ints, block: Ints, event: npt.NDArray[np.bool_], weight: Floats, counts: Floats, ranks: int, out: Floats
 ) -> None:
@@ -249,7 +237,7 @@ def concordance(
     out[1] = right_w / pairs_w if pairs_w > 0 else np.nan
 
 
-@_compiled
+@compiled
 def _enter(rank: Ints, counts: Floats, start: int, end: int, tree: Floats, equal: Floats) -> float:
     """Put rows into the tree, one by one or, if they are many, by building it anew; returns how many people."""
     total = 0.0

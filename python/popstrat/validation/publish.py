@@ -11,11 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
-from popstrat.privacy.disclosure import ROUND_TO, SMALLEST, Published, Release, coarse, few, rounded, step
+from popstrat.privacy.disclosure import ROUND_TO, SMALLEST, Published, Release, coarse, rounded, step
 from popstrat.privacy.disclosure import share_of as _rate
 from popstrat.validation.results import (
     MIN_EVENTS,
@@ -62,7 +63,7 @@ def publish(found: Validation, counts: Mapping[str, int], provenance: Mapping[st
         "curve": _curve(found, whole),
         "capacity": [_pick(out, p, whole) for p in found.picks],
         "decision": _decision(out, found.choices, whole),
-        "found": _found(found, whole),
+        "found": _found(out, found, whole),
         "groups": groups,
         "practices": _practices(out, found, whole) if found.practices else None,
         "disclosure": {
@@ -138,7 +139,39 @@ def counted(found: Validation, counts: Mapping[str, int]) -> Release:
         _add_within(release, (*name, "right"), choice.right, (*name, "chosen"), choice.chosen)
         if not survival:
             release.adds_up((*name, "chosen"), [(*name, "right"), (*name, "wrong")])
+    for at, (_, caught) in enumerate(zip(*found.found, strict=True)):
+        _add_within(release, ("curve", str(at), "found"), caught * found.whole.observed, (*_WHOLE, "events"),
+                    found.whole.observed)  # fmt: skip
+    _tie_tops(release, found, survival)
     return release
+
+
+def _tie_tops(release: Release, found: Validation, survival: bool) -> None:
+    """So many people of highest risk are the same people, whether chosen by number, by a threshold, by tenths of the
+    list or on the curve of who is found: their counts are the same, and one must not give another away."""
+    tops: list[tuple[float, float, list[Name], list[Name]]] = []
+    for p in found.picks:  # that a capacity is somebody else's number as well, nobody knows
+        people: list[Name] = [] if p.capacity else [("pick", p.label, "people")]
+        tops.append((p.people, p.found, people, [("pick", p.label, "found")]))
+    for choice in found.choices:
+        name = ("choice", f"{choice.threshold:g}")
+        tops.append((choice.chosen, choice.right, [(*name, "chosen")], [(*name, "right")]))
+    for at, (share, caught) in enumerate(zip(*found.found, strict=True)):
+        tops.append((share * found.whole.people, caught * found.whole.observed, [], [("curve", str(at), "found")]))
+    for kind, bands in (("band", found.bands), ("top", found.top)):
+        for first in range(len(bands)):
+            above = bands[first:]
+            names: list[list[Name]] = [[(kind, b.label, what) for b in above] for what in ("people", "events")]
+            having = sum(b.observed * b.people if survival else b.events for b in above)
+            tops.append((sum(b.people for b in above), having, names[0], names[1]))
+    tops.sort(key=lambda top: (round(top[0], 6), round(top[1], 6), len(top[3]), not top[2]))
+    for (size, events), same in groupby(tops, key=lambda top: (round(top[0], 6), round(top[1], 6))):
+        (_, _, whole, caught), *others = same
+        for _, _, other, also in others if size and events else ():
+            if len(whole) == 1 and other and other != whole:
+                _sum(release, whole[0], other)
+            if len(caught) == 1 and also != caught:
+                _sum(release, caught[0], also)
 
 
 def _add_part(release: Release, name: Name, part: Part, survival: bool) -> None:
@@ -367,15 +400,13 @@ def _curve(found: Validation, whole: Row) -> Row | None:
     return {"points": points, "calibration_index": coarse(c.index, by)}
 
 
-def _found(found: Validation, whole: Row) -> list[Row]:
-    shares, caught = found.found
-    n, total = found.whole.people, found.whole.observed
+def _found(out: _Counts, found: Validation, whole: Row) -> list[Row]:
+    shares, _ = found.found
     people, events = whole["people"], whole["events"]
     rows = []
-    for share, part_of in zip(shares, caught, strict=True):
-        a, b = rounded(share * n), rounded(part_of * total)
-        left = total * (1 - part_of)
-        if a is not None and b is not None and people and events and not few(left if left > 1e-6 else 0):
+    for at, share in enumerate(shares):
+        a, b = rounded(share * found.whole.people), out(("curve", str(at)), "found")
+        if a is not None and b is not None and people and events:
             rows.append({"share": _rate(a, people), "found": _rate(b, events)})
     return rows
 

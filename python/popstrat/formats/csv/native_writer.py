@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,10 @@ class NativeCsvSink(CsvSink):
     ``threads`` is how many pieces of rows are formatted at a time; the bytes do not depend on it.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, encoding: str, threads: int = 1) -> None:
-        super().__init__(path, schema, encoding)
+    def __init__(
+        self, path: Path, schema: pa.Schema, encoding: str, threads: int = 1, ids: Collection[str] = ()
+    ) -> None:
+        super().__init__(path, schema, encoding, ids)
         self._spare: list[csv_write.Lines] = []
         self._workers = Workers(threads, "popstrat-csv")
 

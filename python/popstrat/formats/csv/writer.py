@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import codecs
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
-from popstrat.core.arrow import is_text
+from popstrat.core.arrow import is_text, plain, without_views
+from popstrat.core.lazy import compute as pc
+from popstrat.core.spreadsheets import FORMULA_SIGNS, formulas, neutral, neutral_column
 from popstrat.errors import InputError
 from popstrat.formats.format import ListsAsText
 from popstrat.formats.sink import Sink, quietly
@@ -22,11 +25,15 @@ _ID = "patient_id"  # text whatever its type, so that the columns of two files a
 class CsvSink(Sink):
     """Ids and labels as quoted text, dates ISO, ``true``/``false``, nothing for null; lines end with a line feed.
 
+    Text that a spreadsheet would run as a formula gets an apostrophe (`core.spreadsheets`), names of columns too. In
+    ``patient_id`` and in ``ids``, which have to stay what they are, it is refused.
+
     Numbers are written with the fewest digits that mean the same number. Who formats cells is a subclass's matter; the
     text is the same for all.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, encoding: str) -> None:
+    def __init__(self, path: Path, schema: pa.Schema, encoding: str, ids: Collection[str] = ()) -> None:
+        self._ids = frozenset((_ID, *ids))
         fields = [f.with_type(pa.string()) if is_text(f.type) or f.name == _ID else f for f in schema]
         super().__init__(pa.schema(fields))
         try:
@@ -37,13 +44,36 @@ class CsvSink(Sink):
         self._file: IO[bytes] = path.open("wb")
         if name == "utf-8-sig":
             self._file.write(codecs.BOM_UTF8)
-        header = ",".join('"' + f.name.replace('"', '""') + '"' for f in fields) + "\n"
+        header = ",".join('"' + neutral(f.name).replace('"', '""') + '"' for f in fields) + "\n"
         self._put(header.encode())
 
     def write(self, batch: pa.RecordBatch) -> None:
-        self.rows += batch.num_rows
         if batch.num_rows:
+            columns = [
+                self._neutral(name, column) for name, column in zip(self.schema.names, batch.columns, strict=True)
+            ]
+            if any(made is not given for made, given in zip(columns, batch.columns, strict=True)):
+                batch = pa.RecordBatch.from_arrays(columns, names=self.schema.names)
             self._write(batch)
+        self.rows += batch.num_rows
+
+    def _neutral(self, name: str, column: pa.Array) -> pa.Array:
+        """The column as spreadsheets may have it. Raises `InputError` with rows of the output."""
+        try:
+            made = neutral_column(column)
+        except pa.ArrowException:  # its message might quote a value
+            raise InputError("cannot be written: Arrow finds it damaged", column=name) from None
+        if made is not column and name in self._ids:
+            begins = np.asarray(pc.fill_null(formulas(plain(without_views(column))), False))
+            if begins.any():
+                rows = np.flatnonzero(begins) + self.rows
+                raise InputError(
+                    f"has ids that begin with one of {' '.join(FORMULA_SIGNS[:4])} or a tab, which are formulas in a "
+                    "spreadsheet and must not be changed; write .parquet or .arrow",
+                    column=name, rows=rows[:5].tolist(), more=max(0, len(rows) - 5),
+                )  # fmt: skip
+            return column
+        return made
 
     @abstractmethod
     def _write(self, batch: pa.RecordBatch) -> None:

@@ -7,10 +7,11 @@ is refused, even if pyarrow would make something of it.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,10 +22,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from popstrat.engine.formats.parquet_read import ChunkError, Column, Memory, chunks, reads
+from popstrat.engine.formats.parquet_read import ChunkError, Column, Memory, chunks, largest_page, reads
 from popstrat.errors import InputError
 from popstrat.formats.parquet.reader import ByArrow, ColumnReader, ParquetSource
 
+_DEEPEST = 64  # words of a column's path that may be its name
 _UNITS = {"milliseconds": "ms", "microseconds": "us", "nanoseconds": "ns"}
 
 
@@ -33,11 +35,12 @@ class NativeParquetSource(ParquetSource):
 
     Memory depends on the number of columns and on the size of a batch and of the file's pages, not on that of its row
     groups. Of pages, labels and a batch's text all columns together hold `parquet_read.MEMORY` bytes at most; a file
-    that asks for more is refused.
+    that asks for more is refused. Of columns left to pyarrow the largest pages count, by their own headers.
     """
 
     def _opened(self, file: pq.ParquetFile) -> None:
         self._leaves = _flat_columns(file.schema)
+        self._parts = _parts(file.schema)
         self._chunks = _chunks(self.path, file.metadata)
 
     def _readers(self, columns: Sequence[str], batch_rows: int, stack: ExitStack) -> Sequence[ColumnReader]:
@@ -47,6 +50,8 @@ class NativeParquetSource(ParquetSource):
 
     def _reader(self, name: str, file: _File, batch_rows: int, memory: Memory) -> ColumnReader:
         arrow = self._by_arrow(name, batch_rows)
+        if self._chunks is not None:
+            arrow.before = _Room(name, self._chunks[:, self._parts[name]], file, memory)
         leaf, kind = self._leaves.get(name), self.schema.field(name).type
         if self._chunks is None or leaf is None or not reads(kind, leaf.physical) or not leaf.counts_in_units_of(kind):
             return arrow
@@ -76,6 +81,16 @@ def _flat_columns(schema: pq.ParquetSchema) -> dict[str, _Leaf]:
         for i, c in enumerate(columns)
         if paths[c.path] == 1 and c.max_repetition_level == 0 and c.max_definition_level <= 1
     }
+
+
+def _parts(schema: pq.ParquetSchema) -> defaultdict[str, list[int]]:
+    """The positions of the columns that a column of the table is made of: several where it is nested."""
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for i in range(len(schema)):
+        words = schema.column(i).path.split(".")
+        for name in itertools.accumulate(words[:_DEEPEST], "{}.{}".format):  # a name may have dots
+            found[name].append(i)
+    return found
 
 
 def _chunks(path: Path, metadata: pq.FileMetaData) -> NDArray[np.int64] | None:
@@ -127,6 +142,28 @@ class ByEngine(ColumnReader):
 
     def close(self) -> None:
         self._arrow.close()
+
+
+class _Room:
+    """Refuses a row group of which pyarrow would have to hold more at a time than there is room for."""
+
+    def __init__(self, name: str, chunks: NDArray[np.int64], file: _File, memory: Memory) -> None:
+        self._name, self._chunks, self._file, self._memory = name, chunks, file, memory
+        self._held = 0
+
+    def __call__(self, group: int) -> None:
+        held = 0
+        for _, _, _, size, start, elsewhere, *_ in self._chunks[group].tolist():
+            try:
+                held += 0 if elsewhere else largest_page(self._file.read_into, start, size)
+            except ChunkError as error:
+                raise InputError(str(error), column=self._name) from error
+        if not self._memory.take(held - self._held):
+            raise InputError(
+                f"asks for {held >> 20:,} MB of pages at a time, and all columns together may hold "
+                f"{self._memory.most >> 20:,} MB; write the file with smaller pages", column=self._name,
+            )  # fmt: skip
+        self._held = held
 
 
 class _File:

@@ -7,7 +7,7 @@ It is what `native_reader` falls back on for columns and chunks that the engine 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from operator import methodcaller
 from pathlib import Path
@@ -23,6 +23,7 @@ from popstrat.formats.workers import Workers
 
 INT96 = "us"
 """What old timestamps are read as: nanoseconds reach from 1677 to 2262 only, and wrap around silently beyond."""
+_BUFFER = 1 << 20  # bytes of a column chunk that pyarrow holds at a time, which else are all of it
 
 
 class ParquetSource(FileSource):
@@ -117,14 +118,19 @@ class ByArrow(ColumnReader):
         self._file: pq.ParquetFile | None = None
         self._parts: Iterator[pa.RecordBatch] = iter(())
         self._rest: pa.Array | None = None
+        self.before: Callable[[int], None] | None = None
+        """What is to be asked before a row group is read; it may refuse."""
 
     def begin(self, group: int, *, skip: int = 0) -> None:
         self.close()
+        if self.before is not None:
+            self.before(group)
         with self._reading():
             self._file = pq.ParquetFile(
                 self._path,
                 metadata=self._metadata,
                 page_checksum_verification=True,
+                buffer_size=_BUFFER,
                 coerce_int96_timestamp_unit=INT96,
             )
             self._parts = self._file.iter_batches(

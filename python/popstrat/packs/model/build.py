@@ -109,11 +109,11 @@ class ModelBuilder:
         total = self._linear_predictor(model)
         self._define("linear_predictor", f"{raw['title']}: linear predictor", eligible, total)
         results = [self._result(model, horizon) for horizon in range(max(1, len(model.horizons)))]
-        shown: n.Node = n.Named(n.NUMBER, "", model.predictor)
+        found: n.Node = n.Named(n.NUMBER, "", model.predictor)
         if raw.get("type") in WHOLE:
-            shown = n.Whole(n.NUMBER, "", results[0], raw["type"])
-        self._missing(eligible, shown)
-        self._reasons(model, reasons, shown)
+            found = n.Whole(n.NUMBER, "", results[0], raw["type"])
+        self._missing(eligible, found)
+        self._reasons(model, reasons, found)
         for horizon, entry, node in zip(model.horizons[1:], raw.get("horizons", ())[1:], results[1:], strict=True):
             output = entry.get("output", False)
             self._define(
@@ -166,9 +166,9 @@ class ModelBuilder:
 
     # -- what is counted --
 
-    def _missing(self, eligible: n.Node | None, shown: n.Node) -> None:
+    def _missing(self, eligible: n.Node | None, result: n.Node) -> None:
         """What stood in for what was not recorded, of whoever has a result: no share of them is over 100 %."""
-        scored = negation(n.IsNull(n.BOOL, NO_VALUE, shown), "scored")
+        scored = negation(n.IsNull(n.BOOL, NO_VALUE, result), "scored")
         counted = n.CountTrue(n.NUMBER, "inputs missing", tuple(self.scope.missing.values()))
         if "missing_output" in self.raw:
             self._define(
@@ -181,7 +181,7 @@ class ModelBuilder:
             for name, node in table.items():
                 self.tallies[self.ident, kind, name] = conjunction([scored, node], name)
 
-    def _reasons(self, model: Model, parts: Sequence[tuple[n.Node, str]], shown: n.Node) -> None:
+    def _reasons(self, model: Model, parts: Sequence[tuple[n.Node, str]], result: n.Node) -> None:
         """Why somebody has no result, as a category and as counts."""
         predictor = n.Named(n.NUMBER, "", model.predictor)
         items = [(negation(_true(node), reason), reason) for node, reason in parts]
@@ -189,8 +189,8 @@ class ModelBuilder:
         if named:
             items.append((negation(_true(disjunction(named, "in a stratum")), NO_STRATUM), NO_STRATUM))
         items.append((n.IsNull(n.BOOL, NO_VALUE, predictor), NO_VALUE))
-        if isinstance(shown, n.Whole):
-            items.append((n.IsNull(n.BOOL, NO_ROOM, shown), NO_ROOM))
+        if isinstance(result, n.Whole):
+            items.append((n.IsNull(n.BOOL, NO_ROOM, result), NO_ROOM))
         node = label_cases(items, None, tuple(reason for _, reason in items))
         if "reason_output" in self.raw:
             self._define(

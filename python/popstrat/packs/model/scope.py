@@ -11,6 +11,8 @@ from popstrat.core.text import suggest
 from popstrat.errors import ExpressionError, PackError
 from popstrat.lang import nodes as n
 from popstrat.lang.lookup import Lookup
+from popstrat.lang.names import name_fault
+from popstrat.lang.nulls import always_null, may_be_null
 from popstrat.lang.parser import arithmetic, coalesce
 from popstrat.packs.builder import Builder
 from popstrat.packs.model.parts import Input
@@ -80,9 +82,7 @@ class ModelScope:
         if node is not None and node.type.kind not in ("bool", "null") and not isinstance(node, n.Const):
             column = node.name if isinstance(node, n.Column) else ""
             age = column in self.outer.schema and self.outer.schema[column].completed_years_since
-            counted = isinstance(node, n.Named) and isinstance(self.outer.definition(node.id).node, n.CountTrue)
-            named = isinstance(node, n.Coalesce) and isinstance(node.otherwise, n.Const)  # sex: null reads as unknown
-            if not age and not counted and not named:
+            if not age and may_be_null(node, lambda ident: self.outer.definition(ident).node):
                 raise ExpressionError(f"{name!r} may be null: declare it under `inputs`, with its default")
         return node
 
@@ -98,8 +98,10 @@ class ModelScope:
         for key in spec:
             if key not in ("value", "center", "title", "why", "source"):
                 raise self.fail(f"derived value {name!r}: unknown key {key!r}", name)
-        if name in self.inputs or not name.isidentifier():
-            raise self.fail(f"derived value {name!r}: this name is taken, or is not one word", name)
+        if name in self.inputs:
+            raise self.fail(f"derived value {name!r}: this name is taken", name)
+        if fault := name_fault(name):
+            raise self.fail(f"the name of the derived value {name!r} {fault}", name)
         node = self.outer.parse(self.ident, f"derived {name}", spec["value"], scope=self)
         if "center" in spec:
             if not is_number(spec["center"]) or node.type.kind != "number":
@@ -110,6 +112,8 @@ class ModelScope:
 
     def declare(self, name: str, spec: Any) -> None:
         """Declare an input: what stands in where there is no record, and its bounds."""
+        if fault := name_fault(name):
+            raise self.fail(f"the name of the input {name!r} {fault}", name)
         if not isinstance(spec, dict):
             raise self.fail(f"input {name!r} is a table like {{ default = 0 }}", name)
         for key in spec:
@@ -123,6 +127,9 @@ class ModelScope:
             raise self.fail(f"input {name!r}: {told}", name)
         bare = recorded(source)
         other = None if required(spec) else self._default(name, source, spec["default"])
+        if other is not None and always_null(other, bare):
+            told = f"input {name!r}: its default rests on {name}, which has no record where it would stand in"
+            raise self.fail(told, name)
         node = bare if other is None else coalesce(bare, other, name)
         if "clip" in spec:
             low, high = spec["clip"] if isinstance(spec["clip"], list) and len(spec["clip"]) == 2 else (1, 0)

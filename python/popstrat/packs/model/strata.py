@@ -8,11 +8,12 @@ from typing import Any
 from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
+from popstrat.lang.names import name_fault
 from popstrat.lang.source_map import Entry
 from popstrat.packs.builder import Builder, Raw
 from popstrat.packs.model.parts import Horizon
 from popstrat.packs.model.terms import by_stratum_shape
-from popstrat.packs.shapes import is_number
+from popstrat.packs.shapes import beyond, is_number
 
 MOST = 120
 """How many strata, and how many horizons, a model may have."""
@@ -52,7 +53,7 @@ class Strata:
         if is_number(value):
             return (float(value),) * len(self.conditions)
         if not by_stratum_shape(value):
-            raise self.fail(f"{what} is a number, or a table with one for each stratum", pointer, term)
+            raise self.fail(f"{what} is a number, or a table with one for each stratum{beyond(value)}", pointer, term)
         for name in value:
             if name not in self.conditions or name == "":
                 told = suggest(name, self.conditions) if "" not in self.conditions else " (this model has no strata)"
@@ -76,6 +77,8 @@ class Strata:
         slope = self.numbers(table.get("slope", 1.0), "the slope of `recalibration`", "recalibration", all_of_them=True)
         if any(given(s) == 0 for s in slope):
             raise self.fail("a `recalibration` with slope 0 would give everybody the same risk", "recalibration")
+        if any(given(s) < 0 for s in slope):
+            raise self.fail("a `recalibration` with a slope under 0 would turn the order of risks round", "slope")
         return tuple(map(given, intercept)), tuple(map(given, slope))
 
     def horizons(self, link: str) -> tuple[list[ByStratum], tuple[Horizon, ...]]:
@@ -102,8 +105,8 @@ class Strata:
             for key in entry:
                 if key not in ("id", "title", "baseline_survival", "output"):
                     raise self.fail(f"unknown key {key!r} in a horizon", key)
-            if raw.get("horizons") is not None and not (isinstance(ident, str) and ident.isidentifier()):
-                raise self.fail("each horizon needs an `id`, one word", "horizons")
+            if raw.get("horizons") is not None and (fault := name_fault(ident)):
+                raise self.fail(f"each horizon needs an `id`, one word, and {ident!r} {fault}", "horizons")
             if ident in [h.id for h in horizons] or ident in ("linear_predictor", "inputs_missing", "reason"):
                 raise self.fail(f"the horizon {ident!r} cannot have that name, or stands twice", ident)
             own = raw.get("output", False)

@@ -9,7 +9,7 @@ from typing import Any
 
 from popstrat.core.text import suggest
 from popstrat.errors import TermError
-from popstrat.packs.shapes import is_number
+from popstrat.packs.shapes import beyond, is_number
 
 EVIDENCE = ("published", "derived", "assumption")
 MOST_POWERS = 16
@@ -137,9 +137,13 @@ def _texts(
 
     def made(ident: str, called: str, kind: str, text: str, weight: Any, center: Any = None, **more: Any) -> TermText:
         if not by_stratum_shape(weight):
-            raise TermError(f"term {ident!r} needs a `coefficient`, a number (or one for each stratum)", name)
+            raise TermError(
+                f"term {ident!r} needs a `coefficient`, a number (or one for each stratum){_beyond(weight)}", name
+            )
         if center is not None and not by_stratum_shape(center):
-            raise TermError(f"term {ident!r}: `center` is a number (or one for each stratum)", "center")
+            raise TermError(
+                f"term {ident!r}: `center` is a number (or one for each stratum){_beyond(center)}", "center"
+            )
         told = {"evidence": evidence, "source": source} | more
         return TermText(ident, called, kind, text, weight, center, pointer=name, **told)
 
@@ -178,6 +182,10 @@ def _provenance(name: str, term: Mapping[str, Any], default: Mapping[str, Any]) 
 def by_stratum_shape(value: Any) -> bool:
     """A number, or a table of numbers."""
     return is_number(value) or (isinstance(value, dict) and bool(value) and all(map(is_number, value.values())))
+
+
+def _beyond(value: Any) -> str:
+    return next(filter(None, map(beyond, value.values() if isinstance(value, dict) else [value])), "")
 
 
 def _powers(name: str, title: str, term: Mapping[str, Any]) -> list[tuple[str, str, str, str, Any, Any]]:

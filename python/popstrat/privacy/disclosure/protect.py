@@ -1,38 +1,42 @@
-"""Withholding further counts until nobody can bound a withheld one closely: shown by witnesses, not by a programme.
+"""Withholding further counts until nobody can bound a withheld one closely: shown by witnesses.
 
 What the attacker knows is a polytope: bounds on each count and sums that hold. A withheld count is protected if two
-points of the polytope lie `WIDTH` apart in it. The exact test is two linear programmes for each withheld count, which a
-release of many thousand has no time for. Instead a point well inside is found (the analytic centre), and from it, for
-each withheld count, the direction that keeps all sums and, against the room that each has, moves the others least:
-a weighted least-squares projection, one matrix for all. How far one can go that way and back without leaving the bounds
-is a width that the attacker cannot beat. It is never more than the exact one, so the result errs towards withholding.
-Where it is short, the cheapest of the counts that stop the move is withheld as well, and all is tried again.
+points of the polytope lie `WIDTH` apart in it. The exact test is two linear programmes over all counts for each
+withheld one, which a release of many thousand has no time for. Instead a count is moved up and down, together with
+those near it only (`block`): all else stays as it is, so that the two ends are points of the polytope, and their
+distance is never more than the exact one. Only where that fails may all move that hangs together. What is found is
+checked against sums and bounds before it is believed. The result errs towards withholding, and withholding more never
+makes a witness false.
+
+Where no witness is found, the counts whose bounds stop the move are known from the last step. Of these, that count is
+withheld which stops the most for the least cost, and what it stopped is tried again, until all is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 import numpy as np
 import numpy.typing as npt
 
+from popstrat.privacy.disclosure.block import climb, matrix, off
 from popstrat.privacy.disclosure.rules import WIDTH
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-_MARGIN = 1e-3
-"""More width than is asked for, so that sums in floating point cannot make it less."""
-_FREE = 60.0
-"""As far as a count without an upper bound is thought to move: further would only worsen the numbers."""
-_STEPS = 15
-"""Steps of Newton's method towards the middle."""
-_STRETCHES = 4
-_SMALL = 150
-"""With no more sums than this a count is given several steps before it is held to be badly protected."""
-_BEARS = 0.5
-"""Of the counts that stop a move, those that stop it at least this share as early as the first may be withheld."""
+_NOISE = 1e-7
+"""By how much a sum or a bound may be missed in floating point."""
+_SIZES = (16, 60, 150)
+"""Sums that a block has: few first, as that is quick and mostly does."""
+_LAST = (400, 0)
+"""The same, where nothing near that may be withheld stands in the way; 0 is all that hangs together."""
+_SEEN = 1000
+_DENSE = 3 * 10**7
+"""Counts times sums of what is solved in one piece."""
 
 
 @dataclass
@@ -51,6 +55,7 @@ class Problem:
     smallest: float
     loosens: dict[int, list[int]] = field(default_factory=dict)
     """Small rests of which less is known once this count is withheld."""
+    before: dict[int, list[tuple[int, float, float]]] = field(default_factory=dict)
     withheld: Bools = field(init=False)
     """Those withheld to protect others, once `protect` has run."""
 
@@ -69,311 +74,405 @@ class Problem:
         """Withhold a count to protect others: nothing is known of it but that it is not under nought."""
         self.withheld[i] = self.guarded[i] = True
         self.movable[i] = False
-        for j in (i, *self.loosens.get(i, ())):
+        touched = (i, *self.loosens.get(i, ()))
+        self.before[i] = [(j, float(self.low[j]), float(self.high[j])) for j in touched]
+        for j in touched:
             self.low[j], self.high[j] = 0.0, np.inf
+
+    def give_back(self, i: int) -> None:
+        """Undo `withhold`. A small rest stays unknown while its other count is withheld."""
+        self.withheld[i] = self.guarded[i] = False
+        self.movable[i] = True
+        kept = {j for k in np.flatnonzero(self.withheld).tolist() for j in self.loosens.get(k, ())}
+        for j, low, high in self.before.pop(i):
+            if j in kept:  # whoever is given back last restores it
+                other = next(k for k in self.before if j in self.loosens.get(k, ()))
+                self.before[other] = [b for b in self.before[other] if b[0] != j] + [(j, low, high)]
+            else:
+                self.low[j], self.high[j] = low, high
 
 
 def protect(problem: Problem) -> list[int]:
-    """Withhold counts until every guarded one has the width; returns those that cannot be protected."""
-    exposed: list[int] = []
-    for part in _components(problem):
-        exposed += part.protect()
-    return sorted(exposed)
+    """Withhold counts until every guarded one has the width; returns those that cannot be protected, since nothing is
+    left to withhold."""
+    return _Protection(problem).run()
 
 
-def _components(problem: Problem) -> list[_Component]:
-    """Counts that hang together by sums and rests; counts that are known exactly join nothing."""
-    n = len(problem.x)
-    parent = np.arange(n)
+@dataclass(frozen=True)
+class _Witness:
+    """Two moves from the start, of these counts."""
 
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = int(parent[i])
-        return i
-
-    fixed = problem.low == problem.high
-    links = [(t, *ps) for t, ps in problem.relations] + [(w, p) for w, p, _ in problem.rests]
-    for link in links:
-        free = [i for i in link if not fixed[i]]
-        for i in free[1:]:
-            parent[root(i)] = root(free[0])
-    roots = np.array([root(i) for i in range(n)], dtype=np.int64)
-    wanted = set(roots[problem.guarded].tolist())
-    relations: dict[int, list[int]] = {r: [] for r in wanted}
-    rests: dict[int, list[int]] = {r: [] for r in wanted}
-    for k, (t, ps) in enumerate(problem.relations):
-        for r in {int(roots[i]) for i in (t, *ps) if not fixed[i]} & wanted:
-            relations[r].append(k)
-    for k, (w, p, _) in enumerate(problem.rests):
-        for r in {int(roots[i]) for i in (w, p) if not fixed[i]} & wanted:
-            rests[r].append(k)
-    order = np.argsort(roots, kind="stable")
-    edges = np.searchsorted(roots[order], np.arange(n + 1))
-    return [_Component(problem, order[edges[r] : edges[r + 1]], relations[r], rests[r]) for r in sorted(wanted)]
+    counts: Ints
+    up: Floats
+    down: Floats
 
 
-class _Component:
-    """A part of a problem that can be looked at on its own."""
+class _Protection:
+    def __init__(self, problem: Problem) -> None:
+        self.problem = p = problem
+        n = len(p.x)
+        loose = {j for touched in p.loosens.values() for j in touched}
+        fixed = p.low == p.high
+        fixed[list(loose)] = False
+        relations: list[tuple[tuple[int, float], ...]] = [
+            ((total, 1.0), *((part, -1.0) for part in parts)) for total, parts in p.relations
+        ]
+        rests: list[float] = []
+        floor, cap = np.full(n, -np.inf), np.full(n, np.inf)
+        for whole, part, rest in p.rests:  # all that is known of large ones is that they are not under nought
+            if np.isnan(rest):
+                relations.append(((whole, 1.0), (part, -1.0), (n + len(rests), -1.0)))
+                rests.append(rest)
+                continue
+            share = rest if fixed[whole] or fixed[part] else rest / 2  # each of the two goes no further than this
+            floor[whole], cap[part] = max(floor[whole], p.x[whole] - share), min(cap[part], p.x[part] + share)
+        more = len(rests)
+        self.x = np.append(p.x, rests)
+        self.floor, self.cap = np.append(floor, np.zeros(more)), np.append(cap, np.full(more, np.inf))
+        self.low = np.maximum(np.append(p.low, np.zeros(more)), self.floor)
+        self.high = np.minimum(np.append(p.high, np.full(more, np.inf)), self.cap)
+        self.fixed = np.append(fixed, np.zeros(more, bool))
+        self.rows_of: list[list[int]] = [[] for _ in self.x]
+        self.counts_of: list[list[int]] = []
+        starts, counts, signs = [0], [], []
+        for row, terms in enumerate(relations):
+            free = [(i, sign) for i, sign in terms if not self.fixed[i]]
+            counts += [i for i, _ in free]
+            signs += [sign for _, sign in free]
+            starts.append(len(counts))
+            self.counts_of.append([i for i, _ in free])
+            for i, _ in free:
+                self.rows_of[i].append(row)
+        self.relations = relations
+        self.sums = np.array(starts, np.int64), np.array(counts, np.int64), np.array(signs, np.float64)
+        self.at, self.change = np.full(len(self.x), -1, np.int64), np.zeros(len(self.x))
+        self.whole_of = np.full(len(self.x), -1, np.int64)
+        self.wholes: list[tuple[Ints, Ints]] = []
+        self.room = np.empty(0)
+        self.seen: dict[int, list[Floats]] = {}
+        self.blocks: dict[tuple[int, int], tuple[Ints, Ints]] = {}
+        self.owners: dict[int, list[int]] = {}
+        for i, touched in p.loosens.items():
+            for j in touched:
+                self.owners.setdefault(j, []).append(i)
+        self.proven: dict[int, _Witness] = {}
+        self.used: dict[int, set[int]] = {}
 
-    def __init__(self, problem: Problem, cells: npt.NDArray[np.int64], relations: list[int], rests: list[int]) -> None:
-        self.problem, self.cells = problem, cells
-        at = {int(c): i for i, c in enumerate(cells)}
-        self.sums = np.zeros((len(relations), len(cells)))
-        self.level = np.zeros(len(relations))
-        for row, k in enumerate(relations):
-            total, parts = problem.relations[k]
-            for i, sign in ((total, 1.0), *((p, -1.0) for p in parts)):
-                if i in at:
-                    self.sums[row, at[i]] += sign
-                else:  # known exactly
-                    self.level[row] -= sign * problem.x[i]
-        self.rests = np.array(rests, dtype=np.int64)
-        self.ties = np.zeros((len(rests), 2), dtype=np.int64)
-        self.tied = np.zeros((len(rests), 2))
-        for j, k in enumerate(rests):
-            for side, (i, sign) in enumerate(zip(problem.rests[k][:2], (1.0, -1.0), strict=True)):
-                if i in at:
-                    self.ties[j, side], self.tied[j, side] = at[i], sign
-
-    def protect(self) -> list[int]:
-        p, cells = self.problem, self.cells
-        x = self._start()
-        if x is None:  # what an earlier release said does not fit: nothing can be shown of its counts
-            return [int(c) for c in cells[p.guarded[cells] & np.isnan(p.x[cells])]]
-        hopeless: set[int] = set()
-        while True:
-            low, high = p.low[cells], p.high[cells]
-            rest_low, rest_high = (b[self.rests] if len(self.rests) else b[:0] for b in p.rest_bounds())
-            middle = self._inside(x, low, high)
-            up, down = _room(high - middle), _room(middle - low)
-            rest = self._rest(middle, x)
-            rest_up, rest_down = _room(rest_high - rest), _room(rest - rest_low)
-            wanted = np.array([i for i in np.flatnonzero(p.guarded[cells]) if i not in hopeless], dtype=np.int64)
-            if not len(wanted):
-                return self._exposed(hopeless)
-            moves = self._moves(np.minimum(up, down), wanted)
-            widths, stops = self._widths(moves, wanted, up, down, rest_up, rest_down)
-            short = np.flatnonzero(widths < WIDTH + _MARGIN)
-            if len(self.sums) <= _SMALL:
-                for k in short[widths[short] > WIDTH / 3]:
-                    widths[k] = max(widths[k], self._stretched(int(wanted[k]), middle, low, high, rest, rest_low))
-                short = np.flatnonzero(widths < WIDTH + _MARGIN)
-            if not len(short):
-                return self._exposed(hopeless)
-            touched = np.zeros(len(self.sums), bool)
-            for k in short[np.argsort(widths[short], kind="stable")]:
-                pick = self._cheapest(stops[:, k])
-                if pick is None:
-                    pick = self._nearest(int(wanted[k]))
-                if pick is None:
-                    hopeless.add(int(wanted[k]))
+    def run(self) -> list[int]:
+        p = self.problem
+        exposed = self._begin()
+        if not exposed:
+            self._gather()
+        failing: dict[int, dict[int, float]] = {}
+        for i in np.flatnonzero(p.guarded).tolist():
+            if i not in exposed:
+                self._try(i, failing)
+        while failing:
+            stuck = self._stuck(failing)
+            if stuck is not None:
+                nearest = self._nearest(stuck)
+                if nearest is None:
+                    exposed.add(stuck)
+                    del failing[stuck]
                     continue
-                here = self.sums[:, pick] != 0
-                near = here | (self.sums[:, wanted[k]] != 0)
-                if touched[near].any():
-                    continue  # what another withheld count brings is seen first
-                touched |= near
-                p.withhold(int(cells[pick]))
-
-    def _exposed(self, hopeless: set[int]) -> list[int]:
-        """Counts for which nothing is left to withhold. Where all is withheld, that five people more are alike in
-        everything, or none is, is always possible; so only what others know already can expose a count."""
-        p, cells = self.problem, self.cells
-        shown = ~p.guarded[cells] & np.isfinite(p.high[cells]) & (p.high[cells] > 0)
-        told = shown.any() or self.level.any()
-        return sorted(int(cells[i]) for i in hopeless) if told else []
-
-    def _start(self) -> Floats | None:
-        """A point within all bounds: the truth, where it is known."""
-        x = self.problem.x[self.cells].copy()
-        unknown = np.isnan(x)
-        if not unknown.any():
-            return x
-        low, high = self.problem.low[self.cells], self.problem.high[self.cells]
-        here = np.where(unknown, np.where(np.isfinite(high), (low + high) / 2, low + 20), x)
-        room = np.where(unknown, np.where(np.isfinite(high), 4.0, 400.0), 0.0)
-        for _ in range(200):
-            here = self._onto(here, room)
-            if np.all(here >= low - 1e-9) and np.all(here <= high + 1e-9):
+                pick = nearest
+            elif failing:
+                pick = self._best(failing)
+            else:
                 break
-            here = np.where(unknown, np.clip(here, low, high), x)
-        holds = np.abs(self.sums @ here - self.level).max(initial=0) < 1e-6
-        inside = np.all(here >= low - 1e-6) and np.all(here <= high + 1e-6)
-        return np.clip(here, low, high) if holds and inside else None
+            self._withhold(pick)
+            for k in [k for k, stops in failing.items() if pick in stops or k == stuck]:
+                self._try(k, failing)
+            self._try(pick, failing)
+        if not exposed:
+            self._give_back()
+        for i in np.flatnonzero(p.guarded).tolist():
+            if i not in exposed and not self._shown(i):
+                raise AssertionError("a withheld count was not shown to be protected")
+        return sorted(exposed)
 
-    def _onto(self, point: Floats, room: Floats) -> Floats:
-        """The nearest point where the sums hold, by the room that each count has."""
-        if not len(self.sums):
-            return point
-        weighted = self.sums * room
-        inverse = _inverse(weighted @ self.sums.T)
-        for _ in range(3):
-            point = point - weighted.T @ (inverse @ (self.sums @ point - self.level))
-        return point
+    def _shown(self, i: int) -> bool:
+        """Whether what was found for a count still holds, with all that is known in the end."""
+        witness = self.proven.get(i)
+        if witness is None:
+            return False
+        rows = np.array(sorted({r for j in witness.counts.tolist() for r in self.rows_of[j]}), np.int64)
+        at = np.flatnonzero(witness.counts == i)
+        wide = len(at) and float((witness.up - witness.down)[at[0]]) >= WIDTH - 1e-6
+        return bool(wide) and all(self._sound(rows, witness.counts, end) for end in (witness.up, witness.down))
 
-    def _rest(self, point: Floats, x: Floats) -> Floats:
-        if not len(self.rests):
-            return np.zeros(0)
-        p = self.problem
-        truth = np.array([p.rests[k][2] for k in self.rests])
-        moved = point - x
-        return np.asarray(truth + (self.tied * moved[self.ties]).sum(1))
+    def _try(self, i: int, failing: dict[int, dict[int, float]]) -> None:
+        """Show a count to be protected, or say what stops it."""
+        witness, stops = self._witness(i)
+        if witness is None:
+            failing[i] = stops
+        else:
+            failing.pop(i, None)
+            self._believe(i, witness)
 
-    def _inside(self, x: Floats, low: Floats, high: Floats) -> Floats:
-        """A point well inside the bounds where all sums are as they are: the analytic centre, by Newton's method, from
-        any start; the truth, where that finds no way (what is known may leave no inside)."""
-        if not len(self.sums):
-            return x
-        top = np.where(np.isfinite(high), high, np.maximum(low, x) + _FREE)
-        span = top - low
-        free = span > 1e-9
-        here = np.where(free, np.clip(x, low + span / 8, top - span / 8), x)
-        for _ in range(_STEPS):
-            under, over = np.maximum(here - low, 1e-12), np.maximum(top - here, 1e-12)
-            give = np.where(free, 1 / (1 / under**2 + 1 / over**2), 0)
-            pull = give * (1 / under - 1 / over)
-            weighted = self.sums * give
-            lack = self.level - self.sums @ here
-            matrix = weighted @ self.sums.T
-            matrix[np.diag_indices_from(matrix)] += _ridge(matrix)
-            move = pull - weighted.T @ np.linalg.solve(matrix, self.sums @ pull - lack)
-            reach = _reach(move, top - here, here - low)
-            here = here + min(1.0, 0.9 * reach) * move
-            if reach > 1.2 and np.abs(move).max() < 0.1:
-                break
-        point = self._onto(here, np.where(free, np.minimum(here - low, top - here) ** 2, 0))
-        off = np.abs(self.sums @ point - self.level).max() > 1e-7
-        outside = np.any(point < low - 1e-9) or np.any(point > high + 1e-9)
-        return x if off or outside else point
+    def _stuck(self, failing: dict[int, dict[int, float]]) -> int | None:
+        """A count that nothing stops which may be withheld, not even far away."""
+        movable = self.problem.movable
+        for i in list(failing):
+            failing[i] = {j: share for j, share in failing[i].items() if movable[j]}
+            if not failing[i]:
+                witness, failing[i] = self._witness(i, _LAST)
+                if witness is not None:
+                    del failing[i]
+                    self._believe(i, witness)
+                elif not failing[i]:
+                    return i
+        return None
 
-    def _rest_moves(self, moves: Floats) -> Floats:
-        if moves.ndim == 1:
-            return np.asarray((self.tied * moves[self.ties]).sum(1))
-        return np.asarray((self.tied[:, :, None] * moves[self.ties]).sum(1))
-
-    def _moves(self, slack: Floats, wanted: npt.NDArray[np.int64]) -> Floats:
-        """For each wanted count (a column) the move that raises it by 1."""
-        room = np.minimum(slack, _FREE) ** 2
-        moves = np.zeros((len(room), len(wanted)))
-        moves[wanted, np.arange(len(wanted))] = room[wanted]
-        if len(self.sums):
-            weighted = self.sums * room
-            inverse = _inverse(weighted @ self.sums.T)
-            for _ in range(3):
-                moves -= weighted.T @ (inverse @ (self.sums @ moves))
-        own = moves[wanted, np.arange(len(wanted))].copy()
-        flat = own <= 1e-9 * np.maximum(room[wanted], 1e-30)
-        moves /= np.where(flat, 1.0, own)
-        moves[:, flat] = 0
-        off = np.abs(self.sums @ moves).max(axis=0, initial=0) > 1e-7
-        moves[:, off] = 0
-        return moves
-
-    def _stretched(self, i: int, middle: Floats, low: Floats, high: Floats, rest: Floats, rest_low: Floats) -> float:
-        """The width shown by several steps each way instead of one, each by the room that is left (Dikin's method)."""
-        ends = []
-        for sign in (1.0, -1.0):
-            here = middle
-            for _ in range(_STRETCHES):
-                slack = np.maximum(np.minimum(np.minimum(high - here, here - low), _FREE), 0)
-                room = slack**2
-                move = np.zeros(len(here))
-                move[i] = sign * room[i]
-                if len(self.sums):
-                    weighted = self.sums * room
-                    matrix = weighted @ self.sums.T
-                    matrix[np.diag_indices_from(matrix)] += _ridge(matrix)
-                    for _ in range(2):
-                        move = move - weighted.T @ np.linalg.solve(matrix, self.sums @ move)
-                reach = min(
-                    _reach(move, high - here, here - low),
-                    _reach(
-                        self._rest_moves(move),
-                        np.full(len(rest), np.inf),
-                        self._rest_at(rest, here - middle) - rest_low,
-                    ),
-                    (_FREE / 2) / max(abs(move[i]), 1e-12),
-                )
-                if not (np.isfinite(reach) and reach * abs(move[i]) > 1e-3):
-                    break
-                after = here + 0.95 * reach * move
-                if len(self.sums) and np.abs(self.sums @ after - self.level).max() > 1e-6:
-                    break
-                here = after
-                if abs(here[i] - middle[i]) >= WIDTH + _MARGIN:
-                    break
-            ends.append(abs(here[i] - middle[i]))
-            if ends[0] >= WIDTH + _MARGIN:
-                break
-        return float(sum(ends))
-
-    def _rest_at(self, rest: Floats, moved: Floats) -> Floats:
-        return rest + self._rest_moves(moved) if len(rest) else rest
-
-    def _widths(
-        self, moves: Floats, wanted: npt.NDArray[np.int64], up: Floats, down: Floats, rest_up: Floats, rest_down: Floats
-    ) -> tuple[Floats, Floats]:
-        """How far each wanted count goes both ways together, and how soon each count stops the move."""
-        there, back = _pace(moves, up, down), _pace(moves, down, up)
-        total = np.maximum(there, back)
-        rest = self._rest_moves(moves)
-        rest_there, rest_back = _pace(rest, rest_up, rest_down), _pace(rest, rest_down, rest_up)
-        rise = np.maximum(there.max(axis=0), rest_there.max(axis=0, initial=0))
-        fall = np.maximum(back.max(axis=0), rest_back.max(axis=0, initial=0))
-        with np.errstate(divide="ignore"):
-            widths = np.where(rise > 0, 1 / rise, 0) + np.where(fall > 0, 1 / fall, 0)
-        if len(self.rests):  # what a rest stops is let go by withholding its whole or its part
-            share = np.maximum(rest_there, rest_back)
-            for side in (0, 1):
-                np.maximum.at(total, self.ties[:, side], share * (self.tied[:, side] != 0)[:, None])
-        return widths, total
-
-    def _cheapest(self, stops: Floats) -> int | None:
-        """Of the counts that stop a move soonest the cheapest that may be withheld."""
-        p = self.problem
-        may = p.movable[self.cells]
-        if not (may & (stops > 0)).any():
-            return None
-        best = stops[may].max()
-        choice = np.flatnonzero(may & (stops >= _BEARS * best))
-        return int(choice[np.argmin(p.costs[self.cells[choice]] / stops[choice])])
+    def _best(self, failing: dict[int, dict[int, float]]) -> int:
+        gain: dict[int, float] = {}
+        for stops in failing.values():
+            for j, share in stops.items():
+                gain[j] = gain.get(j, 0.0) + min(share, 1.0)
+        costs = self.problem.costs
+        return min(gain, key=lambda j: (max(float(costs[j]), 1.0) / gain[j], j))
 
     def _nearest(self, i: int) -> int | None:
-        """The cheapest count that shares a sum or a rest with this one, else any that may be withheld."""
+        """The cheapest count that may be withheld among those fewest sums away."""
+        p, rows, seen = self.problem, set(self.rows_of[i]), 0
+        while len(rows) > seen:
+            seen = len(rows)
+            near = {j for r in rows for j in self.counts_of[r]}
+            may = [j for j in near if j < len(p.x) and p.movable[j]]
+            if may:
+                return min(may, key=lambda j: (p.costs[j], j))
+            rows = {r for j in near for r in self.rows_of[j]}
+        return None
+
+    def _withhold(self, i: int) -> None:
+        self.problem.withhold(i)
+        self._refresh(i)
+
+    def _refresh(self, i: int) -> list[int]:
+        p, touched = self.problem, [i, *self.problem.loosens.get(i, ())]
+        self.low[touched] = np.maximum(p.low[touched], self.floor[touched])
+        self.high[touched] = np.minimum(p.high[touched], self.cap[touched])
+        return touched
+
+    def _believe(self, i: int, witness: _Witness) -> None:
+        self._forget(i)
+        self.proven[i] = witness
+        for j in witness.counts.tolist():
+            self.used.setdefault(j, set()).add(i)
+
+    def _forget(self, i: int) -> None:
+        old = self.proven.pop(i, None)
+        if old is not None:
+            for j in old.counts.tolist():
+                self.used[j].discard(i)
+
+    def _give_back(self) -> None:
+        """Show what need not be withheld after all, the dearest first: where all others are still protected."""
         p = self.problem
-        may = p.movable[self.cells]
-        near = may & (self.sums[self.sums[:, i] != 0] != 0).any(axis=0)
-        if not near.any():
-            near = may
-        choice = np.flatnonzero(near)
-        return int(choice[np.argmin(p.costs[self.cells[choice]])]) if len(choice) else None
+        for j in sorted(np.flatnonzero(p.withheld).tolist(), key=lambda j: (-p.costs[j], j)):
+            p.give_back(j)
+            touched = self._refresh(j)
+            bad = {i for t in touched for i in self.used.get(t, ()) if i != j and not self._holds(i, touched)}
+            found: dict[int, _Witness] = {}
+            for i in sorted(bad):
+                witness, _ = self._witness(i)
+                if witness is None:
+                    break
+                found[i] = witness
+            if len(found) == len(bad):
+                self._forget(j)
+                for i, witness in found.items():
+                    self._believe(i, witness)
+            else:
+                self._withhold(j)
 
+    def _holds(self, i: int, touched: Iterable[int]) -> bool:
+        witness = self.proven[i]
+        here = np.isin(witness.counts, list(touched))
+        return self._within(witness.counts[here], witness.up[here]) and self._within(
+            witness.counts[here], witness.down[here]
+        )
 
-def _room(span: Floats) -> Floats:
-    return np.minimum(np.maximum(span, 0.0), 1e6)
+    def _within(self, counts: Ints, move: Floats) -> bool:
+        there = self.x[counts] + move
+        return bool(np.all(there >= self.low[counts] - _NOISE) and np.all(there <= self.high[counts] + _NOISE))
 
+    def _witness(self, i: int, sizes: Sequence[int] = _SIZES) -> tuple[_Witness | None, dict[int, float]]:
+        """Two points far enough apart, in the smallest block that has them; else what stops it in the largest."""
+        stops: dict[int, float] = {}
+        tried = -1
+        for size in sizes:
+            rows, counts = self._block(i, size) if size else self._whole(i)
+            if len(rows) == tried or len(rows) * len(counts) > _DENSE:
+                break
+            tried = len(rows)
+            if not size and (seen := self._seen(i, counts)) is not None:
+                return seen, {}
+            table, basis, basic, move = self._fresh(rows, counts)
+            low, high = self.low[counts] - self.x[counts], self.high[counts] - self.x[counts]
+            target = int(np.searchsorted(counts, i))
+            stops = {}
+            ends: list[Floats] = []
+            aim = float(WIDTH)
+            for sign in (1.0, -1.0):
+                done = climb(table, basis, basic, low, high, move, target, sign, aim, 50 * (sum(table.shape) + 1))
+                ends.append(move.copy())
+                if done:
+                    break
+                aim = WIDTH - float(move[target])
+                self._blame(stops, counts, table[basis == target], basic)
+            up, down = ends[0], ends[1] if len(ends) > 1 else np.zeros(len(counts))
+            sound = all(self._sound(rows, counts, end) for end in (up, down))
+            if not size and sound:
+                self._see(i, up, down)
+            if sound and up[target] - down[target] >= WIDTH - 1e-6:
+                moved = (np.abs(up) > 0) | (np.abs(down) > 0)
+                return _Witness(counts[moved], up[moved], down[moved]), {}
+        return None, stops
 
-def _pace(moves: Floats, up: Floats, down: Floats) -> Floats:
-    """The share of its room that each count uses up for a move of 1."""
-    room = np.where(moves > 0, up[:, None], down[:, None])
-    size = np.abs(moves)
-    size[size < 1e-9] = 0
-    return np.asarray(np.where(size > 0, size / np.maximum(room, 1e-9), 0.0))
+    def _see(self, i: int, *ends: Floats) -> None:
+        """Keep a way in which all may move: it moves many counts, and may be one end of theirs."""
+        points = self.seen.setdefault(int(self.whole_of[i]), [])
+        points += [end for end in ends if end.any()][: _SEEN - len(points)]
 
+    def _seen(self, i: int, counts: Ints) -> _Witness | None:
+        """Two ways found for other counts, if they are far enough apart in this one."""
+        points = self.seen.get(int(self.whole_of[i]), [])
+        if not points:
+            return None
+        target = int(np.searchsorted(counts, i))
+        at = [float(point[target]) for point in points]
+        up, down = points[int(np.argmax(at))], points[int(np.argmin(at))]
+        if up[target] - down[target] < WIDTH - 1e-6:
+            return None
+        moved = (np.abs(up) > 0) | (np.abs(down) > 0)
+        return _Witness(counts[moved], up[moved], down[moved])
 
-def _reach(step: Floats, up: Floats, down: Floats) -> float:
-    """How many times a step can be taken before a bound is reached."""
-    room = np.where(step > 0, up, down)
-    size = np.abs(step)
-    return float(np.min(np.maximum(room, 0)[size > 1e-12] / size[size > 1e-12], initial=np.inf))
+    def _fresh(self, rows: Ints, counts: Ints) -> tuple[Floats, Ints, Bools, Floats]:
+        """A block that has not moved yet, for `climb`."""
+        if len(rows) * len(counts) > len(self.room):  # new memory each time would cost more than the rest
+            self.room = np.empty(len(rows) * len(counts))
+        table = self.room[: len(rows) * len(counts)].reshape(len(rows), len(counts))
+        matrix(*self.sums, rows, counts, self.at, table)
+        return table, np.full(len(rows), -1, np.int64), np.zeros(len(counts), bool), np.zeros(len(counts))
 
+    def _sound(self, rows: Ints, counts: Ints, move: Floats) -> bool:
+        """Whether these sums hold after a move of these counts, and all bounds."""
+        return off(*self.sums, rows, counts, move, self.change) <= _NOISE and self._within(counts, move)
 
-def _inverse(matrix: Floats) -> Floats:
-    """The inverse of a positive semidefinite matrix whose rows may depend on each other, nearly: for use with steps of
-    refinement, which bring a consistent system to its solution."""
-    return np.asarray(np.linalg.inv(matrix + _ridge(matrix) * np.eye(len(matrix))))
+    def _blame(self, stops: dict[int, float], counts: Ints, row: Floats, basic: Bools) -> None:
+        """Counts at a bound that would let this one go further, with how much further for each step of theirs."""
+        n, movable = len(self.problem.x), self.problem.movable
+        for line in row:
+            for k in np.flatnonzero((np.abs(line) > _NOISE) & ~basic).tolist():
+                j = int(counts[k])
+                if j < n:
+                    for owner in (j, *self.owners.get(j, ())):
+                        if movable[owner]:
+                            stops[owner] = max(stops.get(owner, 0.0), float(abs(line[k])))
 
+    def _whole(self, i: int) -> tuple[Ints, Ints]:
+        """All sums that hang together with a count, and their counts (sorted)."""
+        if self.whole_of[i] < 0:
+            rows, counts, edge = set(self.rows_of[i]), {i}, [i]
+            while edge:
+                edge = list({k for r in {r for j in edge for r in self.rows_of[j]} for k in self.counts_of[r]} - counts)
+                counts.update(edge)
+                rows.update(r for j in edge for r in self.rows_of[j])
+            self.whole_of[list(counts)] = len(self.wholes)
+            self.wholes.append((np.array(sorted(rows), np.int64), np.array(sorted(counts), np.int64)))
+        return self.wholes[int(self.whole_of[i])]
 
-def _ridge(matrix: Floats) -> float:
-    return 1e-10 * max(float(np.trace(matrix)) / max(len(matrix), 1), 1e-30)
+    def _block(self, i: int, size: int) -> tuple[Ints, Ints]:
+        """So many sums about a count, and the counts (sorted) that are in no others; kept, as they do not change.
+
+        It grows by whichever count brings the fewest new sums: what is bound by the sums that are there already."""
+        if (i, size) not in self.blocks:
+            chosen: set[int] = set()
+            queue, seen, order = [(0, 0, i)], {i}, 1
+            while queue:
+                brings, at, j = heappop(queue)
+                new = [r for r in self.rows_of[j] if r not in chosen]
+                if len(new) < brings:
+                    heappush(queue, (len(new), at, j))
+                    continue
+                if chosen and len(chosen) + len(new) > size:
+                    break
+                chosen.update(new)
+                for r in new:
+                    for k in self.counts_of[r]:
+                        if k not in seen:
+                            seen.add(k)
+                            heappush(queue, (sum(q not in chosen for q in self.rows_of[k]), order, k))
+                            order += 1
+            free = {j for r in chosen for j in self.counts_of[r] if chosen.issuperset(self.rows_of[j])} | {i}
+            self.blocks[i, size] = np.array(sorted(chosen), np.int64), np.array(sorted(free), np.int64)
+        return self.blocks[i, size]
+
+    def _begin(self) -> set[int]:
+        """Find values within all bounds for what is not known, from earlier releases. Where there are none, what was
+        said before and is said now are not of the same people: all that hangs together is withheld, and exposed."""
+        unknown = np.isnan(self.x)
+        if not unknown.any():
+            return set()
+        low, high = self.low, self.high
+        middle = np.where(np.isfinite(high), (low + np.minimum(high, 1e9)) / 2, low + 20)
+        self.x = np.where(unknown, middle, self.x)
+        exposed: set[int] = set()
+        left = set(np.flatnonzero(unknown).tolist())
+        while left:
+            rows, counts = self._whole(min(left))
+            left -= set(counts.tolist())
+            if not self._settle(rows, counts[unknown[counts]]) and not self._settle(rows, counts):
+                n = len(self.problem.x)
+                for j in counts[counts < n].tolist():
+                    if self.problem.movable[j]:
+                        self._withhold(j)
+                    if self.problem.guarded[j]:
+                        exposed.add(j)
+        return exposed
+
+    def _gather(self) -> None:
+        """Start where small counts are as low as can be, not at the truth: a few people spread over many areas, of whom
+        no more than 7 can be, would have to come from everywhere to show that they could be in any one."""
+        left = set(np.flatnonzero(~self.fixed).tolist())
+        n = len(self.problem.x)
+        while left:
+            rows, counts = self._whole(min(left))
+            left -= set(counts.tolist())
+            small = counts[(counts < n) & np.isfinite(self.high[counts])]
+            small = small[self.problem.guarded[small]]
+            if not len(small) or not len(rows) or len(rows) * len(counts) > _DENSE:
+                continue
+            sums = np.zeros((len(rows) + 1, len(counts) + 1))
+            sums[:-1, :-1] = self._fresh(rows, counts)[0]
+            sums[-1, :-1], sums[-1, -1] = np.isin(counts, small), -1
+            whole = self.x[small].sum()
+            low = np.append(self.low[counts] - self.x[counts], -whole)
+            high = np.append(self.high[counts] - self.x[counts], 0.0)
+            basis, basic, move = np.full(len(sums), -1, np.int64), np.zeros(len(low), bool), np.zeros(len(low))
+            climb(sums, basis, basic, low, high, move, len(counts), -1.0, whole, 50 * (sum(sums.shape) + 1))
+            if self._sound(rows, counts, move[:-1]):
+                self.x[counts] += move[:-1]
+
+    def _settle(self, rows: Ints, counts: Ints) -> bool:
+        """Move these counts so that all these sums hold: how far they are off is one more column, taken away bit by
+        bit."""
+        lack = np.array([sum(sign * self.x[i] for i, sign in self.relations[r]) for r in rows])
+        sums = np.column_stack([self._fresh(rows, counts)[0], lack])
+        low, high = (
+            np.append(self.low[counts] - self.x[counts], 0.0),
+            np.append(self.high[counts] - self.x[counts], 1.0),
+        )
+        move = np.zeros(len(counts) + 1)
+        climb(
+            sums, np.full(len(rows), -1, np.int64), np.zeros(len(move), bool),
+            np.minimum(low, 0.0), np.maximum(high, 0.0), move, len(counts), 1.0, 1.0, 50 * (sum(sums.shape) + 1),
+        )  # fmt: skip
+        there = self.x.copy()
+        there[counts] += move[:-1]
+        lack = np.array([sum(sign * there[i] for i, sign in self.relations[r]) for r in rows])
+        if np.abs(lack).max(initial=0.0) > _NOISE or not self._within(counts, move[:-1]):
+            return False
+        self.x = there
+        return True

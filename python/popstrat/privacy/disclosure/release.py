@@ -15,15 +15,23 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
+from popstrat.errors import InputError
 from popstrat.privacy.disclosure.protect import Problem, protect
 from popstrat.privacy.disclosure.rules import ROUND_TO, SMALLEST, few, rounded
 
 Key = Hashable
 
 _LARGE = 24
+"""A rest this large cannot be a small one, whatever whole and part, both shown, are rounded from."""
+_NOISE = 1e-9
 SMALL, REST, PROTECTS = "small", "rest", "protects another"
 """Why a count is withheld."""
+
+
+class ExposedError(InputError):
+    """Withheld counts follow from what others know, whatever else is withheld."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +100,33 @@ class Release:
             self._new(key, np.nan, None)
         self._earlier[self._at[key]] = shown
 
-    def publish(self) -> Published:
-        """Which counts are shown, and how."""
+    def publish(self, *, although_exposed: bool = False) -> Published:
+        """Which counts are shown, and how.
+
+        Raises ``ValueError`` where parts do not make their total or exceed their whole; `ExposedError` where a withheld
+        count cannot be protected since earlier releases, or what others know, give it away (unless
+        ``although_exposed``, to be told of them in ``exposed``; nothing that could still protect them is shown then).
+        """
+        keys, why, problem, names = self.stated()
+        exposed = protect(problem)
+        if exposed and not although_exposed:
+            raise ExposedError(
+                f"{len(exposed):,} withheld counts would follow from what others know already, such as an earlier "
+                "release; nothing of this can be published"
+            )
+        n, x = len(keys), problem.x
+        why.update(dict.fromkeys(np.flatnonzero(problem.withheld).tolist(), PROTECTS))
+        shown = {
+            key: None if i in why or np.isnan(x[i]) else rounded(x[i])
+            for i, key in enumerate(keys)
+            if i not in self._fixed and i not in self._hidden
+        }
+        reasons = {keys[i]: reason for i, reason in why.items() if i < n}
+        return Published(shown, reasons, tuple(names[i] for i in exposed), problem)
+
+    def stated(self) -> tuple[list[Key], dict[int, str], Problem, list[Key]]:
+        """The keys, why counts are withheld by the rules for one count, and what is known of all before any more are
+        withheld; with names for all counts of the problem, small rests among them."""
         keys = list(self._at)
         n = len(keys)
         why: dict[int, str] = {}
@@ -101,6 +134,7 @@ class Release:
         low, high = np.zeros(n), np.full(n, np.inf)
         guarded, movable = np.zeros(n, bool), np.zeros(n, bool)
         relations = list(self._relations)
+        self._check(keys, x)
         rest_few = {part for part, whole in self._fractions if few(x[whole] - x[part])}
         for i in range(n):
             if i in self._fixed:
@@ -146,7 +180,8 @@ class Release:
             at = n + len(more)
             relations.append((whole, (part, at)))
             if few(rest):
-                more.append((0.0, max(SMALLEST - 1, rest), rest, True))
+                # That a small part is withheld says nothing of its rest: it would have been withheld anyhow.
+                more.append((0.0, np.inf if x[part] < SMALLEST else max(SMALLEST - 1, rest), rest, True))
             else:
                 more.append((SMALLEST if both and rest else 0.0, 0.0 if both and not rest else np.inf, rest, False))
                 for i in (part, whole):
@@ -159,17 +194,19 @@ class Release:
         costs = np.array([v if c is None else c for v, c in zip(self._values, self._costs, strict=True)])
         costs = np.append(np.nan_to_num(costs), np.full(len(more), np.inf))
         problem = Problem(x, low, high, guarded, movable, costs, relations, rests, float(SMALLEST), loosens)
-        exposed = protect(problem)
-        names = [*keys, *(("rest of", keys[relations[len(self._relations) + i][1][0]]) for i in range(len(more)))]
-        why.update(dict.fromkeys(np.flatnonzero(problem.withheld).tolist(), PROTECTS))
-        shown = {
-            key: None if i in why or np.isnan(x[i]) else rounded(x[i])
-            for i, key in enumerate(keys)
-            if i not in self._fixed and i not in self._hidden
-        }
-        return Published(
-            shown, {keys[i]: reason for i, reason in why.items()}, tuple(names[i] for i in exposed), problem
-        )
+        first = len(self._relations)
+        names = [*keys, *(("rest of", keys[parts[0]]) for _, parts in relations[first:])]
+        return keys, why, problem, names
+
+    def _check(self, keys: list[Key], x: npt.NDArray[np.float64]) -> None:
+        """What is said to add up does: protection is worked out from it."""
+        for total, parts in self._relations:
+            apart = x[total] - sum(x[p] for p in parts)
+            if abs(apart) > _NOISE * max(1.0, abs(x[total])):
+                raise ValueError(f"the parts of {keys[total]!r} are {-apart:+g} off")
+        for part, whole in self._fractions:
+            if x[part] - x[whole] > _NOISE * max(1.0, abs(x[whole])):
+                raise ValueError(f"{keys[part]!r} is more than {keys[whole]!r}, which it is part of")
 
     def _new(self, key: Key, value: float, cost: float | None) -> int:
         if key in self._at:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from popstrat.core.spreadsheets import is_formula, neutral
 from popstrat.errors import InputError
 from popstrat.upload.templates.toml_file import Fault
 
@@ -21,7 +22,6 @@ DATE_FORMATS = {
 }  # fmt: skip
 EXCEL = ("none", "apostrophe", "formula")
 FORMULAS = ("neutralise", "refuse")
-FORMULA_SIGNS = "=+-@"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -62,10 +62,10 @@ def safe_text(text: str, dialect: Dialect, fault: Callable[[str], InputError]) -
     """A text of the template's own as it may stand in a cell: no control characters, nothing that runs as a formula."""
     if _CONTROL.search(text):
         raise fault("has a line end or another control character in a text")
-    if text and text[0] in FORMULA_SIGNS:
+    if is_formula(text):
         if dialect.formulas == "refuse":
             raise fault(f"{text!r} would be a formula in a spreadsheet")
-        return "'" + text
+        return neutral(text)
     return text
 
 
