@@ -108,8 +108,8 @@ LIKE = 'title = "t"\nversion = "1"\noutput = true\n'
     [
         ('like = "«xx»"', "there is no definition 'xx' to be like (did you mean 'x'?)"),
         ('like = "«y»"', "definition.y: is like itself, through y → y"),
-        ("«like» = 3", "`like` is text, not 3"),
-        ('«like» = ["x"]', "`like` is text, not a list"),
+        ("«like» = 3", "`like` is the name of another definition"),
+        ('«like» = ["x"]', "`like` is the name of another definition"),
         ('like = "x"\nkind = "«nosuch»"', "needs a `kind`"),
         ('like = "x"\n«ofthis» = 3', "unknown key 'ofthis'"),
         ('like = "x"\nvalue = "bmi > «bmii»"', "definition.y: value: unknown word 'bmii'"),
