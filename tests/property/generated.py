@@ -934,7 +934,7 @@ def model(draw: Draw, words: Words, missing: str) -> dict[str, Any]:
     if draw(st.booleans()):
         body["reason_output"] = f"{missing}_why"
     if draw(st.integers(0, 3)) == 0:
-        body["recalibration"] = {"intercept": number(), "slope": number(st.sampled_from([0.5, 1.25, -1]))}
+        body["recalibration"] = {"intercept": number(), "slope": number(st.sampled_from([0.5, 1.25, 2]))}
     survival = st.sampled_from([0.9795, 0.5, 0.01])
     if link == "survival" and draw(st.booleans()):
         later = {"id": "two", "baseline_survival": number(st.sampled_from([0.5, 0.01])), "output": True}
