@@ -96,6 +96,10 @@ class NotInstalledError(InputError):
     """A library of an extra is missing; the message says how to install it."""
 
 
+class ExposedError(InputError):
+    """Counts that are to be withheld follow from what others know, whatever else is withheld."""
+
+
 class PackError(PopstratError, ValueError):
     """A definitions pack is at fault; the message points at the file, the line and the word (exit status 2)."""
 
@@ -121,6 +125,17 @@ class TermError(PopstratError, ValueError):
     def __init__(self, message: str, text: str = "", term: str = "") -> None:
         super().__init__(message)
         self.text, self.term = text, term
+
+
+class ColumnError(PopstratError, ValueError):
+    """A table of an input column is at fault; ``text`` is the key or the value in it to point at.
+
+    Who reads a pack turns it into a `PackError` that says where in the file.
+    """
+
+    def __init__(self, message: str, text: str = "") -> None:
+        super().__init__(message)
+        self.text = text
 
 
 class RunError(PopstratError, RuntimeError):

@@ -43,7 +43,8 @@ def all_files(folder: Path) -> dict[str, bytes]:
 
 
 def test_every_command_is_here() -> None:
-    assert set(WRITE) | READ_ONLY == set(COMMANDS)
+    """But for `map`, whose draft a person goes on with: it is never replaced without --force (see its own tests)."""
+    assert set(WRITE) | READ_ONLY | {"map"} == set(COMMANDS)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill_points forks")

@@ -189,12 +189,11 @@ def test_the_nearest_version_is_used_and_said() -> None:
         [definition.local_rule]
         kind = "expression"
         title = "Local rule"
-        version = "1"
         source = "here"
         output = true
         versions = [
-            { effective_from = 2020-01-01, effective_to = 2020-12-31, value = "age >= 10" },
-            { effective_from = 2022-01-01, effective_to = 2022-12-31, value = "age >= 20" },
+            { version = "1", effective_from = 2020-01-01, effective_to = 2020-12-31, value = "age >= 10" },
+            { version = "2", effective_from = 2022-01-01, effective_to = 2022-12-31, value = "age >= 20" },
         ]
     """)
     table = "age || local_rule\n9 || no\n15 || {}\n20 || yes"

@@ -49,7 +49,8 @@ def test_each_is_also_what_python_calls_it() -> None:
     assert popstrat.PopstratWarning is errors.PopstratWarning
     expected = {
         errors.InputError: ValueError, errors.PackError: ValueError, errors.ExpressionError: ValueError,
-        errors.TermError: ValueError, errors.ChunkError: ValueError, errors.RunError: RuntimeError,
+        errors.TermError: ValueError, errors.ColumnError: ValueError, errors.ChunkError: ValueError,
+        errors.RunError: RuntimeError, errors.ExposedError: errors.InputError,
         errors.TraceError: AssertionError, errors.NotInstalledError: errors.InputError,
         errors.DefinitionWarning: UserWarning,
     }  # fmt: skip

@@ -82,7 +82,7 @@ def model(terms: str, derived: str = "") -> str:
 
 def terms(n: int) -> str:
     return model("terms = [\n" + "".join(
-        f'{{ id = "t{i}", when = "hba1c > {i / 2}", coefficient = 0.5 }},\n' for i in range(n)
+        f'{{ id = "t{i}", when = "hba1c > {20 + i / 20}", coefficient = 0.5 }},\n' for i in range(n)
     ) + "]")  # fmt: skip
 
 

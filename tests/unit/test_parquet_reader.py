@@ -68,8 +68,17 @@ def test_columns_of_other_types_are_left_to_pyarrow(tmp_path: Path, left: list[t
 def test_times_in_another_unit_are_left_to_pyarrow(tmp_path: Path, left: list[tuple[str, int]]) -> None:
     data = pa.table({"s": pa.array([1, 2], pa.timestamp("s")), "old": pa.array([1, 2], pa.timestamp("ns"))})
     pq.write_table(data, tmp_path / "a.parquet", use_deprecated_int96_timestamps=True)
-    assert read(tmp_path / "a.parquet").equals(pq.read_table(tmp_path / "a.parquet"))
+    expected = pq.read_table(tmp_path / "a.parquet", coerce_int96_timestamp_unit="us")
+    assert read(tmp_path / "a.parquet").equals(expected)
     assert {name for name, _ in left} == {"s", "old"}
+
+
+def test_old_times_of_every_year_are_the_right_day(tmp_path: Path) -> None:
+    """Nanoseconds reach from 1677 to 2262 only; a date of birth that stands for "not known" lies beyond."""
+    days = [dt.datetime(1, 1, 1), dt.datetime(1600, 2, 29), dt.datetime(1950, 7, 1), dt.datetime(9999, 12, 31)]
+    data = pa.table({"day": pa.array(days, pa.timestamp("us"))})
+    pq.write_table(data, tmp_path / "a.parquet", use_deprecated_int96_timestamps=True)
+    assert read(tmp_path / "a.parquet")["day"].to_pylist() == days
 
 
 @pytest.mark.native_formats("the engine's decoder is made to stop in the middle")

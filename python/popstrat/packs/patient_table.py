@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from popstrat.core.text import suggest
-from popstrat.errors import InputError
+from popstrat.errors import ColumnError, InputError
 from popstrat.lang.names import name_fault, normal
 from popstrat.packs.shapes import MEANT, is_number
 
@@ -150,14 +150,6 @@ _SHAPES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "aliases": (lambda v: isinstance(v, Mapping) and _are_texts([*v, *v.values()]), "a table of texts"),
     "required": (lambda v: isinstance(v, bool), "true or false"),
 }
-
-
-class ColumnError(ValueError):
-    """A table of a column is at fault; ``text`` is the key or the value in it to point at."""
-
-    def __init__(self, message: str, text: str) -> None:
-        super().__init__(message)
-        self.text = text
 
 
 def column_from_toml(raw: Mapping[str, Any]) -> Column:

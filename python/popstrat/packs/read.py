@@ -12,10 +12,10 @@ from typing import Any
 
 from popstrat.core.small_files import parse_toml, read_small
 from popstrat.core.text import suggest
-from popstrat.errors import InputError, PackError
+from popstrat.errors import ColumnError, InputError, PackError
 from popstrat.lang.source_map import at_line
 from popstrat.packs.files import PackFile, Source
-from popstrat.packs.patient_table import Column, ColumnError, column_from_toml, patient_schema
+from popstrat.packs.patient_table import Column, column_from_toml, patient_schema
 from popstrat.packs.seal import seal_of
 from popstrat.packs.shapes import Fail, is_names, only
 from popstrat.packs.tables import PackTables

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from popstrat.core.text import suggest
 from popstrat.errors import ExpressionError, TermError
 from popstrat.lang import nodes as n
-from popstrat.lang.parser import arithmetic, cases, conjunction
+from popstrat.lang.parser import DEEPEST, arithmetic, cases, conjunction
 from popstrat.packs.model.parts import Term
 from popstrat.packs.model.scope import ModelScope
 from popstrat.packs.model.strata import Strata
 from popstrat.packs.model.terms import TermText, term_texts
 from popstrat.packs.reach import reach
 
+_MOST_PARTS = 50_000  # of a term that is looked through
 _ZERO = n.Const(n.NUMBER, "0", 0)
 
 
@@ -87,6 +88,9 @@ class Terms:
         """What is wrong with a term that makes no difference between any two people; nothing for others."""
         if isinstance(node, n.Const):
             return "is the same for every patient"
+        deep, parts = n.extent(node, {})
+        if deep > DEEPEST or parts > _MOST_PARTS:  # refused later, or too long to look through
+            return ""
         found = reach(node, self.builder.schema)
         if not found.some:
             return "has no value for any patient"

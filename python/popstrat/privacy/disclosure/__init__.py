@@ -2,7 +2,8 @@
 other figures must be. `rules` has the rules for one figure, `release` those for figures that add up, `audit` the exact
 programme that tests hold them against (scipy). The rooms above take their figures through here before they publish."""
 
-from popstrat.privacy.disclosure.release import ExposedError, Published, Release
+from popstrat.errors import ExposedError
+from popstrat.privacy.disclosure.release import Published, Release
 from popstrat.privacy.disclosure.rules import ROUND_TO, SMALLEST, WIDTH, coarse, few, rounded, share_of, step
 
 __all__ = [

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from popstrat.errors import InputError
+from popstrat.errors import ExposedError
 from popstrat.privacy.disclosure.protect import Problem, protect
 from popstrat.privacy.disclosure.rules import ROUND_TO, SMALLEST, few, rounded
 
@@ -28,10 +28,6 @@ _LARGE = 24
 _NOISE = 1e-9
 SMALL, REST, PROTECTS = "small", "rest", "protects another"
 """Why a count is withheld."""
-
-
-class ExposedError(InputError):
-    """Withheld counts follow from what others know, whatever else is withheld."""
 
 
 @dataclass(frozen=True)
