@@ -54,7 +54,7 @@ class Node:
 
     def children(self) -> Iterator[Node]:
         """The nodes directly below, in reading order."""
-        for name in _field_names(type(self)):  # type: ignore[arg-type]  # a class can be hashed, whatever its objects
+        for name in _field_names(type(self)):
             value = getattr(self, name)
             if isinstance(value, Node):
                 yield value
