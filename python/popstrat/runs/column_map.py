@@ -311,7 +311,7 @@ IN_WORDS: dict[Kind, str] = {
 
 def our_name(theirs: str, known: Mapping[str, Column]) -> str:
     """The column of ours that a name differs from only in capitals or blanks around it; if there is none, the name."""
-    return theirs if theirs in known or (folded := theirs.strip().casefold()) not in known else folded
+    return theirs if theirs in known or (folded := theirs.strip().lower()) not in known else folded
 
 
 def keys_without_rows(plans: Sequence[MapPlan], columns: Iterable[str]) -> list[str]:

@@ -157,7 +157,7 @@ def _recased(table: pa.Table, others: Sequence[str], known: Mapping[str, Column]
     names = table.schema.names
     found: dict[str, str] = {}
     for name in others:
-        ours = name.strip().casefold()
+        ours = name.strip().lower()
         if ours in known and ours not in names and ours not in found.values():
             found[name] = ours
     return table.rename_columns([found.get(n, n) for n in names]) if found else table
