@@ -13,10 +13,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import compare
 import numpy as np
-import peer_duckdb
-import peer_polars
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,10 +25,11 @@ from popstrat.core.dates import days, months_before
 from popstrat.packs.patient_table import Column, patient_schema
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-
+import compare
+import peer_duckdb
+import peer_polars
 
 PATIENTS = 60_000
-PACK = "london-2026@1.0.0"  # what the two peers are written out from
 AS_OF = dt.date(2026, 6, 30)
 DATES = [
     AS_OF,
@@ -186,7 +184,7 @@ LISTS = {"registered": registered, "corner_cases": corner_cases, "dirty": dirty,
 @pytest.mark.parametrize("as_of", DATES, ids=str)
 def test_three_programs_agree(make: str, as_of: dt.date) -> None:
     table = LISTS[make](as_of)
-    ours = popstrat.score(table, as_of=as_of, pack=PACK)
+    ours = popstrat.score(table, as_of=as_of)
     clean = pc.max(ours["quality_flags"]).as_py() == 0
     assert clean == (make in ("registered", "corner_cases"))
 
@@ -213,15 +211,12 @@ def test_polars_takes_labels_as_a_file_has_them() -> None:
     assert isinstance(frame, pl.DataFrame)
     text = frame.with_columns(pl.col(c).cast(pl.String) for c in peer_polars.CATEGORIES)
     for lf in (frame.lazy(), text.lazy()):
-        assert (
-            compare.differences(popstrat.score(table, as_of=AS_OF, pack=PACK), peer_polars.lazy(lf, AS_OF).collect())
-            == {}
-        )
+        assert compare.differences(popstrat.score(table, as_of=AS_OF), peer_polars.lazy(lf, AS_OF).collect()) == {}
 
 
 def test_every_flag_comes_up() -> None:
     """Agreement on flags says something only about those that are set."""
-    found = np.bitwise_or.reduce(popstrat.score(implausible(AS_OF), as_of=AS_OF, pack=PACK)["quality_flags"].to_numpy())
+    found = np.bitwise_or.reduce(popstrat.score(implausible(AS_OF), as_of=AS_OF)["quality_flags"].to_numpy())
     dated = [bit + i for bit in peer_polars.MEASURED.values() for i in range(3)]
     bits = [1, 2, *dated, *peer_polars.UNLISTED.values(), *(bit for _, _, bit in peer_polars.PLAUSIBLE.values())]
     assert int(found) == sum(1 << bit for bit in bits)
@@ -229,7 +224,7 @@ def test_every_flag_comes_up() -> None:
 
 def test_corner_cases_reach_every_label() -> None:
     """Agreement says something only about what comes up."""
-    scored = popstrat.score(corner_cases(AS_OF), as_of=AS_OF, pack=PACK)
+    scored = popstrat.score(corner_cases(AS_OF), as_of=AS_OF)
     for field in scored.schema:
         if pa.types.is_dictionary(field.type) and field.name not in peer_polars.KEYS:
             column = scored[field.name].combine_chunks()
