@@ -45,6 +45,16 @@ def numbers(column: pa.Array) -> NDArray[Any]:
     return np.frombuffer(column.buffers()[1] or b"", kind)[column.offset : column.offset + len(column)]
 
 
+def valid(column: pa.Array) -> NDArray[np.bool_]:
+    """Where a column is not null; without pandas, as `numbers`."""
+    if column.null_count == 0:
+        return np.ones(len(column), np.bool_)
+    start = column.offset // 8
+    bits = np.frombuffer(column.buffers()[0], np.uint8)[start : (column.offset + len(column) + 7) // 8]
+    first = column.offset - 8 * start
+    return np.unpackbits(bits, bitorder="little")[first : first + len(column)].view(np.bool_)
+
+
 def as_table(data: Any) -> pa.Table:
     """A pyarrow table from anything that exports the Arrow PyCapsule stream. Raises `InputError` naming the type."""
     if isinstance(data, pa.Table):

@@ -30,7 +30,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from popstrat.core.arrow import plain, without_views
+from popstrat.core.arrow import numbers, plain, valid, without_views
 from popstrat.errors import InputError
 from popstrat.packs.flags import FALSE, TRUE
 
@@ -352,7 +352,7 @@ def days(column: pa.Array, name: str, times: Times = "") -> pa.Array:
     zone that may be a midnight put into UTC, unless ``times`` says what it is.
     """
     seconds, whole = _seconds(column)
-    known = column.is_valid().to_numpy(zero_copy_only=False)
+    known = valid(column)
     found = seconds // _DAY
     if column.type.tz is not None or times == "utc":
         found = (seconds + _offsets(seconds, known)) // _DAY
@@ -365,7 +365,9 @@ def days(column: pa.Array, name: str, times: Times = "") -> pa.Array:
                 more=max(0, len(rows) - _ROWS_NAMED),
             )  # fmt: skip
     limits = np.iinfo(np.int32)
-    return pa.array(np.clip(found, limits.min, limits.max).astype(np.int32), mask=~known).cast(pa.date32())
+    kept = np.where(known, np.clip(found, limits.min, limits.max), 0).astype(np.int32)
+    bits = pa.py_buffer(np.packbits(known, bitorder="little").tobytes())
+    return pa.Array.from_buffers(pa.date32(), len(kept), [bits, pa.py_buffer(kept.tobytes())])
 
 
 _DAY = 86_400
@@ -376,7 +378,7 @@ _EPOCH = dt.datetime(1970, 1, 1)
 
 def _seconds(column: pa.Array) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.bool_]]]:
     """Whole seconds since 1970 (0 for no record), and where nothing smaller was left out."""
-    ticks = column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    ticks = np.where(valid(column), numbers(column.cast(pa.int64())), 0)
     per = _PER_SECOND[column.type.unit]
     return ticks // per, ticks % per == 0
 

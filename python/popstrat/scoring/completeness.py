@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
-from popstrat.core.arrow import numbers
+from popstrat.core.arrow import numbers, valid
 from popstrat.packs.flags import anybody
 from popstrat.packs.patient_table import Schema
 from popstrat.scoring.columns import Binding
@@ -167,23 +167,14 @@ def _holds_something(column: pa.Array) -> bool:
     if pt.is_string(kind) or pt.is_large_string(kind):
         width = np.int64 if pt.is_large_string(kind) else np.int32
         ends = np.frombuffer(column.buffers()[1], width)[column.offset : column.offset + len(column) + 1]
-        return bool((np.diff(ends)[_valid(column)] != 0).any())
+        return bool((np.diff(ends)[valid(column)] != 0).any())
     return True
 
 
 def _held(column: pa.Array) -> NDArray[Any]:
     """The values of a column that are not null."""
     values = numbers(column)
-    return values if column.null_count == 0 else values[_valid(column)]
-
-
-def _valid(column: pa.Array) -> NDArray[np.bool_]:
-    if column.null_count == 0:
-        return np.ones(len(column), np.bool_)
-    start = column.offset // 8
-    bits = np.frombuffer(column.buffers()[0], np.uint8)[start : (column.offset + len(column) + 7) // 8]
-    first = column.offset - 8 * start
-    return np.unpackbits(bits, bitorder="little")[first : first + len(column)].view(np.bool_)
+    return values if column.null_count == 0 else values[valid(column)]
 
 
 Inputs = Callable[[Collection[str]], Sequence[str]]
