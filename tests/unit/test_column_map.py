@@ -142,7 +142,7 @@ def test_values_that_cannot_be_mapped_are_named_by_row() -> None:
             '[values.sex]\nW = "femal"',
             "[values.sex] 'W': 'femal' is not a label of sex (did you mean 'female'?): it has female,",
         ),
-        ("[values.diabetes]\nY = 2", "[values.diabetes] 'Y': '2' is not a boolean"),
+        ("[values.diabetes]\nY = 2", "[values.diabetes] 'Y': '2' is not true, false, 1 or 0"),
         ('[values.ldl]\nY = "high"', "[values.ldl] 'Y': 'high' is not a number"),
         ("[values.sex]\nY = []", "[values.sex] 'Y': needs text, a number, true, false or a date"),
         ('[values.patient_id]\n1 = "2"', "[values.patient_id]: ids cannot be mapped"),
@@ -348,3 +348,31 @@ def test_the_map_of_the_documentation() -> None:
     found = parse_map(tomllib.loads(example), KNOWN)
     assert set(found.content) == {"columns", "values", "const", "text", "split", "units"}
     assert found.units["hba1c"].of(7.5) == pytest.approx(58.47, abs=0.01)
+
+
+@pytest.mark.filterwarnings("ignore::popstrat.DataWarning")
+def test_a_map_in_memory_looks_at_what_is_read_and_no_more() -> None:
+    """As for files; and a name that stands twice is named, with a map as without."""
+    people = {"patient_id": [1, 2], "practice_code": ["Y90001"] * 2, "age": [50, 60], "Sex": ["F", "M"]}
+    table = pa.table({**people, "phq9_date": ["x", "y"], "note": ["a", "b"]})
+    scored = popstrat.score(table, "2026-06-30", mapping={"text": {"dates": "dd/mm/yyyy"}})
+    assert scored.column("age").to_pylist() == [50, 60]
+    twice = pa.Table.from_arrays([*table.columns, table["age"]], names=[*table.schema.names, "age"])
+    for mapping in (None, {"const": {"place": "Bexley"}}):
+        with pytest.raises(popstrat.InputError, match="column 'age': two columns have this name"):
+            popstrat.score(twice, "2026-06-30", mapping=mapping)
+    opted = pa.table({**people, "type1_opt_out": [True, False], "national_data_opt_out": [False, False]})
+    kept = popstrat.score(opted, "2026-06-30", profile="secondary-use", mapping={"const": {"place": "Bexley"}})
+    assert kept.column("patient_id").to_pylist() == [2]
+
+
+def test_other_capitals_are_said_in_the_library() -> None:
+    table = pa.table({"patient_id": [1], "practice_code": ["Y90001"], "AGE": [50], "sex": ["F"]})
+    with pytest.warns(popstrat.DataWarning, match="names are written otherwise: AGE"):
+        popstrat.score(table, "2026-06-30")
+
+
+def test_entries_that_cannot_be_taken_apart_and_that_no_row_holds() -> None:
+    coded = pa.DictionaryArray.from_arrays(pa.array([0, 0], pa.int8()), pa.array(["north-A", "x"]))
+    text = '[split]\nplace = { from = "area", by = "-", part = 1 }'
+    assert mapped(text, pa.record_batch({"area": coded})) == {"place": ["north", "north"]}

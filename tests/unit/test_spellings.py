@@ -183,3 +183,12 @@ def test_rows_are_named_where_a_batch_begins_late() -> None:
     with pytest.raises(InputError) as caught:
         from_text(column.combine_chunks(), "float", "ldl")
     assert (caught.value.column, caught.value.rows) == ("ldl", (6, 7))
+
+
+def test_entries_that_no_row_holds_are_nobodys() -> None:
+    """A dictionary may have more entries than its rows use, and what they say stops nobody."""
+    for kind, entries in (("float", ["2", "x"]), ("bool", ["Y", "maybe"]), ("date", ["2026-07-01", "x"])):
+        coded = pa.DictionaryArray.from_arrays(pa.array([0, None, 0], pa.int8()), pa.array(entries))
+        assert from_text(coded, kind, "column").null_count == 1
+        with pytest.raises(InputError, match=r"\(row 2\)"):
+            from_text(pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int8()), pa.array(entries)), kind, "column")

@@ -24,14 +24,15 @@ def suggest(word: str, known: Iterable[str]) -> str:
 def closest(word: str, known: Iterable[str]) -> str:
     """The known name that is the same but for capitals, blanks and signs between words, or but for a slip of a letter
     in a long one; nothing if there is none."""
-    squeezed: dict[str, str] = {}
+    names: dict[str, str] = {}
     for name in (n for n in known if not looks_like_number(n)):
-        squeezed.setdefault(_squeezed(name), name)
-    near = difflib.get_close_matches(_squeezed(word), squeezed, n=1, cutoff=_SAME)
-    return squeezed[near[0]] if near else ""
+        names.setdefault(squeezed(name), name)
+    near = difflib.get_close_matches(squeezed(word), names, n=1, cutoff=_SAME)
+    return names[near[0]] if near else ""
 
 
-def _squeezed(text: str) -> str:
+def squeezed(text: str) -> str:
+    """A name without capitals, blanks and signs."""
     return "".join(c for c in text.casefold() if c.isalnum())
 
 

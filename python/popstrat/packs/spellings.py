@@ -158,20 +158,24 @@ def chosen(
     values: Sequence[Any], coded: pa.Array, kind: str, name: str, target: pa.DataType, problem: str = ""
 ) -> pa.Array:
     """A dictionary column's rows, given what each of its entries is. Raises as `from_text`."""
+    usual = problem or f"a cell is not {EXPECTED[kind]} (empty means no record)"
+    return pa.array(readable(values, coded, name, usual), target).take(coded.indices)
+
+
+def readable(values: Sequence[Any], coded: pa.Array, name: str, problem: str = "") -> list[Any]:
+    """What the entries of a dictionary column are, with nothing for one that cannot be read and that no row holds.
+
+    Raises `InputError` naming the column and its first rows where a row holds one.
+    """
     bad = [i for i, v in enumerate(values) if isinstance(v, Unreadable)]
-    if bad:
-        refuse_entries(
-            coded, bad, name, values[bad[0]].why or problem or f"a cell is not {EXPECTED[kind]} (empty means no record)"
-        )
-    return pa.array(values, target).take(coded.indices)
-
-
-def refuse_entries(coded: pa.Array, bad: Sequence[int], name: str, problem: str) -> None:
-    """Raise `InputError` if a row holds one of these entries of a dictionary column."""
+    if not bad:
+        return list(values)
     codes = plain(coded.indices.fill_null(0)).to_numpy(zero_copy_only=False)
-    rows = np.flatnonzero(np.isin(codes, bad) & coded.indices.is_valid().to_numpy(zero_copy_only=False))
+    rows = np.flatnonzero(np.isin(codes, bad) & valid(coded.indices))
     if len(rows):
-        raise InputError(problem, column=name, rows=rows[:_ROWS_NAMED].tolist(), more=max(0, len(rows) - _ROWS_NAMED))
+        told = values[codes[rows[0]]].why or problem
+        raise InputError(told, column=name, rows=rows[:_ROWS_NAMED].tolist(), more=max(0, len(rows) - _ROWS_NAMED))
+    return [None if isinstance(v, Unreadable) else v for v in values]
 
 
 # -- kinds ------------------------------------------------------------------------------------------------------
@@ -214,7 +218,7 @@ def _double(word: str) -> float:
 @lru_cache(_CACHED)
 def _single(text: str, how: Spelling) -> float | Unreadable | None:
     found = _number(text, how)
-    return found if found is None or isinstance(found, Unreadable) else nearest_single(_plain(folded(text), how))
+    return found if found is None or isinstance(found, Unreadable) else _nearest_single(_plain(folded(text), how))
 
 
 def _plain(word: str, how: Spelling) -> str:
@@ -222,24 +226,13 @@ def _plain(word: str, how: Spelling) -> str:
     return word.replace(".", "").replace(",", ".") if how.decimal_comma and "," in word else word
 
 
-def nearest_double(text: str) -> float | None:
-    """The double nearest to a number in text; None if it is none, NaN if it says so."""
-    word = folded(text)
-    return _double(word) if word.isascii() and _NUMBER.fullmatch(word) else None
-
-
-def nearest_single(text: str) -> float | None:
-    """The 32-bit float nearest to a number in text; None if it is none, NaN if it says so.
+def _nearest_single(word: str) -> float:
+    """The 32-bit float nearest to a number in text.
 
     Rounded twice, to a double and then to a single, a number that ends in the middle between two singles the first
     time would hide which side it came from.
     """
-    word = folded(text)
-    if not word.isascii() or not _NUMBER.fullmatch(word):
-        return None
-    if "nan" in word:
-        return math.nan
-    double = float(word)
+    double = _double(word)
     with np.errstate(over="ignore", under="ignore"):
         below, above = np.nextafter(double, -np.inf), np.nextafter(double, np.inf)
         low, high = max(float(np.float32(below)), -_BEYOND), min(float(np.float32(above)), _BEYOND)

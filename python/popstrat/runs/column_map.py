@@ -18,7 +18,7 @@ from popstrat.core.text import suggest
 from popstrat.errors import InputError, shown_name
 from popstrat.formats import Kind
 from popstrat.packs.patient_table import Column, refuse_spellings
-from popstrat.packs.spellings import TYPED, USUAL, Spelling, Unreadable, chosen, folded, value
+from popstrat.packs.spellings import EXPECTED, TYPED, USUAL, Spelling, Unreadable, chosen, folded, readable, value
 
 OTHERS = "*"
 """The key of a column's values that stands for every text that no other key does."""
@@ -149,13 +149,10 @@ class Recoding:
             forms = " or ".join((*self.spelling.dates, "YYYY-MM-DD"))
             problem = f"a cell is not a date as {forms} (empty means no record)"
         if self.table and self.kind in TYPED:
-            problem = f"holds a value that [values.{self.name}] does not map and that is not a {IN_WORDS[self.kind]}"
+            problem = f"holds a value that [values.{self.name}] does not map and that is not {EXPECTED[self.kind]}"
         if self.kind in TYPED:
             return chosen(values, coded, self.kind, self.name, TYPED[self.kind], problem)
-        if bad := [i for i, found in enumerate(values) if isinstance(found, Unreadable)]:
-            return chosen([values[i] if i in bad else None for i in range(len(values))], coded, self.kind, self.name,
-                          pa.string())  # fmt: skip
-        return _with_values(coded, pa.array(values, pa.string()))
+        return _with_values(coded, pa.array(readable(values, coded, self.name), pa.string()))
 
 
 @dataclass(frozen=True)
@@ -298,15 +295,6 @@ class MapPlan:
     def _const(self, ours: str) -> pa.Scalar:
         kind = self.known[ours].cells if ours in self.known else "text"
         return pa.scalar(value(self.map.const[ours], kind), TYPED.get(kind, pa.string()))
-
-
-IN_WORDS: dict[Kind, str] = {
-    "bool": "boolean (true, false, 1 or 0)",
-    "int": "number",
-    "float": "number",
-    "float32": "number",
-    "date": "date (YYYY-MM-DD)",
-}
 
 
 def our_name(theirs: str, known: Mapping[str, Column]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -18,7 +18,7 @@ from popstrat.engine import STREAM_ROWS
 from popstrat.errors import DataWarning, InputError, recorded_name
 from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.pack import Pack
-from popstrat.packs.patient_table import ID, Column
+from popstrat.packs.patient_table import ID
 from popstrat.packs.plausibility import disorder_remarks, refuse_disorder
 from popstrat.scoring.bound import Together
 from popstrat.scoring.opt_outs import OptOutsSaid
@@ -79,10 +79,8 @@ def score(
     scorer = kept_scorer(pack, parse_as_of(as_of), profile, contributions)
     doubted: list[str] = []
     known = scorer.pack.schema.columns
-    if mapping is not None:
+    if mapping is not None or any(n not in known and n.strip().lower() in known for n in table.schema.names):
         table, doubted = _mapped(table, mapping, scorer)
-    elif others := [n for n in table.schema.names if n not in known]:
-        table = _recased(table, others, known)
     passed_over = [n for n in table.schema.names if n not in known]
     bound = scorer.bind(table.schema, counted=record)
     threads = threads or cores()
@@ -132,32 +130,33 @@ def score(
     return out, memory_record(scorer, bound, total, facts, first_ids, started=started, threads=threads)
 
 
-def _mapped(table: pa.Table, mapping: str | Path | Mapping[str, Any], scorer: Scorer) -> tuple[pa.Table, list[str]]:
-    """The table under our names and with our values, and what is to be said of the map."""
-    from popstrat.runs.column_map import keys_without_rows  # here, because most calls have no map
+def _mapped(
+    table: pa.Table, mapping: str | Path | Mapping[str, Any] | None, scorer: Scorer
+) -> tuple[pa.Table, list[str]]:
+    """The table under our names and with our values, and what is to be said of that. As in files, values of columns
+    that the pack does not read are not looked at."""
+    from popstrat.runs.column_map import NO_MAP, keys_without_rows  # here, because most calls have no map
     from popstrat.runs.map_file import load_map, parse_map
 
-    known = scorer.pack.schema.columns
-    column_map = parse_map(mapping, known) if isinstance(mapping, Mapping) else load_map(mapping, known)
-    plan = column_map.plan(table.schema.names, known)
-    schema = plan.schema(table.schema)
+    schema, names = scorer.pack.schema, table.schema.names
+    if twice := next((n for n in names if names.count(n) > 1), None):
+        raise InputError("two columns have this name", column=twice)
+    if mapping is None:
+        column_map = NO_MAP
+    elif isinstance(mapping, Mapping):
+        column_map = parse_map(mapping, schema.columns)
+    else:
+        column_map = load_map(mapping, schema.columns)
+    plan = column_map.plan(names, schema.columns)
+    whole = plan.schema(table.schema)
+    read = schema.kept(whole.names, scorer.columns_counted)
+    kept = [n for n in whole.names if n in read or n not in schema]
     batches, first = [], 0
     for batch in table.to_batches():
         try:
-            batches.append(plan.apply(batch, schema.names))
+            batches.append(plan.apply(batch, kept))
         except InputError as error:
             raise error.located(None, first) from None
         first += batch.num_rows
-    return pa.Table.from_batches(batches, schema), [*plan.notices(), *keys_without_rows([plan], schema.names)]
-
-
-def _recased(table: pa.Table, others: Sequence[str], known: Mapping[str, Column]) -> pa.Table:
-    """The table with those of its other columns under our names whose names differ from ours only in capitals or in
-    blanks around, as in files."""
-    names = table.schema.names
-    found: dict[str, str] = {}
-    for name in others:
-        ours = name.strip().lower()
-        if ours in known and ours not in names and ours not in found.values():
-            found[name] = ours
-    return table.rename_columns([found.get(n, n) for n in names]) if found else table
+    found = pa.Table.from_batches(batches, pa.schema([whole.field(n) for n in kept]))
+    return found, [*plan.notices(), *keys_without_rows([plan], kept)]

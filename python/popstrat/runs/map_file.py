@@ -50,9 +50,9 @@ from popstrat.core.small_files import parse_toml, read_small
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.packs.patient_table import Column, fold_label
-from popstrat.packs.spellings import TYPED, Spelling, Unreadable, folded, pattern
+from popstrat.packs.spellings import EXPECTED, TYPED, Spelling, Unreadable, folded, pattern
 from popstrat.packs.spellings import value as spelt
-from popstrat.runs.column_map import IN_WORDS, ColumnMap, Split, Unit
+from popstrat.runs.column_map import ColumnMap, Split, Unit
 
 _TABLES = ("columns", "values", "const", "text", "split", "units")
 _WORDS = ("nulls", "true", "false", "dates", "decimal_comma", "times")
@@ -215,5 +215,5 @@ def _our_value(where: str, value: object, column: Column, name: str) -> str | No
             file=name,
         )
     if column.type in TYPED and isinstance(spelt(text, column.type), Unreadable):
-        raise InputError(f"{where}: {text!r} is not a {IN_WORDS[column.type]}", file=name)
+        raise InputError(f"{where}: {text!r} is not {EXPECTED[column.type]}", file=name)
     return text

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from popstrat.core.arrow import is_text, without_views
 from popstrat.core.lazy import compute as pc
-from popstrat.core.text import closest
+from popstrat.core.text import closest, squeezed
 from popstrat.errors import looks_like_number, recorded_name
 from popstrat.formats import open_source
 from popstrat.packs.patient_table import Column, Schema, fold_label
@@ -114,10 +114,6 @@ def propose(inputs: Sequence[str | Path], schema: Schema, *, encoding: str = "ut
     return _written(held, placed, pressures, schema, rows)
 
 
-def _squeezed(text: str) -> str:
-    return "".join(c for c in text.casefold() if c.isalnum())
-
-
 def _pressures(held: Mapping[str, Held], schema: Schema) -> list[tuple[str, str]]:
     """The column that holds both blood pressures, if one does, and what stands between them."""
     if not {"systolic_bp", "diastolic_bp"} <= set(schema.columns):
@@ -152,8 +148,8 @@ def _placed(held: Mapping[str, Held], schema: Schema, taken: set[str]) -> dict[s
     others = _called()["columns"]
     for ours in schema.columns:
         if ours not in found:
-            wanted = {_squeezed(w) for w in (ours, schema[ours].title, *others.get(ours, ()))}
-            if near := next((n for n in free() if _squeezed(n) in wanted), None):
+            wanted = {squeezed(w) for w in (ours, schema[ours].title, *others.get(ours, ()))}
+            if near := next((n for n in free() if squeezed(n) in wanted), None):
                 found[ours] = near
     for ours in schema.columns:
         if ours not in found and len(ours) > 4 and (near := closest(ours, free())):
@@ -309,9 +305,9 @@ def _labels(column: Column, held: Held, draft: _Draft) -> None:
         for t, n in held.texts.items()
         if t.strip() and fold_label(t.strip(" ")) not in known and folded(t) not in draft.nulls
     }
-    table = {_squeezed(w): o for o, ws in _called()["labels"].get(column.name, {}).items() for w in ws}
+    table = {squeezed(w): o for o, ws in _called()["labels"].get(column.name, {}).items() for w in ws}
     for text, count in sorted(strange.items(), key=lambda x: -x[1]):
-        if ours := table.get(_squeezed(text)):
+        if ours := table.get(squeezed(text)):
             draft.values.setdefault(column.name, []).append(f"{_quoted(text)} = {_quoted(ours)}   # {count:,} rows")
             del strange[text]
     if strange:

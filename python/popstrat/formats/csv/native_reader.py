@@ -10,7 +10,7 @@ import pyarrow as pa
 from popstrat.engine.formats import csv_read
 from popstrat.errors import InputError
 from popstrat.formats.csv.reader import LABELS, ROWS_NAMED, Block, CsvSource, decoded
-from popstrat.packs.spellings import nearest_double, nearest_single
+from popstrat.packs.spellings import value
 
 CELL_KINDS: dict[pa.DataType, csv_read.Kind] = {
     pa.string(): "text",
@@ -81,11 +81,10 @@ def _work_out(
     """Put the numbers of ``odd`` cells where they belong in ``out``; add rows whose cell is no number to ``bad``."""
     for column, row, cell in odd:
         narrow = fields[column].type == pa.float32()
-        text = cell.decode("utf-8", "replace")
-        value = nearest_single(text) if narrow else nearest_double(text)
-        if value is None:
+        found = value(cell.decode("utf-8", "replace"), "float32" if narrow else "float")
+        if not isinstance(found, float):
             if len(bad[column]) < ROWS_NAMED:
                 bad[column].append(row)
             continue
         kind = np.float32 if narrow else np.float64
-        np.frombuffer(out, kind, 1, starts[column] + row * np.dtype(kind).itemsize)[0] = value
+        np.frombuffer(out, kind, 1, starts[column] + row * np.dtype(kind).itemsize)[0] = found
