@@ -11,6 +11,18 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+KINDS = {
+    "id": "id",
+    "label": "category",
+    "flag": "bool",
+    "whole": "int",
+    "number": "float32",
+    "day": "date",
+    "note": "text",
+}
+"""A column of each kind, by name, and one that is not read in most examples."""
+NAMES = list(KINDS)
+
 _CELL = rb'(?:"(?:[^"]|"")*"|[^",]*)'
 _LINE = re.compile(rb"%s(?:,%s)*" % (_CELL, _CELL))
 

@@ -13,6 +13,7 @@ import csv_reference
 import numpy as np
 import pyarrow as pa
 import pytest
+from csv_reference import KINDS, NAMES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -21,18 +22,6 @@ from popstrat.errors import InputError
 from popstrat.formats import BACKENDS, open_sink, open_source
 from popstrat.formats.csv.native_reader import CELL_KINDS
 from popstrat.formats.csv.reader import TYPES
-
-# A column of each kind, and one that is not read in most examples.
-KINDS = {
-    "id": "id",
-    "label": "category",
-    "flag": "bool",
-    "whole": "int",
-    "number": "float32",
-    "day": "date",
-    "note": "text",
-}
-NAMES = list(KINDS)
 
 flags = st.sampled_from(["true", "false", "TRUE", "fAlSe", "1", "0", ""])
 digits = st.text("0123456789", min_size=1, max_size=22)

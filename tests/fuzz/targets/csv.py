@@ -10,22 +10,13 @@ import csv_reference
 import mutate
 import numpy as np
 import pyarrow as pa
+from csv_reference import KINDS, NAMES
 from target import WrongError
 
 from popstrat.errors import InputError
 from popstrat.formats import open_source
 from popstrat.formats.csv.reader import TYPES
 
-KINDS = {
-    "id": "id",
-    "label": "category",
-    "flag": "bool",
-    "whole": "int",
-    "number": "float32",
-    "day": "date",
-    "note": "text",
-}
-NAMES = list(KINDS)
 HEADER = ",".join(NAMES).encode() + b"\n"
 WORDS = ["", "a", "é", "a,b", 'say "x"', "London", " x", "999 000 0001", "x" * 70]
 FLAGS = ["true", "FALSE", "1", "0", "", "true", "false"]
