@@ -26,7 +26,7 @@ from popstrat.errors import PackError
 from popstrat.lang import nodes as n
 from popstrat.packs.evaluator import Reference
 from popstrat.packs.pack import Pack
-from popstrat.packs.reach import Reach, reach
+from popstrat.packs.reach import About, Reach, reach
 from popstrat.scoring.bound import BoundScorer
 from popstrat.scoring.scorer import Scorer
 
@@ -304,7 +304,7 @@ def test_nothing_is_out_of_reach_that_somebody_has(data: Any) -> None:
     reference = Reference(scorer.resolved, set(table.batch.schema.names), table.singles)
     schema = scorer.pack.schema
     parts = list({id(p): p for d in scorer.resolved.definitions.values() for p in d.node.walk()}.values())
-    reaches = [(part, reach(part, schema)) for part in parts]
+    reaches = [(part, reach(part, About(schema))) for part in parts]
     for row in table.rows:
         patient = reference.patient(row)
         for part, can in reaches:

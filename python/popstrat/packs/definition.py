@@ -13,7 +13,7 @@ from popstrat.lang.names import name_fault
 from popstrat.lang.parser import conjunction, is_null, negation
 from popstrat.lang.values import WHOLE
 from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS, Schema
-from popstrat.packs.reach import fits
+from popstrat.packs.reach import About, fits
 
 NUMBER_TYPES = ("float64", "int16", "uint8", "int32")
 NOT_HELD = "not_held"
@@ -80,7 +80,7 @@ def definition_of(
             dtype = "date32"
         case _:
             dtype = declared or _own_type(n.bare(node))
-            if dtype in WHOLE and not fits(node, dtype, schema):
+            if dtype in WHOLE and not fits(node, dtype, About(schema)):
                 node = n.Whole(n.NUMBER, node.text, node, dtype)
     return Definition(
         ident, kind, node, raw["title"], raw.get("means", ""), raw.get("source", raw.get("assumption", "")),

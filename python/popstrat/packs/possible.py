@@ -6,18 +6,16 @@ rule below one that takes everybody. It means what it says all the same, so that
 
 from __future__ import annotations
 
-import datetime as dt
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from popstrat.lang import nodes as n
 from popstrat.packs import shapes
 from popstrat.packs.definition import Definition
+from popstrat.packs.reach import About, reach
 from popstrat.packs.resolved import Resolved
 
 _MOST_BEFORE = 500  # conditions of a list that each later one is held against
-_COMPLETE = frozenset({True, False, None})
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def _reached(rules: Sequence[tuple[str, n.Node]], possible: _Possible, tell: Cal
             tell(f"nobody reaches {name}: {everybody or earlier} above it holds for all of them", node.text)
         elif True not in truths:
             tell(f"nobody reaches {name}: it never holds", node.text)
-        if truths == {True}:
+        if possible.always(node):
             everybody = everybody or name
         if len(before) < _MOST_BEFORE:
             before += ((part, name) for part in (node, *_either(node)))
@@ -111,95 +109,20 @@ def _either(node: n.Node) -> tuple[n.Node, ...]:
 
 
 class _Possible:
-    """The truth values that conditions can have, and the ranges of numbers and dates."""
+    """What conditions can be, with the definitions that they use."""
 
     def __init__(self, resolved: Resolved) -> None:
-        self.resolved, self.schema = resolved, resolved.pack.schema
-        self._truths: dict[str, frozenset[bool | None]] = {}
-        self._ranges: dict[str, tuple[float, float]] = {}
+        self.schema = resolved.pack.schema
+        self._about = About(self.schema, {d.id: d.node for d in resolved.definitions.values()}, resolved.as_of)
 
-    def truths(self, node: n.Node) -> frozenset[bool | None]:
-        """What a condition can be: true, false or unknown. Parts are looked at one by one, so it may be fewer."""
-        match node:
-            case n.Const():
-                return frozenset({node.value if isinstance(node.value, bool) else None})
-            case n.Column():
-                return frozenset({True, False})
-            case n.Named():
-                if node.id not in self._truths:
-                    found = self.truths(self.resolved.definitions[node.id].node)
-                    self._truths[node.id] = frozenset(value is True for value in found)
-                return self._truths[node.id]
-            case n.Not():
-                return frozenset(None if value is None else not value for value in self.truths(node.item))
-            case n.And() | n.Or():
-                return self._junction([self.truths(item) for item in node.items], isinstance(node, n.Or))
-            case n.Compare():
-                return self._comparison(node)
-            case n.IsNull():
-                return frozenset({True, False})
-        return _COMPLETE
+    def truths(self, node: n.Node) -> frozenset[bool]:
+        """Whether it can be true, and whether false, where it is not unknown."""
+        return reach(node, self._about).truths
 
-    def _junction(self, parts: Sequence[frozenset[bool | None]], absorbing: bool) -> frozenset[bool | None]:
-        found: set[bool | None] = set()
-        if any(absorbing in part for part in parts):
-            found.add(absorbing)
-        open_ = [part - {absorbing} for part in parts]
-        if all(open_):
-            if any(None in part for part in open_):
-                found.add(None)
-            if all((not absorbing) in part for part in open_):
-                found.add(not absorbing)
-        return frozenset(found)
-
-    def _comparison(self, node: n.Compare) -> frozenset[bool | None]:
-        if "number" not in (node.left.type.kind, node.right.type.kind) and node.left.type.kind != "date":
-            return _COMPLETE
-        (a, b), (c, d) = self.range(node.left), self.range(node.right)
-        match node.op:
-            case "<":
-                true, false = a < d, b >= c
-            case "<=":
-                true, false = a <= d, b > c
-            case ">":
-                true, false = b > c, a <= d
-            case ">=":
-                true, false = b >= c, a < d
-            case _:
-                equal, other = a <= d and c <= b, not a == b == c == d
-                true, false = (equal, other) if node.op == "==" else (other, equal)
-        return frozenset({None} | ({True} if true else set()) | ({False} if false else set()))
-
-    def range(self, node: n.Node) -> tuple[float, float]:
-        """Between which numbers (for dates: days) it lies where it is not null."""
-        match node:
-            case n.Const(value=dt.date() as value):
-                return value.toordinal(), value.toordinal()
-            case n.Const(value=int() | float() as value):
-                return value, value
-            case n.Column():
-                column = self.schema[node.name]
-                if column.type == "date":
-                    return self.schema.earliest_date.toordinal(), self.resolved.as_of.toordinal()
-                low, high = column.minimum, column.maximum
-                return -math.inf if low is None else low, math.inf if high is None else high
-            case n.Named():
-                if node.id not in self._ranges:
-                    self._ranges[node.id] = self.range(self.resolved.definitions[node.id].node)
-                return self._ranges[node.id]
-            case n.CountTrue():
-                return 0, len(node.items)
-            case n.Only():
-                return self.range(node.item)
-            case n.Coalesce():
-                return self._hull([node.item, node.otherwise])
-            case n.Cases():
-                return self._hull([*(value for _, value in node.items), node.otherwise])
-        return -math.inf, math.inf
-
-    def _hull(self, nodes: Sequence[n.Node]) -> tuple[float, float]:
-        ranges = [self.range(node) for node in nodes if node.type.kind != "null"]
-        return min((low for low, _ in ranges), default=-math.inf), max((high for _, high in ranges), default=math.inf)
+    def always(self, node: n.Node) -> bool:
+        """Whether it is true for everybody."""
+        found = reach(node, self._about)
+        return not found.null and found.truths == {True}
 
     def range_of(self, node: n.Node) -> str:
         """The range of a column in words."""

@@ -7,8 +7,9 @@ value that is not recorded, and the bounds of an input, can make a rule as empty
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -45,28 +46,50 @@ Known = Mapping[n.Node, Reach]
 """What conditions that hold together say of expressions."""
 
 
-def reach(node: n.Node, schema: Schema, known: Known | None = None) -> Reach:
+@dataclass(frozen=True)
+class About:
+    """What expressions are made of: the columns' ranges and labels, and, where they are given, the definitions that
+    they use by name (any value is possible for the others) and the as-of date, after which no date lies."""
+
+    schema: Schema
+    definitions: Mapping[str, n.Node] = field(default_factory=dict)
+    as_of: dt.date | None = None
+    _named: dict[str, Reach] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def named(self, node: n.Named) -> Reach:
+        """What a definition can be; a condition is never null under its name."""
+        if node.id not in self.definitions:
+            return _anything(node.type, null=node.type.kind != "bool")
+        if node.id not in self._named:
+            found = reach(self.definitions[node.id], self)
+            if node.type.kind == "bool" and found.null:
+                found = replace(found, null=False, truths=found.truths | {False})
+            self._named[node.id] = found
+        return self._named[node.id]
+
+
+def reach(node: n.Node, about: About, known: Known | None = None) -> Reach:
     """What the expression can be, where what is ``known`` holds."""
-    found = _reach(node, schema, known or {})
+    found = _reach(node, about, known or {})
     return _narrowed(found, known[node]) if known and node in known else found
 
 
-def _reach(node: n.Node, schema: Schema, known: Known) -> Reach:
+def _reach(node: n.Node, about: About, known: Known) -> Reach:
     def of(item: n.Node) -> Reach:
-        return reach(item, schema, known)
+        return reach(item, about, known)
 
     match node:
         case n.Const():
             return _constant(node)
         case n.Column():
-            return _column(node, schema)
+            return _column(node, about)
         case n.Named():
-            return _anything(node.type, null=node.type.kind != "bool")
+            return about.named(node)
         case n.Not():
             item = of(node.item)
             return replace(item, truths=frozenset(not t for t in item.truths))
         case n.And():
-            return _all(node.items, schema, known)
+            return _all(node.items, about, known)
         case n.Or():
             found = [of(item) for item in node.items]
             truths = {t for t in (True,) if any(True in f.truths for f in found)}
@@ -96,10 +119,10 @@ def _reach(node: n.Node, schema: Schema, known: Known) -> Reach:
         case n.CountTrue():
             return Reach(False, interval=Interval(0, len(node.items)))
         case n.Cases():
-            return _cases(node, schema, known)
+            return _cases(node, about, known)
         case n.Only():
-            within = _told([node.condition], schema, known)
-            return _NOTHING if within is None else replace(reach(node.item, schema, within), null=True)
+            within = _told([node.condition], about, known)
+            return _NOTHING if within is None else replace(reach(node.item, about, within), null=True)
         case _:
             return _anything(node.type)
 
@@ -127,11 +150,13 @@ def _constant(node: n.Const) -> Reach:
     return Reach(False, interval=Interval(value, value))
 
 
-def _column(node: n.Column, schema: Schema) -> Reach:
-    column = schema[node.name]
+def _column(node: n.Column, about: About) -> Reach:
+    column = about.schema[node.name]
     if column.type == "bool":
         return Reach(False, _EITHER)
     found = _anything(node.type)
+    if column.type == "date" and about.as_of is not None:
+        return replace(found, interval=Interval(days(about.schema.earliest_date), days(about.as_of)))
     if column.type in ("int", "float"):
         low, high = column.bounds
         if column.type == "float":  # which may be held in 32 bits, and its bounds with it
@@ -195,22 +220,22 @@ def _either(found: Sequence[Reach]) -> Reach:
     )
 
 
-def _cases(node: n.Cases, schema: Schema, known: Known) -> Reach:
+def _cases(node: n.Cases, about: About, known: Known) -> Reach:
     found = []
     for condition, value in node.items:
-        within = _told([condition], schema, known)
+        within = _told([condition], about, known)
         if within is not None:
-            found.append(reach(value, schema, within))
-        truth = reach(condition, schema, known)
+            found.append(reach(value, about, within))
+        truth = reach(condition, about, known)
         if not truth.null and False not in truth.truths:
             return _either(found)
-    return _either([*found, reach(node.otherwise, schema, known)])
+    return _either([*found, reach(node.otherwise, about, known)])
 
 
-def _all(items: Sequence[n.Node], schema: Schema, known: Known) -> Reach:
-    found = [reach(item, schema, known) for item in items]
+def _all(items: Sequence[n.Node], about: About, known: Known) -> Reach:
+    found = [reach(item, about, known) for item in items]
     truths = {t for t in (False,) if any(False in f.truths for f in found)}
-    if all(True in f.truths for f in found) and _told(items, schema, known) is not None:
+    if all(True in f.truths for f in found) and _told(items, about, known) is not None:
         truths.add(True)
     return Reach(any(f.null for f in found), frozenset(truths))
 
@@ -218,31 +243,31 @@ def _all(items: Sequence[n.Node], schema: Schema, known: Known) -> Reach:
 # -- whole numbers -----------------------------------------------------------------------------------------------------
 
 
-def fits(node: n.Node, dtype: str, schema: Schema) -> bool:
+def fits(node: n.Node, dtype: str, about: About) -> bool:
     """Whether a column of whole numbers is sure to hold all that the expression can be, as it is."""
-    interval = reach(node, schema).interval
+    interval = reach(node, about).interval
     least, most = WHOLE[dtype]
-    return interval is not None and least <= interval.low and interval.high <= most and _is_whole(node, schema)
+    return interval is not None and least <= interval.low and interval.high <= most and _is_whole(node, about)
 
 
-def _is_whole(node: n.Node, schema: Schema) -> bool:
+def _is_whole(node: n.Node, about: About) -> bool:
     match node:
         case n.Const(value=value):
             return value is None or (isinstance(value, int | float) and float(value).is_integer())
         case n.Column():
-            return schema[node.name].type == "int"
+            return about.schema[node.name].type == "int"
         case n.CountTrue() | n.Whole():
             return True
         case n.Arithmetic(op="+" | "-" | "*") | n.Call(function="abs" | "min" | "max"):
-            return all(_is_whole(part, schema) for part in node.children())
+            return all(_is_whole(part, about) for part in node.children())
         case n.Call(function="floor"):
             return True
         case n.Coalesce():
-            return _is_whole(node.item, schema) and _is_whole(node.otherwise, schema)
+            return _is_whole(node.item, about) and _is_whole(node.otherwise, about)
         case n.Cases():
-            return all(_is_whole(value, schema) for value in (*(v for _, v in node.items), node.otherwise))
+            return all(_is_whole(value, about) for value in (*(v for _, v in node.items), node.otherwise))
         case n.Only():
-            return _is_whole(node.item, schema)
+            return _is_whole(node.item, about)
         case _:
             return False
 
@@ -250,17 +275,17 @@ def _is_whole(node: n.Node, schema: Schema) -> bool:
 # -- conditions that hold together -------------------------------------------------------------------------------------
 
 
-def _told(conditions: Sequence[n.Node], schema: Schema, known: Known) -> Known | None:
+def _told(conditions: Sequence[n.Node], about: About, known: Known) -> Known | None:
     """What holds where all the conditions do, besides what is known; None where they cannot."""
     held = dict(known)
     flat = [*_flat(conditions)]
     for condition in flat:
         for node, limit in _limits(condition):
-            before = reach(node, schema, held)
+            before = reach(node, about, held)
             held[node] = _narrowed(before, limit)
             if before.some and not held[node].some:
                 return None
-    return held if all(True in reach(condition, schema, held).truths for condition in flat) else None
+    return held if all(True in reach(condition, about, held).truths for condition in flat) else None
 
 
 def _flat(conditions: Iterable[n.Node]) -> Iterable[n.Node]:

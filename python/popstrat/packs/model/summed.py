@@ -12,7 +12,7 @@ from popstrat.packs.model.parts import Term
 from popstrat.packs.model.scope import ModelScope
 from popstrat.packs.model.strata import Strata
 from popstrat.packs.model.terms import TermText, term_texts
-from popstrat.packs.reach import reach
+from popstrat.packs.reach import About, reach
 
 _MOST_PARTS = 50_000  # of a term that is looked through
 _ZERO = n.Const(n.NUMBER, "0", 0)
@@ -91,7 +91,7 @@ class Terms:
         deep, parts = n.extent(node, {})
         if deep > DEEPEST or parts > _MOST_PARTS:  # refused later, or too long to look through
             return ""
-        found = reach(node, self.builder.schema)
+        found = reach(node, About(self.builder.schema))
         if not found.some:
             return "has no value for any patient"
         if node.type.kind == "bool" and True not in found.truths:
