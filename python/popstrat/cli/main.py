@@ -10,15 +10,14 @@ import contextlib
 import gc
 import importlib
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from popstrat.core import stopping
 from popstrat.errors import InputError, PackError, RunError
 
 # In the order of the help. The module of a command is imported when that is called (or for the help of all), so that
@@ -72,25 +71,12 @@ def _top(
     """Population segmentation and risk stratification for registered lists."""
 
 
-class _Stopped(BaseException):
-    """Ctrl-C or SIGTERM. Not KeyboardInterrupt, which typer would turn into an exit status of its own."""
-
-
-def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    # Cleaning up must not be interrupted by a second Ctrl-C.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise _Stopped
-
-
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return the exit status; errors are reported on standard error."""
-    before = {}
-    with contextlib.suppress(ValueError):  # not in the main thread
-        before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        status = app(args=None if arguments is None else list(arguments), standalone_mode=False)
-        sys.stdout.flush()
+        with stopping.stoppable():
+            status = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+            sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except BaseException as error:
         if os.environ.get("POPSTRAT_DEBUG") == "1":
@@ -101,8 +87,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
                 print(f"error: {message}", file=sys.stderr, flush=True)
         return status
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         _give_up_what_cannot_be_written()
 
 
@@ -119,12 +103,12 @@ def _give_up_what_cannot_be_written() -> None:
 
 def _verdict(error: BaseException) -> tuple[int, str]:
     """The exit status of an error and what to say."""
+    if stopping.was_asked() or isinstance(error, KeyboardInterrupt | typer.Abort):
+        return 1, f"stopped; {'everything' if stopping.was_written() else 'nothing'} was written"
     if isinstance(error, InputError | PackError):
         return 2, str(error)
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1, ""
-    if isinstance(error, _Stopped | KeyboardInterrupt | typer.Abort):
-        return 1, "stopped; nothing was written"
     if isinstance(error, BrokenPipeError):
         return 1, ""
     if hasattr(error, "format_message"):  # a mistake in the arguments; typer has its own copy of click's classes

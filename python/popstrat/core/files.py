@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Self
 
+from popstrat.core import stopping
 from popstrat.core.claims import claim_file, hidden, sync
 from popstrat.core.switch import Change, change, is_unfinished, real_target, recover
 from popstrat.errors import BusyError, InputError, NoLinksError
@@ -59,6 +60,10 @@ class Outputs:
         """Bring every file to the disk and give all of them their names; if one cannot have it, none of them stays."""
         for one in self._pending:
             sync(one.partial)
+        with stopping.naming():
+            self._give_names()
+
+    def _give_names(self) -> None:
         try:
             if len(self._pending) < 2:
                 self._one_by_one()

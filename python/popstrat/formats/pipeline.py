@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Generic, Self, TypeVar
 
+from popstrat.core import stopping
 from popstrat.core.hashing import HASH
 
 T = TypeVar("T")
@@ -148,7 +149,9 @@ class ReadAhead(_Background, Generic[T]):
         self._channel.close()
 
     def __iter__(self) -> Iterator[T]:
-        yield from self._channel
+        for item in self._channel:
+            stopping.heed()
+            yield item
         self._raise()
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from popstrat.core import stopping
 from popstrat.core.files import writing
 from popstrat.core.hidden_folder import HiddenFolder
 from popstrat.core.progress import Progress
@@ -122,8 +123,9 @@ def run_upload(
             else:
                 if there is not None:
                     done["replaced"] = True
-                log("upload-made", **planned, **done)
-                _release(folder, made.manifest, lambda: log("upload-released", **done))
+                with stopping.naming():
+                    log("upload-made", **planned, **done)
+                    _release(folder, made.manifest, lambda: log("upload-released", **done))
     except BaseException as error:
         with contextlib.suppress(Exception):
             log("upload-failed", folder=target.name, why=type(error).__name__)
