@@ -18,7 +18,7 @@ from popstrat.compiler.outputs import Output, write, write_flags
 from popstrat.engine import Program
 from popstrat.lang import nodes as n
 from popstrat.packs import plausibility
-from popstrat.packs.definition import Definition
+from popstrat.packs.definition import NOT_HELD, Definition
 from popstrat.packs.resolved import Resolved
 
 TallyKey = tuple[str, str, str]
@@ -60,7 +60,8 @@ def compile_definitions(
         flags: write `quality_flags` after the outputs.
         tallies: conditions to count.
         aside: what is written last, and not counted.
-        counted: without it nothing is counted at all, save what may stop a run and what the checks count in passing.
+        counted: without it nothing is counted at all, save what may stop a run or is warned of in any case, and
+            what the checks count in passing.
         options: which optimisations are made.
     """
     c = Lowering(TABLES, resolved, kinds, options)
@@ -77,11 +78,10 @@ def compile_definitions(
     for definition in aside:
         written.append(write(c, definition, len(written), counted=False))
     newest: dict[str, int] = {}
-    counts: dict[TallyKey, int | None] = {}
     if counted:
         _count_implausible(c)
         newest = _newest(c)
-        counts = {key: _tally(c, condition) for key, condition in tallies.items()}
+    counts = {key: _tally(c, condition) for key, condition in tallies.items() if counted or key[1] == NOT_HELD}
     columns = list(c.columns.used)
     operations = c.e.operations
     for run in options.passes:
