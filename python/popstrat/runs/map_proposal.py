@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from popstrat.core.arrow import is_text, without_views
+from popstrat.core.arrow import has_class, is_text, without_views
 from popstrat.core.lazy import compute as pc
 from popstrat.core.text import closest, squeezed
 from popstrat.errors import looks_like_number, recorded_name
@@ -103,7 +103,7 @@ def propose(inputs: Sequence[str | Path], schema: Schema, *, encoding: str = "ut
     for file in source.files:
         for place, name in enumerate(file.schema.names, 1):
             held.setdefault(name, Held(name, place, file.schema.field(name).type))
-        for batch in file.batches(file.schema.names):
+        for batch in file.batches([f.name for f in file.schema if has_class(f.type)]):
             for name, column in zip(batch.schema.names, batch.columns, strict=True):
                 held[name].look(column)
             rows += batch.num_rows

@@ -304,10 +304,9 @@ class BoundScorer:
         """Those rows, of the columns that are read; Arrow does not filter string views, nor do others matter."""
         read = {binding.position: binding for binding in self.bindings.values()}
         arrays = []
-        for i, array in enumerate(batch.columns):
-            if i not in read:
-                array = pa.nulls(batch.num_rows)
-            elif not pa.types.is_dictionary(array.type):  # of which indices are moved, and nothing followed
+        for i in range(batch.num_columns):
+            array = batch.column(i) if i in read else pa.nulls(batch.num_rows)  # another may be of any type there is
+            if i in read and not pa.types.is_dictionary(array.type):  # of which indices are moved, and nothing followed
                 refuse_astray(array, read[i].column.name)
             view = pa.types.is_string_view(array.type)
             found = (cleared(array).cast(pa.large_string()) if view else array).filter(kept)
