@@ -73,10 +73,11 @@ class InputFile:
 
     def located(self, error: InputError, first_row: int = 0) -> InputError:
         """The error with its rows in the file, and the file's own name for a column that is mapped."""
-        return _located(error, self.plan, self.source.name, first_row)
+        return located(error, self.plan, self.source.name, first_row)
 
 
-def _located(error: InputError, plan: MapPlan, file: str, first_row: int = 0) -> InputError:
+def located(error: InputError, plan: MapPlan, file: str, first_row: int = 0) -> InputError:
+    """The error of a batch with its rows in the file, and the file's own name for a column that is mapped."""
     theirs = plan.sources.get(error.column or "")
     if theirs is not None and theirs != error.column:
         problem = f"{error.problem} (mapped from {shown_name(theirs)})"
@@ -118,7 +119,7 @@ def _bound(file: FileSource, scorer: Scorer, mapping: ColumnMap, check_only: boo
         bind = scorer.checker if check_only else scorer.bind
         bound = bind(pa.schema([whole.field(c) for c in columns]))
     except InputError as error:
-        raise _located(error, plan, file.name) from None
+        raise located(error, plan, file.name) from None
     places = {name: i for i, name in enumerate(file.schema.names, 1)}
     ignored = (recorded_name(n, places[plan.sources[n]]) for n in whole.names if n not in known)
     return InputFile(file, plan, columns, bound, tuple(ignored))
