@@ -3,9 +3,9 @@
     python docs/how-to/transcript.py docs/how-to/extract.md            # says whether the page is true
     python docs/how-to/transcript.py docs/how-to/extract.md --write    # makes it so
 
-A block ```console holds commands after ``$`` and their output; a block ```toml FILE is what a reader writes into a file:
-a line takes the place of the one that asks for it (``# key = …``), and otherwise of the whole file. All runs in a folder
-of its own that holds the page's data files. Times, which differ each time, are shown as ``…``.
+A block ```console holds commands after ``$`` and their output. A block ```toml FILE is what a reader writes into it:
+each line takes the place of the one that asks for it (``# key = …``). All runs in a folder of its own that holds the
+page's data files. Times, which differ each time, are shown as ``…``.
 """
 
 from __future__ import annotations

@@ -17,9 +17,8 @@ def test_the_page_is_what_its_commands_print(page: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("COLUMNS", "100")
     transcript = runpy.run_path(str(FOLDER / "transcript.py"))
     before = page.read_text(encoding="utf-8")
-    assert transcript["run"](before, FOLDER) == before, (
-        f"python docs/how-to/transcript.py docs/how-to/{page.name} --write"
-    )
+    today = transcript["run"](before, FOLDER)
+    assert today == before, f"python docs/how-to/transcript.py docs/how-to/{page.name} --write"
 
 
 def test_a_page_that_is_not_true_is_found(tmp_path: Path) -> None:
