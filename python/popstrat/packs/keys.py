@@ -11,7 +11,7 @@ Nothing here repeats a value: keys are patients'.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -31,8 +31,8 @@ from popstrat.packs.spellings import folded
 Kind = Literal["key", "code"]
 
 A_NUMBER = (
-    "has been through a spreadsheet or a floating-point number, which made a number of a {kind} (4E+09, 120.0), so "
-    "that digits may be lost; export the column as text"
+    "has been through a spreadsheet or a floating-point number, which turned a {kind} into a number (as 4E+09 or "
+    "120.0), so that digits may be lost; export the column as text"
 )
 
 _ROWS_NAMED = 5
@@ -129,12 +129,15 @@ class AsRead(NamedTuple):
 def as_read(column: pa.Array, kind: Kind, name: str) -> AsRead:
     """A column of any type with its keys or codes as they are compared; other than text it stays as it is.
 
-    The sizes of its buffers must have been seen to; where offsets and indices lead is seen to here. Text that is not
-    UTF-8 stays as it is. Raises `InputError` naming the column and its first rows for what a program made a number of,
-    or if text lies outside the column.
+    Text that is not UTF-8 stays as it is. Raises `InputError` naming the column and its first rows for what a program
+    made a number of, or if text lies outside the column.
     """
     if not is_text(column.type):
         return AsRead(column, 0)
+    try:
+        column.validate()
+    except pa.ArrowException:
+        refuse_unsound(column, name)
     if pt.is_dictionary(column.type):
         return _of_entries(column, kind, name)
     refuse_astray(column, name)
@@ -156,11 +159,7 @@ def as_read_table(table: pa.Table) -> tuple[pa.Table, dict[str, int]]:
             chunks, row = [], 0
             for chunk in table.column(i).chunks:
                 try:
-                    chunk.validate()
                     found = as_read(chunk, kind, name)
-                except pa.ArrowException:
-                    refuse_unsound(chunk, name)
-                    raise
                 except InputError as error:
                     raise error.located(None, row) from None
                 row += len(chunk)
