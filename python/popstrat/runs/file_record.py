@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from popstrat.core.hashing import HASH
+from popstrat.packs.keys import notes
 from popstrat.packs.plausibility import disorder_remarks
 from popstrat.runs.clock import Clock
 from popstrat.runs.column_map import ColumnMap, keys_without_rows
@@ -45,6 +46,7 @@ def file_record(
         notices=[
             *(n for f in files for n in f.bound.notices),
             *(n for f in files for n in f.plan.notices()),
+            *notes(counts.tally.respelt),
             *keys_without_rows([f.plan for f in files], dict.fromkeys(c for f in files for c in f.columns)),
         ],
         warnings=[
@@ -67,10 +69,15 @@ def file_record(
             for f, found in zip(files, counts.files, strict=True)
         ],
         mapping=_mapping(reading.mapping),
-        ids={"checked": counts.rows, "ascending": counts.ascending},
+        ids={"checked": counts.rows, "ascending": counts.ascending, **_respelt(counts)},
         **lacking(facts),
         **more,
     )
+
+
+def _respelt(counts: ListCounts) -> Record:
+    """How many rows of which column of keys or codes were written otherwise; nothing where none were."""
+    return {"respelt": dict(counts.tally.respelt)} if counts.tally.respelt else {}
 
 
 def _mapping(mapping: ColumnMap) -> Record | None:

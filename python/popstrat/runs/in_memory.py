@@ -17,6 +17,7 @@ from popstrat.core.dates import parse_as_of
 from popstrat.engine import STREAM_ROWS
 from popstrat.errors import DataWarning, InputError, recorded_name
 from popstrat.packs import DEFAULT_PACK
+from popstrat.packs.keys import notes
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import ID
 from popstrat.packs.plausibility import disorder_remarks, refuse_disorder
@@ -71,9 +72,9 @@ def score(
     Raises:
         InputError: the table or the map is at fault (names the column and the first rows). PackError: the pack is.
 
-    Warns (`popstrat.DataWarning`) of keys of the map that stand for nothing, columns that hold nothing, flags that
-    nobody has though many would be expected to, columns that look swapped, and numbers that the type of a
-    definition does not hold.
+    Warns (`popstrat.DataWarning`) of keys and codes that are written otherwise than they are read, keys of the map that
+    stand for nothing, columns that hold nothing, flags that nobody has though many would be expected to, columns that
+    look swapped, and numbers that the type of a definition does not hold.
     """
     started = dt.datetime.now(dt.UTC) if record else None
     table = as_table(table)
@@ -85,7 +86,8 @@ def score(
     passed_over = [n for n in table.schema.names if n not in known]
     bound = scorer.bind(table.schema, counted=record)
     threads = threads or cores()
-    first = 0
+    first, at = 0, table.schema.get_field_index(ID)
+    ids: list[pa.Array] = []  # as they are compared
     most = _LISTED_ROWS if scorer.listings else None
     completeness = bound.completeness()
     # many small chunks are as far larger than the caches as one
@@ -93,13 +95,15 @@ def score(
         batches = table.to_batches(most) or [pa.RecordBatch.from_pylist([], schema=table.schema)]
         for batch in batches:
             try:
-                together.add(bound.start(batch))
+                one = bound.start(batch)
+                together.add(one)
             except InputError as error:
                 raise error.located(None, first) from None
             first += batch.num_rows
+            ids.append(one.given.column(at))
         from popstrat.scoring import unique_ids  # now, while the other threads are at work: hashing is slow to import
 
-        unique_ids.check_unique(table.column(ID))
+        unique_ids.check_unique(pa.chunked_array(ids, table.schema.field(at).type))
         for batch in batches:
             completeness.look(batch)
     finished = together.finished()
@@ -113,6 +117,7 @@ def score(
     doubted += [
         *scorer.remarks([replace(facts, absent=())]),
         *disorder_remarks(total.disorder, scorer.pack.schema),
+        *notes(total.respelt),
     ]
     if total.models:
         from popstrat.runs.doubts import not_held  # here, because most packs leave nothing to be warned of
@@ -131,8 +136,7 @@ def score(
         return out
     from popstrat.runs.table_record import memory_record  # here, because most calls want no record
 
-    first_ids = table.column(ID).slice(0, 1000)
-    return out, memory_record(scorer, bound, total, facts, first_ids, started=started, threads=threads)
+    return out, memory_record(scorer, bound, total, facts, ids[0].slice(0, 1000), started=started, threads=threads)
 
 
 def _mapped(

@@ -13,6 +13,7 @@ from popstrat.core.arrow import is_text
 from popstrat.core.cpus import cores
 from popstrat.errors import InputError, recorded_name, shown_name
 from popstrat.formats import BATCH_ROWS, FileSource, open_source
+from popstrat.packs.keys import as_read
 from popstrat.packs.patient_table import ID, Column, refuse_spellings
 from popstrat.runs.column_map import NO_MAP, ColumnMap, MapPlan
 from popstrat.scoring.bound import BoundScorer
@@ -126,11 +127,15 @@ def _bound(file: FileSource, scorer: Scorer, mapping: ColumnMap, check_only: boo
 
 
 def read_ids(files: Sequence[InputFile], batch_rows: int) -> Iterator[IdBatch]:
-    """The column of ids of every file, and nothing else."""
+    """The column of ids of every file, as they are compared, and nothing else."""
     for i, file in enumerate(files):
         row = 0
         for batch in file.source.batches([file.plan.sources[ID]], batch_rows=batch_rows):
-            yield IdBatch(batch.column(0), i, row)
+            try:
+                ids = as_read(batch.column(0), "key", ID).column
+            except InputError as error:
+                raise file.located(error, row) from None
+            yield IdBatch(ids, i, row)
             row += batch.num_rows
 
 

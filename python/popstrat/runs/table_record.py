@@ -6,6 +6,7 @@ import datetime as dt
 
 import pyarrow as pa
 
+from popstrat.packs.keys import notes
 from popstrat.packs.plausibility import disorder_remarks
 from popstrat.runs.doubts import doubts, lacking
 from popstrat.runs.record import Record, assemble
@@ -20,7 +21,7 @@ def memory_record(
     bound: BoundScorer,
     tally: Tally,
     facts: Facts,
-    first_ids: pa.ChunkedArray,
+    first_ids: pa.Array,
     *,
     started: dt.datetime,
     threads: int,
@@ -31,7 +32,7 @@ def memory_record(
         scorer,
         tally,
         command="popstrat.score",
-        notices=bound.notices,
+        notices=[*bound.notices, *notes(tally.respelt)],
         warnings=doubts(scorer, tally, [facts], disorder_remarks(tally.disorder, scorer.pack.schema), first_ids),
         ignored=bound.ignored,
         started=started,

@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from popstrat.compiler import OPTIMISED, Compiled, Options, Output, compile_definitions
+from popstrat.core.arrow import is_text
 from popstrat.core.dates import from_days
 from popstrat.core.lazy import compute as pc
 from popstrat.core.soundness import (
@@ -28,6 +29,7 @@ from popstrat.packs import plausibility
 from popstrat.packs.columns_read import read_columns
 from popstrat.packs.definition import Definition
 from popstrat.packs.flags import refuse_other_numbers, true_rows
+from popstrat.packs.keys import as_read, kind_of
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS
 from popstrat.packs.resolved import Resolved
@@ -158,6 +160,11 @@ class BoundScorer:
             for c in (*KEY_COLUMNS, *self.place)
         ]
         self._positions = [b.position for b in self.bindings.values()]
+        self._spelt = [
+            (b.position, name, kind)
+            for name, b in self.bindings.items()
+            if (kind := kind_of(name)) and is_text(schema.field(b.position).type)
+        ]
         self._check_only = check_only
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -187,16 +194,14 @@ class BoundScorer:
     def score(self, batch: pa.RecordBatch, *, threads: int = 1) -> tuple[pa.RecordBatch, Tally]:
         """The scored batch and what was counted. Raises `InputError`, with rows counted within the batch; also for a
         batch whose schema is not the one that this was made for."""
-        with Together(threads) as together:
-            together.add(self.start(batch))
-        return together.finished()[0]
+        return self.start(batch).run(threads)
 
     def start(self, batch: pa.RecordBatch) -> Started:
         """The batch bound, ready to be run. Raises as `score` does, save for `check_keys`."""
         self._refuse_other_schema(batch.schema)
         refuse_misfits(batch, self._positions)
-        given = batch
         tally = Tally(rows_in=batch.num_rows)
+        given = batch = self._with_keys(batch, tally)
         kept = self._not_opted_out(batch, tally) if self.scorer.profile == "secondary-use" else None
         if kept is not None:
             batch = self._only(batch, kept)
@@ -281,6 +286,15 @@ class BoundScorer:
                 tally.quality.setdefault(column, {})[reason] = counters[counter]
         newest = max((counters[c] for c in self.compiled.newest.values()), default=0)
         tally.newest_date = from_days(newest - NEWEST_SHIFT) if newest else None
+
+    def _with_keys(self, batch: pa.RecordBatch, tally: Tally) -> pa.RecordBatch:
+        """The batch with its keys and codes as they are compared."""
+        for position, name, kind in self._spelt:
+            column, respelt = as_read(batch.column(position), kind, name)
+            if respelt:
+                tally.respelt[name] = respelt
+                batch = batch.set_column(position, batch.schema.field(position), column)
+        return batch
 
     def _not_opted_out(self, batch: pa.RecordBatch, tally: Tally) -> pa.Array | None:
         """Which rows are of people who have not opted out, None for all; each other row is counted under the first
@@ -385,12 +399,18 @@ class Started:
     """A batch that is being scored: its frame may be run in pieces, by any threads, together with other batches'."""
 
     bound: BoundScorer
-    given: pa.RecordBatch
+    given: pa.RecordBatch  # with its keys and codes as they are compared
     batch: pa.RecordBatch  # those rows of it that are scored
     kept: pa.Array | None  # which rows those are, if not all
     tally: Tally
     frame: Frame
     made: list[Made]
+
+    def run(self, threads: int) -> tuple[pa.RecordBatch, Tally]:
+        """The scored batch and what was counted. Raises as `BoundScorer.score`."""
+        with Together(threads) as together:
+            together.add(self)
+        return together.finished()[0]
 
     def finish(self, pieces: NDArray[np.int64]) -> tuple[pa.RecordBatch, Tally]:
         """The scored batch and what was counted, from the counters of all pieces, once all have been run. Raises as

@@ -25,6 +25,8 @@ class Tally:
     patients."""
     disorder: dict[str, dict[str, int]] = field(default_factory=dict)
     """As `packs.plausibility.Disorder`; counted by every scorer."""
+    respelt: dict[str, int] = field(default_factory=dict)
+    """Column of keys or codes → rows that were written otherwise than they are read; counted by every scorer."""
 
     def __add__(self, other: Tally) -> Tally:
         newest = [d for d in (self.newest_date, other.newest_date) if d is not None]
@@ -39,6 +41,7 @@ class Tally:
             max(newest, default=None),
             _added_twice(self.models, other.models),
             _added_twice(self.disorder, other.disorder),
+            _added(self.respelt, other.respelt),
         )
 
 
