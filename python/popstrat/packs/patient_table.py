@@ -71,7 +71,7 @@ class Column:
     ``minimum`` and ``maximum`` bound what is plausible, inclusive; ``aliases`` maps accepted spellings (in any
     case) to a label; ``dates`` names the values that a date column dates; ``null_is`` is the label a null reads as;
     ``mistaken_for`` is what is often given in its place and lies outside the range; ``below`` is the column that it
-    lies below in the same row; ``per_1000`` is about how many of 1,000 registered people have a flag.
+    lies below in the same row, ``not_after`` the date that it does not lie after; ``per_1000`` is about how many of 1,000 registered people have a flag.
     """
 
     name: str
@@ -90,6 +90,7 @@ class Column:
     dates: tuple[str, ...] = ()
     completed_years_since: str | None = None
     below: str | None = None
+    not_after: str | None = None
     per_1000: float = 0
 
     @property
@@ -143,6 +144,7 @@ def _are_texts(value: Any) -> bool:
 
 _TEXTS = (
     "name", "group", "type", "title", "dtype", "unit", "mistaken_for", "null_is", "completed_years_since", "below",
+    "not_after",
 )  # fmt: skip
 _SHAPES: dict[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(_TEXTS, (_is_text, "text")),
@@ -156,7 +158,7 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
     """Build a `Column` from one ``[[column]]`` or ``[[input]]`` table; raises `ColumnError` naming what is wrong."""
     known = {
         "name", "group", "type", "title", "dtype", "required", "unit", "mistaken_for", "min", "max", "labels",
-        "aliases", "null_is", "dates", "completed_years_since", "below", "per_1000",
+        "aliases", "null_is", "dates", "completed_years_since", "below", "not_after", "per_1000",
     }  # fmt: skip
     extra = set(raw) - known
     if extra:
@@ -205,6 +207,8 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
         raise ColumnError(f"column {name!r}: `min` is over `max`", "min")
     if "per_1000" in raw and kind != "bool":
         raise ColumnError(f"column {name!r}: `per_1000` is of true or false", "per_1000")
+    if "not_after" in raw and kind != "date":
+        raise ColumnError(f"column {name!r}: `not_after` is of dates", "not_after")
     if "below" in raw and kind not in ("int", "float"):
         raise ColumnError(f"column {name!r}: `below` is of numbers", "below")
     return Column(
@@ -224,6 +228,7 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
         dates=tuple(raw.get("dates", ())),
         completed_years_since=raw.get("completed_years_since"),
         below=raw.get("below"),
+        not_after=raw.get("not_after"),
         per_1000=raw.get("per_1000", 0),
     )
 

@@ -13,6 +13,7 @@ LABEL_REASON = "unknown label"
 WHOLE_REASON = "not a whole number"
 FUTURE_REASON = "after the as-of date"
 BIRTH_REASON = "before the date of birth"
+AGE_REASON = "more than a year from what the date of birth gives"
 _SUSPECT_ROWS, _SUSPECT_SHARE = 10, 0.01
 _DISORDERED_ROWS, _DISORDERED_SHARE = 10, 0.005
 _LEAST_PAIRS = 20
@@ -62,6 +63,18 @@ def _texts(column: Column, schema: Schema) -> list[str]:
             return [FUTURE_REASON, early_reason(column, schema), BIRTH_REASON]
         case _:
             return []
+
+
+def order_reason(column: Column) -> str:
+    """How lying after the date that it may not lie after reads."""
+    return f"after {column.not_after}"
+
+
+def _texts_of_others(column: Column) -> list[str]:
+    """The reasons that another column of the same row gives, and that release 0.1 did not have."""
+    if column.completed_years_since:
+        return [AGE_REASON]
+    return [order_reason(column)] if column.not_after else []
 
 
 def suspicions(quality: Mapping[str, Mapping[str, int]], rows: int, schema: Schema) -> list[str]:
@@ -132,7 +145,7 @@ def reasons(schema: Schema) -> dict[tuple[str, str], Reason]:
     A bit keeps its meaning from release to release. Bit 0 is shared by all flags. The columns of release 0.1 have a bit
     for each reason, in their order, a fraction that of the range it is no whole number of; those added since
     (`Schema.added`, a pack's own last) one for all their reasons, in the order in which they were added. What finds the
-    bits up to 62 taken shares bit 63.
+    bits up to 62 taken shares bit 63, as do the reasons that another column gives (`_texts_of_others`).
     """
     added = dict.fromkeys(schema.added)
     found: dict[tuple[str, str], Reason] = {}
@@ -140,11 +153,13 @@ def reasons(schema: Schema) -> dict[tuple[str, str], Reason]:
     for column in [*(c for c in schema if c.name not in added), *(schema[name] for name in added)]:
         if column.type == "bool":
             found[column.name, FLAG_REASON] = Reason(column.name, FLAG_REASON, 0)
-        texts = _texts(column, schema)
+        texts, others = _texts(column, schema), _texts_of_others(column)
         shared = column.name in added or column.strict
         own = [0] * len(texts) if shared else range(len(texts))
         for text, step in zip(texts, own, strict=True):
             found[column.name, text] = Reason(column.name, text, min(bit + step, _LAST_BIT))
+        for text in others:
+            found[column.name, text] = Reason(column.name, text, bit if column.name in added else _LAST_BIT)
         bit += max(own, default=-1) + 1
     return found
 
