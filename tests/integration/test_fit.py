@@ -183,6 +183,49 @@ def test_what_was_fitted_is_what_is_scored(work: Path, people: pa.Table) -> None
     assert weights["smoking.current"] > weights["smoking.ex"]
 
 
+ALIKE = """[pack]
+id = "two"
+version = "1"
+extends = "fitted.toml"
+[definition.second]
+like = "risk"
+title = "Second"
+source = "s"
+version = "1"
+output = "second"
+draft = true
+coefficients = { copd = 0.9, "age.1" = -1 }
+"""
+
+
+def test_a_model_like_another_is_fitted_as_if_it_were_written_out(work: Path, people: pa.Table) -> None:
+    """Also where the coefficients that it begins with stand in a table of their own."""
+    first = fit("small.toml", ["list.parquet"], "outcomes.parquet", "fitted.toml", as_of=AS_OF)
+    again = "[fit]\nmodel = 'second'\nrefit = true\ntime_column = 'days'\nevent_column = 'event'\n"
+    Path("two.toml").write_text(ALIKE + again)
+    second = fit("two.toml", ["list.parquet"], "outcomes.parquet", "again.toml", as_of=AS_OF)
+    assert second.terms == first.terms
+    assert second.strata == first.strata
+    assert "coefficients" not in written("again.toml", "second")
+    scored = popstrat.score(people, as_of=AS_OF, pack="again.toml")
+    assert scored["second"].equals(scored["risk"])
+
+
+def test_a_model_like_another_is_recalibrated_alone(work: Path, people: pa.Table) -> None:
+    fit("small.toml", ["list.parquet"], "outcomes.parquet", "fitted.toml", as_of=AS_OF)
+    Path("two.toml").write_text(ALIKE)
+    given: dict[str, Any] = {"as_of": AS_OF, "columns": Columns("admitted_12m"), "allow_missing": True}
+    recalibrate(
+        "two.toml", "second", ["list.parquet"], "outcomes.parquet", "re.toml", method="intercept-slope", **given
+    )
+    before, after = (popstrat.score(people, as_of=AS_OF, pack=name) for name in ("two.toml", "re.toml"))
+    assert after["risk"].equals(before["risk"])
+    assert not after["second"].equals(before["second"])
+    assert calibration(people, "re.toml", pq.read_table("outcomes.parquet"), "second") == pytest.approx(
+        (1, 1), abs=0.005
+    )
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_same_fit_again(work: Path, threads: int) -> None:
     first = fit("small.toml", ["list.parquet"], "outcomes.parquet", "a.toml", as_of=AS_OF)

@@ -6,6 +6,7 @@ import datetime as dt
 import itertools
 import json
 import math
+import warnings
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from spec_tables import local_pack
 
+import popstrat
 from popstrat.cli.main import run
 from popstrat.compiler import PLAIN
 from popstrat.packs.evaluator import Reference
@@ -241,8 +243,21 @@ def test_numbers_beyond_a_type_are_told_of(tmp_path: Path, monkeypatch: pytest.M
     pq.write_table(pa.table({"patient_id": [1, 2, 3], "practice_code": ["Y1"] * 3, "sex": ["male"] * 3, "age": [50] * 3,
                              "x": [256.0, 1.5, None]}), "list.parquet")  # fmt: skip
     assert run(["score", "list.parquet", "-o", "out.csv", "--pack", "p.toml", "--as-of", "2026-06-30", "-q"]) == 0
-    warnings = json.loads(Path("out.csv.run.json").read_text())["warnings"]
-    assert "a: null for 1 value beyond what uint8 holds (0 to 255)" in warnings
+    told = json.loads(Path("out.csv.run.json").read_text())["warnings"]
+    assert "a: null for 1 value beyond what uint8 holds (0 to 255)" in told
+
+
+@pytest.mark.parametrize("record", [False, True])
+def test_the_library_tells_of_numbers_beyond_a_type(record: bool) -> None:
+    pack = local_pack(
+        '[[input]]\nname = "x"\ntype = "float"\n' + definitions(a='value = "x"\ntype = "uint8"'), extends=""
+    )
+    people = {"patient_id": [1, 2, 3], "practice_code": ["Y1"] * 3, "sex": ["male"] * 3, "age": [50] * 3}
+    with pytest.warns(popstrat.DataWarning, match=r"a: null for 2 values beyond what uint8 holds \(0 to 255\)"):
+        popstrat.score(pa.table({**people, "x": [256.0, 1.5, -1.0]}), AS_OF, pack=pack, record=record)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        popstrat.score(pa.table({**people, "x": [255.0, 1.5, None]}), AS_OF, pack=pack, record=record)
 
 
 # -- zero --------------------------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ EDITS = {
     "score2.toml": 60,
     "lookup.toml": 200,
 }  # drawn of all; fmt: skip
+CHECKED = 6  # of so many that can be shown one is examined as well, which takes longer
 WRONG = [
     "x", "", 7, -1.5, True, math.nan, math.inf, 1e300, 2**70, dt.date(2026, 1, 1), dt.datetime(2026, 1, 1),
     dt.datetime(2026, 10, 1, tzinfo=dt.UTC), dt.time(1, 2), [], [1], ["x"], [{}], [[1]], {}, {"a": 1},
@@ -192,6 +193,8 @@ def test_wrong_types(tmp_path: Path, name: str) -> None:
         try:
             catalogue.show(str(file), Console(file=io.StringIO()))
             accepted += 1
+            if accepted % CHECKED == 1:
+                examine(file, dt.date(2026, 6, 30))
         except popstrat.PackError as error:
             told.append(str(error))
     assert all(message.startswith("p.toml") for message in told)

@@ -238,7 +238,9 @@ FAT_WEIGHT = "coefficient = { women = 0.4, men = 0.3 }"
         ("decimals = 6", "coefficients = { «smoke» = 1 }", "`coefficients` has 'smoke', and there is no such term: say of which part, smoke.ex or smoke.current"),
         ("decimals = 6", 'coefficients = { "«body.3»" = 1 }', "`coefficients` has 'body.3', and there is no such term (did you mean"),
         ("decimals = 6", "«coefficients» = [1]", "`coefficients` is a table of numbers by term"),
-        ("decimals = 6", 'coefficients = { kidney = "1" }', "term 'kidney' needs a `coefficient`, a number"),
+        ("decimals = 6", 'coefficients = { «kidney» = "1" }', "`coefficients`: 'kidney' is a number (or one for each stratum)"),
+        ("decimals = 6", "coefficients = { «kidny» = [] }", "`coefficients`: 'kidny' is a number (or one for each stratum)"),
+        ("decimals = 6", "coefficients = { «kidney» = { women = nan } }", "`coefficients`: 'kidney' is a number (or one for each stratum)"),
         ("decimals = 6", "coefficients = { kidney = { boys = 1 } }", "the coefficient of 'kidney': there is no stratum 'boys'"),
         # links and horizons
         ('link = "survival"', 'link = "«survivl»"', "needs a `link`: one of logistic, survival, identity (did you mean 'survival'?)"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -18,7 +19,7 @@ from popstrat.compiler.outputs import Output, write, write_flags
 from popstrat.engine import Program
 from popstrat.lang import nodes as n
 from popstrat.packs import plausibility
-from popstrat.packs.definition import Definition
+from popstrat.packs.definition import NOT_HELD, Definition
 from popstrat.packs.resolved import Resolved
 
 TallyKey = tuple[str, str, str]
@@ -66,7 +67,7 @@ def compile_definitions(
         aside: what is written last, and not counted.
         filled: columns, among those that are checked, whose values are counted, and of flags the true ones.
         questions: conditions on checked columns that are counted, some for each question.
-        counted: without it nothing is counted of the outputs, nor are tallies and newest dates.
+        counted: without it nothing is counted that only a record tells of.
         options: which optimisations are made.
     """
     c = Lowering(TABLES, resolved, kinds, options)
@@ -83,14 +84,13 @@ def compile_definitions(
     for definition in aside:
         written.append(write(c, definition, len(written), counted=False))
     newest: dict[str, int] = {}
-    counts: dict[TallyKey, int | None] = {}
     recorded = {name: _recorded(c, name) for name in filled}
     asked = {name: tuple(_tally(c, node) for node in nodes) for name, nodes in questions.items()}
     if counted or recorded:
         _count_implausible(c)
     if counted:
         newest = _newest(c)
-        counts = {key: _tally(c, condition) for key, condition in tallies.items()}
+    counts = {key: _tally(c, condition) for key, condition in tallies.items() if counted or key[1] == NOT_HELD}
     columns = list(c.columns.used)
     operations = c.e.operations
     for run in options.passes:
@@ -115,15 +115,18 @@ def _out_of_order(c: Lowering, names: Iterable[str]) -> dict[str, tuple[int, int
 
 
 def _recorded(c: Lowering, name: str) -> tuple[tuple[int, ...], int | None]:
-    """The counters of a column's values, plausible and implausible ones, and of those that are true of a flag."""
+    """The counters of a column's values, plausible or not, and of a flag that of those that are true."""
     if not c.columns.present(name):
         return (), None
-    plausible, known = c.e.rows(c.plausible.ok(name)), c.plausible.counted
-    bad = [known[why] if why in known else c.e.rows(plane) for why, plane in c.plausible.bad.items() if why[0] == name]
-    true = None
-    if c.schema[name].type == "bool":
-        true = c.e.rows(c.true(n.Column(n.BOOL, name, name)))
-    return (plausible, *bad), true
+    if c.columns.kinds[name] in ("f32", "f64"):  # of which NaN is no value
+        numbers = c.columns.in_range(name, -math.inf, math.inf)
+        counters = [c.e.rows(c.e.both(c.e.plane("VALID", c.columns.index(name)), numbers))]
+    else:
+        counters, known = [c.e.rows(c.plausible.ok(name))], c.plausible.counted
+        bad = {why: plane for why, plane in c.plausible.bad.items() if why[0] == name}
+        counters += [known[why] if why in known else c.e.rows(plane) for why, plane in bad.items()]
+    flag = c.schema[name].type == "bool"
+    return tuple(counters), c.e.rows(c.true(n.Column(n.BOOL, name, name))) if flag else None
 
 
 def _count_implausible(c: Lowering) -> None:

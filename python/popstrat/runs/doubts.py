@@ -49,7 +49,7 @@ def doubts(
         *scorer.remarks([f.without(unfilled) for f in files]),
         *suspicions(tally.quality, tally.rows_out, scorer.pack.schema),
         *disorder,
-        *_not_held(scorer, tally),
+        *not_held(scorer, tally),
         *(f"nobody is left out for {column}: is that column filled?" for column in unfilled),
     ]
     if secondary and first_ids is not None and looks_like_nhs_numbers(first_ids):
@@ -74,7 +74,7 @@ def near_misses(
     return list(found)
 
 
-def _not_held(scorer: Scorer, tally: Tally) -> Iterator[str]:
+def not_held(scorer: Scorer, tally: Tally) -> Iterator[str]:
     """Numbers that a column is too narrow for, and that are null in it."""
     for ident, kind, dtype in scorer.resolved.tallies:
         if kind == NOT_HELD and (count := tally.models.get(f"{ident}.{kind}", {}).get(dtype)):

@@ -72,7 +72,8 @@ def score(
         InputError: the table or the map is at fault (names the column and the first rows). PackError: the pack is.
 
     Warns (`popstrat.DataWarning`) of keys of the map that stand for nothing, columns that hold nothing, flags that
-    nobody has though many would be expected to, and columns that look swapped.
+    nobody has though many would be expected to, columns that look swapped, and numbers that the type of a
+    definition does not hold.
     """
     started = dt.datetime.now(dt.UTC) if record else None
     table = as_table(table)
@@ -113,6 +114,10 @@ def score(
         *scorer.remarks([replace(facts, absent=())]),
         *disorder_remarks(total.disorder, scorer.pack.schema),
     ]
+    if total.models:
+        from popstrat.runs.doubts import not_held  # here, because most packs leave nothing to be warned of
+
+        doubted += not_held(scorer, total)
     if passed_over:
         from popstrat.runs.doubts import near_misses  # here, because most tables have no other columns
 

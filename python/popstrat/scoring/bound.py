@@ -84,8 +84,8 @@ class BoundScorer:
         options: Options = OPTIMISED,
     ) -> None:
         """``check_only``: every column is checked and nothing is scored. ``instead``: what is written, in place of what
-        the pack writes. Not ``counted``: tallies hold nothing but the numbers of rows. ``options``: what the compiler
-        may leave undone."""
+        the pack writes. Not ``counted``: tallies hold the numbers of rows and what is warned of. ``options``: what
+        the compiler may leave undone."""
         self.scorer, self.schema, self.counted = scorer, schema, counted
         patient = scorer.pack.schema
         readings = counted and not check_only and instead is None
@@ -269,6 +269,9 @@ class BoundScorer:
             raise RuntimeError("internal error: flags were counted as neither true nor false, and are not found")
         for name, (both, wrong) in self.compiled.out_of_order.items():
             tally.disorder[name] = {"both": counters[both], "not_below": counters[wrong]}
+        for (model, kind, name), place in self.compiled.tallies.items():
+            found = tally.models.setdefault(f"{model}.{kind}", {})
+            found[name] = 0 if place is None else counters[place]
         if not self.counted:
             return
         for output in self.outputs:
@@ -276,9 +279,6 @@ class BoundScorer:
         for (column, reason), counter in self.compiled.quality.items():
             if counters[counter]:
                 tally.quality.setdefault(column, {})[reason] = counters[counter]
-        for (model, kind, name), place in self.compiled.tallies.items():
-            found = tally.models.setdefault(f"{model}.{kind}", {})
-            found[name] = 0 if place is None else counters[place]
         newest = max((counters[c] for c in self.compiled.newest.values()), default=0)
         tally.newest_date = from_days(newest - NEWEST_SHIFT) if newest else None
 

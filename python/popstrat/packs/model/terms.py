@@ -47,6 +47,13 @@ def term_texts(raw: Mapping[str, Any], labels: Callable[[str], Sequence[str]] | 
     ``labels`` tells the labels of a category, so that a level that is missing is found; None passes over that.
     """
     found: list[TermText] = []
+    numbers = raw.get("coefficients", {})
+    if not isinstance(numbers, Mapping):
+        raise TermError("`coefficients` is a table of numbers by term", "coefficients")
+    for ident, weight in numbers.items():
+        if not by_stratum_shape(weight):
+            told = f"`coefficients`: {ident!r} is a number (or one for each stratum){_beyond(weight)}"
+            raise TermError(told, str(ident))
     table = weighed(raw)
     if not isinstance(table, list):
         raise TermError("`terms` is a list of tables: [[definition.….terms]]", "terms")
@@ -63,9 +70,6 @@ def term_texts(raw: Mapping[str, Any], labels: Callable[[str], Sequence[str]] | 
         if text.id in seen:
             raise TermError(f"two terms are called {text.id!r}", text.pointer)
         seen.add(text.id)
-    numbers = raw.get("coefficients", {})
-    if not isinstance(numbers, Mapping):
-        raise TermError("`coefficients` is a table of numbers by term", "coefficients")
     for ident in numbers:
         if ident not in seen:
             parts = [text.id for text in found if text.id.startswith(f"{ident}.")]

@@ -1,0 +1,124 @@
+"""What is asked about a column that its range cannot tell: another unit, another scale, two columns exchanged.
+
+A question is data (``[[question]]`` of `patient_table.toml`): conditions in the language of rules, which a run counts, and
+a bound, beyond which it asks. No single value is at fault, so nothing is set aside.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from popstrat.errors import ExpressionError
+from popstrat.lang import nodes as n
+from popstrat.lang.lookup import Lookup
+from popstrat.lang.parser import conjunction, parse_condition
+from popstrat.packs.patient_table import Schema
+from popstrat.packs.typed import column_node
+
+LEAST_ROWS = 10
+"""Of the rows that make one ask."""
+CHANCE = 4.0
+"""Standard deviations that a share has to lie beyond its bound: less than one sound list in ten thousand does."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question about the column ``about``, asked if the condition ``holds`` in more (``at_least``) or fewer (``at_most``)
+    than a share of the rows ``among``, of which there are ``rows``; or in so many times (``times``) the share that it has
+    in other rows, ``than``. ``told`` says so, with the counts ``{holds}``, ``{among}``, ``{than_holds}``, ``{than}``."""
+
+    about: str
+    among: str
+    holds: str
+    told: str
+    asks: str
+    than: str = ""
+    at_least: float | None = None
+    at_most: float | None = None
+    times: float | None = None
+    rows: int = 20
+
+    @property
+    def name(self) -> str:
+        """As the run record calls it."""
+        return f"{self.about}: {self.asks}"
+
+    def is_asked(self, counts: Sequence[int]) -> bool:
+        """By the counts of its conditions, as `conditions` has them. Chance alone does not make it ask."""
+        among, holds = counts[:2]
+        if among < self.rows:
+            return False
+        if self.at_most is not None:
+            return holds <= self.at_most * among
+        if holds < LEAST_ROWS:
+            return False
+        if self.at_least is not None:
+            return holds >= self.at_least * among + CHANCE * math.sqrt(self.at_least * (1 - self.at_least) * among)
+        assert self.times is not None
+        than, than_holds = counts[2:]
+        if than < self.rows:
+            return False
+        both = (holds + than_holds) / (among + than)
+        spread = math.sqrt(both * (1 - both) * (1 / among + 1 / than))
+        here, there = holds / among, than_holds / than
+        return here >= self.times * there and here - there > CHANCE * spread
+
+    def sentence(self, counts: Sequence[int], where: str) -> str:
+        """The question, and why it is asked."""
+        numbers = dict(zip(("among", "holds", "than", "than_holds"), (f"{x:,}" for x in counts), strict=False))
+        return f"{self.about} {self.told.format(**numbers)}{where}: {self.asks}"
+
+
+def questions_from_toml(raw: Iterable[Mapping[str, Any]]) -> tuple[Question, ...]:
+    """The questions of a table, each with one bound."""
+    found = tuple(Question(**item) for item in raw)
+    for q in found:
+        if sum(bound is not None for bound in (q.at_least, q.at_most, q.times)) != 1 or bool(q.than) != bool(q.times):
+            raise ValueError(f"the question about {q.about} needs one of at_least, at_most, and times with than")
+    return found
+
+
+class _Columns:
+    """The scope of a question: the columns of the patient table, and nothing of a pack."""
+
+    windows: Mapping[str, int] = {}
+    lookups: Mapping[str, Lookup] = {}
+
+    def __init__(self, schema: Schema, as_of: dt.date) -> None:
+        self._schema, self.as_of = schema, as_of
+        self.dated: frozenset[str] = frozenset()
+
+    def lookup(self, name: str) -> n.Node | None:
+        return column_node(self._schema[name]) if name in self._schema else None
+
+    def members(self, set_name: str) -> Sequence[str] | None:
+        return None
+
+    def words(self) -> Iterable[str]:
+        return self._schema.names()
+
+
+def conditions(question: Question, schema: Schema, as_of: dt.date) -> list[n.Node]:
+    """What is counted for a question: the rows among which it looks, those of them where it holds, and the same of the
+    other rows that it compares with. Raises ``ValueError`` for an expression at fault."""
+    scope = _Columns(schema, as_of)
+    try:
+        holds = parse_condition(question.holds, scope)
+        rows = [parse_condition(text, scope) for text in (question.among, question.than) if text]
+    except ExpressionError as error:
+        raise ValueError(f"the question about {question.about}: {error.message}") from None
+    return [node for among in rows for node in (among, conjunction([among, holds], question.holds))]
+
+
+def columns_of(nodes: Iterable[n.Node]) -> set[str]:
+    """The columns that conditions read."""
+    return {part.name for node in nodes for part in node.walk() if isinstance(part, n.Column)}
+
+
+def asked(found: Mapping[str, Sequence[int]], questions: Iterable[Question], where: str = "") -> list[str]:
+    """The questions that these counts make one ask, by name; ``where`` says of what."""
+    return [q.sentence(found[q.name], where) for q in questions if q.name in found and q.is_asked(found[q.name])]
