@@ -42,8 +42,8 @@ LOCAL = {
         "sickle_cell", "cystic_fibrosis", "type1_opt_out", "national_data_opt_out",
     ],
     "what is coded, and by whom, is a matter of local habit": [
-        "chronic_pain", "falls", "complex_needs", "end_of_life", "palliative_care", "osteoporosis", "af_suspected", "cfs",
-        "frailty", "efi", "cvd_risk_10y", "cvd_risk_date", "phq9_date", "gad7_date", "alcohol_units_week",
+        "chronic_pain", "falls", "complex_needs", "end_of_life", "palliative_care", "osteoporosis", "af_suspected",
+        "cfs", "frailty", "efi", "cvd_risk_10y", "cvd_risk_date", "phq9_date", "gad7_date", "alcohol_units_week",
         "care_plan_date", "cga_date", "ld_check_date", "smi_check_date", "ndpp_referred_date", "ndpp_completed_date",
         "last_admission_date", "diabetes_type", "diabetes_onset_age", "sq_score", "non_hdl_baseline", "ezetimibe",
     ],
@@ -128,7 +128,9 @@ def table() -> dict[str, Any]:
 def text() -> str:
     """The file, a line for each sex of a column."""
     content = table()
-    lines = [f' "{key}": {json.dumps(value, ensure_ascii=False)},' for key, value in content.items() if key != "per_1000"]
+    lines = [
+        f' "{key}": {json.dumps(value, ensure_ascii=False)},' for key, value in content.items() if key != "per_1000"
+    ]
     columns = [
         f'  "{name}": {{"counts": "{c["counts"]}", "basis": "{c["basis"]}",\n   "female": {json.dumps(c["female"])},\n'
         f'   "male": {json.dumps(c["male"])}}}'

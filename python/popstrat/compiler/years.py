@@ -12,8 +12,8 @@ from popstrat.core.dates import days, latest_birth_for
 
 
 def years_lived(e: Emitter, index: int, highest: int, as_of: dt.date) -> int:
-    """The register of small whole numbers that holds the completed years since the dates of a column, up to `highest` and
-    one more; undefined where there is no such date."""
+    """The register of small whole numbers that holds the completed years since the dates of a column, up to `highest`
+    and one more; undefined where there is no such date."""
     multiplier = years_multiplier(as_of, highest)
     if multiplier is not None:
         return e.value("YEARS", index, days(as_of), *multiplier)

@@ -1,7 +1,7 @@
 """How many people of a list would be expected to have each flag and each record, by age and sex (`expected.json`).
 
-The file says what it is and is not, and `popstrat.synthetic.expected` makes it out of the generator's figures. It is for
-asking whether an extract is filled.
+The file says what it is and is not, and `popstrat.synthetic.expected` makes it out of the generator's figures. It is
+for asking whether an extract is filled.
 """
 
 from __future__ import annotations

@@ -71,7 +71,8 @@ class Column:
     ``minimum`` and ``maximum`` bound what is plausible, inclusive; ``aliases`` maps accepted spellings (in any
     case) to a label; ``dates`` names the values that a date column dates; ``null_is`` is the label a null reads as;
     ``mistaken_for`` is what is often given in its place and lies outside the range; ``below`` is the column that it
-    lies below in the same row, ``not_after`` the date that it does not lie after; ``per_1000`` is about how many of 1,000 registered people have a flag.
+    lies below in the same row, ``not_after`` the date that it does not lie after; ``per_1000`` is about how many of
+    1,000 registered people have a flag of a pack's own.
     """
 
     name: str
@@ -247,12 +248,14 @@ class Schema:
     """The columns of the patient table, in order, by name.
 
     ``added`` names those that release 0.1 did not have, in the order in which they were added, a pack's own last.
+    ``questions`` are tables of what is asked about its columns (`packs.questions`).
     """
 
     columns: Mapping[str, Column]
     earliest_date: dt.date
     version: str
     added: tuple[str, ...] = ()
+    questions: tuple[Mapping[str, Any], ...] = ()
 
     def __getitem__(self, name: str) -> Column:
         return self.columns[name]
@@ -295,7 +298,8 @@ class Schema:
         if not extra:
             return self
         own = {c.name: c for c in extra}
-        return Schema({**self.columns, **own}, self.earliest_date, self.version, (*self.added, *own))
+        added = (*self.added, *own)
+        return Schema({**self.columns, **own}, self.earliest_date, self.version, added, self.questions)
 
     def arrow(self, without: Iterable[str] = ()) -> pa.Schema:
         """The canonical Arrow schema, as `popstrat synth` writes it."""
@@ -309,4 +313,5 @@ def patient_schema() -> Schema:
     raw = tomllib.loads(resources.files("popstrat.packs").joinpath("patient_table.toml").read_text(encoding="utf-8"))
     columns = [column_from_toml(c) for c in raw["column"]]
     head = raw["schema"]
-    return Schema({c.name: c for c in columns}, head["earliest_date"], head["version"], tuple(head["added"]))
+    added, questions = tuple(head["added"]), tuple(raw["question"])
+    return Schema({c.name: c for c in columns}, head["earliest_date"], head["version"], added, questions)

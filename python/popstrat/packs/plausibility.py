@@ -77,17 +77,18 @@ def _texts_of_others(column: Column) -> list[str]:
     return [order_reason(column)] if column.not_after else []
 
 
-def suspicions(quality: Mapping[str, Mapping[str, int]], rows: int, schema: Schema) -> list[str]:
+def suspicions(quality: Mapping[str, Mapping[str, int]], recorded: Mapping[str, int], schema: Schema) -> list[str]:
     """A warning for each reason that set aside so many values that the extract, and not some records, is at fault.
 
-    That is at least 1 % of the ``rows`` checked and at least 10 of them (an *assumption*: of records typed in by hand
-    some tenths of a per cent are implausible).
+    That is at least 1 % of the values ``recorded`` in the column and at least 10 of them (an *assumption*: of records
+    typed in by hand some tenths of a per cent are implausible).
     """
     found = []
     for column, counts in quality.items():
         for reason, count in counts.items():
-            if count >= max(_SUSPECT_ROWS, _SUSPECT_SHARE * rows):
-                share = f"{100 * count / rows:.1f} % of rows"
+            values = max(recorded.get(column, 0), count)
+            if count >= max(_SUSPECT_ROWS, _SUSPECT_SHARE * values):
+                share = f"{100 * count / values:.1f} % of those recorded"
                 found.append(
                     f"{column}: {count:,} values ({share}) are {reason} and set aside: {_doubt(schema[column], reason)}"
                 )
@@ -122,8 +123,10 @@ def disorder_remarks(found: Disorder, schema: Schema, where: str = "") -> list[s
 
 
 def _doubt(column: Column, reason: str) -> str:
-    if reason == FUTURE_REASON:
+    if reason in (FUTURE_REASON, AGE_REASON):
         return "is the as-of date that of the extract?"
+    if column.not_after and reason == order_reason(column):
+        return f"is it exchanged with {column.not_after}?"
     if column.type == "category":
         return "are its labels mapped?"
     if column.mistaken_for:

@@ -1,7 +1,7 @@
 """What is asked about a column that its range cannot tell: another unit, another scale, two columns exchanged.
 
-A question is data (``[[question]]`` of `patient_table.toml`): conditions in the language of rules, which a run counts, and
-a bound, beyond which it asks. No single value is at fault, so nothing is set aside.
+A question is data (``[[question]]`` of `patient_table.toml`): conditions in the language of rules, which a run counts,
+and a bound, beyond which it asks. No single value is at fault, so nothing is set aside.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import datetime as dt
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from popstrat.errors import ExpressionError
 from popstrat.lang import nodes as n
@@ -27,9 +26,12 @@ CHANCE = 4.0
 
 @dataclass(frozen=True)
 class Question:
-    """A question about the column ``about``, asked if the condition ``holds`` in more (``at_least``) or fewer (``at_most``)
-    than a share of the rows ``among``, of which there are ``rows``; or in so many times (``times``) the share that it has
-    in other rows, ``than``. ``told`` says so, with the counts ``{holds}``, ``{among}``, ``{than_holds}``, ``{than}``."""
+    """A question about the column ``about``.
+
+    It is asked if the condition ``holds`` in more (``at_least``) or fewer (``at_most``) than a share of the rows
+    ``among``, of which there are ``rows``; or in so many ``times`` the share in which it holds in other rows, ``than``.
+    ``told`` says so, with the counts ``{holds}``, ``{among}``, ``{than_holds}`` and ``{than}``.
+    """
 
     about: str
     among: str
@@ -47,8 +49,11 @@ class Question:
         """As the run record calls it."""
         return f"{self.about}: {self.asks}"
 
-    def is_asked(self, counts: Sequence[int]) -> bool:
-        """By the counts of its conditions, as `conditions` has them. Chance alone does not make it ask."""
+    def is_asked(self, counts: Sequence[int] | None) -> bool:
+        """By the counts of its conditions, as `conditions` has them; not where there are none. Chance alone does not
+        make it ask."""
+        if counts is None:
+            return False
         among, holds = counts[:2]
         if among < self.rows:
             return False
@@ -67,15 +72,15 @@ class Question:
         here, there = holds / among, than_holds / than
         return here >= self.times * there and here - there > CHANCE * spread
 
-    def sentence(self, counts: Sequence[int], where: str) -> str:
+    def sentence(self, counts: Sequence[int], where: str = "") -> str:
         """The question, and why it is asked."""
         numbers = dict(zip(("among", "holds", "than", "than_holds"), (f"{x:,}" for x in counts), strict=False))
         return f"{self.about} {self.told.format(**numbers)}{where}: {self.asks}"
 
 
-def questions_from_toml(raw: Iterable[Mapping[str, Any]]) -> tuple[Question, ...]:
-    """The questions of a table, each with one bound."""
-    found = tuple(Question(**item) for item in raw)
+def questions(schema: Schema) -> tuple[Question, ...]:
+    """The questions of a patient table, each with one bound."""
+    found = tuple(Question(**item) for item in schema.questions)
     for q in found:
         if sum(bound is not None for bound in (q.at_least, q.at_most, q.times)) != 1 or bool(q.than) != bool(q.times):
             raise ValueError(f"the question about {q.about} needs one of at_least, at_most, and times with than")
@@ -117,8 +122,3 @@ def conditions(question: Question, schema: Schema, as_of: dt.date) -> list[n.Nod
 def columns_of(nodes: Iterable[n.Node]) -> set[str]:
     """The columns that conditions read."""
     return {part.name for node in nodes for part in node.walk() if isinstance(part, n.Column)}
-
-
-def asked(found: Mapping[str, Sequence[int]], questions: Iterable[Question], where: str = "") -> list[str]:
-    """The questions that these counts make one ask, by name; ``where`` says of what."""
-    return [q.sentence(found[q.name], where) for q in questions if q.name in found and q.is_asked(found[q.name])]

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from popstrat.core.hashing import HASH
-from popstrat.packs.plausibility import disorder_remarks
 from popstrat.runs.clock import Clock
 from popstrat.runs.column_map import ColumnMap, keys_without_rows
-from popstrat.runs.doubts import doubts, lacking, near_misses
+from popstrat.runs.doubts import doubts, filled, near_misses
 from popstrat.runs.input_files import InputFile, Reading
 from popstrat.runs.record import Record, assemble
 from popstrat.runs.score_files import ListCounts
 from popstrat.runs.withheld import without_numbers
+from popstrat.scoring.completeness import facts as facts_of
 from popstrat.scoring.scorer import Scorer
 
 
@@ -31,16 +31,14 @@ def file_record(
 ) -> Record:
     """The run record, with whatever ``more`` belongs in it. Stops the clock."""
     clock.stop()
-    facts = [found.completeness.facts(f.name) for f, found in zip(files, counts.files, strict=True)]
-    schema = scorer.pack.schema
-    disorder = [
-        remark
+    schema, tally = scorer.pack.schema, counts.tally
+    facts = [
+        facts_of(f.name, found.tally, f.bound.absent, found.people.by_sex_and_age, schema)
         for f, found in zip(files, counts.files, strict=True)
-        for remark in disorder_remarks(found.disorder, schema, f" in {f.name}" if len(files) > 1 else "")
     ]
     return assemble(
         scorer,
-        counts.tally,
+        tally,
         command=command,
         notices=[
             *(n for f in files for n in f.bound.notices),
@@ -48,7 +46,7 @@ def file_record(
             *keys_without_rows([f.plan for f in files], dict.fromkeys(c for f in files for c in f.columns)),
         ],
         warnings=[
-            *doubts(scorer, counts.tally, facts, disorder, counts.first_ids),
+            *doubts(scorer, tally, facts, counts.first_ids),
             *near_misses(scorer, [f.plan.sources for f in files], [f.ignored for f in files]),
         ],
         ignored=[c for f in files for c in f.ignored],
@@ -63,12 +61,13 @@ def file_record(
                 "rows": found.rows,
                 "bytes": f.source.bytes,
                 HASH: found.hash,
+                "recorded": of.recorded,
             }
-            for f, found in zip(files, counts.files, strict=True)
+            for f, found, of in zip(files, counts.files, facts, strict=True)
         ],
         mapping=_mapping(reading.mapping),
         ids={"checked": counts.rows, "ascending": counts.ascending},
-        **lacking(facts),
+        **filled(facts),
         **more,
     )
 

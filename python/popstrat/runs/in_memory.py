@@ -19,8 +19,11 @@ from popstrat.errors import DataWarning, InputError, recorded_name
 from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import ID
-from popstrat.packs.plausibility import disorder_remarks, refuse_disorder
+from popstrat.packs.plausibility import refuse_disorder
+from popstrat.runs.doubts import LOOKED_AT, doubts, near_misses
 from popstrat.scoring.bound import Together
+from popstrat.scoring.completeness import LEAST_ROWS
+from popstrat.scoring.completeness import facts as facts_of
 from popstrat.scoring.opt_outs import OptOutsSaid
 from popstrat.scoring.scorer import Scorer, kept_scorer
 from popstrat.scoring.tally import Tally
@@ -87,7 +90,7 @@ def score(
     threads = threads or cores()
     first = 0
     most = _LISTED_ROWS if scorer.listings else None
-    completeness = bound.completeness()
+    people = bound.people()
     # many small chunks are as far larger than the caches as one
     with Together(threads, stream=table.num_rows >= STREAM_ROWS) as together:
         batches = table.to_batches(most) or [pa.RecordBatch.from_pylist([], schema=table.schema)]
@@ -100,8 +103,9 @@ def score(
         from popstrat.scoring import unique_ids  # now, while the other threads are at work: hashing is slow to import
 
         unique_ids.check_unique(table.column(ID))
-        for batch in batches:
-            completeness.look(batch)
+        if table.num_rows >= LEAST_ROWS:  # of fewer there is nothing to expect
+            for batch in batches:
+                people.look(batch)
     finished = together.finished()
     total = sum((tally for _, tally in finished), Tally())
     refuse_disorder(total.disorder, scorer.pack.schema)
@@ -109,18 +113,9 @@ def score(
         said = OptOutsSaid()
         said.look(table)
         said.refuse_silent()
-    facts = completeness.facts("")
-    doubted += [
-        *scorer.remarks([replace(facts, absent=())]),
-        *disorder_remarks(total.disorder, scorer.pack.schema),
-    ]
-    if total.models:
-        from popstrat.runs.doubts import not_held  # here, because most packs leave nothing to be warned of
-
-        doubted += not_held(scorer, total)
+    facts = facts_of("", total, bound.absent, people.by_sex_and_age, scorer.pack.schema)
+    doubted += doubts(scorer, total, [replace(facts, absent=())], table.column(ID).slice(0, LOOKED_AT))
     if passed_over:
-        from popstrat.runs.doubts import near_misses  # here, because most tables have no other columns
-
         doubted += near_misses(
             scorer, [table.schema.names], [[recorded_name(n, i) for i, n in enumerate(passed_over, 1)]]
         )
@@ -131,7 +126,7 @@ def score(
         return out
     from popstrat.runs.table_record import memory_record  # here, because most calls want no record
 
-    first_ids = table.column(ID).slice(0, 1000)
+    first_ids = table.column(ID).slice(0, LOOKED_AT)
     return out, memory_record(scorer, bound, total, facts, first_ids, started=started, threads=threads)
 
 

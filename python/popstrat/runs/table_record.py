@@ -6,8 +6,7 @@ import datetime as dt
 
 import pyarrow as pa
 
-from popstrat.packs.plausibility import disorder_remarks
-from popstrat.runs.doubts import doubts, lacking
+from popstrat.runs.doubts import doubts, filled
 from popstrat.runs.record import Record, assemble
 from popstrat.scoring.bound import BoundScorer
 from popstrat.scoring.completeness import Facts
@@ -32,10 +31,10 @@ def memory_record(
         tally,
         command="popstrat.score",
         notices=bound.notices,
-        warnings=doubts(scorer, tally, [facts], disorder_remarks(tally.disorder, scorer.pack.schema), first_ids),
+        warnings=doubts(scorer, tally, [facts], first_ids),
         ignored=bound.ignored,
         started=started,
         seconds={"total": total},
         threads=threads,
-        **lacking([facts]),
+        **filled([facts]),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 
@@ -25,8 +26,15 @@ class Tally:
     patients."""
     disorder: dict[str, dict[str, int]] = field(default_factory=dict)
     """As `packs.plausibility.Disorder`; counted by every scorer."""
+    recorded: dict[str, int] = field(default_factory=dict)
+    """Column that is checked → values, plausible or not."""
+    true: dict[str, int] = field(default_factory=dict)
+    """Flag that is checked → people who have it."""
+    asked: dict[str, list[int]] = field(default_factory=dict)
+    """Question → rows for which each of its conditions holds (`packs.questions`)."""
 
     def __add__(self, other: Tally) -> Tally:
+        a, b = self.asked, other.asked
         newest = [d for d in (self.newest_date, other.newest_date) if d is not None]
         return Tally(
             self.rows_in + other.rows_in,
@@ -39,6 +47,9 @@ class Tally:
             max(newest, default=None),
             _added_twice(self.models, other.models),
             _added_twice(self.disorder, other.disorder),
+            _added(self.recorded, other.recorded),
+            _added(self.true, other.true),
+            {k: [x + y for x, y in zip_longest(a.get(k, ()), b.get(k, ()), fillvalue=0)] for k in (*a, *b)},
         )
 
 
