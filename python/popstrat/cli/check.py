@@ -18,6 +18,7 @@ def check(
     as_of: options.AsOf = None,
     pack: options.PackName = options.DEFAULT_PACK,
     map_file: options.MapFile = None,
+    previous: options.Previous = None,
     profile: Annotated[
         options.Profile, typer.Option(help="secondary-use needs the opt-out columns.")
     ] = options.Profile.DIRECT_CARE,
@@ -41,7 +42,9 @@ def check(
             progress=progress,
             encoding=encoding,
             options=options.recorded(
-                inputs=inputs, as_of=as_of, pack=pack, map=map_file, profile=profile.value, threads=threads
+                inputs=inputs, as_of=as_of, pack=pack, map=map_file, previous=previous, profile=profile.value,
+                threads=threads,
             ),
-        )
+            previous=previous,
+        )  # fmt: skip
     print_summary(record, scorer, None, as_json, quiet)

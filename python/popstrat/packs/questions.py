@@ -20,17 +20,18 @@ from popstrat.packs.typed import column_node
 
 LEAST_ROWS = 10
 """Of the rows that make one ask."""
-CHANCE = 4.0
-"""Standard deviations that a share has to lie beyond its bound: less than one sound list in ten thousand does."""
+CHANCE = 1e-4
+"""How seldom a list whose share is at the bound may be asked about by chance, at most."""
+_BEYOND = 4.0  # standard deviations between two shares, for the same
 
 
 @dataclass(frozen=True)
 class Question:
     """A question about the column ``about``.
 
-    It is asked if the condition ``holds`` in more (``at_least``) or fewer (``at_most``) than a share of the rows
-    ``among``, of which there are ``rows``; or in so many ``times`` the share in which it holds in other rows, ``than``.
-    ``told`` says so, with the counts ``{holds}``, ``{among}``, ``{than_holds}`` and ``{than}``.
+    It is asked if the condition ``holds`` in more than the share ``at_least`` of the rows ``among``, of which there are
+    ``rows``; or in so many ``times`` the share in which it holds in other rows, ``than``. ``told`` says so, with the
+    counts ``{holds}``, ``{among}``, ``{than_holds}`` and ``{than}``.
     """
 
     about: str
@@ -40,7 +41,6 @@ class Question:
     asks: str
     than: str = ""
     at_least: float | None = None
-    at_most: float | None = None
     times: float | None = None
     rows: int = 20
 
@@ -55,22 +55,18 @@ class Question:
         if counts is None:
             return False
         among, holds = counts[:2]
-        if among < self.rows:
+        if among < self.rows or holds < LEAST_ROWS:
             return False
-        if self.at_most is not None:
-            return holds <= self.at_most * among
-        if holds < LEAST_ROWS:
-            return False
+        here = holds / among
         if self.at_least is not None:
-            return holds >= self.at_least * among + CHANCE * math.sqrt(self.at_least * (1 - self.at_least) * among)
+            return here > self.at_least and among * _surprise(here, self.at_least) > -math.log(CHANCE)
         assert self.times is not None
         than, than_holds = counts[2:]
         if than < self.rows:
             return False
-        both = (holds + than_holds) / (among + than)
+        there, both = than_holds / than, (holds + than_holds) / (among + than)
         spread = math.sqrt(both * (1 - both) * (1 / among + 1 / than))
-        here, there = holds / among, than_holds / than
-        return here >= self.times * there and here - there > CHANCE * spread
+        return here >= self.times * there and here - there > _BEYOND * spread
 
     def sentence(self, counts: Sequence[int], where: str = "") -> str:
         """The question, and why it is asked."""
@@ -82,9 +78,16 @@ def questions(schema: Schema) -> tuple[Question, ...]:
     """The questions of a patient table, each with one bound."""
     found = tuple(Question(**item) for item in schema.questions)
     for q in found:
-        if sum(bound is not None for bound in (q.at_least, q.at_most, q.times)) != 1 or bool(q.than) != bool(q.times):
-            raise ValueError(f"the question about {q.about} needs one of at_least, at_most, and times with than")
+        if (q.at_least is None) == (q.times is None) or bool(q.than) != bool(q.times):
+            raise ValueError(f"the question about {q.about} needs at_least, or times with than")
     return found
+
+
+def _surprise(share: float, bound: float) -> float:
+    """Of one row: the chance of such a share where the bound is the truth is at most e to the minus so many times the
+    rows (Chernoff)."""
+    inside = share * math.log(share / bound)
+    return inside if share == 1 else inside + (1 - share) * math.log((1 - share) / (1 - bound))
 
 
 class _Columns:

@@ -10,11 +10,13 @@ from popstrat.core.hashing import HASH
 from popstrat.runs.clock import Clock
 from popstrat.runs.column_map import ColumnMap, keys_without_rows
 from popstrat.runs.doubts import doubts, filled, near_misses
+from popstrat.runs.earlier import Earlier
 from popstrat.runs.input_files import InputFile, Reading
 from popstrat.runs.record import Record, assemble
 from popstrat.runs.score_files import ListCounts
 from popstrat.runs.withheld import without_numbers
 from popstrat.scoring.completeness import facts as facts_of
+from popstrat.scoring.completeness import fallen
 from popstrat.scoring.scorer import Scorer
 
 
@@ -27,9 +29,11 @@ def file_record(
     clock: Clock,
     *,
     options: Mapping[str, Any] | None,
+    earlier: Earlier | None = None,
     **more: Any,
 ) -> Record:
-    """The run record, with whatever ``more`` belongs in it. Stops the clock."""
+    """The run record, with whatever ``more`` belongs in it; the counts are held against those of an ``earlier`` run.
+    Stops the clock."""
     clock.stop()
     schema, tally = scorer.pack.schema, counts.tally
     facts = [
@@ -47,6 +51,7 @@ def file_record(
         ],
         warnings=[
             *doubts(scorer, tally, facts, counts.first_ids),
+            *(fallen(facts, earlier.recorded, earlier.rows) if earlier is not None else ()),
             *near_misses(scorer, [f.plan.sources for f in files], [f.ignored for f in files]),
         ],
         ignored=[c for f in files for c in f.ignored],

@@ -7,9 +7,10 @@ import datetime as dt
 import pyarrow as pa
 
 from popstrat.runs.doubts import doubts, filled
+from popstrat.runs.earlier import Earlier
 from popstrat.runs.record import Record, assemble
 from popstrat.scoring.bound import BoundScorer
-from popstrat.scoring.completeness import Facts
+from popstrat.scoring.completeness import Facts, fallen
 from popstrat.scoring.scorer import Scorer
 from popstrat.scoring.tally import Tally
 
@@ -20,6 +21,7 @@ def memory_record(
     tally: Tally,
     facts: Facts,
     first_ids: pa.ChunkedArray,
+    earlier: Earlier | None,
     *,
     started: dt.datetime,
     threads: int,
@@ -31,7 +33,10 @@ def memory_record(
         tally,
         command="popstrat.score",
         notices=bound.notices,
-        warnings=doubts(scorer, tally, [facts], first_ids),
+        warnings=[
+            *doubts(scorer, tally, [facts], first_ids),
+            *(fallen([facts], earlier.recorded, earlier.rows) if earlier is not None else ()),
+        ],
         ignored=bound.ignored,
         started=started,
         seconds={"total": total},

@@ -60,6 +60,8 @@ class Facts:
     tally: Tally = field(default_factory=Tally)
     expected: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Column → how many are expected, and the share of it below which the column is doubted."""
+    empty_in_all: frozenset[str] = frozenset()
+    """Columns that hold nothing in any file, and not by chance if all are taken together."""
 
     @property
     def rows(self) -> int:
@@ -73,8 +75,17 @@ class Facts:
 
     @property
     def lacking(self) -> tuple[str, ...]:
-        """The columns that are null for everybody, in so many rows that it is no chance where they are there."""
-        return (*self.absent, *((*self.empty, *self.undated) if self.rows >= LEAST_EMPTY else ()))
+        """The columns that are null for everybody, and by no chance where they are there."""
+        return (*self.absent, *self.emptied, *(self.undated if self.rows >= LEAST_EMPTY else ()))
+
+    @property
+    def emptied(self) -> tuple[str, ...]:
+        """The columns that hold nothing where something was to be expected."""
+        if self.rows < LEAST_EMPTY:
+            return tuple(c for c in self.empty if c in self.empty_in_all)
+        known = self.expected
+        some = {c for c in self.empty if c not in known or known[c][0] >= LEAST_EXPECTED} | self.empty_in_all
+        return tuple(c for c in self.empty if c in some)
 
     def without(self, columns: Collection[str]) -> Facts:
         """The same, silent on these columns."""
@@ -136,14 +147,15 @@ Inputs = Callable[[Collection[str]], Sequence[str]]
 def remarks(files: Sequence[Facts], schema: Schema, models: Mapping[str, tuple[Inputs, Inputs]]) -> list[str]:
     """Warnings of what the files lack. ``models`` says of each model's output for which inputs its defaults stand in
     then, and without which there is no result."""
+    whole = _merged(files)
+    files = [replace(f, empty_in_all=frozenset(whole.emptied)) for f in files]
     found = [
         f"absent columns count as null for everybody{where}: {_listed(names)}"
         for names, where, _ in _by_files(files, lambda f: f.absent)
     ]
     found += [
         f"empty columns count as null for everybody{where}: {_listed(names)}"
-        for names, where, rows in _by_files(files, lambda f: f.empty)
-        if rows >= LEAST_EMPTY
+        for names, where, _ in _by_files(files, lambda f: f.emptied)
     ]
     for output, (defaulted, needed) in models.items():
         for names, where, _ in _by_files(files, partial(_lacked, needed)):
@@ -166,7 +178,7 @@ def remarks(files: Sequence[Facts], schema: Schema, models: Mapping[str, tuple[I
         found += [_few_told(name, where, alike, schema) for name in names]
         told.update(names)
     if len(files) > 1:  # of which each by itself may be too small to tell
-        found += [_few_told(name, "", files, schema) for name in _few(schema, _merged(files)) if name not in told]
+        found += [_few_told(name, "", files, schema) for name in _few(schema, whole) if name not in told]
     return found
 
 
@@ -222,6 +234,7 @@ def _merged(files: Sequence[Facts]) -> Facts:
     shares = {name: share for f in files for name, (_, share) in f.expected.items()}
     return Facts(
         "",
+        empty=tuple(c for c in files[0].empty if all(c in f.empty for f in files)) if files else (),
         tally=sum((f.tally for f in files), Tally()),
         expected={name: (_together(files, name)[1], share) for name, share in shares.items()},
     )
