@@ -41,6 +41,7 @@ def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def warnings_of(data: pa.Table, *options: str, as_of: str = AS_OF, command: str = "score") -> list[str]:
     """The warnings of a run, which are those of the library as well."""
     pq.write_table(data, "list.parquet")
+    Path("out.parquet.run.json").unlink(missing_ok=True)  # which the next would be held against
     output = ["-o", "out.parquet", "--force"] if command == "score" else []
     assert run([command, "list.parquet", *output, "--as-of", as_of, "-q", *options]) == 0
     if command == "check":
@@ -275,6 +276,8 @@ def several(people: pa.Table, *changes: Mapping[str, Any]) -> list[str]:
         part = replaced(part, {c: v for c, v in change.items() if v is not None})
         names.append(f"{chr(97 + i)}.parquet")
         pq.write_table(part, names[-1])
+    for name in ("out.parquet", "out.parquet.run.json"):
+        Path(name).unlink(missing_ok=True)
     assert run(["score", *names, "-o", "out.parquet", "--as-of", AS_OF, "-q"]) == 0
     return list(json.loads(Path("out.parquet.run.json").read_text())["warnings"])
 

@@ -67,7 +67,8 @@ def score(
             previous=previous,
             options=options.recorded(
                 inputs=inputs, output=output, as_of=as_of, pack=pack, map=map_file, previous=previous,
-                profile=profile.value, contributions=contributions, threads=threads, encoding=encoding, imd_release=release,
+                profile=profile.value, contributions=contributions, threads=threads, encoding=encoding,
+                imd_release=release,
             ),
         )  # fmt: skip
     print_summary(record, scorer, output, as_json, quiet)

@@ -31,7 +31,8 @@ def run_check(
 ) -> Record:
     """Check the input files against the contract, every known column of them, and return a record without groups.
 
-    Nothing is written. ``previous`` is the run record of an earlier run, to hold the counts against. Raises `InputError` as `score.run_score` does.
+    Nothing is written. ``previous`` is the run record of an earlier run, to hold the counts against. Raises
+    `InputError` as `score.run_score` does.
     """
     clock, reading = Clock(), Reading.given(mapping, encoding, threads, batch_rows)
     earlier = None if previous is None else earlier_run(previous)

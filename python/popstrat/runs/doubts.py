@@ -15,7 +15,7 @@ from popstrat.packs.patient_table import ID, OPT_OUTS, Schema
 from popstrat.packs.plausibility import disorder_remarks, suspicions
 from popstrat.packs.questions import questions
 from popstrat.privacy.identifiers import looks_like_nhs_numbers
-from popstrat.scoring.completeness import Facts
+from popstrat.scoring.completeness import Earlier, Facts
 from popstrat.scoring.scorer import Scorer
 from popstrat.scoring.tally import Tally
 
@@ -44,6 +44,7 @@ def doubts(
     tally: Tally,
     files: Sequence[Facts],
     first_ids: pa.Array | pa.ChunkedArray | None,
+    earlier: Earlier | None = None,
 ) -> list[str]:
     """What makes the results of a run doubtful though nothing stopped it: columns that are absent, hold nothing or too
     little, flags that nobody has, values set aside in numbers that point to a wrong unit, columns that look swapped or
@@ -55,7 +56,7 @@ def doubts(
         unfilled = [column for column, reason in OPT_OUTS.items() if not tally.excluded.get(reason)]
     several = len(files) > 1
     found = [
-        *scorer.remarks([f.without(unfilled) for f in files]),
+        *scorer.remarks([f.without(unfilled) for f in files], earlier),
         *suspicions(tally.quality, tally.recorded, schema),
         *(
             told

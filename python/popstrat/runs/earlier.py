@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from popstrat.core.rerun import read_record
 from popstrat.errors import InputError
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """How many values each column held (of a flag, how many people had it) among so many ``rows``."""
-
-    recorded: Mapping[str, int]
-    rows: int
+from popstrat.scoring.completeness import Earlier
 
 
 def earlier_run(given: Path | str | Mapping[str, Any]) -> Earlier:
@@ -35,15 +27,11 @@ def earlier_run(given: Path | str | Mapping[str, Any]) -> Earlier:
 def counts_of(record: Mapping[str, Any] | None) -> Earlier | None:
     """The counts of a record, None where it has none."""
     recorded, rows = (record or {}).get("recorded"), (record or {}).get("rows")
-    rows_out = rows.get("out") if isinstance(rows, Mapping) else None
-    if (
-        not isinstance(recorded, Mapping)
-        or rows_out is None
-        or not _is_count(rows_out)
-        or not all(map(_is_count, recorded.values()))
-    ):
+    if not isinstance(recorded, Mapping) or not isinstance(rows, Mapping):
         return None
-    return Earlier(dict(recorded), int(rows_out))
+    if not all(map(_is_count, (rows.get("out"), *recorded.values()))):
+        return None
+    return Earlier(dict(recorded), int(rows["out"]))
 
 
 def _is_count(value: Any) -> bool:

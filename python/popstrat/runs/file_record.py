@@ -10,13 +10,12 @@ from popstrat.core.hashing import HASH
 from popstrat.runs.clock import Clock
 from popstrat.runs.column_map import ColumnMap, keys_without_rows
 from popstrat.runs.doubts import doubts, filled, near_misses
-from popstrat.runs.earlier import Earlier
 from popstrat.runs.input_files import InputFile, Reading
 from popstrat.runs.record import Record, assemble
 from popstrat.runs.score_files import ListCounts
 from popstrat.runs.withheld import without_numbers
+from popstrat.scoring.completeness import Earlier
 from popstrat.scoring.completeness import facts as facts_of
-from popstrat.scoring.completeness import fallen
 from popstrat.scoring.scorer import Scorer
 
 
@@ -50,8 +49,7 @@ def file_record(
             *keys_without_rows([f.plan for f in files], dict.fromkeys(c for f in files for c in f.columns)),
         ],
         warnings=[
-            *doubts(scorer, tally, facts, counts.first_ids),
-            *(fallen(facts, earlier.recorded, earlier.rows) if earlier is not None else ()),
+            *doubts(scorer, tally, facts, counts.first_ids, earlier),
             *near_misses(scorer, [f.plan.sources for f in files], [f.ignored for f in files]),
         ],
         ignored=[c for f in files for c in f.ignored],

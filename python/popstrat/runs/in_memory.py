@@ -23,7 +23,7 @@ from popstrat.packs.plausibility import refuse_disorder
 from popstrat.runs.doubts import LOOKED_AT, doubts, near_misses
 from popstrat.runs.earlier import earlier_run
 from popstrat.scoring.bound import Together
-from popstrat.scoring.completeness import LEAST_EMPTY, fallen
+from popstrat.scoring.completeness import LEAST_EMPTY
 from popstrat.scoring.completeness import facts as facts_of
 from popstrat.scoring.opt_outs import OptOutsSaid
 from popstrat.scoring.scorer import Scorer, kept_scorer
@@ -119,9 +119,7 @@ def score(
         said.look(table)
         said.refuse_silent()
     facts = facts_of("", total, bound.absent, people.by_sex_and_age, scorer.pack.schema)
-    doubted += doubts(scorer, total, [replace(facts, absent=())], table.column(ID).slice(0, LOOKED_AT))
-    if earlier is not None:
-        doubted += fallen([facts], earlier.recorded, earlier.rows)
+    doubted += doubts(scorer, total, [replace(facts, absent=())], table.column(ID).slice(0, LOOKED_AT), earlier)
     if passed_over:
         doubted += near_misses(
             scorer, [table.schema.names], [[recorded_name(n, i) for i, n in enumerate(passed_over, 1)]]

@@ -7,10 +7,9 @@ import datetime as dt
 import pyarrow as pa
 
 from popstrat.runs.doubts import doubts, filled
-from popstrat.runs.earlier import Earlier
 from popstrat.runs.record import Record, assemble
 from popstrat.scoring.bound import BoundScorer
-from popstrat.scoring.completeness import Facts, fallen
+from popstrat.scoring.completeness import Earlier, Facts
 from popstrat.scoring.scorer import Scorer
 from popstrat.scoring.tally import Tally
 
@@ -33,10 +32,7 @@ def memory_record(
         tally,
         command="popstrat.score",
         notices=bound.notices,
-        warnings=[
-            *doubts(scorer, tally, [facts], first_ids),
-            *(fallen([facts], earlier.recorded, earlier.rows) if earlier is not None else ()),
-        ],
+        warnings=doubts(scorer, tally, [facts], first_ids, earlier),
         ignored=bound.ignored,
         started=started,
         seconds={"total": total},

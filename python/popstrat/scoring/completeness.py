@@ -103,6 +103,15 @@ class Facts:
         )
 
 
+@dataclass(frozen=True)
+class Earlier:
+    """What an earlier run of a list found: how many values each column held (of a flag, how many people had it) among
+    so many ``rows``."""
+
+    recorded: Mapping[str, int]
+    rows: int
+
+
 def facts(name: str, tally: Tally, absent: Iterable[str], people: NDArray[np.float64], schema: Schema) -> Facts:
     """What a tally says of the file of that name, whose ``people`` by sex and age band are known."""
     values, true = tally.recorded, tally.true
@@ -144,7 +153,12 @@ Inputs = Callable[[Collection[str]], Sequence[str]]
 """The inputs of a model that nobody has where these columns hold nothing."""
 
 
-def remarks(files: Sequence[Facts], schema: Schema, models: Mapping[str, tuple[Inputs, Inputs]]) -> list[str]:
+def remarks(
+    files: Sequence[Facts],
+    schema: Schema,
+    models: Mapping[str, tuple[Inputs, Inputs]],
+    earlier: Earlier | None = None,
+) -> list[str]:
     """Warnings of what the files lack. ``models`` says of each model's output for which inputs its defaults stand in
     then, and without which there is no result."""
     whole = _merged(files)
@@ -169,34 +183,32 @@ def remarks(files: Sequence[Facts], schema: Schema, models: Mapping[str, tuple[I
         for name in names:
             dated = " or ".join(schema[name].dates)
             found.append(f"{name} is null for everybody{where}, though {dated} holds values: none counts as recent")
+    told = {name for f in files for name in (*f.absent, *f.emptied, *f.undated)}
     for names, where, alike in _alike(files, lambda f: f.never_true):
         rows = sum(f.rows for f in alike)
-        if told := [n for n in names if rows >= LEAST_ROWS and _together(alike, n)[1] >= LEAST_EXPECTED]:
-            found.append(f"true for nobody of {rows:,} people{where}: {_listed(told)}; are these columns filled?")
-    told: set[str] = set()
+        if nobody := [n for n in names if rows >= LEAST_ROWS and _together(alike, n)[1] >= LEAST_EXPECTED]:
+            found.append(f"true for nobody of {rows:,} people{where}: {_listed(nobody)}; are these columns filled?")
+            told.update(nobody)
     for names, where, alike in _alike(files, partial(_few, schema)):
         found += [_few_told(name, where, alike, schema) for name in names]
         told.update(names)
     if len(files) > 1:  # of which each by itself may be too small to tell
-        found += [_few_told(name, "", files, schema) for name in _few(schema, whole) if name not in told]
+        few = [name for name in _few(schema, whole) if name not in told]
+        found += [_few_told(name, "", files, schema) for name in few]
+        told.update(few)
+    if earlier is not None:
+        found += [sentence for name, sentence in _fallen(whole, earlier) if name not in told]
     return found
 
 
-def fallen(files: Sequence[Facts], before: Mapping[str, int], rows_before: int) -> list[str]:
-    """A warning for each column that holds a fraction of what it held in an earlier run, of which these are the counts
-    (`Facts.recorded`) and the rows. Nobody's list is half another one in a month for any other reason."""
-    rows = sum(f.rows for f in files)
-    if rows < LEAST_ROWS or rows_before < LEAST_ROWS:
-        return []
-    found = []
-    for name, count in before.items():
-        now = sum(f.recorded.get(name, 0) for f in files)
-        if any(name in f.recorded for f in files) and far_below(now, count * rows / rows_before, LEAST_OF_LAST_MONTH):
-            told = (
-                f"{name} holds {now:,} values for {rows:,} people, and {count:,} for {rows_before:,} in the earlier run"
-            )
-            found.append(f"{told}: is it filled?")
-    return found
+def _fallen(whole: Facts, earlier: Earlier) -> Iterator[tuple[str, str]]:
+    """The columns that hold a fraction of what they held in an earlier run, and the warning. Nobody's list is half
+    another one in a month for any other reason."""
+    now = whole.recorded
+    for name, count in earlier.recorded.items() if min(whole.rows, earlier.rows) >= LEAST_ROWS else ():
+        if name in now and far_below(now[name], count * whole.rows / earlier.rows, LEAST_OF_LAST_MONTH):
+            told = f"{name} holds {now[name]:,} values for {whole.rows:,} people, and {count:,} for {earlier.rows:,} in"
+            yield name, f"{told} the earlier run: is it filled?"
 
 
 def _few(schema: Schema, file: Facts) -> list[str]:
