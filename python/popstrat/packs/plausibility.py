@@ -162,7 +162,9 @@ def reasons(schema: Schema) -> dict[tuple[str, str], Reason]:
         for text, step in zip(texts, own, strict=True):
             found[column.name, text] = Reason(column.name, text, min(bit + step, _LAST_BIT))
         for text in others:
-            found[column.name, text] = Reason(column.name, text, bit if column.name in added else _LAST_BIT)
+            found[column.name, text] = Reason(
+                column.name, text, min(bit, _LAST_BIT) if column.name in added else _LAST_BIT
+            )
         bit += max(own, default=-1) + 1
     return found
 
