@@ -23,6 +23,7 @@ from popstrat.packs.evaluator import Reference
 from popstrat.packs.expected import BANDS, expected
 from popstrat.packs.patient_table import patient_schema
 from popstrat.packs.questions import Question, conditions, questions
+from popstrat.runs.check import run_check
 from popstrat.scoring.completeness import far_below
 from popstrat.scoring.people import People
 from popstrat.scoring.scorer import Scorer
@@ -88,11 +89,11 @@ def sound_lists() -> list[pa.Table]:
     """Lists of many sizes and kinds: of one practice and of several, of the old, the young, a care home, one sex."""
     found = [
         synthetic.table(rows, seed=seed, as_of=DAY, practices=practices)
-        for rows, seeds in ((200, 12), (2_000, 6), (10_000, 3))
+        for rows, seeds in ((200, 6), (2_000, 3), (10_000, 1))
         for seed in range(50, 50 + seeds)
         for practices in (None, 1)
     ]
-    large = synthetic.table(100_000, seed=70, as_of=DAY)
+    large = synthetic.table(65_536, seed=70, as_of=DAY)
     old = large.filter(pc.less(large["date_of_birth"], dt.date(1946, 1, 1)))
     return [
         *found,
@@ -113,7 +114,7 @@ def test_a_sound_list_of_any_size_and_kind_raises_no_doubt() -> None:
             popstrat.score(table, AS_OF)
         assert [str(w.message) for w in found] == [], number
         pq.write_table(table, "list.parquet")
-        record = popstrat.runs.check.run_check(["list.parquet"], Scorer(as_of=DAY))
+        record = run_check(["list.parquet"], Scorer(as_of=DAY))
         assert record["warnings"] == [], number
 
 
@@ -189,9 +190,7 @@ FLAGS = [n for n, c in expected().columns.items() if c.counts == "true" and c.ba
 VALUES = [n for n, c in expected().columns.items() if c.counts == "recorded" and c.basis != "local"]
 
 
-@pytest.mark.parametrize(
-    "column", ["diabetes", "hypertension", "asthma", "depression", "statin", "hba1c", "bmi", "egfr"]
-)
+@pytest.mark.parametrize("column", ["diabetes", "hypertension", "depression", "statin", "hba1c", "bmi", "egfr"])
 def test_a_column_that_holds_a_fraction_of_what_is_expected_is_named(people: pa.Table, column: str) -> None:
     left = 0.06 if column in VALUES else 0.12
     (warning,) = [w for w in told(thinned(people, column, left)) if w.startswith(f"{column} ")]
@@ -291,8 +290,18 @@ def test_the_output_that_is_replaced_is_an_earlier_run(people: pa.Table) -> None
     assert warning.startswith("statin holds ")
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"record_version": 1}', '{"record_version": 1, "rows": {"out": -1}}',
-                                  '{"record_version": 1, "rows": {"out": 5}, "recorded": {"statin": "many"}}', None])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "{}",
+        "[1]",
+        '{"record_version": 1}',
+        '{"record_version": 1, "rows": {"out": -1}, "recorded": {}}',
+        '{"record_version": 1, "rows": {"out": 5}, "recorded": {"statin": "many"}}',
+    ],
+)
 def test_what_is_no_record_is_refused(people: pa.Table, text: str | None, capsys: pytest.CaptureFixture[str]) -> None:
     if text is not None:
         Path("record.json").write_text(text)
@@ -303,7 +312,7 @@ def test_what_is_no_record_is_refused(people: pa.Table, text: str | None, capsys
     assert not Path("out.parquet").exists()
 
 
-# -- what another column of the row rules out ---------------------------------------------------------------------------
+# -- what another column of the row rules out -----------------------------------------------------------------------
 
 
 def test_an_age_that_is_not_that_of_the_date_of_birth(people: pa.Table) -> None:
@@ -377,7 +386,7 @@ def test_a_packs_own_dates_may_follow_each_other() -> None:
         popstrat.score(table, AS_OF, pack="local.toml")
 
 
-# -- what no range tells ------------------------------------------------------------------------------------------------
+# -- what no range tells --------------------------------------------------------------------------------------------
 
 Change = Callable[[pa.Table], pa.Table]
 
@@ -405,7 +414,7 @@ KINDS: dict[str, tuple[Change, str]] = {
     "IMD reversed": (changed("imd_decile", lambda v: pc.subtract(11, v)), "is it reversed"),
     "eFI as deficits": (
         changed("efi", lambda v: pc.round(pc.multiply(v, 36))),
-        "is it a count of deficits, or a flag?",
+        "is it a count of deficits, or a flag",
     ),
     "sexes exchanged": (other_sex, "are its codes exchanged?"),
     "lipids exchanged": (exchanged("ldl", "non_hdl"), "are the two columns exchanged, or is it HDL?"),
@@ -423,9 +432,7 @@ def test_columns_on_another_scale(people: pa.Table, kind: str, capsys: pytest.Ca
     assert [w for w in found if question in w], found
 
 
-@pytest.mark.parametrize(
-    "kind", ["ACR in mg/g", "IMD as a quintile", "IMD reversed", "eFI as deficits", "sexes exchanged"]
-)
+@pytest.mark.parametrize("kind", [*KINDS][:5])
 def test_the_library_and_score_ask_too(people: pa.Table, kind: str) -> None:
     change, question = KINDS[kind]
     assert [w for w in told(change(people)) if question in w]

@@ -157,8 +157,7 @@ def reasons(schema: Schema) -> dict[tuple[str, str], Reason]:
         if column.type == "bool":
             found[column.name, FLAG_REASON] = Reason(column.name, FLAG_REASON, 0)
         texts, others = _texts(column, schema), _texts_of_others(column)
-        shared = column.name in added or column.strict
-        own = [0] * len(texts) if shared else range(len(texts))
+        own = [0] * len(texts) if column.name in added or column.strict else range(len(texts))
         for text, step in zip(texts, own, strict=True):
             found[column.name, text] = Reason(column.name, text, min(bit + step, _LAST_BIT))
         for text in others:
