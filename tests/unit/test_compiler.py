@@ -13,8 +13,8 @@ import pytest
 from spec_tables import local_pack, score_at
 
 from popstrat.compiler import compile_definitions
-from popstrat.compiler.dates import years_multiplier
 from popstrat.compiler.emitter import FALSE, TRUE, Emitter, invert
+from popstrat.compiler.years import years_multiplier
 from popstrat.core.dates import completed_years
 from popstrat.engine import levels
 from popstrat.packs.evaluator import Reference

@@ -19,6 +19,7 @@ def check(
     as_of: options.AsOf = None,
     pack: options.PackName = options.DEFAULT_PACK,
     map_file: options.MapFile = None,
+    previous: options.Previous = None,
     profile: Annotated[
         options.Profile, typer.Option(help="secondary-use needs the opt-out columns.")
     ] = options.Profile.DIRECT_CARE,
@@ -43,9 +44,11 @@ def check(
                 progress=progress,
                 encoding=encoding,
                 options=options.recorded(
-                    inputs=inputs, as_of=as_of, pack=pack, map=map_file, profile=profile.value, threads=threads
+                    inputs=inputs, as_of=as_of, pack=pack, map=map_file, previous=previous, profile=profile.value,
+                    threads=threads,
                 ),
-            )
+                previous=previous,
+            )  # fmt: skip
         except InputError as error:
             if as_json:
                 print_json({"faults": [fault.record() for fault in getattr(error, "faults", [error])]})

@@ -42,6 +42,10 @@ PackName = Annotated[str, typer.Option("--pack", metavar="NAME|FILE", help="Defi
 MapFile = Annotated[
     Path | None, typer.Option("--map", metavar="FILE", help="TOML: column names and values of the input.")
 ]
+Previous = Annotated[
+    Path | None,
+    typer.Option("--previous", metavar="RECORD", help="An earlier .run.json, to hold the counts of values against."),
+]
 AuditFile = Annotated[
     Path | None, typer.Option("--audit", metavar="FILE", help="Add a line to this log; or POPSTRAT_AUDIT.")
 ]

@@ -27,6 +27,7 @@ def score(
     as_of: options.AsOf = None,
     pack: options.PackName = options.DEFAULT_PACK,
     map_file: options.MapFile = None,
+    previous: options.Previous = None,
     profile: Annotated[
         options.Profile, typer.Option(help="secondary-use leaves out opt-outs.")
     ] = options.Profile.DIRECT_CARE,
@@ -63,9 +64,11 @@ def score(
             encoding=encoding,
             audit_log=options.audit_log(audit_file),
             force=force,
+            previous=previous,
             options=options.recorded(
-                inputs=inputs, output=output, as_of=as_of, pack=pack, map=map_file, profile=profile.value,
-                contributions=contributions, threads=threads, encoding=encoding, imd_release=release,
+                inputs=inputs, output=output, as_of=as_of, pack=pack, map=map_file, previous=previous,
+                profile=profile.value, contributions=contributions, threads=threads, encoding=encoding,
+                imd_release=release,
             ),
         )  # fmt: skip
     print_summary(record, scorer, output, as_json, quiet)

@@ -11,6 +11,7 @@ import numpy as np
 from popstrat.compiler.columns import Columns, bounds
 from popstrat.compiler.emitter import FALSE, Emitter, Plane, invert
 from popstrat.compiler.ranges import INTEGER_RANGE
+from popstrat.compiler.years import years_lived
 from popstrat.core.dates import days, latest_birth_for
 from popstrat.packs import plausibility
 from popstrat.packs.patient_table import COLUMN_TYPES, Column, Schema
@@ -78,7 +79,18 @@ class Plausibility:
             x = self.columns.doubles(column.name)
             whole = self.e.plane("EQUAL_NUM", x, self.e.value("FLOOR", x))
             ok = self._note(column.name, plausibility.WHOLE_REASON, ok, whole)
+        birth = column.completed_years_since
+        if birth and self.columns.present(birth):
+            ok = self._note(column.name, plausibility.AGE_REASON, ok, invert(self._apart(column, birth)))
         return ok
+
+    def _apart(self, column: Column, birth: str) -> Plane:
+        """Where there is a date of birth that gives another age than the column, by more than a year."""
+        e = self.e
+        lived = years_lived(e, self.columns.index(birth), int(column.maximum or 120), self.as_of)
+        given = e.value("SHORT_NUM", self.columns.doubles(column.name))
+        difference = e.value("SUB", e.value("NUM_SHORT", given), e.value("NUM_SHORT", lived))
+        return e.both(self.ok(birth), invert(e.plane("RANGE_NUM", difference, -1.0, 1.0)))
 
     def date(self, column: Column) -> Plane:
         """Not too long ago, not after the as-of date, and not before birth."""
@@ -105,6 +117,10 @@ class Plausibility:
         if self._birth and self.columns.present(self._birth):
             before = e.both(e.plane("LESS_I32", index, self.columns.index(self._birth)), self.ok(self._birth))
             ok = self._note(name, plausibility.BIRTH_REASON, ok, invert(before))
+        if column.not_after and self.columns.present(column.not_after):
+            other = column.not_after
+            later = e.both(e.plane("LESS_I32", self.columns.index(other), index), self.ok(other))
+            ok = self._note(name, plausibility.order_reason(column), ok, invert(later))
         self.dates[name] = ok
         return ok
 

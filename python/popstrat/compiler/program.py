@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -36,6 +37,8 @@ class Compiled:
     newest: dict[str, int]  # date column → NEWEST counter
     tallies: dict[TallyKey, int | None]  # what else is counted → counter, None for what never holds
     out_of_order: dict[str, tuple[int, int]]  # column that lies below another → counters of rows: both, and not below
+    recorded: dict[str, tuple[tuple[int, ...], int | None]]  # column → counters of its values, together; of true ones
+    asked: dict[str, tuple[int | None, ...]]  # question → counters of its conditions, None for what never holds
 
 
 def compile_definitions(
@@ -47,6 +50,8 @@ def compile_definitions(
     flags: bool = True,
     tallies: Mapping[TallyKey, n.Node] = MappingProxyType({}),
     aside: Sequence[Definition] = (),
+    filled: Iterable[str] = (),
+    questions: Mapping[str, Sequence[n.Node]] = MappingProxyType({}),
     counted: bool = True,
     options: Options = OPTIMISED,
 ) -> Compiled:
@@ -60,8 +65,9 @@ def compile_definitions(
         flags: write `quality_flags` after the outputs.
         tallies: conditions to count.
         aside: what is written last, and not counted.
-        counted: without it nothing is counted at all, save what may stop a run or is warned of in any case, and
-            what the checks count in passing.
+        filled: columns, among those that are checked, whose values are counted, and of flags the true ones.
+        questions: conditions on checked columns that are counted, some for each question.
+        counted: without it nothing is counted that only a record tells of.
         options: which optimisations are made.
     """
     c = Lowering(TABLES, resolved, kinds, options)
@@ -78,8 +84,11 @@ def compile_definitions(
     for definition in aside:
         written.append(write(c, definition, len(written), counted=False))
     newest: dict[str, int] = {}
-    if counted:
+    recorded = {name: _recorded(c, name) for name in filled}
+    asked = {name: tuple(_tally(c, node) for node in nodes) for name, nodes in questions.items()}
+    if counted or recorded:
         _count_implausible(c)
+    if counted:
         newest = _newest(c)
     counts = {key: _tally(c, condition) for key, condition in tallies.items() if counted or key[1] == NOT_HELD}
     columns = list(c.columns.used)
@@ -90,7 +99,7 @@ def compile_definitions(
         operations, c.e.classes, [c.columns.kinds[name] for name in columns], [o.kind for o in written], c.e.counters,
         options.reuse,
     )  # fmt: skip
-    return Compiled(program, columns, written, c.plausible.counted, newest, counts, disorder)
+    return Compiled(program, columns, written, c.plausible.counted, newest, counts, disorder, recorded, asked)
 
 
 def _out_of_order(c: Lowering, names: Iterable[str]) -> dict[str, tuple[int, int]]:
@@ -103,6 +112,21 @@ def _out_of_order(c: Lowering, names: Iterable[str]) -> dict[str, tuple[int, int
             both, wrong = not_below(c, name, other)
             found[name] = c.e.rows(both), c.e.rows(wrong)
     return found
+
+
+def _recorded(c: Lowering, name: str) -> tuple[tuple[int, ...], int | None]:
+    """The counters of a column's values, plausible or not, and of a flag that of those that are true."""
+    if not c.columns.present(name):
+        return (), None
+    if c.columns.kinds[name] in ("f32", "f64"):  # of which NaN is no value
+        numbers = c.columns.in_range(name, -math.inf, math.inf)
+        counters = [c.e.rows(c.e.both(c.e.plane("VALID", c.columns.index(name)), numbers))]
+    else:
+        counters, known = [c.e.rows(c.plausible.ok(name))], c.plausible.counted
+        bad = {why: plane for why, plane in c.plausible.bad.items() if why[0] == name}
+        counters += [known[why] if why in known else c.e.rows(plane) for why, plane in bad.items()]
+    flag = c.schema[name].type == "bool"
+    return tuple(counters), c.e.rows(c.true(n.Column(n.BOOL, name, name))) if flag else None
 
 
 def _count_implausible(c: Lowering) -> None:

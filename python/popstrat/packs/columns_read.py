@@ -60,6 +60,7 @@ def read_columns(resolved: Resolved, schema: Schema, outputs: Iterable[Definitio
     for column in schema:
         if column.name in found and column.completed_years_since:
             found.add(column.completed_years_since)
+    found |= {str(schema[name].not_after) for name in found if schema[name].not_after}
     birth = next((c.completed_years_since for c in schema if c.completed_years_since), None)
     if birth and any(schema[name].type == "date" for name in found):
         found.add(birth)

@@ -64,7 +64,8 @@ class Reference:
         return patient
 
     def plausible(self, column: Column, value: Any, patient: Patient) -> tuple[n.Value, str | None]:
-        """(value, None), or (None, reason). Dates of birth come before other dates in the schema."""
+        """(value, None), or (None, reason). Dates of birth come before other dates in the schema, and what may
+        not lie after a date comes after it."""
         if value is None:
             return None, None
         match column.type:
@@ -88,6 +89,9 @@ class Reference:
                     return None, plausibility.range_reason(column)
                 if column.strict and value != math.floor(value):
                     return None, plausibility.WHOLE_REASON
+                born = patient.values.get(column.completed_years_since or "")
+                if isinstance(born, dt.date) and abs(int(value) - completed_years(born, self.resolved.as_of)) > 1:
+                    return None, plausibility.AGE_REASON
                 return value, None
 
     def plausible_date(self, column: Column, value: dt.date, patient: Patient) -> tuple[n.Value, str | None]:
@@ -104,6 +108,9 @@ class Reference:
         born = patient.values.get(birth) if birth and not ages else None
         if isinstance(born, dt.date) and value < born:
             return None, plausibility.BIRTH_REASON
+        other = patient.values.get(column.not_after or "")
+        if isinstance(other, dt.date) and value > other:
+            return None, plausibility.order_reason(column)
         return value, None
 
     # -- expressions ------------------------------------------------------------------------------------------------

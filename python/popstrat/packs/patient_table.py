@@ -73,7 +73,8 @@ class Column:
     ``minimum`` and ``maximum`` bound what is plausible, inclusive; ``aliases`` maps accepted spellings (in any
     case) to a label; ``dates`` names the values that a date column dates; ``null_is`` is the label a null reads as;
     ``mistaken_for`` is what is often given in its place and lies outside the range; ``below`` is the column that it
-    lies below in the same row; ``per_1000`` is about how many of 1,000 registered people have a flag.
+    lies below in the same row, ``not_after`` the date that it does not lie after; ``per_1000`` is about how many of
+    1,000 registered people have a flag of a pack's own.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Column:
     dates: tuple[str, ...] = ()
     completed_years_since: str | None = None
     below: str | None = None
+    not_after: str | None = None
     per_1000: float = 0
 
     @property
@@ -145,6 +147,7 @@ def _are_texts(value: Any) -> bool:
 
 _TEXTS = (
     "name", "group", "type", "title", "dtype", "unit", "mistaken_for", "null_is", "completed_years_since", "below",
+    "not_after",
 )  # fmt: skip
 _SHAPES: dict[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(_TEXTS, (_is_text, "text")),
@@ -158,7 +161,7 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
     """Build a `Column` from one ``[[column]]`` or ``[[input]]`` table; raises `ColumnError` naming what is wrong."""
     known = {
         "name", "group", "type", "title", "dtype", "required", "unit", "mistaken_for", "min", "max", "labels",
-        "aliases", "null_is", "dates", "completed_years_since", "below", "per_1000",
+        "aliases", "null_is", "dates", "completed_years_since", "below", "not_after", "per_1000",
     }  # fmt: skip
     extra = set(raw) - known
     if extra:
@@ -207,6 +210,8 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
         raise ColumnError(f"column {name!r}: `min` is over `max`", "min")
     if "per_1000" in raw and kind != "bool":
         raise ColumnError(f"column {name!r}: `per_1000` is of true or false", "per_1000")
+    if "not_after" in raw and kind != "date":
+        raise ColumnError(f"column {name!r}: `not_after` is of dates", "not_after")
     if "below" in raw and kind not in ("int", "float"):
         raise ColumnError(f"column {name!r}: `below` is of numbers", "below")
     return Column(
@@ -226,6 +231,7 @@ def column_from_toml(raw: Mapping[str, Any]) -> Column:
         dates=tuple(raw.get("dates", ())),
         completed_years_since=raw.get("completed_years_since"),
         below=raw.get("below"),
+        not_after=raw.get("not_after"),
         per_1000=raw.get("per_1000", 0),
     )
 
@@ -244,12 +250,14 @@ class Schema:
     """The columns of the patient table, in order, by name.
 
     ``added`` names those that release 0.1 did not have, in the order in which they were added, a pack's own last.
+    ``questions`` are tables of what is asked about its columns (`packs.questions`).
     """
 
     columns: Mapping[str, Column]
     earliest_date: dt.date
     version: str
     added: tuple[str, ...] = ()
+    questions: tuple[Mapping[str, Any], ...] = ()
 
     def __getitem__(self, name: str) -> Column:
         return self.columns[name]
@@ -292,7 +300,8 @@ class Schema:
         if not extra:
             return self
         own = {c.name: c for c in extra}
-        return Schema({**self.columns, **own}, self.earliest_date, self.version, (*self.added, *own))
+        added = (*self.added, *own)
+        return Schema({**self.columns, **own}, self.earliest_date, self.version, added, self.questions)
 
     def arrow(self, without: Iterable[str] = ()) -> pa.Schema:
         """The canonical Arrow schema, as `popstrat synth` writes it."""
@@ -306,4 +315,5 @@ def patient_schema() -> Schema:
     raw = tomllib.loads(resources.files("popstrat.packs").joinpath("patient_table.toml").read_text(encoding="utf-8"))
     columns = [column_from_toml(c) for c in raw["column"]]
     head = raw["schema"]
-    return Schema({c.name: c for c in columns}, head["earliest_date"], head["version"], tuple(head["added"]))
+    added, questions = tuple(head["added"]), tuple(raw["question"])
+    return Schema({c.name: c for c in columns}, head["earliest_date"], head["version"], added, questions)

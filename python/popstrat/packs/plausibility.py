@@ -13,6 +13,7 @@ LABEL_REASON = "unknown label"
 WHOLE_REASON = "not a whole number"
 FUTURE_REASON = "after the as-of date"
 BIRTH_REASON = "before the date of birth"
+AGE_REASON = "more than a year from what the date of birth gives"
 _SUSPECT_ROWS, _SUSPECT_SHARE = 10, 0.01
 _DISORDERED_ROWS, _DISORDERED_SHARE = 10, 0.005
 _LEAST_PAIRS = 20
@@ -64,17 +65,30 @@ def _texts(column: Column, schema: Schema) -> list[str]:
             return []
 
 
-def suspicions(quality: Mapping[str, Mapping[str, int]], rows: int, schema: Schema) -> list[str]:
+def order_reason(column: Column) -> str:
+    """How lying after the date that it may not lie after reads."""
+    return f"after {column.not_after}"
+
+
+def _texts_of_others(column: Column) -> list[str]:
+    """The reasons that another column of the same row gives, and that release 0.1 did not have."""
+    if column.completed_years_since:
+        return [AGE_REASON]
+    return [order_reason(column)] if column.not_after else []
+
+
+def suspicions(quality: Mapping[str, Mapping[str, int]], recorded: Mapping[str, int], schema: Schema) -> list[str]:
     """A warning for each reason that set aside so many values that the extract, and not some records, is at fault.
 
-    That is at least 1 % of the ``rows`` checked and at least 10 of them (an *assumption*: of records typed in by hand
-    some tenths of a per cent are implausible).
+    That is at least 1 % of the values ``recorded`` in the column and at least 10 of them (an *assumption*: of records
+    typed in by hand some tenths of a per cent are implausible).
     """
     found = []
     for column, counts in quality.items():
         for reason, count in counts.items():
-            if count >= max(_SUSPECT_ROWS, _SUSPECT_SHARE * rows):
-                share = f"{100 * count / rows:.1f} % of rows"
+            values = max(recorded.get(column, 0), count)
+            if count >= max(_SUSPECT_ROWS, _SUSPECT_SHARE * values):
+                share = f"{100 * count / values:.1f} % of those recorded"
                 found.append(
                     f"{column}: {count:,} values ({share}) are {reason} and set aside: {_doubt(schema[column], reason)}"
                 )
@@ -109,8 +123,10 @@ def disorder_remarks(found: Disorder, schema: Schema, where: str = "") -> list[s
 
 
 def _doubt(column: Column, reason: str) -> str:
-    if reason == FUTURE_REASON:
+    if reason in (FUTURE_REASON, AGE_REASON):
         return "is the as-of date that of the extract?"
+    if column.not_after and reason == order_reason(column):
+        return f"is it exchanged with {column.not_after}?"
     if column.type == "category":
         return "are its labels mapped?"
     if column.mistaken_for:
@@ -132,7 +148,7 @@ def reasons(schema: Schema) -> dict[tuple[str, str], Reason]:
     A bit keeps its meaning from release to release. Bit 0 is shared by all flags. The columns of release 0.1 have a bit
     for each reason, in their order, a fraction that of the range it is no whole number of; those added since
     (`Schema.added`, a pack's own last) one for all their reasons, in the order in which they were added. What finds the
-    bits up to 62 taken shares bit 63.
+    bits up to 62 taken shares bit 63, as do the reasons that another column gives (`_texts_of_others`).
     """
     added = dict.fromkeys(schema.added)
     found: dict[tuple[str, str], Reason] = {}
@@ -140,11 +156,14 @@ def reasons(schema: Schema) -> dict[tuple[str, str], Reason]:
     for column in [*(c for c in schema if c.name not in added), *(schema[name] for name in added)]:
         if column.type == "bool":
             found[column.name, FLAG_REASON] = Reason(column.name, FLAG_REASON, 0)
-        texts = _texts(column, schema)
-        shared = column.name in added or column.strict
-        own = [0] * len(texts) if shared else range(len(texts))
+        texts, others = _texts(column, schema), _texts_of_others(column)
+        own = [0] * len(texts) if column.name in added or column.strict else range(len(texts))
         for text, step in zip(texts, own, strict=True):
             found[column.name, text] = Reason(column.name, text, min(bit + step, _LAST_BIT))
+        for text in others:
+            found[column.name, text] = Reason(
+                column.name, text, min(bit, _LAST_BIT) if column.name in added else _LAST_BIT
+            )
         bit += max(own, default=-1) + 1
     return found
 

@@ -167,6 +167,15 @@ def _file(name: str, beside: Path | None, by: tuple[tuple[str, str], ...], read:
         if item.get("below") is not None and item["below"] not in numbers:
             told = f"column {item['name']!r} is `below` {item['below']!r}, which is no column of numbers"
             raise input_fault(item, file, told, item["below"])
+    dates = {c.name for c in patient_schema() if c.type == "date"}
+    dates |= {i["name"] for f in file.bases for i in f.raw.get("input", ()) if i["type"] == "date"}
+    for item in raw.get("input", ()):
+        if item.get("not_after") is not None and item["not_after"] not in dates:
+            told = (
+                f"column {item['name']!r} is `not_after` {item['not_after']!r}, which is no column of dates before it"
+            )
+            raise input_fault(item, file, told, item["not_after"])
+        dates |= {item["name"]} if item["type"] == "date" else set()
     read[key] = file
     return file
 

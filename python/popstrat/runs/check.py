@@ -10,6 +10,7 @@ from popstrat.core.progress import Progress
 from popstrat.errors import InputError
 from popstrat.runs.clock import Clock
 from popstrat.runs.column_map import NO_MAP, ColumnMap
+from popstrat.runs.earlier import earlier_run
 from popstrat.runs.faults import every_fault
 from popstrat.runs.file_record import file_record
 from popstrat.runs.input_files import Reading, open_inputs
@@ -28,20 +29,23 @@ def run_check(
     encoding: str = "utf-8",
     batch_rows: int | None = None,
     options: Mapping[str, Any] | None = None,
+    previous: Path | None = None,
 ) -> Record:
     """Check the input files against the contract, every known column of them, and return a record without groups.
 
-    Nothing is written. Raises `InputError` as `score.run_score` does, but with every fault there is (`FaultsError`),
-    each with all the rows it holds of counted.
+    Nothing is written. ``previous`` is the run record of an earlier run, to hold the counts against. Raises
+    `InputError` as `score.run_score` does, but with every fault there is (`FaultsError`), each with all the rows it
+    holds of counted.
     """
     clock, reading = Clock(), Reading.given(mapping, encoding, threads, batch_rows)
+    earlier = None if previous is None else earlier_run(previous)
     try:
         with clock.timed("open"):
             files = open_inputs(inputs, scorer, reading, check_only=True)
         counts = score_files(files, lambda batch: None, reading, clock, progress=progress)
     except InputError as error:
         raise every_fault(inputs, scorer, reading, error) from None
-    record = file_record("check", scorer, files, counts, reading, clock, options=options)
+    record = file_record("check", scorer, files, counts, reading, clock, options=options, earlier=earlier)
     for name in ("groups", "means"):
         del record[name]
     return record

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
 
 from popstrat.core.text import closest
 from popstrat.lang.values import WHOLE
 from popstrat.packs.definition import NOT_HELD
-from popstrat.packs.patient_table import ID, OPT_OUTS
-from popstrat.packs.plausibility import suspicions
+from popstrat.packs.patient_table import ID, OPT_OUTS, Schema
+from popstrat.packs.plausibility import disorder_remarks, suspicions
+from popstrat.packs.questions import questions
 from popstrat.privacy.identifiers import looks_like_nhs_numbers
-from popstrat.scoring.completeness import Facts
+from popstrat.scoring.completeness import Earlier, Facts
 from popstrat.scoring.scorer import Scorer
 from popstrat.scoring.tally import Tally
 
 STALE_DAYS = 45
+LOOKED_AT = 1000
+"""Ids that tell whether they are NHS numbers."""
 _OUTPUTS_NAMED = 6
 _MANY_ROWS = 1000  # among as many people somebody has opted out (about one in twenty has)
 
 
-def lacking(files: Sequence[Facts]) -> dict[str, list[str]]:
-    """The columns that every file lacks, and those that hold nothing in any."""
+def filled(files: Sequence[Facts]) -> dict[str, Any]:
+    """What a record says of how well the columns are filled: those that every file lacks, those that hold nothing in
+    any, and how many values each of the others holds (of a flag, how many people have it)."""
     first = files[0]
     return {
+        "recorded": {
+            c: sum(f.recorded.get(c, 0) for f in files) for c in dict.fromkeys(c for f in files for c in f.recorded)
+        },
         "absent_columns": [c for c in first.absent if all(c in f.absent for f in files)],
         "empty_columns": [c for c in (*first.empty, *first.undated) if all(c in (*f.empty, *f.undated) for f in files)],
     }
@@ -35,26 +43,44 @@ def doubts(
     scorer: Scorer,
     tally: Tally,
     files: Sequence[Facts],
-    disorder: Iterable[str],
     first_ids: pa.Array | pa.ChunkedArray | None,
+    earlier: Earlier | None = None,
 ) -> list[str]:
-    """What makes the results of a run doubtful though nothing stopped it: columns that are absent or hold nothing,
-    flags that nobody has, values set aside in numbers that point to a wrong unit, columns that look swapped, opt-outs
-    that nobody has, NHS numbers where pseudonyms should be."""
+    """What makes the results of a run doubtful though nothing stopped it: columns that are absent, hold nothing or too
+    little, flags that nobody has, values set aside in numbers that point to a wrong unit, columns that look swapped or
+    are asked about, opt-outs that nobody has, NHS numbers where pseudonyms should be. ``tally`` is of all ``files``."""
+    schema = scorer.pack.schema
     secondary = scorer.profile == "secondary-use"
     unfilled = []
     if secondary and tally.rows_in >= _MANY_ROWS:
         unfilled = [column for column, reason in OPT_OUTS.items() if not tally.excluded.get(reason)]
+    several = len(files) > 1
     found = [
-        *scorer.remarks([f.without(unfilled) for f in files]),
-        *suspicions(tally.quality, tally.rows_out, scorer.pack.schema),
-        *disorder,
+        *scorer.remarks([f.without(unfilled) for f in files], earlier),
+        *suspicions(tally.quality, tally.recorded, schema),
+        *(
+            told
+            for f in files
+            for told in disorder_remarks(f.tally.disorder, schema, f" in {f.name}" if several else "")
+        ),
+        *_asked(files, tally, schema),
         *not_held(scorer, tally),
         *(f"nobody is left out for {column}: is that column filled?" for column in unfilled),
     ]
     if secondary and first_ids is not None and looks_like_nhs_numbers(first_ids):
         found.append(f"{ID} looks like NHS numbers, and secondary use needs pseudonyms: popstrat pseudonymise")
     return found
+
+
+def _asked(files: Sequence[Facts], tally: Tally, schema: Schema) -> Iterator[str]:
+    """What is asked about columns: of all files, of some of them, or of all together where each by itself is too small
+    to tell."""
+    for question in questions(schema):
+        asking = [f for f in files if question.is_asked(f.tally.asked.get(question.name))]
+        if len(asking) == len(files) or (not asking and question.is_asked(tally.asked.get(question.name))):
+            yield question.sentence(tally.asked[question.name])
+        else:
+            yield from (question.sentence(f.tally.asked[question.name], f" in {f.name}") for f in asking)
 
 
 def near_misses(

@@ -8,14 +8,15 @@ from typing import Any
 
 from popstrat.core.hashing import HASH
 from popstrat.packs.keys import notes
-from popstrat.packs.plausibility import disorder_remarks
 from popstrat.runs.clock import Clock
 from popstrat.runs.column_map import ColumnMap, keys_without_rows
-from popstrat.runs.doubts import doubts, lacking, near_misses
+from popstrat.runs.doubts import doubts, filled, near_misses
 from popstrat.runs.input_files import InputFile, Reading
 from popstrat.runs.record import Record, assemble
 from popstrat.runs.score_files import ListCounts
 from popstrat.runs.withheld import without_numbers
+from popstrat.scoring.completeness import Earlier
+from popstrat.scoring.completeness import facts as facts_of
 from popstrat.scoring.scorer import Scorer
 
 
@@ -28,20 +29,20 @@ def file_record(
     clock: Clock,
     *,
     options: Mapping[str, Any] | None,
+    earlier: Earlier | None = None,
     **more: Any,
 ) -> Record:
-    """The run record, with whatever ``more`` belongs in it. Stops the clock."""
+    """The run record, with whatever ``more`` belongs in it; the counts are held against those of an ``earlier`` run.
+    Stops the clock."""
     clock.stop()
-    facts = [found.completeness.facts(f.name) for f, found in zip(files, counts.files, strict=True)]
-    schema = scorer.pack.schema
-    disorder = [
-        remark
+    schema, tally = scorer.pack.schema, counts.tally
+    facts = [
+        facts_of(f.name, found.tally, f.bound.absent, found.people.by_sex_and_age, schema)
         for f, found in zip(files, counts.files, strict=True)
-        for remark in disorder_remarks(found.disorder, schema, f" in {f.name}" if len(files) > 1 else "")
     ]
     return assemble(
         scorer,
-        counts.tally,
+        tally,
         command=command,
         notices=[
             *(n for f in files for n in f.bound.notices),
@@ -50,7 +51,7 @@ def file_record(
             *keys_without_rows([f.plan for f in files], dict.fromkeys(c for f in files for c in f.columns)),
         ],
         warnings=[
-            *doubts(scorer, counts.tally, facts, disorder, counts.first_ids),
+            *doubts(scorer, tally, facts, counts.first_ids, earlier),
             *near_misses(scorer, [f.plan.sources for f in files], [f.ignored for f in files]),
         ],
         ignored=[c for f in files for c in f.ignored],
@@ -65,12 +66,13 @@ def file_record(
                 "rows": found.rows,
                 "bytes": f.source.bytes,
                 HASH: found.hash,
+                "recorded": of.recorded,
             }
-            for f, found in zip(files, counts.files, strict=True)
+            for f, found, of in zip(files, counts.files, facts, strict=True)
         ],
         mapping=_mapping(reading.mapping),
         ids={"checked": counts.rows, "ascending": counts.ascending, **_respelt(counts)},
-        **lacking(facts),
+        **filled(facts),
         **more,
     )
 

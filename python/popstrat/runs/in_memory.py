@@ -20,8 +20,12 @@ from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.keys import notes
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import ID
-from popstrat.packs.plausibility import disorder_remarks, refuse_disorder
+from popstrat.packs.plausibility import refuse_disorder
+from popstrat.runs.doubts import LOOKED_AT, doubts, near_misses
+from popstrat.runs.earlier import earlier_run
 from popstrat.scoring.bound import Together
+from popstrat.scoring.completeness import LEAST_EMPTY
+from popstrat.scoring.completeness import facts as facts_of
 from popstrat.scoring.opt_outs import OptOutsSaid
 from popstrat.scoring.scorer import Scorer, kept_scorer
 from popstrat.scoring.tally import Tally
@@ -33,13 +37,13 @@ _LISTED_ROWS = 1 << 18  # rows of a batch whose contributions are held, all term
 def score(
     table: Any, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
     threads: int | None = ..., contributions: int | None = ..., record: Literal[False] = ...,
-    mapping: str | Path | Mapping[str, Any] | None = ...,
+    mapping: str | Path | Mapping[str, Any] | None = ..., previous: str | Path | Mapping[str, Any] | None = ...,
 ) -> pa.Table: ...  # fmt: skip
 @overload
 def score(
     table: Any, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
     threads: int | None = ..., contributions: int | None = ..., record: Literal[True],
-    mapping: str | Path | Mapping[str, Any] | None = ...,
+    mapping: str | Path | Mapping[str, Any] | None = ..., previous: str | Path | Mapping[str, Any] | None = ...,
 ) -> tuple[pa.Table, dict[str, Any]]: ...  # fmt: skip
 
 
@@ -53,6 +57,7 @@ def score(
     contributions: int | None = None,
     record: bool = False,
     mapping: str | Path | Mapping[str, Any] | None = None,
+    previous: str | Path | Mapping[str, Any] | None = None,
 ) -> pa.Table | tuple[pa.Table, dict[str, Any]]:
     """Score a whole registered list in memory.
 
@@ -65,6 +70,7 @@ def score(
         contributions: as for `Scorer`: list so many of each patient's largest contributions.
         record: also return the run record, as a dict.
         mapping: a column map, as ``--map`` takes it: the path of a TOML file, or its content as a mapping.
+        previous: the run record of an earlier run, as returned or its path, to hold the counts of values against.
 
     Returns:
         The scored table, rows in the same order, less those the profile excludes; with ``record=True`` a pair.
@@ -72,12 +78,15 @@ def score(
     Raises:
         InputError: the table or the map is at fault (names the column and the first rows). PackError: the pack is.
 
-    Warns (`popstrat.DataWarning`) of keys and codes that are written otherwise than they are read, keys of the map that
-    stand for nothing, columns that hold nothing, flags that nobody has though many would be expected to, columns that
-    look swapped, and numbers that the type of a definition does not hold.
+    Warns (`popstrat.DataWarning`) of what makes the results doubtful, as ``popstrat score`` does, save columns that are
+    absent and an old extract, which only a record tells of: keys and codes that are written otherwise than they are
+    read, keys of the map that stand for nothing, columns that hold nothing or far less than is to be expected, values
+    set aside in numbers, columns that look swapped or in another unit, numbers that the type of a definition does not
+    hold.
     """
     started = dt.datetime.now(dt.UTC) if record else None
     table = as_table(table)
+    earlier = None if previous is None else earlier_run(previous)
     scorer = kept_scorer(pack, parse_as_of(as_of), profile, contributions)
     doubted: list[str] = []
     known = scorer.pack.schema.columns
@@ -89,7 +98,7 @@ def score(
     first, at = 0, table.schema.get_field_index(ID)
     ids: list[pa.Array] = []  # as they are compared
     most = _LISTED_ROWS if scorer.listings else None
-    completeness = bound.completeness()
+    people = bound.people()
     # many small chunks are as far larger than the caches as one
     with Together(threads, stream=table.num_rows >= STREAM_ROWS) as together:
         batches = table.to_batches(most) or [pa.RecordBatch.from_pylist([], schema=table.schema)]
@@ -104,8 +113,9 @@ def score(
         from popstrat.scoring import unique_ids  # now, while the other threads are at work: hashing is slow to import
 
         unique_ids.check_unique(pa.chunked_array(ids, table.schema.field(at).type))
-        for batch in batches:
-            completeness.look(batch)
+        if table.num_rows >= LEAST_EMPTY:  # of fewer there is nothing to expect
+            for batch in batches:
+                people.look(batch)
     finished = together.finished()
     total = sum((tally for _, tally in finished), Tally())
     refuse_disorder(total.disorder, scorer.pack.schema)
@@ -113,19 +123,10 @@ def score(
         said = OptOutsSaid()
         said.look(table)
         said.refuse_silent()
-    facts = completeness.facts("")
-    doubted += [
-        *scorer.remarks([replace(facts, absent=())]),
-        *disorder_remarks(total.disorder, scorer.pack.schema),
-        *notes(total.respelt),
-    ]
-    if total.models:
-        from popstrat.runs.doubts import not_held  # here, because most packs leave nothing to be warned of
-
-        doubted += not_held(scorer, total)
+    facts = facts_of("", total, bound.absent, people.by_sex_and_age, scorer.pack.schema)
+    doubted += doubts(scorer, total, [replace(facts, absent=())], ids[0].slice(0, LOOKED_AT), earlier)
+    doubted += notes(total.respelt)
     if passed_over:
-        from popstrat.runs.doubts import near_misses  # here, because most tables have no other columns
-
         doubted += near_misses(
             scorer, [table.schema.names], [[recorded_name(n, i) for i, n in enumerate(passed_over, 1)]]
         )
@@ -136,7 +137,8 @@ def score(
         return out
     from popstrat.runs.table_record import memory_record  # here, because most calls want no record
 
-    return out, memory_record(scorer, bound, total, facts, ids[0].slice(0, 1000), started=started, threads=threads)
+    first_ids = ids[0].slice(0, LOOKED_AT)
+    return out, memory_record(scorer, bound, total, facts, first_ids, earlier, started=started, threads=threads)
 
 
 def _mapped(

@@ -123,13 +123,13 @@ def assemble(
 _SUMMARY = (
     "command", "program", "pack", "as_of", "profile", "rows", "groups", "means", "readings", "models", "quality",
     "disorder", "newest_record_date", "notices", "warnings", "ignored_columns", "absent_columns", "empty_columns",
-    "seconds", "rows_per_second", "threads", "peak_memory_bytes",
+    "recorded", "seconds", "rows_per_second", "threads", "peak_memory_bytes",
 )  # fmt: skip
 _ORDER = (
     "record_version", "command", "program", "pack", "as_of", "profile", "imd_release", "options", "inputs", "mapping",
     "output", "rows", "groups", "means", "readings", "models", "quality", "quality_bits", "disorder",
     "newest_record_date", "ids", "notices", "warnings", "ignored_columns", "absent_columns", "empty_columns",
-    "started", "finished", "seconds", "rows_per_second", "threads", "peak_memory_bytes", "host",
+    "recorded", "started", "finished", "seconds", "rows_per_second", "threads", "peak_memory_bytes", "host",
 )  # fmt: skip
 
 

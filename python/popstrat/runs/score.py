@@ -18,6 +18,7 @@ from popstrat.formats.pipeline import HashBehind, WriteBehind
 from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
 from popstrat.runs.clock import Clock
 from popstrat.runs.column_map import NO_MAP, ColumnMap
+from popstrat.runs.earlier import counts_of, earlier_run
 from popstrat.runs.file_record import file_record
 from popstrat.runs.input_files import InputFile, Reading, agreed_schema, open_inputs
 from popstrat.runs.record import Record, reconcile, to_json
@@ -45,18 +46,21 @@ def run_score(
     options: Mapping[str, Any] | None = None,
     audit_log: Path | None = None,
     force: bool = False,
+    previous: Path | None = None,
 ) -> Record:
     """Score the input files into ``output`` and ``<output>.run.json``, and return the run record.
 
     Both files appear, complete, or neither does. ``threads`` defaults to all cores; ``batch_rows`` is the size of
     a batch, which changes nothing in the output. ``options`` are the command's options, for the record. ``audit_log``
     gets a line before the outputs get their names; if it cannot be written, they do not appear. An output that is there
-    is replaced if its record shows the same command, as-of date and pack, or with ``force``.
+    is replaced if its record shows the same command, as-of date and pack, or with ``force``. ``previous`` is the run
+    record of an earlier run, to hold the counts against; without it that of the output that is replaced is.
     Raises `InputError` for whatever is wrong with the input, the mapping or the output's place, `RunError` if
     rows do not reconcile, ``OSError`` if the output cannot be written to the end.
     """
     output, clock = Path(output), Clock()
     reading = Reading.given(mapping, encoding, threads, batch_rows)
+    earlier = None if previous is None else earlier_run(previous)
     with clock.timed("open"):
         files = open_inputs(inputs, scorer, reading)
     sources = [f.source.path for f in files]
@@ -69,10 +73,20 @@ def run_score(
         partial = outputs.add(output)
         record_partial = outputs.add(record_file)
         making = Making("score", scorer.as_of.isoformat(), pack_named(scorer.pack_record))
-        refuse_other([output, record_file], making, read_record(record_file), force, own=[record_file])
+        replaced = read_record(record_file)
+        refuse_other([output, record_file], making, replaced, force, own=[record_file])
         counts, written = _write_scored(files, partial, schema, output, reading, clock, progress)
         record = file_record(
-            "score", scorer, files, counts, reading, clock, options=options, imd_release=imd_release, output=written
+            "score",
+            scorer,
+            files,
+            counts,
+            reading,
+            clock,
+            options=options,
+            earlier=earlier or counts_of(replaced),
+            imd_release=imd_release,
+            output=written,
         )
         record_partial.write_text(to_json(record), encoding="utf-8")
         if audit_log is None:

@@ -22,36 +22,33 @@ from popstrat.formats.pipeline import ReadAhead
 from popstrat.packs.patient_table import ID, Schema
 from popstrat.packs.plausibility import refuse_disorder
 from popstrat.runs.clock import Clock
+from popstrat.runs.doubts import LOOKED_AT
 from popstrat.runs.input_files import InputFile, Reading, read_ids
-from popstrat.scoring.completeness import Completeness
 from popstrat.scoring.opt_outs import OptOutsSaid
+from popstrat.scoring.people import People
 from popstrat.scoring.tally import Tally
 from popstrat.scoring.unique_ids import IdBatch, UniqueIds
 
 _AHEAD = 3
-_LOOKED_AT = 1000  # ids that tell whether they are NHS numbers
 
 
 @dataclass
 class FileCounts:
     """What was found in one file."""
 
-    completeness: Completeness
+    people: People
+    tally: Tally = field(default_factory=Tally)
     rows: int = 0
     hash: str = ""
-    disorder: dict[str, dict[str, int]] = field(default_factory=dict)
     opt_outs: OptOutsSaid | None = None
     """What the opt-out columns say, where that matters."""
 
     def add(self, batch: pa.RecordBatch, tally: Tally) -> None:
         self.rows += batch.num_rows
-        self.completeness.look(batch)
+        self.people.look(batch)
         if self.opt_outs is not None:
             self.opt_outs.look(batch)
-        for name, counts in tally.disorder.items():
-            so_far = self.disorder.setdefault(name, dict.fromkeys(counts, 0))
-            for what, count in counts.items():
-                so_far[what] += count
+        self.tally = self.tally + tally
 
 
 @dataclass
@@ -59,11 +56,15 @@ class ListCounts:
     """What was found in all files, and in each."""
 
     files: list[FileCounts]
-    tally: Tally = field(default_factory=Tally)
     rows: int = 0
     first_ids: pa.Array | None = None
     ascending: bool = False
     """Whether the ids went upwards, so that they were seen to be different in passing."""
+
+    @property
+    def tally(self) -> Tally:
+        """Of all files."""
+        return sum((file.tally for file in self.files), Tally())
 
 
 class _Batch(NamedTuple):
@@ -90,9 +91,7 @@ def score_files(
     known = [f.source.rows for f in files if f.source.rows is not None]
     total = sum(known) if len(known) == len(files) else None
     secondary = files[0].bound.scorer.profile == "secondary-use"
-    counts = ListCounts(
-        [FileCounts(f.bound.completeness(), opt_outs=OptOutsSaid() if secondary else None) for f in files]
-    )
+    counts = ListCounts([FileCounts(f.bound.people(), opt_outs=OptOutsSaid() if secondary else None) for f in files])
     ids = UniqueIds(files=[f.source.name for f in files], spill_dir=spill_dir)
     with ids, _Hashing(files, clock) as hashing:
         with ReadAhead(_batches(files, reading.batch_rows), _AHEAD) as batches:
@@ -138,13 +137,12 @@ def _score(
         column = started.given.column(batch.data.schema.get_field_index(ID))
         ids.add(IdBatch(column, batch.file, batch.first_row))
         if counts.first_ids is None:
-            counts.first_ids = column.slice(0, _LOOKED_AT)
+            counts.first_ids = column.slice(0, LOOKED_AT)
     try:
         with clock.timed("score"):
             scored, tally = started.run(threads)
     except InputError as error:
         raise file.located(error, batch.first_row) from None
-    counts.tally = counts.tally + tally
     counts.rows += batch.data.num_rows
     counts.files[batch.file].add(batch.data, tally)
     put(scored)
@@ -159,7 +157,7 @@ def _refuse_silent(file: InputFile, opt_outs: OptOutsSaid) -> None:
 
 def _refuse_disorder(file: InputFile, found: FileCounts, schema: Schema) -> None:
     try:
-        refuse_disorder(found.disorder, schema)
+        refuse_disorder(found.tally.disorder, schema)
     except InputError as error:
         raise file.located(error) from None
 

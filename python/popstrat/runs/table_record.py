@@ -7,11 +7,10 @@ import datetime as dt
 import pyarrow as pa
 
 from popstrat.packs.keys import notes
-from popstrat.packs.plausibility import disorder_remarks
-from popstrat.runs.doubts import doubts, lacking
+from popstrat.runs.doubts import doubts, filled
 from popstrat.runs.record import Record, assemble
 from popstrat.scoring.bound import BoundScorer
-from popstrat.scoring.completeness import Facts
+from popstrat.scoring.completeness import Earlier, Facts
 from popstrat.scoring.scorer import Scorer
 from popstrat.scoring.tally import Tally
 
@@ -22,6 +21,7 @@ def memory_record(
     tally: Tally,
     facts: Facts,
     first_ids: pa.Array,
+    earlier: Earlier | None,
     *,
     started: dt.datetime,
     threads: int,
@@ -33,10 +33,10 @@ def memory_record(
         tally,
         command="popstrat.score",
         notices=[*bound.notices, *notes(tally.respelt)],
-        warnings=doubts(scorer, tally, [facts], disorder_remarks(tally.disorder, scorer.pack.schema), first_ids),
+        warnings=doubts(scorer, tally, [facts], first_ids, earlier),
         ignored=bound.ignored,
         started=started,
         seconds={"total": total},
         threads=threads,
-        **lacking([facts]),
+        **filled([facts]),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,7 +25,8 @@ from popstrat.core.soundness import (
 )
 from popstrat.engine import NEWEST_SHIFT, Frame, Labels, Memory, Work
 from popstrat.errors import InputError, recorded_name, shown_name
-from popstrat.packs import plausibility
+from popstrat.lang.nodes import Node
+from popstrat.packs import plausibility, questions
 from popstrat.packs.columns_read import read_columns
 from popstrat.packs.definition import Definition
 from popstrat.packs.flags import refuse_other_numbers, true_rows
@@ -35,7 +36,7 @@ from popstrat.packs.patient_table import KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS
 from popstrat.packs.resolved import Resolved
 from popstrat.scoring import columns as bind
 from popstrat.scoring.attribution import LISTED, Listing
-from popstrat.scoring.completeness import Completeness
+from popstrat.scoring.people import People
 from popstrat.scoring.tally import Tally
 
 _IN_ONE = 8 << 20  # bytes of all outputs of a batch that are allocated as one
@@ -110,6 +111,9 @@ class BoundScorer:
         outputs = [] if check_only else scorer.resolved.outputs if instead is None else list(instead)
         self.listings = () if check_only or instead is not None else scorer.listings
         checked = kinds if check_only else [c for c in read_columns(scorer.resolved, patient) if c in kinds]
+        of_people = check_only or instead is None
+        self._questions = self._answerable(checked) if of_people else {}
+        left_out = OPT_OUTS if scorer.profile == "secondary-use" else ()  # those who have opted out are not looked at
         self.compiled: Compiled = compile_definitions(
             resolved,
             kinds,
@@ -118,6 +122,8 @@ class BoundScorer:
             flags=not check_only and instead is None,
             tallies={} if check_only or instead is not None else resolved.tallies,
             aside=[d for listing in self.listings for d in listing.definitions],
+            filled=[c for c in checked if c not in left_out] if of_people else (),
+            questions=self._questions,
             counted=counted,
             options=options,
         )
@@ -177,6 +183,17 @@ class BoundScorer:
                 there = [c for c in column.dates if c in self.schema.names]
                 if there:
                     yield f"there is no column {column.name}: {' and '.join(there)} count as current"
+
+    def _answerable(self, checked: Collection[str]) -> dict[str, Sequence[Node]]:
+        """The conditions of each question all of whose columns are looked at and hold something."""
+        patient, found = self.scorer.pack.schema, {}
+        there = {c for c in checked if self.bindings[c].kind != "null"}
+        for question in questions.questions(patient):
+            nodes = questions.conditions(question, patient, self.scorer.as_of)
+            births = {c: patient[c].completed_years_since for c in questions.columns_of(nodes)}
+            if all(c in there or birth in there for c, birth in births.items()):
+                found[question.name] = nodes
+        return found
 
     def _absent(self) -> Iterator[str]:
         """The columns that the definitions read and the table lacks."""
@@ -256,9 +273,9 @@ class BoundScorer:
             start = end
         return pa.RecordBatch.from_arrays(columns, schema=self.output_schema)
 
-    def completeness(self) -> Completeness:
-        """To find out what a table lacks, as its batches pass."""
-        return Completeness(self.bindings, self.scorer.pack.schema, self.absent)
+    def people(self) -> People:
+        """To find out of what age and sex the people of a table are, as its batches pass."""
+        return People(self.bindings, self.scorer.pack.schema, self.scorer.as_of)
 
     def refuse_flags(self, batch: pa.RecordBatch) -> None:
         """Raises `InputError` naming the first rows where a flag is a number other than 0 and 1."""
@@ -274,6 +291,15 @@ class BoundScorer:
             raise RuntimeError("internal error: flags were counted as neither true nor false, and are not found")
         for name, (both, wrong) in self.compiled.out_of_order.items():
             tally.disorder[name] = {"both": counters[both], "not_below": counters[wrong]}
+        for name, (values, true) in self.compiled.recorded.items():
+            tally.recorded[name] = sum(counters[c] for c in values)
+            if true is not None:
+                tally.true[name] = counters[true]
+        for name, places in self.compiled.asked.items():
+            tally.asked[name] = [0 if place is None else counters[place] for place in places]
+        for (column, reason), counter in self.compiled.quality.items():
+            if counters[counter]:
+                tally.quality.setdefault(column, {})[reason] = counters[counter]
         for (model, kind, name), place in self.compiled.tallies.items():
             found = tally.models.setdefault(f"{model}.{kind}", {})
             found[name] = 0 if place is None else counters[place]
@@ -281,9 +307,6 @@ class BoundScorer:
             return
         for output in self.outputs:
             self._count(output, counters, tally)
-        for (column, reason), counter in self.compiled.quality.items():
-            if counters[counter]:
-                tally.quality.setdefault(column, {})[reason] = counters[counter]
         newest = max((counters[c] for c in self.compiled.newest.values()), default=0)
         tally.newest_date = from_days(newest - NEWEST_SHIFT) if newest else None
 

@@ -1,56 +1,91 @@
-"""What a file, or a table in memory, lacks altogether: columns that are absent or hold nothing, flags that nobody has.
+"""What a list lacks: columns that are absent or hold nothing, and those that hold far less than is to be expected.
 
-`Completeness` looks at the batches as they pass and stops looking at a column once it has found something in it, so
-that a sound list costs next to nothing. `remarks` says by name what was not found, and in which files if not in all.
+What is to be expected of a column is so many values as people of these ages and sexes have (`packs.expected`), as last
+month's run found, or of a date as there are values that it dates.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.types as pt
 from numpy.typing import NDArray
 
-from popstrat.core.arrow import numbers, valid
-from popstrat.packs.flags import anybody
+from popstrat.packs.expected import expected
 from popstrat.packs.patient_table import Schema
-from popstrat.scoring.columns import Binding
+from popstrat.scoring.tally import Tally
 
 LEAST_EMPTY = 100
 """A column that holds nothing is warned of in a list of at least so many people; in fewer it may well be so."""
 LEAST_ROWS = 1000
 LEAST_EXPECTED = 20
-"""A flag that nobody has is doubted in a list of at least so many people, of whom at least so many would be expected to
-have it (by ``per_1000`` of the patient table). In a practice with a fifth of the usual share four people would have it,
-and nobody by chance in one such practice of fifty."""
-
-_MANY_BITS, _FEW_VALUES = 16_384, 64  # rows of a column that are looked at before the whole of it
-_FEW_BITS, _FIRST = 2048, 8  # rows that are looked at before those; the few one by one, when numpy has hardly begun
-_PLAIN = frozenset(("bits", "i8", "u8", "i16", "i32", "i64"))
+"""A column is doubted in a list of at least so many people, and if at least so many values are expected. In a practice
+with a fifth of the usual share four people would have a flag, and nobody by chance in one such practice of fifty."""
+LEAST_SHARE = {"published": 1 / 3, "assumed": 1 / 5, "local": 0.0}
+"""The share of the expected count below which a column is doubted, by what the expectation rests on: practices differ
+by a factor of two or so in what registers publish, and more in the rest."""
+LEAST_DATED = 1 / 3
+"""The same of the dates of values that are there."""
+LEAST_OF_LAST_MONTH = 1 / 2
+"""The same of what last month's run found, for as many people."""
+_CHANCE = 1e-4
+_LEANER = 1.5
 _NAMED = 12  # names in a warning
+
+
+def far_below(count: float, expectation: float, share: float) -> bool:
+    """Whether a count is below that share of what is expected, and by no chance: in a list that has only half as much
+    again as that share, so few would come up less than once in ten thousand times (Chernoff's bound of a Poisson
+    number)."""
+    if expectation < LEAST_EXPECTED or count >= share * expectation:
+        return False
+    mean = _LEANER * share * expectation
+    return count - mean + (count * math.log(mean / count) if count else 0) < math.log(_CHANCE)
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What one file lacks: columns that are not there (``absent``) or hold nothing (``empty``), date columns that hold
-    nothing though what they date does (``undated``), and flags that nobody has (``never_true``)."""
+    """What is known of one file: columns that are not there (``absent``) or hold nothing (``empty``), date columns that
+    hold nothing though what they date does (``undated``), flags that nobody has (``never_true``); what was counted in
+    it (``tally``), and how many values are ``expected``."""
 
     name: str
     absent: tuple[str, ...] = ()
     empty: tuple[str, ...] = ()
     undated: tuple[str, ...] = ()
     never_true: tuple[str, ...] = ()
-    rows: int = 0
+    tally: Tally = field(default_factory=Tally)
+    expected: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Column → how many are expected, and the share of it below which the column is doubted."""
+    empty_in_all: frozenset[str] = frozenset()
+    """Columns that hold nothing in any file, and not by chance if all are taken together."""
+
+    @property
+    def rows(self) -> int:
+        """The rows that were looked at: not those that a profile leaves out."""
+        return self.tally.rows_out
+
+    @property
+    def recorded(self) -> dict[str, int]:
+        """How many values each column holds; of a flag, how many people have it."""
+        return {**self.tally.recorded, **self.tally.true}
 
     @property
     def lacking(self) -> tuple[str, ...]:
-        """The columns that are null for everybody, in so many rows that it is no chance where they are there."""
-        return (*self.absent, *((*self.empty, *self.undated) if self.rows >= LEAST_EMPTY else ()))
+        """The columns that are null for everybody, and by no chance where they are there."""
+        return (*self.absent, *self.emptied, *(self.undated if self.rows >= LEAST_EMPTY else ()))
+
+    @property
+    def emptied(self) -> tuple[str, ...]:
+        """The columns that hold nothing where something was to be expected."""
+        if self.rows < LEAST_EMPTY:
+            return tuple(c for c in self.empty if c in self.empty_in_all)
+        known = self.expected
+        some = {c for c in self.empty if c not in known or known[c][0] >= LEAST_EXPECTED} | self.empty_in_all
+        return tuple(c for c in self.empty if c in some)
 
     def without(self, columns: Collection[str]) -> Facts:
         """The same, silent on these columns."""
@@ -58,140 +93,83 @@ class Facts:
         def other(names: Sequence[str]) -> tuple[str, ...]:
             return tuple(n for n in names if n not in columns)
 
-        return Facts(
-            self.name, other(self.absent), other(self.empty), other(self.undated), other(self.never_true), self.rows
+        return replace(
+            self,
+            absent=other(self.absent),
+            empty=other(self.empty),
+            undated=other(self.undated),
+            never_true=other(self.never_true),
+            expected={name: of for name, of in self.expected.items() if name not in columns},
         )
 
 
-class Completeness:
-    """Finds out, batch by batch, which of a file's columns hold anything, and which flags are true for anybody."""
+@dataclass(frozen=True)
+class Earlier:
+    """What an earlier run of a list found: how many values each column held (of a flag, how many people had it) among
+    so many ``rows``."""
 
-    def __init__(self, bindings: Mapping[str, Binding], schema: Schema, absent: Iterable[str]) -> None:
-        """``bindings`` are of the columns that are read; keys and places among them are not looked at."""
-        self._schema, self._absent, self.rows = schema, tuple(absent), 0
-        self._looked_at = {n: b for n, b in bindings.items() if b.column.type not in ("id", "string")}
-        self._empty = dict(self._looked_at)
-        self._never_true = {n: b for n, b in self._looked_at.items() if b.column.type == "bool"}
-        self._says_false = False
-
-    def look(self, batch: pa.RecordBatch) -> None:
-        """Take another batch into account: the first rows of its columns, and the rest only of those where nothing is
-        found there."""
-        self.rows += batch.num_rows
-        for name, binding in [*self._never_true.items()]:
-            column = batch.column(binding.position)
-            if _soon_true(column) or _anywhere(_is_ever_true, column, _MANY_BITS):
-                del self._never_true[name]
-                self._empty.pop(name, None)
-            elif not self._says_false:
-                self._says_false = anybody(column, False)
-        for name, binding in [*self._empty.items()]:
-            column = batch.column(binding.position)
-            plain = binding.convert is None and binding.kind in _PLAIN
-            test, few = (_is_ever_valid, _MANY_BITS) if plain else (_holds_something, _FEW_VALUES)
-            if _soon_holds(column, plain) or _anywhere(test, column, few):
-                del self._empty[name]
-
-    def facts(self, name: str) -> Facts:
-        """What was found by now, of the file of that name."""
-        if not self.rows:
-            return Facts(name, self._absent)
-        schema = self._schema
-        # Where no flag is ever recorded as false, one that holds nothing is one that nobody has.
-        empty = [n for n in self._empty if schema[n].type != "bool" or self._says_false]
-        for age in (c for c in schema if c.completed_years_since):
-            if self._filled(age.name) or self._filled(str(age.completed_years_since)):  # either will do
-                empty = [n for n in empty if n not in (age.name, age.completed_years_since)]
-        undated = tuple(n for n in empty if any(self._filled(c) for c in schema[n].dates))
-        never_true = tuple(n for n in self._never_true if n not in empty)
-        return Facts(name, self._absent, tuple(n for n in empty if n not in undated), undated, never_true, self.rows)
-
-    def _filled(self, name: str) -> bool:
-        return name in self._looked_at and name not in self._empty
+    recorded: Mapping[str, int]
+    rows: int
 
 
-def _anywhere(test: Callable[[pa.Array], bool], column: pa.Array, few: int) -> bool:
-    """Whether a test holds of a column, which is soon found out of a few rows of most."""
-    return (len(column) > few and test(column.slice(0, few))) or test(column)
+def facts(name: str, tally: Tally, absent: Iterable[str], people: NDArray[np.float64], schema: Schema) -> Facts:
+    """What a tally says of the file of that name, whose ``people`` by sex and age band are known."""
+    values, true = tally.recorded, tally.true
+    if not tally.rows_out:
+        return Facts(name, tuple(absent), tally=tally)
+    # Where no flag is ever recorded as false, one that holds nothing is one that nobody has.
+    says_false = any(values[flag] > count for flag, count in true.items())
+    empty = [c for c, count in values.items() if not count and (c not in true or says_false)]
+    for age in (c for c in schema if c.completed_years_since):
+        if values.get(age.name) or values.get(str(age.completed_years_since)):  # either will do
+            empty = [n for n in empty if n not in (age.name, age.completed_years_since)]
+    undated = tuple(n for n in empty if any(values.get(c) for c in schema[n].dates))
+    return Facts(
+        name,
+        tuple(absent),
+        tuple(n for n in empty if n not in undated),
+        undated,
+        tuple(n for n, count in true.items() if not count and n not in empty),
+        tally,
+        _expected(values, tally.rows_out, people, schema),
+    )
 
 
-def _soon_true(flags: pa.Array) -> bool:
-    """Whether a flag is true in one of the first rows, without a look at any other."""
-    return isinstance(flags, pa.BooleanArray) and flags.slice(0, _FEW_BITS).true_count > 0
-
-
-def _soon_holds(column: pa.Array, plain: bool) -> bool:
-    """Whether one of the very first rows holds something, one by one: where `_is_ever_valid` of a plain column, and
-    `_holds_something` of another, would find it, too."""
-    first = range(min(_FIRST, len(column)))
-    if plain:
-        for i in first:
-            if column[i].is_valid:
-                return True
-    elif isinstance(column, pa.DictionaryArray):
-        indices, entries = column.indices, column.dictionary
-        for i in first:
-            k = indices[i].as_py()  # wherever it leads
-            if k is not None and 0 <= k < len(entries) and entries[k].as_py() not in (None, ""):
-                return True
-    elif pt.is_floating(column.type):
-        for i in first:
-            value = column[i].as_py()
-            if value is not None and value == value:  # a NaN is not itself
-                return True
-    return False
-
-
-def _is_ever_valid(column: pa.Array) -> bool:
-    return bool(column.null_count < len(column))
-
-
-def _is_ever_true(column: pa.Array) -> bool:
-    return anybody(column, True)
-
-
-def _holds_something(column: pa.Array) -> bool:
-    """Whether there is a value that is not null, NaN or empty text. Texts themselves are not looked at."""
-    if column.null_count == len(column):
-        return False
-    kind = column.type
-    if isinstance(column, pa.DictionaryArray):
-        used = _held(column.indices)
-        entries = column.dictionary.to_pylist()
-        full = np.array([entry is not None and entry != "" for entry in entries], np.bool_)
-        used = used[(used >= 0) & (used < len(entries))]
-        return bool(full[used].any())
-    if pt.is_floating(kind):
-        values = _held(column)
-        return bool((values == values).any())  # a NaN is not itself
-    if pt.is_string(kind) or pt.is_large_string(kind):
-        width = np.int64 if pt.is_large_string(kind) else np.int32
-        ends = np.frombuffer(column.buffers()[1], width)[column.offset : column.offset + len(column) + 1]
-        return bool((np.diff(ends)[valid(column)] != 0).any())
-    return True
-
-
-def _held(column: pa.Array) -> NDArray[Any]:
-    """The values of a column that are not null."""
-    values = numbers(column)
-    return values if column.null_count == 0 else values[valid(column)]
+def _expected(
+    columns: Iterable[str], rows: int, people: NDArray[np.float64], schema: Schema
+) -> dict[str, tuple[float, float]]:
+    """How many values are expected, by the age and sex of the people, or of a pack's own flag by its `per_1000`."""
+    found = {}
+    table = expected().columns
+    for name in columns:
+        if name in table:
+            found[name] = table[name].count(people), LEAST_SHARE[table[name].basis]
+        elif schema[name].per_1000:
+            found[name] = rows * schema[name].per_1000 / 1000, 0.0
+    return found
 
 
 Inputs = Callable[[Collection[str]], Sequence[str]]
 """The inputs of a model that nobody has where these columns hold nothing."""
 
 
-def remarks(files: Sequence[Facts], schema: Schema, models: Mapping[str, tuple[Inputs, Inputs]]) -> list[str]:
+def remarks(
+    files: Sequence[Facts],
+    schema: Schema,
+    models: Mapping[str, tuple[Inputs, Inputs]],
+    earlier: Earlier | None = None,
+) -> list[str]:
     """Warnings of what the files lack. ``models`` says of each model's output for which inputs its defaults stand in
     then, and without which there is no result."""
+    whole = _merged(files)
+    files = [replace(f, empty_in_all=frozenset(whole.emptied)) for f in files]
     found = [
         f"absent columns count as null for everybody{where}: {_listed(names)}"
         for names, where, _ in _by_files(files, lambda f: f.absent)
     ]
     found += [
         f"empty columns count as null for everybody{where}: {_listed(names)}"
-        for names, where, rows in _by_files(files, lambda f: f.empty)
-        if rows >= LEAST_EMPTY
+        for names, where, _ in _by_files(files, lambda f: f.emptied)
     ]
     for output, (defaulted, needed) in models.items():
         for names, where, _ in _by_files(files, partial(_lacked, needed)):
@@ -205,10 +183,78 @@ def remarks(files: Sequence[Facts], schema: Schema, models: Mapping[str, tuple[I
         for name in names:
             dated = " or ".join(schema[name].dates)
             found.append(f"{name} is null for everybody{where}, though {dated} holds values: none counts as recent")
-    for names, where, rows in _by_files(files, lambda f: f.never_true):
-        if told := [n for n in names if _many(n, rows, schema)]:
-            found.append(f"true for nobody of {rows:,} people{where}: {_listed(told)}; are these columns filled?")
+    told = {name for f in files for name in (*f.absent, *f.emptied, *f.undated)}
+    for names, where, alike in _alike(files, lambda f: f.never_true):
+        rows = sum(f.rows for f in alike)
+        if nobody := [n for n in names if rows >= LEAST_ROWS and _together(alike, n)[1] >= LEAST_EXPECTED]:
+            found.append(f"true for nobody of {rows:,} people{where}: {_listed(nobody)}; are these columns filled?")
+            told.update(nobody)
+    for names, where, alike in _alike(files, partial(_few, schema)):
+        found += [_few_told(name, where, alike, schema) for name in names]
+        told.update(names)
+    if len(files) > 1:  # of which each by itself may be too small to tell
+        few = [name for name in _few(schema, whole) if name not in told]
+        found += [_few_told(name, "", files, schema) for name in few]
+        told.update(few)
+    if earlier is not None:
+        found += [sentence for name, sentence in _fallen(whole, earlier) if name not in told]
     return found
+
+
+def _fallen(whole: Facts, earlier: Earlier) -> Iterator[tuple[str, str]]:
+    """The columns that hold a fraction of what they held in an earlier run, and the warning. Nobody's list is half
+    another one in a month for any other reason."""
+    now = whole.recorded
+    for name, count in earlier.recorded.items() if min(whole.rows, earlier.rows) >= LEAST_ROWS else ():
+        if name in now and far_below(now[name], count * whole.rows / earlier.rows, LEAST_OF_LAST_MONTH):
+            told = f"{name} holds {now[name]:,} values for {whole.rows:,} people, and {count:,} for {earlier.rows:,} in"
+            yield name, f"{told} the earlier run: is it filled?"
+
+
+def _few(schema: Schema, file: Facts) -> list[str]:
+    """The columns of a file that hold something, and far less than is expected by age and sex or by what they date."""
+    found = []
+    for name, count in file.recorded.items():
+        if not count or file.rows < LEAST_ROWS:
+            continue
+        expectation, share = file.expected.get(name, (0.0, 0.0))
+        dated = _dated(name, file, schema)
+        if far_below(count, expectation, share) or far_below(count, dated, LEAST_DATED):
+            found.append(name)
+    return found
+
+
+def _dated(name: str, file: Facts, schema: Schema) -> int:
+    """How many values there are at least that a date column dates."""
+    return max((file.recorded.get(c, 0) for c in schema[name].dates), default=0) if name in schema else 0
+
+
+def _few_told(name: str, where: str, files: Sequence[Facts], schema: Schema) -> str:
+    count, expectation = _together(files, name)
+    dated = sum(_dated(name, f, schema) for f in files)
+    what = "is true for" if schema[name].type == "bool" else "holds"
+    if far_below(count, dated, LEAST_DATED):
+        values = " or ".join(schema[name].dates)
+        return f"{name} holds {count:,} dates{where}, and {values} {dated:,} values: is it filled?"
+    unit = "people" if schema[name].type == "bool" else "values"
+    people = f"{sum(f.rows for f in files):,} people of these ages"
+    return f"{name} {what} {count:,} {unit}{where}, of about {expectation:,.0f} expected in {people}: is it filled?"
+
+
+def _merged(files: Sequence[Facts]) -> Facts:
+    """What several files hold together."""
+    shares = {name: share for f in files for name, (_, share) in f.expected.items()}
+    return Facts(
+        "",
+        empty=tuple(c for c in files[0].empty if all(c in f.empty for f in files)) if files else (),
+        tally=sum((f.tally for f in files), Tally()),
+        expected={name: (_together(files, name)[1], share) for name, share in shares.items()},
+    )
+
+
+def _together(files: Sequence[Facts], name: str) -> tuple[int, float]:
+    """How many values several files have and are expected to have."""
+    return sum(f.recorded.get(name, 0) for f in files), sum(f.expected.get(name, (0.0, 0.0))[0] for f in files)
 
 
 def _lacked(inputs: Inputs, file: Facts) -> Sequence[str]:
@@ -219,21 +265,26 @@ def _stood_in_for(defaulted: Inputs, needed: Inputs, file: Facts) -> Sequence[st
     return () if needed(file.lacking) else defaulted(file.lacking)
 
 
-def _many(flag: str, rows: int, schema: Schema) -> bool:
-    return rows >= LEAST_ROWS and rows * schema[flag].per_1000 >= 1000 * LEAST_EXPECTED
-
-
 def _by_files(files: Sequence[Facts], names: Callable[[Facts], Sequence[str]]) -> Iterator[tuple[list[str], str, int]]:
     """The names that all files have in common, and those that only some have, with words for which and their rows."""
-    common = [n for n in names(files[0]) if all(n in names(f) for f in files)] if files else []
+    for found, where, alike in _alike(files, names):
+        yield found, where, sum(f.rows for f in alike)
+
+
+def _alike(
+    files: Sequence[Facts], names: Callable[[Facts], Sequence[str]]
+) -> Iterator[tuple[list[str], str, Sequence[Facts]]]:
+    """The names that all files have in common, and those that only some have, with words for which, and these."""
+    of = {id(f): names(f) for f in files}
+    common = [n for n in of[id(files[0])] if all(n in of[id(f)] for f in files)] if files else []
     if common:
-        yield common, "", sum(f.rows for f in files)
+        yield common, "", files
     others: dict[tuple[str, ...], list[Facts]] = {}
     for file in files:
-        if rest := tuple(n for n in names(file) if n not in common):
+        if rest := tuple(n for n in of[id(file)] if n not in common):
             others.setdefault(rest, []).append(file)
     for rest, alike in others.items():
-        yield list(rest), f" in {_listed([f.name for f in alike])}", sum(f.rows for f in alike)
+        yield list(rest), f" in {_listed([f.name for f in alike])}", alike
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ from popstrat.packs.readings import with_readings
 from popstrat.packs.resolved import Resolved
 from popstrat.scoring.attribution import Listing
 from popstrat.scoring.bound import BoundScorer
-from popstrat.scoring.completeness import Facts, Inputs, remarks
+from popstrat.scoring.completeness import Earlier, Facts, Inputs, remarks
 
 PROFILES = ("direct-care", "secondary-use")
 _KEPT = 15  # schemas for which a scorer is kept, besides the newest
@@ -140,13 +140,13 @@ class Scorer:
             }
         return found
 
-    def remarks(self, files: Sequence[Facts]) -> list[str]:
-        """Warnings of what the files, or a table, lack altogether."""
+    def remarks(self, files: Sequence[Facts], earlier: Earlier | None = None) -> list[str]:
+        """Warnings of what the files, or a table, lack, by themselves or against what an earlier run found."""
         models = (d for d in self.resolved.outputs if KINDS[d.kind].defaults and d.parent is None)
         inputs = {
             str(d.output): (self._lacked(d.id, required=False), self._lacked(d.id, required=True)) for d in models
         }
-        return remarks(files, self.pack.schema, inputs)
+        return remarks(files, self.pack.schema, inputs, earlier)
 
     def outputs_using(self, column: str) -> list[str]:
         """The outputs that a column of the patient table has a part in."""

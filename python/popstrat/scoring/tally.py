@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 
@@ -27,8 +28,15 @@ class Tally:
     """As `packs.plausibility.Disorder`; counted by every scorer."""
     respelt: dict[str, int] = field(default_factory=dict)
     """Column of keys or codes → rows that were written otherwise than they are read; counted by every scorer."""
+    recorded: dict[str, int] = field(default_factory=dict)
+    """Column that is checked → values, plausible or not."""
+    true: dict[str, int] = field(default_factory=dict)
+    """Flag that is checked → people who have it."""
+    asked: dict[str, list[int]] = field(default_factory=dict)
+    """Question → rows for which each of its conditions holds (`packs.questions`)."""
 
     def __add__(self, other: Tally) -> Tally:
+        a, b = self.asked, other.asked
         newest = [d for d in (self.newest_date, other.newest_date) if d is not None]
         return Tally(
             self.rows_in + other.rows_in,
@@ -42,6 +50,9 @@ class Tally:
             _added_twice(self.models, other.models),
             _added_twice(self.disorder, other.disorder),
             _added(self.respelt, other.respelt),
+            _added(self.recorded, other.recorded),
+            _added(self.true, other.true),
+            {k: [x + y for x, y in zip_longest(a.get(k, ()), b.get(k, ()), fillvalue=0)] for k in (*a, *b)},
         )
 
 

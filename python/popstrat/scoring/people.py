@@ -1,0 +1,118 @@
+"""Of what age and sex the people of a table are, by a sample of its rows, which is enough to know what to expect.
+
+The rows are evenly spaced, since lists are sorted by practice, and read where they lie, which takes less than a
+millisecond a batch.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from popstrat.core.dates import days, latest_birth_for
+from popstrat.packs.expected import BAND_YEARS, BANDS
+from popstrat.packs.patient_table import Schema
+from popstrat.scoring.columns import Binding, converted, label_numbers
+
+SAMPLED = 16_384
+"""Rows of a batch that are looked at, at most."""
+_SEXES = ("female", "male")
+_OTHER = len(_SEXES)
+_NUMPY = {"i8": "i1", "u8": "u1", "i16": "i2", "i32": "i4", "i64": "i8", "f32": "f4", "f64": "f8",
+          "dict8": "i1", "dict16": "i2", "dict32": "i4", "str32": "i4", "str64": "i8"}  # fmt: skip
+
+
+class People:
+    """Counts people by sex and age band, batch by batch."""
+
+    def __init__(self, bindings: Mapping[str, Binding], schema: Schema, as_of: dt.date) -> None:
+        """``bindings`` are of the columns that are read."""
+        age = next((c for c in schema if c.completed_years_since), None)
+        names = ["sex"] if age is None else ["sex", str(age.completed_years_since), age.name]
+        there = {n: b for n in names if (b := bindings.get(n)) is not None and b.kind in _NUMPY}
+        self._sex, self._birth, self._age = ([there.get(name) for name in names] + [None, None])[:3]
+        self._known = self._sex is not None and (self._birth is not None or self._age is not None)
+        self._together = any(b.convert is not None for b in there.values())  # what is converted is not picked out
+        self._birthdays = np.array([days(latest_birth_for(BAND_YEARS * b, as_of)) for b in range(BANDS - 1, 0, -1)])
+        self._cells = np.zeros((_OTHER + 1, BANDS))
+
+    def look(self, batch: pa.RecordBatch) -> None:
+        """Take another batch into account, which a scorer has found sound."""
+        rows = batch.num_rows
+        if not rows or not self._known:
+            return
+        every = -(-rows // SAMPLED)
+        if self._together:
+            batch, every = batch.slice(0, SAMPLED), 1
+        band = np.full(-(-batch.num_rows // every), -1)
+        if self._age is not None:
+            years, there = _picked(batch, self._age, every)
+            there &= (years >= 0) & (years <= BAND_YEARS * 100)
+            band[there] = np.minimum(years[there].astype(np.int64) // BAND_YEARS, BANDS - 1)
+        if self._birth is not None:
+            born, there = _picked(batch, self._birth, every)
+            band[there] = BANDS - 1 - np.searchsorted(self._birthdays, born[there])
+        sex, known = self._sexes(batch, every), band >= 0
+        cells = np.bincount(sex[known] * BANDS + band[known], minlength=self._cells.size)
+        self._cells += cells.reshape(self._cells.shape) * (rows / len(band))
+
+    @property
+    def by_sex_and_age(self) -> NDArray[np.float64]:
+        """About how many there are by sex (female, male) and age band (2 × `BANDS`); those of another or no sex are
+        shared out evenly."""
+        return np.asarray(self._cells[:_OTHER] + self._cells[_OTHER] / 2)
+
+    def _sexes(self, batch: pa.RecordBatch, every: int) -> NDArray[np.int64]:
+        """0 for female, 1 for male, 2 for whatever else stands there."""
+        binding = self._sex
+        assert binding is not None
+        found, there = _picked(batch, binding, every)
+        labels = [binding.column.labels.index(sex) for sex in _SEXES]
+        if binding.kind.startswith("dict"):
+            codes = label_numbers(binding.spellings, batch.column(binding.position).dictionary)
+            there &= (found >= 0) & (found < len(codes))
+            found = np.where(there, codes[np.where(there, found, 0)] if len(codes) else 0, _OTHER)
+        out = np.full(len(found), _OTHER, np.int64)
+        for i, label in enumerate(labels):
+            out[there & (found == label)] = i
+        return out
+
+
+def _picked(batch: pa.RecordBatch, binding: Binding, every: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Each so many-th value of a column, and where there is one; of text the code of the label that it begins like."""
+    column = converted(batch.column(binding.position), binding)
+    start, end = column.offset, column.offset + len(column)
+    rows = np.arange(start, end, every)
+    held = column.indices if isinstance(column, pa.DictionaryArray) else column
+    buffers = held.buffers()
+    there = np.ones(len(rows), np.bool_)
+    if buffers[0] is not None:
+        bitmap = np.frombuffer(buffers[0], np.uint8)
+        there = (bitmap[rows >> 3] >> (rows & 7) & 1).astype(np.bool_)
+    text = binding.kind.startswith("str")
+    values = np.frombuffer(buffers[1] or b"", _NUMPY[binding.kind], end + text)
+    if not text:
+        return values[rows], there
+    return _labels(binding, values[rows], values[rows + 1], buffers[2], there), there
+
+
+def _labels(binding: Binding, first: Any, last: Any, data: Any, there: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The code of the label that each text is, by its length and first letter; none of two that are alike in both."""
+    codes: dict[tuple[int, int], int] = {}
+    for spelling, code in binding.spellings.items():
+        for letter in {ord(spelling[0].lower()), ord(spelling[0].upper())}:
+            codes[len(spelling), letter] = code if codes.setdefault((len(spelling), letter), code) == code else -1
+    letters = np.frombuffer(data or b"", np.uint8)
+    size = np.asarray(last, np.int64) - first
+    inside = there & (first >= 0) & (size > 0) & (last <= len(letters))
+    letter = np.zeros(len(size), np.int64)
+    letter[inside] = letters[np.asarray(first)[inside]]
+    out = np.full(len(size), -1, np.int64)
+    for (length, char), code in codes.items():
+        out[(size == length) & (letter == char)] = code
+    return out
