@@ -15,12 +15,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from popstrat.core.arrow import is_text
 from popstrat.core.lazy import compute as pc
 from popstrat.core.soundness import refuse_astray, refuse_misfits, refuse_nulls
 from popstrat.core.text import suggest
 from popstrat.errors import FaultsError, InputError
 from popstrat.formats import FileSource, expand, open_source
 from popstrat.packs.flags import refuse_other_numbers
+from popstrat.packs.keys import as_read, kind_of
 from popstrat.packs.patient_table import ID, KEY_COLUMNS, OPT_OUTS
 from popstrat.packs.plausibility import refuse_disorder
 from popstrat.runs.column_map import MapPlan
@@ -141,10 +143,13 @@ def _converted(batch: pa.RecordBatch, binding: Binding) -> pa.Array:
     """A column as it is read. Raises `InputError` with the rows of the batch that cannot be."""
     refuse_misfits(batch, [0])
     name, column = binding.column.name, batch.column(0)
+    if binding.kind != "null":
+        refuse_astray(column, name)
+        if (kind := kind_of(name)) and is_text(column.type):
+            column = as_read(column, kind, name).column
     if name in KEY_COLUMNS:
         refuse_nulls(column, name)
     if binding.kind != "null":
-        refuse_astray(column, name)
         column = converted(column, binding)
         if binding.column.type == "bool" and binding.kind != "bits":
             refuse_other_numbers(column, name)
@@ -162,5 +167,5 @@ def _ids(files: Sequence[_File], reading: Reading) -> Iterator[IdBatch]:
     for number, file in enumerate(files):
         row = 0
         for batch in file.source.batches([file.plan.sources[ID]], batch_rows=reading.batch_rows):
-            yield IdBatch(batch.column(0), number, row)
+            yield IdBatch(as_read(batch.column(0), "key", ID).column, number, row)
             row += batch.num_rows
