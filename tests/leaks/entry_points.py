@@ -286,6 +286,8 @@ def parquet_read_refused() -> None:
     raw = _parquet_files()[0].read_bytes()
     footer = raw[-8 - int.from_bytes(raw[-8:-4], "little") : -8]
     place = parquet_read.chunks(footer, 2, 14)[0].tolist()
+    assert parquet_read.footer_parts(footer) == 15 + 2 + 28
+    assert parquet_read.footer_parts(footer[:200]) is None
     refused(lambda: parquet_read.chunks(footer[:200], 2, 14))
     refused(lambda: parquet_read.chunks(footer, 3, 14))
 
