@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from popstrat.core.arrow import numbers, valid
 from popstrat.packs.flags import anybody
-from popstrat.packs.patient_table import Schema
+from popstrat.packs.patient_table import Column, Schema
 from popstrat.scoring.columns import Binding
 
 LEAST_EMPTY = 100
@@ -97,8 +97,7 @@ class Completeness:
         if not self.rows:
             return Facts(name, self._absent)
         schema = self._schema
-        # Where no flag is ever recorded as false, one that holds nothing is one that nobody has.
-        empty = [n for n in self._empty if schema[n].type != "bool" or self._says_false]
+        empty = [n for n in self._empty if self._says_false or not _judged_by_share(schema[n])]
         for age in (c for c in schema if c.completed_years_since):
             if self._filled(age.name) or self._filled(str(age.completed_years_since)):  # either will do
                 empty = [n for n in empty if n not in (age.name, age.completed_years_since)]
@@ -108,6 +107,12 @@ class Completeness:
 
     def _filled(self, name: str) -> bool:
         return name in self._looked_at and name not in self._empty
+
+
+def _judged_by_share(column: Column) -> bool:
+    """Whether a column that holds nothing, where no flag is ever recorded as false, is a flag that nobody has: not
+    where a record is required, nor where nothing says how many people would be expected to have the flag."""
+    return column.type == "bool" and column.per_1000 > 0 and not column.required
 
 
 def _anywhere(test: Callable[[pa.Array], bool], column: pa.Array, few: int) -> bool:
