@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popstrat.packs.expected import expected
-from popstrat.packs.patient_table import Schema
+from popstrat.packs.patient_table import Column, Schema
 from popstrat.scoring.tally import Tally
 
 LEAST_EMPTY = 100
@@ -117,9 +117,8 @@ def facts(name: str, tally: Tally, absent: Iterable[str], people: NDArray[np.flo
     values, true = tally.recorded, tally.true
     if not tally.rows_out:
         return Facts(name, tuple(absent), tally=tally)
-    # Where no flag is ever recorded as false, one that holds nothing is one that nobody has.
     says_false = any(values[flag] > count for flag, count in true.items())
-    empty = [c for c, count in values.items() if not count and (c not in true or says_false)]
+    empty = [c for c, count in values.items() if not count and (says_false or not _judged_by_share(schema[c]))]
     for age in (c for c in schema if c.completed_years_since):
         if values.get(age.name) or values.get(str(age.completed_years_since)):  # either will do
             empty = [n for n in empty if n not in (age.name, age.completed_years_since)]
@@ -133,6 +132,12 @@ def facts(name: str, tally: Tally, absent: Iterable[str], people: NDArray[np.flo
         tally,
         _expected(values, tally.rows_out, people, schema),
     )
+
+
+def _judged_by_share(column: Column) -> bool:
+    """Whether a column that holds nothing, where no flag is ever recorded as false, is a flag that nobody has: not
+    where a record is required, nor where nothing says how many people would be expected to have the flag."""
+    return column.type == "bool" and column.per_1000 > 0 and not column.required
 
 
 def _expected(

@@ -18,8 +18,9 @@ from popstrat.packs.builder import Builder, Raw
 from popstrat.packs.compared import Said
 from popstrat.packs.definition import Definition
 from popstrat.packs.kinds.kind import Built, Kind, Names, Witness
-from popstrat.packs.model.build import DECIMALS, ModelBuilder, eligibility
+from popstrat.packs.model.build import DECIMALS, ModelBuilder
 from popstrat.packs.model.parts import Model, Stratum
+from popstrat.packs.model.reasons import eligibility
 from popstrat.packs.model.scope import required
 from popstrat.packs.model.terms import TermText, term_texts, weighed
 from popstrat.packs.phrases import shown, words
@@ -74,7 +75,7 @@ output = true
         return Built(built.node, {}, built.besides, built.model, built.tallies)
 
     def eligible(self, builder: Builder, ident: str, raw: Raw) -> tuple[n.Node, ...]:
-        return tuple(node for node, _ in eligibility(builder, ident, raw))
+        return tuple(part.condition for part in eligibility(builder, ident, raw))
 
     # -- reading --
 
