@@ -13,9 +13,10 @@ from typing import Any
 
 from complaints import HEAD
 from generated import Draw
-from hypothesis import given, note
+from hypothesis import assume, given, note
 from hypothesis import strategies as st
 
+from popstrat.errors import PackError
 from popstrat.lang import nodes as n
 from popstrat.lang.compose import less, together
 from popstrat.lang.parser import arithmetic, conjunction, disjunction, parse
