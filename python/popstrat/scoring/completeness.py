@@ -149,7 +149,7 @@ def _expected(
     for name in columns:
         if name in table:
             found[name] = table[name].count(people), LEAST_SHARE[table[name].basis]
-        elif schema[name].per_1000:
+        elif schema[name].per_1000 and not schema[name].required:  # of which a record is expected of everybody
             found[name] = rows * schema[name].per_1000 / 1000, 0.0
     return found
 
