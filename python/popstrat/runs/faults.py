@@ -124,10 +124,13 @@ def _look(file: _File, number: int, scorer: Scorer, reading: Reading, found: _Fo
             for name, binding in file.bindings.items():
                 with _kept(found, lambda error, row=row: file.located(error, row)):  # type: ignore[misc]
                     held[name] = _converted(file.plan.apply(batch, [name]), binding)
-            if ID in held and comparable:
-                ids.add(IdBatch(held[ID], number, row))
-            else:
-                comparable = False
+            comparable = comparable and ID in held
+            if ID in held:
+                try:
+                    ids.add(IdBatch(held[ID], number, row))
+                except InputError as error:
+                    found.add(file.located(error))
+                    comparable = False
             for name in held:
                 other = schema[name].below
                 if other is not None and other in held:
@@ -147,7 +150,7 @@ def _converted(batch: pa.RecordBatch, binding: Binding) -> pa.Array:
         refuse_astray(column, name)
         if (kind := kind_of(name)) and is_text(column.type):
             column = as_read(column, kind, name).column
-    if name in KEY_COLUMNS:
+    if name in KEY_COLUMNS and name != ID:  # where ids are compared, nulls among them are refused
         refuse_nulls(column, name)
     if binding.kind != "null":
         column = converted(column, binding)
