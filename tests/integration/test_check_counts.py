@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from popstrat import synthetic
+from popstrat.cli import run
 from popstrat.scoring.scorer import Scorer
 from popstrat.scoring.tally import Tally
 
@@ -46,3 +49,47 @@ def test_check_command(tmp_path: Path) -> None:
     shown = subprocess.run(run, check=True, capture_output=True, text=True).stdout
     assert "systolic_bp" in shown
     assert "no implausible value" not in shown
+
+
+# -- limits ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A hundred people, of whom 80 have a body mass index, 8 of them one that nobody has."""
+    monkeypatch.chdir(tmp_path)
+    bmi = [25.0] * 72 + [999.0] * 8 + [None] * 20
+    people = {"patient_id": range(100), "practice_code": ["Y90001"] * 100, "age": [50] * 100, "sex": ["F"] * 100}
+    pq.write_table(pa.table({**people, "bmi": bmi, "systolic_bp": [120] * 100}), "list.parquet")
+    return "list.parquet"
+
+
+@pytest.mark.parametrize(
+    ("limit", "told"),
+    [
+        ("implausible=9.9", "bmi: 10 % of the values recorded are implausible (at most 9.9 %)"),
+        ("implausible.bmi=9 %", "bmi: 10 % of the values recorded are implausible (at most 9 %)"),
+        ("implausible=10", ""), ("implausible.systolic_bp=0", ""),
+        ("missing.bmi=19.9%", "bmi: no record of 20 % of people (at most 19.9 %)"), ("missing.bmi=20", ""),
+        ("missing.hba1c=99", "hba1c: no record of 100 % of people (at most 99 %)"), ("missing.hba1c=100", ""),
+        ("warnings", " warning"),
+    ],
+)  # fmt: skip
+def test_limits(filled: str, limit: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", filled, "--as-of", "2026-06-30", "-q", "--fail-on", limit]) == (2 if told else 0)
+    assert told in capsys.readouterr().err
+    assert run(["check", filled, "--as-of", "2026-06-30", "--json", "--fail-on", limit]) == (2 if told else 0)
+    assert bool(json.loads(capsys.readouterr().out)["failed"]) == bool(told)
+
+
+@pytest.mark.parametrize(
+    "limit", ["bmi", "missing=3", "missing.bmj=3", "missing.ckd=3", "implausible=300", "implausible"]
+)
+def test_what_is_no_limit(filled: str, limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", filled, "--as-of", "2026-06-30", "--fail-on", limit]) == 2
+    assert f"error: --fail-on {limit!r}: " in capsys.readouterr().err
+
+
+def test_a_check_counts_nothing_that_it_did_not_score(filled: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", filled, "--as-of", "2026-06-30", "--json"]) == 0
+    assert not {"readings", "groups", "means", "failed"} & json.loads(capsys.readouterr().out).keys()

@@ -23,6 +23,15 @@ def check(
     profile: Annotated[
         options.Profile, typer.Option(help="secondary-use needs the opt-out columns.")
     ] = options.Profile.DIRECT_CARE,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-on",
+            metavar="LIMIT",
+            help="End with status 2 on: warnings, implausible=PERCENT, implausible.COLUMN=PERCENT, "
+            "missing.COLUMN=PERCENT. May be given more than once.",
+        ),
+    ] = None,
     threads: options.Threads = None,
     encoding: options.Encoding = "utf-8",
     as_json: options.AsJson = False,
@@ -31,8 +40,10 @@ def check(
     """Check a patient table against the contract and count implausible values; nothing is scored or written."""
     date = options.parse_date(as_of)
     from popstrat.runs.check import run_check
+    from popstrat.runs.limits import broken, parse_limit
 
     scorer = options.make_scorer(pack, date, profile)
+    limits = [parse_limit(text, scorer.pack.schema) for text in fail_on or ()]
     column_map = options.map_for_scorer(map_file, scorer)
     with progress_bar("Checking", quiet or as_json) as progress:
         try:
@@ -45,7 +56,7 @@ def check(
                 encoding=encoding,
                 options=options.recorded(
                     inputs=inputs, as_of=as_of, pack=pack, map=map_file, previous=previous, profile=profile.value,
-                    threads=threads,
+                    fail_on=fail_on, threads=threads,
                 ),
                 previous=previous,
             )  # fmt: skip
@@ -53,4 +64,7 @@ def check(
             if as_json:
                 print_json({"faults": [fault.record() for fault in getattr(error, "faults", [error])]})
             raise
-    print_summary(record, scorer, None, as_json, quiet)
+    failed = broken(record, limits, scorer.pack.schema)
+    print_summary(record | ({"failed": failed} if limits else {}), scorer, None, as_json, quiet)
+    if failed:
+        raise InputError("\n  ".join(["not within the limits of --fail-on:", *failed]))

@@ -34,7 +34,7 @@ class Profile(StrEnum):
 
 Inputs = Annotated[
     list[str],
-    typer.Argument(metavar="INPUT...", help="Parquet, Arrow or CSV files; patterns such as 'lists/*.parquet'."),
+    typer.Argument(metavar="INPUT...", help="Parquet, Arrow or CSV files, folders, patterns such as 'a/*.csv'."),
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Ends in .parquet, .arrow or .csv.")]
 AsOf = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="YYYY-MM-DD; today if not given.")]

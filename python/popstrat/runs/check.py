@@ -46,6 +46,6 @@ def run_check(
     except InputError as error:
         raise every_fault(inputs, scorer, reading, error) from None
     record = file_record("check", scorer, files, counts, reading, clock, options=options, earlier=earlier)
-    for name in ("groups", "means"):
+    for name in ("groups", "means", "readings"):  # nothing was scored
         del record[name]
     return record

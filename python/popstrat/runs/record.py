@@ -123,7 +123,7 @@ def assemble(
 _SUMMARY = (
     "command", "program", "pack", "as_of", "profile", "rows", "groups", "means", "readings", "models", "quality",
     "disorder", "newest_record_date", "notices", "warnings", "ignored_columns", "absent_columns", "empty_columns",
-    "recorded", "seconds", "rows_per_second", "threads", "peak_memory_bytes",
+    "recorded", "seconds", "rows_per_second", "threads", "peak_memory_bytes", "failed",
 )  # fmt: skip
 _ORDER = (
     "record_version", "command", "program", "pack", "as_of", "profile", "imd_release", "options", "inputs", "mapping",
