@@ -295,10 +295,12 @@ def _odd(texts: pa.Array, kind: Kind) -> NDArray[np.intp] | None:
 def _looked_at(kind: Kind) -> NDArray[np.bool_]:
     """By the kinds of bytes that a text has, whether it has to be looked at, however long it is."""
     made = np.arange(2 * OTHER)
-    odd = (made & OTHER) != 0
+    odd: NDArray[np.bool_] = (made & OTHER) != 0
     if kind == "code":
-        return odd | ((made & SMALL) != 0)
-    return odd | (((made & JOINING) != 0) & ((made & (CAPITAL | SMALL)) == 0))
+        odd |= (made & SMALL) != 0
+    else:
+        odd |= ((made & JOINING) != 0) & ((made & (CAPITAL | SMALL)) == 0)
+    return odd
 
 
 _LOOKED_AT: Mapping[Kind, NDArray[np.bool_]] = {"key": _looked_at("key"), "code": _looked_at("code")}
