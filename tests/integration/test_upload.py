@@ -1178,6 +1178,22 @@ def test_keys_in_the_exceptions_are_quoted_and_no_formulas(work: Path, capsys: p
     assert "column 'patient_id': has a line end or a control character (row 5)" in refused(work, capsys, *WITH_LOOKUP)
 
 
+def test_a_merger_of_practices_is_told(work: Path) -> None:
+    then = [ref.patient(k, "Y90002" if k > 300 else "Y90001") for k in range(1, 626)]
+    now = [dict(r, practice_code="Y90001") for r in then] + [ref.patient(k, "Y90003") for k in range(700, 720)]
+    ref.write_scored(work / "june.parquet", now)
+    ref.write_scored(work / "may.parquet", [*then, ref.patient(700, "Y90001")], as_of=ref.BEFORE)
+    (work / "keys.toml").write_text(KEYS_TEMPLATE + '[movers]\ncolumn = "risk_group"\n')
+    for partitions, folder in ((1, "out"), (3, "parts")):
+        made = upload_run.run_upload(
+            work / "june.parquet", work / folder, template=work / "keys.toml", previous=work / "may.parquet",
+            partition_rows=-(-700 // partitions),
+        )  # fmt: skip
+        assert [w for w in made.manifest["warnings"] if "merged" in w] == [
+            "325 of Y90002's 325 are with Y90001 now, where they count as new: have the two merged?"
+        ]
+
+
 def test_a_practice_most_of_which_is_left_out_is_named(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [ref.patient(k, "E85001" if k > 30 else "Y90099") for k in range(1, 400)]
     who = [ref.identity(k, ref.number_of(k), "E85001" if k > 30 else "Y90098") for k in range(1, 400)]

@@ -78,7 +78,7 @@ def key(text: str) -> str | MadeNumber | None:
     digit of an NHS number. All else stays: capitals, leading zeros, what stands within.
     """
     found = _bare(text, "key")
-    if not isinstance(found, str) or not _PARTED.fullmatch(found):
+    if not isinstance(found, str) or len(found) > _LONGEST_GROUPED or not _PARTED.fullmatch(found):
         return found
     digits = _APART.sub("", found)
     return digits if len(digits) == _DIGITS and (_GROUPED.fullmatch(found) or _checks(digits)) else found
@@ -239,7 +239,7 @@ def _usual(texts: pa.Array, kind: Kind) -> pa.Array:
     if kind == "code":
         return texts
     texts = pc.replace_substring_regex(texts, r"""^(?:="([0-9A-Za-z]+)"|'([0-9A-Za-z]+))$""", r"\1\2")
-    return pc.replace_substring_regex(texts, r"^([0-9]{3})[ -]*([0-9]{3})[ -]*([0-9]{4})$", r"\1\2\3")
+    return pc.replace_substring_regex(texts, r"^([0-9]{3})[ -]{0,5}([0-9]{3})[ -]{0,5}([0-9]{4})$", r"\1\2\3")
 
 
 def _one_by_one(texts: pa.Array, kind: Kind) -> tuple[pa.Array, NDArray[np.intp]]:
@@ -295,10 +295,12 @@ def _odd(texts: pa.Array, kind: Kind) -> NDArray[np.intp] | None:
 def _looked_at(kind: Kind) -> NDArray[np.bool_]:
     """By the kinds of bytes that a text has, whether it has to be looked at, however long it is."""
     made = np.arange(2 * OTHER)
-    odd = (made & OTHER) != 0
+    odd: NDArray[np.bool_] = (made & OTHER) != 0
     if kind == "code":
-        return odd | ((made & SMALL) != 0)
-    return odd | (((made & JOINING) != 0) & ((made & (CAPITAL | SMALL)) == 0))
+        odd |= (made & SMALL) != 0
+    else:
+        odd |= ((made & JOINING) != 0) & ((made & (CAPITAL | SMALL)) == 0)
+    return odd
 
 
 _LOOKED_AT: Mapping[Kind, NDArray[np.bool_]] = {"key": _looked_at("key"), "code": _looked_at("code")}
