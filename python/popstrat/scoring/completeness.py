@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,7 @@ class Facts:
         """The rows that were looked at: not those that a profile leaves out."""
         return self.tally.rows_out
 
-    @property
+    @cached_property
     def recorded(self) -> dict[str, int]:
         """How many values each column holds; of a flag, how many people have it."""
         return {**self.tally.recorded, **self.tally.true}
@@ -114,12 +114,13 @@ class Earlier:
 
 def facts(name: str, tally: Tally, absent: Iterable[str], people: NDArray[np.float64], schema: Schema) -> Facts:
     """What a tally says of the file of that name, whose ``people`` by sex and age band are known."""
-    values, true = tally.recorded, tally.true
+    values, true, false = tally.recorded, tally.true, tally.false
     if not tally.rows_out:
         return Facts(name, tuple(absent), tally=tally)
     # Where no flag is ever recorded as false, one that holds nothing is one that nobody has.
-    says_false = any(values[flag] > count for flag, count in true.items())
-    empty = [c for c, count in values.items() if not count and (c not in true or says_false)]
+    silent = [flag for flag, count in true.items() if not count and not false.get(flag)]
+    empty = [c for c, count in values.items() if not count] + (silent if any(false.values()) else [])
+    empty = [c.name for c in schema if c.name in empty]
     for age in (c for c in schema if c.completed_years_since):
         if values.get(age.name) or values.get(str(age.completed_years_since)):  # either will do
             empty = [n for n in empty if n not in (age.name, age.completed_years_since)]
@@ -131,7 +132,7 @@ def facts(name: str, tally: Tally, absent: Iterable[str], people: NDArray[np.flo
         undated,
         tuple(n for n, count in true.items() if not count and n not in empty),
         tally,
-        _expected(values, tally.rows_out, people, schema),
+        _expected([*values, *true], tally.rows_out, people, schema),
     )
 
 
@@ -139,11 +140,11 @@ def _expected(
     columns: Iterable[str], rows: int, people: NDArray[np.float64], schema: Schema
 ) -> dict[str, tuple[float, float]]:
     """How many values are expected, by the age and sex of the people, or of a pack's own flag by its `per_1000`."""
-    found = {}
-    table = expected().columns
+    found, table = {}, expected().columns
+    counts = expected().counts(people)
     for name in columns:
         if name in table:
-            found[name] = table[name].count(people), LEAST_SHARE[table[name].basis]
+            found[name] = counts[name], LEAST_SHARE[table[name].basis]
         elif schema[name].per_1000:
             found[name] = rows * schema[name].per_1000 / 1000, 0.0
     return found
@@ -243,6 +244,8 @@ def _few_told(name: str, where: str, files: Sequence[Facts], schema: Schema) -> 
 
 def _merged(files: Sequence[Facts]) -> Facts:
     """What several files hold together."""
+    if len(files) == 1:
+        return files[0]
     shares = {name: share for f in files for name, (_, share) in f.expected.items()}
     return Facts(
         "",

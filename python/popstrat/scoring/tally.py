@@ -27,9 +27,11 @@ class Tally:
     disorder: dict[str, dict[str, int]] = field(default_factory=dict)
     """As `packs.plausibility.Disorder`; counted by every scorer."""
     recorded: dict[str, int] = field(default_factory=dict)
-    """Column that is checked → values, plausible or not."""
+    """Column that is checked, and no flag → values, plausible or not."""
     true: dict[str, int] = field(default_factory=dict)
     """Flag that is checked → people who have it."""
+    false: dict[str, int] = field(default_factory=dict)
+    """Flag that nobody of a batch has → over 0 if it is recorded as false for anybody."""
     asked: dict[str, list[int]] = field(default_factory=dict)
     """Question → rows for which each of its conditions holds (`packs.questions`)."""
 
@@ -49,6 +51,7 @@ class Tally:
             _added_twice(self.disorder, other.disorder),
             _added(self.recorded, other.recorded),
             _added(self.true, other.true),
+            _added(self.false, other.false),
             {k: [x + y for x, y in zip_longest(a.get(k, ()), b.get(k, ()), fillvalue=0)] for k in (*a, *b)},
         )
 
