@@ -14,7 +14,7 @@ SEED ?= 1
 SOURCES := $(shell find engine python synthetic -name '*.py' -o -name '*.pyx' -o -name '*.pyi' -o -name '*.h' -o -name '*.toml')
 COMPILED := $(subst /,.,$(patsubst %.pyx,popstrat/%,$(shell find engine -name '*.pyx')))
 
-.PHONY: demo test smoke variants nightly setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof fuzz sanitize docs kinds clean
+.PHONY: demo test smoke variants nightly setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof fuzz sanitize leaks leaks-proof docs kinds clean
 
 demo: setup
 	@mkdir -p demo
@@ -120,6 +120,14 @@ fuzz: setup $(VENV)/.test
 # the compiled code under the address and undefined-behaviour sanitizers; needs gcc with libasan
 sanitize: setup $(VENV)/.dev
 	$(BIN)/python engine/sanitize.py
+
+# whether the compiled code leaks (docs/fuzzing.md); needs gcc with libasan
+leaks: setup $(VENV)/.dev
+	$(BIN)/python tests/leaks/run.py
+
+# every line that gives memory back made not to, and every one that asks for it refused: the leak run must see it
+leaks-proof: setup $(VENV)/.dev
+	$(BIN)/python tests/leaks/plants.py
 
 docs: setup $(VENV)/.dev kinds
 	$(BIN)/python -m popstrat.pages.catalogue --write docs/definitions.md

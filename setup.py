@@ -27,6 +27,7 @@ MODULES = {
     "arrays._arrays": parts("engine", "engine/arrays"),
     "arrays.top_k": ["engine/arrays/top_k.h"],
     "arrays.check_digits": [],
+    "arrays.letters": ["engine/arrays/letters.h"],
     "formats.parquet_read": ["engine/formats/parquet_read.h"],
     "formats.parquet_write": ["engine/formats/parquet_write.h"],
     "formats.csv_read": ["engine/formats/csv_read.h"],

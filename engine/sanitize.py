@@ -24,15 +24,15 @@ FLAGS = "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-sanitize=al
 EACH = 250
 
 
-def build() -> None:
-    """Copy the package and compile its modules in the copy."""
+def build(flags: str = "") -> None:
+    """Copy the package and compile its modules in the copy, with further flags if there are any."""
     package = BUILT / "popstrat"
     shutil.rmtree(package, ignore_errors=True)
     clean = shutil.ignore_patterns("*.so", "__pycache__")
     shutil.copytree(ROOT / "python" / "popstrat", package, ignore=clean)
     shutil.copytree(ROOT / "engine", package / "engine", ignore=clean)
     shutil.copytree(ROOT / "synthetic", package / "synthetic", ignore=clean)
-    environment = os.environ | {"CFLAGS": FLAGS, "LDFLAGS": "-fsanitize=address,undefined"}
+    environment = os.environ | {"CFLAGS": f"{FLAGS} {flags}", "LDFLAGS": "-fsanitize=address,undefined"}
     command = [
         sys.executable,
         "setup.py",

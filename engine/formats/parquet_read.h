@@ -157,6 +157,43 @@ elsewhere or encrypted, nulls, and how many levels of repetition and of definiti
 if the footer has that many of each. */
 enum { PQ_CHUNK = 9 };
 
+/* How many things a footer describes that take much more memory than their bytes: columns, and column chunks.
+ * PQ_DAMAGED where it cannot be followed. */
+static int64_t pq_footer_parts(const uint8_t *start, int64_t size) {
+    pq_bytes b = {start, start + size};
+    int64_t id = 0, parts = 0;
+    int type, kind;
+    uint64_t n, m;
+    for (;;) {
+        if (pq_field(&b, &id, &type) != 1) return PQ_DAMAGED;
+        if (type == 0) return parts;
+        if ((id != 2 && id != 4) || type != 9) {
+            if (pq_skip(&b, type, 0, 0) != 1) return PQ_DAMAGED;
+            continue;
+        }
+        if (pq_list(&b, &kind, &n) != 1) return PQ_DAMAGED;
+        for (; n > 0; n--) { /* an element takes at least a byte, so the data's end stops this, and those below */
+            parts++;
+            if (id == 2 || kind != 12) {
+                if (pq_skip(&b, kind, 1, 1) != 1) return PQ_DAMAGED;
+                continue;
+            }
+            for (int64_t inside = 0;;) {
+                if (pq_field(&b, &inside, &type) != 1) return PQ_DAMAGED;
+                if (type == 0) break;
+                if (inside != 1 || type != 9) {
+                    if (pq_skip(&b, type, 1, 0) != 1) return PQ_DAMAGED;
+                    continue;
+                }
+                if (pq_list(&b, &kind, &m) != 1) return PQ_DAMAGED;
+                for (; m > 0; m--, parts++)
+                    if (pq_skip(&b, kind, 2, 1) != 1) return PQ_DAMAGED;
+                kind = 12;
+            }
+        }
+    }
+}
+
 /* A field that the format has as a number of 32 or of 64 bits, or as neither; -1 if it is absent or something else. */
 static inline int64_t pq_narrow(const int64_t *f, int id) { return (uint64_t)f[0] >> id & 1 ? f[id] : -1; }
 static inline int64_t pq_wide(const int64_t *f, int id) { return (uint64_t)f[0] >> (id + 32) & 1 ? f[id] : -1; }

@@ -54,6 +54,7 @@ cdef extern from "parquet_read.h" nogil:
 
     enum: PQ_CHUNK
     int pq_read_footer(const uint8_t *start, int64_t size, int64_t groups, int64_t columns, int64_t *out)
+    int64_t pq_footer_parts(const uint8_t *start, int64_t size)
     int pq_read_header(const uint8_t *start, int64_t size, pq_header *h)
     int pq_is_ascii(const uint8_t *p, int64_t n)
     int64_t pq_zstd_size(const uint8_t *p, int64_t n)
@@ -111,6 +112,14 @@ def reads(object type, str physical) -> bool:
     if pa.types.is_timestamp(type):
         return physical == "INT64"
     return type in _PHYSICAL[physical][2]
+
+
+def footer_parts(const uint8_t[::1] footer):
+    """How many columns, row groups and column chunks a footer describes; None where it cannot be followed.
+
+    Each of them may take three bytes of the footer, and takes a kilobyte once it is read."""
+    cdef int64_t parts = pq_footer_parts(&footer[0] if len(footer) else NULL, len(footer))
+    return None if parts < 0 else parts
 
 
 def chunks(const uint8_t[::1] footer, int64_t groups, int64_t columns):

@@ -108,7 +108,13 @@ cdef class Work:
         self.frames, self.counted = [], []
 
     def __dealloc__(self):
-        if self.work == NULL or self.work.lock == NULL or self.work.busy == NULL:
+        if self.work == NULL:
+            return
+        if self.work.lock == NULL or self.work.busy == NULL:
+            if self.work.lock != NULL:
+                PyThread_free_lock(self.work.lock)
+            if self.work.busy != NULL:
+                PyThread_free_lock(self.work.busy)
             free(self.work)
             return
         self.stop()

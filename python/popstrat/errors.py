@@ -67,6 +67,17 @@ class InputError(PopstratError, ValueError):
         self.more = more + max(0, len(rows) - _ROWS_SHOWN)
         super().__init__(self._message())
 
+    @property
+    def count(self) -> int:
+        """How many rows it is about; 0 for a fault that is not of rows."""
+        return len(self.rows) + self.more
+
+    def record(self) -> dict[str, Any]:
+        """The same as data: file, column, problem, the first rows from 1 and how many there are."""
+        name = None if self.column is None else WITHHELD if looks_like_number(self.column) else self.column
+        rows = [r + 1 for r in self.rows]
+        return {"file": self.file, "column": name, "problem": self.problem, "rows": rows, "count": self.count}
+
     def _message(self) -> str:
         parts = [p for p in (self.file, f"column {shown_name(self.column)}" if self.column else None) if p]
         text = ": ".join([*parts, self.problem])
@@ -90,6 +101,19 @@ class InputError(PopstratError, ValueError):
         """The same error for a batch whose row ``i`` is row ``places[i]`` of the one that the caller holds."""
         rows = [places[r] for r in self.rows]
         return InputError(self.problem, column=self.column, rows=rows, more=self.more, file=self.file)
+
+
+class FaultsError(InputError):
+    """Several faults of the input, each an `InputError` of ``faults``; the message has a line for each."""
+
+    def __init__(self, faults: Sequence[InputError]) -> None:
+        self.faults = tuple(faults)
+        files = {fault.file for fault in self.faults}
+        where = f" in {len(files):,} files" if len(files) > 1 else ""
+        super().__init__("\n  ".join([f"{len(self.faults):,} faults{where}:", *map(str, self.faults)]))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FaultsError, (self.faults,)
 
 
 class NotInstalledError(InputError):

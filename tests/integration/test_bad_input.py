@@ -427,14 +427,14 @@ def test_an_unforeseen_error_shows_no_data(refused: Refusal, people: pa.Table, m
 def test_rows_that_do_not_reconcile_stop_the_run(
     refused: Refusal, people: pa.Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from popstrat.scoring.bound import BoundScorer
+    from popstrat.scoring.bound import Started
 
     write(people, "in.parquet")
-    real = BoundScorer.score
+    real = Started.run
 
-    def lossy(self: BoundScorer, batch: pa.RecordBatch, *, threads: int = 1) -> object:
-        scored, tally = real(self, batch, threads=threads)
+    def lossy(self: Started, threads: int) -> object:
+        scored, tally = real(self, threads)
         return scored.slice(1), tally
 
-    monkeypatch.setattr(BoundScorer, "score", lossy)
+    monkeypatch.setattr(Started, "run", lossy)
     assert "internal error: 2,000 rows read" in refused(*SCORE, status=1)

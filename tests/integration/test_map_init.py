@@ -126,6 +126,24 @@ def test_what_it_finds(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("bmi", "efi", "comma"),
+    [
+        (["27,5"], ["0,306"], True), (["27.5"], ["0,306"], True), (["27,512"], ["0,306"], True),
+        (["27.5"], ["0.306"], False), (["1.027,5"], ["NULL"], True), (["27"], ["1,234"], False), (["27"], ["?"], False),
+    ],
+)  # fmt: skip
+def test_a_decimal_comma_is_one_in_every_column(tmp_path: Path, bmi: list[str], efi: list[str], comma: bool) -> None:
+    """What parts thousands has three digits behind it each time and no nought before it."""
+    base = {"patient_id": [str(i) for i in range(40)], "practice_code": ["Y90001"] * 40, "sex": ["F", "M"] * 20,
+            "age": ["50"] * 40}  # fmt: skip
+    file = written(tmp_path / "a.csv", **base, bmi=bmi * 40, efi=efi * 40)
+    found = tomllib.loads(propose([file], patient_schema()).text)
+    assert found.get("text", {}).get("decimal_comma", False) == comma
+    if comma:
+        assert "values" not in found
+
+
 def test_a_list_in_order_needs_no_map(people: pa.Table, tmp_path: Path) -> None:
     pq.write_table(people, tmp_path / "a.parquet")
     found = propose([tmp_path / "a.parquet"], patient_schema())

@@ -31,7 +31,7 @@ EDITS = {
 }  # drawn of all; fmt: skip
 CHECKED = 6  # of so many that can be shown one is examined as well, which takes longer
 WRONG = [
-    "x", "", 7, -1.5, True, math.nan, math.inf, 1e300, 2**70, dt.date(2026, 1, 1), dt.datetime(2026, 1, 1),
+    "x", "", 7, -1.5, True, math.nan, math.inf, 1e300, 2**70, 10**400, dt.date(2026, 1, 1), dt.datetime(2026, 1, 1),
     dt.datetime(2026, 10, 1, tzinfo=dt.UTC), dt.time(1, 2), [], [1], ["x"], [{}], [[1]], {}, {"a": 1},
     {"a": "x"}, {"a": {"b": 1}}, None,
 ]  # fmt: skip

@@ -52,6 +52,7 @@ def test_each_is_also_what_python_calls_it() -> None:
         errors.TermError: ValueError, errors.ColumnError: ValueError, errors.ChunkError: ValueError,
         errors.RunError: RuntimeError, errors.ExposedError: errors.InputError,
         errors.TraceError: AssertionError, errors.NotInstalledError: errors.InputError,
+        errors.FaultsError: errors.InputError,
         errors.DefinitionWarning: UserWarning,
     }  # fmt: skip
     assert [what for what, kind in expected.items() if not issubclass(what, kind)] == []
@@ -61,6 +62,9 @@ def test_each_is_also_what_python_calls_it() -> None:
     "error",
     [
         errors.InputError("is null", column="age", rows=[3, 4, 5, 6, 7, 8], file="list.parquet"),
+        errors.FaultsError(
+            [errors.InputError("is null", column="age", rows=[1]), errors.InputError("is empty", file="a")]
+        ),
         errors.NotInstalledError("fitting needs more libraries"),
         errors.PackError("ours.toml:3: no"),
         errors.ExpressionError("no such word", 3, 7),
@@ -74,4 +78,4 @@ def test_each_is_also_what_python_calls_it() -> None:
 )
 def test_whole_after_a_pickle(error: Exception) -> None:
     again = pickle.loads(pickle.dumps(error))
-    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+    assert (type(again), str(again), repr(vars(again))) == (type(error), str(error), repr(vars(error)))

@@ -122,7 +122,7 @@ def test_globs_are_sorted_and_files_named_once(tmp_path: Path) -> None:
         expand([str(tmp_path / "*.arrow")])
     with pytest.raises(InputError, match=r"there is no such file \(did you mean 'a.parquet'"):
         expand([tmp_path / "aa.parquet"])
-    with pytest.raises(InputError, match=r"is a folder; name its files"):
+    with pytest.raises(InputError, match=r"several formats, 3 of Parquet and 1 of CSV; quote a pattern"):
         expand([tmp_path])
 
 

@@ -12,7 +12,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from popstrat.engine.formats.parquet_read import WINDOW, ChunkError, Column, Memory, chunks, largest_page, reads
+from popstrat.engine.formats.parquet_read import (
+    WINDOW,
+    ChunkError,
+    Column,
+    Memory,
+    chunks,
+    footer_parts,
+    largest_page,
+    reads,
+)
 from popstrat.errors import InputError
 from popstrat.formats import open_source
 from popstrat.formats.parquet import native_reader, reader
@@ -293,6 +302,59 @@ def test_columns_left_to_arrow_are_held_to_the_same_memory(tmp_path: Path, kind:
     lying.write_bytes(raw[: at + 3] + varint(2 * (600 << 20)) + raw[end:])
     with pytest.raises(InputError, match=r"column 'n': asks for 6\d\d MB of pages at a time, .* may hold 512 MB"):
         list(opened(lying).batches(["n"]))
+
+
+def bytes_of(kind: int, size: int) -> bytes:
+    """The start of a Thrift list of so many elements."""
+    return bytes([0xF0 | kind]) + varint(size)
+
+
+def a_footer(columns: int, groups: int, chunks_each: int) -> bytes:
+    """A footer that describes so much in as few bytes as can be."""
+    root = b"\x48\x01r\x15" + varint(2 * columns) + b"\0"
+    schema = bytes_of(12, columns + 1) + root + b"\x15\x02\x25\0\x18\x01a\0" * columns
+    group = b"\x19" + bytes_of(12, chunks_each) + b"\x26\0\0" * chunks_each + b"\x16\0\x16\0\0"
+    return b"\x15\x02\x19" + schema + b"\x16\0\x19" + bytes_of(12, groups) + group * groups + b"\0"
+
+
+@pytest.mark.parametrize(
+    "parts", [(1 << 19, 0, 0), (1, 1 << 19, 0), (1, 1, 1 << 19), (1, 800, 700), (1, 1 << 10, 1 << 9)]
+)
+@pytest.mark.native_formats("pyarrow reads every footer")
+def test_a_footer_that_describes_too_much_is_refused(parts: tuple[int, int, int], tmp_path: Path) -> None:
+    """Before pyarrow makes a kilobyte of every three bytes of it."""
+    made, path = a_footer(*parts), tmp_path / "a.parquet"
+    columns, groups, each = parts
+    assert footer_parts(made) == columns + 1 + groups + groups * each
+    path.write_bytes(b"PAR1" + made + len(made).to_bytes(4, "little") + b"PAR1")
+    with pytest.raises(InputError, match=r"describes too many .* with larger row groups") as caught:
+        open_source([path])
+    assert caught.value.file == str(path)
+
+
+@pytest.mark.native_formats("pyarrow reads every footer")
+def test_a_footer_that_cannot_be_followed_is_small(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    for size, told in ((1000, "cannot be read as Parquet"), (1 << 22, "describes too many")):
+        made = b"\x15\x02\x1d" + b"\xff" * size
+        assert footer_parts(made) is None
+        path.write_bytes(b"PAR1" + made + len(made).to_bytes(4, "little") + b"PAR1")
+        with pytest.raises(InputError, match=told):
+            open_source([path])
+
+
+def test_a_footer_is_no_longer_than_may_be(tmp_path: Path) -> None:
+    """Whoever reads it; of bytes that are not there nothing is read."""
+    path = tmp_path / "a.parquet"
+    table = pa.table({"n": range(10)}).replace_schema_metadata({"long": "x" * (1 << 24)})  # twice, once in base64
+    pq.write_table(table, path)
+    with pytest.raises(InputError, match="describes too many"):
+        open_source([path])
+    pq.write_table(table.replace_schema_metadata({"long": "x" * (1 << 23)}), path)
+    assert read(path).num_rows == 10
+    path.write_bytes(path.read_bytes()[:-8] + b"\xff\xff\xff\x7fPAR1")
+    with pytest.raises(InputError, match="cannot be read as Parquet"):
+        open_source([path])
 
 
 def opened(path: Path) -> Any:

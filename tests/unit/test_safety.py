@@ -146,3 +146,13 @@ def test_the_licence_is_whole() -> None:
     assert "Apache License" in text
     assert [n for n in range(1, 10) if re.search(rf"(?m)^\s*{n}\. ", text)] == list(range(1, 10))
     assert "END OF TERMS AND CONDITIONS" in text
+
+
+def test_no_page_shows_an_id_on_a_command_line() -> None:
+    """In no page and no recipe: not as an argument, not as a here-string, not echoed."""
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "Makefile"]
+    named = r"--patient[ =](?!-(?:\s|$|`|\)))|^popstrat .*\b[0-9]{9,}\b"
+    shown = re.compile(named + r"|(?:<<<|\b(?:echo|printf)\b).*[0-9]{9}", re.M)
+    assert len(pages) > 20
+    for page in pages:
+        assert not shown.findall(page.read_text(encoding="utf-8")), page.name

@@ -24,7 +24,7 @@ from popstrat.privacy.nhs_numbers import passes
 from popstrat.synthetic._lookup import numbers
 from popstrat.upload.identify import completed_years
 from popstrat.upload.manifest import FileEntry, PracticeEntry, add_up, list_practices
-from popstrat.upload.movers import compare
+from popstrat.upload.movers import compare, merged
 from popstrat.upload.partition import Partitions, Repeats, partition_of_keys, partition_of_numbers, partitions_for
 from popstrat.upload.practices import ELSEWHERE, Numbering
 from popstrat.upload.templates.cohort import read_cohort
@@ -244,6 +244,7 @@ def test_who_moved() -> None:
         {
             "key": [9, 1, 2, 3, 5, 6],
             "practice": pa.array([ELSEWHERE, 0, 0, 1, 0, 0], pa.int32()),
+            "at": pa.array([2, 0, 0, 1, 0, 0], pa.int32()),
             "before": pa.array([1, 1, 0, 1, 0, 0], pa.int16()),
             "held": [True, True, False, True, True, True],
         }
@@ -254,10 +255,16 @@ def test_who_moved() -> None:
     assert found.held.to_pylist() == [True, False, True, False, False, True]
     assert found.left.tolist() == [[1, 0, 0], [0, 0, 0], [0, 1, 0]]  # 5 of practice 0, and 9 of one not scored
     assert found.matched == 5
+    assert found.elsewhere == {(0, 1): 1}  # 5
     last = replace(LAYOUT, most_severe_first=False)
     found = compare(keys, practice, group, previous, np.array([True, False, False]), last)
     assert [CHANGES[i] for i in found.change.to_pylist()] == ["down", "up", "unchanged", "new", "new", "down"]
     assert found.matched == 4  # of the practice asked for
+
+
+def test_a_practice_most_of_which_is_elsewhere_has_merged() -> None:
+    elsewhere = {(0, 1): 325, (1, 1): 2, (2, 0): 50, (3, 0): 51}
+    assert merged(elsewhere, np.array([325, 90, 100, 100])) == [(0, 1, 325), (3, 0, 51)]
 
 
 def test_counts_that_do_not_add_up_are_no_upload() -> None:

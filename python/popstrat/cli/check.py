@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from popstrat.cli import options
-from popstrat.cli.terminal import print_summary, progress_bar
+from popstrat.cli.terminal import print_json, print_summary, progress_bar
+from popstrat.errors import InputError
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -34,17 +35,22 @@ def check(
     scorer = options.make_scorer(pack, date, profile)
     column_map = options.map_for_scorer(map_file, scorer)
     with progress_bar("Checking", quiet or as_json) as progress:
-        record = run_check(
-            inputs,
-            scorer,
-            mapping=column_map,
-            threads=threads,
-            progress=progress,
-            encoding=encoding,
-            options=options.recorded(
-                inputs=inputs, as_of=as_of, pack=pack, map=map_file, previous=previous, profile=profile.value,
+        try:
+            record = run_check(
+                inputs,
+                scorer,
+                mapping=column_map,
                 threads=threads,
-            ),
-            previous=previous,
-        )  # fmt: skip
+                progress=progress,
+                encoding=encoding,
+                options=options.recorded(
+                    inputs=inputs, as_of=as_of, pack=pack, map=map_file, previous=previous, profile=profile.value,
+                    threads=threads,
+                ),
+                previous=previous,
+            )  # fmt: skip
+        except InputError as error:
+            if as_json:
+                print_json({"faults": [fault.record() for fault in getattr(error, "faults", [error])]})
+            raise
     print_summary(record, scorer, None, as_json, quiet)

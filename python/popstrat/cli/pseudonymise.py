@@ -121,7 +121,8 @@ def pseudonymise(
     typer.echo(f"{found['rows']:,} rows in {output}; key {found['key_fingerprint']}")
     for done in found["columns"]:
         nulls = f", {done['nulls']:,} null" if done["nulls"] else ""
-        typer.echo(f"{done['column']}: pseudonyms for the purpose {done['purpose']!r}{nulls}")
+        respelt = f", {done['respelt']:,} read from another spelling" if "respelt" in done else ""
+        typer.echo(f"{done['column']}: pseudonyms for the purpose {done['purpose']!r}{nulls}{respelt}")
     if lookup is not None:
         typer.echo(f"{lookup}: {found['lookup']['rows']:,} originals; IDENTIFIABLE, for its owner alone")
     if found["full_birth_dates"]:

@@ -12,12 +12,22 @@ from numpy.typing import NDArray
 
 from popstrat.errors import InputError
 
+_CLASSLESS = (pa.lib.Type_INTERVAL_MONTHS, pa.lib.Type_INTERVAL_DAY_TIME)
+
 
 def is_text(kind: pa.DataType) -> bool:
     """Whether a column of this type holds text, of any layout, in a dictionary or not."""
     if pt.is_dictionary(kind):
         kind = kind.value_type
     return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))
+
+
+def has_class(kind: pa.DataType) -> bool:
+    """Whether pyarrow has a class for arrays of this type: for intervals of months, and of days and times, it has none,
+    alone or within another, and can do nothing with such a column but pass it on."""
+    if pt.is_dictionary(kind):
+        kind = kind.value_type
+    return kind.id not in _CLASSLESS and all(has_class(kind.field(i).type) for i in range(kind.num_fields))
 
 
 def without_views(column: pa.Array) -> pa.Array:

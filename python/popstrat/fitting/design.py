@@ -24,6 +24,7 @@ from popstrat.fitting.typical import Typical, numbers, typical_of
 from popstrat.lang import nodes as n
 from popstrat.packs.columns_read import read_columns
 from popstrat.packs.definition import Definition, definition_of
+from popstrat.packs.keys import notes
 from popstrat.packs.model.parts import Model
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import ID
@@ -191,7 +192,8 @@ def gather(
         sampled = len(next(iter(joined.values()))) if joined else 0
         typical[stratum.name] = typical_of(joined, np.flatnonzero(mine[:sampled]))
     inputs_told = [{"name": i["name"], "rows": i["rows"], HASH: i[HASH]} for i in record["inputs"]]
-    return Design(model, tuple(parts), typical, counts, inputs_told, scorer.notices, warnings)
+    notices = (*scorer.notices, *notes(record["ids"].get("respelt", {})), *outcomes.notes)
+    return Design(model, tuple(parts), typical, counts, inputs_told, notices, warnings)
 
 
 def _without_outcome(rows: Ints, eligible: int, outcomes: str, files: Sequence[dict[str, Any]]) -> InputError:

@@ -6,6 +6,7 @@ unless that is allowed by name, and is then counted. A missing outcome never cou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from popstrat.core.arrow import is_text
 from popstrat.core.hashing import hash_file
 from popstrat.errors import InputError
+from popstrat.packs.keys import notes
 from popstrat.packs.patient_table import ID
 
 _LONGEST = 36_525
@@ -54,6 +56,8 @@ class Outcomes:
     days: F64 | None
     event: F64 | None
     hash: str
+    notes: Sequence[str] = ()
+    """What is to be said of its ids."""
 
     @property
     def timed(self) -> bool:
@@ -89,12 +93,13 @@ def read_outcomes(path: str | Path, columns: Columns, *, horizon: int = 365, enc
     ends = Table(data, file.name)
     file.check_unchanged()
     found = happened(ends, spec)
+    told = [f"{file.name}: {note}" for note in notes(ends.respelt)]
     days, event = found.get("time"), found.get("event")
     if days is not None and event is not None and columns.time is not None:
         if (days > _LONGEST).any():
             raise ends.fault(f"a time may not be over {_LONGEST:,} days (100 years)", columns.time, days > _LONGEST)
         days = np.where(event == 1, np.ceil(days), np.floor(days))
-    return Outcomes(file.name, columns, ends.ids, found.get("outcome"), days, event, hash_file(file.path))
+    return Outcomes(file.name, columns, ends.ids, found.get("outcome"), days, event, hash_file(file.path), told)
 
 
 def constant(outcomes: Outcomes, everybody: bool, within: str, horizon: int | None) -> InputError:

@@ -7,8 +7,7 @@ registry and for tests. Output files appear together or not at all by way of `po
 from __future__ import annotations
 
 from popstrat.formats.format import Backend
-from popstrat.formats.paths import expand
-from popstrat.formats.registry import BACKENDS, FORMATS, check_target, open_sink, open_source
+from popstrat.formats.registry import BACKENDS, FORMATS, check_target, expand, open_sink, open_source
 from popstrat.formats.sink import Rechunker, Sink
 from popstrat.formats.source import BATCH_ROWS, FileSource, Kind, Kinds, Source
 

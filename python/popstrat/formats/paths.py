@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import glob
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
 
 
-def expand(paths: Sequence[str | Path]) -> list[Path]:
-    """File names from names and globs, those of a glob sorted. Raises `InputError` for what is not there."""
+def expand(paths: Sequence[str | Path], within: Callable[[Path], list[Path]]) -> list[Path]:
+    """File names from names and globs, those of a glob sorted; ``within`` gives those of a folder. Raises `InputError`
+    for what is not there."""
     if not paths:
         raise InputError("no input file is given")
     found: list[Path] = []
     for given in paths:
         path = Path(given)
+        if "://" in str(given):
+            raise InputError("is an address, and popstrat reads files: copy it to a disk first", file=str(given))
         if path.is_dir():
-            advice = f"'{path}{os.sep}*.parquet'"
-            raise InputError(f"is a folder; name its files, or quote a pattern such as {advice}", file=str(path))
+            found.extend(within(path))
+            continue
         if path.exists() or not glob.has_magic(str(given)):
             found.append(path)
             continue

@@ -15,11 +15,12 @@ import pyarrow as pa
 
 from popstrat.core.files import refuse_input_as_output
 from popstrat.errors import InputError
+from popstrat.formats import paths as file_paths
 from popstrat.formats.arrow import ARROW
 from popstrat.formats.csv import CSV
+from popstrat.formats.folders import files_within, in_named_folders
 from popstrat.formats.format import Backend, Format, ListsAsText, ReadOptions, WriteOptions
 from popstrat.formats.parquet import PARQUET
-from popstrat.formats.paths import expand
 from popstrat.formats.sink import Sink
 from popstrat.formats.source import FileSource, Kinds, Source, reading
 
@@ -41,7 +42,14 @@ def by_suffix(suffixes: Iterable[tuple[str, Format]]) -> Mapping[str, Format]:
 
 
 _INPUTS = by_suffix((s, f) for f in FORMATS for s in (*f.suffixes, *f.other_suffixes))
+_ENDINGS = {f.title: [s + end for end in ("", ".gz")[: 1 + f.gzipped] for s in f.suffixes] for f in FORMATS}
 _OUTPUTS = by_suffix((f.output_suffix, f) for f in FORMATS)
+
+
+def expand(paths: Sequence[str | Path]) -> list[Path]:
+    """The files that names, patterns and folders stand for; those of a folder are of one format. Raises `InputError`
+    for what is not there."""
+    return file_paths.expand(paths, lambda folder: files_within(folder, _ENDINGS))
 
 
 def backend_asked_for() -> Backend:
@@ -63,7 +71,8 @@ def open_source(
     threads: int = 1,
     backend: Backend | None = None,
 ) -> Source:
-    """Open files and globs as one table; their schemas are read, their rows are not.
+    """Open files, globs and folders as one table; their schemas are read, their rows are not. What folders are called
+    (``practice_code=Y90001``) is a column of the files in them that lack it.
 
     ``kinds`` says what a column of the file holds (by the file's own name for it): CSV cells are read accordingly, and
     a column of no known kind as text. ``encoding`` is for CSV, ``threads`` for CSV and Parquet; ``backend`` is that of
@@ -71,7 +80,7 @@ def open_source(
     columns of one name.
     """
     options = ReadOptions(kinds=kinds, encoding=encoding, threads=threads, backend=backend or backend_asked_for())
-    return Source([_open_file(path, options) for path in expand(paths)])
+    return Source([in_named_folders(_open_file(path, options)) for path in expand(paths)])
 
 
 _OTHERS = (

@@ -24,7 +24,9 @@ from popstrat.packs.shapes import MEANT, is_number
 
 ID, PRACTICE = KEY_COLUMNS = ("patient_id", "practice_code")
 PLACE_COLUMNS = ("pcn_code", "neighbourhood", "place")
-"""The columns that pass through to the scored table as they are: keys, never null, and places, where given."""
+"""The columns that pass through to the scored table: keys, never null, and places, where given."""
+CODE_COLUMNS = (PRACTICE, PLACE_COLUMNS[0])
+"""Those that hold ODS codes. How they and the ids are read is a matter of `popstrat.packs.keys`."""
 OPT_OUTS = {"type1_opt_out": "type 1 opt-out", "national_data_opt_out": "national data opt-out"}
 """The columns whose people secondary use leaves out, and how the reason reads in the run record."""
 

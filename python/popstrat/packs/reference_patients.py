@@ -6,7 +6,6 @@ the readable evaluator works out what they get; `scoring.reference_patients` hol
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from popstrat.packs.definition import Definition
 from popstrat.packs.evaluator import Reference
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.resolved import Resolved
+from popstrat.packs.shapes import is_finite
 
 _KEYS = {"title", "patient", "expected", "tolerance", "source"}
 _PLACES = 9  # to which results agree that are not rounded
@@ -110,7 +110,7 @@ def outcomes(resolved: Resolved, definition: Definition) -> Iterator[Found]:
         if not wanted:
             raise fault(resolved, definition, f"reference patient {number} needs `expected`", "expected", number)
         tolerance = entry.get("tolerance", 0.5 * 10.0**-places * (1 + 1e-9))
-        if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 <= tolerance < math.inf:
+        if not is_finite(tolerance) or tolerance < 0:
             raise fault(
                 resolved, definition, f"reference patient {number}: `tolerance` is a number", "tolerance", number
             )
@@ -122,6 +122,11 @@ def outcomes(resolved: Resolved, definition: Definition) -> Iterator[Found]:
                 )
             if value is None:
                 raise fault(resolved, definition, f"reference patient {number} needs `expected`", "", number)
+            if not isinstance(value, bool | str) and not is_finite(value):
+                raise fault(
+                    resolved, definition,
+                    f"reference patient {number}: `expected` is a number, a label, true or false", name, number,
+                )  # fmt: skip
             found = reference.output(resolved.definitions[name], known)
             meant = None if value == "null" else value
             yield Found(name, number, str(entry.get("title", "")), patient, meant, found, float(tolerance))
@@ -150,8 +155,7 @@ def _patient(resolved: Resolved, definition: Definition, entry: Mapping[str, Any
             )  # fmt: skip
         types: dict[str, Any] = {"bool": bool, "int": int, "float": (int, float), "category": str}
         kind = schema[name].type
-        fits = isinstance(value, types[kind]) and (kind == "bool" or not isinstance(value, bool))
-        if not fits:
+        if not (isinstance(value, types[kind]) and (kind in ("bool", "category") or is_finite(value))):
             raise fault(resolved, definition, f"{where}: {name} cannot be {value!r}", name, number)
     return dict(patient)
 

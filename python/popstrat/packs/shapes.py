@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeGuard
 
@@ -27,6 +28,11 @@ def only(table: Mapping[str, Any], known: Iterable[str], section: str, fail: Fai
 def is_number(value: Any) -> TypeGuard[int | float]:
     """A number that rules can count with; not one that is none (nan) or has no end (inf)."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
+
+
+def is_finite(value: Any) -> TypeGuard[int | float]:
+    """A number that a double can hold: TOML's whole numbers have no end."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def beyond(value: Any) -> str:

@@ -3,7 +3,8 @@
 A pseudonym is the beginning of ``HMAC-SHA-256(HMAC-SHA-256(key, "popstrat pseudonym 1\\0" + purpose), value)``. The
 same value has the same pseudonym for as long as key and purpose are the same, in whatever file, type or spelling it
 comes; without the key nobody can tell which, or try out all NHS numbers. Another purpose gives pseudonyms that have
-nothing to do with these. The format of a value is in `normalised`, that of a pseudonym in `as_text` and `as_int64`.
+nothing to do with these. What a value is, however it is spelt, is in `popstrat.packs.keys`, the
+format of a pseudonym in `as_text` and `as_int64`.
 
 The *lookup* (pseudonym and original) undoes all this: a file of its own, for its owner's eyes only, and never without a
 line in the audit log.
@@ -32,6 +33,7 @@ from popstrat.core.text import suggest
 from popstrat.errors import InputError, looks_like_number
 from popstrat.formats import Source, check_target, open_sink, open_source
 from popstrat.formats.pipeline import ReadAhead, WriteBehind
+from popstrat.packs.keys import Kind, as_read, kind_of
 from popstrat.packs.patient_table import patient_schema
 from popstrat.privacy import audit_log as audit
 from popstrat.privacy.identifiers import is_identifying
@@ -47,10 +49,6 @@ ORIGINAL = "_original"
 
 TEXT_BYTES = 16
 _AHEAD, _BEHIND = 2, 2
-_SPACES = r"[\s\x{a0}\x{2000}-\x{200b}\x{202f}\x{feff}]"
-_DASHES = r"[\x{2010}-\x{2015}-]"
-_TEN_DIGITS = rf"^[0-9]{{3}}(?:{_SPACES}|{_DASHES})*[0-9]{{3}}(?:{_SPACES}|{_DASHES})*[0-9]{{4}}$"
-_SPREADSHEET = r"^(?:[0-9]+\.0+|[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]+)$"
 _MANY = 1 << 21
 
 _HEX = np.frombuffer(b"".join(b"%02x" % i for i in range(256)), np.uint16)
@@ -62,6 +60,11 @@ class Column:
 
     name: str
     purpose: str
+
+    @property
+    def kind(self) -> Kind:
+        """Whether it holds keys or codes: by its name, or by its purpose, which may be the name of a column."""
+        return kind_of(self.name) or kind_of(self.purpose) or "key"
 
 
 def parse_columns(texts: Sequence[str]) -> list[Column]:
@@ -93,31 +96,12 @@ def fingerprint(key: bytes) -> str:
 # -- values -------------------------------------------------------------------------------------------------------
 
 
-def normalised(values: pa.Array, column: str) -> pa.Array:
-    """Whole numbers or text as the text that is hashed (pyarrow string or large_string, same length, null stays null).
-
-    Numbers are written in decimal digits. Text loses spaces of any kind at either end; ten digits in groups of three,
-    three and four, with spaces or hyphens between them (an NHS number), lose those; empty text becomes null. All else
-    stands as it is: small and capital letters differ, and so do ``12`` and ``012``.
-
-    Raises `InputError` with the rows where text shows that a spreadsheet or a float has had the number (``9.99E+09``,
-    ``9990000018.0``): digits may be gone, and two patients would get one pseudonym.
-    """
-    if pt.is_integer(values.type):
-        return values.cast(pa.string())
-    text = values if pt.is_string(values.type) or pt.is_large_string(values.type) else values.cast(pa.large_string())
-    if pc.any(pc.match_substring_regex(text, rf"^{_SPACES}|{_SPACES}$")).as_py():
-        text = pc.replace_substring_regex(text, rf"^{_SPACES}+|{_SPACES}+$", "")
-    spelt = pc.match_substring_regex(text, _TEN_DIGITS)
-    if pc.any(pc.and_(spelt, pc.not_equal(pc.binary_length(text), 10))).as_py():
-        text = pc.if_else(pc.fill_null(spelt, False), pc.replace_substring_regex(text, r"[^0-9]+", ""), text)
-    bad = pc.match_substring_regex(text, _SPREADSHEET)
-    if pc.any(bad).as_py():
-        rows = np.flatnonzero(pc.fill_null(bad, False).to_numpy(zero_copy_only=False))
-        problem = "has been through a spreadsheet or a floating-point number, so that digits may be lost"
-        raise InputError(problem, column=column, rows=rows[:5].tolist(), more=max(0, len(rows) - 5))
-    empty = pc.equal(pc.binary_length(text), 0)
-    return pc.if_else(empty, pa.scalar(None, text.type), text) if pc.any(empty).as_py() else text
+def hashed_text(values: pa.Array) -> pa.Array:
+    """Whole numbers (in decimal digits), or keys and codes as they are compared, as the text that is hashed: string or
+    large_string, null stays null."""
+    if pt.is_string(values.type) or pt.is_large_string(values.type):
+        return values
+    return values.cast(pa.string() if pt.is_integer(values.type) else pa.large_string())
 
 
 def as_text(digests: bytes, valid: NDArray[np.bool_]) -> pa.Array:
@@ -342,7 +326,7 @@ def run_pseudonymise(
             "inputs": _hashed_files(source),
             "rows": done.rows,
             "form": form,
-            "columns": [{"column": c.name, "purpose": c.purpose, "nulls": done.nulls[c.name]} for c in plan.columns],
+            "columns": [done.of(c) for c in plan.columns],
             "dropped": list(plan.drop),
             "birth": birth,
             "full_birth_dates": BIRTH in names and birth is None,
@@ -411,7 +395,9 @@ class _Plan:
         pairs: dict[str, pa.Array] = {}
         for which, column in enumerate(self.columns):
             original = batch.column(column.name)
-            new[column.name], originals[column.name] = self._pseudonyms(original, which, digester, done)
+            read = as_read(original, column.kind, column.name)
+            done.respelt[column.name] += read.respelt
+            new[column.name], originals[column.name] = self._pseudonyms(read.column, which, digester, done)
             done.nulls[column.name] += new[column.name].null_count
         if with_pairs:
             there = pa.array(np.logical_or.reduce([np.asarray(new[c.name].is_valid()) for c in self.columns]))
@@ -428,8 +414,7 @@ class _Plan:
         return pa.RecordBatch.from_arrays(arrays, names=list(names)), rows
 
     def _pseudonyms(self, values: pa.Array, which: int, digester: Digester, done: _Done) -> tuple[pa.Array, pa.Array]:
-        """(Pseudonyms, normalised originals) of a column; a value that comes again and again is hashed once."""
-        name = self.columns[which].name
+        """(Pseudonyms, originals) of a column as it is read; a value that comes again and again is hashed once."""
         if pt.is_dictionary(values.type) and (
             len(values.dictionary) > len(values) or pt.is_string_view(values.dictionary.type)
         ):
@@ -437,16 +422,12 @@ class _Plan:
         elif not pt.is_dictionary(values.type) and _repeats(values):
             values = plain(values).dictionary_encode()
         if pt.is_dictionary(values.type):
-            try:
-                made, text = self._hashed(values.dictionary, which, digester, done)
-            except InputError as error:  # the rows of a dictionary are not those of the file
-                raise InputError(error.problem, column=name) from None
+            made, text = self._hashed(values.dictionary, which, digester, done)
             return made.take(values.indices), text.take(values.indices)
         return self._hashed(values, which, digester, done)
 
     def _hashed(self, values: pa.Array, which: int, digester: Digester, done: _Done) -> tuple[pa.Array, pa.Array]:
-        name = self.columns[which].name
-        text = normalised(values, name)
+        text = hashed_text(values)
         valid = np.asarray(text.is_valid())
         raw = text.drop_null() if text.null_count else text
         digests = digester.digests(which, raw.cast(pa.large_binary()).to_pylist())
@@ -461,7 +442,14 @@ class _Done:
     def __init__(self, plan: _Plan) -> None:
         self.rows = 0
         self.nulls = {c.name: 0 for c in plan.columns}
+        self.respelt = {c.name: 0 for c in plan.columns}
         self.collisions = {c.purpose: Collisions(c.name) for c in plan.columns} if plan.form == "int64" else {}
+
+    def of(self, column: Column) -> dict[str, Any]:
+        """What was counted of a column."""
+        found = {"column": column.name, "purpose": column.purpose, "nulls": self.nulls[column.name]}
+        respelt = self.respelt[column.name]
+        return {**found, "respelt": respelt} if respelt else found
 
 
 def _repeats(values: pa.Array) -> bool:

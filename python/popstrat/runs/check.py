@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from popstrat.core.progress import Progress
+from popstrat.errors import InputError
 from popstrat.runs.clock import Clock
 from popstrat.runs.column_map import NO_MAP, ColumnMap
 from popstrat.runs.earlier import earlier_run
+from popstrat.runs.faults import every_fault
 from popstrat.runs.file_record import file_record
 from popstrat.runs.input_files import Reading, open_inputs
 from popstrat.runs.record import Record
@@ -32,13 +34,17 @@ def run_check(
     """Check the input files against the contract, every known column of them, and return a record without groups.
 
     Nothing is written. ``previous`` is the run record of an earlier run, to hold the counts against. Raises
-    `InputError` as `score.run_score` does.
+    `InputError` as `score.run_score` does, but with every fault there is (`FaultsError`), each with all the rows it
+    holds of counted.
     """
     clock, reading = Clock(), Reading.given(mapping, encoding, threads, batch_rows)
     earlier = None if previous is None else earlier_run(previous)
-    with clock.timed("open"):
-        files = open_inputs(inputs, scorer, reading, check_only=True)
-    counts = score_files(files, lambda batch: None, reading, clock, progress=progress)
+    try:
+        with clock.timed("open"):
+            files = open_inputs(inputs, scorer, reading, check_only=True)
+        counts = score_files(files, lambda batch: None, reading, clock, progress=progress)
+    except InputError as error:
+        raise every_fault(inputs, scorer, reading, error) from None
     record = file_record("check", scorer, files, counts, reading, clock, options=options, earlier=earlier)
     for name in ("groups", "means"):
         del record[name]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from popstrat.core.hashing import HASH
+from popstrat.packs.keys import notes
 from popstrat.runs.clock import Clock
 from popstrat.runs.column_map import ColumnMap, keys_without_rows
 from popstrat.runs.doubts import doubts, filled, near_misses
@@ -46,6 +47,7 @@ def file_record(
         notices=[
             *(n for f in files for n in f.bound.notices),
             *(n for f in files for n in f.plan.notices()),
+            *notes(counts.tally.respelt),
             *keys_without_rows([f.plan for f in files], dict.fromkeys(c for f in files for c in f.columns)),
         ],
         warnings=[
@@ -69,10 +71,15 @@ def file_record(
             for f, found, of in zip(files, counts.files, facts, strict=True)
         ],
         mapping=_mapping(reading.mapping),
-        ids={"checked": counts.rows, "ascending": counts.ascending},
+        ids={"checked": counts.rows, "ascending": counts.ascending, **_respelt(counts)},
         **filled(facts),
         **more,
     )
+
+
+def _respelt(counts: ListCounts) -> Record:
+    """How many rows of which column of keys or codes were written otherwise; nothing where none were."""
+    return {"respelt": dict(counts.tally.respelt)} if counts.tally.respelt else {}
 
 
 def _mapping(mapping: ColumnMap) -> Record | None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from popstrat.core.lazy import compute as pc
 from popstrat.errors import InputError
+from popstrat.packs.keys import A_NUMBER, MadeNumber, key
 from popstrat.packs.patient_table import ID
 from popstrat.runs.column_map import NO_MAP, ColumnMap
 from popstrat.runs.input_files import InputFile, Reading, open_inputs, read_ids
@@ -29,10 +30,13 @@ def find_patient(
     Raises `InputError` if nobody has that id (the message does not repeat it), or if a flag of that row is neither true
     nor false.
     """
+    wanted = key(patient)
+    if isinstance(wanted, MadeNumber):
+        raise InputError(A_NUMBER.format(kind="key"), column=ID)
     reading = Reading.given(mapping, encoding, threads=1)
     files = open_inputs(inputs, scorer, reading)
     for batch in read_ids(files, reading.batch_rows):
-        row = _position(batch.ids, patient)
+        row = _position(batch.ids, wanted or patient)
         if row is not None:
             return _row(files[batch.file], batch.first_row + row, reading.batch_rows)
     raise InputError("no row has the id asked for", column=ID, file=files[0].source.name if len(files) == 1 else None)

@@ -17,6 +17,7 @@ from popstrat.core.dates import parse_as_of
 from popstrat.engine import STREAM_ROWS
 from popstrat.errors import DataWarning, InputError, recorded_name
 from popstrat.packs import DEFAULT_PACK
+from popstrat.packs.keys import notes
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import ID
 from popstrat.packs.plausibility import refuse_disorder
@@ -78,9 +79,10 @@ def score(
         InputError: the table or the map is at fault (names the column and the first rows). PackError: the pack is.
 
     Warns (`popstrat.DataWarning`) of what makes the results doubtful, as ``popstrat score`` does, save columns that are
-    absent and an old extract, which only a record tells of: keys of the map that stand for nothing, columns that hold
-    nothing or far less than is to be expected, values set aside in numbers, columns that look swapped or in another
-    unit, numbers that the type of a definition does not hold.
+    absent and an old extract, which only a record tells of: keys and codes that are written otherwise than they are
+    read, keys of the map that stand for nothing, columns that hold nothing or far less than is to be expected, values
+    set aside in numbers, columns that look swapped or in another unit, numbers that the type of a definition does not
+    hold.
     """
     started = dt.datetime.now(dt.UTC) if record else None
     table = as_table(table)
@@ -93,7 +95,8 @@ def score(
     passed_over = [n for n in table.schema.names if n not in known]
     bound = scorer.bind(table.schema, counted=record)
     threads = threads or cores()
-    first = 0
+    first, at = 0, table.schema.get_field_index(ID)
+    ids: list[pa.Array] = []  # as they are compared
     most = _LISTED_ROWS if scorer.listings else None
     people = bound.people()
     # many small chunks are as far larger than the caches as one
@@ -101,13 +104,15 @@ def score(
         batches = table.to_batches(most) or [pa.RecordBatch.from_pylist([], schema=table.schema)]
         for batch in batches:
             try:
-                together.add(bound.start(batch))
+                one = bound.start(batch)
+                together.add(one)
             except InputError as error:
                 raise error.located(None, first) from None
             first += batch.num_rows
+            ids.append(one.given.column(at))
         from popstrat.scoring import unique_ids  # now, while the other threads are at work: hashing is slow to import
 
-        unique_ids.check_unique(table.column(ID))
+        unique_ids.check_unique(pa.chunked_array(ids, table.schema.field(at).type))
         if table.num_rows >= LEAST_EMPTY:  # of fewer there is nothing to expect
             for batch in batches:
                 people.look(batch)
@@ -119,7 +124,8 @@ def score(
         said.look(table)
         said.refuse_silent()
     facts = facts_of("", total, bound.absent, people.by_sex_and_age, scorer.pack.schema)
-    doubted += doubts(scorer, total, [replace(facts, absent=())], table.column(ID).slice(0, LOOKED_AT), earlier)
+    doubted += doubts(scorer, total, [replace(facts, absent=())], ids[0].slice(0, LOOKED_AT), earlier)
+    doubted += notes(total.respelt)
     if passed_over:
         doubted += near_misses(
             scorer, [table.schema.names], [[recorded_name(n, i) for i, n in enumerate(passed_over, 1)]]
@@ -131,7 +137,7 @@ def score(
         return out
     from popstrat.runs.table_record import memory_record  # here, because most calls want no record
 
-    first_ids = table.column(ID).slice(0, LOOKED_AT)
+    first_ids = ids[0].slice(0, LOOKED_AT)
     return out, memory_record(scorer, bound, total, facts, first_ids, earlier, started=started, threads=threads)
 
 

@@ -13,6 +13,7 @@ from popstrat.core.arrow import is_text
 from popstrat.core.cpus import cores
 from popstrat.errors import InputError, recorded_name, shown_name
 from popstrat.formats import BATCH_ROWS, FileSource, open_source
+from popstrat.packs.keys import as_read
 from popstrat.packs.patient_table import ID, Column, refuse_spellings
 from popstrat.runs.column_map import NO_MAP, ColumnMap, MapPlan
 from popstrat.scoring.bound import BoundScorer
@@ -73,10 +74,11 @@ class InputFile:
 
     def located(self, error: InputError, first_row: int = 0) -> InputError:
         """The error with its rows in the file, and the file's own name for a column that is mapped."""
-        return _located(error, self.plan, self.source.name, first_row)
+        return located(error, self.plan, self.source.name, first_row)
 
 
-def _located(error: InputError, plan: MapPlan, file: str, first_row: int = 0) -> InputError:
+def located(error: InputError, plan: MapPlan, file: str, first_row: int = 0) -> InputError:
+    """The error of a batch with its rows in the file, and the file's own name for a column that is mapped."""
     theirs = plan.sources.get(error.column or "")
     if theirs is not None and theirs != error.column:
         problem = f"{error.problem} (mapped from {shown_name(theirs)})"
@@ -118,18 +120,22 @@ def _bound(file: FileSource, scorer: Scorer, mapping: ColumnMap, check_only: boo
         bind = scorer.checker if check_only else scorer.bind
         bound = bind(pa.schema([whole.field(c) for c in columns]))
     except InputError as error:
-        raise _located(error, plan, file.name) from None
+        raise located(error, plan, file.name) from None
     places = {name: i for i, name in enumerate(file.schema.names, 1)}
     ignored = (recorded_name(n, places[plan.sources[n]]) for n in whole.names if n not in known)
     return InputFile(file, plan, columns, bound, tuple(ignored))
 
 
 def read_ids(files: Sequence[InputFile], batch_rows: int) -> Iterator[IdBatch]:
-    """The column of ids of every file, and nothing else."""
+    """The column of ids of every file, as they are compared, and nothing else."""
     for i, file in enumerate(files):
         row = 0
         for batch in file.source.batches([file.plan.sources[ID]], batch_rows=batch_rows):
-            yield IdBatch(batch.column(0), i, row)
+            try:
+                ids = as_read(batch.column(0), "key", ID).column
+            except InputError as error:
+                raise file.located(error, row) from None
+            yield IdBatch(ids, i, row)
             row += batch.num_rows
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from popstrat.core.arrow import is_text, without_views
+from popstrat.core.arrow import has_class, is_text, without_views
 from popstrat.core.lazy import compute as pc
 from popstrat.core.text import closest, squeezed
 from popstrat.errors import looks_like_number, recorded_name
@@ -36,7 +36,8 @@ _MOST_TEXTS = 5000
 _SHOWN = 12
 _PRESSURES = re.compile(r"\s*\d{2,3}\s*([/\\|-])\s*\d{2,3}\s*")
 _BEYOND = re.compile(r"\s*([<>≤≥]=?)\s*(\d+(?:\.\d+)?)\s*")
-_COMMA = re.compile(r"\s*[+-]?\d+,\d{1,2}\s*")
+_COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 
 
 @dataclass
@@ -103,7 +104,7 @@ def propose(inputs: Sequence[str | Path], schema: Schema, *, encoding: str = "ut
     for file in source.files:
         for place, name in enumerate(file.schema.names, 1):
             held.setdefault(name, Held(name, place, file.schema.field(name).type))
-        for batch in file.batches(file.schema.names):
+        for batch in file.batches([f.name for f in file.schema if has_class(f.type)]):
             for name, column in zip(batch.schema.names, batch.columns, strict=True):
                 held[name].look(column)
             rows += batch.num_rows
@@ -196,6 +197,9 @@ def _written(
     draft = _Draft()
     for ours, theirs in placed.items():  # words for no record first: they are one thing in every column
         draft.nulls |= dict.fromkeys(_no_record(schema[ours], held[theirs]))
+    draft.comma = any(
+        _has_commas(held[theirs], draft) for ours, theirs in placed.items() if schema[ours].type in ("int", "float")
+    )
     for ours, theirs in placed.items():
         _look_at(schema[ours], held[theirs], draft)
     named = [ours for ours, theirs in placed.items() if our_name(theirs, schema.columns) != ours]
@@ -333,11 +337,15 @@ def _dates(column: Column, held: Held, draft: _Draft) -> None:
         draft.ask(column.name, best[0][1], "which date?")
 
 
+def _has_commas(held: Held, draft: _Draft) -> bool:
+    """Whether a column's numbers have a decimal comma. What parts thousands is followed by three digits each time."""
+    strange = [t.strip() for t in _strange(held, "float", draft.spelling) if not _BEYOND.fullmatch(t)]
+    commas = bool(strange) and all(_COMMA.fullmatch(t) for t in strange)
+    return commas and not all(_THOUSANDS.fullmatch(t) for t in strange)
+
+
 def _numbers(column: Column, held: Held, draft: _Draft) -> None:
     strange = _strange(held, "float", draft.spelling)
-    if strange and all(_COMMA.fullmatch(t) for t in strange):
-        draft.comma = True
-        strange = {}
     for text, count in sorted(strange.items(), key=lambda x: -x[1]):
         if (found := _BEYOND.fullmatch(text)) and count >= LEAST_SHOWN:
             sign, limit = found.group(1), float(found.group(2))

@@ -128,14 +128,19 @@ def _score(
     clock: Clock,
 ) -> None:
     """Score one batch and pass it on."""
+    try:
+        with clock.timed("score"):
+            started = file.bound.start(batch.data)
+    except InputError as error:
+        raise file.located(error, batch.first_row) from None
     with clock.timed("ids"):
-        column = batch.data.column(batch.data.schema.get_field_index(ID))
+        column = started.given.column(batch.data.schema.get_field_index(ID))
         ids.add(IdBatch(column, batch.file, batch.first_row))
         if counts.first_ids is None:
             counts.first_ids = column.slice(0, LOOKED_AT)
     try:
         with clock.timed("score"):
-            scored, tally = file.bound.score(batch.data, threads=threads)
+            scored, tally = started.run(threads)
     except InputError as error:
         raise file.located(error, batch.first_row) from None
     counts.rows += batch.data.num_rows

@@ -6,6 +6,7 @@ import datetime as dt
 
 import pyarrow as pa
 
+from popstrat.packs.keys import notes
 from popstrat.runs.doubts import doubts, filled
 from popstrat.runs.record import Record, assemble
 from popstrat.scoring.bound import BoundScorer
@@ -19,7 +20,7 @@ def memory_record(
     bound: BoundScorer,
     tally: Tally,
     facts: Facts,
-    first_ids: pa.ChunkedArray,
+    first_ids: pa.Array,
     earlier: Earlier | None,
     *,
     started: dt.datetime,
@@ -31,7 +32,7 @@ def memory_record(
         scorer,
         tally,
         command="popstrat.score",
-        notices=bound.notices,
+        notices=[*bound.notices, *notes(tally.respelt)],
         warnings=doubts(scorer, tally, [facts], first_ids, earlier),
         ignored=bound.ignored,
         started=started,

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from popstrat.compiler import OPTIMISED, Compiled, Options, Output, compile_definitions
-from popstrat.core.arrow import valid
+from popstrat.core.arrow import is_text, valid
 from popstrat.core.dates import from_days
 from popstrat.core.lazy import compute as pc
 from popstrat.core.soundness import (
@@ -30,6 +30,7 @@ from popstrat.packs import plausibility, questions
 from popstrat.packs.columns_read import read_columns
 from popstrat.packs.definition import Definition
 from popstrat.packs.flags import anybody, refuse_other_numbers, true_rows
+from popstrat.packs.keys import as_read, kind_of
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS
 from popstrat.packs.resolved import Resolved
@@ -166,6 +167,11 @@ class BoundScorer:
             for c in (*KEY_COLUMNS, *self.place)
         ]
         self._positions = [b.position for b in self.bindings.values()]
+        self._spelt = [
+            (b.position, name, kind)
+            for name, b in self.bindings.items()
+            if (kind := kind_of(name)) and is_text(schema.field(b.position).type)
+        ]
         self._check_only = check_only
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -206,16 +212,14 @@ class BoundScorer:
     def score(self, batch: pa.RecordBatch, *, threads: int = 1) -> tuple[pa.RecordBatch, Tally]:
         """The scored batch and what was counted. Raises `InputError`, with rows counted within the batch; also for a
         batch whose schema is not the one that this was made for."""
-        with Together(threads) as together:
-            together.add(self.start(batch))
-        return together.finished()[0]
+        return self.start(batch).run(threads)
 
     def start(self, batch: pa.RecordBatch) -> Started:
         """The batch bound, ready to be run. Raises as `score` does, save for `check_keys`."""
         self._refuse_other_schema(batch.schema)
         refuse_misfits(batch, self._positions)
-        given = batch
         tally = Tally(rows_in=batch.num_rows)
+        given = batch = self._with_keys(batch, tally)
         kept = self._not_opted_out(batch, tally) if self.scorer.profile == "secondary-use" else None
         if kept is not None:
             batch = self._only(batch, kept)
@@ -321,6 +325,15 @@ class BoundScorer:
             found = [sum(found) - int((np.isnan(held[numbers.offset :]) & valid(numbers)).sum())]
         tally.recorded[name] = sum(found)
 
+    def _with_keys(self, batch: pa.RecordBatch, tally: Tally) -> pa.RecordBatch:
+        """The batch with its keys and codes as they are compared."""
+        for position, name, kind in self._spelt:
+            column, respelt = as_read(batch.column(position), kind, name)
+            if respelt:
+                tally.respelt[name] = respelt
+                batch = batch.set_column(position, batch.schema.field(position), column)
+        return batch
+
     def _not_opted_out(self, batch: pa.RecordBatch, tally: Tally) -> pa.Array | None:
         """Which rows are of people who have not opted out, None for all; each other row is counted under the first
         reason that applies."""
@@ -343,10 +356,9 @@ class BoundScorer:
         """Those rows, of the columns that are read; Arrow does not filter string views, nor do others matter."""
         read = {binding.position: binding for binding in self.bindings.values()}
         arrays = []
-        for i, array in enumerate(batch.columns):
-            if i not in read:
-                array = pa.nulls(batch.num_rows)
-            elif not pa.types.is_dictionary(array.type):  # of which indices are moved, and nothing followed
+        for i in range(batch.num_columns):
+            array = batch.column(i) if i in read else pa.nulls(batch.num_rows)  # another may be of any type there is
+            if i in read and not pa.types.is_dictionary(array.type):  # of which indices are moved, and nothing followed
                 refuse_astray(array, read[i].column.name)
             view = pa.types.is_string_view(array.type)
             found = (cleared(array).cast(pa.large_string()) if view else array).filter(kept)
@@ -425,12 +437,18 @@ class Started:
     """A batch that is being scored: its frame may be run in pieces, by any threads, together with other batches'."""
 
     bound: BoundScorer
-    given: pa.RecordBatch
+    given: pa.RecordBatch  # with its keys and codes as they are compared
     batch: pa.RecordBatch  # those rows of it that are scored
     kept: pa.Array | None  # which rows those are, if not all
     tally: Tally
     frame: Frame
     made: list[Made]
+
+    def run(self, threads: int) -> tuple[pa.RecordBatch, Tally]:
+        """The scored batch and what was counted. Raises as `BoundScorer.score`."""
+        with Together(threads) as together:
+            together.add(self)
+        return together.finished()[0]
 
     def finish(self, pieces: NDArray[np.int64]) -> tuple[pa.RecordBatch, Tally]:
         """The scored batch and what was counted, from the counters of all pieces, once all have been run. Raises as

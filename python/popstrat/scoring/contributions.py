@@ -14,6 +14,7 @@ from popstrat.core.dates import parse_as_of
 from popstrat.errors import InputError
 from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.pack import Pack
+from popstrat.packs.patient_table import ID
 from popstrat.packs.plausibility import refuse_disorder
 from popstrat.scoring.bound import BoundScorer
 from popstrat.scoring.scorer import kept_scorer
@@ -49,16 +50,18 @@ def contributions(
     scorer = kept_scorer(pack, parse_as_of(as_of), "direct-care")
     definitions = every_term(scorer.resolved, chosen(scorer.resolved, model))
     bound = BoundScorer(scorer, table.schema.remove_metadata(), instead=definitions)
-    threads = threads or cores()
-    unique_ids.check_unique(table.column("patient_id"))
-    batches, first, total = [], 0, Tally()
+    threads, at = threads or cores(), table.schema.get_field_index(ID)
+    batches, ids, first, total = [], [], 0, Tally()
     for batch in table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
         try:
-            scored, tally = bound.score(batch, threads=threads)
+            started = bound.start(batch)
+            ids.append(started.given.column(at))
+            scored, tally = started.run(threads)
         except InputError as error:
             raise error.located(None, first) from None
         batches.append(scored)
         total += tally
         first += batch.num_rows
+    unique_ids.check_unique(pa.chunked_array(ids, table.schema.field(at).type))
     refuse_disorder(total.disorder, scorer.pack.schema)
     return pa.Table.from_batches(batches, schema=bound.output_schema)

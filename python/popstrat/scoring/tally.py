@@ -26,6 +26,8 @@ class Tally:
     patients."""
     disorder: dict[str, dict[str, int]] = field(default_factory=dict)
     """As `packs.plausibility.Disorder`; counted by every scorer."""
+    respelt: dict[str, int] = field(default_factory=dict)
+    """Column of keys or codes → rows that were written otherwise than they are read; counted by every scorer."""
     recorded: dict[str, int] = field(default_factory=dict)
     """Column that is checked, and no flag → values, plausible or not."""
     true: dict[str, int] = field(default_factory=dict)
@@ -49,6 +51,7 @@ class Tally:
             max(newest, default=None),
             _added_twice(self.models, other.models),
             _added_twice(self.disorder, other.disorder),
+            _added(self.respelt, other.respelt),
             _added(self.recorded, other.recorded),
             _added(self.true, other.true),
             _added(self.false, other.false),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +29,14 @@ class JoinedRows:
     """Rows by practice (``partitions``; `rows.joined_schema`).
 
     ``left`` counts who left a practice, by practice (the last: those of which nobody was scored) and group then.
-    ``matched`` is how many of last month's people, of practices asked for, are scored this month.
+    ``matched`` is how many of last month's people, of practices asked for, are scored this month; ``elsewhere`` how
+    many went from which practice to which, as in `movers.Comparison`.
     """
 
     partitions: Partitions
     left: NDArray[np.int64]
     matched: int
+    elsewhere: Mapping[tuple[int, int], int]
 
 
 def join(
@@ -51,8 +55,9 @@ def join(
     scored table.
     """
     left, matched = np.zeros((len(scored.asked), len(plan.layout.labels) + 1), np.int64), 0
+    elsewhere: Counter[tuple[int, int]] = Counter()
     if not plan.joined:
-        return JoinedRows(scored.partitions, left, matched)
+        return JoinedRows(scored.partitions, left, matched, elsewhere)
     schema = joined_schema(plan, keys)
     dealt = Partitions(folder, "joined", schema, plan.partitions)
     for i in range(plan.partitions):
@@ -82,11 +87,12 @@ def join(
             rows = rows.append_column("change", found.change)
             rows = rows.append_column("held", found.held)
             left, matched = left + found.left, matched + found.matched
+            elsewhere.update(found.elsewhere)
         for batch in rows.select(schema.names).to_batches():
             practice = batch.column("practice").to_numpy()
             dealt.add(batch, partition_of_practices(practice, plan.partitions))
     dealt.finish()
-    return JoinedRows(dealt, left, matched)
+    return JoinedRows(dealt, left, matched, elsewhere)
 
 
 def _ages(rows: pa.Table) -> NDArray[np.int64]:

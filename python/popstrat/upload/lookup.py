@@ -6,7 +6,8 @@ A lookup holds identities, so a fault of it is told by column and row number, ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from popstrat.core.hashing import hash_file
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source
+from popstrat.packs.keys import Kind, as_read
 from popstrat.packs.patient_table import ID, PRACTICE, fold_label
 from popstrat.privacy import nhs_numbers
 from popstrat.upload.batches import batches, refuse_null, values
@@ -96,12 +98,40 @@ class LookupRows:
     """A lookup dealt out by key: ``key``, ``number`` and ``state`` (as `nhs_numbers.check` has them), ``practice``,
     ``status`` (its index among `STATUSES`) and ``birth`` (days since 1970).
 
-    ``shared`` are the NHS numbers that more than one row has, ascending; ``test_numbers`` is how many begin with 999.
+    ``shared`` are the NHS numbers that more than one row has, ascending; ``test_numbers`` is how many begin with 999;
+    ``respelt`` is how many rows write a key or a practice otherwise than it is read, by column.
     """
 
     partitions: Partitions
     shared: NDArray[np.int64]
     test_numbers: int
+    respelt: Mapping[str, int]
+
+
+_KEYS: Mapping[str, Kind] = {ID: "key", NUMBER: "key", PRACTICE: "code"}
+
+
+def lookup_columns(
+    lookup: LookupFile, wanted: Sequence[str], respelt: Counter[str] | None = None
+) -> Iterator[tuple[int, dict[str, pa.Array]]]:
+    """Batches of a lookup: their first row, and the ``wanted`` of our columns, keys, NHS numbers and practices as they
+    are compared; ``respelt`` counts the rows that write them otherwise.
+
+    Raises `InputError`, naming file and rows, for a key or practice that is null, and for any that was made a number.
+    """
+    for first, batch in batches(lookup.source, [lookup.columns[ours] for ours in wanted]):
+        data = {ours: values(batch, lookup.columns[ours]) for ours in wanted}
+        try:
+            for ours in (c for c in _KEYS if c in data):
+                read = as_read(data[ours], _KEYS[ours], lookup.columns[ours])
+                data[ours] = read.column
+                if respelt is not None:
+                    respelt[ours] += read.respelt
+                if ours != NUMBER:
+                    refuse_null(read.column, ours)
+        except InputError as error:
+            raise error.located(lookup.name, first) from None
+        yield first, data
 
 
 def read_lookup(
@@ -125,11 +155,9 @@ def read_lookup(
     dealt = Partitions(folder, called, schema, partitions)
     repeats = Repeats(folder, f"{called}-numbers", partitions)
     tests = 0
-    for first, batch in batches(lookup.source, list(lookup.columns.values())):
-        data = {ours: values(batch, theirs) for ours, theirs in lookup.columns.items()}
+    respelt: Counter[str] = Counter()
+    for first, data in lookup_columns(lookup, list(lookup.columns), respelt):
         try:
-            refuse_null(data[ID], ID)
-            refuse_null(data[PRACTICE], PRACTICE)
             try:
                 key = keys.read(data[ID], lookup.columns[ID])
             except pa.ArrowInvalid:
@@ -150,7 +178,8 @@ def read_lookup(
         columns = [key, pa.array(numbers), pa.array(states), practice, status, births]
         dealt.add(pa.RecordBatch.from_arrays(columns, schema=schema), partition_of_keys(key, partitions))
     dealt.finish()
-    return LookupRows(dealt, repeats.finish(), tests)
+    del respelt[NUMBER]  # numbers come in groups as a matter of course, and are written as digits
+    return LookupRows(dealt, repeats.finish(), tests, respelt)
 
 
 def _statuses(column: pa.Array, known: Mapping[str, str]) -> pa.Array:

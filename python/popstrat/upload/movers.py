@@ -5,6 +5,8 @@ Arrays by group have an entry for each label and a last one for *no group*, the 
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +29,8 @@ class Comparison:
     ``before`` is the group then (null where there was none, or at another practice), ``change`` an index of `CHANGES`,
     ``held`` whether the cohort filter held then. ``left`` counts who was on a practice's list and is not on it now, by
     practice (the last: those of which nobody was scored) and group then. ``matched`` is how many of the rows, of
-    practices that were asked for last month, are there in both.
+    practices that were asked for last month, are there in both. ``elsewhere`` is how many people went from which
+    practice (an index of last month's) to which (of this month's).
     """
 
     before: pa.Array
@@ -35,6 +38,7 @@ class Comparison:
     held: pa.Array
     left: NDArray[np.int64]
     matched: int
+    elsewhere: Counter[tuple[int, int]]
 
 
 def compare(
@@ -69,7 +73,18 @@ def compare(
     change[stayed & (is_ == was)] = UNCHANGED
     held = stayed & np.asarray(column(previous, "held"))[at] if len(theirs) else stayed
     groups = pa.array(before.astype(np.int16), mask=~stayed | (before == no_group))
-    return Comparison(groups, pa.array(change), pa.array(held), left, matched)
+    moved = there & ~stayed
+    was_at = column(previous, "at").to_numpy()[at[moved]] if len(theirs) else np.zeros(0, np.int32)
+    pairs, people = np.unique(np.column_stack([was_at, practice[moved]]), axis=0, return_counts=True)
+    elsewhere = Counter({(int(a), int(b)): n for (a, b), n in zip(pairs.tolist(), people.tolist(), strict=True)})
+    return Comparison(groups, pa.array(change), pa.array(held), left, matched, elsewhere)
+
+
+def merged(elsewhere: Mapping[tuple[int, int], int], on_list: NDArray[np.int64]) -> list[tuple[int, int, int]]:
+    """The practices of last month most of whose people are with one other practice now: its index among last month's,
+    the other's among this month's, and how many people. ``on_list`` is how many people each had."""
+    found = [(was, now, people) for (was, now), people in elsewhere.items() if 2 * people > on_list[was]]
+    return sorted(found, key=lambda one: (-one[2], one[:2]))
 
 
 def _ranks(groups: NDArray[Any], layout: Layout) -> NDArray[Any]:

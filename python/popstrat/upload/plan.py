@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from popstrat.errors import InputError
+from popstrat.packs.keys import each_code
 from popstrat.runs.host import program
 from popstrat.upload import policy
 from popstrat.upload.lookup import LookupFile, open_lookup
@@ -117,7 +118,7 @@ def make_plan(
     for found in (who, before_who):
         if found is not None:
             rows.append(found.source.rows if found.source.rows is not None else table.rows)
-    asked = None if practices is None else tuple(practices)
+    asked = None if practices is None else tuple(dict.fromkeys(each_code(practices)))
     partitions = partitions_for(max(rows), partition_rows)
     return Plan(table, before, who, layout, local, asked, profile, partitions, before_who)
 

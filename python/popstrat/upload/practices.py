@@ -62,6 +62,12 @@ class Numbering:
         return Practices(tuple(self._index))
 
 
+def added(people: NDArray[np.int64], more: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Counts by practice and more of them, which may be of more practices."""
+    more[: len(people)] += people
+    return more
+
+
 def _indices(column: pa.Array, index: Callable[[str], int]) -> NDArray[np.int32]:
     column = without_views(column)
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()

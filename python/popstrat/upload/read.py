@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from popstrat.upload.batches import values
 from popstrat.upload.partition import Partitions, partition_of_keys, partition_of_practices
 from popstrat.upload.patient_keys import KeyRule
 from popstrat.upload.plan import Plan
-from popstrat.upload.practices import Numbering, Practices
+from popstrat.upload.practices import Numbering, Practices, added
 from popstrat.upload.rows import read_schema
 from popstrat.upload.scored import scored_rows
 
@@ -26,13 +28,15 @@ class ScoredRows:
     """The scored rows of the practices asked for (``partitions``; `rows.read_schema`).
 
     By practice: ``people`` is how many were scored, ``asked`` whether it was asked for; ``asked`` has one entry more,
-    for the practices of which nobody was scored.
+    for the practices of which nobody was scored. ``respelt`` is how many rows write a key or a practice otherwise than
+    it is read, by column.
     """
 
     partitions: Partitions
     practices: Practices
     people: NDArray[np.int64]
     asked: NDArray[np.bool_]
+    respelt: Mapping[str, int]
 
     @property
     def outside(self) -> NDArray[np.bool_]:
@@ -54,13 +58,14 @@ def read_scored(plan: Plan, keys: KeyRule, folder: Path, progress: Progress | No
     numbering = Numbering()
     wanted = None if plan.asked is None else frozenset(plan.asked)
     people = np.zeros(0, np.int64)
-    for first, batch, data in scored_rows(table, columns):
+    respelt: Counter[str] = Counter()
+    for first, batch, data in scored_rows(table, columns, respelt):
         practice = numbering.indices(values(batch, PRACTICE))
         try:
             key = keys.read(values(batch, ID))
         except InputError as error:
             raise error.located(table.name, first) from None
-        people = _added(people, np.bincount(practice, minlength=len(numbering)))
+        people = added(people, np.bincount(practice, minlength=len(numbering)))
         arrays = [pa.array(np.arange(first, first + len(key))), pa.array(practice), key]
         if plan.compares_ages:
             arrays.append(data["age"].cast(pa.int16()))
@@ -79,7 +84,7 @@ def read_scored(plan: Plan, keys: KeyRule, folder: Path, progress: Progress | No
             progress(first + batch.num_rows, table.rows)
     dealt.finish()
     practices = numbering.practices()
-    found = ScoredRows(dealt, practices, people, np.append(_asked(practices, wanted), wanted is None))
+    found = ScoredRows(dealt, practices, people, np.append(_asked(practices, wanted), wanted is None), respelt)
     total = dealt.rows + int(people[found.outside].sum())
     if total != table.rows:
         raise InputError(f"has {total:,} rows, and {table.rows:,} by its run record", file=table.name)
@@ -88,8 +93,3 @@ def read_scored(plan: Plan, keys: KeyRule, folder: Path, progress: Progress | No
 
 def _asked(practices: Practices, wanted: frozenset[str] | None) -> NDArray[np.bool_]:
     return np.array([wanted is None or code in wanted for code in practices.codes], bool)
-
-
-def _added(people: NDArray[np.int64], more: NDArray[np.int64]) -> NDArray[np.int64]:
-    more[: len(people)] += people
-    return more

@@ -173,9 +173,17 @@ def make(plan: Plan, described: Mapping[str, Any], folder: HiddenFolder, name: s
     if left is not None:
         totals = {**totals, "movers": total_movers(entries, left, layout, everywhere=plan.asked is None)}
 
+    read = [
+        (plan.table, scored.respelt),
+        (plan.lookup, {} if who is None else who.respelt),
+        (plan.previous_lookup, {} if earlier is None else earlier.respelt),
+        (plan.previous, {} if before is None else before.respelt),
+    ]
     told = [
         *warnings.of_plan(plan, 0 if who is None else who.test_numbers),
         *warnings.of_practices(listed, plan.settings),
+        *(warnings.of_mergers(before, joined, scored.practices) if before is not None else ()),
+        *(note for file, rows in read if file is not None for note in warnings.of_keys(file.source.path.name, rows)),
     ]
     manifest = {**described, "warnings": told, "totals": totals, "practices": listed}
     raw = encode(manifest)

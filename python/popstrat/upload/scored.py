@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from popstrat.core.hashing import hash_file
 from popstrat.core.small_files import MOST_RECORD_BYTES, parse_json, read_small
 from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source
+from popstrat.packs.keys import Kind, as_read
 from popstrat.packs.patient_table import ID, PRACTICE
 from popstrat.upload.batches import batches, refuse_null, values
 from popstrat.upload.patient_keys import as_text
@@ -173,18 +175,26 @@ def _run_record(path: Path, scored: Path) -> tuple[dict[str, Any], str]:
 
 
 def scored_rows(
-    table: ScoredFile, columns: Sequence[ScoredColumn]
+    table: ScoredFile, columns: Sequence[ScoredColumn], respelt: Counter[str] | None = None
 ) -> Iterator[tuple[int, pa.RecordBatch, dict[str, pa.Array]]]:
     """Batches of a scored table (keys, practices and ``columns``) with their first row, and the columns by name.
 
-    Labels are their indices (int16), text is plain. Raises `InputError`, naming file and rows, for a key or practice
-    that is null and for a label that the run record does not have.
+    Keys and practices are as they are compared; ``respelt`` counts the rows that write them otherwise. Labels are their
+    indices (int16), text is plain. Raises `InputError`, naming file and rows, for a key or practice that is null or was
+    made a number of, and for a label that the run record does not have.
     """
+    keys: tuple[tuple[str, Kind], ...] = ((ID, "key"), (PRACTICE, "code"))
     for first, batch in batches(table.source, [ID, PRACTICE, *(c.name for c in columns)]):
         data = {}
         try:
-            for name in (ID, PRACTICE):
-                refuse_null(values(batch, name), name)
+            for name, kind in keys:
+                read = as_read(values(batch, name), kind, name)
+                refuse_null(read.column, name)
+                if read.respelt:
+                    at = batch.schema.get_field_index(name)
+                    batch = batch.set_column(at, batch.schema.field(at), read.column)
+                    if respelt is not None:
+                        respelt[name] += read.respelt
             for c in columns:
                 found = values(batch, c.name)
                 if c.role == "label":

@@ -18,8 +18,8 @@ from popstrat.errors import InputError
 from popstrat.packs.patient_table import ID, PRACTICE
 from popstrat.privacy import nhs_numbers
 from popstrat.upload import csv_text
-from popstrat.upload.batches import batches, values
-from popstrat.upload.lookup import NUMBER, LookupFile
+from popstrat.upload.batches import values
+from popstrat.upload.lookup import NUMBER, LookupFile, lookup_columns
 from popstrat.upload.partition import Partitions, column, partition_of_keys, partition_of_numbers
 from popstrat.upload.patient_keys import KeyRule
 from popstrat.upload.plan import Plan
@@ -132,9 +132,8 @@ def _through(seen: ReadBack, kind: str, lookup: LookupFile, keys: KeyRule) -> Pa
     """The rows of the files under the keys that the lookup has for their NHS numbers."""
     schema = pa.schema([("number", pa.int64()), ("key", keys.type), ("practice", pa.int32())])
     dealt = Partitions(seen.folder, f"traced-{kind}-lookup", schema, seen.partitions)
-    names = [lookup.columns[c] for c in (NUMBER, ID, PRACTICE)]
-    for _, batch in batches(lookup.source, names):
-        number, key, practice = (values(batch, name) for name in names)
+    for _, data in lookup_columns(lookup, (NUMBER, ID, PRACTICE)):
+        number, key, practice = data[NUMBER], data[ID], data[PRACTICE]
         numbers, states = nhs_numbers.check(number)
         good = pa.array(states == nhs_numbers.PASSED)
         rows = pa.RecordBatch.from_arrays(

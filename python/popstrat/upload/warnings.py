@@ -6,8 +6,13 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from popstrat.packs.keys import notes
 from popstrat.runs.doubts import STALE_DAYS
+from popstrat.upload.join import JoinedRows
+from popstrat.upload.movers import merged
 from popstrat.upload.plan import Plan
+from popstrat.upload.practices import Practices
+from popstrat.upload.previous import PreviousRows
 from popstrat.upload.scored import ScoredFile
 from popstrat.upload.templates.settings import Settings
 
@@ -60,6 +65,20 @@ def of_practices(listed: Sequence[Mapping[str, Any]], settings: Settings) -> lis
             why = f", {excluded[most]:,} of them" if len(excluded) > 1 else ","
             found.append(f"{entry['practice']}: {left_out:,} of {scored:,} left out{why} {most}")
     return found
+
+
+def of_keys(file: str, respelt: Mapping[str, int]) -> list[str]:
+    """For the manifest: keys and practices of a file that are written otherwise than they are read."""
+    return [f"{file}: {note}" for note in notes(respelt)]
+
+
+def of_mergers(previous: PreviousRows, joined: JoinedRows, practices: Practices) -> list[str]:
+    """For the manifest: practices most of whose people are with one other practice now."""
+    return [
+        f"{people:,} of {previous.practices.codes[was]}'s {int(previous.on_list[was]):,} are with "
+        f"{practices.codes[now]} now, where they count as new: have the two merged?"
+        for was, now, people in merged(joined.elsewhere, previous.on_list)
+    ]
 
 
 def of_today(table: ScoredFile) -> list[str]:

@@ -108,9 +108,15 @@ def join(
     other = Table(patients, names.patients) if patients is not None else None
     groups, not_listed = _groupings(table, other, rows, spec)
     practices = None
-    if PRACTICE in scored.column_names:
+    if PRACTICE in table.data.column_names:
         practices = labelled(table.column(PRACTICE).take(pa.array(rows)), "Practice")
-    notices = []
+    parts = (("the scored table", table), ("the outcomes", ends), ("the list", other))
+    notices = [  # without counts, since this is published
+        f"Some rows of {part} write {' and '.join(one.respelt)} with blanks, capitals or signs that it is read "
+        "without; spellings of one are one."
+        for part, one in parts
+        if one is not None and one.respelt
+    ]
     if not_listed:
         notices.append("Some patients with a score are not on the list given; their groups read 'not recorded'.")
     missing_groups = [title for name, (column, title) in GROUPS.items() if name not in groups]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,7 @@ from popstrat.core.arrow import is_text, without_views
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.packs.flags import refuse_other_numbers
+from popstrat.packs.keys import as_read_table
 from popstrat.packs.patient_table import ID, patient_schema
 from popstrat.packs.spellings import from_text
 from popstrat.scoring.unique_ids import IdBatch, UniqueIds
@@ -36,12 +37,18 @@ class Table:
     data: pa.Table
     name: str | None
     ids: pa.Array = field(init=False)
+    respelt: Mapping[str, int] = field(init=False)
+    """Its columns of keys and codes of which rows were written otherwise than they are read, and how many."""
 
     def __post_init__(self) -> None:
         names = self.data.column_names
         twice = next((n for n in names if names.count(n) > 1), None)
         if twice is not None:
             raise InputError(f"appears {names.count(twice)} times", column=twice, file=self.name)
+        try:
+            self.data, self.respelt = as_read_table(self.data)
+        except InputError as error:
+            raise error.located(self.name) from None
         self.ids = self._unique_ids()
 
     def column(self, name: str) -> pa.Array:

@@ -117,6 +117,8 @@ def _exactly_rounded(body: bytes, found: pa.Table) -> None:
     rows = [line.split(b",") for line in body.splitlines() if line]
     for row, wide, narrow in zip(rows, found["whole"].to_pylist(), found["number"].to_pylist(), strict=True):
         for cell, value, kind in ((row[3], wide, np.float64), (row[4], narrow, np.float32)):
+            if len(cell.lower().partition(b"e")[2]) > 5:  # to write 10 ** 7881393432617187499 out would take for ever
+                continue
             try:
                 exact = Fraction(cell.decode().strip(" \t"))
             except ValueError:

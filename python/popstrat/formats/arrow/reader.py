@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from popstrat.core.arrow import has_class
 from popstrat.core.soundness import cleared, refuse_misfits, refuse_unsound
 from popstrat.errors import InputError
 from popstrat.formats.source import BATCH_ROWS, FileSource, reading, sliced
@@ -57,6 +58,9 @@ class ArrowSource(FileSource):
 
     def batches(self, columns: Sequence[str], *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         columns = list(columns)
+        for name in columns:
+            if not has_class(kind := self.schema.field(name).type):
+                raise InputError(f"is of type {kind}, which cannot be read", column=name, file=self.name)
         fields = [self.schema.get_field_index(c) for c in columns]
         options = pa.ipc.IpcReadOptions(included_fields=sorted(fields))
         row = 0

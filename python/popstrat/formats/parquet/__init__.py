@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.types as pt
 
 from popstrat.formats.format import Format, ReadOptions, WriteOptions
+from popstrat.formats.parquet.metadata import is_written
 from popstrat.formats.sink import Sink
 from popstrat.formats.source import FileSource
 
@@ -28,7 +28,7 @@ def _source(path: Path, options: ReadOptions) -> FileSource:
 
 
 def _sink(path: Path, schema: pa.Schema, options: WriteOptions) -> Sink:
-    if options.backend == "arrow" or any(pt.is_nested(f.type) for f in schema):  # the engine has no lists
+    if options.backend == "arrow" or not all(is_written(f.type) for f in schema):
         from popstrat.formats.parquet.arrow_writer import ArrowParquetSink  # start-up, as above
 
         return ArrowParquetSink(path, schema, options.keys, options.rows)

@@ -1,4 +1,5 @@
-"""Parquet as pyarrow writes it: for lists, which the engine has none of, and for when its writer is not wanted."""
+"""Parquet as pyarrow writes it: for lists and other types that the engine does not write, and for when its writer is
+not wanted."""
 
 from __future__ import annotations
 
@@ -10,13 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
+from popstrat.core.arrow import has_class
 from popstrat.errors import InputError
-from popstrat.formats.parquet.metadata import NESTED_ROW_GROUP_ROWS, ROW_GROUP_ROWS, physical
+from popstrat.formats.parquet.metadata import NESTED_ROW_GROUP_ROWS, ROW_GROUP_ROWS
 from popstrat.formats.sink import BatchSink, quietly, stored
 
 
 class ArrowParquetSink(BatchSink):
-    """zstd; row groups of ``rows``, held until they are complete. It refuses what the engine's writer refuses.
+    """zstd; row groups of ``rows``, held until they are complete. It writes types that the engine's does not.
 
     Dictionaries of ``keys`` are made anew in the order in which rows use them, so that the file does not depend on how
     rows came; of labels each row group holds all, in the order in which they came. Statistics are kept of keys, and of
@@ -28,8 +30,7 @@ class ArrowParquetSink(BatchSink):
         rows = rows or (NESTED_ROW_GROUP_ROWS if nested else ROW_GROUP_ROWS)
         super().__init__(pa.schema([_stored(f, f.name in keys) for f in schema]), rows)
         for field in self.schema:
-            if not pt.is_nested(field.type):
-                _check_type(field)
+            _check_type(field)
         self._keys = keys
         others = () if nested else [f.name for f in self.schema if not pt.is_dictionary(f.type)]
         self._writer: Any = pq.ParquetWriter(
@@ -73,10 +74,14 @@ def _stored(field: pa.Field, key: bool) -> pa.Field:
 
 
 def _check_type(field: pa.Field) -> None:
+    """Raises `InputError` for a type that Parquet has no place for."""
     try:
-        physical(field.type)
-    except TypeError as error:
-        raise InputError(str(error), column=field.name) from None
+        if has_class(field.type):
+            pq.ParquetWriter(pa.BufferOutputStream(), pa.schema([field])).close()
+            return
+    except pa.ArrowException:
+        pass
+    raise InputError(f"a column of type {field.type} cannot be written", column=field.name)
 
 
 def _index_outside(column: pa.Array) -> bool:

@@ -119,6 +119,15 @@ def physical(kind: pa.DataType) -> Physical:
     raise TypeError(f"a column of type {kind} cannot be written")
 
 
+def is_written(kind: pa.DataType) -> bool:
+    """Whether the engine writes this type: those of a patient table and a scored one, and no lists."""
+    try:
+        physical(kind)
+    except TypeError:
+        return False
+    return True
+
+
 def _element(column: pa.Field) -> bytes:
     """A column of the schema, with what its values mean in the old way and in the new."""
     kind = column.type.value_type if pt.is_dictionary(column.type) else column.type

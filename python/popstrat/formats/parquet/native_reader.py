@@ -22,11 +22,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from popstrat.engine.formats.parquet_read import ChunkError, Column, Memory, chunks, largest_page, reads
+from popstrat.engine.formats.parquet_read import ChunkError, Column, Memory, chunks, footer_parts, largest_page, reads
 from popstrat.errors import InputError
 from popstrat.formats.parquet.reader import ByArrow, ColumnReader, ParquetSource
 
 _DEEPEST = 64  # words of a column's path that may be its name
+_MOST_PARTS = 1 << 19
+"""Columns, row groups and column chunks of a file: a kilobyte each of pyarrow, and maybe three bytes of the footer."""
+_UNFOLLOWED = 1 << 21  # bytes of a footer that only pyarrow can follow: all of it may be such parts
 _UNITS = {"milliseconds": "ms", "microseconds": "us", "nanoseconds": "ns"}
 
 
@@ -38,10 +41,14 @@ class NativeParquetSource(ParquetSource):
     that asks for more is refused. Of columns left to pyarrow the largest pages count, by their own headers.
     """
 
+    def _has_room_for(self, footer: bytes) -> bool:
+        parts = footer_parts(footer)
+        return len(footer) <= _UNFOLLOWED if parts is None else parts <= _MOST_PARTS
+
     def _opened(self, file: pq.ParquetFile) -> None:
         self._leaves = _flat_columns(file.schema)
         self._parts = _parts(file.schema)
-        self._chunks = _chunks(self.path, file.metadata)
+        self._chunks = _chunks(self._footer(), file.metadata)
 
     def _readers(self, columns: Sequence[str], batch_rows: int, stack: ExitStack) -> Sequence[ColumnReader]:
         file = stack.enter_context(_File(self.path))
@@ -93,13 +100,8 @@ def _parts(schema: pq.ParquetSchema) -> defaultdict[str, list[int]]:
     return found
 
 
-def _chunks(path: Path, metadata: pq.FileMetaData) -> NDArray[np.int64] | None:
+def _chunks(footer: bytes, metadata: pq.FileMetaData) -> NDArray[np.int64] | None:
     """What the footer says of the column chunks, or None if it is left to pyarrow."""
-    with path.open("rb") as file:
-        file.seek(-8, os.SEEK_END)
-        size = int.from_bytes(file.read(4), "little")
-        file.seek(-8 - size, os.SEEK_END)
-        footer = file.read(size)
     try:
         return chunks(footer, metadata.num_row_groups, metadata.num_columns)
     except ChunkError:

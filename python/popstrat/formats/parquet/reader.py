@@ -6,6 +6,7 @@ It is what `native_reader` falls back on for columns and chunks that the engine 
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -23,6 +24,9 @@ from popstrat.formats.workers import Workers
 
 INT96 = "us"
 """What old timestamps are read as: nanoseconds reach from 1677 to 2262 only, and wrap around silently beyond."""
+MOST_FOOTER = 1 << 25
+"""Bytes of a footer that is read; a column chunk takes some 150 of them."""
+TOO_MANY_PARTS = "describes too many row groups and columns to be held in memory; write the file with larger row groups"
 _BUFFER = 1 << 20  # bytes of a column chunk that pyarrow holds at a time, which else are all of it
 
 
@@ -37,6 +41,9 @@ class ParquetSource(FileSource):
     def __init__(self, path: Path, kinds: Kinds, *, threads: int = 1) -> None:
         super().__init__(path)
         self._threads = threads
+        footer = self._footer()
+        if len(footer) > MOST_FOOTER or not self._has_room_for(footer):
+            raise InputError(TOO_MANY_PARTS, file=self.name)
         with reading(self.name, "Parquet"), pq.ParquetFile(path, coerce_int96_timestamp_unit=INT96) as file:
             schema, self._metadata = file.schema_arrow, file.metadata
             self._row_groups = [self._metadata.row_group(i).num_rows for i in range(self._metadata.num_row_groups)]
@@ -50,6 +57,22 @@ class ParquetSource(FileSource):
         ]
         self.schema = pa.schema(fields)
         self._check_names()
+
+    def _footer(self) -> bytes:
+        """The file's own description of itself, as long as it may be and a byte; nothing where there is none."""
+        if self.bytes < 12:
+            return b""
+        with reading(self.name, "Parquet"), self.path.open("rb") as file:
+            file.seek(-8, os.SEEK_END)
+            size = int.from_bytes(file.read(4), "little")
+            if size > self.bytes - 12:
+                return b""
+            file.seek(-8 - size, os.SEEK_END)
+            return file.read(min(size, MOST_FOOTER + 1))
+
+    def _has_room_for(self, footer: bytes) -> bool:
+        """Whether there is room for what pyarrow makes of a footer."""
+        return True
 
     def _opened(self, file: pq.ParquetFile) -> None:
         """A look at the file while it is open for its schema."""

@@ -1,0 +1,470 @@
+"""Every way into the compiled code, as calls to be made again and again: with what is sound, and with what is refused.
+
+A call makes its own inputs, so that a reference to one that is kept shows as memory, and does the same each time. Those
+in `CALLS` are told apart by name; `test_leaks.py` sees that nothing in the engine's stubs is left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import random
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import popstrat
+import popstrat.synthetic
+from popstrat.engine import (
+    INSTRUCTION_WIDTH,
+    LARGE,
+    OPERATIONS,
+    Frame,
+    Labels,
+    Memory,
+    Program,
+    Work,
+    astray,
+    distinct,
+    increasing,
+    levels,
+)
+from popstrat.engine import _table as table
+from popstrat.engine.arrays.check_digits import weighted_mod11
+from popstrat.engine.arrays.top_k import top_k
+from popstrat.engine.formats import csv_read, csv_write, parquet_read, parquet_write
+from popstrat.errors import InputError
+from popstrat.formats.registry import open_sink, open_source
+
+AS_OF = dt.date(2026, 6, 30)
+CALLS: dict[str, Callable[[], None]] = {}
+MAPPED = 3 << 20  # bytes that the engine maps by themselves
+FOLDER = tempfile.TemporaryDirectory()
+PLACE = Path(FOLDER.name)
+
+
+def call(made: Callable[[], None]) -> Callable[[], None]:
+    CALLS[made.__name__] = made
+    return made
+
+
+def refused(doing: Callable[[], object]) -> None:
+    """Have something refused, and say if it is not. That there is no memory is for whoever calls."""
+    try:
+        doing()
+    except (ValueError, TypeError, KeyError, EOFError, BufferError, parquet_read.ChunkError):
+        return
+    raise AssertionError("not refused")
+
+
+def doubles(rows: int, start: float = 0.25) -> Any:
+    return np.arange(rows, dtype=np.float64) + start
+
+
+def all_valid(rows: int, but: int = 3) -> bytes:
+    bits = np.arange(rows) % but != 0
+    return np.packbits(bits, bitorder="little").tobytes()
+
+
+# -- programs ----------------------------------------------------------------------------------------------------------
+
+
+def _row(name: str, *operands: int) -> list[int]:
+    code = [OPERATIONS[name][0], *operands]
+    return code + [0] * (INSTRUCTION_WIDTH - len(code))
+
+
+def _program(planes: int = 4) -> Program:
+    code = [
+        _row("F64_F64", 0, 0),
+        _row("ONES", 0),
+        _row("ADDK", 1, 0, 0),
+        _row("OUT_NUM", 0, 1, 0),
+        _row("COUNT", 0, 0),
+    ]
+    return Program(code, [], [], [0.1], ("f64",), ("number",), planes, 2, 2, 4, 2)
+
+
+def _frame(rows: int, *, short: bool = False, planes: int = 4) -> Frame:
+    out = np.empty(rows)
+    column = (doubles(rows - short), all_valid(rows), 0, None, None, None)
+    return Frame(_program(planes), [column], [(out, None)], rows)
+
+
+@call
+def programs() -> None:
+    _program().listing()
+    refused(lambda: Program([[9999] * INSTRUCTION_WIDTH], [], [], [], (), (), 1, 1, 1, 1, 1))
+    refused(lambda: Program([_row("F64_F64", 7, 0)], [], [], [], ("f64",), (), 1, 1, 1, 1, 1))
+    refused(lambda: Program([_row("F64_F64", 0, 0)], [], [], [], ("no such",), (), 1, 1, 1, 1, 1))
+    Labels({"a label": 1, "another": 2})
+    refused(lambda: Labels({"x" * 400: 1000}))
+    table.levels(), table.operations(), table.operands(), table.column_kinds(), table.output_kinds()
+
+
+@call
+def frames() -> None:
+    frame = _frame(700)
+    for level in levels():
+        frame.run(0, 700, level)
+    refused(lambda: frame.run(0, 700, "no such"))
+    refused(lambda: frame.run(1, 700))
+    refused(lambda: _frame(700, short=True))
+    refused(lambda: frame.__init__(_program(), [], [], 0))  # type: ignore[misc]
+
+
+@call
+def work() -> None:
+    for helpers in (0, 2):
+        done = Work(helpers)
+        for rows in (100, 40_000, 0):
+            done.add(_frame(rows))
+        done.run()
+        done.counters(1)
+        done.add(_frame(100))
+        done.add(_frame(100, planes=400))  # which takes more room to work in
+        done.run()
+        left = Work(helpers)
+        for _ in range(3):
+            left.add(_frame(33_000))
+        left.stop()
+    refused(lambda: Work(level="no such").add(_frame(10)))
+    refused(lambda: Work().add(None))  # type: ignore[arg-type]
+
+
+@call
+def memory() -> None:
+    for size in (1, LARGE, MAPPED, 257 << 20):  # the last is more than is ever kept
+        memoryview(Memory(size)).release()
+    many = [Memory(MAPPED // 4) for _ in range(400)]
+    del many
+    Memory.several([10, 200, 3000], 1 << 20)
+    Memory.several([10, LARGE], 1)
+    refused(lambda: Memory(-1))
+    with contextlib.suppress(MemoryError):
+        Memory(1 << 49)
+    refused(lambda: Memory(64, Memory(10), 0))
+
+
+# -- whole columns -----------------------------------------------------------------------------------------------------
+
+
+@call
+def whole_columns() -> None:
+    far = np.arange(3000, dtype=np.int64) * (1 << 40)
+    near = np.arange(3000, dtype=np.int64)
+    for values in (far, near):
+        mine = values.tobytes()
+        increasing(mine, 0, 3000)
+        distinct([(mine, 0, 1500), (mine, 1500, 1500)])
+        distinct([(mine, 0, 1500), (mine, 0, 1500)])
+        refused(lambda mine=mine: increasing(mine, 0, 3001))
+        refused(lambda mine=mine: distinct([(mine, 0, 10), (mine, 10, 4000)]))
+        refused(lambda mine=mine: distinct([(mine, 0, 10), (mine, -1, 4000)]))
+        refused(lambda mine=mine: distinct([(mine, 0, 10), (object(), 0, 1)]))
+    valid = all_valid(3000)
+    astray("indices", 8, near.tobytes(), valid, 0, 3000, 1000)
+    astray("offsets", 8, near.tobytes(), None, 0, 2999, 1000)
+    astray("views", 16, near.tobytes(), valid, 0, 1500, [10, 20])
+    astray("valid", 0, None, valid, 0, 3000)
+    refused(lambda: astray("indices", 8, near.tobytes(), valid, 0, 3001, 1000))
+    refused(lambda: astray("indices", 8, near.tobytes(), valid[:10], 0, 3000, 1000))
+    refused(lambda: astray("indices", 8, near.tobytes(), object(), 0, 3000, 1000))
+    refused(lambda: astray("views", 16, near.tobytes(), valid, 0, 1500, ["x"]))
+
+
+@call
+def check_digits() -> None:
+    whole, text = np.full(500, 9990000018, np.int64).tobytes(), b"9990000018" * 500
+    ends, valid = (np.arange(501, dtype=np.int32) * 10).tobytes(), all_valid(500)
+    numbers, states = np.zeros(500, np.int64), np.zeros(500, np.uint8)
+    weighted_mod11(whole, None, valid, 0, 500, 8, 10, numbers, states)
+    weighted_mod11(ends, text, None, 0, 500, 4, 10, numbers, states)
+    for values, letters, bits, found, judged in (
+        (whole[:80], None, None, numbers, states), (ends, text[:90], None, numbers, states),
+        (whole, None, valid[:2], numbers, states), (whole, None, valid, numbers[:3], states),
+        (object(), None, None, numbers, states), (whole, None, object(), numbers, states),
+        (ends, object(), None, numbers, states), (whole, None, None, b"", states), (whole, None, None, numbers, b""),
+    ):  # fmt: skip
+        refused(lambda v=values, t=letters, b=bits, n=found, s=judged: weighted_mod11(v, t, b, 0, 500,
+                4 if t is not None else 8, 10, n, s))  # fmt: skip
+
+
+@call
+def largest() -> None:
+    bits, values, valid = all_valid(640), doubles(640).tobytes(), all_valid(640, 5)
+    columns = [(1, 0.5, bits, None), (2, None, values, valid), (3, -0.7, all_valid(640, 2), None), (4, 0.0, bits, None)]
+    top_k(columns, valid, 640, 0, 640, 2)
+    top_k(columns, None, 0, 0, 0, 2)
+    refused(lambda: top_k([*columns, (5, None, values[:9], None)], None, 640, 0, 640, 2))
+    refused(lambda: top_k([*columns, (5, None, object(), None)], None, 640, 0, 640, 2))
+    refused(lambda: top_k([*columns, ("x", None, values, None)], None, 640, 0, 640, 2))
+    refused(lambda: top_k(columns, b"", 640, 0, 640, 2))
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+@cache  # Arrow itself keeps a block or so of every list that it makes an array of, for a good while
+def _columns(rows: int) -> pa.Table:
+    """Columns of every layout that is read and written, with nulls."""
+    numbers = [None if i % 6 == 1 else i % 50 for i in range(rows)]
+    words = [None if n is None else "x" * (n % 5) + str(n) for n in numbers]
+    return pa.table({
+        "flag": pa.array([None if n is None else n % 3 == 0 for n in numbers]),
+        "sure": pa.array([i % 7 == 0 for i in range(rows)]),
+        "tiny": pa.array(numbers, pa.int8()), "small": pa.array(numbers, pa.int16()),
+        "large": pa.array(numbers, pa.int64()), "all_new": pa.array(np.arange(rows) * 1_000_003, pa.int64()),
+        "share": pa.array(numbers, pa.float32()), "amount": pa.array([i / 8 for i in range(rows)]),
+        "exact": pa.array([1 / (i + 3) for i in range(rows)]),
+        "day": pa.array(numbers, pa.int32()).cast(pa.date32()), "text": pa.array(words),
+        "label": pa.array(words).dictionary_encode(), "long": pa.array(words, pa.large_string()),
+        "quoted": pa.array([f'"{i}",' for i in range(rows)]),
+    })  # fmt: skip
+
+
+_DELTA = {"small": "DELTA_BINARY_PACKED", "large": "DELTA_BINARY_PACKED", "share": "BYTE_STREAM_SPLIT"}
+_WRITTEN: tuple[dict[str, Any], ...] = (
+    {"use_dictionary": True, "compression": "zstd", "data_page_version": "2.0"},
+    {"use_dictionary": True, "dictionary_pagesize_limit": 20, "write_batch_size": 40, "compression": "snappy"},
+    {"use_dictionary": False, "compression": "gzip"},
+    {"use_dictionary": False, "compression": "lz4", "column_encoding": _DELTA, "data_page_version": "2.0"},
+)
+
+
+@cache
+def _parquet_files() -> tuple[Path, ...]:
+    """Files of every encoding, and after them damaged ones."""
+    found, rng = [], random.Random(5)
+    for i, options in enumerate(_WRITTEN):
+        path = PLACE / f"sound{i}.parquet"
+        pq.write_table(_columns(900), path, data_page_size=400, row_group_size=500, **options)
+        found.append(path)
+    for i in range(24):
+        raw = bytearray(found[i % len(_WRITTEN)].read_bytes())
+        for _ in range(1 + i % 3):
+            raw[rng.randrange(4, len(raw) - 2000)] ^= 1 << rng.randrange(8)
+        path = PLACE / f"damaged{i}.parquet"
+        path.write_bytes(raw)
+        found.append(path)
+    return tuple(found)
+
+
+def _read(path: Path, threads: int = 1, rows: int = 350) -> None:
+    (file,) = open_source([path], backend="native", threads=threads).files
+    for _ in file.batches(file.schema.names, batch_rows=rows):
+        pass
+
+
+@call
+def parquet_read_sound() -> None:
+    for path in _parquet_files()[: len(_WRITTEN)]:
+        _read(path)
+    _read(_parquet_files()[0], threads=3)
+    (file,) = open_source([_parquet_files()[0]], backend="native").files
+    begun = file.batches(file.schema.names, batch_rows=100)
+    next(begun)
+    begun.close()  # left in the middle of a row group
+
+
+@call
+def parquet_read_damaged() -> None:
+    for path in _parquet_files()[len(_WRITTEN) :]:
+        with contextlib.suppress(InputError):
+            _read(path)
+
+
+@call
+def parquet_read_refused() -> None:
+    raw = _parquet_files()[0].read_bytes()
+    footer = raw[-8 - int.from_bytes(raw[-8:-4], "little") : -8]
+    place = parquet_read.chunks(footer, 2, 14)[0].tolist()
+    assert parquet_read.footer_parts(footer) == 15 + 2 + 28
+    assert parquet_read.footer_parts(footer[:200]) is None
+    refused(lambda: parquet_read.chunks(footer[:200], 2, 14))
+    refused(lambda: parquet_read.chunks(footer, 3, 14))
+
+    def into(buffer: memoryview, offset: int) -> None:
+        buffer[:] = raw[offset : offset + len(buffer)]
+
+    def ends(buffer: memoryview, offset: int) -> None:
+        raise EOFError
+
+    text, at = place[10], int(place[10][4])
+    parquet_read.largest_page(into, at, int(text[3]))
+    refused(lambda: parquet_read.largest_page(ends, at, int(text[3])))
+    parquet_read.largest_page(into, at, int(text[3]) - 1)  # no page ends there: as far as there are headers
+    refused(lambda: parquet_read.Column(into, pa.int64(), "BYTE_ARRAY", True))
+    for kind, most in ((pa.string(), 900), (pa.string(), 20_000), (pa.dictionary(pa.int8(), pa.string()), 2_000)):
+        column = parquet_read.Column(into, kind, "BYTE_ARRAY", True, parquet_read.Memory(most))
+        refused(lambda c=column: [c.open(500, text), c.read(500), c.read(1 << 20)])
+    column = parquet_read.Column(ends, pa.string(), "BYTE_ARRAY", True)
+    refused(lambda: column.read(-1))
+    refused(lambda: column.open(501, text))
+    refused(lambda: [column.open(500, text), column.read(10)])
+    parquet_read.reads(pa.string(), "BYTE_ARRAY")
+    assert not parquet_read.Memory(9).take(10)
+
+
+@call
+def written_and_read() -> None:
+    data = _columns(1500)
+    batch = data.combine_chunks().to_batches()[0]
+    for suffix, threads in (("parquet", 1), ("parquet", 3), ("csv", 1), ("csv", 3)):
+        path = PLACE / f"out.{suffix}"
+        sink = open_sink(path, data.schema, form=f".{suffix}", keys=("all_new",), threads=threads, backend="native")
+        sink.write(batch.slice(0, 701))
+        sink.write(batch.slice(701))
+        sink.close()
+        _read(path, threads)
+    sink = open_sink(path, data.schema, form=".csv", keys=(), backend="native")
+    sink.write(batch)
+    sink.abort()
+
+
+@call
+def parquet_write_pages() -> None:
+    codes, valid = (np.arange(900) % 40).astype(np.int8).tobytes(), all_valid(900)
+    numbers = np.arange(900, dtype=np.int64).tobytes()
+    ends, text = (np.arange(901, dtype=np.int32) * 2).tobytes(), b"ab" * 900
+    parquet_write.bits_page(valid, valid, 0, 900, True)
+    parquet_write.text_page(ends, text, valid, 0, 900, True, False)
+    parquet_write.code_page(codes, valid, 0, 900, True, 40)
+    made = parquet_write.Codes(codes, 1, valid, 0, 900, True, 40)
+    made.body(list(reversed(range(len(made.used or ())))), 40)
+    refused(lambda: made.body([1], 40))
+    refused(lambda: made.body([99] * len(made.used or ()), 40))
+    parquet_write.Codes(numbers, 8, None, 0, 900, False, 900)
+    refused(lambda: parquet_write.Codes(numbers, 8, None, 0, 900, False, 30))
+    refused(lambda: parquet_write.Codes(numbers, 8, None, 0, 901, False, 900))
+    refused(lambda: parquet_write.Codes(numbers, 8, object(), 0, 900, False, 900))
+    column = parquet_write.Numbers("i64", True, True)
+    for _ in range(2):
+        column.page(numbers, valid, 0, 900)
+        column.page(numbers, None, 0, 900)
+        column.finish()
+    some = np.tile(doubles(3000), 4).tobytes()  # more than there is room for at first
+    parquet_write.Numbers("f64", True, False).page(some, None, 0, 12_000)
+    refused(lambda: column.page(numbers, valid, 0, 901))
+    refused(lambda: column.page(None, valid, 0, 900))
+    refused(lambda: parquet_write.Numbers("f64", True, True))
+    refused(lambda: parquet_write.Numbers("no such", True, True))
+    refused(lambda: parquet_write.code_page(codes, valid, 0, 900, True, 30))
+    refused(lambda: parquet_write.text_page(ends, text[:90], valid, 0, 900, True, False))
+    refused(lambda: parquet_write.text_page(ends, object(), valid, 0, 900, True, False))
+    refused(lambda: parquet_write.bits_page(valid, valid, 0, 900, False))
+
+
+_ODD = "1e-330,0.1234567890123456789,-.5e7,1,x\n"
+_LINES = "".join(f'{i},{i / 7!r},"a ""{i % 9}""",2026-01-{1 + i % 28:02},{i % 2}\n' for i in range(700))
+_KINDS: tuple[csv_read.Kind, ...] = ("f64", "f32", "text", "date", "bool")
+
+
+def _csv(text: str, kinds: tuple[csv_read.Kind, ...] = _KINDS, *, rows: int | None = None, **more: Any) -> object:
+    raw = text.encode()
+    most = csv_read.most_rows(len(raw), 5) if rows is None else rows
+    _, size = csv_read.layout(kinds, most)
+    wanted = list(enumerate(kinds))
+    return csv_read.read(bytearray(raw) + bytes(csv_read.PAD), len(raw), 5, wanted, bytearray(size), most, **more)
+
+
+@call
+def csv_cells() -> None:
+    labels: tuple[csv_read.Kind, ...] = ("label", "label", "label", "label", "label")
+    for plain in (False, True):
+        _csv(_LINES, plain=plain)
+        _csv(_LINES, labels, plain=plain)
+        _csv(_LINES + _ODD * 200, plain=plain)  # numbers that are worked out elsewhere, and cells of another kind
+        assert _csv(_LINES + "1,2\n", plain=plain) is None
+        assert _csv(_LINES + '1,2,"open', labels, plain=plain) is None
+        assert _csv(_LINES, labels, rows=300, plain=plain) is None
+    short = bytearray(10)
+    refused(lambda: csv_read.read(short, 10, 5, [(0, "f64")], bytearray(9), 1))
+    refused(lambda: csv_read.read(bytes(200), 10, 5, [(0, "f64")], bytearray(900), 1))
+    refused(lambda: csv_read.read(bytearray(200), 10, 5, [(0, "f64")], bytes(900), 1))
+    refused(lambda: _csv(_LINES, between=b";;"))
+    refused(lambda: csv_read.read(bytearray(_LINES.encode()) + bytes(csv_read.PAD), len(_LINES), 5,
+                                  [(0, "label"), (9, "text")], bytearray(99999), 700))  # fmt: skip
+
+
+@call
+def csv_lines() -> None:
+    codes, valid = (np.arange(900) % 3).astype(np.int8).tobytes(), all_valid(900)
+    names, ends = b'one,two"three', np.array([0, 4, 8, 13], np.int32).tobytes()
+    text, at = b"ab" * 900, (np.arange(901, dtype=np.int32) * 2).tobytes()
+    label = ("label8", codes, valid, 0, names, ends, True)
+    columns = csv_write.Columns([label, ("text32", at, valid, 0, text, None, True),
+                                 ("decimal", doubles(900), valid, 0, None, None, False)], 900)  # fmt: skip
+    lines = csv_write.Lines()
+    lines.fill(columns, 0, 450)
+    lines.fill(columns, 0, 900)
+    look = memoryview(lines)
+    refused(lambda: lines.fill(columns, 0, 900))
+    look.release()
+    len(lines)
+    csv_write.decimals(doubles(900), valid, 0, 900)
+    refused(lambda: csv_write.decimals(doubles(900), valid, 0, 901))
+    refused(lambda: csv_write.decimals(doubles(900), valid[:9], 0, 900))
+    refused(lambda: csv_write.decimals(doubles(900), object(), 0, 900))
+    refused(lambda: columns.__init__([label], 900))  # type: ignore[misc]
+    for bad in (
+        ("label8", codes, valid, 0, names, np.array([0, 9, 8, 13], np.int32).tobytes(), True),
+        ("text32", at, valid, 0, object(), None, True), ("text32", at[:90], valid, 0, text, None, True),
+        ("no such", codes, None, 0, None, None, True), ("i8", codes, valid[:3], 0, None, None, True),
+    ):  # fmt: skip
+        refused(lambda bad=bad: csv_write.Columns([label, bad], 900))
+    outside = csv_write.Columns([label, ("label8", b"\x09" * 900, None, 0, names, ends, True)], 900)
+    refused(lambda: lines.fill(outside, 0, 900))
+
+
+# -- all of it together ------------------------------------------------------------------------------------------------
+
+
+@cache
+def _people() -> pa.Table:
+    return popstrat.synthetic.table(1500, as_of=AS_OF, threads=1)
+
+
+@cache
+def _as_text() -> pa.Table:
+    people = _people()
+    kinds = [c.type.value_type if pa.types.is_dictionary(c.type) else c.type for c in people.columns]
+    return pa.table({n: c.cast(k) for n, c, k in zip(people.column_names, people.columns, kinds, strict=True)})
+
+
+@call
+def scores() -> None:
+    for given in (_people(), _as_text(), _people().slice(3, 900)):
+        popstrat.score(given, AS_OF, threads=1)
+    popstrat.score(_people(), AS_OF, threads=3)
+
+
+@call
+def scores_refused() -> None:
+    people = _people()
+    refused(lambda: popstrat.score(pa.concat_tables([people.slice(0, 10)] * 2), AS_OF))
+    ends = np.arange(65, dtype=np.int32)
+    ends[32] = 1 << 30
+    lies = pa.Array.from_buffers(pa.string(), 64, [None, pa.py_buffer(ends), pa.py_buffer(b"F" * 64)])
+    with contextlib.suppress(InputError):
+        popstrat.score(people.slice(0, 64).set_column(people.column_names.index("sex"), "sex", lies), AS_OF)
+    refused(lambda: popstrat.score(people.slice(0, 9).rename_columns(["x" + n for n in people.column_names]), AS_OF))
+
+
+def main(times: int) -> None:
+    """Make each call so many times; and what keeps so much for a while that blocks cannot be counted."""
+    for _ in range(times):
+        for made in CALLS.values():
+            made()
+        popstrat.contributions(_people().slice(0, 300), AS_OF)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,193 @@
+"""How keys and codes are spelt: the plain rule, and columns of every type held to it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from popstrat.engine.arrays import letters
+from popstrat.errors import InputError
+from popstrat.packs.keys import MadeNumber, as_read, code, key, notes
+
+pytestmark = pytest.mark.smoke
+
+NUMBER = "9990000018"
+SAME_KEY = [
+    NUMBER, f" {NUMBER}", f"{NUMBER}   ", f"\u00a0{NUMBER}\u00a0", f"\u200b{NUMBER}", f"{NUMBER}\ufeff",
+    f"\t{NUMBER}\r", f"{NUMBER}\0\0", "999 000 0018", "999-000-0018", "999\u00a0000\u00a00018",
+    "999\u2011000\u20110018", "999 - 000 - 0018", "9990000 018", "99900-00018", f'="{NUMBER}"', f"'{NUMBER}",
+    f"'{NUMBER}'", f'"{NUMBER}"', f'= "{NUMBER}"', f"=\"'{NUMBER}\"", '="999 000 0018"', " '999-000-0018 ",
+]  # fmt: skip
+SAME_CODE = [
+    "Y90001", "y90001", " Y90001", "Y90001  ", "y90001\u00a0", "Y9\u200b0001", '="Y90001"', "'y90001", '"Y90001"',
+]  # fmt: skip
+NONE = [
+    "", " ", "\u00a0", "\u200b", "NULL", "null", " Null ", "(null)", "\\N", "N/A", "#N/A", "#REF!", "nan", "None",
+    "<NA>", '=""', "'", '""', '=" "',
+]  # fmt: skip
+NUMBERS = [
+    "4E+09", "4e+09", "9.43E+09", "9,43E+09", "9.43476591E9", "9.43E+009", " 4E+09 ", '="4E+09"', "9990000018.0",
+    "12.00", "9990000018,0", "1,234", "9,990,000,018", "9,990,000,018.00", "########", "'120.0",
+]  # fmt: skip
+AS_THEY_ARE = [
+    "a", "A", "0", "007", "7", "E10", "1.5", "12E", "e+5", "1.0.0", "12-34", "123-456", "o'brien", "a=b", "A 1", "x,y",
+    "3f2504e0-4f89-11d3-9a0c-0305e82c3301", "1e2345678901", "5" * 32, "12345678-90", "99900-00019", "Practice 1", "-5",
+    "12 34", "1E-05", "NA", "nulls",
+]  # fmt: skip
+FORMS = ["string", "large_string", "string_view", "dictionary", "large dictionary", "viewed dictionary"]
+
+
+def as_form(values: Sequence[str | None], form: str) -> pa.Array:
+    array = pa.array(values, pa.string())
+    match form:
+        case "string" | "large_string" | "string_view":
+            return array.cast(getattr(pa, form)())
+        case "dictionary":
+            return array.dictionary_encode().cast(pa.dictionary(pa.int8(), pa.string()))
+    codes = pa.array([None if v is None else i for i, v in enumerate(values)], pa.int16())
+    kind = (
+        pa.string_view() if form == "viewed dictionary" else pa.large_string()
+    )  # entries that no row uses: refused if used
+    return pa.DictionaryArray.from_arrays(codes, pa.array([v or "" for v in values] + ["4E+09", " x "], kind))
+
+
+@pytest.mark.parametrize("text", SAME_KEY)
+def test_one_key_however_it_is_written(text: str) -> None:
+    assert key(text) == NUMBER
+
+
+@pytest.mark.parametrize("text", SAME_CODE)
+def test_one_code_however_it_is_written(text: str) -> None:
+    assert code(text) == "Y90001"
+
+
+@pytest.mark.parametrize("text", NONE)
+def test_what_says_no_record(text: str) -> None:
+    assert key(text) is None
+    assert code(text) is None
+
+
+@pytest.mark.parametrize("text", NUMBERS)
+def test_what_was_made_a_number(text: str) -> None:
+    assert isinstance(key(text), MadeNumber)
+    assert isinstance(code(text), MadeNumber)
+
+
+@pytest.mark.parametrize("text", AS_THEY_ARE)
+def test_what_stays_as_it_is(text: str) -> None:
+    assert key(text) == text
+    assert code(text) == text
+
+
+def test_where_keys_and_codes_differ() -> None:
+    assert (code("5E1"), code("e85001"), code("site12")) == ("5E1", "E85001", "site12")
+    assert isinstance(key("5E1"), MadeNumber)
+    assert (key("e85001"), key("aB81001")) == ("e85001", "aB81001")
+    assert code("999 000 0018") == "999 000 0018"
+
+
+def test_what_is_read_is_read_as_itself() -> None:
+    for text in [*SAME_KEY, *SAME_CODE, *AS_THEY_ARE]:
+        for read in (key, code):
+            found = read(text)
+            assert isinstance(found, str)
+            assert read(found) == found
+
+
+@pytest.mark.parametrize("digits", [16, 32, 40, 64])
+def test_digests_stay(digits: int) -> None:
+    many = [secrets.token_hex(digits // 2) for _ in range(2000)]
+    assert as_read(pa.array(many), "key", "x").respelt == 0
+
+
+texts = st.none() | st.sampled_from([*SAME_KEY, *SAME_CODE, *NONE, *AS_THEY_ARE]) | st.text(max_size=14)
+written = st.text(st.sampled_from(" \u00a0-0123456789Ee+.,='\"ay\u200b#"), max_size=14)
+
+
+columns = st.lists(texts | written, max_size=40)
+
+
+@given(columns, st.sampled_from(FORMS), st.sampled_from(["key", "code"]), st.integers(0, 4))
+def test_columns_are_read_as_their_texts(values: list[str | None], form: str, kind: Any, skip: int) -> None:
+    rule = key if kind == "key" else code
+    meant = [None if v is None else rule(v) for v in values]
+    bad = [i - skip for i, m in enumerate(meant) if isinstance(m, MadeNumber) and i >= skip]
+    column = as_form(values, form).slice(skip)
+    if bad:
+        with pytest.raises(InputError, match=f"turned a {kind} into a number") as told:
+            as_read(column, kind, "x")
+        assert list(told.value.rows) == bad[:5]
+        assert told.value.more == len(bad[5:])
+        return
+    found = as_read(column, kind, "x")
+    found.column.validate(full=True)
+    assert found.column.type == column.type
+    assert found.column.to_pylist() == meant[skip:]
+    again = as_read(found.column, kind, "x")
+    assert (again.respelt, again.column.to_pylist()) == (0, meant[skip:])
+    assert found.respelt == sum(a != b for a, b in zip(values[skip:], meant[skip:], strict=True))
+
+
+def test_numbers_and_clean_columns_are_passed_on() -> None:
+    for column in (pa.array([1, 2]), pa.nulls(2), pa.array(["A1", "a-2"]), pa.array([NUMBER, None])):
+        assert as_read(column, "key", "x").column is column
+
+
+def test_text_that_is_not_utf8_stays() -> None:
+    raw = pa.array([b"\xff\xfe ", b" a ", b"b"]).view(pa.string())
+    found = as_read(raw, "key", "x")
+    assert found.column.view(pa.binary()).to_pylist() == [b"\xff\xfe", b"a", b"b"]
+
+
+def test_a_note_counts_and_names_no_value() -> None:
+    told = notes({"patient_id": 1, "practice_code": 1200, "pcn_code": 0})
+    assert [t.split(" written")[0] for t in told] == ["patient_id: 1 row is", "practice_code: 1,200 rows are"]
+
+
+# -- the engine's look --------------------------------------------------------------------------------------------
+
+
+def kinds_of(text: bytes) -> int:
+    found = 0
+    for byte in text:
+        letter = chr(byte)
+        known = letters.DIGIT if letter in "0123456789" else letters.JOINING if letter in "-_" else letters.OTHER
+        if byte < 128 and letter.isalpha():
+            known = letters.CAPITAL if letter.isupper() else letters.SMALL
+        found |= known
+    return found
+
+
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=40), st.booleans(), st.integers(0, 5))
+def test_what_texts_are_made_of(values: list[bytes], wide: bool, skip: int) -> None:
+    column = pa.array(values, pa.large_binary() if wide else pa.binary())[skip:]
+    _, ends, text = column.buffers()
+    each = np.full(len(column) + 1, 77, np.uint8)
+    width = 8 if wide else 4
+    kinds, shortest = letters.made_of(ends, text, column.offset, len(column), width, each)
+    assert each.tolist() == [*map(kinds_of, values[skip:]), 77]
+    assert kinds == int(np.bitwise_or.reduce(each[:-1], initial=0))
+    assert shortest == min(map(len, values[skip:]), default=0)
+    assert (kinds, shortest) == letters.made_of(ends, text, column.offset, len(column), width)
+
+
+@pytest.mark.parametrize("ends", [[0, 5, 3, 8], [-1, 2, 3, 4], [0, 2, 3, 99], [2, 1, 3, 4]])
+@pytest.mark.parametrize("kind", [np.int32, np.int64])
+def test_offsets_that_lead_astray_are_refused(ends: list[int], kind: Any) -> None:
+    with pytest.raises(ValueError, match="lead out of the text"):
+        letters.made_of(np.array(ends, kind), b"12345678", 0, 3, np.dtype(kind).itemsize)
+
+
+def test_buffers_that_are_too_short_are_refused() -> None:
+    ends = np.array([0, 1, 2], np.int32)
+    for rows, width, each in ((3, 4, None), (2, 8, None), (2, 4, np.empty(1, np.uint8)), (-1, 4, None), (2, 3, None)):
+        with pytest.raises(ValueError):
+            letters.made_of(ends, b"ab", 0, rows, width, each)
+    assert letters.made_of(ends, None, 0, 0, 4) == (0, 0)
