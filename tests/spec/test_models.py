@@ -589,9 +589,13 @@ def test_what_was_missing_clipped_and_not_scored_is_counted() -> None:
         "weight": sum(p["systolic_bp"] is not None and not 90 <= p["systolic_bp"] <= 180 for p in adults),
     }
     assert min(counted["clipped"].values()) > 5
-    young = sum(p["age"] is None or p["age"] < 18 for p in seen)
+    young = sum(p["age"] is not None and p["age"] < 18 for p in seen)
+    ageless = sum(p["age"] is None and not p["ckd"] for p in seen)
+    assert young
+    assert ageless
     assert counted["not_scored"] == {
-        "under 18": young, "has it already": len(seen) - len(adults) - young, "a term has no value": 0,
+        "under 18": young, "has it already": len(seen) - len(adults) - young - ageless, "no record of age": ageless,
+        "a term has no value": 0,
     }  # fmt: skip
 
 
@@ -671,7 +675,7 @@ levels = { ex = 1, current = { men = 3 } }
 def with_required(p: Row) -> Row:
     gone, reason = None, None
     ratio = None if p["non_hdl"] is None or p["ldl"] is None else p["non_hdl"] / p["ldl"]
-    if p["age"] is None or p["age"] < 18:
+    if p["age"] is not None and p["age"] < 18:
         reason = "under 18"
     elif p["systolic_bp"] is None:
         reason = "no record of systolic bp"
@@ -679,6 +683,8 @@ def with_required(p: Row) -> Row:
         reason = "no record of ratio"
     elif p["smoking"] is None:
         reason = "no record of smoking"
+    elif p["age"] is None:
+        reason = "no record of age"
     elif p["sex"] not in ("female", "male"):
         reason = "in no stratum"
     else:
@@ -698,7 +704,7 @@ def test_required_inputs() -> None:
     wanted = [with_required(plausible(p)) for p in PEOPLE]
     _, record = popstrat.score(arrow_table(PEOPLE, pack), AS_OF, pack=pack, record=True)
     counted = record["models"]["x"]
-    reasons = ["under 18", *(f"no record of {x}" for x in ("systolic bp", "ratio", "smoking")), "in no stratum"]
+    reasons = ["under 18", *(f"no record of {x}" for x in ("systolic bp", "ratio", "smoking", "age")), "in no stratum"]
     assert counted["not_scored"] == {r: sum(w["reason"] == r for w in wanted) for r in reasons} | {
         "a term has no value": 0
     }

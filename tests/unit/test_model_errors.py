@@ -380,7 +380,7 @@ THIN_EXPECTED = re.search(r"expected = (0[.]\d+)\n", SOUND).group(1)  # type: ig
         (f"expected = {THIN_EXPECTED}\n", "", "reference patient 1 needs `expected`"),
         (f"expected = {THIN_EXPECTED}\n", "«expected» = {}\n", "reference patient 1 needs `expected`"),
         (f"expected = {THIN_EXPECTED}\n", 'expected = "«null»"\n', "reference patient 1 (thin): x should be null and is 0."),
-        (f"expected = {THIN_EXPECTED}\n", "expected = nan\n", "reference patient 1 (thin): x should be nan and is 0."),
+        (f"expected = {THIN_EXPECTED}\n", "expected = nan\n", "reference patient 1: `expected` is a number, a label"),
         (f"expected = {THIN_EXPECTED}\n", "expected = true\n", "reference patient 1 (thin): x should be True and is 0."),
         (f"expected = {THIN_EXPECTED}\n", f"expected = {{ «y» = {THIN_EXPECTED} }}\n", "reference patient 1: no definition 'y'"),
         ('"x.m24" = ', '"«x.m42»" = ', "reference patient 2: no definition 'x.m42' (did you mean 'x.m24'?)"),

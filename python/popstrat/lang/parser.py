@@ -23,6 +23,7 @@ from popstrat.core.dates import months_before
 from popstrat.core.text import suggest
 from popstrat.errors import ExpressionError as ExpressionError
 from popstrat.lang import nodes as n
+from popstrat.lang.compose import without_remarks
 from popstrat.lang.lookup import Lookup
 
 _COMPARE: dict[type[ast.cmpop], Literal["<", "<=", ">", ">=", "==", "!="]] = {
@@ -71,7 +72,7 @@ class Scope(Protocol):
 
 def parse(text: str, scope: Scope) -> n.Node:
     """The typed, constant-folded expression that `text` says. Raises `ExpressionError`."""
-    source = "(" + text + "\n)"  # in brackets, a rule may run over several lines
+    source = "(" + without_remarks(text) + "\n)"  # in brackets, a rule may run over several lines
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)

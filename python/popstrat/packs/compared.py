@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from popstrat.core.blocks import code
+from popstrat.packs.phrases import rule_code
 
 Kind = Literal["added", "removed", "changed", "wording"]
 Said = Iterator[tuple[Kind, str]]
@@ -33,8 +34,8 @@ def rule(name: str, before: Any, after: Any) -> Said:
     if before is None and after is None:
         return
     if before is None or after is None or canonical(before) != canonical(after):
-        old = "none" if before is None else code(before)
-        new = "none" if after is None else code(after)
+        old = "none" if before is None else rule_code(before)
+        new = "none" if after is None else rule_code(after)
         yield "changed", f"{name}: {old} → {new}"
 
 
@@ -43,9 +44,9 @@ def members(name: str, before: Iterable[str], after: Iterable[str]) -> Said:
     old, new = Counter(map(canonical, before)), Counter(map(canonical, after))
     gone, come = list((old - new).elements()), list((new - old).elements())
     if gone:
-        yield "changed", f"{name} no longer: {', '.join(map(code, gone))}"
+        yield "changed", f"{name} no longer: {', '.join(map(rule_code, gone))}"
     if come:
-        yield "changed", f"{name} now also: {', '.join(map(code, come))}"
+        yield "changed", f"{name} now also: {', '.join(map(rule_code, come))}"
 
 
 def keyed(what: str, x: Iterable[Mapping[str, Any]], y: Iterable[Mapping[str, Any]]) -> Said:
@@ -80,7 +81,9 @@ def keyed(what: str, x: Iterable[Mapping[str, Any]], y: Iterable[Mapping[str, An
 
 
 def _weight(item: Mapping[str, Any]) -> str:
-    said = next((f": {code(item[k])}" for k in ("when", "value", "split", "from") if isinstance(item.get(k), str)), "")
+    said = next(
+        (f": {rule_code(item[k])}" for k in ("when", "value", "split", "from") if isinstance(item.get(k), str)), ""
+    )
     return f"{said}, coefficient {shown(item['coefficient'])}" if "coefficient" in item else said
 
 

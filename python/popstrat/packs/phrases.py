@@ -6,7 +6,9 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
+from popstrat.core.blocks import code
 from popstrat.lang import nodes as n
+from popstrat.lang.compose import one_line
 
 
 def words(name: str) -> str:
@@ -23,6 +25,11 @@ def shown(value: Any) -> str:
         value += 0.0  # of two zeros one
         return f"{value:.6g}" if abs(value) < 1e5 else f"{value:,.2f}"
     return value.isoformat() if isinstance(value, dt.date) else str(value)
+
+
+def rule_code(text: Any) -> str:
+    """A rule as a page shows it."""
+    return code(one_line(str(text)))
 
 
 def answer(value: n.Value) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from popstrat.lang.compose import without_remarks
 from popstrat.lang.names import normal
 from popstrat.packs import shapes
 from popstrat.packs.kinds.registry import KINDS
@@ -28,7 +29,11 @@ def expressions(body: Mapping[str, Any]) -> Iterator[str]:
 
 def used_words(body: Mapping[str, Any]) -> list[str]:
     """The words that a definition's rules use, in reading order, labels in quotes left out."""
-    return list(dict.fromkeys(w for text in expressions(body) for w in WORD.findall(normal(_QUOTED.sub(" ", text)))))
+    return list(
+        dict.fromkeys(
+            w for text in expressions(body) for w in WORD.findall(normal(_QUOTED.sub(" ", without_remarks(text))))
+        )
+    )
 
 
 def every_version(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:

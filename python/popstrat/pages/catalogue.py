@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from popstrat.core.blocks import Block, Section, Table, anchored, code, link, table
+from popstrat.lang.compose import together
 from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.assumptions import assumptions
 from popstrat.packs.definition import Definition
@@ -241,7 +242,7 @@ def _eligible(d: Definition, version: Mapping[str, Any]) -> list[Block]:
     if "eligible" not in version:
         return []
     rules = version["eligible"]
-    parts = [rules] if isinstance(rules, str) else [part["when"] for part in rules]
+    parts = together([rules] if isinstance(rules, str) else [part["when"] for part in rules], "and")
     other = "false" if d.node.type.kind == "bool" else "null"
     return [f"For whom: {' and '.join(map(code, parts))}; {other} for anybody else."]
 

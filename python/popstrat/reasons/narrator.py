@@ -86,6 +86,8 @@ class Narrator:
             case n.Not(item=n.Named(id=ident)):
                 self.mention(ident)
                 return f"not {self._inside(words(ident), node.item, inside)}"
+            case n.Not(item=n.IsIn(values=values)) if len(values) > 1:
+                return f"not [{self.condition(node.item)}]{answer}"
             case n.Not():
                 return f"not {self.condition(node.item)}{answer}"
             case n.IsNull():
@@ -93,7 +95,9 @@ class Narrator:
             case n.Compare():
                 return f"{self.said(node.left)} {_SIGNS[node.op]} {self.said(node.right)}{answer}"
             case n.IsIn():
-                return f"{self.said(node.item)} = {' or '.join(words(str(v)) for v in node.values)}{answer}"
+                labels = " or ".join(words(str(v)) for v in node.values)
+                labels = f"[{labels}]" if inside and len(node.values) > 1 else labels
+                return f"{self.said(node.item)} = {labels}{answer}"
             case n.Within():
                 if node.item.name not in self.reference.columns:
                     how = ": its values count as current" if node.absent_is else ""
@@ -159,9 +163,11 @@ class Narrator:
             case n.Cases():
                 return self._chosen(node)
             case n.Arithmetic():
-                text = f"{self.said(node.left)} {_ARITHMETIC[node.op]} {self.said(node.right)}"
+                left, right = (f"[{self.said(side)}]" if isinstance(side, n.Coalesce) else self.said(side)
+                               for side in (node.left, node.right))  # fmt: skip
+                text = f"{left} {_ARITHMETIC[node.op]} {right}"
                 if isinstance(node.left, n.Const) and node.left.value == 0 and not node.left.name and node.op == "-":
-                    text = f"−{self.said(node.right)}"
+                    text = f"−{right}"
                 return text if alone else f"({text} = {phrases.answer(value)})"
             case n.Call():
                 text = f"{node.function}({', '.join(self.said(a, True) for a in node.arguments)})"

@@ -122,7 +122,7 @@ class _Follower:
         with self.narrator.listening() as mentioned:
             lines, unmet = self._eligible(definition)
             traced = Traced(()) if unmet else KINDS[definition.kind].trace(definition, self.narrator)
-            result = self._without(unmet) if unmet and value is None else self._result(definition, value)
+            result = self._without(definition, unmet) if unmet and value is None else self._result(definition, value)
         parts, seen = self._parts(mentioned)
         return Finding(
             definition.id, definition.title, definition.output, value, result, (*lines, *traced.lines), parts, seen,
@@ -130,23 +130,25 @@ class _Follower:
         )  # fmt: skip
 
     def _eligible(self, definition: Definition) -> tuple[list[Line], n.Node | None]:
-        """For whom the definition is, told where it says something, and the condition that this patient does not
-        meet."""
+        """For whom the definition is, told where it says something, and the condition that keeps this patient out: the
+        first that is not met, or else the first that cannot be told."""
+        truths = [self.narrator.value(condition) for condition in definition.eligible]
+        decisive = truths.index(False) if False in truths else truths.index(None) if None in truths else len(truths)
         lines: list[Line] = []
-        for condition in definition.eligible:
-            truth = self.narrator.value(condition)
+        for condition, truth in [*zip(definition.eligible, truths, strict=True)][: decisive + 1]:
             if truth is not True or KINDS[definition.kind].tells_eligible:
                 told = self.narrator.condition(condition)
                 lines.append(Line("for whom", told, answer(truth), truth is not True))
-            if truth is not True:
-                return lines, condition
-        return lines, None
+        return lines, definition.eligible[decisive] if decisive < len(truths) else None
 
-    def _without(self, unmet: n.Node) -> str:
-        """Why there is no result: a record that is required is not there, or it is for other people."""
-        if isinstance(unmet, n.Not) and isinstance(unmet.item, n.IsNull):
-            return f"none ({no_record(self.narrator.missing(unmet.item.item))})"
-        return "not eligible"
+    def _without(self, definition: Definition, unmet: n.Node) -> str:
+        """Why there is no result: what a record is needed of is not there, or it is for other people."""
+        model = self.resolved.models.get(definition.id)
+        if model is not None:
+            reason = self.narrator.value(model.why)
+            return "not eligible" if reason in model.stated else f"none ({reason})"
+        missing = self.narrator.missing(unmet) if self.narrator.value(unmet) is None else ()
+        return f"none ({no_record(missing)})" if missing else "not eligible"
 
     def _parts(self, mentioned: Iterable[str]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
         """Definitions without a place of their own: those not shown yet, and the titles of those that were."""

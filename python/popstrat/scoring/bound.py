@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -294,6 +295,9 @@ class BoundScorer:
             tally.disorder[name] = {"both": counters[both], "not_below": counters[wrong]}
         for name, places in self.compiled.recorded.items():
             self._recorded(name, [counters[place] for place in places], tally, batch)
+        if not all(tally.false.values()) and not any(tally.false.values()):  # is any flag ever said to be false?
+            said = (f for f in tally.true if anybody(batch.column(self.bindings[f].position), False))
+            tally.false.update({flag: 1 for flag in itertools.islice(said, 1)})
         for name, places in self.compiled.asked.items():
             tally.asked[name] = [0 if place is None else counters[place] for place in places]
         for (column, reason), counter in self.compiled.quality.items():

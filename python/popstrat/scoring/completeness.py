@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popstrat.packs.expected import expected
-from popstrat.packs.patient_table import Schema
+from popstrat.packs.patient_table import Column, Schema
 from popstrat.scoring.tally import Tally
 
 LEAST_EMPTY = 100
@@ -117,10 +117,11 @@ def facts(name: str, tally: Tally, absent: Iterable[str], people: NDArray[np.flo
     values, true, false = tally.recorded, tally.true, tally.false
     if not tally.rows_out:
         return Facts(name, tuple(absent), tally=tally)
-    # Where no flag is ever recorded as false, one that holds nothing is one that nobody has.
     silent = [flag for flag, count in true.items() if not count and not false.get(flag)]
-    empty = [c for c, count in values.items() if not count] + (silent if any(false.values()) else [])
-    empty = [c.name for c in schema if c.name in empty]
+    says_false = any(false.values())
+    nothing = {c for c, count in values.items() if not count}
+    nothing |= {flag for flag in silent if says_false or not _judged_by_share(schema[flag])}
+    empty = [c.name for c in schema if c.name in nothing]
     for age in (c for c in schema if c.completed_years_since):
         if values.get(age.name) or values.get(str(age.completed_years_since)):  # either will do
             empty = [n for n in empty if n not in (age.name, age.completed_years_since)]
@@ -134,6 +135,12 @@ def facts(name: str, tally: Tally, absent: Iterable[str], people: NDArray[np.flo
         tally,
         _expected([*values, *true], tally.rows_out, people, schema),
     )
+
+
+def _judged_by_share(column: Column) -> bool:
+    """Whether a column that holds nothing, where no flag is ever recorded as false, is a flag that nobody has: not
+    where a record is required, nor where nothing says how many people would be expected to have the flag."""
+    return column.type == "bool" and column.per_1000 > 0 and not column.required
 
 
 def _expected(

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from popstrat.core.blocks import Block, code, table
+from popstrat.core.blocks import Block, table
 from popstrat.lang import nodes as n
+from popstrat.lang.compose import one_line
 from popstrat.packs import compared, shapes
 from popstrat.packs.builder import Builder, Raw
 from popstrat.packs.compared import Said
 from popstrat.packs.definition import Definition
 from popstrat.packs.kinds.kind import Built, Kind, Names, Witness
+from popstrat.packs.phrases import rule_code
 from popstrat.packs.trace_parts import Line, Traced
 
 
@@ -40,7 +42,7 @@ output = true
         for name in names:
             if builder.members(name) is None:
                 builder.parse(ident, "of", name, condition=True)  # so that a fault is shown where it is written
-        return Built(builder.parse(ident, "of", f"count({', '.join(names)})"))
+        return Built(builder.parse(ident, "of", f"count({', '.join(map(one_line, names))})"))
 
     def texts(self, raw: Raw) -> Iterator[str]:
         yield from shapes.texts(raw.get("of"), "when")
@@ -56,7 +58,7 @@ output = true
         if isinstance(of, str) and names.is_set(of):
             return [f"Counts the conditions of {names.link(of)} that are recorded."]
         items = [of] if isinstance(of, str) else of
-        return [table(("counts one for each of these that is true",), [(code(i),) for i in items])]
+        return [table(("counts one for each of these that is true",), [(rule_code(i),) for i in items])]
 
     def trace(self, definition: Definition, witness: Witness) -> Traced:
         node = n.bare(definition.node)

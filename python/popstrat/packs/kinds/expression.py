@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from popstrat.core.blocks import Block, code
+from popstrat.core.blocks import Block
 from popstrat.lang import nodes as n
 from popstrat.packs.builder import Builder, Raw
 from popstrat.packs.compared import Said
 from popstrat.packs.definition import Definition
 from popstrat.packs.kinds.kind import Built, Kind, Names, Witness
+from popstrat.packs.phrases import rule_code
 from popstrat.packs.trace_parts import Line, Traced
 
 
@@ -43,7 +44,7 @@ output = true
         yield from ()
 
     def page(self, raw: Raw, names: Names) -> list[Block]:
-        return [f"Rule: {code(raw['value'])}"]
+        return [f"Rule: {rule_code(raw['value'])}"]
 
     def trace(self, definition: Definition, witness: Witness) -> Traced:
         node = n.bare(definition.node)

@@ -11,7 +11,7 @@ from popstrat.packs.builder import Builder, Raw
 from popstrat.packs.compared import Said
 from popstrat.packs.definition import Definition
 from popstrat.packs.kinds.kind import Built, Kind, Names, Witness, agree
-from popstrat.packs.phrases import answer, words
+from popstrat.packs.phrases import answer, rule_code, words
 from popstrat.packs.trace_parts import Line, Traced
 from popstrat.packs.typed import label_cases
 
@@ -80,7 +80,13 @@ output = true
 
     def page(self, raw: Raw, names: Names) -> list[Block]:
         rows = [
-            (str(i), code(r["label"]), code(r["when"]), r.get("means", ""), r.get("source", r.get("assumption", "")))
+            (
+                str(i),
+                code(r["label"]),
+                rule_code(r["when"]),
+                r.get("means", ""),
+                r.get("source", r.get("assumption", "")),
+            )
             for i, r in enumerate(raw["rules"], 1)
         ]
         if raw.get("otherwise"):
@@ -117,10 +123,10 @@ def _ordered(x: Sequence[Mapping[str, Any]], y: Sequence[Mapping[str, Any]]) -> 
     old, new = _numbered(x), _numbered(y)
     for key, rule in old.items():
         if key not in new:
-            yield "removed", f"rule for {code(key[0])}: {code(rule['when'])}"
+            yield "removed", f"rule for {code(key[0])}: {rule_code(rule['when'])}"
     for number, (key, rule) in enumerate(new.items(), 1):
         if key not in old:
-            yield "added", f"rule {number}, for {code(key[0])}: {code(rule['when'])}"
+            yield "added", f"rule {number}, for {code(key[0])}: {rule_code(rule['when'])}"
             continue
         yield from compared.rule(f"rule for {code(key[0])}", old[key]["when"], rule["when"])
         yield from compared.wording(old[key], rule, f" of the rule for {code(key[0])}")

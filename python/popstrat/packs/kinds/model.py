@@ -12,17 +12,19 @@ from typing import Any
 from popstrat.core.blocks import Block, Table, code, table
 from popstrat.errors import TraceError
 from popstrat.lang import nodes as n
+from popstrat.lang.compose import less
 from popstrat.lang.values import on_grid
 from popstrat.packs import compared, shapes
 from popstrat.packs.builder import Builder, Raw
 from popstrat.packs.compared import Said
 from popstrat.packs.definition import Definition
 from popstrat.packs.kinds.kind import Built, Kind, Names, Witness
-from popstrat.packs.model.build import DECIMALS, ModelBuilder, eligibility
+from popstrat.packs.model.build import DECIMALS, ModelBuilder
 from popstrat.packs.model.parts import Model, Stratum
+from popstrat.packs.model.reasons import eligibility
 from popstrat.packs.model.scope import required
 from popstrat.packs.model.terms import TermText, term_texts, weighed
-from popstrat.packs.phrases import shown, words
+from popstrat.packs.phrases import rule_code, shown, words
 from popstrat.packs.trace_parts import Contribution, ModelTrace, StandIn, Traced
 
 
@@ -74,7 +76,7 @@ output = true
         return Built(built.node, {}, built.besides, built.model, built.tallies)
 
     def eligible(self, builder: Builder, ident: str, raw: Raw) -> tuple[n.Node, ...]:
-        return tuple(node for node, _ in eligibility(builder, ident, raw))
+        return tuple(part.condition for part in eligibility(builder, ident, raw))
 
     # -- reading --
 
@@ -106,7 +108,7 @@ output = true
         for name, spec in raw.get("inputs", {}).items():
             if required(spec):
                 continue
-            yield f"{code(name)} without a record is {code(spec['default'])}", spec.get("why", "")
+            yield f"{code(name)} without a record is {rule_code(spec['default'])}", spec.get("why", "")
 
     # -- showing --
 
@@ -114,14 +116,14 @@ output = true
         blocks: list[Block] = [_formula(raw)]
         strata = raw.get("strata", {})
         if strata:
-            rows = [(code(name), code(when)) for name, when in strata.items()]
+            rows = [(code(name), rule_code(when)) for name, when in strata.items()]
             blocks.append(table(("stratum", "first that holds"), rows))
         again = raw.get("recalibration")
         if again:
             what = "ln(−ln(1 − risk))" if "of" in again else "LP"
             blocks.append(
-                f"Recalibrated: {what} is replaced by {_by_stratum(again.get('intercept', 0))} + "
-                f"{_by_stratum(again.get('slope', 1))} × {what}."
+                f"Recalibrated: {what} is replaced by {_side(again.get('intercept', 0))} + "
+                f"{_side(again.get('slope', 1))} × {what}."
             )
         blocks.append(_terms(raw))
         if raw.get("derived"):
@@ -217,9 +219,7 @@ def _term(term: TermText, ratio: bool) -> tuple[str, ...]:
     shown = "; ".join(f"{f'{name}: ' if by else ''}{_coefficient(w)}" for name, w in weights.items())
     curved = "**" in term.text or "ln(" in term.text or "×" in term.text  # a ratio for each unit means nothing there
     ratios = "; ".join(f"{math.exp(w):.3f}" for w in weights.values()) if ratio and not curved else ""
-    rule = term.text if term.form == "product" else code(term.text)
-    if term.center is not None:
-        rule = f"{rule} − {_by_stratum(term.center)}"
+    rule = term.text if term.form == "product" else _centred(term.text, term.center)
     return term.title, rule, shown, ratios, term.evidence, term.source
 
 
@@ -227,19 +227,27 @@ def _derived(derived: Mapping[str, Any]) -> Table:
     rows = []
     for name, made in derived.items():
         body = made if isinstance(made, dict) else {"value": made}
-        centred = f" − {body['center']}" if "center" in body else ""
-        rows.append((code(name), f"{code(body['value'])}{centred}", str(body.get("why", body.get("source", "")))))
+        rows.append(
+            (code(name), _centred(body["value"], body.get("center")), str(body.get("why", body.get("source", ""))))
+        )
     return table(("derived value", "is", "why"), rows)
 
 
 def _inputs(inputs: Mapping[str, Any]) -> Table:
     rows = [
-        (code(name), code(spec["from"]) if "from" in spec else "",
-         "none: required" if required(spec) else code(spec["default"]),
+        (code(name), rule_code(spec["from"]) if "from" in spec else "",
+         "none: required" if required(spec) else rule_code(spec["default"]),
          "{} to {}".format(*spec["clip"]) if "clip" in spec else "", spec.get("why", spec.get("source", "")))
         for name, spec in inputs.items()
     ]  # fmt: skip
     return table(("input", "from", "stands in", "kept within", "why"), rows)
+
+
+def _centred(text: str, center: Any) -> str:
+    """A rule less its centre, of which there may be one for each stratum."""
+    if isinstance(center, dict):
+        return "; ".join(f"{name}: {code(less(text, number))}" for name, number in center.items())
+    return rule_code(text) if center is None else code(less(text, center))
 
 
 def _coefficient(x: float) -> str:
@@ -252,6 +260,11 @@ def _by_stratum(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {number:.15g}" for name, number in value.items())
     return f"{value:.15g}"
+
+
+def _side(value: Any) -> str:
+    """The same beside an operator."""
+    return f"({_by_stratum(value)})" if isinstance(value, dict) or value < 0 else _by_stratum(value)
 
 
 # -- in a trace --------------------------------------------------------------------------------------------------------

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from popstrat.core.blocks import Block, code, table
+from popstrat.lang.compose import together
 from popstrat.lang.parser import conjunction
 from popstrat.packs.builder import Builder, Raw
 from popstrat.packs.compared import Said
 from popstrat.packs.definition import Definition
 from popstrat.packs.kinds.kind import Built, Kind, Names, Witness, agree
-from popstrat.packs.phrases import answer
+from popstrat.packs.phrases import answer, rule_code
 from popstrat.packs.trace_parts import Line, Traced
 from popstrat.packs.typed import label_cases
 
@@ -61,11 +62,12 @@ output = true
         yield from ()
 
     def page(self, raw: Raw, names: Names) -> list[Block]:
-        diagnosed = code(raw["diagnosed"])
+        diagnosed = rule_code(raw["diagnosed"])
+        both = " and ".join(map(code, together([raw["diagnosed"], raw["optimised"]], "and")))
         rows = [
-            (code("optimised"), "diagnosed, and at target", f"{diagnosed} and {code(raw['optimised'])}"),
+            (code("optimised"), "diagnosed, and at target", both),
             (code("unoptimised"), "diagnosed, and not known to be at target", f"{diagnosed}, otherwise"),
-            (code("undiagnosed"), "not diagnosed, and the record suggests it", code(raw["undiagnosed"])),
+            (code("undiagnosed"), "not diagnosed, and the record suggests it", rule_code(raw["undiagnosed"])),
             (code("none"), "none of these", "otherwise"),
         ]
         return [table(("label", "in words", "rule"), rows)]

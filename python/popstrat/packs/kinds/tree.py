@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from popstrat.core.blocks import Block, Outline, code
+from popstrat.core.blocks import Block, Outline
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
 from popstrat.lang.parser import DEEPEST, cases, conjunction, negation
@@ -14,7 +14,7 @@ from popstrat.packs.builder import Builder, Raw
 from popstrat.packs.compared import Said
 from popstrat.packs.definition import Definition
 from popstrat.packs.kinds.kind import Built, Kind, Names, Witness, agree
-from popstrat.packs.phrases import answer
+from popstrat.packs.phrases import answer, rule_code
 from popstrat.packs.trace_parts import Line, Traced
 
 _NODE_KEYS = {"id", "split", "yes", "no", "value", "n", "mean", "note"}
@@ -114,7 +114,7 @@ output = true
             if "value" in node:
                 lines.append((depth, f"{reason}**{node['value']:,}**{people(node)}"))
                 return
-            lines.append((depth, f"{reason}{code(node['split'])}{people(node)}"))
+            lines.append((depth, f"{reason}{rule_code(node['split'])}{people(node)}"))
             descend(node["yes"], depth + 1, "yes: ")
             descend(node["no"], depth + 1, "no: ")
 

@@ -10,29 +10,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
-from popstrat.lang.parser import cases, conjunction, disjunction, is_null, negation
+from popstrat.lang.parser import cases, conjunction, negation
 from popstrat.lang.values import WHOLE
-from popstrat.packs import shapes
 from popstrat.packs.builder import Builder, Raw
 from popstrat.packs.definition import Definition
 from popstrat.packs.model.parts import Model, Stratum
-from popstrat.packs.model.scope import ModelScope, recorded, required
+from popstrat.packs.model.reasons import NO_VALUE, Part, eligibility, why_not
+from popstrat.packs.model.scope import ModelScope
 from popstrat.packs.model.strata import Strata, given
 from popstrat.packs.model.summed import Terms
-from popstrat.packs.phrases import no_record
-from popstrat.packs.typed import label_cases
 
 LINKS = ("logistic", "survival", "identity")
 DECIMALS = 6
-NO_STRATUM = "in no stratum"
-NO_VALUE = "a term has no value"
-NO_ROOM = "beyond what its column holds"
 _SATURATED = 600.0  # exp of more is as good as infinite: the result is its limit, to all 15 places
 _ONE = n.Const(n.NUMBER, "1", 1.0)
 _ZERO = n.Const(n.NUMBER, "0", 0)
@@ -46,35 +41,6 @@ class BuiltModel:
     model: Model
     besides: tuple[Definition, ...]
     tallies: dict[tuple[str, str, str], n.Node]
-
-
-def eligibility(builder: Builder, ident: str, raw: Raw) -> list[tuple[n.Node, str]]:
-    """The conditions for whom a model is, each with the reason that stands where it is not met: those it states, then
-    a record of each input that it requires. Raises `PackError`."""
-
-    def fail(message: str) -> PackError:
-        return builder.fault(ident, message, "eligible")
-
-    written = raw.get("eligible", [])
-    if isinstance(written, str):
-        written = [{"when": written, "reason": f"not: {' '.join(written.split())}"}]
-    sound = isinstance(written, list) and all(isinstance(e, dict) for e in written)
-    if not sound or ("eligible" in raw and not written):
-        raise fail("`eligible` is a condition, or a list of { when, reason }")
-    parts = []
-    for entry in written:
-        if set(entry) - {"when", "reason"} or not isinstance(entry.get("reason"), str) or not entry["reason"]:
-            raise fail("each part of `eligible` has a `when` and a `reason`")
-        node = builder.parse(ident, "eligible", entry.get("when"), condition=True)
-        parts.append((node, entry["reason"]))
-    for name, spec in shapes.items(raw.get("inputs")).items():
-        if required(spec):
-            record = recorded(builder.parse(ident, f"input {name}", spec.get("from", name)))
-            parts.append((negation(is_null(record, f"{name} is null"), f"{name} is not null"), no_record([name])))
-    said = [reason for _, reason in parts]
-    if len(set(said)) < len(said):
-        raise fail("two parts of `eligible` give the same reason")
-    return parts
 
 
 class ModelBuilder:
@@ -99,8 +65,8 @@ class ModelBuilder:
             raise self.fail(f"needs a `link`: one of {', '.join(LINKS)}{suggest(shown, LINKS)}", shown)
         self._texts(link)
         strata = Strata(self.builder, self.ident, raw)
-        reasons = eligibility(self.builder, self.ident, raw)
-        eligible = conjunction([node for node, _ in reasons], "eligible") if reasons else None
+        parts = eligibility(self.builder, self.ident, raw)
+        eligible = conjunction([part.condition for part in parts], "eligible") if parts else None
         for name, spec in self._table("inputs").items():
             self.scope.declare(name, spec)
         for name, spec in self._table("derived").items():
@@ -113,7 +79,7 @@ class ModelBuilder:
         if raw.get("type") in WHOLE:
             found = n.Whole(n.NUMBER, "", results[0], raw["type"])
         self._missing(eligible, found)
-        self._reasons(model, reasons, found)
+        model = self._reasons(model, parts, found)
         for horizon, entry, node in zip(model.horizons[1:], raw.get("horizons", ())[1:], results[1:], strict=True):
             output = entry.get("output", False)
             self._define(
@@ -181,25 +147,18 @@ class ModelBuilder:
             for name, node in table.items():
                 self.tallies[self.ident, kind, name] = conjunction([scored, node], name)
 
-    def _reasons(self, model: Model, parts: Sequence[tuple[n.Node, str]], result: n.Node) -> None:
-        """Why somebody has no result, as a category and as counts."""
-        predictor = n.Named(n.NUMBER, "", model.predictor)
-        items = [(negation(_true(node), reason), reason) for node, reason in parts]
-        named = [s.when for s in model.strata if s.when is not None]
-        if named:
-            items.append((negation(_true(disjunction(named, "in a stratum")), NO_STRATUM), NO_STRATUM))
-        items.append((n.IsNull(n.BOOL, NO_VALUE, predictor), NO_VALUE))
-        if isinstance(result, n.Whole):
-            items.append((n.IsNull(n.BOOL, NO_ROOM, result), NO_ROOM))
-        node = label_cases(items, None, tuple(reason for _, reason in items))
+    def _reasons(self, model: Model, parts: Sequence[Part], result: n.Node) -> Model:
+        """Why somebody has no result, as a category and as counts; the model, which knows of it."""
+        node, reasons = why_not(self.builder, model, parts, result)
         if "reason_output" in self.raw:
             self._define(
                 "reason", f"{self.raw['title']}: why there is none", None, node,
                 means="The first reason why the model gives no result; null where it gives one.",
                 output=self.raw["reason_output"],
             )  # fmt: skip
-        for _, reason in items:
+        for reason in reasons:
             self.tallies[self.ident, "not_scored", reason] = n.IsIn(n.BOOL, reason, node, (reason,))
+        return replace(model, why=node, stated=tuple(part.reason for part in parts if not part.required))
 
     # -- results --
 
@@ -253,10 +212,3 @@ def _number(x: float) -> n.Const:
 def _given_node(x: n.Node | None) -> n.Node:
     assert x is not None
     return x
-
-
-def _true(node: n.Node) -> n.Node:
-    """`node` as a condition that is true or false, never unknown."""
-    if isinstance(node, n.Const):
-        return n.Const(n.BOOL, node.text, node.value is True)
-    return cases([(node, n.Const(n.BOOL, "true", True))], n.Const(n.BOOL, "false", False), n.BOOL, node.text)

@@ -8,6 +8,8 @@ from typing import Any
 
 from popstrat.lang import nodes as n
 
+_NOTHING = n.Const(n.NULL, "null", None)
+
 
 @dataclass(frozen=True)
 class Term:
@@ -62,6 +64,8 @@ class Model:
     terms: tuple[Term, ...]
     horizons: tuple[Horizon, ...]
     inputs: tuple[Input, ...]
+    why: n.Node = _NOTHING  # why there is no result: the first reason that holds, null where there is one
+    stated: tuple[str, ...] = ()  # the reasons that the model itself gives, of those not eligible
 
     @property
     def predictor(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from popstrat.core.text import suggest
 from popstrat.errors import TermError
+from popstrat.lang.compose import bracketed
 from popstrat.packs.shapes import beyond, is_number
 
 EVIDENCE = ("published", "derived", "assumption")
@@ -207,7 +208,7 @@ def _powers(name: str, title: str, term: Mapping[str, Any]) -> list[tuple[str, s
     shift, scale = term.get("shift", 0), term.get("scale", 1)
     if not is_number(shift) or not is_number(scale) or scale == 0:
         raise TermError(f"term {name!r}: `shift` and `scale` are numbers, `scale` not 0", "scale")
-    x = _bracketed(of)
+    x = bracketed(of, "**")
     x = x if shift == 0 else f"({x} {'+' if shift > 0 else '-'} {abs(shift)!r})"
     x = x if scale == 1 else f"({x} / {scale!r})"
     found = []
@@ -220,11 +221,6 @@ def _powers(name: str, title: str, term: Mapping[str, Any]) -> list[tuple[str, s
         called = title if len(powers) == 1 else f"{title}, {' × '.join(_power_words(power, logs))}"
         found.append((ident, called, "value", " * ".join(factors), weights[i], centers[i]))
     return found
-
-
-def _bracketed(text: str) -> str:
-    """An expression as part of another."""
-    return text if text.isidentifier() else f"({text})"
 
 
 def _power_words(power: float, logs: int) -> list[str]:
@@ -263,7 +259,7 @@ def _levels(
             evidence, source = _provenance(f"{name}.{ident}", {**term, **level}, default)
             more = {"evidence": evidence, "source": source}
         shown = ", ".join(f'"{label}"' for label in own)
-        text = f"{_bracketed(of)} in {{{shown}}}"
+        text = f"{bracketed(of, 'in')} in {{{shown}}}"
         found.append(
             (f"{name}.{ident}", level.get("title") or f"{title}: {ident}", text, level.get("coefficient"), more)
         )
