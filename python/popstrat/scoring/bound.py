@@ -297,7 +297,7 @@ class BoundScorer:
             self._recorded(name, [counters[place] for place in places], tally, batch)
         if not all(tally.false.values()) and not any(tally.false.values()):  # is any flag ever said to be false?
             said = (f for f in tally.true if anybody(batch.column(self.bindings[f].position), False))
-            tally.false.update({flag: 1 for flag in itertools.islice(said, 1)})
+            tally.false.update(dict.fromkeys(itertools.islice(said, 1), 1))
         for name, places in self.compiled.asked.items():
             tally.asked[name] = [0 if place is None else counters[place] for place in places]
         for (column, reason), counter in self.compiled.quality.items():

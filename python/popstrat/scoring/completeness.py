@@ -60,6 +60,8 @@ class Facts:
     tally: Tally = field(default_factory=Tally)
     expected: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Column → how many are expected, and the share of it below which the column is doubted."""
+    required: frozenset[str] = frozenset()
+    """Columns of which the pack requires a record, so that it is never by chance that there is none."""
     empty_in_all: frozenset[str] = frozenset()
     """Columns that hold nothing in any file, and not by chance if all are taken together."""
 
@@ -84,7 +86,8 @@ class Facts:
         if self.rows < LEAST_EMPTY:
             return tuple(c for c in self.empty if c in self.empty_in_all)
         known = self.expected
-        some = {c for c in self.empty if c not in known or known[c][0] >= LEAST_EXPECTED} | self.empty_in_all
+        some = {c for c in self.empty if c not in known or known[c][0] >= LEAST_EXPECTED}
+        some |= self.empty_in_all | self.required
         return tuple(c for c in self.empty if c in some)
 
     def without(self, columns: Collection[str]) -> Facts:
@@ -134,6 +137,7 @@ def facts(name: str, tally: Tally, absent: Iterable[str], people: NDArray[np.flo
         tuple(n for n, count in true.items() if not count and n not in empty),
         tally,
         _expected([*values, *true], tally.rows_out, people, schema),
+        frozenset(c.name for c in schema if c.required),
     )
 
 
@@ -259,6 +263,7 @@ def _merged(files: Sequence[Facts]) -> Facts:
         empty=tuple(c for c in files[0].empty if all(c in f.empty for f in files)) if files else (),
         tally=sum((f.tally for f in files), Tally()),
         expected={name: (_together(files, name)[1], share) for name, share in shares.items()},
+        required=files[0].required if files else frozenset(),
     )
 
 
