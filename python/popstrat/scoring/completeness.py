@@ -144,7 +144,8 @@ def facts(name: str, tally: Tally, absent: Iterable[str], people: NDArray[np.flo
 def _judged_by_share(column: Column) -> bool:
     """Whether a column that holds nothing, where no flag is ever recorded as false, is a flag that nobody has: not
     where a record is required, nor where nothing says how many people would be expected to have the flag."""
-    return column.type == "bool" and column.per_1000 > 0 and not column.required
+    known = column.per_1000 > 0 or column.name in expected().columns
+    return column.type == "bool" and known and not column.required
 
 
 def _expected(
