@@ -170,7 +170,7 @@ def test_ages_and_sexes_of_any_type(people: pa.Table, kind: str) -> None:
         return found.by_sex_and_age
 
     assert count(data[kind]).sum() == pytest.approx(ROWS)
-    assert np.abs(count(data[kind]) - count(people)).sum() < 0.1 * ROWS
+    assert np.abs(count(data[kind]) - count(people)).sum() < 0.25 * ROWS
 
 
 def test_far_below_is_neither_chance_nor_an_ordinary_difference() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -37,7 +36,7 @@ class Compiled:
     newest: dict[str, int]  # date column → NEWEST counter
     tallies: dict[TallyKey, int | None]  # what else is counted → counter, None for what never holds
     out_of_order: dict[str, tuple[int, int]]  # column that lies below another → counters of rows: both, and not below
-    recorded: dict[str, tuple[tuple[int, ...], int | None]]  # column → counters of its values, together; of true ones
+    recorded: dict[str, tuple[int, ...]]  # column → counters of its values, plausible ones first; of a flag's true ones
     asked: dict[str, tuple[int | None, ...]]  # question → counters of its conditions, None for what never holds
 
 
@@ -65,7 +64,7 @@ def compile_definitions(
         flags: write `quality_flags` after the outputs.
         tallies: conditions to count.
         aside: what is written last, and not counted.
-        filled: columns, among those that are checked, whose values are counted, and of flags the true ones.
+        filled: columns, among those that are checked, whose values are counted, of flags the true ones.
         questions: conditions on checked columns that are counted, some for each question.
         counted: without it nothing is counted that only a record tells of.
         options: which optimisations are made.
@@ -114,19 +113,15 @@ def _out_of_order(c: Lowering, names: Iterable[str]) -> dict[str, tuple[int, int
     return found
 
 
-def _recorded(c: Lowering, name: str) -> tuple[tuple[int, ...], int | None]:
-    """The counters of a column's values, plausible or not, and of a flag that of those that are true."""
+def _recorded(c: Lowering, name: str) -> tuple[int, ...]:
+    """The counters of a column's values, plausible ones first and then the others; of a flag of the true ones."""
     if not c.columns.present(name):
-        return (), None
-    if c.columns.kinds[name] in ("f32", "f64"):  # of which NaN is no value
-        numbers = c.columns.in_range(name, -math.inf, math.inf)
-        counters = [c.e.rows(c.e.both(c.e.plane("VALID", c.columns.index(name)), numbers))]
-    else:
-        counters, known = [c.e.rows(c.plausible.ok(name))], c.plausible.counted
-        bad = {why: plane for why, plane in c.plausible.bad.items() if why[0] == name}
-        counters += [known[why] if why in known else c.e.rows(plane) for why, plane in bad.items()]
-    flag = c.schema[name].type == "bool"
-    return tuple(counters), c.e.rows(c.true(n.Column(n.BOOL, name, name))) if flag else None
+        return ()
+    if c.schema[name].type == "bool":
+        return (c.e.rows(c.true(n.Column(n.BOOL, name, name))),)
+    known, bad = c.plausible.counted, {why: plane for why, plane in c.plausible.bad.items() if why[0] == name}
+    others = (known[why] if why in known else c.e.rows(plane) for why, plane in bad.items())
+    return c.e.rows(c.plausible.ok(name)), *others
 
 
 def _count_implausible(c: Lowering) -> None:

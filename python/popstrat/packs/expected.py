@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Literal
 
@@ -45,6 +45,15 @@ class Expected:
 
     columns: Mapping[str, ExpectedShare]
     parameters_sha256: str
+
+    def counts(self, people: NDArray[np.float64]) -> dict[str, float]:
+        """As `ExpectedShare.count`, of every column."""
+        counts = np.tensordot(self._shares, people, 2).tolist()
+        return dict(zip(self.columns, counts, strict=True))
+
+    @cached_property
+    def _shares(self) -> NDArray[np.float64]:
+        return np.stack([column.share for column in self.columns.values()])
 
 
 @cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,8 @@ class Facts:
     tally: Tally = field(default_factory=Tally)
     expected: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Column → how many are expected, and the share of it below which the column is doubted."""
+    required: frozenset[str] = frozenset()
+    """Columns of which the pack requires a record, so that it is never by chance that there is none."""
     empty_in_all: frozenset[str] = frozenset()
     """Columns that hold nothing in any file, and not by chance if all are taken together."""
 
@@ -68,7 +70,7 @@ class Facts:
         """The rows that were looked at: not those that a profile leaves out."""
         return self.tally.rows_out
 
-    @property
+    @cached_property
     def recorded(self) -> dict[str, int]:
         """How many values each column holds; of a flag, how many people have it."""
         return {**self.tally.recorded, **self.tally.true}
@@ -84,7 +86,8 @@ class Facts:
         if self.rows < LEAST_EMPTY:
             return tuple(c for c in self.empty if c in self.empty_in_all)
         known = self.expected
-        some = {c for c in self.empty if c not in known or known[c][0] >= LEAST_EXPECTED} | self.empty_in_all
+        some = {c for c in self.empty if c not in known or known[c][0] >= LEAST_EXPECTED}
+        some |= self.empty_in_all | self.required
         return tuple(c for c in self.empty if c in some)
 
     def without(self, columns: Collection[str]) -> Facts:
@@ -114,11 +117,14 @@ class Earlier:
 
 def facts(name: str, tally: Tally, absent: Iterable[str], people: NDArray[np.float64], schema: Schema) -> Facts:
     """What a tally says of the file of that name, whose ``people`` by sex and age band are known."""
-    values, true = tally.recorded, tally.true
+    values, true, false = tally.recorded, tally.true, tally.false
     if not tally.rows_out:
         return Facts(name, tuple(absent), tally=tally)
-    says_false = any(values[flag] > count for flag, count in true.items())
-    empty = [c for c, count in values.items() if not count and (says_false or not _judged_by_share(schema[c]))]
+    silent = [flag for flag, count in true.items() if not count and not false.get(flag)]
+    says_false = any(false.values())
+    nothing = {c for c, count in values.items() if not count}
+    nothing |= {flag for flag in silent if says_false or not _judged_by_share(schema[flag])}
+    empty = [c.name for c in schema if c.name in nothing]
     for age in (c for c in schema if c.completed_years_since):
         if values.get(age.name) or values.get(str(age.completed_years_since)):  # either will do
             empty = [n for n in empty if n not in (age.name, age.completed_years_since)]
@@ -130,25 +136,27 @@ def facts(name: str, tally: Tally, absent: Iterable[str], people: NDArray[np.flo
         undated,
         tuple(n for n, count in true.items() if not count and n not in empty),
         tally,
-        _expected(values, tally.rows_out, people, schema),
+        _expected([*values, *true], tally.rows_out, people, schema),
+        frozenset(c.name for c in schema if c.required),
     )
 
 
 def _judged_by_share(column: Column) -> bool:
     """Whether a column that holds nothing, where no flag is ever recorded as false, is a flag that nobody has: not
     where a record is required, nor where nothing says how many people would be expected to have the flag."""
-    return column.type == "bool" and column.per_1000 > 0 and not column.required
+    known = column.per_1000 > 0 or column.name in expected().columns
+    return column.type == "bool" and known and not column.required
 
 
 def _expected(
     columns: Iterable[str], rows: int, people: NDArray[np.float64], schema: Schema
 ) -> dict[str, tuple[float, float]]:
     """How many values are expected, by the age and sex of the people, or of a pack's own flag by its `per_1000`."""
-    found = {}
-    table = expected().columns
+    found, table = {}, expected().columns
+    counts = expected().counts(people)
     for name in columns:
         if name in table:
-            found[name] = table[name].count(people), LEAST_SHARE[table[name].basis]
+            found[name] = counts[name], LEAST_SHARE[table[name].basis]
         elif schema[name].per_1000 and not schema[name].required:  # of which a record is expected of everybody
             found[name] = rows * schema[name].per_1000 / 1000, 0.0
     return found
@@ -248,12 +256,15 @@ def _few_told(name: str, where: str, files: Sequence[Facts], schema: Schema) -> 
 
 def _merged(files: Sequence[Facts]) -> Facts:
     """What several files hold together."""
+    if len(files) == 1:
+        return files[0]
     shares = {name: share for f in files for name, (_, share) in f.expected.items()}
     return Facts(
         "",
         empty=tuple(c for c in files[0].empty if all(c in f.empty for f in files)) if files else (),
         tally=sum((f.tally for f in files), Tally()),
         expected={name: (_together(files, name)[1], share) for name, share in shares.items()},
+        required=files[0].required if files else frozenset(),
     )
 
 

@@ -19,8 +19,9 @@ from popstrat.packs.expected import BAND_YEARS, BANDS
 from popstrat.packs.patient_table import Schema
 from popstrat.scoring.columns import Binding, converted, label_numbers
 
-SAMPLED = 16_384
-"""Rows of a batch that are looked at, at most."""
+SAMPLED = 4096
+"""Rows of a batch that are looked at, about."""
+_RUNS = 16  # runs of rows that are looked at together where a column has to be converted first
 _SEXES = ("female", "male")
 _OTHER = len(_SEXES)
 _NUMPY = {"i8": "i1", "u8": "u1", "i16": "i2", "i32": "i4", "i64": "i8", "f32": "f4", "f64": "f8",
@@ -46,9 +47,15 @@ class People:
         rows = batch.num_rows
         if not rows or not self._known:
             return
-        every = -(-rows // SAMPLED)
-        if self._together:
-            batch, every = batch.slice(0, SAMPLED), 1
+        if not self._together or rows <= SAMPLED:
+            self._count(batch, max(1, rows // SAMPLED), rows)
+            return
+        run = SAMPLED // _RUNS
+        for i in range(_RUNS):
+            self._count(batch.slice(i * rows // _RUNS, run), 1, rows / _RUNS)
+
+    def _count(self, batch: pa.RecordBatch, every: int, weight: float) -> None:
+        """Count each so many-th row; together they stand for so many people."""
         band = np.full(-(-batch.num_rows // every), -1)
         if self._age is not None:
             years, there = _picked(batch, self._age, every)
@@ -59,7 +66,7 @@ class People:
             band[there] = BANDS - 1 - np.searchsorted(self._birthdays, born[there])
         sex, known = self._sexes(batch, every), band >= 0
         cells = np.bincount(sex[known] * BANDS + band[known], minlength=self._cells.size)
-        self._cells += cells.reshape(self._cells.shape) * (rows / len(band))
+        self._cells += cells.reshape(self._cells.shape) * (weight / len(band))
 
     @property
     def by_sex_and_age(self) -> NDArray[np.float64]:
@@ -77,10 +84,7 @@ class People:
             codes = label_numbers(binding.spellings, batch.column(binding.position).dictionary)
             there &= (found >= 0) & (found < len(codes))
             found = np.where(there, codes[np.where(there, found, 0)] if len(codes) else 0, _OTHER)
-        out = np.full(len(found), _OTHER, np.int64)
-        for i, label in enumerate(labels):
-            out[there & (found == label)] = i
-        return out
+        return np.where(there & (found == labels[0]), 0, np.where(there & (found == labels[1]), 1, _OTHER))
 
 
 def _picked(batch: pa.RecordBatch, binding: Binding, every: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:

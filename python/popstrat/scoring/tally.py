@@ -29,9 +29,11 @@ class Tally:
     respelt: dict[str, int] = field(default_factory=dict)
     """Column of keys or codes → rows that were written otherwise than they are read; counted by every scorer."""
     recorded: dict[str, int] = field(default_factory=dict)
-    """Column that is checked → values, plausible or not."""
+    """Column that is checked, and no flag → values, plausible or not."""
     true: dict[str, int] = field(default_factory=dict)
     """Flag that is checked → people who have it."""
+    false: dict[str, int] = field(default_factory=dict)
+    """Flag that nobody of a batch has → over 0 if it is recorded as false for anybody."""
     asked: dict[str, list[int]] = field(default_factory=dict)
     """Question → rows for which each of its conditions holds (`packs.questions`)."""
 
@@ -52,6 +54,7 @@ class Tally:
             _added(self.respelt, other.respelt),
             _added(self.recorded, other.recorded),
             _added(self.true, other.true),
+            _added(self.false, other.false),
             {k: [x + y for x, y in zip_longest(a.get(k, ()), b.get(k, ()), fillvalue=0)] for k in (*a, *b)},
         )
 
