@@ -14,18 +14,43 @@ from collections.abc import Sequence
 from typing import Any
 
 _ROWS_SHOWN = 5
-_LONG_NUMBER = re.compile(r"[0-9](?:[\W_]{0,3}[0-9]){8}")
 WITHHELD = "(name withheld: it looks like a number)"
+BETWEEN = "[^0-9A-Za-z]{0,3}"
+"""What may stand between the digits of one number: signs, spaces and letters of no alphabet that ours are from."""
+_DATE = r"(?:19|20)[0-9]{2}[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:0[1-9]|[12][0-9]|3[01])"
+_TIME = r"(?:[01][0-9]|2[0-3])[:_-]?[0-5][0-9](?:[:_-]?[0-5][0-9])?"
+DATE = rf"{_DATE}(?:[T_ -]{_TIME})?"
+"""A date, and a time of day behind it, with no digit before or behind them: no part of a number."""
+_DATES = re.compile(rf"(?<![0-9]){DATE}(?![0-9])")
+_HASH = re.compile(r"[0-9a-f]{64}")
+_LONG_NUMBER = re.compile(rf"[0-9](?:{BETWEEN}[0-9]){{8}}")
+
+
+def plain_digits(text: str) -> str:
+    """The text with every digit, of whatever script and width, as one of 0 to 9."""
+    if text.isascii():
+        return text
+    return "".join(str(unicodedata.decimal(c, c)) for c in unicodedata.normalize("NFKC", text))
+
+
+def holds_number(text: str) -> bool:
+    """Whether somebody's number may stand in a text: nine digits or more with nothing but signs or spaces between them.
+
+    Dates with or without a time of day are none, nor is a hash (64 hexadecimal digits and no more). This is the one
+    rule for names and for what records say; `popstrat.privacy.number_columns`, which looks for NHS numbers in all
+    values of a column, takes for one number what is one here.
+    """
+    plain = plain_digits(text)
+    return _HASH.fullmatch(plain) is None and _LONG_NUMBER.search(_DATES.sub("x", plain)) is not None
 
 
 def looks_like_number(name: str) -> bool:
-    """Whether the name of a column may be somebody's number: it has digits and no letter at all, or nine digits or more
-    with nothing but signs or spaces between them. So has what stands in the first line of a CSV without a header."""
+    """Whether the name of a column may be somebody's number: it holds one (`holds_number`), or has digits and no letter
+    at all, as what stands in the first line of a CSV without a header."""
     if name.isascii() and name.isidentifier() and sum(map(name.count, "0123456789")) < 9:
         return False
-    plain = "".join(str(unicodedata.decimal(c, c)) for c in unicodedata.normalize("NFKC", name))
-    some = any(c.isdigit() for c in plain)
-    return (some and not any(c.isalpha() for c in plain)) or _LONG_NUMBER.search(plain) is not None
+    plain = plain_digits(name)
+    return (any(map(str.isdigit, plain)) and not any(map(str.isalpha, plain))) or holds_number(plain)
 
 
 def shown_name(name: str, place: int | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import decimal
 import json
 import random
@@ -15,11 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from popstrat.errors import InputError, looks_like_number, recorded_name
+from popstrat.errors import InputError, holds_number, looks_like_number, recorded_name
 from popstrat.privacy.identifiers import looks_like_nhs_numbers
 from popstrat.privacy.nhs_numbers import passes
 from popstrat.privacy.number_columns import TenDigits
 from popstrat.privacy.pseudonymise import Column, run_pseudonymise
+from popstrat.runs.withheld import HELD, without_numbers
 
 pytestmark = pytest.mark.smoke
 
@@ -141,6 +143,42 @@ def test_a_name_with_such_a_number_is_withheld(name: str, place: int) -> None:
     assert looks_like_number(name)
     assert recorded_name(name, place) == f"column {place} (name withheld: it looks like a number)"
     assert "99" not in str(InputError("is wrong", column=name))
+
+
+SCRIPTS = "0\u0660\u06f0\u0966\uff10\U0001d7ce"
+
+
+@given(
+    nhs_numbers, st.sampled_from(["", " ", "-", ":", "/", "_", " - ", "\u00a0", "\u2011", "...", "\u00e9", "\u200b"]),
+    st.sampled_from([(3, 6), (5,), tuple(range(1, 10)), (1, 9)]), st.sampled_from(SCRIPTS),
+    st.sampled_from(["", "no. ", "2026-06-30 ", "20260630_120000 ", "x:", "'", "\u00e9 "]),
+    st.sampled_from(["", " x", ".0", " 2026-06-30T12:00", "]"]),
+)  # fmt: skip
+def test_what_is_one_number_is_so_for_every_judge(
+    number: int, between: str, cuts: tuple[int, ...], zero: str, before: str, after: str
+) -> None:
+    """Of names, of what records say, of the values of columns: the same signs, digits of any script, dates beside."""
+    digits = [chr(ord(zero) + int(d)) for d in str(number)]
+    text = before + "".join(between * (i in cuts) + d for i, d in enumerate(digits)) + after
+    assert looks_like_number(text)
+    assert holds_number(text)
+    assert without_numbers(text) == HELD
+    assert looks_like_nhs_numbers(pa.array(["x", text]))
+
+
+harmless_dates = st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2099, 12, 31)).flatmap(
+    lambda at: st.sampled_from(
+        ["list_%Y%m%d_%H%M%S.csv", "at %Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S list", "%Y.%m.%d is it"]
+    ).map(at.strftime)
+)  # fmt: skip
+
+
+@given(harmless_dates | st.sampled_from(["ab" * 32, "0123456789abcdef" * 4, "E85001", "bp_2024_25", "snomed_44054006"]))
+def test_what_is_none_is_so_for_every_judge(text: str) -> None:
+    assert not looks_like_number(text)
+    assert not holds_number(text)
+    assert without_numbers(text) == text
+    assert not looks_like_nhs_numbers(pa.array([text, "x" + text]))
 
 
 @pytest.mark.parametrize("name", ["1960-05-17", "58.0", "3", "12/07/1950", "0", "\u0664\u0665"])

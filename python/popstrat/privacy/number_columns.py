@@ -18,6 +18,7 @@ import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from popstrat.core.arrow import is_text, numbers
+from popstrat.errors import BETWEEN, DATE, plain_digits
 from popstrat.privacy.nhs_numbers import DIGITS, PASSED, REPEATED, check
 
 BY_CHANCE = 1 / 11
@@ -25,9 +26,9 @@ HALF = 0.5
 DEVIATIONS = 5
 _KEPT = 1 << 16  # different numbers that are told apart over batches; with more of them repeats no longer matter
 _LEAST, _MOST = 10 ** (DIGITS - 1), 10**DIGITS
-_BETWEEN = "[^0-9A-Za-z:]{0,3}"  # spaces, hyphens, dots; no colon, which times have
-_GROUPED = rf"(?:^|[^0-9])0*(?P<number>[0-9]{{3}}{_BETWEEN}[0-9]{{3}}{_BETWEEN}[0-9]{{4}})(?:[.,]0+)?(?:[^0-9]|$)"
-_WHOLE = rf"^[^0-9]*0*(?P<number>[0-9](?:{_BETWEEN}[0-9]){{9}})(?:[.,]0+)?[^0-9]*$"
+_GROUPED = rf"(?:^|[^0-9])0*(?P<number>[0-9]{{3}}{BETWEEN}[0-9]{{3}}{BETWEEN}[0-9]{{4}})(?:[.,]0+)?(?:[^0-9]|$)"
+_WHOLE = rf"^[^0-9]*0*(?P<number>[0-9](?:{BETWEEN}[0-9]){{9}})(?:[.,]0+)?[^0-9]*$"
+_DATES = rf"(^|[^0-9]){DATE}([^0-9]|$)"
 _EXPONENT = r"^[^0-9]*(?P<number>[0-9]+(?:\.[0-9]*)?[eE]\+?[0-9]{1,2})[^0-9]*$"
 
 
@@ -140,13 +141,20 @@ def _of_text(texts: pa.Array) -> NDArray[np.int64]:
     if not len(texts):
         return np.zeros(0, np.int64)
     texts = texts.unique()
-    strange = pc.invert(pc.string_is_ascii(texts))
-    if pc.any(strange).as_py():  # digits of full width, and the like
-        texts = pc.if_else(strange, pc.utf8_normalize(texts, "NFKC"), texts)
+    texts = pc.replace_substring_regex(_plain(texts), _DATES, r"\1x\2")
     found = [_of_length(_extracted(texts, pattern, pa.int64())) for pattern in (_GROUPED, _WHOLE)]
     if pc.any(pc.match_substring_regex(texts, _EXPONENT)).as_py():
         found.append(_of_floats(_extracted(texts, _EXPONENT, pa.float64())))
     return np.concatenate(found)
+
+
+def _plain(texts: pa.Array) -> pa.Array:
+    """The texts with `plain_digits`: those that have others are few, and only they are looked at one by one."""
+    other = pc.match_substring_regex(pc.replace_substring_regex(texts, "[0-9]+", ""), r"[\p{N}]")
+    if not pc.any(other).as_py():
+        return texts
+    mended = pa.array([plain_digits(t) for t in texts.filter(other).to_pylist()], texts.type)
+    return pc.replace_with_mask(texts, other, mended)
 
 
 def _extracted(texts: pa.Array, pattern: str, kind: pa.DataType) -> NDArray[Any]:

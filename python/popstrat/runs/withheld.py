@@ -1,24 +1,16 @@
 """What a run record has of text that others wrote: options, maps, names of files; not what may be somebody's number.
 
-Names of columns are judged by `popstrat.errors.looks_like_number`; other values by whether nine digits or more stand in
-them with nothing but signs or spaces between, dates and times of day not counted.
+Names of columns are judged by `popstrat.errors.looks_like_number`, other values by `popstrat.errors.holds_number`.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from popstrat.errors import WITHHELD, looks_like_number
+from popstrat.errors import WITHHELD, holds_number, looks_like_number
 
 HELD = "(withheld: it looks like a number)"
-_HASH = re.compile(r"[0-9a-f]{64}")
-_DATE = r"(?:19|20)[0-9]{2}[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:0[1-9]|[12][0-9]|3[01])"
-_TIME = r"(?:[01][0-9]|2[0-3])[:_-]?[0-5][0-9](?:[:_-]?[0-5][0-9])?"
-_DATES = re.compile(rf"(?<![0-9]){_DATE}(?:[T_ -]{_TIME})?(?![0-9])")
-_LONG_NUMBER = re.compile(r"[0-9](?:[\W_]{0,3}[0-9]){8}")
 
 
 def without_numbers(value: Any, *, names: bool = False) -> Any:
@@ -30,7 +22,7 @@ def without_numbers(value: Any, *, names: bool = False) -> Any:
         case Mapping():
             found: dict[str, Any] = {}
             for key, inner in value.items():
-                shown = HELD if _is_number(str(key)) else str(key)
+                shown = HELD if holds_number(str(key)) else str(key)
                 if shown == HELD and HELD in found:
                     shown = f"{HELD} {len(found) + 1}"
                 found[shown] = without_numbers(inner, names=names)
@@ -42,11 +34,4 @@ def without_numbers(value: Any, *, names: bool = False) -> Any:
         case str() if names and looks_like_number(value):
             return WITHHELD
         case _:
-            return HELD if _is_number(str(value)) else value
-
-
-def _is_number(text: str) -> bool:
-    if _HASH.fullmatch(text):
-        return False
-    plain = "".join(str(unicodedata.decimal(c, c)) for c in unicodedata.normalize("NFKC", text))
-    return _LONG_NUMBER.search(_DATES.sub("x", plain)) is not None
+            return HELD if holds_number(str(value)) else value

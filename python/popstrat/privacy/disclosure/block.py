@@ -6,6 +6,8 @@ is outside stays as it is: whatever move is found is possible in the whole as we
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
+
 import numpy as np
 import numpy.typing as npt
 
@@ -35,6 +37,57 @@ def matrix(
                 found[r, at[counts[k]]] += signs[k]
     for j in range(len(columns)):
         at[columns[j]] = -1
+
+
+@compiled
+def around(
+    starts: Ints, counts: Ints, row_starts: Ints, rows: Ints, chosen: Bools, waiting: Bools, i: int, size: int
+) -> tuple[Ints, Ints]:  # fmt: skip
+    """So many sums about a count, and the counts that are in no others, both sorted.
+
+    It grows by whichever count brings the fewest new sums: what is bound by the sums that are there already; of equal
+    ones by that which was met first. ``rows`` has the sums of each count as ``counts`` has the counts of each sum;
+    ``chosen`` (of sums) and ``waiting`` (of counts) are False throughout, and are left so.
+    """
+    queue = [(0, 0, i)]
+    waiting[i] = True
+    met, there = [i], [0][:0]
+    while len(queue):
+        brings, at, j = heappop(queue)
+        new = 0
+        for k in range(row_starts[j], row_starts[j + 1]):
+            new += not chosen[rows[k]]
+        if new < brings:  # others have brought some of its sums meanwhile
+            heappush(queue, (new, at, j))
+            continue
+        if len(there) and len(there) + new > size:
+            break
+        first = len(there)
+        for k in range(row_starts[j], row_starts[j + 1]):
+            if not chosen[rows[k]]:
+                chosen[rows[k]] = True
+                there.append(rows[k])
+        for r in there[first:]:
+            for k in range(starts[r], starts[r + 1]):
+                other = counts[k]
+                if not waiting[other]:
+                    waiting[other] = True
+                    bring = 0
+                    for q in range(row_starts[other], row_starts[other + 1]):
+                        bring += not chosen[rows[q]]
+                    heappush(queue, (bring, len(met), other))
+                    met.append(other)
+    free = [0][:0]
+    for j in met:
+        waiting[j] = False
+        within = True
+        for k in range(row_starts[j], row_starts[j + 1]):
+            within = within and chosen[rows[k]]
+        if within or j == i:
+            free.append(j)
+    for r in there:
+        chosen[r] = False
+    return np.sort(np.array(there, np.int64)), np.sort(np.array(free, np.int64))
 
 
 @compiled

@@ -16,12 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
 
 import numpy as np
 import numpy.typing as npt
 
-from popstrat.privacy.disclosure.block import climb, matrix, off
+from popstrat.privacy.disclosure.block import around, climb, matrix, off
 from popstrat.privacy.disclosure.rules import WIDTH
 
 Floats = npt.NDArray[np.float64]
@@ -145,6 +144,9 @@ class _Protection:
                 self.rows_of[i].append(row)
         self.relations = relations
         self.sums = np.array(starts, np.int64), np.array(counts, np.int64), np.array(signs, np.float64)
+        ends = np.cumsum([0, *map(len, self.rows_of)])
+        self.sums_of = ends.astype(np.int64), np.array([r for rows in self.rows_of for r in rows], np.int64)
+        self.chosen, self.waiting = np.zeros(len(relations), bool), np.zeros(len(self.x), bool)
         self.at, self.change = np.full(len(self.x), -1, np.int64), np.zeros(len(self.x))
         self.whole_of = np.full(len(self.x), -1, np.int64)
         self.wholes: list[tuple[Ints, Ints]] = []
@@ -384,29 +386,10 @@ class _Protection:
         return self.wholes[int(self.whole_of[i])]
 
     def _block(self, i: int, size: int) -> tuple[Ints, Ints]:
-        """So many sums about a count, and the counts (sorted) that are in no others; kept, as they do not change.
-
-        It grows by whichever count brings the fewest new sums: what is bound by the sums that are there already."""
+        """So many sums about a count, and the counts (sorted) that are in no others; kept, as they do not change."""
         if (i, size) not in self.blocks:
-            chosen: set[int] = set()
-            queue, seen, order = [(0, 0, i)], {i}, 1
-            while queue:
-                brings, at, j = heappop(queue)
-                new = [r for r in self.rows_of[j] if r not in chosen]
-                if len(new) < brings:
-                    heappush(queue, (len(new), at, j))
-                    continue
-                if chosen and len(chosen) + len(new) > size:
-                    break
-                chosen.update(new)
-                for r in new:
-                    for k in self.counts_of[r]:
-                        if k not in seen:
-                            seen.add(k)
-                            heappush(queue, (sum(q not in chosen for q in self.rows_of[k]), order, k))
-                            order += 1
-            free = {j for r in chosen for j in self.counts_of[r] if chosen.issuperset(self.rows_of[j])} | {i}
-            self.blocks[i, size] = np.array(sorted(chosen), np.int64), np.array(sorted(free), np.int64)
+            starts, counts, _ = self.sums
+            self.blocks[i, size] = around(starts, counts, *self.sums_of, self.chosen, self.waiting, i, size)
         return self.blocks[i, size]
 
     def _begin(self) -> set[int]:
