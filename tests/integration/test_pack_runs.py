@@ -38,6 +38,37 @@ value = '%s and ckd'
 output = true
 """
 
+MODEL = """
+[pack]
+id = "model"
+version = "1"
+
+[definition.m]
+kind = "model"
+title = "M"
+means = "M"
+source = "us"
+version = "1"
+evidence = "assumption"
+intended_use = "none"
+disclaimer = "none"
+link = "logistic"
+eligible = [{ when = "age >= 18", reason = "under 18" }, { when = "not chd", reason = "has it" }]
+strata = { young = "age < 50", old = "age >= 50" }
+inputs = { bmi = { required = true }, egfr = { default = 90 } }
+terms = [
+    { id = "bmi", value = "bmi - 25", coefficient = { young = 0.1, old = 0.05 } },
+    { id = "egfr", value = "egfr - 90", coefficient = -0.02 },
+]
+reference_patients = [
+    { patient = { age = 40, bmi = 30 }, expected = 0.622459 },
+    { patient = { age = 60, bmi = 30, egfr = 50 }, expected = 0.740775 },
+    { patient = { age = 60, bmi = 20 }, expected = 0.437823 },
+    { patient = { age = 60 }, expected = "null" },
+]
+output = true
+"""
+
 
 @pytest.fixture(autouse=True)
 def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,3 +142,83 @@ def test_an_own_flag_is_judged_by_its_share_where_the_pack_says_it() -> None:
     assert told(data, PACK % (f"{rare}required = true", "treated"), "score") != []
     known = listed({"ckd": pa.array([True] * ROWS), "treated": pa.array([False, *[None] * (ROWS - 1)])})
     assert told(known, PACK % ('type = "bool"\nrequired = true', "treated"), "score") == []
+
+
+# -- a column of the pack's own that is not there --------------------------------------------------------------------
+
+NAMES = {  # what a pack calls a column → what a list may
+    "hdl_mg": ("hdl_mgdl", "hdl mg", "hdlmg", "hdl_mg_"),
+    "bp_treated": ("bp_treatment", "bptreated", "BP treated", "bp_treated_"),
+    "loneliness": ("lonelines", "loneliness_v2", "lonelyness"),
+}
+
+
+@pytest.mark.parametrize("name", list(NAMES))
+def test_what_a_list_calls_otherwise_is_named(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the remedy where the run stops, and in a warning where it goes on."""
+    for other in NAMES[name]:
+        data = listed({"ckd": [True] * ROWS, other: [4.0] * ROWS})
+        pack = (PACK % ('type = "float"%s', "treated > 1")).replace("treated", name)
+        near = (
+            f"column {other!r} is passed over, and {name} is absent: if they are the same, rename it or map it; x would"
+        )
+        for command in ("score", "library"):
+            assert any(w.startswith(near) for w in told(data, pack % "", command)), (other, command)
+        Path("own.toml").write_text(pack % "\nrequired = true")
+        assert run(["score", "list.parquet", "-o", "out.parquet", "--force", "--pack", "own.toml"]) == 2
+        assert (
+            f"list.parquet: column '{name}': this required column is missing (did you mean '{other}'?); if the list "
+            "has it under another name, rename it or map it ([columns] of --map)"
+        ) in capsys.readouterr().err
+    pq.write_table(listed({"ckd": [True] * ROWS, "zzz": [1] * ROWS}), "list.parquet")
+    assert run(["check", "list.parquet", "--pack", "own.toml"]) == 2
+    assert "this required column is missing; if the list has it under another name" in capsys.readouterr().err
+
+
+# -- reference patients and required columns ------------------------------------------------------------------
+
+OWN = """
+[pack]
+id = "own"
+version = "1"
+extends = "%s"
+
+[[input]]
+name = "needed"
+type = "%s"
+%s
+required = true
+
+[definition.own]
+kind = "expression"
+title = "Own"
+means = "Own"
+source = "us"
+version = "1"
+value = '%s'
+output = true
+reference_patients = [{ patient = { %s }, expected = %s }, { patient = { ckd = true }, expected = false }]
+"""
+
+
+@pytest.mark.parametrize("base", ["london-2026", "efi", "base.toml"])
+@pytest.mark.parametrize(
+    ("kind", "more", "rule", "patient"),
+    [
+        ("bool", "", "needed and ckd", "needed = true, ckd = true"),
+        ("int", "", "needed > 3 and ckd", "needed = 4, ckd = true"),
+        ("float", "", "needed > 3", "needed = 4.5"),
+        ("category", 'labels = ["a", "b"]', 'needed == "a"', 'needed = "a"'),
+        ("date", 'dates = ["bmi"]', "within(needed, 12) and bmi > 30 and not ckd", "bmi = 31"),
+    ],
+)
+def test_a_reference_patient_need_not_have_a_required_column(
+    base: str, kind: str, more: str, rule: str, patient: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those of the pack that is extended cannot; a list must all the same."""
+    Path("base.toml").write_text(MODEL)
+    Path("own.toml").write_text(OWN % (base, kind, more, rule, patient, "true"))
+    assert run(["packs", "check", "own.toml"]) == 0, capsys.readouterr().err
+    pq.write_table(listed({}), "list.parquet")
+    assert run(["score", "list.parquet", "-o", "out.parquet", "--pack", "own.toml"]) == 2
+    assert "column 'needed': this required column is missing" in capsys.readouterr().err

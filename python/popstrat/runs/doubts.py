@@ -10,7 +10,7 @@ import pyarrow as pa
 from popstrat.core.text import closest
 from popstrat.lang.values import WHOLE
 from popstrat.packs.definition import NOT_HELD
-from popstrat.packs.patient_table import ID, OPT_OUTS
+from popstrat.packs.patient_table import ID, OPT_OUTS, patient_schema
 from popstrat.packs.plausibility import suspicions
 from popstrat.privacy.identifiers import looks_like_nhs_numbers
 from popstrat.scoring.completeness import Facts
@@ -63,9 +63,10 @@ def near_misses(
     """Columns that a file lacks and seems to have under another name, with the outputs that would use them: for each
     file the columns of ours that it has, and the others."""
     found: dict[str, None] = {}
+    standard = patient_schema()
     for ours, left in zip(present, passed_over, strict=True):
         for absent in (c for c in scorer.columns_counted if c not in ours) if left else ():
-            if near := closest(absent, left):
+            if near := closest(absent, left, few=absent not in standard):  # a pack's own columns are few
                 used = scorer.outputs_using(absent)
                 outputs = ", ".join(used[:_OUTPUTS_NAMED]) + (f" and {len(used) - _OUTPUTS_NAMED} more"
                                                               if used[_OUTPUTS_NAMED:] else "")  # fmt: skip
