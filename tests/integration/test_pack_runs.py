@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import random
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +18,8 @@ import pytest
 
 import popstrat
 from popstrat.cli import run
+from popstrat.errors import PackError
+from popstrat.scoring.pack_check import examine
 
 AS_OF = "2026-06-30"
 ROWS = 200
@@ -222,3 +227,103 @@ def test_a_reference_patient_need_not_have_a_required_column(
     pq.write_table(listed({}), "list.parquet")
     assert run(["score", "list.parquet", "-o", "out.parquet", "--pack", "own.toml"]) == 2
     assert "column 'needed': this required column is missing" in capsys.readouterr().err
+
+
+# -- reference patients that prove little ------------------------------------------------------------------------------
+
+
+def small_model(draw: random.Random, decimals: int | None, tolerance: float | None, risk: float) -> str:
+    """A logistic model whose reference patients expect what it gives."""
+    draft = MODEL.replace('link = "logistic"', f'link = "logistic"\nintercept = {math.log(risk / (1 - risk))}')
+    if decimals is not None:
+        draft = draft.replace('title = "M"', f'title = "M"\ndecimals = {decimals}')
+    start = draft.index("reference_patients")
+    people = [(age, round(draw.uniform(20, 35), 1)) for age in (30, 45, 55, 70)]
+    lines = []
+    for age, bmi in people:
+        predictor = math.log(risk / (1 - risk)) + (bmi - 25) * (0.1 if age < 50 else 0.05)
+        expected = round(1 / (1 + math.exp(-predictor)), 6 if decimals is None else decimals)
+        more = "" if tolerance is None else f", tolerance = {tolerance}"
+        lines.append(f"{{ patient = {{ age = {age}, bmi = {bmi} }}, expected = {expected}{more} }},")
+    return draft[:start] + "reference_patients = [\n" + "\n".join(lines) + "\n]\noutput = true\n"
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 2, 3, 6, None])
+@pytest.mark.parametrize("tolerance", [None, 1.0, 0.02, 0.0005])
+def test_a_tolerance_that_lets_a_wrong_model_pass_is_warned_of(decimals: int | None, tolerance: float | None) -> None:
+    """Where nothing is warned of, results a fifth too large are refused; a tolerance that lets them pass is told of,
+    with its line, and so are results that rounding has made all alike."""
+    draw = random.Random(f"{decimals} {tolerance}")
+    for risk in (0.0004, 0.01, 0.1, 0.4):
+        text = small_model(draw, decimals, tolerance, risk)
+        Path("own.toml").write_text(text)
+        found = examine("own.toml").warnings
+        told = [w for w in found if "tolerance" in w]
+        Path("own.toml").write_text(re.sub(r"expected = ([\d.e-]+)", lambda m: f"expected = {1.2 * float(m[1])}", text))
+        passes = True
+        try:
+            examine("own.toml")
+        except PackError as error:
+            passes = "should be" not in str(error)
+        assert told or not passes, (risk, text)
+        if told:
+            number = int(re.findall(r"reference patient (\d)", told[0])[0])
+            line = text[: text.index("reference_patients")].count("\n") + 1 + number
+            assert told[0].startswith(f"own.toml:{line}: definition.m: reference patient {number}"), told
+        if tolerance is None and (decimals is None or decimals > 2) and risk > 0.05:
+            assert not told
+
+
+def test_whole_results_are_exact_with_no_decimals() -> None:
+    """A score of whole points is proven by its reference patients though half a point is a tenth of what it can be."""
+    points = MODEL.replace('link = "logistic"', 'link = "identity"\ndecimals = 0').replace(
+        "inputs = { bmi = { required = true }, egfr = { default = 90 } }", ""
+    )
+    start = points.index("strata")
+    Path("own.toml").write_text(
+        points[:start]
+        + """terms = [{ id = "a", when = "ckd", coefficient = 1 }, { id = "b", when = "copd", coefficient = 2 }]
+reference_patients = [
+    { patient = { age = 40 }, expected = 0 },
+    { patient = { age = 40, ckd = true }, expected = 1 },
+    { patient = { age = 40, copd = true }, expected = 2 },
+]
+output = true
+"""
+    )
+    assert examine("own.toml").warnings == ()
+    loose = Path("own.toml").read_text().replace("expected = 2", "expected = 2, tolerance = 1")
+    Path("own.toml").write_text(loose)
+    assert len(examine("own.toml").warnings) == 1
+
+
+# -- why a reference patient fails -----------------------------------------------------------------------------------
+
+CAUSES = [
+    # what of the model is changed; what the error says; what is warned of below it
+    (('"age >= 18"', '"age >= 180"'), "m should be 0.622459 and is null: under 18", "`eligible` never holds"),
+    (('"age >= 18"', '"age < 18"'), "and is null: under 18", ""),
+    (("bmi = 30 }, expected = 0.6", "chd = true, bmi = 30 }, expected = 0.6"), "is null: has it", ""),
+    (("age = 40, bmi = 30", "age = 40"), "is null: no record of bmi", ""),
+    (("age = 40, bmi = 30", "bmi = 30"), "is null: no record of age", ""),
+    (("young = 0.1", "young = 0.2"), "and is 0.731059, in the stratum young", ""),
+    (('young = "age < 50"', 'young = "age >= 50"'), "is null: in no stratum", "nobody reaches the stratum old"),
+    (('young = "age < 50"', 'young = "age < 0"'), "is null: in no stratum", "reaches the stratum young: it never"),
+    (('link = "logistic"', 'link = "logistic"\nrecalibration = { slope = -1 }'), "in the stratum", "slope under 0"),
+    (('value = "bmi - 25"', 'value = "bmi - 25 + ln(age - 40)"'), "is null: a term has no value", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "told", "warned"), CAUSES)
+def test_the_cause_stands_with_the_error(change: tuple[str, str], told: str, warned: str) -> None:
+    """The reason that the program knows, the stratum that the patient is in, and below it what is odd anyway."""
+    assert change[0] in MODEL
+    Path("own.toml").write_text(MODEL.replace(*change))
+    with pytest.raises(PackError) as caught:
+        examine("own.toml")
+    first, *below = str(caught.value).split("\n")
+    assert first.startswith("own.toml:"), first
+    assert "definition.m: reference patient" in first
+    assert told in first, first
+    odd = [line for line in below if line.startswith("warning: own.toml:")]
+    assert any(warned in line for line in odd) if warned else not odd, odd
