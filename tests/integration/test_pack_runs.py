@@ -327,3 +327,83 @@ def test_the_cause_stands_with_the_error(change: tuple[str, str], told: str, war
     assert told in first, first
     odd = [line for line in below if line.startswith("warning: own.toml:")]
     assert any(warned in line for line in odd) if warned else not odd, odd
+
+
+# -- strata ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_people_are_counted_by_stratum(seed: int) -> None:
+    """Those with a result, each in the first stratum that holds; a stratum of nobody among many is told of, with the
+    column that it is for."""
+    draw = random.Random(seed)
+    rows = draw.choice((400, 3000))
+    strata = {
+        "black_women": "sex == \"female\" and ethnicity in {\"M\", \"N\", \"P\"}", "women": 'sex == "female"',
+        "smokers": 'smoking == "current" and not ckd', "others": "true" if draw.random() < 0.5 else "bmi < 90",
+    }  # fmt: skip
+    written = ", ".join(f"{name} = '{when}'" for name, when in strata.items())
+    text = MODEL[: MODEL.index("strata")] + f"strata = {{ {written} }}\ndraft = true\n" + MODEL[MODEL.index("inputs") :]
+    text = text[: text.index("reference_patients")] + "output = true\n"
+    text = text.replace("coefficient = { young = 0.1, old = 0.05 }", "coefficient = 0.1")
+    Path("own.toml").write_text(text)
+    left_out = draw.choice(("", "ethnicity", "smoking", "sex"))
+    columns = {
+        "sex": [draw.choice(("female", "male")) if left_out != "sex" else "unknown" for _ in range(rows)],
+        "ethnicity": [draw.choice("ABMNP") if left_out != "ethnicity" else None for _ in range(rows)],
+        "smoking": [draw.choice(("current", "never")) if left_out != "smoking" else "never" for _ in range(rows)],
+        "bmi": [draw.choice((None, 20.0, 25.0, 30.0)) for _ in range(rows)],
+        "ckd": [draw.random() < 0.1 for _ in range(rows)],
+    }
+    people = listed({}, rows).drop_columns(["sex"])
+    for name, values in columns.items():
+        people = people.append_column(name, pa.array(values, pa.string() if isinstance(values[0], str) else None))
+
+    def stratum(i: int) -> str:
+        if columns["sex"][i] == "female":
+            return "black_women" if columns["ethnicity"][i] in ("M", "N", "P") else "women"
+        return "smokers" if columns["smoking"][i] == "current" and not columns["ckd"][i] else "others"
+
+    wanted = [stratum(i) for i in range(rows) if columns["bmi"][i] is not None]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        _, record = popstrat.score(people, AS_OF, pack="own.toml", record=True)
+    assert record["models"]["m"]["strata"] == {name: wanted.count(name) for name in strata}
+    nobody = [name for name in strata if name not in wanted]
+    found = [w for w in record["warnings"] if "with a result" in w]
+    assert found == [str(w.message) for w in caught if "with a result" in str(w.message)]
+    if len(wanted) < 1000 or not nobody:
+        assert not found
+    else:
+        what = "stratum" if len(nobody) == 1 else "strata"
+        start = f"m: nobody of {len(wanted):,} people with a result is in the {what} {', '.join(nobody)}: "
+        assert found[0].startswith(start)
+        assert left_out in found[0][len(start) :]
+    pq.write_table(people, "list.parquet")
+    assert run(["score", "list.parquet", "-o", "out.parquet", "--pack", "own.toml", "--as-of", AS_OF, "-q"]) == 0
+    assert json.loads(Path("out.parquet.run.json").read_text())["models"] == record["models"]
+
+
+# -- the pack itself ---------------------------------------------------------------------------------------------------
+
+
+def test_a_run_says_that_the_check_of_its_pack_would_warn(capsys: pytest.CaptureFixture[str]) -> None:
+    """In one line, with how many there are; not of a pack that is sound or comes with popstrat, nor where nothing is
+    to be printed."""
+    pq.write_table(listed({"bmi": [30.0] * ROWS, "ckd": [True] * ROWS}), "list.parquet")
+    score = ["score", "list.parquet", "-o", "out.parquet", "--force", "--as-of", AS_OF, "--pack"]
+    odd = MODEL.replace('when = "age >= 18"', 'when = "age >= 0"').replace(
+        "expected = 0.622459", "expected = 0.62, tolerance = 1"
+    )
+    for text in (MODEL, odd, MODEL.replace('means = "M"\n', ""), odd.replace('means = "M"\n', "")):
+        Path("own.toml").write_text(text)
+        count = len(examine("own.toml").warnings)
+        assert run([*score, "own.toml"]) == 0
+        line = f"{count} warning{'s' if count > 1 else ''} of the pack: popstrat packs check own.toml"
+        assert (line in capsys.readouterr().out) == (count > 0), count
+        assert run([*score, "own.toml", "-q"]) == 0
+        assert run([*score, "own.toml", "--json"]) == 0
+        assert "packs check" not in capsys.readouterr().out
+    assert count == 3
+    assert run([*score, "london-2026"]) == 0
+    assert "packs check" not in capsys.readouterr().out

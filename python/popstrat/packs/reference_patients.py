@@ -189,13 +189,9 @@ def coarse(resolved: Resolved, definition: Definition) -> Iterator[tuple[int, st
         if rough:
             more = f" (and {len(rough) - 1} more)" if len(rough) > 1 else ""
             expected = f"{least:g} to {most:g}" if most > least else f"{most:g}"
-            yield (
-                rough[0],
-                (
-                    f"reference patient {rough[0]}{more} agrees to within {within[rough[0]]:.2g} only, by its `tolerance` or by "
-                    f"`decimals`, and {name} is expected to be {expected}: a wrong model would pass, too"
-                ),
-            )
+            roughly = f"to within {within[rough[0]]:.2g} only, by its `tolerance` or by `decimals`"
+            told = f"{name} is expected to be {expected}: a wrong model would pass, too"
+            yield rough[0], f"reference patient {rough[0]}{more} agrees {roughly}, and {told}"
 
 
 def _half_a_unit(definition: Definition) -> float:

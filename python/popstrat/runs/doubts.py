@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from popstrat.core.text import closest
 from popstrat.lang.values import WHOLE
+from popstrat.packs.columns_read import columns_of
 from popstrat.packs.definition import NOT_HELD
 from popstrat.packs.patient_table import ID, OPT_OUTS, patient_schema
 from popstrat.packs.plausibility import suspicions
@@ -50,6 +51,7 @@ def doubts(
         *suspicions(tally.quality, tally.rows_out, scorer.pack.schema),
         *disorder,
         *not_held(scorer, tally),
+        *strata_of_nobody(scorer, tally),
         *(f"nobody is left out for {column}: is that column filled?" for column in unfilled),
     ]
     if secondary and first_ids is not None and looks_like_nhs_numbers(first_ids):
@@ -82,6 +84,23 @@ def not_held(scorer: Scorer, tally: Tally) -> Iterator[str]:
             least, most = WHOLE[dtype]
             values = "1 value" if count == 1 else f"{count:,} values"
             yield f"{ident}: null for {values} beyond what {dtype} holds ({least:,} to {most:,})"
+
+
+def strata_of_nobody(scorer: Scorer, tally: Tally) -> Iterator[str]:
+    """Strata of a model that nobody of many is in, with the columns that tell them from those that somebody is in."""
+    resolved = scorer.resolved
+    for ident, model in resolved.models.items():
+        counts = tally.models.get(f"{ident}.strata", {})
+        scored = sum(counts.values())
+        empty = [s for s in model.strata if s.when is not None and not counts.get(s.name)]
+        if scored < _MANY_ROWS or not empty:
+            continue
+        read = columns_of([s.when for s in empty if s.when is not None], resolved)
+        others = columns_of([s.when for s in model.strata if s.when is not None and s not in empty], resolved)
+        columns = ", ".join(c.name for c in scorer.pack.schema if c.name in (read - others or read))
+        names = f"{'stratum' if len(empty) == 1 else 'strata'} {', '.join(s.name for s in empty)}"
+        asked = f": {'are' if ',' in columns else 'is'} {columns} filled?" if columns else ""
+        yield f"{ident}: nobody of {scored:,} people with a result is in the {names}{asked}"
 
 
 def staleness(as_of: dt.date, newest: dt.date | None) -> list[str]:

@@ -115,9 +115,9 @@ def score(
         *disorder_remarks(total.disorder, scorer.pack.schema),
     ]
     if total.models:
-        from popstrat.runs.doubts import not_held  # here, because most packs leave nothing to be warned of
+        from popstrat.runs.doubts import not_held, strata_of_nobody  # here, as most packs leave nothing to warn of
 
-        doubted += not_held(scorer, total)
+        doubted += [*not_held(scorer, total), *strata_of_nobody(scorer, total)]
     if passed_over:
         from popstrat.runs.doubts import near_misses  # here, because most tables have no other columns
 

@@ -61,10 +61,15 @@ def examine(name_or_path: str | Path | Pack, as_of: dt.date | None = None) -> Re
         pack,
         dates,
         tuple(outputs),
-        tuple(_oddities(pack, pack.at(dates[-1]))),
+        oddities(pack, pack.at(dates[-1])),
         len(assumptions(pack)),
         compared,
     )
+
+
+def oddities(pack: Pack, resolved: Resolved) -> tuple[str, ...]:
+    """What is odd about a pack as it stands at a date: what its check warns of."""
+    return tuple(_oddities(pack, resolved))
 
 
 def _likely(pack: Pack, date: dt.date) -> Iterator[str]:
