@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import random
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +18,8 @@ import pytest
 
 import popstrat
 from popstrat.cli import run
+from popstrat.errors import PackError
+from popstrat.scoring.pack_check import examine
 
 AS_OF = "2026-06-30"
 ROWS = 200
@@ -35,6 +40,37 @@ means = "X"
 source = "us"
 version = "1"
 value = '%s and ckd'
+output = true
+"""
+
+MODEL = """
+[pack]
+id = "model"
+version = "1"
+
+[definition.m]
+kind = "model"
+title = "M"
+means = "M"
+source = "us"
+version = "1"
+evidence = "assumption"
+intended_use = "none"
+disclaimer = "none"
+link = "logistic"
+eligible = [{ when = "age >= 18", reason = "under 18" }, { when = "not chd", reason = "has it" }]
+strata = { young = "age < 50", old = "age >= 50" }
+inputs = { bmi = { required = true }, egfr = { default = 90 } }
+terms = [
+    { id = "bmi", value = "bmi - 25", coefficient = { young = 0.1, old = 0.05 } },
+    { id = "egfr", value = "egfr - 90", coefficient = -0.02 },
+]
+reference_patients = [
+    { patient = { age = 40, bmi = 30 }, expected = 0.622459 },
+    { patient = { age = 60, bmi = 30, egfr = 50 }, expected = 0.740775 },
+    { patient = { age = 60, bmi = 20 }, expected = 0.437823 },
+    { patient = { age = 60 }, expected = "null" },
+]
 output = true
 """
 
@@ -111,3 +147,263 @@ def test_an_own_flag_is_judged_by_its_share_where_the_pack_says_it() -> None:
     assert told(data, PACK % (f"{rare}required = true", "treated"), "score") != []
     known = listed({"ckd": pa.array([True] * ROWS), "treated": pa.array([False, *[None] * (ROWS - 1)])})
     assert told(known, PACK % ('type = "bool"\nrequired = true', "treated"), "score") == []
+
+
+# -- a column of the pack's own that is not there --------------------------------------------------------------------
+
+NAMES = {  # what a pack calls a column → what a list may
+    "hdl_mg": ("hdl_mgdl", "hdl mg", "hdlmg", "hdl_mg_"),
+    "bp_treated": ("bp_treatment", "bptreated", "BP treated", "bp_treated_"),
+    "loneliness": ("lonelines", "loneliness_v2", "lonelyness"),
+}
+
+
+@pytest.mark.parametrize("name", list(NAMES))
+def test_what_a_list_calls_otherwise_is_named(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the remedy where the run stops, and in a warning where it goes on."""
+    for other in NAMES[name]:
+        data = listed({"ckd": [True] * ROWS, other: [4.0] * ROWS})
+        pack = (PACK % ('type = "float"%s', "treated > 1")).replace("treated", name)
+        near = (
+            f"column {other!r} is passed over, and {name} is absent: if they are the same, rename it or map it; x would"
+        )
+        for command in ("score", "library"):
+            assert any(w.startswith(near) for w in told(data, pack % "", command)), (other, command)
+        Path("own.toml").write_text(pack % "\nrequired = true")
+        assert run(["score", "list.parquet", "-o", "out.parquet", "--force", "--pack", "own.toml"]) == 2
+        assert (
+            f"list.parquet: column '{name}': this required column is missing (did you mean '{other}'?); if the list "
+            "has it under another name, rename it or map it ([columns] of --map)"
+        ) in capsys.readouterr().err
+    pq.write_table(listed({"ckd": [True] * ROWS, "zzz": [1] * ROWS}), "list.parquet")
+    assert run(["check", "list.parquet", "--pack", "own.toml"]) == 2
+    assert "this required column is missing; if the list has it under another name" in capsys.readouterr().err
+
+
+# -- reference patients and required columns ------------------------------------------------------------------
+
+OWN = """
+[pack]
+id = "own"
+version = "1"
+extends = "%s"
+
+[[input]]
+name = "needed"
+type = "%s"
+%s
+required = true
+
+[definition.own]
+kind = "expression"
+title = "Own"
+means = "Own"
+source = "us"
+version = "1"
+value = '%s'
+output = true
+reference_patients = [{ patient = { %s }, expected = %s }, { patient = { ckd = true }, expected = false }]
+"""
+
+
+@pytest.mark.parametrize("base", ["london-2026", "efi", "base.toml"])
+@pytest.mark.parametrize(
+    ("kind", "more", "rule", "patient"),
+    [
+        ("bool", "", "needed and ckd", "needed = true, ckd = true"),
+        ("int", "", "needed > 3 and ckd", "needed = 4, ckd = true"),
+        ("float", "", "needed > 3", "needed = 4.5"),
+        ("category", 'labels = ["a", "b"]', 'needed == "a"', 'needed = "a"'),
+        ("date", 'dates = ["bmi"]', "within(needed, 12) and bmi > 30 and not ckd", "bmi = 31"),
+    ],
+)
+def test_a_reference_patient_need_not_have_a_required_column(
+    base: str, kind: str, more: str, rule: str, patient: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those of the pack that is extended cannot; a list must all the same."""
+    Path("base.toml").write_text(MODEL)
+    Path("own.toml").write_text(OWN % (base, kind, more, rule, patient, "true"))
+    assert run(["packs", "check", "own.toml"]) == 0, capsys.readouterr().err
+    pq.write_table(listed({}), "list.parquet")
+    assert run(["score", "list.parquet", "-o", "out.parquet", "--pack", "own.toml"]) == 2
+    assert "column 'needed': this required column is missing" in capsys.readouterr().err
+
+
+# -- reference patients that prove little ------------------------------------------------------------------------------
+
+
+def small_model(draw: random.Random, decimals: int | None, tolerance: float | None, risk: float) -> str:
+    """A logistic model whose reference patients expect what it gives."""
+    draft = MODEL.replace('link = "logistic"', f'link = "logistic"\nintercept = {math.log(risk / (1 - risk))}')
+    if decimals is not None:
+        draft = draft.replace('title = "M"', f'title = "M"\ndecimals = {decimals}')
+    start = draft.index("reference_patients")
+    people = [(age, round(draw.uniform(20, 35), 1)) for age in (30, 45, 55, 70)]
+    lines = []
+    for age, bmi in people:
+        predictor = math.log(risk / (1 - risk)) + (bmi - 25) * (0.1 if age < 50 else 0.05)
+        expected = round(1 / (1 + math.exp(-predictor)), 6 if decimals is None else decimals)
+        more = "" if tolerance is None else f", tolerance = {tolerance}"
+        lines.append(f"{{ patient = {{ age = {age}, bmi = {bmi} }}, expected = {expected}{more} }},")
+    return draft[:start] + "reference_patients = [\n" + "\n".join(lines) + "\n]\noutput = true\n"
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 2, 3, 6, None])
+@pytest.mark.parametrize("tolerance", [None, 1.0, 0.02, 0.0005])
+def test_a_tolerance_that_lets_a_wrong_model_pass_is_warned_of(decimals: int | None, tolerance: float | None) -> None:
+    """Where nothing is warned of, results a fifth too large are refused; a tolerance that lets them pass is told of,
+    with its line, and so are results that rounding has made all alike."""
+    draw = random.Random(f"{decimals} {tolerance}")
+    for risk in (0.0004, 0.01, 0.1, 0.4):
+        text = small_model(draw, decimals, tolerance, risk)
+        Path("own.toml").write_text(text)
+        found = examine("own.toml").warnings
+        told = [w for w in found if "tolerance" in w]
+        Path("own.toml").write_text(re.sub(r"expected = ([\d.e-]+)", lambda m: f"expected = {1.2 * float(m[1])}", text))
+        passes = True
+        try:
+            examine("own.toml")
+        except PackError as error:
+            passes = "should be" not in str(error)
+        assert told or not passes, (risk, text)
+        if told:
+            number = int(re.findall(r"reference patient (\d)", told[0])[0])
+            line = text[: text.index("reference_patients")].count("\n") + 1 + number
+            assert told[0].startswith(f"own.toml:{line}: definition.m: reference patient {number}"), told
+        if tolerance is None and (decimals is None or decimals > 2) and risk > 0.05:
+            assert not told
+
+
+def test_whole_results_are_exact_with_no_decimals() -> None:
+    """A score of whole points is proven by its reference patients though half a point is a tenth of what it can be."""
+    points = MODEL.replace('link = "logistic"', 'link = "identity"\ndecimals = 0').replace(
+        "inputs = { bmi = { required = true }, egfr = { default = 90 } }", ""
+    )
+    start = points.index("strata")
+    Path("own.toml").write_text(
+        points[:start]
+        + """terms = [{ id = "a", when = "ckd", coefficient = 1 }, { id = "b", when = "copd", coefficient = 2 }]
+reference_patients = [
+    { patient = { age = 40 }, expected = 0 },
+    { patient = { age = 40, ckd = true }, expected = 1 },
+    { patient = { age = 40, copd = true }, expected = 2 },
+]
+output = true
+"""
+    )
+    assert examine("own.toml").warnings == ()
+    loose = Path("own.toml").read_text().replace("expected = 2", "expected = 2, tolerance = 1")
+    Path("own.toml").write_text(loose)
+    assert len(examine("own.toml").warnings) == 1
+
+
+# -- why a reference patient fails -----------------------------------------------------------------------------------
+
+CAUSES = [
+    # what of the model is changed; what the error says; what is warned of below it
+    (('"age >= 18"', '"age >= 180"'), "m should be 0.622459 and is null: under 18", "`eligible` never holds"),
+    (('"age >= 18"', '"age < 18"'), "and is null: under 18", ""),
+    (("bmi = 30 }, expected = 0.6", "chd = true, bmi = 30 }, expected = 0.6"), "is null: has it", ""),
+    (("age = 40, bmi = 30", "age = 40"), "is null: no record of bmi", ""),
+    (("age = 40, bmi = 30", "bmi = 30"), "is null: no record of age", ""),
+    (("young = 0.1", "young = 0.2"), "and is 0.731059, in the stratum young", ""),
+    (('young = "age < 50"', 'young = "age >= 50"'), "is null: in no stratum", "nobody reaches the stratum old"),
+    (('young = "age < 50"', 'young = "age < 0"'), "is null: in no stratum", "reaches the stratum young: it never"),
+    (('link = "logistic"', 'link = "logistic"\nrecalibration = { slope = -1 }'), "in the stratum", "slope under 0"),
+    (('value = "bmi - 25"', 'value = "bmi - 25 + ln(age - 40)"'), "is null: a term has no value", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "told", "warned"), CAUSES)
+def test_the_cause_stands_with_the_error(change: tuple[str, str], told: str, warned: str) -> None:
+    """The reason that the program knows, the stratum that the patient is in, and below it what is odd anyway."""
+    assert change[0] in MODEL
+    Path("own.toml").write_text(MODEL.replace(*change))
+    with pytest.raises(PackError) as caught:
+        examine("own.toml")
+    first, *below = str(caught.value).split("\n")
+    assert first.startswith("own.toml:"), first
+    assert "definition.m: reference patient" in first
+    assert told in first, first
+    odd = [line for line in below if line.startswith("warning: own.toml:")]
+    assert any(warned in line for line in odd) if warned else not odd, odd
+
+
+# -- strata ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_people_are_counted_by_stratum(seed: int) -> None:
+    """Those with a result, each in the first stratum that holds; a stratum of nobody among many is told of, with the
+    column that it is for."""
+    draw = random.Random(seed)
+    rows = draw.choice((400, 3000))
+    strata = {
+        "black_women": "sex == \"female\" and ethnicity in {\"M\", \"N\", \"P\"}", "women": 'sex == "female"',
+        "smokers": 'smoking == "current" and not ckd', "others": "true" if draw.random() < 0.5 else "bmi < 90",
+    }  # fmt: skip
+    written = ", ".join(f"{name} = '{when}'" for name, when in strata.items())
+    text = MODEL[: MODEL.index("strata")] + f"strata = {{ {written} }}\ndraft = true\n" + MODEL[MODEL.index("inputs") :]
+    text = text[: text.index("reference_patients")] + "output = true\n"
+    text = text.replace("coefficient = { young = 0.1, old = 0.05 }", "coefficient = 0.1")
+    Path("own.toml").write_text(text)
+    left_out = draw.choice(("", "ethnicity", "smoking", "sex"))
+    columns = {
+        "sex": [draw.choice(("female", "male")) if left_out != "sex" else "unknown" for _ in range(rows)],
+        "ethnicity": [draw.choice("ABMNP") if left_out != "ethnicity" else None for _ in range(rows)],
+        "smoking": [draw.choice(("current", "never")) if left_out != "smoking" else "never" for _ in range(rows)],
+        "bmi": [draw.choice((None, 20.0, 25.0, 30.0)) for _ in range(rows)],
+        "ckd": [draw.random() < 0.1 for _ in range(rows)],
+    }
+    people = listed({}, rows).drop_columns(["sex"])
+    for name, values in columns.items():
+        people = people.append_column(name, pa.array(values, pa.string() if isinstance(values[0], str) else None))
+
+    def stratum(i: int) -> str:
+        if columns["sex"][i] == "female":
+            return "black_women" if columns["ethnicity"][i] in ("M", "N", "P") else "women"
+        return "smokers" if columns["smoking"][i] == "current" and not columns["ckd"][i] else "others"
+
+    wanted = [stratum(i) for i in range(rows) if columns["bmi"][i] is not None]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        _, record = popstrat.score(people, AS_OF, pack="own.toml", record=True)
+    assert record["models"]["m"]["strata"] == {name: wanted.count(name) for name in strata}
+    nobody = [name for name in strata if name not in wanted]
+    found = [w for w in record["warnings"] if "with a result" in w]
+    assert found == [str(w.message) for w in caught if "with a result" in str(w.message)]
+    if len(wanted) < 1000 or not nobody:
+        assert not found
+    else:
+        what = "stratum" if len(nobody) == 1 else "strata"
+        start = f"m: nobody of {len(wanted):,} people with a result is in the {what} {', '.join(nobody)}: "
+        assert found[0].startswith(start)
+        assert left_out in found[0][len(start) :]
+    pq.write_table(people, "list.parquet")
+    assert run(["score", "list.parquet", "-o", "out.parquet", "--pack", "own.toml", "--as-of", AS_OF, "-q"]) == 0
+    assert json.loads(Path("out.parquet.run.json").read_text())["models"] == record["models"]
+
+
+# -- the pack itself ---------------------------------------------------------------------------------------------------
+
+
+def test_a_run_says_that_the_check_of_its_pack_would_warn(capsys: pytest.CaptureFixture[str]) -> None:
+    """In one line, with how many there are; not of a pack that is sound or comes with popstrat, nor where nothing is
+    to be printed."""
+    pq.write_table(listed({"bmi": [30.0] * ROWS, "ckd": [True] * ROWS}), "list.parquet")
+    score = ["score", "list.parquet", "-o", "out.parquet", "--force", "--as-of", AS_OF, "--pack"]
+    odd = MODEL.replace('when = "age >= 18"', 'when = "age >= 0"').replace(
+        "expected = 0.622459", "expected = 0.62, tolerance = 1"
+    )
+    for text in (MODEL, odd, MODEL.replace('means = "M"\n', ""), odd.replace('means = "M"\n', "")):
+        Path("own.toml").write_text(text)
+        count = len(examine("own.toml").warnings)
+        assert run([*score, "own.toml"]) == 0
+        line = f"{count} warning{'s' if count > 1 else ''} of the pack: popstrat packs check own.toml"
+        assert (line in capsys.readouterr().out) == (count > 0), count
+        assert run([*score, "own.toml", "-q"]) == 0
+        assert run([*score, "own.toml", "--json"]) == 0
+        assert "packs check" not in capsys.readouterr().out
+    assert count == 3
+    assert run([*score, "london-2026"]) == 0
+    assert "packs check" not in capsys.readouterr().out

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from popstrat.cli import options
-from popstrat.cli.terminal import print_summary, progress_bar
+from popstrat.cli.terminal import open_console, print_summary, progress_bar
+
+if TYPE_CHECKING:
+    from popstrat.scoring.scorer import Scorer
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -72,3 +75,19 @@ def score(
             ),
         )  # fmt: skip
     print_summary(record, scorer, output, as_json, quiet)
+    if not (as_json or quiet):
+        _tell_of_oddities(pack, scorer)
+
+
+def _tell_of_oddities(name: str, scorer: Scorer) -> None:
+    """One line where the check of a pack that is a file would warn of something; those that come with popstrat have
+    been checked."""
+    from popstrat.packs.read import builtin_name
+
+    if builtin_name(name) is not None:
+        return
+    from popstrat.scoring.pack_check import oddities
+
+    if count := len(oddities(scorer.pack, scorer.resolved)):
+        told = f"{count} warning{'s' if count > 1 else ''} of the pack: popstrat packs check {name}"
+        open_console().print(told, markup=False, highlight=False, soft_wrap=True)

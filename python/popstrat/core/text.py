@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from popstrat.errors import looks_like_number
 
 _SAME = 0.9
+_ALIKE = 0.8
 _CLOSE = 0.65  # of a name of three letters one may be wrong, of one of two none
 
 
@@ -21,13 +22,13 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {spellings[near[0]]!r}?)" if near else ""
 
 
-def closest(word: str, known: Iterable[str]) -> str:
+def closest(word: str, known: Iterable[str], few: bool = False) -> str:
     """The known name that is the same but for capitals, blanks and signs between words, or but for a slip of a letter
-    in a long one; nothing if there is none."""
+    in a long one; nothing if there is none. Of ``few`` words a unit more, or less, is near enough."""
     names: dict[str, str] = {}
     for name in (n for n in known if not looks_like_number(n)):
         names.setdefault(squeezed(name), name)
-    near = difflib.get_close_matches(squeezed(word), names, n=1, cutoff=_SAME)
+    near = difflib.get_close_matches(squeezed(word), names, n=1, cutoff=_ALIKE if few else _SAME)
     return names[near[0]] if near else ""
 
 

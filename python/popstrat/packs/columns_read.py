@@ -42,8 +42,8 @@ def rests_on(node: n.Node, lacking: Collection[str], resolved: Resolved) -> bool
     return lacks(node)
 
 
-def read_columns(resolved: Resolved, schema: Schema, outputs: Iterable[Definition] | None = None) -> list[str]:
-    """The columns of the patient table that the outputs of a pack, or some of them, depend on, in schema order."""
+def columns_of(nodes: Iterable[n.Node], resolved: Resolved) -> set[str]:
+    """The columns that expressions read, by themselves or through definitions that they use by name."""
     found: set[str] = set()
     done: set[str] = set()
 
@@ -55,8 +55,14 @@ def read_columns(resolved: Resolved, schema: Schema, outputs: Iterable[Definitio
                 done.add(part.id)
                 visit(resolved.definitions[part.id].node)
 
-    for definition in resolved.outputs if outputs is None else outputs:
-        visit(definition.node)
+    for node in nodes:
+        visit(node)
+    return found
+
+
+def read_columns(resolved: Resolved, schema: Schema, outputs: Iterable[Definition] | None = None) -> list[str]:
+    """The columns of the patient table that the outputs of a pack, or some of them, depend on, in schema order."""
+    found = columns_of((d.node for d in (resolved.outputs if outputs is None else outputs)), resolved)
     for column in schema:
         if column.name in found and column.completed_years_since:
             found.add(column.completed_years_since)

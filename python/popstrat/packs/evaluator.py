@@ -12,6 +12,7 @@ import datetime as dt
 import math
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,11 @@ class Reference:
         self.columns = columns
         self.singles = {c.name for c in self.schema if c.single or (c.type == "float" and c.name in singles)}
         self.compared_in_32 = Singles(self.singles, resolved.definitions)
-        self.reasons = plausibility.reasons(self.schema)
+
+    @cached_property
+    def reasons(self) -> Mapping[tuple[str, str], plausibility.Reason]:
+        """Why a value is set aside, and the bit that says so."""
+        return plausibility.reasons(self.schema)
 
     # -- plausibility -----------------------------------------------------------------------------------------------
 

@@ -15,13 +15,15 @@ from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
 from popstrat.packs.definition import Definition
-from popstrat.packs.evaluator import Reference
+from popstrat.packs.evaluator import Patient, Reference
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.resolved import Resolved
 from popstrat.packs.shapes import is_finite
 
 _KEYS = {"title", "patient", "expected", "tolerance", "source"}
 _PLACES = 9  # to which results agree that are not rounded
+_SAME = 1e-9
+_LARGE = 0.05  # of the largest result expected, a tolerance
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Found:
     expected: n.Value
     found: n.Value
     tolerance: float
+    why: str = ""  # why there is no result, or in which stratum the patient is
+    hidden: float = 0  # how much of the result was rounded away
 
     @property
     def agrees(self) -> bool:
@@ -80,12 +84,13 @@ def _disagrees(resolved: Resolved, definition: Definition, found: Found) -> str:
     if not KINDS[definition.kind].reference_patients and not restated and len(sources) > 1:
         return f"{definition.title}: the reference patients of the pack it comes from no longer hold"
     title = f" ({found.title})" if found.title else ""
+    why = f"{':' if found.found is None else ','} {found.why}" if found.why else ""
     alone = restated or len(sources) == 1
     hint = "" if alone else f"; what changes a {definition.kind} states its `reference_patients` again"
     raise fault(
         resolved, definition,
         f"reference patient {found.number}{title}: {found.definition} should be {shown(found.expected)} and is "
-        f"{shown(found.found)}{hint}", _written(found.expected), found.number,
+        f"{shown(found.found)}{why}{hint}", _written(found.expected), found.number,
     )  # fmt: skip
 
 
@@ -96,8 +101,6 @@ def outcomes(resolved: Resolved, definition: Definition) -> Iterator[Found]:
         raise fault(resolved, definition, "`reference_patients` is a list of tables", "reference_patients")
     if not entries:
         return
-    places = KINDS[definition.kind].places(definition.raw)
-    places = _PLACES if places is None else places
     for number, entry in enumerate(entries, 1):
         patient = _patient(resolved, definition, entry, number)
         reference = Reference(resolved, set(patient))
@@ -109,7 +112,7 @@ def outcomes(resolved: Resolved, definition: Definition) -> Iterator[Found]:
         wanted = expected if isinstance(expected, dict) else {definition.id: expected}
         if not wanted:
             raise fault(resolved, definition, f"reference patient {number} needs `expected`", "expected", number)
-        tolerance = entry.get("tolerance", 0.5 * 10.0**-places * (1 + 1e-9))
+        tolerance = entry.get("tolerance", _half_a_unit(definition))
         if not is_finite(tolerance) or tolerance < 0:
             raise fault(
                 resolved, definition, f"reference patient {number}: `tolerance` is a number", "tolerance", number
@@ -127,9 +130,74 @@ def outcomes(resolved: Resolved, definition: Definition) -> Iterator[Found]:
                     resolved, definition,
                     f"reference patient {number}: `expected` is a number, a label, true or false", name, number,
                 )  # fmt: skip
-            found = reference.output(resolved.definitions[name], known)
+            made = resolved.definitions[name]
+            found = reference.output(made, known)
             meant = None if value == "null" else value
-            yield Found(name, number, str(entry.get("title", "")), patient, meant, found, float(tolerance))
+            why, hidden = _why(reference, known, made, found), _rounded_away(reference, known, made, found)
+            title = str(entry.get("title", ""))
+            yield Found(name, number, title, patient, meant, found, float(tolerance), why, hidden)
+
+
+def _why(reference: Reference, known: Patient, definition: Definition, found: n.Value) -> str:
+    """What led to a result: why a model has none, or the stratum that the patient is in."""
+    model = reference.resolved.models.get(definition.parent or definition.id)
+    if model is None:
+        out = found is None and any(reference.value(part, known) is not True for part in definition.eligible)
+        return "not eligible" if out else ""
+    if found is None:
+        return str(reference.value(model.why, known) or "")
+    held = (s.name for s in model.strata if s.when is not None and reference.value(s.when, known) is True)
+    stratum = next(held, "")
+    return f"in the stratum {stratum}" if stratum else ""
+
+
+def _rounded_away(reference: Reference, known: Patient, definition: Definition, found: n.Value) -> float:
+    """How far a result lies from what it was before it was rounded to the decimals of its definition."""
+    if KINDS[definition.kind].places(definition.raw) is None:
+        return 0.0
+    node = definition.node
+    while isinstance(node, n.Only | n.Whole):
+        node = node.item
+    if not (isinstance(node, n.Call) and node.function == "round" and isinstance(found, int | float)):
+        return 0.0
+    exact = reference.value(node.arguments[0], known)
+    return abs(exact - found) if isinstance(exact, int | float) else 0.0
+
+
+def coarse(resolved: Resolved, definition: Definition) -> Iterator[tuple[int, str]]:
+    """Reference patients, by number, that agree so roughly that a wrong model passes too: to within more than a
+    twentieth of the largest result expected, or as much as the results differ. Once for each result that they have.
+
+    How roughly is the tolerance, and where rounding changes a result half a unit of the last decimal place. A result
+    that rounding leaves as it is, such as a score of whole points, is exact however few its decimals are.
+    """
+    by_result: dict[str, list[Found]] = {}
+    for found in outcomes(resolved, definition):
+        if isinstance(found.expected, int | float) and not isinstance(found.expected, bool):
+            by_result.setdefault(found.definition, []).append(found)
+    half = _half_a_unit(definition)
+    for name, of in by_result.items():
+        numbers = [float(f.expected) for f in of]  # type: ignore[arg-type]
+        least, most, largest = min(numbers), max(numbers), max(map(abs, numbers))
+        within = {f.number: max(f.tolerance, half) if f.hidden > _SAME else f.tolerance for f in of}
+        rough = [
+            f.number
+            for f in of
+            if (f.hidden > _SAME or f.tolerance > half)
+            and (within[f.number] > _LARGE * largest or 0 < most - least <= within[f.number])
+        ]
+        if rough:
+            more = f" (and {len(rough) - 1} more)" if len(rough) > 1 else ""
+            expected = f"{least:g} to {most:g}" if most > least else f"{most:g}"
+            roughly = f"to within {within[rough[0]]:.2g} only, by its `tolerance` or by `decimals`"
+            told = f"{name} is expected to be {expected}: a wrong model would pass, too"
+            yield rough[0], f"reference patient {rough[0]}{more} agrees {roughly}, and {told}"
+
+
+def _half_a_unit(definition: Definition) -> float:
+    """The tolerance where none is stated: half a unit of the last decimal place of the definition."""
+    places = KINDS[definition.kind].places(definition.raw)
+    return 0.5 * 10.0 ** -(_PLACES if places is None else places) * (1 + 1e-9)
 
 
 def _patient(resolved: Resolved, definition: Definition, entry: Mapping[str, Any], number: int) -> dict[str, Any]:

@@ -34,8 +34,8 @@ class Resolved:
     parameters: dict[str, n.Const]
     models: dict[str, Model]
     tallies: dict[tuple[str, str, str], n.Node]
-    """What a run counts besides its groups: (model, missing | clipped | not_scored, input or reason) → condition; and
-    (condition, reading, which) once `packs.readings` has added those."""
+    """What a run counts besides its groups: (model, missing | clipped | not_scored | strata, input, reason or stratum)
+    → condition; and (condition, reading, which) once `packs.readings` has added those."""
     notices: tuple[str, ...]
     readings: tuple[Reading, ...] = ()
 

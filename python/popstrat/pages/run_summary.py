@@ -174,6 +174,8 @@ def _model(model: Mapping[str, Any], rows: int, console: Console) -> None:
     told = f"{scored:,} scored"
     reasons = [f"{escape(reason)}: {n:,}" for reason, n in model["not_scored"].items() if n]
     console.print(f"{told}; not scored: {'; '.join(reasons)}" if reasons else told)
+    if strata := model["strata"]:
+        console.print(f"By stratum: {', '.join(f'{escape(name)} {n:,}' for name, n in strata.items())}")
     for kind, words in (("missing", "No record, so that a default stood in"), ("clipped", "Kept within bounds")):
         found = sorted(((n, name) for name, n in model[kind].items() if n), reverse=True)
         if found and scored:

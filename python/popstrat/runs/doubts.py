@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from popstrat.core.text import closest
 from popstrat.lang.values import WHOLE
+from popstrat.packs.columns_read import columns_of
 from popstrat.packs.definition import NOT_HELD
-from popstrat.packs.patient_table import ID, OPT_OUTS, Schema
+from popstrat.packs.patient_table import ID, OPT_OUTS, Schema, patient_schema
 from popstrat.packs.plausibility import disorder_remarks, suspicions
 from popstrat.packs.questions import questions
 from popstrat.privacy.identifiers import looks_like_nhs_numbers
@@ -65,6 +66,7 @@ def doubts(
         ),
         *_asked(files, tally, schema),
         *not_held(scorer, tally),
+        *strata_of_nobody(scorer, tally),
         *(f"nobody is left out for {column}: is that column filled?" for column in unfilled),
     ]
     if secondary and first_ids is not None and looks_like_nhs_numbers(first_ids):
@@ -89,9 +91,10 @@ def near_misses(
     """Columns that a file lacks and seems to have under another name, with the outputs that would use them: for each
     file the columns of ours that it has, and the others."""
     found: dict[str, None] = {}
+    standard = patient_schema()
     for ours, left in zip(present, passed_over, strict=True):
         for absent in (c for c in scorer.columns_counted if c not in ours) if left else ():
-            if near := closest(absent, left):
+            if near := closest(absent, left, few=absent not in standard):  # a pack's own columns are few
                 used = scorer.outputs_using(absent)
                 outputs = ", ".join(used[:_OUTPUTS_NAMED]) + (f" and {len(used) - _OUTPUTS_NAMED} more"
                                                               if used[_OUTPUTS_NAMED:] else "")  # fmt: skip
@@ -107,6 +110,23 @@ def not_held(scorer: Scorer, tally: Tally) -> Iterator[str]:
             least, most = WHOLE[dtype]
             values = "1 value" if count == 1 else f"{count:,} values"
             yield f"{ident}: null for {values} beyond what {dtype} holds ({least:,} to {most:,})"
+
+
+def strata_of_nobody(scorer: Scorer, tally: Tally) -> Iterator[str]:
+    """Strata of a model that nobody of many is in, with the columns that tell them from those that somebody is in."""
+    resolved = scorer.resolved
+    for ident, model in resolved.models.items():
+        counts = tally.models.get(f"{ident}.strata", {})
+        scored = sum(counts.values())
+        empty = [s for s in model.strata if s.when is not None and not counts.get(s.name)]
+        if scored < _MANY_ROWS or not empty:
+            continue
+        read = columns_of([s.when for s in empty if s.when is not None], resolved)
+        others = columns_of([s.when for s in model.strata if s.when is not None and s not in empty], resolved)
+        columns = ", ".join(c.name for c in scorer.pack.schema if c.name in (read - others or read))
+        names = f"{'stratum' if len(empty) == 1 else 'strata'} {', '.join(s.name for s in empty)}"
+        asked = f": {'are' if ',' in columns else 'is'} {columns} filled?" if columns else ""
+        yield f"{ident}: nobody of {scored:,} people with a result is in the {names}{asked}"
 
 
 def staleness(as_of: dt.date, newest: dt.date | None) -> list[str]:

@@ -54,9 +54,9 @@ def counts(tally: Tally) -> Record:
 
 
 def models(scorer: Scorer, tally: Tally) -> Record:
-    """What a reader of a risk should know of each model: what it is for, what stood in for missing inputs, and why
-    some people have no result."""
-    kinds = ("missing", "clipped", "not_scored")
+    """What a reader of a risk should know of each model: what it is for, what stood in for missing inputs, why some
+    people have no result, and how many of the others are in each stratum."""
+    kinds = ("missing", "clipped", "not_scored", "strata")
     return {
         ident: {**about, **{kind: tally.models.get(f"{ident}.{kind}", {}) for kind in kinds}}
         for ident, about in scorer.models.items()

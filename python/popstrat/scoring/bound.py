@@ -87,10 +87,11 @@ class BoundScorer:
         instead: Sequence[Definition] | None = None,
         counted: bool = True,
         options: Options = OPTIMISED,
+        whole: bool = True,
     ) -> None:
         """``check_only``: every column is checked and nothing is scored. ``instead``: what is written, in place of what
         the pack writes. Not ``counted``: tallies hold the numbers of rows and what is warned of. ``options``: what
-        the compiler may leave undone."""
+        the compiler may leave undone. Not ``whole``: the table need not have what a patient table must."""
         self.scorer, self.schema, self.counted = scorer, schema, counted
         patient = scorer.pack.schema
         readings = counted and not check_only and instead is None
@@ -99,7 +100,7 @@ class BoundScorer:
             wanted: Sequence[str] = [c.name for c in patient]
         else:
             wanted = scorer.columns_counted if readings else scorer.columns
-        self.bindings = bind.plan(schema, patient, wanted)
+        self.bindings = bind.plan(schema, patient, wanted, whole=whole)
         self.place = [c for c in PLACE_COLUMNS if c in schema.names and not check_only]
         if scorer.profile == "secondary-use":
             for name in OPT_OUTS:

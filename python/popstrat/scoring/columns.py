@@ -28,6 +28,7 @@ _IN_PLACE: dict[pa.DataType, str] = {
     pa.int8(): "i8", pa.uint8(): "u8", pa.int16(): "i16", pa.int32(): "i32", pa.int64(): "i64",
     pa.float32(): "f32", pa.float64(): "f64",
 }  # fmt: skip
+_REMEDY = "; if the list has it under another name, rename it or map it ([columns] of --map)"
 _WIDER: dict[pa.DataType, pa.DataType] = {pa.uint16(): pa.int32(), pa.uint32(): pa.int64(), pa.float16(): pa.float32()}
 
 
@@ -46,8 +47,8 @@ class Binding:
         return self.column.label_codes()
 
 
-def plan(table: pa.Schema, schema: Schema, wanted: Sequence[str]) -> dict[str, Binding]:
-    """A binding for each wanted column that the table has.
+def plan(table: pa.Schema, schema: Schema, wanted: Sequence[str], *, whole: bool = True) -> dict[str, Binding]:
+    """A binding for each wanted column that the table has. Not ``whole``: it need not be a patient table.
 
     Raises `InputError` for a required column that is missing, two columns of one name, or a type that cannot be read.
     """
@@ -57,12 +58,13 @@ def plan(table: pa.Schema, schema: Schema, wanted: Sequence[str]) -> dict[str, B
             raise InputError("two columns have this name", column=name)
     refuse_spellings(names, schema.columns)
     lacking, unknown = schema.lacks(names), set(names) - set(schema.columns)
-    if len(lacking) == 1:
-        raise InputError(f"this required column is missing{suggest(lacking[0], unknown)}", column=lacking[0])
-    if lacking:
+    if whole and len(lacking) == 1:
+        near = suggest(lacking[0], unknown)
+        raise InputError(f"this required column is missing{near}{_REMEDY}", column=lacking[0])
+    if whole and lacking:
         birth, age = lacking
         near = suggest(birth, unknown) or suggest(age, unknown)
-        raise InputError(f"needs the column {birth!r} or {age!r}{near}")
+        raise InputError(f"needs the column {birth!r} or {age!r}{near}{_REMEDY}")
     return {
         name: bind_column(schema[name], names.index(name), table.field(name).type) for name in wanted if name in names
     }

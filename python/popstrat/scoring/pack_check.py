@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from popstrat.errors import PackError
 from popstrat.packs import shapes
 from popstrat.packs.assumptions import assumptions
 from popstrat.packs.kinds.registry import KINDS
@@ -17,6 +18,8 @@ from popstrat.packs.load import load_pack
 from popstrat.packs.pack import Pack
 from popstrat.packs.possible import remarks
 from popstrat.packs.reading import boundaries, reach
+from popstrat.packs.reference_patients import coarse
+from popstrat.packs.resolve import resolve
 from popstrat.packs.resolved import Resolved
 from popstrat.packs.unused import SECTIONS
 from popstrat.packs.uses import versions
@@ -40,24 +43,50 @@ def examine(name_or_path: str | Path | Pack, as_of: dt.date | None = None) -> Re
     """Load a pack, resolve and compile it at `as_of` (today if None) and at every date on which a definition begins
     or ends to hold. Raises `PackError`."""
     pack = load_pack(name_or_path)
-    pack.at(as_of or dt.date.today())  # which sees to what the dates are read from
-    dates = tuple(sorted({as_of or dt.date.today(), *boundaries(pack)}))
+    date = as_of or dt.date.today()
     outputs: dict[str, None] = {}
     compared = 0
-    for date in dates:
-        scorer = Scorer(pack, date)
-        _ = scorer.counting  # which raises if the readings are at fault
-        compared = max(compared, check_engine(scorer))
-        keys = set(scorer.input_schema.names)
-        outputs.update(dict.fromkeys(n for n in scorer.output_schema.names if n not in keys or n in scorer.titles))
+    try:
+        pack.at(date)  # which sees to what the dates are read from
+        dates = tuple(sorted({date, *boundaries(pack)}))
+        for date in dates:
+            scorer = Scorer(pack, date)
+            _ = scorer.counting  # which raises if the readings are at fault
+            compared = max(compared, check_engine(scorer))
+            keys = set(scorer.input_schema.names)
+            outputs.update(dict.fromkeys(n for n in scorer.output_schema.names if n not in keys or n in scorer.titles))
+    except PackError as error:
+        raise PackError("\n".join([str(error), *_likely(pack, date)])) from None
     return Report(
         pack,
         dates,
         tuple(outputs),
-        tuple(_oddities(pack, pack.at(dates[-1]))),
+        oddities(pack, pack.at(dates[-1])),
         len(assumptions(pack)),
         compared,
     )
+
+
+def oddities(pack: Pack, resolved: Resolved) -> tuple[str, ...]:
+    """What is odd about a pack as it stands at a date: what its check warns of."""
+    return tuple(_oddities(pack, resolved))
+
+
+def _likely(pack: Pack, date: dt.date) -> Iterator[str]:
+    """What is odd about the conditions of a pack that is at fault, as lines below its error: often the cause of what a
+    reference patient gets."""
+    try:
+        resolved = resolve(pack, date)
+    except PackError:
+        return  # of this the error says all
+    yield from (f"warning: {told}" for told in _conditions(pack, resolved))
+
+
+def _conditions(pack: Pack, resolved: Resolved) -> Iterator[str]:
+    """What is odd about the conditions of a pack, each with its place."""
+    for remark in remarks(resolved):
+        place = pack.error(f"definition.{remark.definition}", remark.told, remark.text, 0, len(remark.text))
+        yield str(place).split("\n")[0]
 
 
 def _oddities(pack: Pack, resolved: Resolved) -> Iterator[str]:
@@ -89,9 +118,14 @@ def _oddities(pack: Pack, resolved: Resolved) -> Iterator[str]:
             if kind != "windows" and not body.get("source") and not body.get("assumption"):
                 yield f"{SECTIONS[kind]} {name} gives neither a source nor an assumption"
     yield from (told for (kind, _), told in unused.items() if kind == "input")
-    for remark in remarks(resolved):
-        place = pack.error(f"definition.{remark.definition}", remark.told, remark.text, 0, len(remark.text))
-        yield str(place).split("\n")[0]
+    yield from _conditions(pack, resolved)
+    for d in definitions:
+        if "reference_patients" in own.get("definition", {}).get(d.id, {}):
+            for number, told in coarse(resolved, d):
+                entry = d.raw["reference_patients"][number - 1]
+                key = "tolerance" if "tolerance" in entry else "expected"
+                place = pack.error(f"definition.{d.id}", told, key, 0, len(key), ("reference_patients", number))
+                yield str(place).split("\n")[0]
     if not any(d.output for d in definitions):
         yield "no definition writes a column"
     yield from (told for (kind, _), told in unused.items() if kind == "pack")

@@ -22,8 +22,8 @@ class Tally:
     quality: dict[str, dict[str, int]] = field(default_factory=dict)
     newest_date: dt.date | None = None
     models: dict[str, dict[str, int]] = field(default_factory=dict)
-    """`model.kind` (kind: missing, clipped, not_scored) → input or reason → patients; `condition.reading` → which →
-    patients."""
+    """`model.kind` (kind: missing, clipped, not_scored, strata) → input, reason or stratum → patients;
+    `condition.reading` → which → patients."""
     disorder: dict[str, dict[str, int]] = field(default_factory=dict)
     """As `packs.plausibility.Disorder`; counted by every scorer."""
     respelt: dict[str, int] = field(default_factory=dict)

@@ -25,6 +25,7 @@ from popstrat.packs.model.reasons import NO_VALUE, Part, eligibility, why_not
 from popstrat.packs.model.scope import ModelScope
 from popstrat.packs.model.strata import Strata, given
 from popstrat.packs.model.summed import Terms
+from popstrat.packs.typed import label_cases
 
 LINKS = ("logistic", "survival", "identity")
 DECIMALS = 6
@@ -78,7 +79,7 @@ class ModelBuilder:
         found: n.Node = n.Named(n.NUMBER, "", model.predictor)
         if raw.get("type") in WHOLE:
             found = n.Whole(n.NUMBER, "", results[0], raw["type"])
-        self._missing(eligible, found)
+        self._missing(model, eligible, found)
         model = self._reasons(model, parts, found)
         for horizon, entry, node in zip(model.horizons[1:], raw.get("horizons", ())[1:], results[1:], strict=True):
             output = entry.get("output", False)
@@ -132,8 +133,9 @@ class ModelBuilder:
 
     # -- what is counted --
 
-    def _missing(self, eligible: n.Node | None, result: n.Node) -> None:
-        """What stood in for what was not recorded, of whoever has a result: no share of them is over 100 %."""
+    def _missing(self, model: Model, eligible: n.Node | None, result: n.Node) -> None:
+        """What stood in for what was not recorded, and which stratum they are in, of whoever has a result: no share of
+        them is over 100 %."""
         scored = negation(n.IsNull(n.BOOL, NO_VALUE, result), "scored")
         counted = n.CountTrue(n.NUMBER, "inputs missing", tuple(self.scope.missing.values()))
         if "missing_output" in self.raw:
@@ -146,6 +148,14 @@ class ModelBuilder:
         for kind, table in (("missing", self.scope.missing), ("clipped", self.scope.clipped)):
             for name, node in table.items():
                 self.tallies[self.ident, kind, name] = conjunction([scored, node], name)
+        named = [(s.when, s.name) for s in model.strata if s.when is not None]
+        if named:
+            names = tuple(name for _, name in named)
+            stratum = label_cases(named, None, names)
+            for name in names:
+                self.tallies[self.ident, "strata", name] = conjunction(
+                    [scored, n.IsIn(n.BOOL, name, stratum, (name,))], name
+                )
 
     def _reasons(self, model: Model, parts: Sequence[Part], result: n.Node) -> Model:
         """Why somebody has no result, as a category and as counts; the model, which knows of it."""
