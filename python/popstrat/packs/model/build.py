@@ -17,6 +17,7 @@ from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
 from popstrat.lang.parser import cases, conjunction, disjunction, is_null, negation
+from popstrat.lang.toml_places import Path
 from popstrat.lang.values import WHOLE
 from popstrat.packs import shapes
 from popstrat.packs.builder import Builder, Raw
@@ -28,6 +29,7 @@ from popstrat.packs.model.summed import Terms
 from popstrat.packs.phrases import no_record
 from popstrat.packs.typed import label_cases
 
+_PART = ("when", "reason")
 LINKS = ("logistic", "survival", "identity")
 DECIMALS = 6
 NO_STRATUM = "in no stratum"
@@ -62,14 +64,19 @@ def eligibility(builder: Builder, ident: str, raw: Raw) -> list[tuple[n.Node, st
     if not sound or ("eligible" in raw and not written):
         raise fail("`eligible` is a condition, or a list of { when, reason }")
     parts = []
-    for entry in written:
-        if set(entry) - {"when", "reason"} or not isinstance(entry.get("reason"), str) or not entry["reason"]:
+    for number, entry in enumerate(written):
+        wrong = next((key for key in entry if key not in _PART), None)
+        if wrong is not None:
+            told = f"each part of `eligible` has a `when` and a `reason`, and not {wrong!r}{suggest(wrong, _PART)}"
+            raise builder.fault(ident, told, at=("eligible", number, wrong))
+        if not isinstance(entry.get("reason"), str) or not entry["reason"]:
             raise fail("each part of `eligible` has a `when` and a `reason`")
-        node = builder.parse(ident, "eligible", entry.get("when"), condition=True)
+        at: Path = ("eligible", number, "when") if isinstance(raw["eligible"], list) else ("eligible",)
+        node = builder.parse(ident, "eligible", entry.get("when"), condition=True, at=at)
         parts.append((node, entry["reason"]))
     for name, spec in shapes.items(raw.get("inputs")).items():
         if required(spec):
-            record = recorded(builder.parse(ident, f"input {name}", spec.get("from", name)))
+            record = recorded(builder.parse(ident, f"input {name}", spec.get("from", name), at=("inputs", name)))
             parts.append((negation(is_null(record, f"{name} is null"), f"{name} is not null"), no_record([name])))
     said = [reason for _, reason in parts]
     if len(set(said)) < len(said):
@@ -96,7 +103,8 @@ class ModelBuilder:
         link = raw.get("link")
         if link not in LINKS:
             shown = str(link or "")
-            raise self.fail(f"needs a `link`: one of {', '.join(LINKS)}{suggest(shown, LINKS)}", shown)
+            wrong = f", and not {shown!r}{suggest(shown, LINKS)}" if shown else ""
+            raise self.fail(f"needs a `link`: one of {', '.join(LINKS)}{wrong}", shown)
         self._texts(link)
         strata = Strata(self.builder, self.ident, raw)
         reasons = eligibility(self.builder, self.ident, raw)
