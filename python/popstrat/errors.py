@@ -166,14 +166,15 @@ class ExpressionError(PopstratError, ValueError):
 
 
 class TermError(PopstratError, ValueError):
-    """A term of a model is written wrongly: ``text`` is what to point at, in the term called ``term``.
+    """A term of a model is written wrongly: ``text`` is what to point at, in the term called ``term``; or it is ``at``
+    these keys below the model's table.
 
     Who reads a pack turns it into a `PackError` that says where in the file.
     """
 
-    def __init__(self, message: str, text: str = "", term: str = "") -> None:
+    def __init__(self, message: str, text: str = "", term: str = "", at: tuple[str | int, ...] = ()) -> None:
         super().__init__(message)
-        self.text, self.term = text, term
+        self.text, self.term, self.at = text, term, at
 
 
 class ColumnError(PopstratError, ValueError):

@@ -50,7 +50,9 @@ FUNCTIONS = frozenset({*NUMBER_FUNCTIONS, *OTHER_FUNCTIONS})
 DEEPEST = 100
 """How many operations, functions and choices of a rule may stand in one another. Each + or - after another nests, too;
 the parts of an `and` or an `or` stand side by side."""
-TOO_DEEP = f"nests more than {DEEPEST} deep, and a rule may not: make parts of it definitions and use their names"
+SHALLOWER = "bracket a long sum in halves, add conditions with count(…), or make it a model with link identity"
+"""How to write what nests too deep."""
+TOO_DEEP = f"nests more than {DEEPEST} deep: {SHALLOWER}"
 
 
 class Scope(Protocol):
@@ -279,8 +281,13 @@ class _Builder:
     def number(self, e: ast.expr) -> n.Node:
         node = self.build(e)
         if node.type.kind not in ("number", "null"):
-            raise self.fail(e, f"a number is needed here, and {self.text(e)!r} is {node.type}")
+            raise self.not_a_number(e, node)
         return node
+
+    def not_a_number(self, e: ast.expr, node: n.Node) -> ExpressionError:
+        text = self.text(e)
+        hint = f": write count({text}), or (1 if {text} else 0)" if node.type.kind == "bool" else ""
+        return self.fail(e, f"a number is needed here, and {text!r} is {node.type}{hint}")
 
     def binary(self, e: ast.BinOp) -> n.Node:
         op = _ARITHMETIC.get(type(e.op))
@@ -291,7 +298,7 @@ class _Builder:
             return arithmetic(op, left, right, self.text(e))
         for side, node in ((e.left, left), (e.right, right)):
             if node.type.kind not in ("number", "null"):
-                raise self.fail(side, f"a number is needed here, and {self.text(side)!r} is {node.type}")
+                raise self.not_a_number(side, node)
         return arithmetic(op, left, right, self.text(e))
 
     def compare(self, e: ast.Compare) -> n.Node:
@@ -324,7 +331,8 @@ class _Builder:
             raise self.fail(right, f'a label is written in quotes: "{right.id}"')
         b = self.build(right)
         if "bool" in (a.type.kind, b.type.kind):
-            raise self.fail(left, "a condition needs no comparison: write it as it is, or with `not`")
+            at = left if a.type.kind == "bool" else right
+            raise self.fail(at, "a condition needs no comparison: write it as it is, or with `not`")
         if a.type.kind == "category" or b.type.kind == "category":
             return self.label_comparison(left, sign, right, a, b, text)
         kinds = {a.type.kind, b.type.kind} - {"null"}

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from popstrat.lang.toml_places import Path, longest
+
 _TOKENS = re.compile(
     r"#[^\n]*"
     r'|"""(?:\\.|[^\\])*?"""'
@@ -71,6 +73,26 @@ def locate(file: str, section: str, text: str, start: int) -> Place | None:
         parts.pop()
     at = _find(file, text, start, 0, len(file), strings)
     return None if at is None else _place(file, at, True)
+
+
+def locate_at(file: str, path: Path, text: str, start: int, value: bool) -> tuple[int, Place, int] | None:
+    """How many keys of a path a file writes; where position `start` of `text` is below the last of them, and 0; if it
+    does not stand there, the place of that key (of its ``value``, if that is wanted), and how many characters to point
+    at. None if it writes none."""
+    depth, spot = longest(file, path)
+    if spot is None:
+        return None
+    strings = _strings(file)
+    for begin, end in spot.values if text and depth == len(path) else ():
+        at = _find(file, text, start, begin, end, strings)
+        if at is not None:
+            return depth, _place(file, at, True), 0
+    begin, end = spot.begin, spot.end
+    if value and depth == len(path):
+        begin, end = spot.values[0]
+        quoted = file[begin] in "\"'"
+        begin, end = begin + quoted, min(end - quoted, file.find("\n", begin) % (len(file) + 1))
+    return depth, _place(file, begin, True), end - begin
 
 
 Entry = str | tuple[str, int]

@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from popstrat.lang.toml_places import Path
 from popstrat.packs.shapes import Fail, is_number
 
 _Shape = tuple[str, Callable[[Any], bool]]
@@ -44,23 +45,22 @@ def check_keys(raw: Mapping[str, Any], fail: Fail) -> None:
     """Refuse what cannot stand under its key, in any version of a pack's definitions too. Raises `PackError`."""
     for section in ("parameters", "sets", "windows", "lookups", "definition", "readings"):
         for name, body in raw.get(section, {}).items():
-            for key, value, told in _wrong(body):
-                raise fail(f"{section}.{name}", f"`{key}` is {told}, not {_shown(value)}", key, 0, len(key))
+            for path, value, told in _wrong(body, ()):
+                raise fail(f"{section}.{name}", f"`{path[-1]}` is {told}, not {_shown(value)}", at=path)
 
 
-def _wrong(table: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
+def _wrong(table: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, Any, str]]:
     """The keys of a table, and of the tables in it, with what cannot stand there and what can."""
     for key, value in table.items():
         told, fits = _KEYS.get(key, ("", None))
         if fits is not None and not fits(value):
-            yield key, value, told
+            yield (*path, key), value, told
             continue
-        below = (
-            value.values() if key in _NAMED and isinstance(value, dict) else value if isinstance(value, list) else ()
-        )
-        for item in below:
+        named = key in _NAMED and isinstance(value, dict)
+        below = value.items() if named else enumerate(value) if isinstance(value, list) else ()
+        for name, item in below:
             if isinstance(item, dict):
-                yield from _wrong(item)
+                yield from _wrong(item, (*path, key, name))
 
 
 def _shown(value: Any) -> str:

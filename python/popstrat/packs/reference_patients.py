@@ -37,6 +37,7 @@ class Found:
     expected: n.Value
     found: n.Value
     tolerance: float
+    stated: Any  # what stands under `expected`
     why: str = ""  # why there is no result, or in which stratum the patient is
     hidden: float = 0  # how much of the result was rounded away
 
@@ -90,7 +91,7 @@ def _disagrees(resolved: Resolved, definition: Definition, found: Found) -> str:
     raise fault(
         resolved, definition,
         f"reference patient {found.number}{title}: {found.definition} should be {shown(found.expected)} and is "
-        f"{shown(found.found)}{why}{hint}", _written(found.expected), found.number,
+        f"{shown(found.found)}{why}{hint}", *_expected(found.stated, found.definition), number=found.number, value=True,
     )  # fmt: skip
 
 
@@ -107,35 +108,42 @@ def outcomes(resolved: Resolved, definition: Definition) -> Iterator[Found]:
         known = reference.patient(patient)
         if known.set_aside:
             column, reason = known.set_aside[0]
-            raise fault(resolved, definition, f"reference patient {number}: {column}: {reason}", column, number)
+            told = f"reference patient {number}: {column}: {reason}"
+            raise fault(resolved, definition, told, "patient", column, number=number)
         expected = entry.get("expected")
         wanted = expected if isinstance(expected, dict) else {definition.id: expected}
         if not wanted:
-            raise fault(resolved, definition, f"reference patient {number} needs `expected`", "expected", number)
+            raise fault(resolved, definition, f"reference patient {number} needs `expected`", "expected", number=number)
         tolerance = entry.get("tolerance", _half_a_unit(definition))
         if not is_finite(tolerance) or tolerance < 0:
             raise fault(
-                resolved, definition, f"reference patient {number}: `tolerance` is a number", "tolerance", number
+                resolved, definition, f"reference patient {number}: `tolerance` is a number", "tolerance", number=number
             )
         for name, value in wanted.items():
             if name not in resolved.definitions:
                 near = suggest(name, resolved.definitions)
                 raise fault(
-                    resolved, definition, f"reference patient {number}: no definition {name!r}{near}", name, number
+                    resolved,
+                    definition,
+                    f"reference patient {number}: no definition {name!r}{near}",
+                    "expected",
+                    name,
+                    number=number,
                 )
             if value is None:
-                raise fault(resolved, definition, f"reference patient {number} needs `expected`", "", number)
+                raise fault(resolved, definition, f"reference patient {number} needs `expected`", number=number)
             if not isinstance(value, bool | str) and not is_finite(value):
                 raise fault(
                     resolved, definition,
-                    f"reference patient {number}: `expected` is a number, a label, true or false", name, number,
+                    f"reference patient {number}: `expected` is a number, a label, true or false",
+                    *_expected(expected, name), number=number,
                 )  # fmt: skip
             made = resolved.definitions[name]
             found = reference.output(made, known)
             meant = None if value == "null" else value
             why, hidden = _why(reference, known, made, found), _rounded_away(reference, known, made, found)
             title = str(entry.get("title", ""))
-            yield Found(name, number, title, patient, meant, found, float(tolerance), why, hidden)
+            yield Found(name, number, title, patient, meant, found, float(tolerance), expected, why, hidden)
 
 
 def _why(reference: Reference, known: Patient, definition: Definition, found: n.Value) -> str:
@@ -205,32 +213,37 @@ def _patient(resolved: Resolved, definition: Definition, entry: Mapping[str, Any
     where = f"reference patient {number}"
     for key in entry:
         if key not in _KEYS:
-            raise fault(resolved, definition, f"{where}: unknown key {key!r}{suggest(key, _KEYS)}", key, number)
+            raise fault(resolved, definition, f"{where}: unknown key {key!r}{suggest(key, _KEYS)}", key, number=number)
     patient = entry.get("patient")
     if not isinstance(patient, dict) or not patient:
-        raise fault(resolved, definition, f'{where} needs a `patient`: {{ age = 70, sex = "female" }}', "", number)
+        raise fault(resolved, definition, f'{where} needs a `patient`: {{ age = 70, sex = "female" }}', number=number)
     for name, value in patient.items():
         if name not in schema or schema[name].type in ("id", "string"):
             near = suggest(name, [c.name for c in schema if c.type not in ("id", "string")])
             raise fault(
-                resolved, definition, f"{where}: the patient table has no column {name!r} to score{near}", name, number
+                resolved,
+                definition,
+                f"{where}: the patient table has no column {name!r} to score{near}",
+                "patient",
+                name,
+                number=number,
             )
         if schema[name].type == "date":
             raise fault(
                 resolved, definition,
                 f"{where}: {name} is a date, which would mean something else on each as-of date: give the age, and "
-                "leave dates out (values count as current then)", name, number,
+                "leave dates out (values count as current then)", "patient", name, number=number,
             )  # fmt: skip
         types: dict[str, Any] = {"bool": bool, "int": int, "float": (int, float), "category": str}
         kind = schema[name].type
         if not (isinstance(value, types[kind]) and (kind in ("bool", "category") or is_finite(value))):
-            raise fault(resolved, definition, f"{where}: {name} cannot be {value!r}", name, number)
+            raise fault(resolved, definition, f"{where}: {name} cannot be {value!r}", "patient", name, number=number)
     return dict(patient)
 
 
-def _written(value: n.Value) -> str:
-    """As a pack writes it."""
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+def _expected(stated: Any, name: str) -> tuple[str, ...]:
+    """The keys at which it stands what a definition should give."""
+    return ("expected", name) if isinstance(stated, dict) else ("expected",)
 
 
 def shown(value: n.Value) -> str:
@@ -238,7 +251,9 @@ def shown(value: n.Value) -> str:
     return "null" if value is None else repr(value)
 
 
-def fault(resolved: Resolved, definition: Definition, message: str, text: str = "", number: int = 0) -> PackError:
-    """An error that points at `text` in the reference patient of this number, or in the definition."""
-    entry = ("reference_patients", number) if number else ""
-    return resolved.pack.error(f"definition.{definition.id}", message, text, 0, len(text), entry)
+def fault(
+    resolved: Resolved, definition: Definition, message: str, *at: str, number: int = 0, value: bool = False
+) -> PackError:
+    """An error at the keys below the reference patient of this number, or in the definition."""
+    below = ("reference_patients", number - 1, *at) if number else at
+    return resolved.pack.error(f"definition.{definition.id}", message, at=below, value=value)

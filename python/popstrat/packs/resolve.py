@@ -20,8 +20,9 @@ from popstrat.errors import ExpressionError, PackError
 from popstrat.lang import nodes as n
 from popstrat.lang.lookup import Lookup
 from popstrat.lang.names import name_fault
-from popstrat.lang.parser import DEEPEST, FUNCTIONS, Scope, conjunction, parse, parse_condition
+from popstrat.lang.parser import DEEPEST, FUNCTIONS, SHALLOWER, Scope, conjunction, parse, parse_condition
 from popstrat.lang.source_map import Entry
+from popstrat.lang.toml_places import Path
 from popstrat.packs import shapes
 from popstrat.packs.alike import LIKE
 from popstrat.packs.builder import Raw
@@ -49,6 +50,7 @@ _WINDOW_KEYS = {"months", "title", "means", "source", OFFERED}
 _LOOKUP_KEYS = {"values", "otherwise", "null_is", "title", "unit", "source", "means", "assumption", OFFERED}
 _SET_KEYS = {"members", "title", "source", "means", "assumption", OFFERED}
 _LONGEST_WINDOW = 1800  # months
+_RULE_KEYS = ("value", "terms", "rules", "nodes", "of", "diagnosed")  # at which a definition is pointed at
 _FEW = 4  # definitions named in a notice
 _STEP = 10  # of a chain of definitions, one in so many is built before its turn
 _MOST_BUILDING = 2 * _STEP  # definitions that wait for one another: more do only if they go round in a circle
@@ -201,22 +203,23 @@ class Resolver:
         return self.definitions[ident]
 
     def parse(
-        self, ident: str, key: str, text: Any, condition: bool = False, scope: Scope | None = None, entry: Entry = ""
-    ) -> n.Node:
+        self, ident: str, key: str, text: Any, condition: bool = False, scope: Scope | None = None, entry: Entry = "",
+        at: Path = (),
+    ) -> n.Node:  # fmt: skip
         if isinstance(text, bool | int | float) and not condition:
             text = repr(text).lower()
         if isinstance(text, bool):
             return n.Const(n.BOOL, str(text).lower(), text)
         if not isinstance(text, str) or not text.strip():
             if key.isidentifier():
-                raise self.fault(ident, f"needs `{key}`, an expression in quotes", key)
-            raise self.fault(ident, f"{key}: needs an expression in quotes")
+                raise self.fault(ident, f"needs `{key}`, an expression in quotes", key, entry, at)
+            raise self.fault(ident, f"{key}: needs an expression in quotes", "", entry, at)
         try:
             return (parse_condition if condition else parse)(text, scope or self)
         except ExpressionError as error:
             self._blame_parameters(text)
             told = f"{key}: {error.message}{self._elsewhere(error.unknown)}"
-            raise self.pack.error(f"definition.{ident}", told, text, error.start, error.end, entry) from None
+            raise self.pack.error(f"definition.{ident}", told, text, error.start, error.end, entry, at) from None
 
     def _blame_parameters(self, text: str) -> None:
         """Where a rule is at fault and a parameter in it is of another type than in a file that this extends, or is
@@ -248,8 +251,10 @@ class Resolver:
     def only(self, ident: str, table: Raw, known: Iterable[str]) -> None:
         only(table, known, f"definition.{ident}", self.pack.error)
 
-    def fault(self, ident: str, message: str, text: str = "", entry: Entry = "", width: int | None = None) -> PackError:
-        return self.pack.error(f"definition.{ident}", message, text, 0, len(text) if width is None else width, entry)
+    def fault(
+        self, ident: str, message: str, text: str = "", entry: Entry = "", at: Path = (), value: bool = False
+    ) -> PackError:
+        return self.pack.error(f"definition.{ident}", message, text, 0, len(text), entry, at, value)
 
     # -- definitions --
 
@@ -301,8 +306,10 @@ class Resolver:
             self._depths[d.id] = depth
             self._parts += parts
             if depth > DEEPEST:
-                told = f"nests {depth:,} deep, with the definitions that it uses, and the most is {DEEPEST}"
-                raise self.fault(ident, told)
+                told = (
+                    f"nests {depth:,} deep, with the definitions that it uses, and the most is {DEEPEST}: {SHALLOWER}"
+                )
+                raise self.fault(ident, told, at=next(((k,) for k in _RULE_KEYS if k in self.bodies[ident]), ()))
             if self._parts > MOST_PARTS:
                 told = (
                     f"with this definition the rules of the pack have more than the {MOST_PARTS:,} parts that they may"
@@ -367,6 +374,9 @@ class Resolver:
         if (number := next((number for number, times in called.items() if times > 1), None)) is not None:
             raise self.fault(ident, f"two of its versions are called {number!r}: give each a number", number)
         for (_, end, _), (start, _, _) in pairwise(candidates):
+            if end >= start == dt.date.min and end == dt.date.max:
+                told = "two versions are in force on every day: neither has `effective_from` or `effective_to`"
+                raise self.fault(ident, told, "versions")
             if end >= start:
                 raise self.fault(ident, f"two versions are in force on {start}", f"effective_from = {start}")
         for start, end, table in candidates:

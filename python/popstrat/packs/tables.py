@@ -9,9 +9,11 @@ from functools import cached_property
 from typing import Any
 
 from popstrat.errors import PackError
-from popstrat.lang.source_map import Entry, locate, locate_in
+from popstrat.lang.source_map import Entry, locate, locate_at, locate_in
+from popstrat.lang.toml_places import Path
 from popstrat.packs.files import Source
 from popstrat.packs.patient_table import Schema
+from popstrat.packs.shapes import items
 from popstrat.packs.unused import Unused
 
 
@@ -45,10 +47,19 @@ class PackTables:
         }
 
     def error(
-        self, section: str, message: str, text: str = "", start: int = 0, end: int = 0, entry: Entry = ""
-    ) -> PackError:
+        self, section: str, message: str, text: str = "", start: int = 0, end: int = 0, entry: Entry = "",
+        at: Path = (), value: bool = False,
+    ) -> PackError:  # fmt: skip
         """A `PackError` that points into the file that wrote `section` (a dotted path), at `text` if it is there; in an
-        `entry` of a list below it, if one is given. What a definition takes from another one is pointed at there."""
+        `entry` of a list below it, if one is given. What a definition takes from another one is pointed at there.
+
+        ``at``: the keys below the section that the fault is about, at which it points if `text` is not written below
+        them; at what stands there, if it is the ``value`` that is at fault.
+        """
+        if isinstance(entry, tuple) and not at:
+            at = (entry[0], entry[1] - 1) if entry[0] != section else (entry[1] - 1,)
+        if at and (found := self._pointed(section, message, text, start, end, at, value)) is not None:
+            return found
         places = [(s, where) for where in self._written(section) for s in self.sources]
         for s, where in places if entry else ():
             if (inside := locate_in(s.text, where, entry, text, start)) is not None:
@@ -61,6 +72,31 @@ class PackTables:
             told = _as_in(section, where) if at.exact else section
             return PackError(f"{name}:{at.line}: {told}: {message}{at.pointer(end - start) if at.exact else ''}")
         return PackError(f"{self.sources[0].name}: {section}: {message}")
+
+    def _pointed(
+        self, section: str, message: str, text: str, start: int, end: int, at: Path, value: bool
+    ) -> PackError | None:
+        """An error at the keys of a path, in the file that writes most of them; None if none does."""
+        best = 0
+        error = None
+        for where in self._written(section):
+            top = tuple(where.split("."))
+            for path in ((*top, *at), *((*top, "versions", i, *at) for i in self._dated(section))):
+                for s in self.sources:
+                    found = locate_at(s.text, path, text, start, value)
+                    if found is not None and found[0] - (len(path) - len(at)) > best:
+                        depth, place, width = found
+                        best = depth - (len(path) - len(at))
+                        told = f"{s.name}:{place.line}: {_as_in(section, where)}: {message}"
+                        error = PackError(f"{told}{place.pointer(width or end - start)}")
+        return error
+
+    def _dated(self, section: str) -> range:
+        """The numbers of a definition's dated versions, each of which may say what the definition does."""
+        top, _, name = section.partition(".")
+        body = items(self.raw.get(top)).get(name) if top == "definition" else None
+        versions = items(body).get("versions")
+        return range(len(versions) if isinstance(versions, list) else 0)
 
     def _written(self, section: str) -> list[str]:
         """The sections in which a part may stand: its own, and of a definition those that it takes from."""

@@ -31,7 +31,13 @@ def check_engine(scorer: Scorer) -> int:
                 value = _by_the_engine(scorer, wanted, found.patient)
             except InputError as error:
                 told = f"reference patient {found.number}: {error}"
-                raise fault(resolved, definition, told, error.column or "", found.number) from None
+                raise fault(
+                    resolved,
+                    definition,
+                    told,
+                    *(["patient", error.column] if error.column else []),
+                    number=found.number,
+                ) from None
             compared += 1
             if not replace(found, found=value).agrees:
                 raise fault(

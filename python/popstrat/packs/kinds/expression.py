@@ -32,7 +32,7 @@ output = true
 """
 
     def build(self, builder: Builder, ident: str, raw: Raw) -> Built:
-        return Built(builder.parse(ident, "value", raw.get("value")))
+        return Built(builder.parse(ident, "value", raw.get("value"), at=("value",)))
 
     def texts(self, raw: Raw) -> Iterator[str]:
         yield from ()

@@ -55,7 +55,9 @@ output = true
             if not isinstance(label, str) or not label:
                 raise builder.fault(ident, f"rule {number} needs a `label`")
             found.append(label)
-            items.append((builder.parse(ident, f"rule {number}, {label}", rule.get("when"), condition=True), label))
+            at = ("rules", number - 1, "when")
+            when = builder.parse(ident, f"rule {number}, {label}", rule.get("when"), condition=True, at=at)
+            items.append((when, label))
         last = raw.get("otherwise")
         if last is not None and not isinstance(last, str):
             raise builder.fault(ident, "`otherwise` is a label", "otherwise")

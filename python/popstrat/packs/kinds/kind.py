@@ -120,7 +120,7 @@ class Kind(ABC):
             return ()
         if not isinstance(raw["eligible"], str):
             raise builder.fault(ident, "`eligible` is a condition in quotes", "eligible")
-        return (builder.parse(ident, "eligible", raw["eligible"], condition=True),)
+        return (builder.parse(ident, "eligible", raw["eligible"], condition=True, at=("eligible",)),)
 
     # -- reading without building; of a table that is written wrongly, what is there --
 

@@ -42,7 +42,8 @@ output = true
 
     def build(self, builder: Builder, ident: str, raw: Raw) -> Built:
         parts = {
-            k: builder.parse(ident, k, raw.get(k), condition=True) for k in ("diagnosed", "optimised", "undiagnosed")
+            k: builder.parse(ident, k, raw.get(k), condition=True, at=(k,))
+            for k in ("diagnosed", "optimised", "undiagnosed")
         }
         diagnosed = parts["diagnosed"]
         items = [

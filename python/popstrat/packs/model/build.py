@@ -63,7 +63,8 @@ class ModelBuilder:
         link = raw.get("link")
         if link not in LINKS:
             shown = str(link or "")
-            raise self.fail(f"needs a `link`: one of {', '.join(LINKS)}{suggest(shown, LINKS)}", shown)
+            wrong = f", and not {shown!r}{suggest(shown, LINKS)}" if shown else ""
+            raise self.fail(f"needs a `link`: one of {', '.join(LINKS)}{wrong}", shown)
         self._texts(link)
         strata = Strata(self.builder, self.ident, raw)
         parts = eligibility(self.builder, self.ident, raw)

@@ -11,16 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
 from popstrat.lang.nulls import may_be_null
 from popstrat.lang.parser import cases, conjunction, disjunction, is_null, negation
+from popstrat.lang.toml_places import Path
 from popstrat.packs import shapes
 from popstrat.packs.builder import Builder, Raw
 from popstrat.packs.model.parts import Model
 from popstrat.packs.model.scope import recorded, required
 from popstrat.packs.phrases import no_record
 
+_PART = ("when", "reason")
 NO_STRATUM = "in no stratum"
 NO_VALUE = "a term has no value"
 NO_ROOM = "beyond what its column holds"
@@ -51,13 +54,18 @@ def eligibility(builder: Builder, ident: str, raw: Raw) -> list[Part]:
     if not sound or ("eligible" in raw and not written):
         raise fail("`eligible` is a condition, or a list of { when, reason }")
     parts = []
-    for entry in written:
-        if set(entry) - {"when", "reason"} or not isinstance(entry.get("reason"), str) or not entry["reason"]:
+    for number, entry in enumerate(written):
+        wrong = next((key for key in entry if key not in _PART), None)
+        if wrong is not None:
+            told = f"each part of `eligible` has a `when` and a `reason`, and not {wrong!r}{suggest(wrong, _PART)}"
+            raise builder.fault(ident, told, at=("eligible", number, wrong))
+        if not isinstance(entry.get("reason"), str) or not entry["reason"]:
             raise fail("each part of `eligible` has a `when` and a `reason`")
-        parts.append(Part(builder.parse(ident, "eligible", entry.get("when"), condition=True), entry["reason"]))
+        at: Path = ("eligible", number, "when") if isinstance(raw["eligible"], list) else ("eligible",)
+        parts.append(Part(builder.parse(ident, "eligible", entry.get("when"), condition=True, at=at), entry["reason"]))
     for name, spec in shapes.items(raw.get("inputs")).items():
         if required(spec):
-            record = recorded(builder.parse(ident, f"input {name}", spec.get("from", name)))
+            record = recorded(builder.parse(ident, f"input {name}", spec.get("from", name), at=("inputs", name)))
             there = negation(is_null(record, f"{name} is null"), f"{name} is not null")
             parts.append(Part(there, no_record([name]), required=True))
     if len({part.reason for part in parts}) < len(parts):

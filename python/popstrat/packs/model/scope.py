@@ -86,26 +86,31 @@ class ModelScope:
                 raise ExpressionError(f"{name!r} may be null: declare it under `inputs`, with its default")
         return node
 
-    def fail(self, message: str, name: str) -> PackError:
-        return self.outer.fault(self.ident, message, f"{name} =", width=len(name))
+    def fail(self, message: str, *at: str) -> PackError:
+        """An error at the keys below the model's table."""
+        return self.outer.fault(self.ident, message, at=at)
 
     def derive(self, name: str, spec: Any) -> None:
         """Declare a value made of inputs and conditions."""
         if isinstance(spec, str):
             spec = {"value": spec}
         if not isinstance(spec, dict) or not isinstance(spec.get("value"), str):
-            raise self.fail(f"derived value {name!r} is an expression in quotes, or a table with a `value`", name)
+            raise self.fail(
+                f"derived value {name!r} is an expression in quotes, or a table with a `value`", "derived", name
+            )
         for key in spec:
             if key not in ("value", "center", "title", "why", "source"):
-                raise self.fail(f"derived value {name!r}: unknown key {key!r}", name)
+                raise self.fail(f"derived value {name!r}: unknown key {key!r}", "derived", name, key)
         if name in self.inputs:
-            raise self.fail(f"derived value {name!r}: this name is taken", name)
+            raise self.fail(f"derived value {name!r}: this name is taken", "derived", name)
         if fault := name_fault(name):
-            raise self.fail(f"the name of the derived value {name!r} {fault}", name)
-        node = self.outer.parse(self.ident, f"derived {name}", spec["value"], scope=self)
+            raise self.fail(f"the name of the derived value {name!r} {fault}", "derived", name)
+        node = self.outer.parse(self.ident, f"derived {name}", spec["value"], scope=self, at=("derived", name))
         if "center" in spec:
             if not is_number(spec["center"]) or node.type.kind != "number":
-                raise self.fail(f"derived value {name!r}: `center` is a number, and goes with a number", name)
+                raise self.fail(
+                    f"derived value {name!r}: `center` is a number, and goes with a number", "derived", name, "center"
+                )
             center = float(spec["center"])
             node = arithmetic("-", node, n.Const(n.NUMBER, repr(center), center), name)
         self.derived[name] = node
@@ -113,28 +118,28 @@ class ModelScope:
     def declare(self, name: str, spec: Any) -> None:
         """Declare an input: what stands in where there is no record, and its bounds."""
         if fault := name_fault(name):
-            raise self.fail(f"the name of the input {name!r} {fault}", name)
+            raise self.fail(f"the name of the input {name!r} {fault}", "inputs", name)
         if not isinstance(spec, dict):
-            raise self.fail(f"input {name!r} is a table like {{ default = 0 }}", name)
+            raise self.fail(f"input {name!r} is a table like {{ default = 0 }}", "inputs", name)
         for key in spec:
             if key not in _INPUT_KEYS:
-                raise self.outer.fault(self.ident, f"unknown key {key!r}{suggest(key, _INPUT_KEYS)}", key)
+                raise self.fail(f"unknown key {key!r}{suggest(key, _INPUT_KEYS)}", "inputs", name, key)
         if not isinstance(spec.get("required", False), bool):
-            raise self.fail(f"input {name!r}: `required` is true or false", name)
-        source = self.outer.parse(self.ident, f"input {name}", spec.get("from", name))
+            raise self.fail(f"input {name!r}: `required` is true or false", "inputs", name, "required")
+        source = self.outer.parse(self.ident, f"input {name}", spec.get("from", name), at=("inputs", name))
         if required(spec) == ("default" in spec) or source.type.kind not in ("number", "category"):
             told = "a number or a category, with its `default`, or `required = true` in its place"
-            raise self.fail(f"input {name!r}: {told}", name)
+            raise self.fail(f"input {name!r}: {told}", "inputs", name)
         bare = recorded(source)
         other = None if required(spec) else self._default(name, source, spec["default"])
         if other is not None and always_null(other, bare):
             told = f"input {name!r}: its default rests on {name}, which has no record where it would stand in"
-            raise self.fail(told, name)
+            raise self.fail(told, "inputs", name)
         node = bare if other is None else coalesce(bare, other, name)
         if "clip" in spec:
             low, high = spec["clip"] if isinstance(spec["clip"], list) and len(spec["clip"]) == 2 else (1, 0)
             if source.type.kind != "number" or not (is_number(low) and is_number(high) and low < high):
-                raise self.fail(f"input {name!r}: `clip` is [lowest, highest], for a number", name)
+                raise self.fail(f"input {name!r}: `clip` is [lowest, highest], for a number", "inputs", name, "clip")
             one = _One(self, name, node)
             node = self.outer.parse(self.ident, name, f"clip({name}, {low!r}, {high!r})", scope=one)
             record = _One(self, name, bare)
@@ -152,11 +157,13 @@ class ModelScope:
         if source.type.kind == "category":
             if written not in source.type.labels:
                 near = suggest(str(written), source.type.labels)
-                raise self.fail(f"input {name!r}: {written!r} is not one of its labels{near}", name)
+                raise self.fail(
+                    f"input {name!r}: {written!r} is not one of its labels{near}", "inputs", name, "default"
+                )
             return n.Const(n.Type("category", (written,)), written, written)
-        other = self.outer.parse(self.ident, f"input {name}, default", written)
+        other = self.outer.parse(self.ident, f"input {name}, default", written, at=("inputs", name, "default"))
         if other.type.kind != "number":
-            raise self.fail(f"input {name!r}: its default is a number", name)
+            raise self.fail(f"input {name!r}: its default is a number", "inputs", name, "default")
         return other
 
 

@@ -10,6 +10,7 @@ from popstrat.errors import PackError
 from popstrat.lang import nodes as n
 from popstrat.lang.names import name_fault
 from popstrat.lang.source_map import Entry
+from popstrat.lang.toml_places import Path
 from popstrat.packs.builder import Builder, Raw
 from popstrat.packs.model.parts import Horizon
 from popstrat.packs.model.terms import by_stratum_shape
@@ -17,6 +18,7 @@ from popstrat.packs.shapes import beyond, is_number
 
 MOST = 120
 """How many strata, and how many horizons, a model may have."""
+_RECALIBRATION = ("intercept", "slope", "of")
 ByStratum = tuple[float | None, ...]
 """A number for each stratum, None where a stratum is not named."""
 
@@ -28,9 +30,10 @@ class Strata:
         self.builder, self.ident, self.raw = builder, ident, raw
         self.conditions: Mapping[str, n.Node | None] = self._conditions()
 
-    def fail(self, message: str, text: str = "", entry: Entry = "") -> PackError:
-        """An error that points at `text` in the model's table, or in one of its terms or horizons."""
-        return self.builder.fault(self.ident, message, text, entry)
+    def fail(self, message: str, text: str = "", entry: Entry = "", at: Path = ()) -> PackError:
+        """An error that points at `text` in the model's table, or in one of its terms or horizons; or ``at`` the keys
+        below the table."""
+        return self.builder.fault(self.ident, message, text, entry, at)
 
     def _conditions(self) -> dict[str, n.Node | None]:
         written = self.raw.get("strata")
@@ -41,15 +44,16 @@ class Strata:
         if len(written) > MOST:
             raise self.fail(f"has {len(written):,} strata, and the most is {MOST}", "strata")
         return {
-            name: self.builder.parse(self.ident, f"stratum {name}", when, condition=True)
+            name: self.builder.parse(self.ident, f"stratum {name}", when, condition=True, at=("strata", name))
             for name, when in written.items()
         }
 
     def numbers(
-        self, value: Any, what: str, pointer: str, *, all_of_them: bool = False, term: str = "", among: str = ""
-    ) -> ByStratum:
+        self, value: Any, what: str, pointer: str, *, all_of_them: bool = False, term: str = "", among: str = "",
+        at: Path = (),
+    ) -> ByStratum:  # fmt: skip
         """A number for each stratum. ``what`` and ``pointer`` are for messages: what it is, and what to point at, in a
-        ``term`` or ``among`` the horizons. Raises `PackError`."""
+        ``term`` or ``among`` the horizons, or ``at`` which keys below the model it stands. Raises `PackError`."""
         if is_number(value):
             return (float(value),) * len(self.conditions)
         if not by_stratum_shape(value):
@@ -57,7 +61,7 @@ class Strata:
         for name in value:
             if name not in self.conditions or name == "":
                 told = suggest(name, self.conditions) if "" not in self.conditions else " (this model has no strata)"
-                raise self.fail(f"{what}: there is no stratum {name!r}{told}", name, term)
+                raise self.fail(f"{what}: there is no stratum {name!r}{told}", name, term, (*at, name) if at else ())
         found = tuple(None if name not in value else float(value[name]) for name in self.conditions)
         if all_of_them and None in found:
             lost = list(self.conditions)[found.index(None)]
@@ -67,8 +71,11 @@ class Strata:
     def recalibration(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Intercept and slope by stratum: the linear predictor becomes intercept + slope × linear predictor."""
         table = self.raw.get("recalibration", {})
-        if not isinstance(table, dict) or not set(table) <= {"intercept", "slope", "of"}:
-            raise self.fail("`recalibration` is a table with `intercept` and `slope`", "recalibration")
+        if not isinstance(table, dict) or not set(table) <= set(_RECALIBRATION):
+            wrong = next((key for key in table if key not in _RECALIBRATION), "") if isinstance(table, dict) else ""
+            told = f", and not {wrong!r}{suggest(wrong, _RECALIBRATION)}" if wrong else ""
+            at: Path = ("recalibration", *([wrong] if wrong else []))
+            raise self.fail(f"`recalibration` is a table with `intercept` and `slope`{told}", at=at)
         if "of" in table and (table["of"] != "risk" or self.raw.get("link") != "survival"):
             raise self.fail('`of` in `recalibration` is "risk", and goes with the survival link', "of")
         intercept = self.numbers(

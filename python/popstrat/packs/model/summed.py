@@ -8,6 +8,7 @@ from popstrat.core.text import suggest
 from popstrat.errors import ExpressionError, TermError
 from popstrat.lang import nodes as n
 from popstrat.lang.parser import DEEPEST, arithmetic, cases, conjunction
+from popstrat.packs import shapes
 from popstrat.packs.model.parts import Term
 from popstrat.packs.model.scope import ModelScope
 from popstrat.packs.model.strata import Strata
@@ -38,7 +39,7 @@ class Terms:
         try:
             texts = term_texts(self.raw, self._labels)
         except TermError as error:
-            raise self.fail(str(error), error.text, error.term) from None
+            raise self.fail(str(error), error.text, error.term, error.at) from None
         if not texts:
             raise self.fail("needs `terms`")
         for term in self.raw["terms"]:
@@ -48,18 +49,19 @@ class Terms:
         terms = tuple(self._term(text) for text in texts)
         for i, name in enumerate(self.names):
             if not any(term.parts[i] for term in terms):
-                raise self.fail(f"no term has a coefficient for the stratum {name!r}", name)
+                raise self.fail(f"no term has a coefficient for the stratum {name!r}", at=("strata", name))
         idle = [name for name in self.scope.inputs if name not in self.scope.used]
         if idle:
-            raise self.scope.fail(f"no term uses the input {idle[0]!r}", idle[0])
+            raise self.scope.fail(f"no term uses the input {idle[0]!r}", "inputs", idle[0])
         idle = [name for name in self.scope.derived if name not in self.scope.used]
         if idle:
-            raise self.scope.fail(f"no term uses the derived value {idle[0]!r}", idle[0])
+            raise self.scope.fail(f"no term uses the derived value {idle[0]!r}", "derived", idle[0])
         return terms
 
     def _term(self, text: TermText) -> Term:
         owner = text.pointer
-        weights = self.strata.numbers(text.coefficient, f"the coefficient of {text.id!r}", owner, term=owner)
+        at = ("coefficients", text.id) if text.id in shapes.items(self.raw.get("coefficients")) else ()
+        weights = self.strata.numbers(text.coefficient, f"the coefficient of {text.id!r}", owner, term=owner, at=at)
         centers = (0.0,) * len(weights)
         if text.center is not None:
             given = self.strata.numbers(text.center, f"`center` of {text.id!r}", "center", term=owner)

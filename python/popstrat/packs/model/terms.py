@@ -54,10 +54,11 @@ def term_texts(raw: Mapping[str, Any], labels: Callable[[str], Sequence[str]] | 
     for ident, weight in numbers.items():
         if not by_stratum_shape(weight):
             told = f"`coefficients`: {ident!r} is a number (or one for each stratum){_beyond(weight)}"
-            raise TermError(told, str(ident))
+            raise TermError(told, str(ident), at=("coefficients", ident))
     table = weighed(raw)
     if not isinstance(table, list):
         raise TermError("`terms` is a list of tables: [[definition.….terms]]", "terms")
+    _refuse_strangers(numbers, table)
     default = {"evidence": raw.get("evidence"), "source": raw.get("source") if raw.get("evidence") else None}
     for number, term in enumerate(table, 1):
         if not isinstance(term, dict) or not isinstance(term.get("id"), str) or not term["id"]:
@@ -65,18 +66,36 @@ def term_texts(raw: Mapping[str, Any], labels: Callable[[str], Sequence[str]] | 
         try:
             found += _texts(term, default, labels)
         except TermError as error:
-            raise TermError(str(error), error.text, term["id"]) from None
+            raise TermError(str(error), error.text, "" if error.at else term["id"], error.at) from None
     seen: set[str] = set()
     for text in found:
         if text.id in seen:
             raise TermError(f"two terms are called {text.id!r}", text.pointer)
         seen.add(text.id)
-    for ident in numbers:
-        if ident not in seen:
-            parts = [text.id for text in found if text.id.startswith(f"{ident}.")]
-            told = f": say of which part, {' or '.join(parts)}" if parts else suggest(ident, seen)
-            raise TermError(f"`coefficients` has {ident!r}, and there is no such term{told}", ident)
     return found
+
+
+def _refuse_strangers(numbers: Mapping[str, Any], terms: Sequence[Any]) -> None:
+    """Refuse a number of `coefficients` that is no term's, before a term is found to have none. Raises `TermError`."""
+    known = [ident for term in terms if isinstance(term, Mapping) for ident in _names(term)]
+    for ident in numbers:
+        if ident not in known:
+            parts = [name for name in known if name.startswith(f"{ident}.")]
+            told = f": say of which part, {' or '.join(parts)}" if parts else suggest(ident, known)
+            told = f"`coefficients` has {ident!r}, and there is no such term{told}"
+            raise TermError(told, ident, at=("coefficients", ident))
+
+
+def _names(term: Mapping[str, Any]) -> list[str]:
+    """What the terms are called that one entry makes; of one that is written wrongly, what can be told."""
+    name, powers, levels = str(term.get("id")), term.get("powers"), term.get("levels")
+    if isinstance(powers, list):
+        return [name] if len(powers) == 1 else [f"{name}.{i + 1}" for i in range(len(powers))]
+    if isinstance(levels, Mapping):
+        return [f"{name}.{label}" for label in levels]
+    if isinstance(levels, list):
+        return [f"{name}.{level_name(table)}" for level in levels if isinstance(table := level_table(level), Mapping)]
+    return [name]
 
 
 def weighed(raw: Mapping[str, Any]) -> Any:
@@ -91,7 +110,7 @@ def weighed(raw: Mapping[str, Any]) -> Any:
 def _weighed(term: Mapping[str, Any], numbers: Mapping[str, Any]) -> Mapping[str, Any]:
     name, powers, levels = term["id"], term.get("powers"), term.get("levels")
     if isinstance(powers, list):
-        idents = [name] if len(powers) == 1 else [f"{name}.{i + 1}" for i in range(len(powers))]
+        idents = _names(term)
         own = term.get("coefficients", [None] * len(powers))
         if isinstance(own, list) and len(own) == len(powers):
             return {**term, "coefficients": [numbers.get(i, one) for i, one in zip(idents, own, strict=True)]}
@@ -136,7 +155,8 @@ def _texts(
     form = forms[0]
     for key in term:
         if key not in _TERM_FORMS[form] | {"id", "title"} | _PROVENANCE:
-            raise TermError(f"term {name!r}: `{key}` does not go with `{form}`", key)
+            told = ": write `value = '1 if … else 0'` in its place" if (form, key) == ("when", "center") else ""
+            raise TermError(f"term {name!r}: `{key}` does not go with `{form}`{told}", key)
     title = term.get("title") or name.replace("_", " ")
     evidence, source = _provenance(name, term, default)
 
@@ -176,6 +196,10 @@ def _text(name: str, text: Any, key: str) -> str:
 def _provenance(name: str, term: Mapping[str, Any], default: Mapping[str, Any]) -> tuple[str, str]:
     evidence = term.get("evidence", default.get("evidence"))
     source = term.get("source") or term.get("why") or default.get("source")
+    if isinstance(evidence, str) and evidence not in EVIDENCE:
+        told = f"`evidence` is one of {', '.join(EVIDENCE)}, and not {evidence!r}{suggest(evidence, EVIDENCE)}"
+        own = "evidence" in term
+        raise TermError(f"term {name!r}: {told}" if own else told, evidence, at=() if own else ("evidence",))
     if evidence not in EVIDENCE or not source:
         raise TermError(
             f"term {name!r} needs its `evidence` ({', '.join(EVIDENCE)}) with a `source` or a `why` "
