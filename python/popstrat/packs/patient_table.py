@@ -273,17 +273,9 @@ class Schema:
         """Pairs of columns of which a table needs one: a date, and the completed years since it."""
         return [(c.completed_years_since, c.name) for c in self if c.completed_years_since]
 
-    def lacks(self, names: Collection[str]) -> tuple[str, ...]:
-        """What a table of columns of these names needs and has not: a required column, or two of which it needs one.
-        Empty where it has what it needs."""
-        for column in self:
-            if column.required and column.name not in names:
-                return (column.name,)
-        return next((pair for pair in self.either if not set(pair) & set(names)), ())
-
     def kept(self, names: Collection[str], wanted: Collection[str]) -> tuple[str, ...]:
         """Those of a table's columns that are read where only some are wanted, in schema order: these, and what makes
-        it a patient table. What is left of a table that `lacks` nothing lacks nothing."""
+        it a patient table. What is left of a table that lacks nothing lacks nothing."""
         kept = {c.name for c in self if c.name in names and (c.required or c.name in wanted)}
         for pair in self.either:
             if not kept & set(pair):

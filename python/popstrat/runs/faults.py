@@ -18,7 +18,6 @@ import pyarrow as pa
 from popstrat.core.arrow import is_text
 from popstrat.core.lazy import compute as pc
 from popstrat.core.soundness import refuse_astray, refuse_misfits, refuse_nulls
-from popstrat.core.text import suggest
 from popstrat.errors import FaultsError, InputError
 from popstrat.formats import FileSource, expand, open_source
 from popstrat.packs.flags import refuse_other_numbers
@@ -27,7 +26,7 @@ from popstrat.packs.patient_table import ID, KEY_COLUMNS, OPT_OUTS
 from popstrat.packs.plausibility import refuse_disorder
 from popstrat.runs.column_map import MapPlan
 from popstrat.runs.input_files import Reading, known_columns, located
-from popstrat.scoring.columns import Binding, bind_column, converted
+from popstrat.scoring.columns import Binding, bind_column, converted, missing_columns
 from popstrat.scoring.scorer import Scorer
 from popstrat.scoring.unique_ids import IdBatch, UniqueIds
 
@@ -97,9 +96,8 @@ def _opened(path: Path, scorer: Scorer, reading: Reading, found: _Found) -> _Fil
     plan = reading.mapping.plan(source.schema.names, known)
     whole = plan.schema(source.schema)
     file = _File(source, plan, {})
-    unknown = [name for name in whole.names if name not in known]
-    for name in schema.lacks(whole.names):
-        found.add(file.located(InputError(f"this required column is missing{suggest(name, unknown)}", column=name)))
+    for missing in missing_columns(whole.names, schema):
+        found.add(file.located(missing))
     for name in OPT_OUTS if scorer.profile == "secondary-use" else ():
         if name not in whole.names:
             found.add(file.located(InputError("the profile secondary-use needs this column", column=name)))

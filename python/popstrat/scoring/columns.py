@@ -7,7 +7,7 @@ Numbers, flags, dates, dictionary indices and strings are read where they lie; o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -57,17 +57,24 @@ def plan(table: pa.Schema, schema: Schema, wanted: Sequence[str], *, whole: bool
         if names.count(name) > 1 and name in schema:
             raise InputError("two columns have this name", column=name)
     refuse_spellings(names, schema.columns)
-    lacking, unknown = schema.lacks(names), set(names) - set(schema.columns)
-    if whole and len(lacking) == 1:
-        near = suggest(lacking[0], unknown)
-        raise InputError(f"this required column is missing{near}{_REMEDY}", column=lacking[0])
-    if whole and lacking:
-        birth, age = lacking
-        near = suggest(birth, unknown) or suggest(age, unknown)
-        raise InputError(f"needs the column {birth!r} or {age!r}{near}{_REMEDY}")
+    for missing in missing_columns(names, schema) if whole else ():
+        raise missing
     return {
         name: bind_column(schema[name], names.index(name), table.field(name).type) for name in wanted if name in names
     }
+
+
+def missing_columns(names: Sequence[str], schema: Schema) -> Iterator[InputError]:
+    """An error for each required column that a table with these columns lacks; one of two will do for an age."""
+    unknown = set(names) - set(schema.columns)
+    for column in schema:
+        if column.required and column.name not in names:
+            near = suggest(column.name, unknown)
+            yield InputError(f"this required column is missing{near}{_REMEDY}", column=column.name)
+    for birth, age in schema.either:
+        if not {birth, age} & set(names):
+            near = suggest(birth, unknown) or suggest(age, unknown)
+            yield InputError(f"needs the column {birth!r} or {age!r}{near}{_REMEDY}")
 
 
 def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
