@@ -48,7 +48,7 @@ def make(number: int) -> bytes:
     content = HEADER + _text(rng)
     for _ in range(rng.choice([0, 1, 1, 1, 2])):
         if rng.random() < 0.6:
-            at = rng.randrange(len(HEADER), len(content) + 1)
+            at = rng.randrange(min(len(HEADER), len(content)), len(content) + 1)
             content = content[:at] + rng.choice(ODD) + content[at:]
         else:
             content = mutate.of_bytes(content, rng, [_text(rng)])
