@@ -38,6 +38,7 @@ from popstrat.engine import (
 )
 from popstrat.engine import _table as table
 from popstrat.engine.arrays.check_digits import weighted_mod11
+from popstrat.engine.arrays.letters import made_of
 from popstrat.engine.arrays.top_k import top_k
 from popstrat.engine.formats import csv_read, csv_write, parquet_read, parquet_write
 from popstrat.errors import InputError
@@ -195,6 +196,20 @@ def check_digits() -> None:
     ):  # fmt: skip
         refused(lambda v=values, t=letters, b=bits, n=found, s=judged: weighted_mod11(v, t, b, 0, 500,
                 4 if t is not None else 8, 10, n, s))  # fmt: skip
+
+
+@call
+def letters() -> None:
+    text, ends = b"9990000018" * 500, np.arange(501, dtype=np.int32) * 10
+    each = np.zeros(500, np.uint8)
+    made_of(ends, text, 0, 500, 4, each)
+    made_of(ends.astype(np.int64), text, 3, 400, 8)
+    made_of(ends, None, 0, 0, 4)
+    for offsets, data, room in (
+        (ends[:9], text, None), (ends, text[:90], each), (ends[::-1].copy(), text, each), (ends, text, each[:9]),
+        (object(), text, None), (ends, object(), None), (ends, text, object()), (ends, text, b"x" * 500),
+    ):  # fmt: skip
+        refused(lambda o=offsets, d=data, r=room: made_of(o, d, 0, 500, 4, r))
 
 
 @call

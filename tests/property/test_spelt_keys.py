@@ -6,8 +6,10 @@ The keys that results are held to are plain; those given are written as programs
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
 import random
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -35,10 +37,18 @@ def write_arrow(table: pa.Table, path: Path) -> None:
         file.write_table(table)
 
 
+def write_formulas(table: pa.Table, path: Path) -> None:
+    """CSV as programs write it whose users open it in a spreadsheet: keys as ="…", and not quoted again."""
+    text = io.BytesIO()
+    pacsv.write_csv(table, text)
+    path.write_bytes(re.sub(rb'(?<![^,\n])"=""([^",\n]*)"""(?![^,\n])', rb'="\1"', text.getvalue()))
+
+
 WRITERS: dict[str, Callable[[pa.Table, Path], None]] = {
     "parquet": pq.write_table,
     "arrow": write_arrow,
     "csv": pacsv.write_csv,
+    "txt": write_formulas,
 }
 BLANKS = ["", " ", "   ", "\u00a0", "\t", "\u200b", "\u2003"]
 

@@ -280,6 +280,34 @@ def test_csv_first_lines(tmp_path: Path, text: str, problem: str) -> None:
 
 
 @pytest.mark.parametrize("backend", ["native", "arrow"])
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ('a,b,c\n="01",="x,y",3\n"=""q""",2,=""\n', [["01", "x,y", "3"], ['="q"', "2", None]]),
+        ('a;b\r\n="0;1";"u=""v"""\r\n="";="2"', [["0;1", 'u="v"'], [None, "2"]]),
+        ('a\n="say ""it"""\n', [['say "it"']]),
+        ('a,b\n"x,=""1"",y",="2"\n', [['x,="1",y', "2"]]),
+        ('a,b\n1,2\nx="1",2\n', 1),
+        ('a,b\n="1"2,2\n', 0),
+        ('a,b\n="1","x"y"\n', 0),
+        ('a,b\n="1,2\n', 0),
+        ('a,b\n="1",="2",3\n', 0),
+    ],
+)
+def test_cells_as_spreadsheets_are_given_text(tmp_path: Path, backend: Any, text: str, rows: Any) -> None:
+    path = tmp_path / "in.csv"
+    path.write_bytes(text.encode())
+    (source,) = open_source([path], backend=backend, kinds=lambda name: "text").files
+    if isinstance(rows, int):
+        with pytest.raises(InputError) as told:
+            list(source.batches(source.schema.names))
+        assert told.value.rows == (rows,)
+        return
+    found = [row for batch in source.batches(source.schema.names) for row in batch.to_pylist()]
+    assert [list(row.values()) for row in found] == rows
+
+
+@pytest.mark.parametrize("backend", ["native", "arrow"])
 @pytest.mark.parametrize("between", [";", "\t", "|", ","])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 @pytest.mark.parametrize("said", ["", "sep={}\n", '"sep={}"\r\n'])

@@ -31,6 +31,7 @@ class ArrowCsvSource(CsvSource):
     def _parse(self, block: Block, fields: Sequence[pa.Field]) -> pa.RecordBatch:
         text = bytes(memoryview(block.buffer)[: block.length])
         decoded(block, "utf-8")
+        text = self._mended(text) or text
         self._refuse_lines(text)
         lines = [line for line in text.splitlines() if line]
         try:

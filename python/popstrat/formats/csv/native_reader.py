@@ -37,7 +37,10 @@ class NativeCsvSource(CsvSource):
         if not ascii_only and self._encoding == "utf-8":
             decoded(block, "utf-8")
         if found is None:
-            self._refuse_lines(bytes(memoryview(block.buffer)[: block.length]))
+            text = bytes(memoryview(block.buffer)[: block.length])
+            if (mended := self._mended(text)) is not None:
+                return self._parse(Block(bytearray(mended + bytes(self.padding)), len(mended)), fields)
+            self._refuse_lines(text)
             raise InputError("a row cannot be read")
         bad = [list(column.bad_rows) for column in parsed]
         if odd:

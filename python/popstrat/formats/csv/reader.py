@@ -210,6 +210,24 @@ class CsvSource(FileSource):
         """A column that was read as text, as what it holds. Raises `InputError` for cells that are not that."""
         return from_text(text, self._kinds[field.name], field.name)
 
+    def _mended(self, text: bytes) -> bytes | None:
+        """The lines of a block with cells ``="…"`` as the text in them, ``"…"``; None if there are none.
+
+        Programs write so for spreadsheets, and it is no CSV: only lines that are none otherwise, and are then, change.
+        """
+        if b'="' not in text:
+            return None
+        lines = text.splitlines(keepends=True)
+        mended = [self._mended_line(line) if b'="' in line else line for line in lines]
+        return b"".join(mended) if mended != lines else None
+
+    def _mended_line(self, line: bytes) -> bytes:
+        bare = line.rstrip(b"\r\n")
+        if self._line.fullmatch(bare):
+            return line
+        mended = _as_text(self._between).sub(rb"\1", bare)
+        return mended + line[len(bare) :] if self._line.fullmatch(mended) else line
+
     def _refuse_lines(self, text: bytes) -> None:
         """Go through a block line by line and raise `InputError` for the first malformed row."""
         row = 0
@@ -241,6 +259,13 @@ def _line(between: bytes) -> re.Pattern[bytes]:
     apart = re.escape(between)
     cell = rb'(?:%s|[^"%s]*)' % (_QUOTED, apart)
     return re.compile(rb"%s(?:%s%s)*" % (cell, apart, cell))
+
+
+@cache
+def _as_text(between: bytes) -> re.Pattern[bytes]:
+    """A cell of a text as spreadsheets are given it, unquoted."""
+    apart = re.escape(between)
+    return re.compile(rb"(?<![^%s])=(%s)(?![^%s])" % (apart, _QUOTED, apart))
 
 
 class _Recoded(io.RawIOBase):
