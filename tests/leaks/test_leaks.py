@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import growth
