@@ -160,9 +160,9 @@ def main() -> None:
                 lost[key[0], key[2]] += key in why[name]
     said = (
         f"{rows:,} people, everybody and {len(counts)} metrics, {len(people):,} counts each; "
-        f"{seconds:.0f} s by the clock, {used:.0f} s of a processor, peak memory {memory / 1e6:.1f} GB ({before / 1e6:.1f} GB before). "
-        f"{len(guarded):,} counts and small rests are withheld; {len(found):,} of them bounded by linear programming over "
-        f"all tables together: {short} under "
+        f"{seconds:.0f} s by the clock, {used:.0f} s of a processor, peak memory {memory / 1e6:.1f} GB "
+        f"({before / 1e6:.1f} GB before). {len(guarded):,} counts and small rests are withheld; {len(found):,} of "
+        f"them bounded by linear programming over all tables together: {short} under "
         f"{WIDTH}, least {least:.2f}."
     )
     lines = [
