@@ -35,9 +35,12 @@ def grows(arguments: list[str]) -> bool:
 
 
 def ours(report: str) -> list[str]:
-    """The leaks in a report of LeakSanitizer that were allocated below the engine."""
+    """The leaks in a report of LeakSanitizer that were allocated below the engine.
+
+    A frame is shown with its line, or with its module where that is not known."""
     blocks = re.split(r"\n\n+", report)
-    return [b for b in blocks if re.match(r"(Direct|Indirect) leak", b) and "popstrat/engine/" in b]
+    frame = re.compile(r"popstrat/engine/|\bengine/\S+\.(?:c|h|pyx|pxi)\b")
+    return [b for b in blocks if re.match(r"(Direct|Indirect) leak", b) and frame.search(b)]
 
 
 def lost(rounds: int, plant: str = "") -> tuple[list[str], int]:

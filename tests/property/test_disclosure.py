@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
 from itertools import product
 from typing import Any
 
@@ -12,6 +13,7 @@ pytest.importorskip("scipy")
 
 from popstrat.privacy.disclosure import SMALLEST, WIDTH, ExposedError, Published, Release, rounded, step
 from popstrat.privacy.disclosure.audit import widths
+from popstrat.privacy.disclosure.block import around
 
 Cells = dict[tuple[Any, ...], int]
 
@@ -196,3 +198,41 @@ def test_steps_are_round_and_wide_enough(size: int) -> None:
         assert by >= people / size * (1 - 1e-6)
         assert by <= 2.6 * people / size
         assert f"{by:e}"[0] in "125"
+
+
+def plainly(counts_of: list[list[int]], rows_of: list[list[int]], i: int, size: int) -> tuple[list[int], list[int]]:
+    """What `around` is to find: the sums about a count that bring the fewest new ones, and the counts in no others."""
+    chosen: set[int] = set()
+    queue, met = [(0, 0, i)], [i]
+    while queue:
+        brings, at, j = heappop(queue)
+        new = [r for r in rows_of[j] if r not in chosen]
+        if len(new) < brings:
+            heappush(queue, (len(new), at, j))
+            continue
+        if chosen and len(chosen) + len(new) > size:
+            break
+        chosen.update(new)
+        for k in (k for r in new for k in counts_of[r]):
+            if k not in met:
+                heappush(queue, (len(set(rows_of[k]) - chosen), len(met), k))
+                met.append(k)
+    return sorted(chosen), sorted(j for j in met if chosen.issuperset(rows_of[j]) or j == i)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_block_about_a_count_is_what_a_plain_search_finds(seed: int) -> None:
+    """From one sum to all; what it marks on the way is as it was."""
+    rng = np.random.default_rng(seed)
+    many, sums = int(rng.integers(2, 60)), int(rng.integers(1, 40))
+    counts_of = [rng.permutation(many)[: rng.integers(1, min(many, 7) + 1)].tolist() for _ in range(sums)]
+    rows_of = [[r for r, counts in enumerate(counts_of) if i in counts] for i in range(many)]
+    starts, row_starts = (np.cumsum([0, *map(len, of)]).astype(np.int64) for of in (counts_of, rows_of))
+    counts, rows = (np.array([x for xs in of for x in xs], np.int64) for of in (counts_of, rows_of))
+    chosen, waiting = np.zeros(sums, bool), np.zeros(many, bool)
+    for i in range(many):
+        for size in (1, 3, 10, sums):
+            found = around(starts, counts, row_starts, rows, chosen, waiting, i, size)
+            assert tuple(f.tolist() for f in found) == plainly(counts_of, rows_of, i, size)
+            assert not chosen.any()
+            assert not waiting.any()

@@ -46,8 +46,9 @@ def around(
     """So many sums about a count, and the counts that are in no others, both sorted.
 
     It grows by whichever count brings the fewest new sums: what is bound by the sums that are there already; of equal
-    ones by that which was met first. ``rows`` has the sums of each count as ``counts`` has the counts of each sum;
-    ``chosen`` (of sums) and ``waiting`` (of counts) are False throughout, and are left so.
+    ones by that which was met first. (That others have brought some of a count's sums is seen when its turn comes.)
+    ``rows`` has the sums of each count as ``counts`` has the counts of each sum; ``chosen`` (of sums) and ``waiting``
+    (of counts) are False throughout, and are left so.
     """
     queue = [(0, 0, i)]
     waiting[i] = True
