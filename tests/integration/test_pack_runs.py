@@ -22,6 +22,7 @@ from popstrat.errors import PackError
 from popstrat.scoring.pack_check import examine
 
 AS_OF = "2026-06-30"
+DOCS = Path(__file__).parents[2] / "docs"
 ROWS = 200
 
 PACK = """
@@ -407,3 +408,17 @@ def test_a_run_says_that_the_check_of_its_pack_would_warn(capsys: pytest.Capture
     assert count == 3
     assert run([*score, "london-2026"]) == 0
     assert "packs check" not in capsys.readouterr().out
+
+
+def test_the_column_that_the_documentation_adds_to_a_synthetic_list(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (DOCS / "packs.md").read_text(encoding="utf-8")
+    code = next(b for b in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "with-loneliness.parquet" in b)
+    assert run(["synth", "-n", "5000", "--seed", "1", "-o", "list.parquet", "--as-of", AS_OF, "-q"]) == 0
+    exec(code, {})
+    pack = str(DOCS / "examples" / "local-column.toml")
+    assert run(["score", "with-loneliness.parquet", "-o", "out.parquet", "--pack", pack, "--as-of", AS_OF]) == 0
+    assert "packs check" not in capsys.readouterr().out
+    record = json.loads(Path("out.parquet.run.json").read_text())
+    assert not any("loneliness" in told for told in (*record["warnings"], *record["ignored_columns"]))
+    assert any("loneliness count as current" in told for told in record["notices"])
+    assert record["groups"]["veteran_lonely"]["true"] > 0
