@@ -22,6 +22,7 @@ from popstrat.errors import PackError
 from popstrat.scoring.pack_check import examine
 
 AS_OF = "2026-06-30"
+DOCS = Path(__file__).parents[2] / "docs"
 ROWS = 200
 
 PACK = """
@@ -407,3 +408,63 @@ def test_a_run_says_that_the_check_of_its_pack_would_warn(capsys: pytest.Capture
     assert count == 3
     assert run([*score, "london-2026"]) == 0
     assert "packs check" not in capsys.readouterr().out
+
+
+def test_the_column_that_the_documentation_adds_to_a_synthetic_list(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (DOCS / "packs.md").read_text(encoding="utf-8")
+    code = next(b for b in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "with-loneliness.parquet" in b)
+    assert run(["synth", "-n", "5000", "--seed", "1", "-o", "list.parquet", "--as-of", AS_OF, "-q"]) == 0
+    exec(code, {})
+    pack = str(DOCS / "examples" / "local-column.toml")
+    assert run(["score", "with-loneliness.parquet", "-o", "out.parquet", "--pack", pack, "--as-of", AS_OF]) == 0
+    assert "packs check" not in capsys.readouterr().out
+    record = json.loads(Path("out.parquet.run.json").read_text())
+    assert not any("loneliness" in told for told in (*record["warnings"], *record["ignored_columns"]))
+    assert any("loneliness count as current" in told for told in record["notices"])
+    assert record["groups"]["veteran_lonely"]["true"] > 0
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_every_failing_reference_patient_is_shown_at_its_own_line(inline: bool) -> None:
+    """Whether they are tables of their own or stand in braces, over several lines, with brackets in texts and comments;
+    whatever is wrong with one."""
+    wrong = [
+        ("expected = 0.5", "expected = 0.25", "should be 0.25 and is 0.5"), ("age = 60", "ago = 60", "no column 'ago'"),
+        ("bmi = 25", "bmi = 2500", "bmi: "), ("bmi = 25", "bmi = true", "bmi cannot be True"),
+        ("bmi = 25", "bmi = 24", "should be 0.5 and is 0.4875"),
+        ("expected = 0.5", 'expected = "none"', "should be 'none'"),
+        ("expected = 0.5", "tolerance = -1, expected = 0.5", "`tolerance` is a number"),
+        ("expected = 0.5", "expected = { m = 0.5, q = 0 }", "no definition 'q'"),
+    ]  # fmt: skip
+    start = MODEL[: MODEL.index("reference_patients")]
+    for number in (1, 2, 3, 5):
+        for old, new, told in wrong:
+            patients = ["title = 'one {of] many # x', patient = { age = 60, bmi = 25 }, expected = 0.5"] * 6
+            patients[number - 1] = patients[number - 1].replace(old, new)
+            for i, one in enumerate(patients):  # different ones
+                patients[i] = one.replace("age = 60", f"age = {60 + i}").replace("ago = 60", f"ago = {60 + i}")
+            if inline:
+                text = start + "output = true\nreference_patients = [  # ] }\n"
+                text += "".join(f"  {{ {one} }},  # {{ [\n\n" for one in patients) + "]\n"
+                line = text[: text.index("reference_patients")].count("\n") + 2 * number
+                last = line
+            else:
+                text = start + "output = true\n"
+                blocks = [one.replace(", patient", "\npatient").replace(", expected", "\nexpected") for one in patients]
+                blocks = [
+                    block.replace("tolerance = -1\n", "tolerance = -1\n").replace("}, tol", "}\ntol")
+                    for block in blocks
+                ]
+                text += "".join(f"[[definition.m.reference_patients]]\n{block}\n" for block in blocks)
+                before = text.index("[[definition.m.reference_patients]]")
+                for _ in range(number - 1):
+                    before = text.index("[[definition.m.reference_patients]]", before + 1)
+                line = text[:before].count("\n") + 1
+                last = line + 4
+            Path("own.toml").write_text(text)
+            with pytest.raises(PackError) as caught:
+                examine("own.toml")
+            message = str(caught.value)
+            assert f"reference patient {number}" in message, message
+            assert told in message, message
+            assert line <= int(re.match(r"own.toml:(\d+):", message)[1]) <= last, (number, new, message)

@@ -108,6 +108,10 @@ def locate_in(file: str, section: str, entry: Entry, text: str, start: int) -> t
         path = entry[0] if entry[0] == section else f"{section}.{entry[0]}"
         header = re.compile(rf"[ \t]*\[\[\s*{re.escape(path)}\s*\]\]")
         spans = [span for span in _spans(file, section) if header.match(file, span[0])]
+        if not spans and (inline := _inline(file, section, *entry, strings)) is not None:
+            begin, end = inline
+            at = _find(file, text, start, begin, end, strings)
+            return (_place(file, begin, True), end - begin) if at is None else (_place(file, at, True), 0)
         if len(spans) < entry[1]:
             return None
         begin, end = spans[entry[1] - 1]
@@ -129,6 +133,34 @@ def locate_in(file: str, section: str, entry: Entry, text: str, start: int) -> t
             end = following if end == named.end else end
         at = _find(file, text, start, begin, end, strings)
         return (_place(file, named.places[0], True), len(owner)) if at is None else (_place(file, at, True), 0)
+    return None
+
+
+def _inline(file: str, section: str, name: str, number: int, strings: Sequence[_String]) -> tuple[int, int] | None:
+    """From where to where the entry of this number stands, from 1, in a list of tables in braces below a section."""
+    key = re.compile(rf"^[ \t]*{re.escape(name)}[ \t]*=[ \t]*\[", re.MULTILINE)
+    for begin, end in _spans(file, section):
+        for written in key.finditer(file, begin, end):
+            if any(s.begin < written.end() <= s.end for s in strings):
+                continue
+            later = iter([s for s in strings if s.end > written.end()])
+            string, depth, count, first = next(later, None), 0, 0, 0
+            for bracket in re.compile(r"[\[\]{}]").finditer(file, written.end(), end):
+                at = bracket.start()
+                while string is not None and string.end <= at:
+                    string = next(later, None)
+                if string is not None and string.begin < at:
+                    continue
+                if bracket.group() in "[{":
+                    if depth == 0:
+                        count, first = count + 1, at
+                    depth += 1
+                elif depth == 0:
+                    break  # the end of the list
+                else:
+                    depth -= 1
+                    if depth == 0 and count == number:
+                        return first, bracket.end()
     return None
 
 
