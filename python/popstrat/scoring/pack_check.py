@@ -90,7 +90,8 @@ def _oddities(pack: Pack, resolved: Resolved) -> Iterator[str]:
                 yield f"{SECTIONS[kind]} {name} gives neither a source nor an assumption"
     yield from (told for (kind, _), told in unused.items() if kind == "input")
     for remark in remarks(resolved):
-        place = pack.error(f"definition.{remark.definition}", remark.told, remark.text, 0, len(remark.text))
+        section, text = f"definition.{remark.definition}", remark.text
+        place = pack.error(section, remark.told, text, 0, len(text), at=remark.at)
         yield str(place).split("\n")[0]
     if not any(d.output for d in definitions):
         yield "no definition writes a column"

@@ -62,6 +62,7 @@ class Model:
     terms: tuple[Term, ...]
     horizons: tuple[Horizon, ...]
     inputs: tuple[Input, ...]
+    shadowed: tuple[tuple[str, str], ...] = ()  # term or derived value → which of two meanings a name has in it
 
     @property
     def predictor(self) -> str:
