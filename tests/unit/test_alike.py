@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -333,7 +334,8 @@ coefficient = 1
 def test_what_stands_in_the_place_of_another_key(tmp_path: Path, change: str, gone: tuple[str, ...]) -> None:
     """By `extends` as by `like`: new terms bring their own numbers, horizons take the place of one baseline, and a
     record that is required that of a default."""
-    pack_of(tmp_path, MODEL + "[definition.x.coefficients]\nckd = 0.5\n", "base")
+    apart = re.sub(r'(when = "ckd"\n)coefficient = .*\n', r"\1", MODEL)
+    pack_of(tmp_path, apart + "[definition.x.coefficients]\nckd = 0.5\n", "base")
     body: Any = pack_of(tmp_path, change, "ours", "base.toml").raw["definition"]
     for key in gone[:-1]:
         body = body[key]

@@ -241,7 +241,7 @@ FAT_WEIGHT = "coefficient = { women = 0.4, men = 0.3 }"
         ("decimals = 6", 'coefficients = { «kidney» = "1" }', "`coefficients`: 'kidney' is a number (or one for each stratum)"),
         ("decimals = 6", "coefficients = { «kidny» = [] }", "`coefficients`: 'kidny' is a number (or one for each stratum)"),
         ("decimals = 6", "coefficients = { «kidney» = { women = nan } }", "`coefficients`: 'kidney' is a number (or one for each stratum)"),
-        ("decimals = 6", "coefficients = { kidney = { boys = 1 } }", "the coefficient of 'kidney': there is no stratum 'boys'"),
+        ("decimals = 6", "coefficients = { «kidney» = { boys = 1 } }", "the term 'kidney' has a coefficient here and where it stands: say it once"),
         # links and horizons
         ('link = "survival"', 'link = "«survivl»"', "needs a `link`: one of logistic, survival, identity, and not 'survivl' (did you mean 'survival'?)"),
         ('link = "survival"', 'link = "logistic"', "`horizons` goes with the survival link only"),

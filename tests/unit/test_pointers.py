@@ -35,7 +35,8 @@ def edits(file: str) -> Iterator[tuple[str, int, str]]:
 @pytest.mark.parametrize("file", FILES)
 def test_every_key_is_found(tmp_path: Path, file: str) -> None:
     tried = 0
-    for text, line, key in edits(file):
+    found = list(edits(file))
+    for text, line, key in found[:: 1 + len(found) // 40]:  # a sample of the long ones, spread over all of the file
         (tmp_path / "p.toml").write_text(text, encoding="utf-8")
         with pytest.raises(PackError) as caught:
             load_pack(tmp_path / "p.toml").at(dt.date(2026, 6, 30))

@@ -113,3 +113,82 @@ def test_what_is_never_null_needs_no_default(tmp_path: Path) -> None:
             load_pack(tmp_path / "p.toml").at(dt.date(2026, 6, 30))
         else:
             check(tmp_path, text, "'p' may be null: declare it under `inputs`")
+
+
+FOR_WHOM = """
+link = "identity"
+draft = true
+evidence = "assumption"
+eligible = [{ when = "40 <= age <= 79", reason = "age" }, { when = "not chd", reason = "has CHD" }]
+inputs = { systolic_bp = { required = true }, bmi = { default = 27 }, egfr = { default = 80 } }
+derived = { ln_age = "ln(age)" }
+terms = [
+    { id = "sbp", value = "systolic_bp", coefficient = 1 },
+    { id = "bmi", value = "bmi", coefficient = 1 },
+    { id = "egfr", value = "egfr / 10", coefficient = 1 },
+    { id = "age", value = "ln_age", coefficient = 1 },
+    { id = "last", when = "ckd", coefficient = 1 },
+    { id = "by_age", product = ["age", "last"], coefficient = 1 },
+]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"ckd"', '"ckd and «age < 30»"', "term 'last' can be true for nobody whom the model is for"),
+        ('"ckd"', '"«chd and bmi > 30»"', "term 'last' can be true for nobody whom the model is for"),
+        ('"ckd"', '"«age >= 30»"', "term 'last' is the same for everybody whom the model is for"),
+        ('"ckd"', '"«age >= 40»"', "term 'last' is the same for everybody whom the model is for"),
+        ('"ckd"', '"«systolic_bp > 20»"', "term 'last' is the same for everybody whom the model is for"),
+        ('"ckd"', '"«systolic_bp is not null»"', "term 'last' is the same for everybody whom the model is for"),
+        ('"ckd"', '"ckd or «age > 90»"', "`age > 90` never holds: age lies between 40 and 79"),
+        ('"ckd"', '"ckd and «bmi > 2»"', "`bmi > 2` always holds where there is a value: bmi lies between 10 and 100"),
+        ('"not chd"', '"chd and age < 40"', "is for nobody: the parts of `eligible` exclude one another"),
+        ("default = 27", "«default» = 270", "input 'bmi': its default is outside of what a record can say: bmi lies"),
+        ("default = 80", "«default» = 400", "input 'egfr': its default is outside of what a record can say: egfr lies"),
+        ("default = 80", "«default» = '400 if ckd else 500'", "its default is outside of what a record can say"),
+        ("", "", ""),
+        ('ln_age = "ln(age)" }', 'ln_age = "ln(age)", «ckd» = "bmi > 30" }', "'ckd' has the name of the column ckd"),
+        ('ln_age = "ln(age)"', 'ln_age = "ln(bmi)"', "'age' is the term of that name, not the word age, which is"),
+    ],
+)  # fmt: skip
+def test_of_whom_a_model_is_for(tmp_path: Path, old: str, new: str, told: str) -> None:
+    """What `eligible` and required inputs say counts for terms, and every remark stands at its line."""
+    text = definition(FOR_WHOM.replace(old, new, 1), "model")
+    line = text[: text.find("«")].count("\n") + 1
+    (tmp_path / "p.toml").write_text(text.replace("«", "").replace("»", ""))
+    warnings = [w for w in examine(tmp_path / "p.toml").warnings if "means" not in w]
+    if not told:
+        assert not warnings
+        return
+    assert len(warnings) == 1, warnings
+    assert told in warnings[0]
+    assert "«" not in new or warnings[0].startswith(f"p.toml:{line}: "), warnings
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("{ required = true }", "{ required = true, «clip» = [9, 20] }", "everybody at one number: systolic_bp"),
+        ("default = 27", "default = 27, «clip» = [130, 320]", "everybody at one number: bmi lies between"),
+        ("terms =", "coefficients = { «last» = 2 }\nterms =", "'last' has a coefficient here and where"),
+    ],
+)  # fmt: skip
+def test_what_a_model_cannot_mean(tmp_path: Path, old: str, new: str, told: str) -> None:
+    check(tmp_path, definition(FOR_WHOM.replace(old, new, 1), "model"), told)
+
+
+def test_a_coefficient_of_another_file_is_an_override(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text(definition(FOR_WHOM, "model"))
+    (tmp_path / "p.toml").write_text(f'{HEAD}extends = "base.toml"\n[definition.x.coefficients]\nlast = 3\n')
+    resolved = load_pack(tmp_path / "p.toml").at(dt.date(2026, 6, 30))
+    assert [term.parts[0][1] for term in resolved.models["x"].terms if term.id == "last" and term.parts[0]] == [3.0]
+
+
+def test_nobody_reaches_a_probability_beyond_one(tmp_path: Path) -> None:
+    rule = 'kind = "first_match"\ntitle = "Y"\nsource = "us"\nversion = "1"\noutput = true\n'
+    more = f'[definition.y]\n{rule}rules = [{{ label = "high", when = "x >= 7.5" }}]\notherwise = "low"\n'
+    (tmp_path / "p.toml").write_text(definition(FOR_WHOM.replace('"identity"', '"logistic"'), "model", more))
+    (told,) = [w for w in examine(tmp_path / "p.toml").warnings if "reaches" in w]
+    assert told.endswith("nobody reaches rule 1: it never holds: x lies between 0 and 1")

@@ -10,14 +10,17 @@ from pathlib import Path
 from popstrat.core.text import suggest
 from popstrat.errors import ConflictError, PackError
 from popstrat.lang.source_map import line_of, locate
+from popstrat.lang.toml_places import Path as Keys
 from popstrat.packs.alike import Taken, alike
 from popstrat.packs.files import PackFile
+from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.merge import Written, merged
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import patient_schema
 from popstrat.packs.read import builtin_name, faults, input_column, input_fault, read_file
 from popstrat.packs.tables import PackTables
 from popstrat.packs.unused import SECTIONS, unused
+from popstrat.packs.uses import every_version
 
 _LONGEST = 50  # of a value in a message
 
@@ -44,6 +47,7 @@ def _load(name: str) -> Pack:
     except ConflictError as conflict:
         raise _conflict(given, conflict) from None
     _refuse_clashes(given)
+    _refuse_twice(given)
     files, head = given.bases_last, given.raw["pack"]
     schema = patient_schema().extended(input_column(item, given) for item in tables.get("input", ()))
     sources = tuple(f.source for f in files)
@@ -73,6 +77,18 @@ def _refuse_clashes(given: PackFile) -> None:
                 if stands.setdefault(name, section) != section:
                     told = f"there is a {SECTIONS[stands[name]]} {name!r} already: choose another name"
                     raise faults(file.source, file.raw)(f"{section}.{name}", told, name, 0, len(name))
+
+
+def _refuse_twice(given: PackFile) -> None:
+    """Raise `PackError` for one thing that a file says in two places: which of them holds, nobody could tell. Across
+    `extends` the one is a change of the other."""
+    for file in given.bases_first:
+        for ident, body in file.raw.get("definition", {}).items():
+            for number, table in enumerate(every_version(body), -1):
+                within: Keys = ("versions", number) if number >= 0 else ()
+                for kind in KINDS.values():
+                    for at, told in kind.twice(table):
+                        raise faults(file.source, file.raw)(f"definition.{ident}", told, at=(*within, *at))
 
 
 def _conflict(given: PackFile, found: ConflictError) -> PackError:

@@ -8,6 +8,7 @@ value that is not recorded, and the bounds of an input, can make a rule as empty
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +20,7 @@ from popstrat.lang.intervals import Interval, after, hull
 from popstrat.lang.values import WHOLE, compare
 from popstrat.packs.patient_table import Schema
 
+_EXACT = 2.0**24  # up to which 32 bits hold whole numbers
 _SLACK = 1e-9  # of a result that engine and evaluator may round apart
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 _CONTRARY = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
@@ -33,6 +35,11 @@ class Reach:
     truths: frozenset[bool] = frozenset()
     interval: Interval | None = None
     labels: frozenset[str] = frozenset()
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it is one number."""
+        return self.interval is not None and self.interval.low == self.interval.high
 
     @property
     def some(self) -> bool:
@@ -272,7 +279,22 @@ def _is_whole(node: n.Node, about: About) -> bool:
             return False
 
 
+def _in_whole_numbers(node: n.Node, found: Reach, about: About) -> Reach:
+    """Of a column of whole numbers, the whole ones within the interval."""
+    interval = found.interval
+    whole = isinstance(node, n.Column) and node.type.kind == "number" and about.schema[node.name].type == "int"
+    if not whole or interval is None or max(map(abs, (interval.low, interval.high))) > _EXACT:
+        return found
+    low, high = math.ceil(interval.low), math.floor(interval.high)
+    return replace(found, interval=Interval(low, high) if low <= high else None)
+
+
 # -- conditions that hold together -------------------------------------------------------------------------------------
+
+
+def holding(conditions: Sequence[n.Node], about: About) -> Known | None:
+    """What is known of expressions where all the conditions hold; None if they never do together."""
+    return _told(conditions, about, {})
 
 
 def _told(conditions: Sequence[n.Node], about: About, known: Known) -> Known | None:
@@ -282,7 +304,7 @@ def _told(conditions: Sequence[n.Node], about: About, known: Known) -> Known | N
     for condition in flat:
         for node, limit in _limits(condition):
             before = reach(node, about, held)
-            held[node] = _narrowed(before, limit)
+            held[node] = _in_whole_numbers(node, _narrowed(before, limit), about)
             if before.some and not held[node].some:
                 return None
     return held if all(True in reach(condition, about, held).truths for condition in flat) else None

@@ -14,6 +14,7 @@ from typing import Any
 from popstrat.core.text import suggest
 from popstrat.errors import PackError
 from popstrat.lang import nodes as n
+from popstrat.lang.toml_places import Path
 from popstrat.packs.definition import Definition
 from popstrat.packs.evaluator import Patient, Reference
 from popstrat.packs.kinds.registry import KINDS
@@ -255,5 +256,5 @@ def fault(
     resolved: Resolved, definition: Definition, message: str, *at: str, number: int = 0, value: bool = False
 ) -> PackError:
     """An error at the keys below the reference patient of this number, or in the definition."""
-    below = ("reference_patients", number - 1, *at) if number else at
+    below: Path = ("reference_patients", number - 1, *at) if number else at
     return resolved.pack.error(f"definition.{definition.id}", message, at=below, value=value)

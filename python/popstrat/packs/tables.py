@@ -58,19 +58,21 @@ class PackTables:
         """
         if isinstance(entry, tuple) and not at:
             at = (entry[0], entry[1] - 1) if entry[0] != section else (entry[1] - 1,)
-        if at and (found := self._pointed(section, message, text, start, end, at, value)) is not None:
-            return found
+        if at and (error := self._pointed(section, message, text, start, end, at, value)) is not None:
+            return error
         places = [(s, where) for where in self._written(section) for s in self.sources]
         for s, where in places if entry else ():
             if (inside := locate_in(s.text, where, entry, text, start)) is not None:
                 place, width = inside
                 told = _as_in(section, where)
                 return PackError(f"{s.name}:{place.line}: {told}: {message}{place.pointer(width or end - start)}")
-        found = [(s.name, where, at) for s, where in places if (at := locate(s.text, where, text, start)) is not None]
+        found = [(s.name, where, p) for s, where in places if (p := locate(s.text, where, text, start)) is not None]
         found.sort(key=lambda item: not item[2].exact)  # a file that holds the text, before one with the section only
-        for name, where, at in found[:1]:
-            told = _as_in(section, where) if at.exact else section
-            return PackError(f"{name}:{at.line}: {told}: {message}{at.pointer(end - start) if at.exact else ''}")
+        for name, where, place in found[:1]:
+            told = _as_in(section, where) if place.exact else section
+            return PackError(
+                f"{name}:{place.line}: {told}: {message}{place.pointer(end - start) if place.exact else ''}"
+            )
         return PackError(f"{self.sources[0].name}: {section}: {message}")
 
     def _pointed(

@@ -85,7 +85,8 @@ def _likely(pack: Pack, date: dt.date) -> Iterator[str]:
 def _conditions(pack: Pack, resolved: Resolved) -> Iterator[str]:
     """What is odd about the conditions of a pack, each with its place."""
     for remark in remarks(resolved):
-        place = pack.error(f"definition.{remark.definition}", remark.told, remark.text, 0, len(remark.text))
+        section, text = f"definition.{remark.definition}", remark.text
+        place = pack.error(section, remark.told, text, 0, len(text), at=remark.at)
         yield str(place).split("\n")[0]
 
 

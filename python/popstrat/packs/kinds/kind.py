@@ -136,6 +136,10 @@ class Kind(ABC):
     def assumptions(self, raw: Raw) -> Iterator[tuple[str, str]]:
         """What of its rules is an assumption, in inline Markdown, and why."""
 
+    def twice(self, raw: Raw) -> Iterator[tuple[tuple[str, ...], str]]:
+        """The keys of a table that say again what it says elsewhere, and what is wrong with it, in a sentence."""
+        yield from ()
+
     # -- showing --
 
     @abstractmethod

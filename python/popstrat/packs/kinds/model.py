@@ -23,7 +23,7 @@ from popstrat.packs.model.build import DECIMALS, ModelBuilder
 from popstrat.packs.model.parts import Model, Stratum
 from popstrat.packs.model.reasons import eligibility
 from popstrat.packs.model.scope import required
-from popstrat.packs.model.terms import TermText, term_texts, weighed
+from popstrat.packs.model.terms import TermText, said_twice, term_texts, weighed
 from popstrat.packs.phrases import rule_code, shown, words
 from popstrat.packs.trace_parts import Contribution, ModelTrace, StandIn, Traced
 
@@ -110,6 +110,11 @@ output = true
                 continue
             yield f"{code(name)} without a record is {rule_code(spec['default'])}", spec.get("why", "")
 
+    def twice(self, raw: Raw) -> Iterator[tuple[tuple[str, ...], str]]:
+        for ident in said_twice(raw):
+            told = f"the term {ident!r} has a coefficient here and where it stands: say it once"
+            yield ("coefficients", ident), told
+
     # -- showing --
 
     def page(self, raw: Raw, names: Names) -> list[Block]:
@@ -126,6 +131,7 @@ output = true
                 f"{_side(again.get('slope', 1))} × {what}."
             )
         blocks.append(_terms(raw))
+        blocks += _products(raw)
         if raw.get("derived"):
             blocks.append(_derived(raw["derived"]))
         needed = [name for name, spec in raw.get("inputs", {}).items() if required(spec)]
@@ -211,6 +217,17 @@ def _terms(raw: Raw) -> Table:
     rows = [_term(term, raw["link"] != "identity") for term in term_texts(raw)]
     headings = ("term", "where true, or times", "coefficient", "exp(coefficient)", "evidence", "source or reason")
     return table(headings, rows, (2, 3))
+
+
+def _products(raw: Raw) -> list[Block]:
+    """What the names in products are that are those of terms with another rule."""
+    texts = {term.id: term for term in term_texts(raw)}
+    named = dict.fromkeys(factor for term in texts.values() for factor in term.factors)
+    told = [
+        f"{code(name)} is {_centred(of.text, of.center)}" for name in named
+        if (of := texts.get(name)) is not None and of.form != "product" and (of.text != name or of.center is not None)
+    ]  # fmt: skip
+    return [f"In a product a name is that of a term above it first: {', '.join(told)}."] if told else []
 
 
 def _term(term: TermText, ratio: bool) -> tuple[str, ...]:

@@ -93,7 +93,8 @@ class ModelBuilder:
 
     def _model(self, link: str, strata: Strata, eligible: n.Node | None) -> Model:
         intercept, slope = strata.recalibration()
-        terms = Terms(strata, self.scope, slope).built()
+        built = Terms(strata, self.scope, slope)
+        terms = built.built()
         starts = strata.numbers(self.raw.get("intercept", 0.0), "`intercept`", "intercept", all_of_them=True)
         survivals, horizons = strata.horizons(link)
         # of the risk: ln(−ln(1 − risk)) is ln(−ln S0) + lp, so that the baseline is recalibrated like the predictor
@@ -105,7 +106,8 @@ class ModelBuilder:
             )
             for i, (name, when) in enumerate(strata.conditions.items())
         )  # fmt: skip
-        return Model(self.ident, link, eligible, made, terms, horizons, tuple(self.scope.declared))
+        return Model(self.ident, link, eligible, made, terms, horizons, tuple(self.scope.declared),
+                     (*self.scope.shadowed.items(), *built.shadowed.items()))  # fmt: skip
 
     def _texts(self, link: str) -> None:
         for key in ("intended_use", "disclaimer", "horizon", "name"):

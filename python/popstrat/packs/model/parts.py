@@ -66,6 +66,7 @@ class Model:
     inputs: tuple[Input, ...]
     why: n.Node = _NOTHING  # why there is no result: the first reason that holds, null where there is one
     stated: tuple[str, ...] = ()  # the reasons that the model itself gives, of those not eligible
+    shadowed: tuple[tuple[str, str], ...] = ()  # term or derived value → which of two meanings a name has in it
 
     @property
     def predictor(self) -> str:

@@ -16,6 +16,7 @@ from popstrat.lang.nulls import always_null, may_be_null
 from popstrat.lang.parser import arithmetic, coalesce
 from popstrat.packs.builder import Builder
 from popstrat.packs.model.parts import Input
+from popstrat.packs.reach import About, reach
 from popstrat.packs.shapes import is_number
 
 _INPUT_KEYS = ("from", "default", "required", "clip", "why", "source")
@@ -43,6 +44,7 @@ class ModelScope:
     used: set[str] = field(default_factory=set)
     missing: dict[str, n.Node] = field(default_factory=dict)  # input → there was no record
     clipped: dict[str, n.Node] = field(default_factory=dict)  # input → it lay beyond its bounds
+    shadowed: dict[str, str] = field(default_factory=dict)  # derived value → whose name it has
 
     @property
     def as_of(self) -> dt.date:
@@ -86,6 +88,13 @@ class ModelScope:
                 raise ExpressionError(f"{name!r} may be null: declare it under `inputs`, with its default")
         return node
 
+    def word(self, name: str) -> n.Node | None:
+        """What a name means where no term and no derived value has it; None for nothing that a term could use."""
+        try:
+            return self.inputs.get(name) or self.outer.lookup(name)
+        except ExpressionError:
+            return None
+
     def fail(self, message: str, *at: str) -> PackError:
         """An error at the keys below the model's table."""
         return self.outer.fault(self.ident, message, at=at)
@@ -106,6 +115,9 @@ class ModelScope:
         if fault := name_fault(name):
             raise self.fail(f"the name of the derived value {name!r} {fault}", "derived", name)
         node = self.outer.parse(self.ident, f"derived {name}", spec["value"], scope=self, at=("derived", name))
+        other = self.word(name)
+        if other is not None and other != node:
+            self.shadowed[name] = f"derived value {name!r} has the name of {_called(other)}, which terms no longer see"
         if "center" in spec:
             if not is_number(spec["center"]) or node.type.kind != "number":
                 raise self.fail(
@@ -140,6 +152,7 @@ class ModelScope:
             low, high = spec["clip"] if isinstance(spec["clip"], list) and len(spec["clip"]) == 2 else (1, 0)
             if source.type.kind != "number" or not (is_number(low) and is_number(high) and low < high):
                 raise self.fail(f"input {name!r}: `clip` is [lowest, highest], for a number", "inputs", name, "clip")
+            self._refuse_apart(name, bare, low, high)
             one = _One(self, name, node)
             node = self.outer.parse(self.ident, name, f"clip({name}, {low!r}, {high!r})", scope=one)
             record = _One(self, name, bare)
@@ -151,6 +164,14 @@ class ModelScope:
         self.declared.append(Input(name, bare, other, spec))
         if other is not None:
             self.missing[name] = n.IsNull(n.BOOL, f"{name} is null", bare)
+
+    def _refuse_apart(self, name: str, record: n.Node, low: float, high: float) -> None:
+        """Refuse bounds outside of which every record lies: everybody would have the same number."""
+        within = reach(record, About(self.outer.schema)).interval
+        if within is not None and (high <= within.low or low >= within.high):
+            range_ = f"{record.text} lies between {within.low:.10g} and {within.high:.10g}"
+            told = f"input {name!r}: `clip` would keep everybody at one number: {range_}"
+            raise self.fail(told, "inputs", name, "clip")
 
     def _default(self, name: str, source: n.Node, written: Any) -> n.Node:
         """What stands in for an input."""
@@ -165,6 +186,19 @@ class ModelScope:
         if other.type.kind != "number":
             raise self.fail(f"input {name!r}: its default is a number", "inputs", name, "default")
         return other
+
+
+def _called(node: n.Node) -> str:
+    """What a name stands for, in a message."""
+    match node:
+        case n.Const(name=name) if name:
+            return f"the parameter {name}"
+        case n.Named(id=ident):
+            return f"the definition {ident}"
+        case n.Column(name=name):
+            return f"the column {name}"
+        case _:
+            return f"the input {node.text}"
 
 
 class _One:

@@ -27,6 +27,8 @@ class Terms:
         self.builder, self.ident, self.raw, self.fail = strata.builder, strata.ident, strata.raw, strata.fail
         self.names = list(strata.conditions)
         self.factors: dict[str, tuple[n.Node | None, ...]] = {}  # what products are made of: a term's value by stratum
+        self.plain: dict[str, list[n.Node]] = {}  # the same before it is centred, wherever there is one
+        self.shadowed: dict[str, str] = {}  # term → which of two meanings a name has in its product
 
     def _labels(self, text: str) -> Sequence[str]:
         node = self.builder.parse(self.ident, "of", text, scope=self.scope)
@@ -83,6 +85,7 @@ class Terms:
             middle = n.Const(n.NUMBER, repr(center), center)
             centred = arithmetic("-", node, middle, f"{node.text} - {center}") if center else node
             parts.append((centred, times * weight))
+        self.plain[text.id] = [node for node in values if node is not None]
         self.factors[text.id] = tuple(part[0] if part else None for part in parts)
         return Term(text.id, text.title, text.evidence, text.source, tuple(parts))
 
@@ -124,6 +127,11 @@ class Terms:
     def _factor(self, text: TermText, factor: str, stratum: int) -> n.Node:
         """One factor of a product in a stratum: a term's value, or else an input, a derived value or a condition."""
         if factor in self.factors:
+            other = self.scope.derived.get(factor) or self.scope.word(factor)
+            if other is not None and any(other not in node.walk() for node in self.plain[factor]):  # not made of it
+                kind = "derived value" if factor in self.scope.derived else "word"
+                told = f"in the product of {text.id!r}, {factor!r} is the term of that name, not the {kind}"
+                self.shadowed[text.id] = f"{told} {factor}, which is something else"
             found = self.factors[factor][stratum]
             if found is None:
                 name = self.names[stratum]

@@ -98,6 +98,29 @@ def _names(term: Mapping[str, Any]) -> list[str]:
     return [name]
 
 
+def said_twice(raw: Mapping[str, Any]) -> list[str]:
+    """The terms whose number stands in a table's `coefficients` and in the term as well. Of tables that are written
+    wrongly, what can be told."""
+    numbers, terms = raw.get("coefficients"), raw.get("terms")
+    if not isinstance(numbers, Mapping) or not isinstance(terms, list):
+        return []
+    return [
+        ident for term in terms if isinstance(term, Mapping)
+        for ident, own in zip(_names(term), _own(term), strict=False)
+        if own is not None and by_stratum_shape(numbers.get(ident))
+    ]  # fmt: skip
+
+
+def _own(term: Mapping[str, Any]) -> list[Any]:
+    """The numbers that an entry of `terms` has itself, None where it has none, in the order of `_names`."""
+    levels, several = term.get("levels"), term.get("coefficients")
+    if isinstance(levels, Mapping):
+        return list(levels.values())
+    if isinstance(levels, list):
+        return [table.get("coefficient") for level in levels if isinstance(table := level_table(level), Mapping)]
+    return list(several) if "powers" in term and isinstance(several, list) else [term.get("coefficient")]
+
+
 def weighed(raw: Mapping[str, Any]) -> Any:
     """The `terms` of a model's table with the numbers of its `coefficients` in their place. Of tables that are written
     wrongly, what is there."""
