@@ -101,7 +101,7 @@ def _picked(batch: pa.RecordBatch, binding: Binding, every: int) -> tuple[NDArra
     text = binding.kind.startswith("str")
     values = np.frombuffer(buffers[1] or b"", _NUMPY[binding.kind], end + text)
     if not text:
-        return values[rows], there
+        return np.asarray(values[rows]), there
     return _labels(binding, values[rows], values[rows + 1], buffers[2], there), there
 
 
@@ -117,6 +117,6 @@ def _labels(binding: Binding, first: Any, last: Any, data: Any, there: NDArray[n
     letter = np.zeros(len(size), np.int64)
     letter[inside] = letters[np.asarray(first)[inside]]
     out = np.full(len(size), -1, np.int64)
-    for (length, char), code in codes.items():
-        out[(size == length) & (letter == char)] = code
+    for (length, char), label in codes.items():
+        out[(size == length) & (letter == char)] = label
     return out
