@@ -109,8 +109,9 @@ def _labels(binding: Binding, first: Any, last: Any, data: Any, there: NDArray[n
     """The code of the label that each text is, by its length and first letter; none of two that are alike in both."""
     codes: dict[tuple[int, int], int] = {}
     for spelling, code in binding.spellings.items():
-        for letter in {ord(spelling[0].lower()), ord(spelling[0].upper())}:
-            codes[len(spelling), letter] = code if codes.setdefault((len(spelling), letter), code) == code else -1
+        for first_of in {ord(spelling[0].lower()), ord(spelling[0].upper())}:
+            key = len(spelling), first_of
+            codes[key] = code if codes.setdefault(key, code) == code else -1
     letters = np.frombuffer(data or b"", np.uint8)
     size = np.asarray(last, np.int64) - first
     inside = there & (first >= 0) & (size > 0) & (last <= len(letters))
