@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -37,7 +36,7 @@ class Compiled:
     newest: dict[str, int]  # date column → NEWEST counter
     tallies: dict[TallyKey, int | None]  # what else is counted → counter, None for what never holds
     out_of_order: dict[str, tuple[int, int]]  # column that lies below another → counters of rows: both, and not below
-    recorded: dict[str, tuple[int, ...]]  # column → counters of its values, of a flag of the true ones
+    recorded: dict[str, tuple[int, ...]]  # column → counters of its values, NaN too; of a flag's true ones
     asked: dict[str, tuple[int | None, ...]]  # question → counters of its conditions, None for what never holds
 
 
@@ -115,14 +114,12 @@ def _out_of_order(c: Lowering, names: Iterable[str]) -> dict[str, tuple[int, int
 
 
 def _recorded(c: Lowering, name: str) -> tuple[int, ...]:
-    """The counters of a column's values, plausible or not; of a flag of the true ones."""
+    """The counters of a column's values, plausible ones first and then the others, NaN among those; of a flag of the
+    true ones."""
     if not c.columns.present(name):
         return ()
     if c.schema[name].type == "bool":
         return (c.e.rows(c.true(n.Column(n.BOOL, name, name))),)
-    if c.columns.kinds[name] in ("f32", "f64"):  # of which NaN is no value
-        numbers = c.columns.in_range(name, -math.inf, math.inf)
-        return (c.e.rows(c.e.both(c.e.plane("VALID", c.columns.index(name)), numbers)),)
     known, bad = c.plausible.counted, {why: plane for why, plane in c.plausible.bad.items() if why[0] == name}
     others = (known[why] if why in known else c.e.rows(plane) for why, plane in bad.items())
     return c.e.rows(c.plausible.ok(name)), *others

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from popstrat.compiler import OPTIMISED, Compiled, Options, Output, compile_definitions
-from popstrat.core.arrow import is_text
+from popstrat.core.arrow import is_text, valid
 from popstrat.core.dates import from_days
 from popstrat.core.lazy import compute as pc
 from popstrat.core.soundness import (
@@ -297,7 +297,8 @@ class BoundScorer:
         for name, places in self.compiled.recorded.items():
             count = sum(counters[place] for place in places)
             if self.bindings[name].column.type != "bool":
-                tally.recorded[name] = count
+                implausible = any(counters[place] for place in places[1:])
+                tally.recorded[name] = count - (self._not_numbers(name, batch) if implausible else 0)
                 continue
             tally.true[name] = count
             if places and not count:
@@ -319,6 +320,16 @@ class BoundScorer:
             self._count(output, counters, tally)
         newest = max((counters[c] for c in self.compiled.newest.values()), default=0)
         tally.newest_date = from_days(newest - NEWEST_SHIFT) if newest else None
+
+    def _not_numbers(self, name: str, batch: pa.RecordBatch) -> int:
+        """How many values of a column are NaN, which is no record."""
+        binding = self.bindings[name]
+        dtype = {"f32": np.float32, "f64": np.float64}.get(binding.kind)
+        if dtype is None:
+            return 0
+        numbers = bind.converted(batch.column(binding.position), binding)
+        nan = np.isnan(np.frombuffer(numbers.buffers()[1], dtype, numbers.offset + len(numbers))[numbers.offset :])
+        return int((nan & valid(numbers)).sum()) if nan.any() else 0
 
     def _with_keys(self, batch: pa.RecordBatch, tally: Tally) -> pa.RecordBatch:
         """The batch with its keys and codes as they are compared."""
