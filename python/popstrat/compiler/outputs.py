@@ -41,9 +41,10 @@ def write(c: Lowering, definition: Definition, number: int, counted: bool = True
     return out
 
 
-def write_flags(c: Lowering, number: int, bits: Mapping[tuple[str, str], int]) -> Output:
-    """Emit the writing of `quality_flags`: the bit of each reason for which a value was set aside."""
-    pairs = tuple((c.e.register(plane), bits[reason]) for reason, plane in c.plausible.bad.items())
+def write_flags(c: Lowering, number: int, bits: Mapping[tuple[str, str], int | None]) -> Output:
+    """Emit the writing of `quality_flags`: the bit of each reason for which a value was set aside, if it has one."""
+    found = ((plane, bits[reason]) for reason, plane in c.plausible.bad.items())
+    pairs = tuple((c.e.register(plane), bit) for plane, bit in found if bit is not None)
     c.e.emit("OUT_FLAGS", number, pairs)
     return Output("quality_flags", "flags", False, None)
 

@@ -36,7 +36,7 @@ class Compiled:
     newest: dict[str, int]  # date column → NEWEST counter
     tallies: dict[TallyKey, int | None]  # what else is counted → counter, None for what never holds
     out_of_order: dict[str, tuple[int, int]]  # column that lies below another → counters of rows: both, and not below
-    recorded: dict[str, tuple[int, ...]]  # column → counters of its values, plausible ones first; of a flag's true ones
+    recorded: dict[str, tuple[int, ...]]  # column → counters of its values, NaN too; of a flag's true ones
     asked: dict[str, tuple[int | None, ...]]  # question → counters of its conditions, None for what never holds
 
 
@@ -114,7 +114,8 @@ def _out_of_order(c: Lowering, names: Iterable[str]) -> dict[str, tuple[int, int
 
 
 def _recorded(c: Lowering, name: str) -> tuple[int, ...]:
-    """The counters of a column's values, plausible ones first and then the others; of a flag of the true ones."""
+    """The counters of a column's values, plausible ones first and then the others, NaN among those; of a flag of the
+    true ones."""
     if not c.columns.present(name):
         return ()
     if c.schema[name].type == "bool":

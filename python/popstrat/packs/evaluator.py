@@ -227,8 +227,8 @@ class Reference:
         read = self.used
         flags = 0
         for key in patient.set_aside:
-            if key[0] in read:
-                flags |= 1 << self.reasons[key].bit
+            if key[0] in read and (bit := self.reasons[key].bit) is not None:
+                flags |= 1 << bit
         scored["quality_flags"] = flags
         return scored
 

@@ -26,11 +26,12 @@ not lie below."""
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One way in which a column's value can be implausible; `bit` is its place in `quality_flags`."""
+    """One way in which a column's value can be implausible; `bit` is its place in `quality_flags`, None for a value
+    that would not be used in any case, and is only counted."""
 
     column: str
     text: str
-    bit: int
+    bit: int | None
 
 
 def _number(x: float) -> str:
@@ -161,9 +162,8 @@ def reasons(schema: Schema) -> dict[tuple[str, str], Reason]:
         for text, step in zip(texts, own, strict=True):
             found[column.name, text] = Reason(column.name, text, min(bit + step, _LAST_BIT))
         for text in others:
-            found[column.name, text] = Reason(
-                column.name, text, min(bit, _LAST_BIT) if column.name in added else _LAST_BIT
-            )
+            later = min(bit, _LAST_BIT) if column.name in added else _LAST_BIT
+            found[column.name, text] = Reason(column.name, text, None if text == AGE_REASON else later)
         bit += max(own, default=-1) + 1
     return found
 

@@ -16,6 +16,7 @@ from popstrat.packs.patient_table import ID, OPT_OUTS, Schema, patient_schema
 from popstrat.packs.plausibility import disorder_remarks, suspicions
 from popstrat.packs.questions import questions
 from popstrat.privacy.identifiers import looks_like_nhs_numbers
+from popstrat.runs.withheld import without_numbers
 from popstrat.scoring.completeness import Earlier, Facts
 from popstrat.scoring.scorer import Scorer
 from popstrat.scoring.tally import Tally
@@ -29,15 +30,17 @@ _MANY_ROWS = 1000  # among as many people somebody has opted out (about one in t
 
 def filled(files: Sequence[Facts]) -> dict[str, Any]:
     """What a record says of how well the columns are filled: those that every file lacks, those that hold nothing in
-    any, and how many values each of the others holds (of a flag, how many people have it)."""
+    any, and how many values each of the others holds (of a flag, how many people have it), of several files in each."""
     first = files[0]
-    return {
-        "recorded": {
-            c: sum(f.recorded.get(c, 0) for f in files) for c in dict.fromkeys(c for f in files for c in f.recorded)
-        },
+    columns = dict.fromkeys(c for f in files for c in f.recorded)
+    found: dict[str, Any] = {
         "absent_columns": [c for c in first.absent if all(c in f.absent for f in files)],
         "empty_columns": [c for c in (*first.empty, *first.undated) if all(c in (*f.empty, *f.undated) for f in files)],
+        "recorded": {c: sum(f.recorded.get(c, 0) for f in files) for c in columns},
     }
+    if len(files) > 1:
+        found["recorded_by_file"] = [{"name": without_numbers(f.name), "recorded": f.recorded} for f in files]
+    return found
 
 
 def doubts(

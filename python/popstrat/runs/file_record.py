@@ -66,9 +66,8 @@ def file_record(
                 "rows": found.rows,
                 "bytes": f.source.bytes,
                 HASH: found.hash,
-                "recorded": of.recorded,
             }
-            for f, found, of in zip(files, counts.files, facts, strict=True)
+            for f, found in zip(files, counts.files, strict=True)
         ],
         mapping=_mapping(reading.mapping),
         ids={"checked": counts.rows, "ascending": counts.ascending, **_respelt(counts)},

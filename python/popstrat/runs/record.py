@@ -129,7 +129,8 @@ _ORDER = (
     "record_version", "command", "program", "pack", "as_of", "profile", "imd_release", "options", "inputs", "mapping",
     "output", "rows", "groups", "means", "readings", "models", "quality", "quality_bits", "disorder",
     "newest_record_date", "ids", "notices", "warnings", "ignored_columns", "absent_columns", "empty_columns",
-    "recorded", "started", "finished", "seconds", "rows_per_second", "threads", "peak_memory_bytes", "host",
+    "recorded", "recorded_by_file", "started", "finished", "seconds", "rows_per_second", "threads", "peak_memory_bytes",
+    "host",
 )  # fmt: skip
 
 

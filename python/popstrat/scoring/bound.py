@@ -40,7 +40,6 @@ from popstrat.scoring.attribution import LISTED, Listing
 from popstrat.scoring.people import People
 from popstrat.scoring.tally import Tally
 
-_FEW = 20  # one value in so many may be NaN and count as recorded
 _IN_ONE = 8 << 20  # bytes of all outputs of a batch that are allocated as one
 
 # how the engine writes an output, and the bytes a row of it takes
@@ -189,7 +188,8 @@ class BoundScorer:
 
     def _answerable(self, checked: Collection[str]) -> dict[str, Sequence[Node]]:
         """The conditions of each question all of whose columns are looked at and hold something."""
-        patient, found = self.scorer.pack.schema, {}
+        patient = self.scorer.pack.schema
+        found: dict[str, Sequence[Node]] = {}
         there = {c for c in checked if self.bindings[c].kind != "null"}
         for question in questions.questions(patient):
             nodes = questions.conditions(question, patient, self.scorer.as_of)
@@ -295,12 +295,19 @@ class BoundScorer:
         for name, (both, wrong) in self.compiled.out_of_order.items():
             tally.disorder[name] = {"both": counters[both], "not_below": counters[wrong]}
         for name, places in self.compiled.recorded.items():
-            self._recorded(name, [counters[place] for place in places], tally, batch)
+            count = sum(counters[place] for place in places)
+            if self.bindings[name].column.type != "bool":
+                implausible = any(counters[place] for place in places[1:])
+                tally.recorded[name] = count - (self._not_numbers(name, batch) if implausible else 0)
+                continue
+            tally.true[name] = count
+            if places and not count:
+                tally.false[name] = int(anybody(batch.column(self.bindings[name].position), False))
         if not all(tally.false.values()) and not any(tally.false.values()):  # is any flag ever said to be false?
             said = (f for f in tally.true if anybody(batch.column(self.bindings[f].position), False))
             tally.false.update(dict.fromkeys(itertools.islice(said, 1), 1))
-        for name, places in self.compiled.asked.items():
-            tally.asked[name] = [0 if place is None else counters[place] for place in places]
+        for name, conditions in self.compiled.asked.items():
+            tally.asked[name] = [0 if place is None else counters[place] for place in conditions]
         for (column, reason), counter in self.compiled.quality.items():
             if counters[counter]:
                 tally.quality.setdefault(column, {})[reason] = counters[counter]
@@ -314,21 +321,15 @@ class BoundScorer:
         newest = max((counters[c] for c in self.compiled.newest.values()), default=0)
         tally.newest_date = from_days(newest - NEWEST_SHIFT) if newest else None
 
-    def _recorded(self, name: str, found: list[int], tally: Tally, batch: pa.RecordBatch) -> None:
-        """Add how many values a column of a batch holds, of a flag how many people have it."""
+    def _not_numbers(self, name: str, batch: pa.RecordBatch) -> int:
+        """How many values of a column are NaN, which is no record."""
         binding = self.bindings[name]
-        column = batch.column(binding.position)
-        if binding.column.type == "bool":
-            tally.true[name] = sum(found)
-            if found and not tally.true[name]:
-                tally.false[name] = int(anybody(column, False))
-            return
-        if sum(found[1:]) * _FEW > sum(found) and binding.kind in ("f32", "f64"):  # or NaN, which is no value
-            numbers = bind.converted(column, binding)
-            end = numbers.offset + len(numbers)
-            held = np.frombuffer(numbers.buffers()[1], {"f32": np.float32, "f64": np.float64}[binding.kind], end)
-            found = [sum(found) - int((np.isnan(held[numbers.offset :]) & valid(numbers)).sum())]
-        tally.recorded[name] = sum(found)
+        dtype = {"f32": np.float32, "f64": np.float64}.get(binding.kind)
+        if dtype is None:
+            return 0
+        numbers = bind.converted(batch.column(binding.position), binding)
+        nan = np.isnan(np.frombuffer(numbers.buffers()[1], dtype, numbers.offset + len(numbers))[numbers.offset :])
+        return int((nan & valid(numbers)).sum()) if nan.any() else 0
 
     def _with_keys(self, batch: pa.RecordBatch, tally: Tally) -> pa.RecordBatch:
         """The batch with its keys and codes as they are compared."""

@@ -101,7 +101,7 @@ def _picked(batch: pa.RecordBatch, binding: Binding, every: int) -> tuple[NDArra
     text = binding.kind.startswith("str")
     values = np.frombuffer(buffers[1] or b"", _NUMPY[binding.kind], end + text)
     if not text:
-        return values[rows], there
+        return np.asarray(values[rows]), there
     return _labels(binding, values[rows], values[rows + 1], buffers[2], there), there
 
 
@@ -109,14 +109,15 @@ def _labels(binding: Binding, first: Any, last: Any, data: Any, there: NDArray[n
     """The code of the label that each text is, by its length and first letter; none of two that are alike in both."""
     codes: dict[tuple[int, int], int] = {}
     for spelling, code in binding.spellings.items():
-        for letter in {ord(spelling[0].lower()), ord(spelling[0].upper())}:
-            codes[len(spelling), letter] = code if codes.setdefault((len(spelling), letter), code) == code else -1
+        for first_of in {ord(spelling[0].lower()), ord(spelling[0].upper())}:
+            key = len(spelling), first_of
+            codes[key] = code if codes.setdefault(key, code) == code else -1
     letters = np.frombuffer(data or b"", np.uint8)
     size = np.asarray(last, np.int64) - first
     inside = there & (first >= 0) & (size > 0) & (last <= len(letters))
     letter = np.zeros(len(size), np.int64)
     letter[inside] = letters[np.asarray(first)[inside]]
     out = np.full(len(size), -1, np.int64)
-    for (length, char), code in codes.items():
-        out[(size == length) & (letter == char)] = code
+    for (length, char), label in codes.items():
+        out[(size == length) & (letter == char)] = label
     return out

@@ -32,8 +32,8 @@ class Tally:
     """Column that is checked, and no flag → values, plausible or not."""
     true: dict[str, int] = field(default_factory=dict)
     """Flag that is checked → people who have it."""
-    false: dict[str, int] = field(default_factory=dict)
-    """Flag that nobody of a batch has → over 0 if it is recorded as false for anybody."""
+    false: dict[str, int] = field(default_factory=dict, compare=False)
+    """Flag that nobody of some batch has → over 0 if it is recorded as false for anybody there."""
     asked: dict[str, list[int]] = field(default_factory=dict)
     """Question → rows for which each of its conditions holds (`packs.questions`)."""
 
