@@ -26,6 +26,7 @@ from popstrat.packs.model.parts import Model, Stratum
 from popstrat.packs.model.scope import ModelScope, recorded, required
 from popstrat.packs.model.strata import Strata, given
 from popstrat.packs.model.summed import Terms
+from popstrat.packs.patient_table import patient_schema
 from popstrat.packs.phrases import no_record
 from popstrat.packs.typed import label_cases
 
@@ -77,11 +78,19 @@ def eligibility(builder: Builder, ident: str, raw: Raw) -> list[tuple[n.Node, st
     for name, spec in shapes.items(raw.get("inputs")).items():
         if required(spec):
             record = recorded(builder.parse(ident, f"input {name}", spec.get("from", name), at=("inputs", name)))
-            parts.append((negation(is_null(record, f"{name} is null"), f"{name} is not null"), no_record([name])))
+            there = negation(is_null(record, f"{name} is null"), f"{name} is not null")
+            parts.append((there, _no_record(name, builder)))
     said = [reason for _, reason in parts]
     if len(set(said)) < len(said):
         raise fail("two parts of `eligible` give the same reason")
     return parts
+
+
+def _no_record(name: str, builder: Builder) -> str:
+    """The reason of who has no record of an input: by the title of a column that a pack adds."""
+    if name in builder.schema and name not in patient_schema():
+        return f"no record of {builder.schema[name].title}"
+    return no_record([name])
 
 
 class ModelBuilder:
