@@ -542,6 +542,11 @@ LOOKUPS: dict[str, dict[str, Any]] = {
     "of_sex": {"values": {"female": 0.0}, "otherwise": 1, "null_is": 7},
     "of_label": {"values": {"Low": 1e-9, "MIDDLE": 1e9, "high up": -3}, "null_is": 0},
 }
+NUMBER_LOOKUPS: dict[str, dict[str, Any]] = {
+    "of_points": {"values": {"0": 0.2, "1": 0.6, "2": 2.2, "3": 2.2, "18": -7}, "otherwise": 12},
+    "of_count": {"values": {"0": 5, "1": 1, "-1": 2.5, "58": 3}},
+    "of_either": {"values": {"1": 1, "2": 1, "65": 0}, "otherwise": -1, "null_is": 4},
+}
 LOOKED_UP = {"of_frailty": "frailty", "of_smoking": "smoking", "of_setting": "bp_setting", "of_sex": "sex",
              "of_label": "local_label"}  # fmt: skip
 HEAD = {"title": "t", "version": "1", "source": "s"}
@@ -677,7 +682,9 @@ def expression(draw: Draw, kind: str, words: Words, depth: int) -> str:
 
 def looked_up(draw: Draw, words: Words, depth: int) -> str:
     """The number that a lookup has for a label, for one of two labels, for a constant or for null."""
-    name = draw(st.sampled_from([*LOOKUPS]))
+    name = draw(st.sampled_from([*LOOKUPS, *NUMBER_LOOKUPS]))
+    if name in NUMBER_LOOKUPS:
+        return f"{name}({expression(draw, 'number', words, min(depth, 2) - 1)})"
     column = LOOKED_UP[name]
     label = draw(st.sampled_from(words.labels[column]))
     condition = expression(draw, "bool", words, min(depth, 1) - 1)
@@ -792,7 +799,7 @@ def packs(draw: Draw, kinds: Sequence[str] = ANY) -> Pack:
     whole, taken = alike(definitions, PackTables("random", "1", "random", {}, (), schema).error)
     raw = {
         "pack": {"id": "random", "version": "1"}, "parameters": PARAMETERS, "sets": SETS, "windows": WINDOWS,
-        "lookups": LOOKUPS, "definition": whole, "input": LOCAL,
+        "lookups": LOOKUPS | NUMBER_LOOKUPS, "definition": whole, "input": LOCAL,
     }  # fmt: skip
     source = Source("random.toml", "[pack]\n", "random.toml")
     return Pack("random", "1", "random", raw, (source,), schema, taken=taken)

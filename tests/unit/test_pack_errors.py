@@ -145,8 +145,8 @@ value = 'weight(smoking) + uses(smoking)'
         ("'«wieght»(smoking) > 1'", "unknown function 'wieght' (did you mean 'weight'?)"),
         ("'«weight» > 1'", "'weight' is a lookup: write weight(…) with a category"),
         ("'«weight(smoking, sex)» > 1'", "weight() takes 1 argument, not 2"),
-        ("'weight(«bmi») > 1'", "weight() takes a category, and 'bmi' is a number"),
-        ("'weight(«ckd») > 1'", "weight() takes a category, and 'ckd' is a condition"),
+        ("'weight(«bmi») > 1'", "weight() has a number for 'never', and 'bmi' is a number"),
+        ("'weight(«ckd») > 1'", "weight() takes a category or a whole number, and 'ckd' is a condition"),
         (
             "'weight(«frailty») > 1'",
             "weight has a number for 'never', which is not a label of frailty (did you mean 'severe'?): it has fit",

@@ -186,6 +186,21 @@ def test_a_coefficient_of_another_file_is_an_override(tmp_path: Path) -> None:
     assert [term.parts[0][1] for term in resolved.models["x"].terms if term.id == "last" and term.parts[0]] == [3.0]
 
 
+def test_a_title_that_names_the_first_of_several_horizons(tmp_path: Path) -> None:
+    survival = FOR_WHOM.replace('"identity"', '"survival"').replace(
+        "terms =",
+        'horizons = [{ id = "a", title = "2 years", baseline_survival = 0.9 }, '
+        '{ id = "b", title = "5 years", baseline_survival = 0.8 }]\nterms =',
+    )
+    for title, other in (
+        ("Failure, 2 years (KFRE)", "Failure, 5 years (KFRE)"),
+        ("Failure (KFRE)", "Failure (KFRE), 5 years"),
+        ("Failure, 12 years", "Failure, 12 years, 5 years"),
+    ):
+        (tmp_path / "p.toml").write_text(definition(survival, "model").replace('title = "X"', f'title = "{title}"'))
+        assert load_pack(tmp_path / "p.toml").at(dt.date(2026, 6, 30)).definitions["x.b"].title == other
+
+
 def test_nobody_reaches_a_probability_beyond_one(tmp_path: Path) -> None:
     rule = 'kind = "first_match"\ntitle = "Y"\nsource = "us"\nversion = "1"\noutput = true\n'
     more = f'[definition.y]\n{rule}rules = [{{ label = "high", when = "x >= 7.5" }}]\notherwise = "low"\n'

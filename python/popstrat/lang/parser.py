@@ -255,7 +255,7 @@ class _Builder:
             raise self.fail(e, error.message) from None
         if found is None:
             if word in self.scope.lookups:
-                raise self.fail(e, f"{word!r} is a lookup: write {word}(…) with a category")
+                raise self.fail(e, f"{word!r} is a lookup: write {word}(…) with a category or a number")
             if self.scope.members(word) is not None:
                 raise self.fail(e, f"{word!r} is a set: use count({word}), any({word}) or all({word})")
             known = {

@@ -122,7 +122,8 @@ class Resolver:
         only(table, _LOOKUP_KEYS, f"lookups.{name}", self.pack.error)
         values = shapes.items(table.get("values"))
         if not values:
-            raise fail("needs `values`, a table of numbers by label", "values" if "values" in table else "")
+            told = "needs `values`, a table of numbers by label or by whole number"
+            raise fail(told, "values" if "values" in table else "")
         numbers = [*values.items(), *((key, table[key]) for key in ("otherwise", "null_is") if key in table)]
         for label, number in numbers:
             if not is_number(number):

@@ -254,7 +254,10 @@ def _reference_patients(version: Mapping[str, Any]) -> list[Block]:
         expected = entry["expected"]
         shown = expected if isinstance(expected, dict) else {"": expected}
         values = "; ".join(f"{f'{code(name)} ' if name else ''}{value}" for name, value in shown.items())
-        record = ", ".join(f"{name} {str(value).lower()}" for name, value in entry["patient"].items())
+        record = ", ".join(
+            f"{name} {str(value).lower() if isinstance(value, bool) else value}"
+            for name, value in entry["patient"].items()
+        )
         rows.append((entry.get("title", ""), record, values))
     told = "Reference patients, made up, whose result is checked whenever the pack is used:"
     return [told, table(("who", "record", "result"), rows)] if rows else []

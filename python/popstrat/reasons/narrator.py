@@ -244,9 +244,17 @@ class Narrator:
 
 
 def _looked_up(node: n.Cases) -> n.Node | None:
-    """The category of which every case asks for the label, as a lookup's do."""
-    asked = [condition.item if isinstance(condition, n.IsIn) else None for condition, _ in node.items]
-    return asked[0] if len(asked) > 1 and len(set(map(id, asked))) == 1 else None
+    """The category or the number of which every case asks what it is, as a lookup's do."""
+    asked = [_asked(part) for condition, _ in node.items
+             for part in (condition.items if isinstance(condition, n.Or) else (condition,))]  # fmt: skip
+    return asked[0] if len(node.items) > 1 and len(set(map(id, asked))) == 1 else None
+
+
+def _asked(condition: n.Node) -> n.Node | None:
+    match condition:
+        case n.IsIn(item=item) | n.IsNull(item=item) | n.Compare(op="==", left=item, right=n.Const()):
+            return item
+    return None
 
 
 def _flat(node: n.And | n.Or) -> Iterable[n.Node]:

@@ -106,8 +106,10 @@ class ModelBuilder:
             )
             for i, (name, when) in enumerate(strata.conditions.items())
         )  # fmt: skip
-        return Model(self.ident, link, eligible, made, terms, horizons, tuple(self.scope.declared),
-                     (*self.scope.shadowed.items(), *built.shadowed.items()))  # fmt: skip
+        shadowed = (*self.scope.shadowed.items(), *built.shadowed.items())
+        return Model(
+            self.ident, link, eligible, made, terms, horizons, tuple(self.scope.declared), shadowed=shadowed
+        )  # fmt: skip
 
     def _texts(self, link: str) -> None:
         for key in ("intended_use", "disclaimer", "horizon", "name"):

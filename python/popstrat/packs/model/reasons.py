@@ -21,6 +21,7 @@ from popstrat.packs import shapes
 from popstrat.packs.builder import Builder, Raw
 from popstrat.packs.model.parts import Model
 from popstrat.packs.model.scope import recorded, required
+from popstrat.packs.patient_table import patient_schema
 from popstrat.packs.phrases import no_record
 
 _PART = ("when", "reason")
@@ -67,10 +68,17 @@ def eligibility(builder: Builder, ident: str, raw: Raw) -> list[Part]:
         if required(spec):
             record = recorded(builder.parse(ident, f"input {name}", spec.get("from", name), at=("inputs", name)))
             there = negation(is_null(record, f"{name} is null"), f"{name} is not null")
-            parts.append(Part(there, no_record([name]), required=True))
+            parts.append(Part(there, _no_record(name, builder), required=True))
     if len({part.reason for part in parts}) < len(parts):
         raise fail("two parts of `eligible` give the same reason")
     return parts
+
+
+def _no_record(name: str, builder: Builder) -> str:
+    """The reason of who has no record of an input: by the title of a column that a pack adds."""
+    if name in builder.schema and name not in patient_schema():
+        return f"no record of {builder.schema[name].title}"
+    return no_record([name])
 
 
 def why_not(builder: Builder, model: Model, parts: Sequence[Part], result: n.Node) -> tuple[n.Node, tuple[str, ...]]:
@@ -81,7 +89,8 @@ def why_not(builder: Builder, model: Model, parts: Sequence[Part], result: n.Nod
     records: dict[str, n.Node] = {}  # reason → that there is no record
     for node, part in opened:
         if not part.required and may_be_null(node, lambda ident: builder.definition(ident).node):
-            lost = {no_record([c.name]): is_null(c, f"{c.name} is null") for c in [*_records(node, builder)][:_NAMED]}
+            read = [*_records(node, builder)][:_NAMED]
+            lost = {_no_record(c.name, builder): is_null(c, f"{c.name} is null") for c in read}
             records |= lost
             # the part's own reason for what has no value although everything has a record
             items.append((negation(_true(node), part.reason), [*lost, part.reason]))

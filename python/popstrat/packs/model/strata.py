@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -135,9 +136,16 @@ class Strata:
                 )  # fmt: skip
             survivals.append(found)
             own_title = entry.get("title") or ident
-            title = f"{raw['title']}, {own_title}" if own_title and place else str(raw["title"])
+            title = _title(str(raw["title"]), entries[0].get("title"), own_title) if place else str(raw["title"])
             horizons.append(Horizon(ident, title, self.ident if place == 0 else f"{self.ident}.{ident}"))
         return survivals, tuple(horizons)
+
+
+def _title(whole: str, first: str | None, own: str) -> str:
+    """The title of a further horizon: the model's, with its own in the place of the first one's if that is there."""
+    if first and (found := re.search(rf"(?<!\w){re.escape(first)}(?!\w)", whole)) is not None:
+        return f"{whole[: found.start()]}{own}{whole[found.end() :]}"
+    return f"{whole}, {own}" if own else whole
 
 
 def given(x: float | None) -> float:
