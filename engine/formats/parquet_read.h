@@ -563,9 +563,10 @@ static int pq_next_part(pq_delta *d) {
     d->part_left = pq_least(d->part_values, d->left);
     d->part_at = 0;
     d->part = d->p;
-    /* DuckDB writes differences of 32-bit numbers with 33 bits. */
-    if (d->bits > 64 || (d->end - d->p) * 8 < d->part_left * d->bits) return PQ_DAMAGED;
-    d->p += pq_least(d->part_values * d->bits / 8, d->end - d->p);
+    /* DuckDB writes differences of 32-bit numbers with 33 bits. The last part is as long as the others, too. */
+    int64_t size = d->part_values * d->bits / 8;
+    if (d->bits > 64 || d->end - d->p < size) return PQ_DAMAGED;
+    d->p += size;
     return PQ_OK;
 }
 

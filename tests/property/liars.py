@@ -298,6 +298,8 @@ def elsewhere(batch: pa.RecordBatch, told: dict[str, str], rng: Rng) -> None:
 
 def with_opt_outs(batch: pa.RecordBatch, rng: Rng) -> pa.RecordBatch:
     for name in ("type1_opt_out", "national_data_opt_out"):
+        if name in batch.schema.names and pa.types.is_null(batch.schema.field(name).type):  # which the profile refuses
+            batch = batch.drop_columns([name])
         if name not in batch.schema.names:
             batch = batch.append_column(name, pa.array(rng.random(batch.num_rows) < 0.3))
     return batch
