@@ -75,6 +75,7 @@ PLAUSIBLE = {
     "non_hdl": ("0.1::float", 20, 31), "cvd_risk_10y": (0, 100, 35), "non_hdl_baseline": ("0.1::float", 20, 55),
 }  # fmt: skip
 UNLISTED = {"sex": 4, "ethnicity": 6, "frailty": 8, "bp_setting": 15, "smoking": 38, "diabetes_type": 63}
+TURNED = 63
 MEASURED = {"bp_date": 12, "hba1c_date": 17, "egfr_date": 21, "egfr_previous_date": 25, "lipids_date": 32}
 POINT = 10_000  # the risk model is added up in ten-thousandths, as whole numbers
 
@@ -171,16 +172,23 @@ def _checked(as_of: dt.date, unlisted: bool) -> list[str]:
     alive = f"date_of_birth between {oldest} and date '{as_of}'"
     bits = {1: f"date_of_birth > date '{as_of}'", 2: f"date_of_birth < {oldest}"}
     kept = [f"case when {alive} then date_of_birth end as date_of_birth"]
+    sound = {}
     for name, bit in MEASURED.items():
         inside = f"{name} between date '1900-01-01' and date '{as_of}'"
         unborn = f"coalesce({name} < date_of_birth and {alive}, false)"
         bits |= {bit: f"{name} > date '{as_of}'", bit + 1: f"{name} < date '1900-01-01'"}
         bits[bit + 2] = f"{unborn} and {inside}"
-        kept.append(f"case when {inside} and not {unborn} then {name} end as {name}")
+        sound[name] = f"(case when {inside} and not {unborn} then {name} end)"
+    turned = (
+        f"coalesce({sound['egfr_previous_date']} > {sound['egfr_date']}, false)"  # the earlier result after the latest
+    )
+    sound["egfr_previous_date"] = f"case when not {turned} then {sound['egfr_previous_date']} end"
+    kept += [f"{date} as {name}" for name, date in sound.items()]
     for name, (low, high, bit) in PLAUSIBLE.items():
         bits[bit] = f"{name} not between {low} and {high}"
         kept.append(f"case when {name} between {low} and {high} then {name} end as {name}")
-    return [*kept, f"{_bits(bits)}{' + unlisted' if unlisted else ''} as quality_flags"]
+    flags = f"({_bits(bits)}{' + unlisted' if unlisted else ''})"
+    return [*kept, f"{flags} | (case when {turned} then {1 << TURNED} else 0 end)::ubigint as quality_flags"]
 
 
 def statement(

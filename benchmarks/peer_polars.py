@@ -107,7 +107,7 @@ PLAUSIBLE = {
     "non_hdl": (0.1, 20, 31), "cvd_risk_10y": (0, 100, 35), "non_hdl_baseline": (0.1, 20, 55),
 }  # fmt: skip
 UNLISTED = {"sex": 4, "ethnicity": 6, "frailty": 8, "bp_setting": 15, "smoking": 38, "diabetes_type": 63}
-BORN_LATER, BORN_EARLY = 1, 2
+BORN_LATER, BORN_EARLY, TURNED = 1, 2, 63
 MEASURED = {
     "bp_date": 12,
     "hba1c_date": 17,
@@ -556,11 +556,15 @@ def _checked(lf: pl.LazyFrame, as_of: dt.date) -> list[pl.Expr]:
     bits = {BORN_LATER: born > as_of, BORN_EARLY: born < oldest, **_unlisted(lf)}
     alive = born.is_between(oldest, as_of)
     kept = [when(alive).then(born).alias("date_of_birth")]
+    sound: dict[str, pl.Expr] = {}
     for name, bit in MEASURED.items():
         date = col(name)
         unborn = (date < born) & alive
         bits |= {bit: date > as_of, bit + 1: date < FIRST_DATE, bit + 2: unborn & date.is_between(FIRST_DATE, as_of)}
-        kept.append(when(date.is_between(FIRST_DATE, as_of) & ~_sure(unborn)).then(date).alias(name))
+        sound[name] = when(date.is_between(FIRST_DATE, as_of) & ~_sure(unborn)).then(date)
+    turned = _sure(sound["egfr_previous_date"] > sound["egfr_date"])  # the earlier result after the latest
+    sound["egfr_previous_date"] = when(~turned).then(sound["egfr_previous_date"])
+    kept += [date.alias(name) for name, date in sound.items()]
     for name, (low, high, bit) in PLAUSIBLE.items():
         inside = col(name).is_between(low, high)
         bits[bit] = ~inside
@@ -568,6 +572,9 @@ def _checked(lf: pl.LazyFrame, as_of: dt.date) -> list[pl.Expr]:
     flags = _bits(bits)
     if "_unlisted" in lf.collect_schema():
         flags += col("_unlisted")
+    flags = flags | when(turned).then(_lit(1 << TURNED, pl.UInt64)).otherwise(
+        _lit(0, pl.UInt64)
+    )  # a bit of two reasons
     return [*kept, *_labels(lf), flags.alias("quality_flags")]
 
 

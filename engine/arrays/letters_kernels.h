@@ -32,13 +32,13 @@ static uint8_t FN(kinds_of)(const uint8_t *x, int64_t n) {
         if (x[0] < 0) return -1;                                                                                      \
         for (int64_t from = 0; from < n; from += 1024) {                                                              \
             const int64_t to = from + 1024 < n ? from + 1024 : n;                                                     \
-            T falls = 0;                                                                                              \
+            T drops = 0;                                                                                              \
             for (int64_t i = from; i < to; i++) {                                                                     \
                 const T length = x[i + 1] - x[i];                                                                     \
-                falls |= (T)(x[i + 1] < x[i]);                                                                        \
+                drops |= (T)(x[i + 1] < x[i]);                                                                        \
                 shortest = length < shortest ? length : shortest;                                                     \
             }                                                                                                         \
-            if (falls) return -1;                                                                                     \
+            if (drops) return -1;                                                                                     \
         }                                                                                                             \
         return x[n] > size ? -1 : shortest;                                                                           \
     }

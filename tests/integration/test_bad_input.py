@@ -206,7 +206,9 @@ def test_names_that_lead_nowhere(refused: Refusal, work: Path, people: pa.Table)
         "score", "inn.parquet", "-o", "o.csv"
     )
     assert "*.arrow: no file matches this pattern" in refused("score", "*.arrow", "-o", "o.csv")
-    assert "is a folder" in refused("score", ".", "-o", "o.csv")
+    (work / "empty").mkdir()
+    assert "empty: is a folder without a file to read" in refused("score", "empty", "-o", "o.csv")
+    (work / "empty").rmdir()
     assert "is given twice" in refused("score", "in.parquet", "*.parquet", "-o", "o.csv")
 
 

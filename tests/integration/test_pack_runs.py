@@ -303,7 +303,7 @@ output = true
 CAUSES = [
     # what of the model is changed; what the error says; what is warned of below it
     (('"age >= 18"', '"age >= 180"'), "m should be 0.622459 and is null: under 18", "`eligible` never holds"),
-    (('"age >= 18"', '"age < 18"'), "and is null: under 18", ""),
+    (('"age >= 18"', '"age < 18"'), "and is null: under 18", "nobody reaches the stratum old"),
     (("bmi = 30 }, expected = 0.6", "chd = true, bmi = 30 }, expected = 0.6"), "is null: has it", ""),
     (("age = 40, bmi = 30", "age = 40"), "is null: no record of bmi", ""),
     (("age = 40, bmi = 30", "bmi = 30"), "is null: no record of age", ""),

@@ -222,7 +222,7 @@ def _doubts(
     shown = {}
     for column, reasons in record["quality"].items():
         for reason, count in reasons.items():
-            for text in suspicions({column: {reason: count}}, record["rows"]["out"], scorer.pack.schema):
+            for text in suspicions({column: {reason: count}}, record["recorded"], scorer.pack.schema):
                 shown[text] = text.replace(f"{count:,} values", f"{rounded(count):,} values")
     return tuple(shown.get(text, text) for text in record["warnings"])
 
