@@ -478,3 +478,19 @@ def test_no_formula_gets_into_a_scored_csv(work: Path, people: pa.Table, capsys:
     assert "(row 2)" in told
     assert "cmd" not in told
     assert not list(work.glob("new.csv*"))
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["--profile", "secondary"], "one of 'direct-care', 'secondary-use' (did you mean 'secondary-use'?)."),
+        (["--profile", "nobody"], "'nobody' is not one of 'direct-care', 'secondary-use'."),
+        (["--threads", "x"], "'--threads': not a whole number"),
+        (["--imd-release", "2015"], "'2015' is not one of '2019', '2025'"),
+    ],
+)  # fmt: skip
+def test_a_choice_that_there_is_not(given: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["score", "list.parquet", "-o", "out.parquet", *given]) == 2
+    message = capsys.readouterr().err
+    assert told in message
+    assert "Value error" not in message

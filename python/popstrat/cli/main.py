@@ -10,6 +10,7 @@ import contextlib
 import gc
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -101,6 +102,19 @@ def _give_up_what_cannot_be_written() -> None:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def _plainly(told: str) -> str:
+    """A mistake in the arguments without the library's own words, and with the near miss among the choices."""
+    told = told.replace("Value error, ", "")
+    told = told.replace("Input should be a valid integer, unable to parse string as an integer", "not a whole number")
+    found = re.fullmatch(r"(.*'(.*)' is not one of (.*))\.", told, re.DOTALL)
+    if found is None:
+        return told
+    from popstrat.core.text import suggest  # here, because difflib takes a while to import
+
+    choices = re.findall(r"'([^']*)'", found[3])
+    return f"{found[1]}{suggest(found[2], choices)}."
+
+
 def _verdict(error: BaseException) -> tuple[int, str]:
     """The exit status of an error and what to say."""
     if stopping.was_asked() or isinstance(error, KeyboardInterrupt | typer.Abort):
@@ -117,7 +131,7 @@ def _verdict(error: BaseException) -> tuple[int, str]:
             typer.echo(error.format_message(), err=True)
             return 2, ""
         advice = f"\nTry '{context.command_path} --help'." if context is not None else ""
-        return 2, error.format_message() + advice
+        return 2, _plainly(error.format_message()) + advice
     if isinstance(error, OSError):
         what = error.strerror or type(error).__name__
         return 1, f"{what}{f': {error.filename}' if error.filename else ''}; nothing was written"
