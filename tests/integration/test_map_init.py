@@ -182,3 +182,18 @@ def test_a_map_is_not_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert run([*arguments, "--force"]) == 0
     assert run(["map", "init", str(tmp_path / "none.csv"), "-o", str(tmp_path / "new.toml")]) == 2
     assert not (tmp_path / "new.toml").exists()
+
+
+def test_what_is_proposed_of_doubtful_words(tmp_path: Path) -> None:
+    """Day and month are told apart by the column that can; no units of alcohol may be a number; few are not counted."""
+    base = {"patient_id": [str(i) for i in range(40)], "practice_code": ["Y90001"] * 40}
+    file = written(
+        tmp_path / "a.csv", **base, sex=["F", "M"] * 19 + ["Indeterminate", "M"], dob=["02/23/1950"] * 40,
+        bp_date=["03/04/2026"] * 40, alcohol_units_week=["None", "7"] * 20, hba1c=["6.5", "5.9"] * 20,
+    )  # fmt: skip
+    text = propose([file], patient_schema()).text
+    found = tomllib.loads(text)
+    assert found["text"] == {"dates": "mm/dd/yyyy"}
+    assert '"None" = ""   # 20 rows: which number?' in text
+    assert '"Indeterminate" = "intersex"   # fewer than 8 rows' in text
+    assert found["units"]["hba1c"] == {"multiply": 10.929, "add": -23.5, "round": 0}

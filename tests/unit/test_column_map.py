@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -347,7 +348,7 @@ def test_the_map_of_the_documentation() -> None:
     (example,) = (block.split("```")[0] for block in text.split("```toml\n")[1:])
     found = parse_map(tomllib.loads(example), KNOWN)
     assert set(found.content) == {"columns", "values", "const", "text", "split", "units"}
-    assert found.units["hba1c"].of(7.5) == pytest.approx(58.47, abs=0.01)
+    assert found.units["hba1c"].of(7.5) == 58
 
 
 @pytest.mark.filterwarnings("ignore::popstrat.DataWarning")
@@ -376,3 +377,75 @@ def test_entries_that_cannot_be_taken_apart_and_that_no_row_holds() -> None:
     coded = pa.DictionaryArray.from_arrays(pa.array([0, 0], pa.int8()), pa.array(["north-A", "x"]))
     text = '[split]\nplace = { from = "area", by = "-", part = 1 }'
     assert mapped(text, pa.record_batch({"area": coded})) == {"place": ["north", "north"]}
+
+
+# -- what a map never overwrites, and what it never guesses ------------------------------------------------------------
+
+
+def recoded(column: str, text: dict[str, Any], cells: list[Any], kind: pa.DataType | None = None) -> list[Any]:
+    """A column of text, or of a type of its own, under a map."""
+    plan = parse_map(text, KNOWN).plan([column], KNOWN)
+    batch = pa.record_batch({column: pa.array(cells, kind or pa.string())})
+    return list(plan.apply(batch, [column]).column(0).to_pylist())
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "cells", "kind", "expected"),
+    [
+        ("egfr", {"*": 91}, ["20", "bad", " 45 ", "", None], None, [20.0, 91.0, 45.0, None, None]),
+        ("diabetes", {"*": False}, ["Yes", "No", "Resolved"], None, [True, False, False]),
+        ("hba1c", {"*": ""}, [48.0, None, 53.0], pa.float64(), [48.0, None, 53.0]),
+        ("sex", {"Woman": "female", "*": "unknown"}, ["Woman", "male", "M", "other", ""], None,
+         ["female", "male", "M", "unknown", ""]),
+        ("bp_date", {"*": ""}, ["2026-01-02", "soon"], None, [dt.date(2026, 1, 2), None]),
+    ],
+)  # fmt: skip
+def test_every_other_text_is_one_that_says_nothing(
+    column: str, values: dict[str, Any], cells: list[Any], kind: pa.DataType | None, expected: list[Any]
+) -> None:
+    assert recoded(column, {"values": {column: values}}, cells, kind) == expected
+
+
+def test_hba1c_in_per_cent_is_the_whole_number_that_laboratories_print() -> None:
+    """NGSP's pairs: 6.5 % is 48 mmol/mol, which is diabetes, and no less."""
+    unit = {"units": {"hba1c": {"multiply": 10.929, "add": -23.5, "round": 0}}}
+    pairs = {"5.0": 31, "6.0": 42, "6.5": 48, "7.0": 53, "7.5": 58, "8.0": 64, "9.0": 75, "10.0": 86}
+    assert recoded("hba1c", unit, list(pairs)) == list(pairs.values())
+    assert recoded("hba1c", unit, [float(p) for p in pairs], pa.float64()) == list(pairs.values())
+
+
+@pytest.mark.parametrize("wrong", [1.5, -1, 10, True, "0"])
+def test_what_is_no_number_of_decimals(wrong: Any) -> None:
+    with pytest.raises(InputError, match="hba1c"):
+        parse_map({"units": {"hba1c": {"multiply": 2, "round": wrong}}}, KNOWN)
+
+
+@pytest.mark.parametrize(("cell", "value"), [("1,2", 1.2), ("1.200,5", 1200.5), ("0.306", 0.306), ("27.5", 27.5)])
+def test_decimal_commas(cell: str, value: float) -> None:
+    assert recoded("acr", {"text": {"decimal_comma": True}}, [cell]) == [pytest.approx(value)]
+
+
+@pytest.mark.parametrize("cell", ["1.200", "12.345.678", "-1.200"])
+def test_a_point_before_three_digits_is_not_guessed_at(cell: str) -> None:
+    with pytest.raises(InputError, match="not a number"):
+        recoded("acr", {"text": {"decimal_comma": True}}, ["3,4", cell])
+
+
+@pytest.mark.parametrize("cell", ["170/100/72", "170", "170/100 (12/05/2020)"])
+def test_a_cell_of_more_parts_than_the_map_says(cell: str) -> None:
+    split = {"systolic_bp": {"from": "BP", "by": "/", "part": 1}, "diastolic_bp": {"from": "BP", "by": "/", "part": 2}}
+    plan = parse_map({"split": split}, KNOWN).plan(["BP"], KNOWN)
+    with pytest.raises(InputError, match="cannot be taken apart") as raised:
+        plan.apply(pa.record_batch({"BP": ["128/76", cell]}), ["systolic_bp"])
+    assert raised.value.rows == (1,)
+
+
+def test_the_library_keeps_the_map_in_its_record() -> None:
+    people = pa.table({"Key": ["1"], "practice_code": ["Y90001"], "age": [50], "sex": ["F"]})
+    given = {"columns": {"patient_id": "Key"}}
+    _, record = popstrat.score(people, "2026-06-30", mapping=given, record=True)
+    assert record["mapping"]["columns"] == {"patient_id": "Key"}
+    _, record = popstrat.score(
+        people.rename_columns(["patient_id", *people.schema.names[1:]]), "2026-06-30", record=True
+    )
+    assert "mapping" not in record

@@ -57,6 +57,7 @@ AMBIGUOUS = (
 
 _ROWS_NAMED = 5
 _CACHED = 1 << 15
+_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
 _NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|infinity|nan(?:\([0-9a-z_]*\))?)")
 _TIME = r"(?:(?:T|\s+)(\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,](\d{1,9}))?)?)?\s*(z|utc|[+-]\d\d(?::?\d\d)?)?)?"
 _ISO = r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)"
@@ -205,6 +206,8 @@ def _number(text: str, how: Spelling) -> float | Unreadable | None:
     word = folded(text)
     if _no_record(word, how):
         return None
+    if how.decimal_comma and _THOUSANDS.fullmatch(word):  # 1.200 is 1200 to one, and 1.2 to another
+        return UNREADABLE
     word = _plain(word, how)
     if not word.isascii() or not _NUMBER.fullmatch(word):
         return UNREADABLE

@@ -17,7 +17,7 @@ from popstrat.core.lazy import compute as pc
 from popstrat.core.text import suggest
 from popstrat.errors import InputError, shown_name
 from popstrat.formats import Kind
-from popstrat.packs.patient_table import Column, refuse_spellings
+from popstrat.packs.patient_table import Column, fold_label, refuse_spellings
 from popstrat.packs.spellings import EXPECTED, TYPED, USUAL, Spelling, Unreadable, chosen, folded, readable, value
 
 OTHERS = "*"
@@ -30,18 +30,20 @@ _MAPPED: tuple[Kind, ...] = ("string", "category", "text", *TYPED)
 
 @dataclass(frozen=True)
 class Split:
-    """A column of ours that is a part of the text of one of the file's: ``part`` counts from 1, between ``by``."""
+    """A column of ours that is a part of the text of one of the file's: ``part`` counts from 1, between ``by``, of so
+    many ``parts``."""
 
     source: str
     by: str
     part: int
+    parts: int = 2
 
     def of(self, text: str | None) -> str | Unreadable | None:
-        """That part; None if there is no text, an `Unreadable` if it has no such part."""
+        """That part; None if there is no text, an `Unreadable` if it has fewer parts, or more."""
         if text is None or not text.strip():
             return None
         parts = text.split(self.by)
-        return parts[self.part - 1].strip() if len(parts) >= max(self.part, 2) else _NO_PART
+        return parts[self.part - 1].strip() if len(parts) == max(self.parts, self.part, 2) else _NO_PART
 
 
 _NO_PART = Unreadable("a cell cannot be taken apart as the map says")
@@ -49,13 +51,20 @@ _NO_PART = Unreadable("a cell cannot be taken apart as the map says")
 
 @dataclass(frozen=True)
 class Unit:
-    """From the file's unit to ours: ``multiply`` first, then ``add``."""
+    """From the file's unit to ours: ``multiply`` first, then ``add``, then to so many decimals, if that is said."""
 
     multiply: float = 1.0
     add: float = 0.0
+    round: int | None = None
 
     def of(self, number: float) -> float:
-        return number * self.multiply + self.add
+        found = number * self.multiply + self.add
+        return found if self.round is None or not math.isfinite(found) else round(found, self.round) + 0.0
+
+    def of_column(self, numbers: pa.Array) -> pa.Array:
+        """The same of a column of doubles."""
+        found = pc.add(pc.multiply(numbers, self.multiply), self.add)
+        return found if self.round is None else pc.round(found, self.round, "half_to_even")
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ class Recoding:
 
     A text that a key of ``table`` stands for becomes what the key says: exactly that text, or, where no key is, the
     same without blanks around and capitals, and ``1.0`` the same as ``1``. Others are taken apart (``split``), read by
-    ``spelling`` and brought to our unit.
+    ``spelling`` and brought to our unit. `OTHERS` stands for what cannot be read, or is none of the ``labels``.
     """
 
     name: str
@@ -73,6 +82,7 @@ class Recoding:
     spelling: Spelling
     split: Split | None
     unit: Unit | None
+    labels: frozenset[str] = frozenset()
 
     @cached_property
     def _loose(self) -> dict[str, str]:
@@ -91,8 +101,13 @@ class Recoding:
             return self._loose.get("")
         if text in self.table and text != OTHERS:
             return text
-        found = self._loose.get(_loosely(text))
-        return found if found is not None or not text.strip() or OTHERS not in self.table else OTHERS
+        return self._loose.get(_loosely(text))
+
+    def _is_other(self, text: str | None, found: Any) -> bool:
+        """Whether a text that has no key says nothing by itself, so that `OTHERS` stands for it."""
+        if OTHERS not in self.table or text is None or not text.strip():
+            return False
+        return isinstance(found, Unreadable) if self.kind in TYPED else fold_label(text.strip(" ")) not in self.labels
 
     def entry(self, text: str | None) -> tuple[Any, str | None]:
         """What a text becomes, and the key that stood for it."""
@@ -104,6 +119,8 @@ class Recoding:
         if key is not None:
             return value(self.table[key], self.kind), key
         found = value(part, self.kind if self.unit is None else "float", self.spelling)
+        if not whole and self._is_other(part, found):
+            return value(self.table[OTHERS], self.kind), OTHERS
         return (self.unit.of(found) if self.unit and isinstance(found, float) else found), None
 
     @property
@@ -133,7 +150,7 @@ class Recoding:
         if not (self.table or self.split or is_text(column.type)):
             assert self.unit is not None
             numbers = column.cast(pa.float64(), safe=False)
-            return pc.add(pc.multiply(numbers, self.unit.multiply), self.unit.add).cast(TYPED[self.kind], safe=False)
+            return self.unit.of_column(numbers).cast(TYPED[self.kind], safe=False)
         column = without_views(column)
         coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         entries = [self.entry(text) for text in _texts(coded.dictionary)]
@@ -186,7 +203,10 @@ class ColumnMap:
         if kind not in _MAPPED or (ours not in known and ours not in self.values):
             return None
         spelling = self.spellings.get(ours, USUAL).over(self.spelling)
-        found = Recoding(ours, kind, self.values.get(ours, {}), spelling, self.split.get(ours), self.units.get(ours))
+        labels = frozenset(known[ours].label_codes()) if ours in known and known[ours].labels else frozenset()
+        found = Recoding(
+            ours, kind, self.values.get(ours, {}), spelling, self.split.get(ours), self.units.get(ours), labels
+        )
         return found if found.needs_text or found.unit else None
 
     def kind(self, theirs: str, known: Mapping[str, Column]) -> Kind | None:

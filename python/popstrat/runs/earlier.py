@@ -15,6 +15,8 @@ def earlier_run(given: Path | str | Mapping[str, Any]) -> Earlier:
     """The counts of a run record, given as a file or as what the library returned. Raises `InputError` for what is no
     record, or one without counts (release 0.1 had none)."""
     name = None if isinstance(given, Mapping) else str(given)
+    if name is not None and not Path(name).exists():
+        raise InputError("there is no such file", file=name)
     record = given if isinstance(given, Mapping) else read_record(Path(given))
     if record is None or "record_version" not in record:
         raise InputError("is no run record: it is the .run.json beside a scored table", file=name)

@@ -69,7 +69,7 @@ def file_record(
             }
             for f, found in zip(files, counts.files, strict=True)
         ],
-        mapping=_mapping(reading.mapping),
+        mapping=mapping_record(reading.mapping),
         ids={"checked": counts.rows, "ascending": counts.ascending, **_respelt(counts)},
         **filled(facts),
         **more,
@@ -81,7 +81,7 @@ def _respelt(counts: ListCounts) -> Record:
     return {"respelt": dict(counts.tally.respelt)} if counts.tally.respelt else {}
 
 
-def _mapping(mapping: ColumnMap) -> Record | None:
+def mapping_record(mapping: ColumnMap) -> Record | None:
     """What the record says of a map."""
     if not mapping.content:
         return None

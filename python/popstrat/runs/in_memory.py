@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pyarrow as pa
 
@@ -29,6 +29,9 @@ from popstrat.scoring.completeness import facts as facts_of
 from popstrat.scoring.opt_outs import OptOutsSaid
 from popstrat.scoring.scorer import Scorer, kept_scorer
 from popstrat.scoring.tally import Tally
+
+if TYPE_CHECKING:
+    from popstrat.runs.column_map import ColumnMap
 
 _LISTED_ROWS = 1 << 18  # rows of a batch whose contributions are held, all terms, until the largest are chosen
 
@@ -89,9 +92,10 @@ def score(
     earlier = None if previous is None else earlier_run(previous)
     scorer = kept_scorer(pack, parse_as_of(as_of), profile, contributions)
     doubted: list[str] = []
+    column_map = None if mapping is None else _map_given(mapping, scorer)
     known = scorer.pack.schema.columns
     if mapping is not None or any(n not in known and n.strip().lower() in known for n in table.schema.names):
-        table, doubted = _mapped(table, mapping, scorer)
+        table, doubted = _mapped(table, column_map, scorer)
     passed_over = [n for n in table.schema.names if n not in known]
     bound = scorer.bind(table.schema, counted=record)
     threads = threads or cores()
@@ -138,27 +142,30 @@ def score(
     from popstrat.runs.table_record import memory_record  # here, because most calls want no record
 
     first_ids = ids[0].slice(0, LOOKED_AT)
-    return out, memory_record(scorer, bound, total, facts, first_ids, earlier, started=started, threads=threads)
+    made = memory_record(scorer, bound, total, facts, first_ids, earlier, started=started, threads=threads)
+    if column_map is not None:
+        from popstrat.runs.file_record import mapping_record  # as above
+
+        made["mapping"] = mapping_record(column_map)
+    return out, made
 
 
-def _mapped(
-    table: pa.Table, mapping: str | Path | Mapping[str, Any] | None, scorer: Scorer
-) -> tuple[pa.Table, list[str]]:
+def _map_given(mapping: str | Path | Mapping[str, Any], scorer: Scorer) -> ColumnMap:
+    from popstrat.runs.map_file import load_map, parse_map  # here, because most calls have no map
+
+    known = scorer.pack.schema.columns
+    return parse_map(mapping, known) if isinstance(mapping, Mapping) else load_map(mapping, known)
+
+
+def _mapped(table: pa.Table, column_map: ColumnMap | None, scorer: Scorer) -> tuple[pa.Table, list[str]]:
     """The table under our names and with our values, and what is to be said of that. As in files, values of columns
     that the pack does not read are not looked at."""
     from popstrat.runs.column_map import NO_MAP, keys_without_rows  # here, because most calls have no map
-    from popstrat.runs.map_file import load_map, parse_map
 
     schema, names = scorer.pack.schema, table.schema.names
     if twice := next((n for n in names if names.count(n) > 1), None):
         raise InputError("two columns have this name", column=twice)
-    if mapping is None:
-        column_map = NO_MAP
-    elif isinstance(mapping, Mapping):
-        column_map = parse_map(mapping, schema.columns)
-    else:
-        column_map = load_map(mapping, schema.columns)
-    plan = column_map.plan(names, schema.columns)
+    plan = (column_map or NO_MAP).plan(names, schema.columns)
     whole = plan.schema(table.schema)
     read = schema.kept(whole.names, scorer.columns_counted)
     kept = [n for n in whole.names if n in read or n not in schema]

@@ -43,6 +43,7 @@ import hashlib
 import math
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,10 @@ def parse_map(
             raise InputError(f"[const] {ours}: cannot be the same in every row", file=name)
         const[ours] = text
     split = {ours: _split(ours, table, columns, known, name) for ours, table in content.get("split", {}).items()}
+    most = {(s.source, s.by): 0 for s in split.values()}
+    for one in split.values():
+        most[one.source, one.by] = max(most[one.source, one.by], one.part)
+    split = {ours: replace(s, parts=max(2, most[s.source, s.by])) for ours, s in split.items()}
     units = {ours: _unit(ours, table, known, name) for ours, table in content.get("units", {}).items()}
     general = {k: v for k, v in content.get("text", {}).items() if not isinstance(v, Mapping)}
     spellings = {}
@@ -150,10 +155,14 @@ def _unit(ours: str, table: object, known: Mapping[str, Column], name: str) -> U
     if known[ours].type not in ("int", "float"):
         raise InputError(f"{where}: only numbers have a unit", file=name)
     parts = table if isinstance(table, Mapping) else {"multiply": table}
-    if not parts or not set(parts) <= {"multiply", "add"} or not all(map(_is_number, parts.values())):
-        raise InputError(f"{where}: needs a number to multiply by, or {{ multiply = …, add = … }}", file=name)
+    if not parts or not set(parts) <= {"multiply", "add", "round"} or not all(map(_is_number, parts.values())):
+        asked = "needs a number to multiply by, or { multiply = …, add = …, round = … }"
+        raise InputError(f"{where}: {asked}", file=name)
     numbers: dict[str, Any] = dict(parts)
-    unit = Unit(**{k: float(v) for k, v in numbers.items()})
+    decimals = numbers.pop("round", None)
+    if decimals is not None and not (type(decimals) is int and 0 <= decimals <= 9):
+        raise InputError(f"{where}: `round` is to how many decimals, 0 to 9", file=name)
+    unit = Unit(**{k: float(v) for k, v in numbers.items()}, round=decimals)
     if unit.multiply == 0:
         raise InputError(f"{where}: everything times 0 is 0", file=name)
     return unit

@@ -245,6 +245,9 @@ def _written(
 
 def _text_table(draft: _Draft) -> list[str]:
     lines: list[str] = []
+    proven = [f[0] for f in draft.dates.values() if len(f) == 1]
+    for found in draft.dates.values():  # where no date tells day and month apart, another column's do
+        found.sort(key=lambda form: form not in proven)
     forms = Counter(forms[0] for forms in draft.dates.values())
     common = forms.most_common(1)[0][0] if forms else None
     for key, words in (("nulls", draft.nulls), ("true", draft.true), ("false", draft.false)):
@@ -283,7 +286,8 @@ def _no_record(column: Column, held: Held) -> list[str]:
         return []
     labels = {w for o, ws in _called()["labels"].get(column.name, {}).items() for w in (o, *ws)}
     labels |= set(column.label_codes())
-    return [w for t in held.texts if (w := folded(t)) in _called()["words"]["nulls"] and w not in labels]
+    nought = {"none", "nil"} if column.type in ("int", "float") else set()  # of what is counted: nought, or no record?
+    return [w for t in held.texts if (w := folded(t)) in _called()["words"]["nulls"] and w not in labels | nought]
 
 
 def _strange(held: Held, kind: str, how: Spelling) -> dict[str, int]:
@@ -312,7 +316,8 @@ def _labels(column: Column, held: Held, draft: _Draft) -> None:
     table = {squeezed(w): o for o, ws in _called()["labels"].get(column.name, {}).items() for w in ws}
     for text, count in sorted(strange.items(), key=lambda x: -x[1]):
         if ours := table.get(squeezed(text)):
-            draft.values.setdefault(column.name, []).append(f"{_quoted(text)} = {_quoted(ours)}   # {count:,} rows")
+            rows = f"{count:,} rows" if count >= LEAST_SHOWN else f"fewer than {LEAST_SHOWN} rows"
+            draft.values.setdefault(column.name, []).append(f"{_quoted(text)} = {_quoted(ours)}   # {rows}")
             del strange[text]
     if strange:
         draft.ask(column.name, strange, f"which of {', '.join(column.labels)}?")
@@ -358,7 +363,8 @@ def _numbers(column: Column, held: Held, draft: _Draft) -> None:
     unit = _called()["units"].get(column.name)
     median = held.median(draft.spelling) if unit else None
     if unit and median is not None and median < unit["under"]:
-        factor = f"{{ multiply = {unit['multiply']}, add = {unit['add']} }}" if "add" in unit else f"{unit['multiply']}"
+        parts = [f"{key} = {unit[key]}" for key in ("multiply", "add", "round") if key in unit]
+        factor = f"{{ {', '.join(parts)} }}" if len(parts) > 1 else f"{unit['multiply']}"
         draft.units.append(f"{column.name} = {factor}   # from {unit['called']}: half of them are under {median:.4g}")
 
 
