@@ -817,8 +817,12 @@ def like(
         return body
     body |= {"draft": True, "missing_output": missing}
     weights = st.sampled_from([0.25, -0.5, 1.125])
-    some = draw(st.lists(st.sampled_from([t.id for t in term_texts(whole)]), max_size=3, unique=True))
-    body["coefficients"] = {ident: draw(weights) for ident in some}
+    stated = {t.id: t.coefficient for t in term_texts(whole)}
+    for ident in draw(st.lists(st.sampled_from(sorted(stated)), max_size=3, unique=True)):
+        strata = stated[ident] if isinstance(stated[ident], dict) else None  # which have the term: a product needs them
+        body.setdefault("coefficients", {})[ident] = (
+            draw(weights) if strata is None else {name: draw(weights) for name in strata}
+        )
     for name in draw(st.lists(st.sampled_from(sorted(whole["inputs"])), max_size=2, unique=True) if whole["inputs"]
                      else st.just([])):  # fmt: skip
         number = name in COLUMNS["number"]
