@@ -91,7 +91,7 @@ def false_offsets(array: pa.Array, rng: Rng) -> tuple[pa.Array, list[Any] | None
     odd = [-1, -8, -(2**31), 2**31 - 1, 2**30, text.size, text.size + 1, text.size - 7, text.size + 9, 0]
     odd += [2**62, -(2**63), 2**63 - 1] if large else []
     for at in rng.integers(first + 1, last, int(rng.integers(1, 4))):
-        near = min(int(offsets[at]), 2**30) + int(rng.integers(-40, 40))
+        near = min(max(int(offsets[at]), -(2**30)), 2**30) + int(rng.integers(-40, 40))
         offsets[at] = rng.choice(odd) if rng.random() < 0.7 else near
     end = int(offsets[last])
     meant: list[Any] = []
