@@ -179,11 +179,11 @@ def _note(name: str, rows: int) -> str:
     many = "1 row is" if rows == 1 else f"{rows:,} rows are"
     if name in CODE_COLUMNS:
         return (
-            f"{name}: {many} written otherwise than the code that they are read as (blanks, capitals, characters that "
+            f"{name}: {many} written otherwise than the code that is read (blanks, capitals, characters that "
             "are not seen, a spreadsheet's signs): spellings of one code are one"
         )
     return (
-        f"{name}: {many} written otherwise than the key that they are read as (blanks, hyphens in NHS numbers, "
+        f"{name}: {many} written otherwise than the key that is read (blanks, hyphens in NHS numbers, "
         "characters that are not seen, a spreadsheet's signs): spellings of one key are one"
     )
 
