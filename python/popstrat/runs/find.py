@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from popstrat.core.lazy import compute as pc
 from popstrat.errors import InputError
+from popstrat.formats import Source
 from popstrat.packs.keys import A_NUMBER, MadeNumber, key
 from popstrat.packs.patient_table import ID
 from popstrat.runs.column_map import NO_MAP, ColumnMap
@@ -18,7 +19,7 @@ from popstrat.scoring.scorer import Scorer
 
 
 def find_patient(
-    inputs: Sequence[str | Path],
+    inputs: Sequence[str | Path] | Source,
     patient: str,
     scorer: Scorer,
     *,

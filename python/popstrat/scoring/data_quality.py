@@ -9,7 +9,7 @@ ages and sexes have in the whole list, and not by chance.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,34 +36,36 @@ _MOST_OUTLIERS = 500
 class DataQuality:
     """What is counted of a list, batch by batch, by one thread. Values are counted as they stand, plausible or not."""
 
-    def __init__(self, bound: BoundScorer) -> None:
-        """``bound``: a checker, to which the batches belong."""
-        self._bound = bound
-        self._people = bound.people()
-        self._columns = [b for name, b in bound.bindings.items() if name not in KEY_COLUMNS]
-        self._practice = bound.schema.get_field_index(PRACTICE)
+    def __init__(self, files: Sequence[BoundScorer]) -> None:
+        """``files``: for each file a checker, to which its batches belong."""
+        self._files = [
+            (bound.people(), [b for name, b in bound.bindings.items() if name not in KEY_COLUMNS],
+             bound.schema.get_field_index(PRACTICE))
+            for bound in files
+        ]  # fmt: skip
+        self._columns = {b.column.name: b.column for _, bindings, _ in self._files for b in bindings}
         self._codes: dict[str, int] = {}
         self._of_practice = np.zeros((0, _CELLS), np.int64)
-        names = [b.column.name for b in self._columns]
-        self._by_cell = {name: np.zeros(_CELLS, np.int64) for name in names}
-        self._by_practice: dict[str, NDArray[np.int64]] = {name: np.zeros(0, np.int64) for name in names}
-        self._ages = {b.column.name: np.zeros(_OLDEST + 1, np.int64) for b in self._columns if b.column.dates}
-        self._as_of = days(bound.scorer.as_of)
+        self._by_cell = {name: np.zeros(_CELLS, np.int64) for name in self._columns}
+        self._by_practice: dict[str, NDArray[np.int64]] = {name: np.zeros(0, np.int64) for name in self._columns}
+        self._ages = {c.name: np.zeros(_OLDEST + 1, np.int64) for c in self._columns.values() if c.dates}
+        self._as_of = days(files[0].scorer.as_of)
 
-    def look(self, batch: pa.RecordBatch) -> None:
-        """Take another batch into account, which a checker has found sound."""
+    def look(self, file: int, batch: pa.RecordBatch) -> None:
+        """Take another batch of a file into account, which its checker has found sound."""
         if not batch.num_rows:
             return
-        cells = self._people.cells(batch)
+        people, bindings, practice = self._files[file]
+        cells = people.cells(batch)
         cells[cells < 0] = _CELLS - 1
-        practices = self._practices(batch.column(self._practice))
+        practices = self._practices(batch.column(practice))
         count = len(self._codes)
         if count > len(self._of_practice):
             self._of_practice = _longer(self._of_practice, count)
             self._by_practice = {name: _longer(of, count) for name, of in self._by_practice.items()}
         both = np.bincount(practices * _CELLS + cells, minlength=count * _CELLS)
         self._of_practice += both.reshape(count, _CELLS)
-        for binding in self._columns:
+        for binding in bindings:
             name = binding.column.name
             there, array = _there(batch, binding)
             self._by_cell[name] += np.bincount(cells[there], minlength=_CELLS)
@@ -88,8 +90,7 @@ class DataQuality:
         sexes = self._of_practice.sum(axis=0)[: 3 * BANDS].reshape(3, BANDS).astype(float)
         should = table.counts(sexes[:2] + sexes[2] / 2)
         columns = []
-        for binding in self._columns:
-            column, name = binding.column, binding.column.name
+        for name, column in self._columns.items():
             count = int(self._by_cell[name].sum())
             found: dict[str, Any] = {
                 "column": name,
@@ -117,8 +118,7 @@ class DataQuality:
             return []
         of_cell = self._of_practice.sum(axis=0).astype(float)
         found: dict[str, list[dict[str, Any]]] = {}
-        for binding in self._columns:
-            name = binding.column.name
+        for name in self._columns:
             rate = np.divide(self._by_cell[name], of_cell, out=np.zeros(_CELLS), where=of_cell > 0)
             should = self._of_practice @ rate
             for code, at in self._codes.items():
