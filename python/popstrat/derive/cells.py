@@ -201,8 +201,8 @@ class Dates:
             found.append(day)
             if form:
                 notes.setdefault(form, []).append(at)
-        for form, at in notes.items():
-            rows = _rows_with(coded, at)
+        for form, entries in notes.items():
+            rows = _rows_with(coded, entries)
             if not len(rows):
                 continue
             if form in _PARTIAL:
@@ -338,8 +338,8 @@ def _of_text(column: pa.Array, how: Spelling, tally: Tally) -> tuple[pa.Array, p
         second[at] = math.nan if two is None else two
         if reason:
             why.setdefault(reason, []).append(at)
-    for reason, at in why.items():
-        tally.note(reason, len(_rows_with(coded, at)))
+    for reason, entries in why.items():
+        tally.note(reason, len(_rows_with(coded, entries)))
     return (
         pa.array(first, pa.float64(), from_pandas=True).take(coded.indices),
         pa.array(second, pa.float64(), from_pandas=True).take(coded.indices),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from popstrat.core.arrow import plain
 from popstrat.core.lazy import compute as pc
@@ -96,7 +97,8 @@ def _texts(column: pa.Array, name: str) -> pa.Array:
     return pc.if_else(pc.equal(found, ""), pa.scalar(None, pa.large_string()), found)
 
 
-def _among(texts: pa.Array, wanted: frozenset[str]) -> np.ndarray:  # type: ignore[type-arg]
+def _among(texts: pa.Array, wanted: frozenset[str]) -> NDArray[np.bool_]:
     coded = texts.dictionary_encode()
     fits = np.array([folded(t) in wanted for t in coded.dictionary.to_pylist()] + ["" in wanted], np.bool_)
-    return fits[np.asarray(coded.indices.fill_null(len(coded.dictionary)))]
+    found: NDArray[np.bool_] = fits[np.asarray(coded.indices.fill_null(len(coded.dictionary)))]
+    return found

@@ -414,7 +414,8 @@ def among(column: pa.Array, texts: frozenset[str], name: str) -> NDArray[np.bool
         column = cells.texts_of(column, name).dictionary_encode()
     fits = [t is not None and folded(t) in texts for t in column.dictionary.cast(pa.string()).to_pylist()]
     chosen = np.array([*fits, "" in texts], np.bool_)
-    return chosen[np.asarray(column.indices.cast(pa.int64()).fill_null(len(fits)))]
+    found: NDArray[np.bool_] = chosen[np.asarray(column.indices.cast(pa.int64()).fill_null(len(fits)))]
+    return found
 
 
 def _less(
