@@ -1,0 +1,104 @@
+"""Values looked up in other files of an extract: local ids of codes, organisations, old ids of patients.
+
+Each file is read once. A key may stand in it again with the same value; with another one it is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from popstrat.core.arrow import plain
+from popstrat.core.lazy import compute as pc
+from popstrat.derive.cells import texts_of
+from popstrat.derive.layout import Lookup, squeeze
+from popstrat.errors import InputError
+from popstrat.formats import FileSource, open_source
+from popstrat.packs.spellings import folded
+from popstrat.scoring.unique_ids import hash_ids
+
+_KEY = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Table:
+    """Keys with what stands for them, both as text; keys are found by their hashes and then compared."""
+
+    def __init__(self, spec: Lookup, files: Sequence[FileSource], keys: pa.Array, values: pa.Array) -> None:
+        self.spec, self.files = spec, tuple(files)
+        hashes = hash_ids(keys, _KEY)
+        order = np.argsort(hashes, kind="stable")
+        self._hashes = hashes[order]
+        self._keys, self.values = keys.take(pa.array(order)), values.take(pa.array(order))
+        if len(self._hashes) > 1 and (self._hashes[1:] == self._hashes[:-1]).any():
+            self._once()
+
+    def _once(self) -> None:
+        """Keep the first of equal keys. Raises `InputError` where they have different values."""
+        same = pc.equal(self._keys.slice(1), self._keys.slice(0, len(self._keys) - 1))
+        again = np.concatenate([[False], np.asarray(same)])
+        alike = pc.fill_null(pc.equal(self.values.slice(1), self.values.slice(0, len(self.values) - 1)), False)
+        nulls = pc.and_(pc.is_null(self.values.slice(1)), pc.is_null(self.values.slice(0, len(self.values) - 1)))
+        if bad := int((again[1:] & ~np.asarray(pc.or_(alike, nulls))).sum()):
+            raise InputError(
+                f"{bad:,} of its keys stand there again with another {self.spec.value}",
+                column=self.spec.key, file=self.files[0].name,
+            )  # fmt: skip
+        keep = np.flatnonzero(~again)
+        self._hashes = self._hashes[keep]
+        self._keys, self.values = self._keys.take(pa.array(keep)), self.values.take(pa.array(keep))
+
+    def places(self, keys: pa.Array) -> pa.Array:
+        """Where each of distinct texts stands among the keys; null for those that do not."""
+        if not len(self._hashes) or not len(keys):
+            return pa.nulls(len(keys), pa.int64())
+        own = hash_ids(keys.fill_null(""), _KEY)
+        where = np.searchsorted(self._hashes, own)
+        where[where == len(self._hashes)] = 0
+        found = (self._hashes[where] == own) & np.asarray(keys.is_valid())
+        places = pa.array(where, pa.int64(), mask=~found)
+        equal = pc.fill_null(pc.equal(self._keys.take(places), keys), False)
+        return pc.if_else(equal, places, pa.scalar(None, pa.int64()))
+
+    def look_up(self, keys: pa.Array, keep: bool) -> pa.Array:
+        """What stands for each of distinct texts; those that are not found stay if they are to be kept."""
+        places = self.places(keys)
+        found = self.values.take(places)
+        return pc.if_else(pc.is_valid(places), found, keys) if keep else found
+
+
+def load(spec: Lookup, files: Iterable[Path], encoding: str) -> Table:
+    """Read a lookup. Raises `InputError` naming the file and the column that it lacks."""
+    sources = [open_source([f], kinds=lambda name: "string", encoding=encoding).files[0] for f in files]
+    keys, values = [], []
+    for source in sources:
+        wanted = {squeeze(n): n for n in source.schema.names}
+        for column in (spec.key, spec.value, *spec.where):
+            if squeeze(column) not in wanted:
+                raise InputError(f"is absent, and [lookup.{spec.name}] reads it", column=column, file=source.name)
+        names = [wanted[squeeze(c)] for c in (spec.key, spec.value, *spec.where)]
+        for batch in source.batches(list(dict.fromkeys(names))):
+            columns = [_texts(batch.column(n), n) for n in names]
+            keep = np.asarray(columns[0].is_valid())
+            for texts, column in zip(columns[2:], spec.where, strict=True):
+                keep &= _among(texts, spec.where[column])
+            chosen = pa.array(keep)
+            keys.append(columns[0].filter(chosen))
+            values.append(columns[1].filter(chosen))
+    none = pa.array([], pa.large_string())
+    return Table(spec, sources, pa.concat_arrays([none, *keys]), pa.concat_arrays([none, *values]))
+
+
+def _texts(column: pa.Array, name: str) -> pa.Array:
+    found = pc.utf8_trim_whitespace(plain(texts_of(column, name)).cast(pa.large_string()))
+    return pc.if_else(pc.equal(found, ""), pa.scalar(None, pa.large_string()), found)
+
+
+def _among(texts: pa.Array, wanted: frozenset[str]) -> NDArray[np.bool_]:
+    coded = texts.dictionary_encode()
+    fits = np.array([folded(t) in wanted for t in coded.dictionary.to_pylist()] + ["" in wanted], np.bool_)
+    found: NDArray[np.bool_] = fits[np.asarray(coded.indices.fill_null(len(coded.dictionary)))]
+    return found
