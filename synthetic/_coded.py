@@ -72,7 +72,7 @@ SCHEMAS: dict[str, pa.Schema] = {
 
 
 @dataclass(frozen=True)
-class Coded:
+class CodedSlice:
     """The record of a slice of people. ``table``: their rows of the patient table, as the record means them;
     ``adjusted``: how many cells of it differ from the generated list, by column and reason."""
 
@@ -114,7 +114,7 @@ def _units() -> list[str]:
 
 def coded(
     batch: pa.RecordBatch, number: int, *, seed: int, as_of: dt.date, plain: bool = False, events_per_patient: float = 0
-) -> Coded:
+) -> CodedSlice:
     """The record of the people of ``batch``, the slice of the list with this number."""
     rng = stream(seed, _CODED << 40 | number)
     listed = batch.num_rows
@@ -145,7 +145,7 @@ def coded(
             ("activity", recorder.activity.build()),
         )},
     }  # fmt: skip
-    return Coded(_expected(batch, recorder, is_listed), tables, recorder.adjusted)
+    return CodedSlice(_expected(batch, recorder, is_listed), tables, recorder.adjusted)
 
 
 def _cells(column: pa.Array, rows: NDArray[np.int64]) -> tuple[Any, Bools]:

@@ -12,12 +12,13 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from popstrat import synthetic
 from popstrat.core.cpus import cores
 from popstrat.core.files import writing
 from popstrat.errors import InputError
 from popstrat.formats import open_sink
 from popstrat.formats.pipeline import WriteBehind
-from popstrat.synthetic._coded import SCHEMAS, SLICE, Coded, coded, lists, medicine_lists
+from popstrat.synthetic._coded import SCHEMAS, SLICE, CodedSlice, coded, lists, medicine_lists
 from popstrat.synthetic._people import BLOCK
 from popstrat.synthetic._places import stream
 
@@ -44,7 +45,7 @@ def coded_slices(
     plain: bool = False,
     events_per_patient: float = 0,
     threads: int | None = None,
-) -> Iterator[Coded]:
+) -> Iterator[CodedSlice]:
     """The record of the people of a generated list, in order, a slice at a time, made a few slices ahead."""
     check(events_per_patient)
     workers = threads or cores()
@@ -52,7 +53,7 @@ def coded_slices(
     with contextlib.ExitStack() as stack:
         pool = ThreadPoolExecutor(workers, thread_name_prefix="popstrat-synth")
         stack.callback(pool.shutdown, wait=True, cancel_futures=True)
-        pending: deque[Future[Coded]] = deque()
+        pending: deque[Future[CodedSlice]] = deque()
         number = 0
         for batch in batches:
             for at in range(0, batch.num_rows, SLICE):
@@ -91,7 +92,7 @@ def folder_for(path: Path, made: contextlib.ExitStack) -> None:
     made.callback(unmake)
 
 
-def code_list_files() -> dict[str, str]:
+def code_lists() -> dict[str, str]:
     """The files of the made-up code lists: name, and what stands in it."""
     return lists().files(medicine_lists())
 
@@ -141,7 +142,7 @@ class RecordFiles:
             self._stack = stack.pop_all()
         return self
 
-    def put(self, made: Coded) -> None:
+    def put(self, made: CodedSlice) -> None:
         """Write the next slice."""
         self.adjusted += made.adjusted
         rng = stream(self._seed, _SHUFFLE << 40 | self._number)
@@ -154,6 +155,68 @@ class RecordFiles:
 
     def __exit__(self, *exc: Any) -> bool | None:
         return self._stack.__exit__(*exc)
+
+
+def coded_record(
+    patients: int,
+    *,
+    seed: int = 0,
+    as_of: dt.date,
+    practices: int | None = None,
+    plain: bool = False,
+    events_per_patient: float = 0,
+    threads: int | None = None,
+) -> Iterator[CodedSlice]:
+    """The coded record that means the list which `generate` gives for the same arguments, in slices of 8,192 people.
+
+    Of each slice: its rows of the five tables (``tables``, ascending by ``patient_id``), the patient table that they
+    mean (``table``, of `schema`), and how many cells of that differ from the list, with the reasons (``adjusted``). The
+    same arguments give the same rows, whatever ``threads``.
+
+    Unless ``plain``, there are rows that mean nothing, and people who are not on the list. Events with codes in no list
+    are added until there are ``events_per_patient``.
+
+    Raises `InputError` if an argument is out of range.
+    """
+    check(events_per_patient)
+    batches = synthetic.generate(patients, seed=seed, as_of=as_of, practices=practices, threads=threads)
+    return coded_slices(
+        batches, seed=seed, as_of=as_of, plain=plain, events_per_patient=events_per_patient, threads=threads
+    )
+
+
+def write_coded_record(
+    folder: str | Path,
+    patients: int,
+    *,
+    seed: int = 0,
+    as_of: dt.date,
+    practices: int | None = None,
+    plain: bool = False,
+    events_per_patient: float = 0,
+    threads: int | None = None,
+    form: str = "parquet",
+    files: int = 1,
+    shuffled: bool = False,
+) -> pa.Table:
+    """Write `coded_record` and the code lists into a folder that is there, for trying out and tests; give the patient
+    table that they mean.
+
+    ``form`` is ``parquet``, ``arrow`` or ``csv``. ``files`` of each table follow each other; with ``shuffled`` they
+    hold people in no order, and rows of a person apart. For all or nothing, with a record, there is ``popstrat synth``.
+    """
+    folder = Path(folder)
+    paths = {name: [(folder / f, folder / f) for f in names] for name, names in table_files(form, files).items()}
+    given: dict[str, Any] = {"seed": seed, "as_of": as_of, "practices": practices, "threads": threads}
+    tables = []
+    with RecordFiles(paths, slices=slices_of(patients), seed=seed, shuffled=shuffled) as out:
+        for made in coded_record(patients, plain=plain, events_per_patient=events_per_patient, **given):
+            out.put(made)
+            tables.append(made.table)
+    (folder / CODE_LISTS).mkdir(exist_ok=True)
+    for name, text in code_lists().items():
+        (folder / CODE_LISTS / name).write_bytes(text.encode())
+    return pa.Table.from_batches(tables, synthetic.schema())
 
 
 @contextlib.contextmanager

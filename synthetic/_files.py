@@ -25,7 +25,7 @@ from popstrat.synthetic._coded_files import (
     EVENTS_PER_PATIENT,
     RecordFiles,
     check,
-    code_list_files,
+    code_lists,
     coded_slices,
     file_of,
     folder_for,
@@ -115,7 +115,7 @@ def write_synthetic(
                 for batch in synthetic.lookup(patients, **given, dirty=dirty):
                     put(batch)
         if events is not None:
-            for file, text in code_list_files().items():
+            for file, text in code_lists().items():
                 partials[in_folder[file]].write_bytes(text.encode())
             coded["adjusted"] = [
                 {"column": column, "cells": cells, "reason": why}
@@ -174,7 +174,7 @@ def _in_folder(folder: Path, made: contextlib.ExitStack) -> dict[str, Path]:
     for place in (folder, folder / CODE_LISTS):
         folder_for(place, made)
     tables = {file: folder / file for files in table_files().values() for file in files}
-    return tables | {file: folder / CODE_LISTS / file for file in code_list_files()}
+    return tables | {file: folder / CODE_LISTS / file for file in code_lists()}
 
 
 def _different(files: list[Path]) -> list[Path]:

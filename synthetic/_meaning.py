@@ -26,8 +26,8 @@ class Value:
     """The latest value of ``codes``: within ``months``, within bounds, the highest or lowest of its day.
 
     ``date``: the column that holds its day. ``units``: spellings and what they are in the column's own unit, the
-    first being that unit. ``decimals`` of the column, None for any number. ``gap``: the columns of the earlier value and its
-    day, and how many days lie between at least.
+    first being that unit. ``decimals`` of the column, None for any number. ``gap``: the columns of the earlier
+    value and its day, and how many days lie between at least.
     """
 
     codes: str

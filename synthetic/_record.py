@@ -19,9 +19,9 @@ from popstrat.derive.canonical import KINDS
 from popstrat.derive.folds import NO_DAY, Conversion
 from popstrat.synthetic._codes import Lists, unlisted
 from popstrat.synthetic._meaning import Day, Label, Medicine, Plan, Pressure, Register, Use, Value
-from popstrat.synthetic._rows import NO_GROUP, NO_UNIT, Rows
+from popstrat.synthetic._rows import F64, I32, I64, NO_GROUP, NO_UNIT, Rows
 
-Bools, I32, I64, F64 = NDArray[np.bool_], NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 # Of the people of whom it could be, the share that has a row of this kind.
 ASTRAY = 0.03  # undated, after the as-of date, or before birth
@@ -317,8 +317,8 @@ class Recorder:
         self._pair(who[one], when[one], first[one], second[one], code[one], lower, False)
         two = np.flatnonzero(~alone)
         self._pair(who[two], when[two], first[two], second[two], code[two], lower, True)
-        # On the same day: without groups, higher values of either; with groups, another pair that is higher, and a value
-        # of no group that is lower.
+        # On the same day: without groups, higher values of either; with groups, another pair that is higher, and a
+        # value of no group that is lower.
         for among, grouped in ((one, False), (two, True)):
             more = self.some(among, LOSING)
             self._pair(who[more], when[more], first[more] + rng.integers(1, 20, len(more)), second[more] + 3,
@@ -464,7 +464,7 @@ class Recorder:
         missing = int(per_patient * self.people) - self.events.count
         if missing <= 0 or not self.people:
             return
-        weight = (0.2 + self._age() / 40).cumsum()
+        weight = np.cumsum(0.2 + self._age() / 40)
         who = np.searchsorted(weight, np.sort(self.rng.random(missing)) * weight[-1], side="right").astype(np.int64)
         pool = unlisted(3_000)
         rare = self.rng.random(missing) ** 2

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from popstrat.derive.folds import NO_DAY
 
-I32, I64, F64 = NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
+F64 = NDArray[np.float64]
 
 NO_UNIT = np.int8(-1)
 NO_GROUP = np.int64(0)

@@ -55,7 +55,8 @@ def synth(
     with progress_bar("Drawing", quiet) as progress:
         files = write_synthetic(
             output, patients, seed=seed, as_of=date, practices=practices, dirty=dirty, outcomes=outcomes,
-            lookup=lookup, events=events, events_per_patient=events_per_patient, plain=plain, threads=threads, encoding=encoding, progress=progress, force=force,
+            lookup=lookup, events=events, events_per_patient=events_per_patient, plain=plain, threads=threads,
+            encoding=encoding, progress=progress, force=force,
         )  # fmt: skip
     if not quiet:
         folders = [] if events is None else [events]
