@@ -129,7 +129,7 @@ def coded(
     for field, column in zip(batch.schema, batch.columns, strict=True):
         values[field.name], there[field.name] = _cells(column, rows)
     values["patient_id"] = values["patient_id"] + ~is_listed
-    recorder = Recorder(values, there, is_listed, as_of, lists(), _units(), rng, plain)
+    recorder = Recorder(values, there, is_listed, as_of, lists(), _units(), rng, plain, events_per_patient)
     for name, plan in MEANING.items():
         recorder.draw(name, plan)
     recorder.medicines(6, unlisted(3_000 + _POOL)[3_000:])

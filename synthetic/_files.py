@@ -66,6 +66,8 @@ def write_synthetic(
     """
     given: dict[str, Any] = {"seed": seed, "as_of": as_of, "practices": practices}
     targets = _targets(output, dirty, outcomes, lookup, events)
+    if plain and events is None:
+        raise InputError("--plain is of the coded record, and there is none: give --events DIR")
     check(events_per_patient)
     batches = synthetic.generate(patients, **given, dirty=dirty, threads=threads)
     with contextlib.ExitStack() as folders, Outputs() as outputs:

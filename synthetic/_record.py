@@ -49,6 +49,7 @@ class Recorder:
         units: Sequence[str],
         rng: np.random.Generator,
         plain: bool,
+        events_per_patient: float,
     ) -> None:
         self.values, self.there, self.listed = values, there, listed
         self.today, self._as_of = days(as_of), as_of
@@ -58,6 +59,7 @@ class Recorder:
         self.events, self.medications, self.activity = Rows(), Rows(), Rows()
         self.adjusted: Counter[tuple[str, str]] = Counter()
         self._groups = 0
+        self._depth = max(1.0, events_per_patient / 60)
 
     # -- helpers ------------------------------------------------------------------------------------------------------
 
@@ -262,10 +264,15 @@ class Recorder:
         """Older values of people who have had later ones."""
         if self.plain:
             return
-        times = np.minimum(self.rng.geometric(0.5, len(who)) - 1, 5)
+        times = self._often(len(who))
         who = np.repeat(who, times)
         day = self.between(np.maximum(self.birth[who], before[who] - 3650), before[who] - 1, len(who))
         self.events.add(who, day, self.pick(codes, len(who)), self._usual(plan, len(who)), self._unit(plan, 0))
+
+    def _often(self, people: int) -> I64:
+        """How many older readings each has: in a fuller record more."""
+        times: I64 = np.minimum(self.rng.geometric(1 / (1 + self._depth), people) - 1, int(6 * self._depth))
+        return times
 
     def _earlier(self, plan: Value, codes: I64, has: Bools, day: I32) -> None:
         assert plan.gap is not None
@@ -336,7 +343,7 @@ class Recorder:
                    self.pick(upper, len(odd)), lower, True)  # fmt: skip
         # Older ones.
         if not self.plain:
-            older = np.repeat(np.arange(n), np.minimum(rng.geometric(0.4, n) - 1, 8))
+            older = np.repeat(np.arange(n), self._often(n))
             older = older[when[older] > birth[who[older]]]
             before = self.between(np.maximum(birth[who[older]], when[older] - 3650), when[older] - 1, len(older))
             self._pair(who[older], before, rng.integers(95, 180, len(older)), rng.integers(50, 95, len(older)),
@@ -460,12 +467,13 @@ class Recorder:
         self.medications.add(who[times], self.between(since[who[times]], self.today, len(times)), code[times])
 
     def fill(self, per_patient: float) -> None:
-        """Events with codes in no list, until there are so many a patient."""
-        missing = int(per_patient * self.people) - self.events.count
-        if missing <= 0 or not self.people:
+        """Events with codes in no list, until there are about so many a patient; more the older."""
+        lack = per_patient * int(self.listed.sum()) - self.events.count
+        if lack <= 0:
             return
-        weight = np.cumsum(0.2 + self._age() / 40)
-        who = np.searchsorted(weight, np.sort(self.rng.random(missing)) * weight[-1], side="right").astype(np.int64)
+        weight = 0.2 + self._age() / 40
+        who = np.repeat(np.arange(self.people), self.rng.poisson(weight * (lack / weight.sum())))
+        missing = len(who)
         pool = unlisted(3_000)
         rare = self.rng.random(missing) ** 2
         value = np.where(self.rng.random(missing) < 0.3, np.round(self.rng.gamma(2.0, 20.0, missing), 1), np.nan)
