@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from popstrat.core.cpus import cores
 from popstrat.core.dates import days
+from popstrat.core.hashing import HASH
 from popstrat.derive.codelists import CodeLists
 from popstrat.derive.features import Features
 from popstrat.derive.folding import Counts, fold_chunks
@@ -25,7 +26,6 @@ from popstrat.derive.layout import Layout, load_layout
 from popstrat.derive.people import People, read_people
 from popstrat.derive.rows import RowFiles, open_rows
 from popstrat.derive.spec import DEFAULT_SPEC, load_spec
-from popstrat.errors import InputError
 
 Paths = Sequence[str | Path]
 TABLES: tuple[Table, ...] = ("events", "medications", "activity")
@@ -100,34 +100,39 @@ def open_record(
     given: CodedRecord, as_of: dt.date, *, threads: int | None = None, spill_dir: Path | None = None
 ) -> Derivation:
     """Read people, code lists and specification, and open the files of events. Raises `InputError` or `PackError`."""
+    threads = threads or cores()
     features = load_spec(given.spec).at(as_of)
     layout = load_layout(given.layout)
     lists = CodeLists.read(given.codelists)
-    lists.refuse_missing(features, allow=given.allow_missing_lists)
-    people = read_people(given.patients, given.registrations, layout, as_of, encoding=given.encoding)
-    if not people.table.num_rows and not people.counts.get("patients"):
-        raise InputError("holds no patients", file=str(given.patients[0]) if given.patients else None)
-    rows = {
-        name: open_rows(name, paths, layout, encoding=given.encoding, threads=threads or cores())
+    opened = {
+        name: open_rows(name, paths, layout, encoding=given.encoding, threads=threads)
         for name, paths in given.files().items()
     }
-    return Derivation(
-        given, as_of, features, lists, layout, people, rows, threads or cores(), spill_dir or Path.cwd()
-    )  # fmt: skip
+    people = read_people(
+        given.patients, given.registrations, layout, as_of=as_of, encoding=given.encoding, threads=threads
+    )
+    rows = {
+        name: of
+        if of.ids == people.keys.type
+        else open_rows(
+            name, given.files()[name], layout, ids=people.keys.type, encoding=given.encoding, threads=threads
+        )
+        for name, of in opened.items()
+    }
+    return Derivation(given, as_of, features, lists, layout, people, rows, threads, spill_dir or Path.cwd())
 
 
 def described(derivation: Derivation) -> dict[str, Any]:
     """What a run record says of the step, once the batches have been read: files, lists, people, rows and folds."""
     return {
         "specification": derivation.features.record,
-        "layout": derivation.layout.record,
+        "layout": {"name": derivation.layout.name, HASH: derivation.layout.sha256},
         "codelists": derivation.codelists.record,
-        "people": dict(derivation.people.counts),
         "files": {
-            "patients": derivation.people.files["patients"],
-            "registrations": derivation.people.files["registrations"],
-            **{name: of.record for name, of in derivation.rows.items()},
+            "people": list(derivation.people.inputs),
+            **{name: of.record() for name, of in derivation.rows.items()},
         },
-        "set_aside": {name: dict(of.counts) for name, of in derivation.rows.items()},
+        "people": {name: dict(of) for name, of in derivation.people.counts.items()},
+        "rows": {name: dict(of.counts) for name, of in derivation.rows.items()},
         **derivation.counts.record(),
     }
