@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from popstrat.upload.templates.snomed import problem
+from popstrat.packs.snomed import problem
 
 # Clinical Frailty Scale and frailty findings of the UK edition, and two of the international edition.
 PUBLISHED = (

@@ -12,7 +12,7 @@ from popstrat.errors import InputError
 from popstrat.packs.load import load_pack
 from popstrat.upload.templates.layout import Layout, resolve_layout
 from popstrat.upload.templates.settings import Settings, load_settings
-from popstrat.upload.templates.snomed import verhoeff
+from popstrat.packs.snomed import verhoeff
 from popstrat.upload.templates.sources import ScoredColumn
 from popstrat.upload.templates.template import builtin_templates, load_template
 

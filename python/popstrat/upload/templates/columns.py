@@ -13,8 +13,8 @@ from typing import Any
 
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
+from popstrat.packs import snomed
 from popstrat.packs.patient_table import ID
-from popstrat.upload.templates import snomed
 from popstrat.upload.templates.dialect import DATE_FORMATS, Dialect, format_date, refuse_unwritable, safe_text
 from popstrat.upload.templates.settings import Settings
 from popstrat.upload.templates.sources import (

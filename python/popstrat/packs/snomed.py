@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 def _times(a: int, b: int) -> int:
     """The product of two elements of the dihedral group of order 10: 0 to 4 are rotations, 5 to 9 reflections."""
@@ -32,3 +35,18 @@ def problem(code: str) -> str:
     if code.startswith("0"):
         return "begins with 0"
     return "has a wrong check digit" if verhoeff(code) else ""
+
+
+_TIMES_OF, _SHIFT_OF = np.array(_TIMES, np.int8), np.array(_SHIFT, np.int8)
+
+
+def wrong_digit(codes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of many numbers, none of them negative, have a last digit that is not the check digit of those before."""
+    check = np.zeros(len(codes), np.int8)
+    left = codes.copy()
+    for place in range(19):
+        digit = left % 10
+        left //= 10
+        more = (left > 0) | (digit > 0)  # leading zeros would count
+        check = np.where(more, _TIMES_OF[check, _SHIFT_OF[place % 8][digit]], check)
+    return check != 0
