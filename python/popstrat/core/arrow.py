@@ -59,8 +59,20 @@ def valid(column: pa.Array) -> NDArray[np.bool_]:
     """Where a column is not null; without pandas, as `numbers`."""
     if column.null_count == 0:
         return np.ones(len(column), np.bool_)
+    return _bits(column.buffers()[0], column)
+
+
+def true(column: pa.Array) -> NDArray[np.bool_]:
+    """Where a column of booleans is true, and not null; without pandas, as `numbers`."""
+    if not len(column):
+        return np.zeros(0, np.bool_)
+    found = _bits(column.buffers()[1], column)
+    return found & valid(column) if column.null_count else found
+
+
+def _bits(buffer: pa.Buffer, column: pa.Array) -> NDArray[np.bool_]:
     start = column.offset // 8
-    bits = np.frombuffer(column.buffers()[0], np.uint8)[start : (column.offset + len(column) + 7) // 8]
+    bits = np.frombuffer(buffer, np.uint8)[start : (column.offset + len(column) + 7) // 8]
     first = column.offset - 8 * start
     return np.unpackbits(bits, bitorder="little")[first : first + len(column)].view(np.bool_)
 

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from popstrat.core.arrow import plain
+from popstrat.core.arrow import plain, true, valid
 from popstrat.core.lazy import compute as pc
-from popstrat.derive.cells import texts_of
+from popstrat.derive.cells import entry_of, texts_of
 from popstrat.derive.layout import Lookup, squeeze
 from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source
@@ -39,10 +39,10 @@ class Table:
     def _once(self) -> None:
         """Keep the first of equal keys. Raises `InputError` where they have different values."""
         same = pc.equal(self._keys.slice(1), self._keys.slice(0, len(self._keys) - 1))
-        again = np.concatenate([[False], np.asarray(same)])
+        again = np.concatenate([[False], true(same)])
         alike = pc.fill_null(pc.equal(self.values.slice(1), self.values.slice(0, len(self.values) - 1)), False)
         nulls = pc.and_(pc.is_null(self.values.slice(1)), pc.is_null(self.values.slice(0, len(self.values) - 1)))
-        if bad := int((again[1:] & ~np.asarray(pc.or_(alike, nulls))).sum()):
+        if bad := int((again[1:] & ~true(pc.or_(alike, nulls))).sum()):
             raise InputError(
                 f"{bad:,} of its keys stand there again with another {self.spec.value}",
                 column=self.spec.key, file=self.files[0].name,
@@ -58,7 +58,7 @@ class Table:
         own = hash_ids(keys.fill_null(""), _KEY)
         where = np.searchsorted(self._hashes, own)
         where[where == len(self._hashes)] = 0
-        found = (self._hashes[where] == own) & np.asarray(keys.is_valid())
+        found = (self._hashes[where] == own) & valid(keys)
         places = pa.array(where, pa.int64(), mask=~found)
         equal = pc.fill_null(pc.equal(self._keys.take(places), keys), False)
         return pc.if_else(equal, places, pa.scalar(None, pa.int64()))
@@ -82,7 +82,7 @@ def load(spec: Lookup, files: Iterable[Path], encoding: str) -> Table:
         names = [wanted[squeeze(c)] for c in (spec.key, spec.value, *spec.where)]
         for batch in source.batches(list(dict.fromkeys(names))):
             columns = [_texts(batch.column(n), n) for n in names]
-            keep = np.asarray(columns[0].is_valid())
+            keep = valid(columns[0]).copy()
             for texts, column in zip(columns[2:], spec.where, strict=True):
                 keep &= _among(texts, spec.where[column])
             chosen = pa.array(keep)
@@ -100,5 +100,5 @@ def _texts(column: pa.Array, name: str) -> pa.Array:
 def _among(texts: pa.Array, wanted: frozenset[str]) -> NDArray[np.bool_]:
     coded = texts.dictionary_encode()
     fits = np.array([folded(t) in wanted for t in coded.dictionary.to_pylist()] + ["" in wanted], np.bool_)
-    found: NDArray[np.bool_] = fits[np.asarray(coded.indices.fill_null(len(coded.dictionary)))]
+    found: NDArray[np.bool_] = fits[entry_of(coded)]
     return found
