@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from popstrat.core.arrow import plain, true, valid
+from popstrat.core.arrow import from_numpy, plain, true, valid
 from popstrat.core.lazy import compute as pc
 from popstrat.derive.cells import entry_of, texts_of
 from popstrat.derive.layout import Lookup, squeeze
@@ -32,7 +32,7 @@ class Table:
         hashes = hash_ids(keys, _KEY)
         order = np.argsort(hashes, kind="stable")
         self._hashes = hashes[order]
-        self._keys, self.values = keys.take(pa.array(order)), values.take(pa.array(order))
+        self._keys, self.values = keys.take(from_numpy(order)), values.take(from_numpy(order))
         if len(self._hashes) > 1 and (self._hashes[1:] == self._hashes[:-1]).any():
             self._once()
 
@@ -49,7 +49,7 @@ class Table:
             )  # fmt: skip
         keep = np.flatnonzero(~again)
         self._hashes = self._hashes[keep]
-        self._keys, self.values = self._keys.take(pa.array(keep)), self.values.take(pa.array(keep))
+        self._keys, self.values = self._keys.take(from_numpy(keep)), self.values.take(from_numpy(keep))
 
     def places(self, keys: pa.Array) -> pa.Array:
         """Where each of distinct texts stands among the keys; null for those that do not."""
@@ -59,7 +59,7 @@ class Table:
         where = np.searchsorted(self._hashes, own)
         where[where == len(self._hashes)] = 0
         found = (self._hashes[where] == own) & valid(keys)
-        places = pa.array(where, pa.int64(), mask=~found)
+        places = from_numpy(where, ~found)
         equal = pc.fill_null(pc.equal(self._keys.take(places), keys), False)
         return pc.if_else(equal, places, pa.scalar(None, pa.int64()))
 
@@ -85,7 +85,7 @@ def load(spec: Lookup, files: Iterable[Path], encoding: str) -> Table:
             keep = valid(columns[0]).copy()
             for texts, column in zip(columns[2:], spec.where, strict=True):
                 keep &= _among(texts, spec.where[column])
-            chosen = pa.array(keep)
+            chosen = from_numpy(keep)
             keys.append(columns[0].filter(chosen))
             values.append(columns[1].filter(chosen))
     none = pa.array([], pa.large_string())

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
-from popstrat.core.arrow import numbers, true, valid
+from popstrat.core.arrow import from_numpy, numbers, true, valid
 from popstrat.core.lazy import compute as pc
 from popstrat.derive.canonical import KEY, PATIENTS, REGISTRATIONS
 from popstrat.derive.cells import entry_of
@@ -136,7 +136,7 @@ def _patients(files: RowFiles) -> tuple[pa.Table, int]:
     keys = table.column(KEY).chunk(0)
     order = _order(keys)
     if order is not None:
-        table = table.take(pa.array(order))
+        table = table.take(from_numpy(order))
         table = pa.table({n: _piece(table.column(n)) for n in table.schema.names})
         keys = table.column(KEY).chunk(0)
     if len(keys) < 2:
@@ -147,7 +147,7 @@ def _patients(files: RowFiles) -> tuple[pa.Table, int]:
     at = np.flatnonzero(again)
     differ = np.zeros(len(at), np.bool_)
     for name in table.schema.names[1:]:
-        one, other = (_comparable(table.column(name).chunk(0).take(pa.array(at + d))) for d in (0, 1))
+        one, other = (_comparable(table.column(name).chunk(0).take(from_numpy(at + d))) for d in (0, 1))
         same = pc.or_(pc.fill_null(pc.equal(one, other), False), pc.and_(one.is_null(), other.is_null()))
         differ |= ~true(same)
     if differ.any():
@@ -155,7 +155,7 @@ def _patients(files: RowFiles) -> tuple[pa.Table, int]:
         _refuse(origins, np.sort(rows))
     keep = np.ones(len(keys), np.bool_)
     keep[at + 1] = False
-    table = table.filter(pa.array(keep))
+    table = table.filter(from_numpy(keep))
     return pa.table({n: _piece(table.column(n)) for n in table.schema.names}), len(at)
 
 
@@ -223,7 +223,7 @@ class Keys:
         return len(self.keys)
 
     def places(self, ids: pa.Array) -> Days:
-        """Where each id stands; -1 where it does not. Ids that go on from one key to the next are found soonest."""
+        """Where each id stands; -1 where it does not."""
         if not len(self.keys):
             return np.full(len(ids), -1, np.int32)
         if pt.is_integer(ids.type):
@@ -232,10 +232,12 @@ class Keys:
             found[found == len(known)] = 0
             return np.where(known[found] == own, found, -1).astype(np.int32)
         own = hash_ids(ids, _KEY)
-        found = np.searchsorted(self._hashes, own)
+        found = np.empty(len(own), np.intp)
+        ascending = np.argsort(own)  # so that the search goes through memory once
+        found[ascending] = np.searchsorted(self._hashes, own[ascending])
         found[found == len(self._hashes)] = 0
         at = self._order[found]
-        same = (self._hashes[found] == own) & true(pc.equal(self.keys.take(pa.array(at)), ids))
+        same = (self._hashes[found] == own) & true(pc.equal(self.keys.take(from_numpy(at)), ids))
         return np.where(same, at, -1).astype(np.int32)
 
 
@@ -254,14 +256,14 @@ class Spells:
     def texts(self, name: str, rows: Places) -> pa.Array:
         """One of `_TEXTS` of these rows, as a dictionary."""
         codes = self.where[name][rows]
-        indices = pa.array(codes, pa.int32(), mask=codes < 0)
+        indices = from_numpy(codes, codes < 0)
         return pa.DictionaryArray.from_arrays(indices, pa.array(self.entries[name], pa.string()))
 
 
 def _registrations(files: RowFiles, keys: Keys) -> Spells:
     """The registrations that can be somebody's. Ids go as soon as their place among the keys is known."""
     numbers_of: dict[str, dict[str, int]] = {n: {} for n in _TEXTS}
-    parts: dict[str, list[Days]] = {n: [] for n in ("person", "starts", "ends", *_TEXTS)}
+    parts = {n: _Numbers(files.rows or 0) for n in ("person", "starts", "ends", *_TEXTS)}
     counts = dict.fromkeys(("unknown_patient", "without_start", "without_practice", "ends_before_start"), 0)
     for batch in files.batches():
         columns = dict(zip(files.columns, batch.columns, strict=True))
@@ -280,8 +282,8 @@ def _registrations(files: RowFiles, keys: Keys) -> Spells:
             left &= ~bad
         made |= {"person": person, "starts": starts, "ends": ends}
         for name, part in made.items():
-            parts[name].append(part if left.all() else part[left])
-    whole = {n: _one(parts.pop(n)) for n in tuple(parts)}
+            parts[name].add(part if left.all() else part[left])
+    whole = {n: part.whole() for n, part in parts.items()}
     where: dict[str, Days] = {}
     entries: dict[str, list[str]] = {}
     for name in _TEXTS:  # in their order, so that the lower code is the lower number
@@ -291,8 +293,21 @@ def _registrations(files: RowFiles, keys: Keys) -> Spells:
     return Spells(whole["person"], whole["starts"], whole["ends"], where, entries, counts)
 
 
-def _one(parts: list[Days]) -> Days:
-    return np.concatenate(parts) if parts else np.zeros(0, np.int32)
+class _Numbers:
+    """Numbers that come in parts, in one piece of memory, as much as there will be if that is known."""
+
+    def __init__(self, rows: int) -> None:
+        self._held, self._filled = np.empty(max(rows, 1 << 10), np.int32), 0
+
+    def add(self, part: Days) -> None:
+        end = self._filled + len(part)
+        if end > len(self._held):
+            self._held.resize(max(end, 2 * len(self._held)), refcheck=False)
+        self._held[self._filled : end] = part
+        self._filled = end
+
+    def whole(self) -> Days:
+        return self._held[: self._filled]
 
 
 def _numbered(column: pa.Array | None, rows: int, known: dict[str, int]) -> Days:
@@ -327,12 +342,12 @@ def _people(patients: pa.Table, spells: Spells, as_of: int, counts: dict[str, di
     }
     chosen = chosen[there]
     del order, deaths, registered, alive
-    of = pa.array(there)
+    of = from_numpy(there)
     made = {n: patients.column(n).chunk(0).take(of) for n in PATIENTS}
     made["practice_code"] = spells.texts("practice_code", chosen)
-    made["start_date"] = pa.array(spells.starts[chosen], pa.int32()).view(pa.date32())
+    made["start_date"] = from_numpy(spells.starts[chosen], kind=pa.date32())
     ends = spells.ends[chosen]
-    made["end_date"] = pa.array(ends, pa.int32(), mask=ends == _NEVER).view(pa.date32())
+    made["end_date"] = from_numpy(ends, ends == _NEVER, pa.date32())
     made |= {n: spells.texts(n, chosen) for n in _TEXTS[1:]}
     return pa.table({n: made[n] for n in (*PATIENTS, *(n for n in REGISTRATIONS if n != KEY))})
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
-from popstrat.core.arrow import is_text, true
+from popstrat.core.arrow import from_numpy, is_text, true
 from popstrat.core.hashing import HASH, hash_file
 from popstrat.core.lazy import compute as pc
 from popstrat.core.text import suggest
@@ -236,7 +236,7 @@ class _File:
             if merged is not None:
                 gone = true(merged)
                 if self.shape.table == "patients" and gone.any():
-                    known = pa.array(~gone) if known is None else pc.and_(known, pa.array(~gone))
+                    known = from_numpy(~gone) if known is None else pc.and_(known, from_numpy(~gone))
                 tally.note(MERGED, int(gone.sum()))
             if known is not None:
                 tally.note("no_patient_id", keys.null_count)
@@ -427,7 +427,7 @@ def _less(
     if reason:
         tally.note(reason, int(gone.sum()))
     left = np.flatnonzero(~gone)
-    return batch.filter(pa.array(~gone)), left if places is None else places[left]
+    return batch.filter(from_numpy(~gone)), left if places is None else places[left]
 
 
 def _followed(table: Table, texts: pa.Array, keep: bool) -> pa.Array:
