@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
-from popstrat.core.arrow import is_text, plain, without_views
+from popstrat.core.arrow import from_numpy, is_text, numbers, plain, true, valid, without_views
 from popstrat.core.lazy import compute as pc
 from popstrat.derive.canonical import KINDS
 from popstrat.derive.layout import Taken
@@ -69,7 +69,7 @@ def of_type(column: pa.Array, wanted: pa.DataType, tally: Tally) -> pa.Array:
     """Ids as the other type: digits as the number that they are written for, and back."""
     if not pt.is_integer(wanted):
         return column.cast(wanted)
-    odd = ~_matches(column, r"^(?:0|-?[1-9][0-9]{0,17})$") & np.asarray(column.is_valid())
+    odd = ~_matches(column, r"^(?:0|-?[1-9][0-9]{0,17})$") & valid(column)
     tally.note("unknown_patient", int(odd.sum()))
     return _without(column, odd).cast(pa.int64())
 
@@ -84,9 +84,9 @@ def groups(column: pa.Array, name: str) -> pa.Array:
     if not is_text(column.type):
         raise InputError(f"is {column.type}; what rows of one reading share is text or a whole number", column=name)
     texts = pc.utf8_trim_whitespace(plain(column))
-    known = np.asarray(pc.fill_null(pc.greater(pc.binary_length(texts), 0), False))
+    known = true(pc.greater(pc.binary_length(texts), 0))
     hashes = hash_ids(texts.fill_null(""), _GROUP_KEY).view(np.int64)
-    return pa.array(hashes, pa.int64(), mask=~known)
+    return from_numpy(hashes, ~known)
 
 
 # -- codes --------------------------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ def read_codes(texts: pa.Array) -> tuple[pa.Array, dict[int, str | None]]:
     if not len(odd):
         return texts.cast(pa.int64()), why
     found: dict[int, int] = {}
-    for at, text in zip(odd.tolist(), texts.take(pa.array(odd)).to_pylist(), strict=True):
+    for at, text in zip(odd.tolist(), texts.take(from_numpy(odd)).to_pylist(), strict=True):
         read = None if text is None else code_text(text)
         if isinstance(read, MadeNumber):
             why[at] = None
@@ -143,10 +143,10 @@ def read_codes(texts: pa.Array) -> tuple[pa.Array, dict[int, str | None]]:
     mask[odd] = True
     whole = np.zeros(len(texts), np.int64)
     if not mask.all():
-        whole[~mask] = np.asarray(texts.filter(pa.array(~mask)).cast(pa.int64()))
+        whole[~mask] = numbers(texts.filter(from_numpy(~mask)).cast(pa.int64()))
     for at, number in found.items():
         whole[at], mask[at] = number, False
-    return pa.array(whole, pa.int64(), mask=mask), why
+    return from_numpy(whole, mask), why
 
 
 def kinds(column: pa.Array, name: str, how: Taken, tally: Tally) -> pa.Array:
@@ -228,7 +228,7 @@ class Dates:
         first = pc.min(column).as_py()
         if first >= FIRST_DAY:
             return column
-        early = np.asarray(pc.fill_null(pc.less(column, pa.scalar(FIRST_DAY, pa.date32())), False))
+        early = true(pc.less(column, pa.scalar(FIRST_DAY, pa.date32())))
         tally.note(_reason("impossible", name), int(early.sum()))
         return _without(column, early)
 
@@ -275,7 +275,7 @@ def to_period(column: pa.Array, precision: pa.Array, name: str, how: Taken, tall
         rows = _rows_with(coded, [i for i, p in enumerate(said) if p == period])
         mask = np.zeros(len(column), np.bool_)
         mask[rows] = True
-        mask &= np.asarray(column.is_valid())
+        mask &= valid(column)
         if not mask.any():
             continue
         if period == "none":
@@ -283,7 +283,7 @@ def to_period(column: pa.Array, precision: pa.Array, name: str, how: Taken, tall
             tally.note(_reason(_IMPOSSIBLE, name), int(mask.sum()))
             continue
         first = pc.floor_temporal(column, unit=period).cast(pa.date32())
-        column = pc.if_else(pa.array(mask), first, column)
+        column = pc.if_else(from_numpy(mask), first, column)
         tally.note(_reason(f"{period}_only", name), int(mask.sum()))
     return column
 
@@ -330,9 +330,9 @@ def _of_text(column: pa.Array, how: Spelling, tally: Tally) -> tuple[pa.Array, p
     mask = np.ones(len(texts), np.bool_)
     mask[odd] = False
     if mask.any():
-        first[mask] = np.asarray(texts.filter(pa.array(mask)).cast(pa.float64()))
+        first[mask] = numbers(texts.filter(from_numpy(mask)).cast(pa.float64()))
     why: dict[str, list[int]] = {}
-    for at, text in zip(odd.tolist(), texts.take(pa.array(odd)).to_pylist(), strict=True):
+    for at, text in zip(odd.tolist(), texts.take(from_numpy(odd)).to_pylist(), strict=True):
         one, two, reason = read_value(text, how)
         first[at] = math.nan if one is None else one
         second[at] = math.nan if two is None else two
@@ -341,8 +341,8 @@ def _of_text(column: pa.Array, how: Spelling, tally: Tally) -> tuple[pa.Array, p
     for reason, entries in why.items():
         tally.note(reason, len(_rows_with(coded, entries)))
     return (
-        pa.array(first, pa.float64(), from_pandas=True).take(coded.indices),
-        pa.array(second, pa.float64(), from_pandas=True).take(coded.indices),
+        from_numpy(first, np.isnan(first)).take(coded.indices),
+        from_numpy(second, np.isnan(second)).take(coded.indices),
     )
 
 
@@ -389,21 +389,22 @@ def _beyond(column: pa.Array, comparator: pa.Array, how: Taken, tally: Tally) ->
     for sign, to in ((">", np.inf), ("<", -np.inf)):
         mask = np.zeros(len(column), np.bool_)
         mask[_rows_with(coded, [i for i, s in enumerate(signs) if s.strip() == sign])] = True
-        mask &= np.asarray(column.is_valid())
+        mask &= valid(column)
         if mask.any():
-            given = np.asarray(column.fill_null(np.nan))
+            given = numbers(column.fill_null(np.nan))
             moved = np.where(mask, np.nextafter(given, to), given)
-            column = pa.array(moved, pa.float64(), mask=~np.asarray(column.is_valid()))
+            column = from_numpy(moved, ~valid(column))
             tally.note("comparator", int(mask.sum()))
     return column
 
 
 def _as_written(column: pa.Array) -> pa.Array:
     """32-bit floats as the doubles that are written the same: 7.2, and not 7.199999809."""
-    known = np.asarray(column.fill_null(np.nan))
+    known = numbers(column.fill_null(np.nan))
     distinct, places = np.unique(known, return_inverse=True)
     wide = np.array([float(str(v)) for v in distinct], np.float64)
-    return pa.array(wide[places], pa.float64(), from_pandas=True)
+    found = wide[places]
+    return from_numpy(found, np.isnan(found))
 
 
 # -- labels, flags and the rest -----------------------------------------------------------------------------------
@@ -459,10 +460,10 @@ def whole_numbers(column: pa.Array, name: str, how: Taken, kind: pa.DataType) ->
         return pa.nulls(len(column), kind)
     if is_text(column.type):
         column = from_text(column, "float", name, how.spelling)
-    wide = np.asarray(column.cast(pa.float64(), safe=False).fill_null(np.nan))
+    wide = numbers(column.cast(pa.float64(), safe=False).fill_null(np.nan))
     limits = np.iinfo(kind.to_pandas_dtype())
     fits = (wide >= limits.min) & (wide <= limits.max) & (np.trunc(wide) == wide)
-    return pa.array(np.where(fits, wide, 0).astype(kind.to_pandas_dtype()), kind, mask=~fits)
+    return from_numpy(np.where(fits, wide, 0).astype(kind.to_pandas_dtype()), ~fits)
 
 
 def texts_of(column: pa.Array, name: str) -> pa.Array:
@@ -470,10 +471,10 @@ def texts_of(column: pa.Array, name: str) -> pa.Array:
     if is_text(column.type):
         return without_views(column)
     if pt.is_floating(column.type):
-        wide = np.asarray(column.cast(pa.float64()).fill_null(np.nan))
+        wide = numbers(column.cast(pa.float64()).fill_null(np.nan))
         known = wide[~np.isnan(wide)]
         if len(known) and (np.abs(known) < 2**53).all() and (np.trunc(known) == known).all():
-            column = pa.array(np.nan_to_num(wide).astype(np.int64), pa.int64(), mask=np.isnan(wide))
+            column = from_numpy(np.nan_to_num(wide).astype(np.int64), np.isnan(wide))
     try:
         return _whole(column).cast(pa.string())
     except pa.ArrowException:
@@ -509,8 +510,7 @@ def _coded(column: pa.Array) -> pa.Array:
 
 def _matches(texts: pa.Array, form: str) -> NDArray[np.bool_]:
     """Which texts have a form; null has none."""
-    found: NDArray[np.bool_] = np.asarray(pc.fill_null(pc.match_substring_regex(texts, form), False))
-    return found
+    return true(pc.match_substring_regex(texts, form))
 
 
 def _rows_with(coded: pa.Array, entries: Sequence[int]) -> NDArray[np.intp]:
@@ -519,14 +519,20 @@ def _rows_with(coded: pa.Array, entries: Sequence[int]) -> NDArray[np.intp]:
         return np.zeros(0, np.intp)
     chosen = np.zeros(len(coded.dictionary) + 1, np.bool_)
     chosen[list(entries)] = True
-    return np.flatnonzero(chosen[np.asarray(coded.indices.cast(pa.int64()).fill_null(len(coded.dictionary)))])
+    return np.flatnonzero(chosen[entry_of(coded)])
+
+
+def entry_of(coded: pa.Array) -> NDArray[np.int64]:
+    """Which entry each row of a dictionary column holds; one past the last for none."""
+    codes = numbers(coded.indices).astype(np.int64)
+    return codes if not coded.indices.null_count else np.where(valid(coded.indices), codes, len(coded.dictionary))
 
 
 def _without(column: pa.Array, mask: NDArray[np.bool_]) -> pa.Array:
     """The column with nothing where the mask is set."""
     if not mask.any():
         return column
-    return pc.if_else(pa.array(mask), pa.scalar(None, column.type), column)
+    return pc.if_else(from_numpy(mask), pa.scalar(None, column.type), column)
 
 
 def _at(problem: str, name: str, rows: NDArray[np.intp]) -> InputError:

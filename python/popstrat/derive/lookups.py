@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from popstrat.core.arrow import plain
+from popstrat.core.arrow import from_numpy, plain, true, valid
 from popstrat.core.lazy import compute as pc
-from popstrat.derive.cells import texts_of
+from popstrat.derive.cells import entry_of, texts_of
 from popstrat.derive.layout import Lookup, squeeze
 from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source
@@ -32,24 +32,24 @@ class Table:
         hashes = hash_ids(keys, _KEY)
         order = np.argsort(hashes, kind="stable")
         self._hashes = hashes[order]
-        self._keys, self.values = keys.take(pa.array(order)), values.take(pa.array(order))
+        self._keys, self.values = keys.take(from_numpy(order)), values.take(from_numpy(order))
         if len(self._hashes) > 1 and (self._hashes[1:] == self._hashes[:-1]).any():
             self._once()
 
     def _once(self) -> None:
         """Keep the first of equal keys. Raises `InputError` where they have different values."""
         same = pc.equal(self._keys.slice(1), self._keys.slice(0, len(self._keys) - 1))
-        again = np.concatenate([[False], np.asarray(same)])
+        again = np.concatenate([[False], true(same)])
         alike = pc.fill_null(pc.equal(self.values.slice(1), self.values.slice(0, len(self.values) - 1)), False)
         nulls = pc.and_(pc.is_null(self.values.slice(1)), pc.is_null(self.values.slice(0, len(self.values) - 1)))
-        if bad := int((again[1:] & ~np.asarray(pc.or_(alike, nulls))).sum()):
+        if bad := int((again[1:] & ~true(pc.or_(alike, nulls))).sum()):
             raise InputError(
                 f"{bad:,} of its keys stand there again with another {self.spec.value}",
                 column=self.spec.key, file=self.files[0].name,
             )  # fmt: skip
         keep = np.flatnonzero(~again)
         self._hashes = self._hashes[keep]
-        self._keys, self.values = self._keys.take(pa.array(keep)), self.values.take(pa.array(keep))
+        self._keys, self.values = self._keys.take(from_numpy(keep)), self.values.take(from_numpy(keep))
 
     def places(self, keys: pa.Array) -> pa.Array:
         """Where each of distinct texts stands among the keys; null for those that do not."""
@@ -58,8 +58,8 @@ class Table:
         own = hash_ids(keys.fill_null(""), _KEY)
         where = np.searchsorted(self._hashes, own)
         where[where == len(self._hashes)] = 0
-        found = (self._hashes[where] == own) & np.asarray(keys.is_valid())
-        places = pa.array(where, pa.int64(), mask=~found)
+        found = (self._hashes[where] == own) & valid(keys)
+        places = from_numpy(where, ~found)
         equal = pc.fill_null(pc.equal(self._keys.take(places), keys), False)
         return pc.if_else(equal, places, pa.scalar(None, pa.int64()))
 
@@ -82,10 +82,10 @@ def load(spec: Lookup, files: Iterable[Path], encoding: str) -> Table:
         names = [wanted[squeeze(c)] for c in (spec.key, spec.value, *spec.where)]
         for batch in source.batches(list(dict.fromkeys(names))):
             columns = [_texts(batch.column(n), n) for n in names]
-            keep = np.asarray(columns[0].is_valid())
+            keep = valid(columns[0]).copy()
             for texts, column in zip(columns[2:], spec.where, strict=True):
                 keep &= _among(texts, spec.where[column])
-            chosen = pa.array(keep)
+            chosen = from_numpy(keep)
             keys.append(columns[0].filter(chosen))
             values.append(columns[1].filter(chosen))
     none = pa.array([], pa.large_string())
@@ -100,5 +100,5 @@ def _texts(column: pa.Array, name: str) -> pa.Array:
 def _among(texts: pa.Array, wanted: frozenset[str]) -> NDArray[np.bool_]:
     coded = texts.dictionary_encode()
     fits = np.array([folded(t) in wanted for t in coded.dictionary.to_pylist()] + ["" in wanted], np.bool_)
-    found: NDArray[np.bool_] = fits[np.asarray(coded.indices.fill_null(len(coded.dictionary)))]
+    found: NDArray[np.bool_] = fits[entry_of(coded)]
     return found

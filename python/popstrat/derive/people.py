@@ -18,18 +18,21 @@ import pyarrow as pa
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
-from popstrat.core.arrow import numbers, valid
+from popstrat.core.arrow import from_numpy, numbers, true, valid
 from popstrat.core.lazy import compute as pc
 from popstrat.derive.canonical import KEY, PATIENTS, REGISTRATIONS
+from popstrat.derive.cells import entry_of
 from popstrat.derive.folds import NO_DAY
 from popstrat.derive.layout import Layout, load_layout
 from popstrat.derive.rows import Piece, RowFiles, open_rows
 from popstrat.engine import increasing
 from popstrat.errors import InputError
+from popstrat.scoring.unique_ids import hash_ids
 
 _EPOCH = dt.date(1970, 1, 1)
 _NEVER = np.int32(2**31 - 1)  # the day of an end that there is not
 _ROWS_NAMED = 5
+_KEY = np.uint64(0x9E3779B97F4A7C15)
 
 Days = NDArray[np.int32]
 Mask = NDArray[np.bool_]
@@ -80,10 +83,10 @@ def read_people(
         own = open_rows("patients", patients, layout, ids=pa.string(), encoding=encoding, threads=threads)
         theirs = open_rows("registrations", registrations, layout, ids=pa.string(), encoding=encoding, threads=threads)
     known, repeated = _patients(own)
-    spells, _ = _whole(theirs)
+    spells = _registrations(theirs, Keys(known.column(KEY).chunk(0)))
     counts: dict[str, dict[str, int]] = {
         "patients": {**own.counts, "repeated": repeated},
-        "registrations": dict(theirs.counts),
+        "registrations": {**theirs.counts, **spells.counts},
     }
     table = _people(known, spells, (as_of - _EPOCH).days, counts)
     births = _days(table.column("date_of_birth").chunk(0), NO_DAY)
@@ -104,33 +107,27 @@ class Origin(NamedTuple):
 
 def _whole(files: RowFiles) -> tuple[pa.Table, list[Origin]]:
     """All rows in memory, each column in one piece, with every canonical column; and where they are from."""
-    columns = PATIENTS if files.table == "patients" else REGISTRATIONS
-    types = {n: files.ids if c.type is None else c.type for n, c in columns.items()}
-    schema = pa.schema([(n, types[n]) for n in files.columns])
-    batches: list[pa.RecordBatch] = []
+    types = {n: files.ids if c.type is None else c.type for n, c in PATIENTS.items()}
+    parts: dict[str, list[pa.Array]] = {n: [] for n in files.columns}
     origins = []
     for piece in files.pieces():
-        batches.append(_as(piece.batch, schema))
-        origins.append(piece._replace(batch=piece.batch.slice(0, 0)))
-    table = pa.Table.from_batches(batches, schema=schema)
-    ends = [len(b) for b in batches]
-    del batches
-    made = {}
-    for name, kind in types.items():
-        if name not in files.columns:
-            made[name] = pa.nulls(len(table), kind)
-            continue
-        column = table.column(name)
-        if pt.is_dictionary(kind):
-            column = column.unify_dictionaries()
-        made[name] = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-        if isinstance(made[name], pa.ChunkedArray):  # of no rows
-            made[name] = pa.array([], kind)
-    return pa.table(made), [Origin(piece, rows) for piece, rows in zip(origins, ends, strict=True)]
+        for name, column in zip(files.columns, piece.batch.columns, strict=True):
+            parts[name].append(column if column.type == types[name] else column.cast(types[name]))
+        origins.append(Origin(piece._replace(batch=piece.batch.slice(0, 0)), piece.batch.num_rows))
+    rows = sum(o.rows for o in origins)
+    made = {n: _joined(parts.pop(n), k) if n in parts else pa.nulls(rows, k) for n, k in types.items()}
+    return pa.table(made), origins
 
 
-def _as(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    return batch if batch.schema.equals(schema) else batch.cast(schema)
+def _joined(parts: list[pa.Array], kind: pa.DataType) -> pa.Array:
+    """Parts of a column in one piece."""
+    if len(parts) == 1:
+        return parts[0]
+    if not parts:
+        return pa.array([], kind)
+    column = pa.chunked_array(parts, kind)
+    parts.clear()
+    return pa.concat_arrays((column.unify_dictionaries() if pt.is_dictionary(kind) else column).chunks)
 
 
 def _patients(files: RowFiles) -> tuple[pa.Table, int]:
@@ -139,26 +136,26 @@ def _patients(files: RowFiles) -> tuple[pa.Table, int]:
     keys = table.column(KEY).chunk(0)
     order = _order(keys)
     if order is not None:
-        table = table.take(pa.array(order))
+        table = table.take(from_numpy(order))
         table = pa.table({n: _piece(table.column(n)) for n in table.schema.names})
         keys = table.column(KEY).chunk(0)
     if len(keys) < 2:
         return table, 0
-    again = np.asarray(pc.equal(keys.slice(1), keys.slice(0, len(keys) - 1)))
+    again = true(pc.equal(keys.slice(1), keys.slice(0, len(keys) - 1)))
     if not again.any():
         return table, 0
     at = np.flatnonzero(again)
     differ = np.zeros(len(at), np.bool_)
     for name in table.schema.names[1:]:
-        one, other = (_comparable(table.column(name).chunk(0).take(pa.array(at + d))) for d in (0, 1))
+        one, other = (_comparable(table.column(name).chunk(0).take(from_numpy(at + d))) for d in (0, 1))
         same = pc.or_(pc.fill_null(pc.equal(one, other), False), pc.and_(one.is_null(), other.is_null()))
-        differ |= ~np.asarray(same)
+        differ |= ~true(same)
     if differ.any():
         rows = at[differ] if order is None else np.maximum(order[at[differ]], order[at[differ] + 1])
         _refuse(origins, np.sort(rows))
     keep = np.ones(len(keys), np.bool_)
     keep[at + 1] = False
-    table = table.filter(pa.array(keep))
+    table = table.filter(from_numpy(keep))
     return pa.table({n: _piece(table.column(n)) for n in table.schema.names}), len(at)
 
 
@@ -188,7 +185,7 @@ def _order(keys: pa.Array) -> Places | None:
         return np.argsort(numbers(keys), kind="stable")
     if bool(pc.all(pc.less(keys.slice(0, len(keys) - 1), keys.slice(1))).as_py()):
         return None
-    return np.asarray(pc.sort_indices(keys)).astype(np.intp)
+    return numbers(pc.sort_indices(keys)).astype(np.intp)
 
 
 def _piece(column: pa.ChunkedArray) -> pa.Array:
@@ -207,132 +204,184 @@ def _days(column: pa.Array, missing: np.int32) -> Days:
     return found if not column.null_count else np.where(valid(column), found, missing)
 
 
+# -- registrations ------------------------------------------------------------------------------------------------
+
+_TEXTS = ("practice_code", "pcn_code", "neighbourhood", "place")
+
+
+class Keys:
+    """Ascending ids, and where others stand among them."""
+
+    def __init__(self, keys: pa.Array) -> None:
+        self.keys = keys
+        if not pt.is_integer(keys.type):
+            hashes = hash_ids(keys, _KEY)
+            self._order = np.argsort(hashes)
+            self._hashes = hashes[self._order]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def places(self, ids: pa.Array) -> Days:
+        """Where each id stands; -1 where it does not."""
+        if not len(self.keys):
+            return np.full(len(ids), -1, np.int32)
+        if pt.is_integer(ids.type):
+            known, own = numbers(self.keys), numbers(ids)
+            found = np.searchsorted(known, own)
+            found[found == len(known)] = 0
+            return np.where(known[found] == own, found, -1).astype(np.int32)
+        own = hash_ids(ids, _KEY)
+        found = np.empty(len(own), np.intp)
+        ascending = np.argsort(own)  # so that the search goes through memory once
+        found[ascending] = np.searchsorted(self._hashes, own[ascending])
+        found[found == len(self._hashes)] = 0
+        at = self._order[found]
+        same = (self._hashes[found] == own) & true(pc.equal(self.keys.take(from_numpy(at)), ids))
+        return np.where(same, at, -1).astype(np.int32)
+
+
+@dataclass
+class Spells:
+    """Registrations of known patients: whose (the place among the keys), from when until when (`_NEVER`: open), where:
+    of each of `_TEXTS` the codes into its entries, -1 for null."""
+
+    person: Days
+    starts: Days
+    ends: Days
+    where: dict[str, Days]
+    entries: dict[str, list[str]]
+    counts: dict[str, int]
+
+    def texts(self, name: str, rows: Places) -> pa.Array:
+        """One of `_TEXTS` of these rows, as a dictionary."""
+        codes = self.where[name][rows]
+        indices = from_numpy(codes, codes < 0)
+        return pa.DictionaryArray.from_arrays(indices, pa.array(self.entries[name], pa.string()))
+
+
+def _registrations(files: RowFiles, keys: Keys) -> Spells:
+    """The registrations that can be somebody's. Ids go as soon as their place among the keys is known."""
+    numbers_of: dict[str, dict[str, int]] = {n: {} for n in _TEXTS}
+    parts = {n: _Numbers(files.rows or 0) for n in ("person", "starts", "ends", *_TEXTS)}
+    counts = dict.fromkeys(("unknown_patient", "without_start", "without_practice", "ends_before_start"), 0)
+    for batch in files.batches():
+        columns = dict(zip(files.columns, batch.columns, strict=True))
+        person = keys.places(columns[KEY])
+        starts = _days(columns["start_date"], NO_DAY)
+        ends = _days(columns["end_date"], _NEVER) if "end_date" in columns else np.full(len(person), _NEVER)
+        made = {n: _numbered(columns.get(n), len(person), numbers_of[n]) for n in _TEXTS}
+        left = np.ones(len(person), np.bool_)
+        for reason, bad in (
+            ("unknown_patient", person < 0),
+            ("without_start", starts == NO_DAY),
+            ("without_practice", made["practice_code"] < 0),
+            ("ends_before_start", ends < starts),
+        ):
+            counts[reason] += int((left & bad).sum())
+            left &= ~bad
+        made |= {"person": person, "starts": starts, "ends": ends}
+        for name, part in made.items():
+            parts[name].add(part if left.all() else part[left])
+    whole = {n: part.whole() for n, part in parts.items()}
+    where: dict[str, Days] = {}
+    entries: dict[str, list[str]] = {}
+    for name in _TEXTS:  # in their order, so that the lower code is the lower number
+        entries[name] = sorted(numbers_of[name], key=str.encode)
+        rank = np.array([*map({t: i for i, t in enumerate(entries[name])}.__getitem__, numbers_of[name]), -1], np.int32)
+        where[name] = rank[whole.pop(name)]
+    return Spells(whole["person"], whole["starts"], whole["ends"], where, entries, counts)
+
+
+class _Numbers:
+    """Numbers that come in parts, in one piece of memory, as much as there will be if that is known."""
+
+    def __init__(self, rows: int) -> None:
+        self._held, self._filled = np.empty(max(rows, 1 << 10), np.int32), 0
+
+    def add(self, part: Days) -> None:
+        end = self._filled + len(part)
+        if end > len(self._held):
+            self._held.resize(max(end, 2 * len(self._held)), refcheck=False)
+        self._held[self._filled : end] = part
+        self._filled = end
+
+    def whole(self) -> Days:
+        return self._held[: self._filled]
+
+
+def _numbered(column: pa.Array | None, rows: int, known: dict[str, int]) -> Days:
+    """A dictionary column by the numbers that its entries have in all files; -1 for null."""
+    if column is None:
+        return np.full(rows, -1, np.int32)
+    own = [-1 if t is None else known.setdefault(t, len(known)) for t in column.dictionary.to_pylist()]
+    found: Days = np.array([*own, -1], np.int32)[entry_of(column)]
+    return found
+
+
 # -- who is registered --------------------------------------------------------------------------------------------
 
 
-def _people(patients: pa.Table, spells: pa.Table, as_of: int, counts: dict[str, dict[str, int]]) -> pa.Table:
+def _people(patients: pa.Table, spells: Spells, as_of: int, counts: dict[str, dict[str, int]]) -> pa.Table:
     own = counts["registrations"]
-    keys = patients.column(KEY).chunk(0)
-    person = _place(keys, spells.column(KEY).chunk(0))
-    starts = _days(spells.column("start_date").chunk(0), NO_DAY)
-    ends = _days(spells.column("end_date").chunk(0), _NEVER)
     deaths = _days(patients.column("date_of_death").chunk(0), _NEVER)
-    practice = spells.column("practice_code").chunk(0)
-
-    unknown = person < 0
-    own["unknown_patient"] = int(unknown.sum())
-    left = ~unknown
-    for reason, bad in (
-        ("without_start", starts == NO_DAY),
-        ("without_practice", ~valid(practice)),
-        ("ends_before_start", ends < starts),
-    ):
-        own[reason] = own.get(reason, 0) + int((left & bad).sum())
-        left &= ~bad
-    rows = np.flatnonzero(left)
-    again = _repeated(spells, person, starts, ends, rows)
-    own["repeated"] = len(again)
-    if len(again):
-        left[again] = False
-        rows = np.flatnonzero(left)
-    own["overlapping"] = _overlapping(person[rows], starts[rows], ends[rows])
-    own["death_before_registration"] = int((deaths[person[rows]] < starts[rows]).sum())
-
-    now = rows[(starts[rows] <= as_of) & (as_of < ends[rows])]
-    chosen, several = _last(spells, person, starts, ends, now, len(keys))
-    own["several_at_as_of"] = several
-    registered = chosen >= 0
-    alive = deaths > as_of
+    order, repeated = _ordered(spells)
+    own["repeated"] = repeated
+    own["overlapping"] = _overlapping(spells, order)
+    own["death_before_registration"] = int((deaths[spells.person[order]] < spells.starts[order]).sum())
+    order = order[(spells.starts[order] <= as_of) & (as_of < spells.ends[order])]
+    chosen = np.full(len(deaths), -1, np.int32)
+    chosen[spells.person[order]] = order  # the last of each person's stays
+    own["several_at_as_of"] = int((np.bincount(spells.person[order]) > 1).sum()) if len(order) else 0
+    registered, alive = chosen >= 0, deaths > as_of
     there = np.flatnonzero(registered & alive)
     counts["people"] = {
         "rows": len(there),
         "not_registered": int((~registered & alive).sum()),
         "dead": int((~alive).sum()),
     }
-    of, at = pa.array(there), pa.array(chosen[there])
+    chosen = chosen[there]
+    del order, deaths, registered, alive
+    of = from_numpy(there)
     made = {n: patients.column(n).chunk(0).take(of) for n in PATIENTS}
-    made |= {n: spells.column(n).chunk(0).take(at) for n in REGISTRATIONS if n != KEY}
-    return pa.table(made)
+    made["practice_code"] = spells.texts("practice_code", chosen)
+    made["start_date"] = from_numpy(spells.starts[chosen], kind=pa.date32())
+    ends = spells.ends[chosen]
+    made["end_date"] = from_numpy(ends, ends == _NEVER, pa.date32())
+    made |= {n: spells.texts(n, chosen) for n in _TEXTS[1:]}
+    return pa.table({n: made[n] for n in (*PATIENTS, *(n for n in REGISTRATIONS if n != KEY))})
 
 
-def _place(keys: pa.Array, ids: pa.Array) -> Places:
-    """Where each id stands among the keys; -1 where it does not."""
-    if not len(keys):
-        return np.full(len(ids), -1, np.intp)
-    if pt.is_integer(keys.type):
-        known, own = numbers(keys), numbers(ids)
-        if len(known) == len(own) and bool((known == own).all()):
-            return np.arange(len(own), dtype=np.intp)
-        found = np.searchsorted(known, own)
-        found[found == len(known)] = 0
-        return np.where(known[found] == own, found, -1)
-    if keys.equals(ids):
-        return np.arange(len(ids), dtype=np.intp)
-    places = pc.index_in(ids, value_set=keys)
-    return np.where(valid(places), numbers(places), -1).astype(np.intp)
+def _ordered(spells: Spells) -> tuple[Places, int]:
+    """Registrations by person and start, the one that wins of equal starts last, each once; and how many repeat one.
+
+    Where people's registrations stand together already, sorting costs next to nothing; the rest of the order is needed
+    for equal starts alone.
+    """
+    keys = (spells.person.astype(np.int64) << 32) + spells.starts
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    same = keys[1:] == keys[:-1]
+    if not same.any():
+        return order, 0
+    tied = np.zeros(len(order), np.bool_)
+    tied[1:] = same
+    tied[:-1] |= same
+    rows = order[tied]
+    by = [*(-spells.where[n][rows] for n in reversed(_TEXTS)), spells.ends[rows], spells.starts[rows],
+          spells.person[rows]]  # fmt: skip
+    again = np.lexsort(by)
+    order[tied] = rows[again]
+    alike = np.all([k[again][1:] == k[again][:-1] for k in by], axis=0)
+    keep = np.ones(len(order), np.bool_)
+    keep[np.flatnonzero(tied)[1:][alike]] = False
+    return order[keep], int(alike.sum())
 
 
-def _by_person(person: Places, rows: Places) -> Places:
-    """Of these rows, those of people who have more than one."""
-    if not len(rows):
-        return rows
-    many = np.bincount(person[rows]) > 1
-    return rows[many[person[rows]]]
-
-
-def _ranks(column: pa.Array) -> NDArray[np.int64]:
-    """The entries of a dictionary column in their order as text; what is null comes first."""
-    entries = column.dictionary
-    order = np.asarray(pc.sort_indices(entries))
-    rank = np.empty(len(entries) + 1, np.int64)
-    rank[order] = np.arange(len(entries))
-    rank[-1] = -1
-    codes = np.where(valid(column.indices), numbers(column.indices), len(entries))
-    return rank[codes]
-
-
-_TEXTS = ("practice_code", "pcn_code", "neighbourhood", "place")
-
-
-def _sorted(spells: pa.Table, person: Places, starts: Days, ends: Days, rows: Places) -> tuple[Places, list[Any]]:
-    """Rows by person, start, end (the latest first within these last two), practice code and places; with the keys."""
-    texts = [_ranks(spells.column(n).chunk(0).take(pa.array(rows))) for n in _TEXTS]
-    keys = [*reversed(texts), -ends[rows].astype(np.int64), -starts[rows].astype(np.int64), person[rows]]
-    order = np.lexsort(keys)
-    return rows[order], [k[order] for k in keys]
-
-
-def _repeated(spells: pa.Table, person: Places, starts: Days, ends: Days, rows: Places) -> Places:
-    """Rows that say the same as another one that is kept."""
-    own = _by_person(person, rows)
-    if not len(own):
-        return own
-    order, keys = _sorted(spells, person, starts, ends, own)
-    same = np.all([k[1:] == k[:-1] for k in keys], axis=0)
-    return order[1:][same]
-
-
-def _overlapping(person: Places, starts: Days, ends: Days) -> int:
+def _overlapping(spells: Spells, order: Places) -> int:
     """How many registrations start before an earlier one of the same person has ended."""
-    rows = _by_person(person, np.arange(len(person), dtype=np.intp))
-    if not len(rows):
+    if len(order) < 2:
         return 0
-    order = rows[np.lexsort((ends[rows], starts[rows], person[rows]))]
-    who, start = person[order].astype(np.int64), starts[order].astype(np.int64)
-    shifted = (who << 33) + ends[order].astype(np.int64)
-    latest = np.maximum.accumulate(shifted)[:-1] - (who[1:] << 33)  # of an earlier person: far below any day
-    return int((start[1:] < latest).sum())
-
-
-def _last(spells: pa.Table, person: Places, starts: Days, ends: Days, now: Places, people: int) -> tuple[Places, int]:
-    """The registration of each person that wins, -1 for none; and how many people have several to choose from."""
-    chosen = np.full(people, -1, np.intp)
-    chosen[person[now]] = now
-    several = _by_person(person, now)
-    if not len(several):
-        return chosen, 0
-    order, keys = _sorted(spells, person, starts, ends, several)
-    who = keys[-1]
-    first = np.concatenate([[True], who[1:] != who[:-1]])
-    chosen[who[first]] = order[first]
-    return chosen, int(first.sum())
+    who = spells.person[order].astype(np.int64) << 33
+    latest = np.maximum.accumulate(who + spells.ends[order])[:-1] - who[1:]  # another person's: far below any day
+    return int((spells.starts[order][1:] < latest).sum())

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
-from popstrat.core.arrow import is_text
+from popstrat.core.arrow import from_numpy, is_text, true
 from popstrat.core.hashing import HASH, hash_file
 from popstrat.core.lazy import compute as pc
 from popstrat.core.text import suggest
@@ -234,13 +234,13 @@ class _File:
             keys, merged = self._ids(batch, tally)
             known = keys.is_valid() if keys.null_count else None
             if merged is not None:
-                gone = np.asarray(pc.fill_null(merged, False))
+                gone = true(merged)
                 if self.shape.table == "patients" and gone.any():
-                    known = pa.array(~gone) if known is None else pc.and_(known, pa.array(~gone))
+                    known = from_numpy(~gone) if known is None else pc.and_(known, from_numpy(~gone))
                 tally.note(MERGED, int(gone.sum()))
             if known is not None:
                 tally.note("no_patient_id", keys.null_count)
-                batch, places = _less(batch, ~np.asarray(known), places, "", tally)
+                batch, places = _less(batch, ~true(known), places, "", tally)
                 keys = keys.filter(known)
             made: dict[str, pa.Array] = {KEY: keys}
             for ours in columns:
@@ -414,7 +414,7 @@ def among(column: pa.Array, texts: frozenset[str], name: str) -> NDArray[np.bool
         column = cells.texts_of(column, name).dictionary_encode()
     fits = [t is not None and folded(t) in texts for t in column.dictionary.cast(pa.string()).to_pylist()]
     chosen = np.array([*fits, "" in texts], np.bool_)
-    found: NDArray[np.bool_] = chosen[np.asarray(column.indices.cast(pa.int64()).fill_null(len(fits)))]
+    found: NDArray[np.bool_] = chosen[cells.entry_of(column)]
     return found
 
 
@@ -427,7 +427,7 @@ def _less(
     if reason:
         tally.note(reason, int(gone.sum()))
     left = np.flatnonzero(~gone)
-    return batch.filter(pa.array(~gone)), left if places is None else places[left]
+    return batch.filter(from_numpy(~gone)), left if places is None else places[left]
 
 
 def _followed(table: Table, texts: pa.Array, keep: bool) -> pa.Array:
