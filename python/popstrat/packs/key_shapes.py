@@ -43,7 +43,7 @@ _NAMED = ("inputs", "derived")  # tables whose keys are names
 
 def check_keys(raw: Mapping[str, Any], fail: Fail) -> None:
     """Refuse what cannot stand under its key, in any version of a pack's definitions too. Raises `PackError`."""
-    for section in ("parameters", "sets", "windows", "lookups", "definition", "readings"):
+    for section in ("parameters", "sets", "windows", "lookups", "definition", "readings", "feature", "not_derived"):
         for name, body in raw.get(section, {}).items():
             for path, value, told in _wrong(body, ()):
                 raise fail(f"{section}.{name}", f"`{path[-1]}` is {told}, not {_shown(value)}", at=path)

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from popstrat.core.text import suggest
 from popstrat.errors import ConflictError, PackError
@@ -24,6 +25,8 @@ from popstrat.packs.uses import every_version
 
 _LONGEST = 50  # of a value in a message
 
+Tables = TypeVar("Tables", bound=PackTables)
+
 
 def load_pack(name_or_path: str | Path | Pack) -> Pack:
     """A pack by built-in name, such as ``london-2026`` or, of an earlier version, ``london-2026@1.0.0``, or by the path
@@ -31,17 +34,28 @@ def load_pack(name_or_path: str | Path | Pack) -> Pack:
     if isinstance(name_or_path, Pack):
         return name_or_path
     known = builtin_name(str(name_or_path))
-    return _load(str(name_or_path)) if known is None else _builtin(known)
+    return _pack(str(name_or_path)) if known is None else _builtin(known)
 
 
 @cache
 def _builtin(name: str) -> Pack:
-    return _load(name)
+    return _pack(name)
 
 
-def _load(name: str) -> Pack:
-    """A pack with all that it extends: the files as they are read, what they say together, what nothing uses."""
+def _pack(name: str) -> Pack:
     given = read_file(name)
+    for file in given.bases_last:
+        if "feature" in file.raw or "not_derived" in file.raw:
+            raise PackError(
+                f"{file.name}: is a feature specification (`popstrat derive --spec`), which says how "
+                "the patient table is derived: it cannot score one"
+            )
+    return put_together(given, Pack)
+
+
+def put_together(given: PackFile, kind: type[Tables]) -> Tables:
+    """A file with all that it extends, as tables of a ``kind``: what they say together, what nothing uses. Raises
+    `PackError`."""
     try:
         tables = merged(given)
     except ConflictError as conflict:
@@ -55,7 +69,7 @@ def _load(name: str) -> Pack:
     if "definition" in tables:
         definitions, taken = alike(tables["definition"], PackTables("", "", "", tables, sources, schema).error)
         tables = {**tables, "definition": definitions}
-    pack = Pack(
+    pack = kind(
         head["id"], head["version"], str(head.get("title", head["id"])), tables, sources, schema,
         unused(given, tables, (c.name for c in patient_schema() if c.type != "id")), taken,
     )  # fmt: skip
@@ -72,7 +86,7 @@ def _refuse_clashes(given: PackFile) -> None:
     """Raise `PackError` for a name that stands for two things, in one file or in two: it would hide one of them."""
     stands: dict[str, str] = {}
     for file in given.bases_first:
-        for section in ("parameters", "sets", "lookups", "definition"):
+        for section in ("parameters", "sets", "lookups", "definition", "feature"):
             for name in file.raw.get(section, {}):
                 if stands.setdefault(name, section) != section:
                     told = f"there is a {SECTIONS[stands[name]]} {name!r} already: choose another name"

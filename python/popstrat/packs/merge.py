@@ -21,6 +21,8 @@ from popstrat.packs import shapes
 from popstrat.packs.files import PackFile
 
 Path = tuple[str, ...]  # keys, from the top of the file down
+DATED = ("definition", "feature")
+"""The sections whose entries may have versions."""
 _OF_THE_FILE = ("pack", "fit")  # what these say is said of the one file: they are not handed on
 
 
@@ -63,9 +65,10 @@ def merged(given: PackFile) -> dict[str, Any]:
     found: dict[str, Any] = _combined((), tables)
     if "input" in found:
         found["input"] = list(found["input"].values())
-    for ident, body in found.get("definition", {}).items():
-        if body.get("versions"):
-            _keep_apart(("definition", ident), body, files)
+    for section in DATED:
+        for ident, body in found.get(section, {}).items():
+            if body.get("versions"):
+                _keep_apart((section, ident), body, files)
     columns = dict.fromkeys(c for f in given.bases_last for c in f.raw["pack"].get("columns", ()))
     head = {**given.raw["pack"], "columns": list(columns)}
     return {"pack": head, **found, **({"fit": given.raw["fit"]} if "fit" in given.raw else {})}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -21,9 +22,9 @@ from popstrat.packs.shapes import Fail, is_names, only
 from popstrat.packs.tables import PackTables
 from popstrat.packs.unused import OFFERED
 
-_TABLES = ("parameters", "sets", "windows", "lookups", "definition")
-_TOP_KEYS = {"pack", "parameters", "sets", "windows", "lookups", "definition", "input", "readings", "fit"}
-# readings: see popstrat.packs.readings; fit: see popstrat.fitting.spec
+_TABLES = ("parameters", "sets", "windows", "lookups", "definition", "feature", "not_derived")
+_TOP_KEYS = {"pack", *_TABLES, "input", "readings", "fit"}
+# readings: see popstrat.packs.readings; fit: see popstrat.fitting.spec; feature, not_derived: see popstrat.derive.spec
 _PACK_TEXTS = {"id", "version", "title", "description", "licence", "source", "seal"}
 _PACK_KEYS = _PACK_TEXTS | {"extends", "columns"}
 MOST_FILES = 64
@@ -33,32 +34,58 @@ MOST_ENTRIES = 2000
 """How many parameters, sets, windows, lookups, definitions and input columns a file may have in all."""
 
 
+@dataclass(frozen=True)
+class Shelf:
+    """Where the files that ship with popstrat are found by name: the folder ``builtin`` of a package, and in it
+    ``earlier`` for versions that are kept. ``called``: what such a file is, in messages."""
+
+    package: str
+    called: str
+
+    @property
+    def folder(self) -> Any:
+        return resources.files(self.package).joinpath("builtin")
+
+    @property
+    def earlier(self) -> Any:
+        return self.folder.joinpath("earlier")
+
+    def source(self, name: str) -> Source:
+        """The text of one of its files, which is there."""
+        text = (self.earlier if "@" in name else self.folder).joinpath(f"{name}.toml").read_text(encoding="utf-8")
+        return Source(f"{name}.toml", text, f"{self.package}/{name}.toml")
+
+
+PACKS = Shelf("popstrat.packs", "pack")
+
+
 @cache
-def builtin_packs() -> list[str]:
+def builtin_packs(shelf: Shelf = PACKS) -> list[str]:
     """Names of the packs that ship with popstrat."""
-    return sorted(f.name.removesuffix(".toml") for f in _folder().iterdir() if f.name.endswith(".toml"))
+    return sorted(f.name.removesuffix(".toml") for f in shelf.folder.iterdir() if f.name.endswith(".toml"))
 
 
 @cache
-def builtin_versions(name: str) -> list[str]:
+def builtin_versions(name: str, shelf: Shelf = PACKS) -> list[str]:
     """The versions of a pack that ships with popstrat, the current one last: `name@version` is each."""
-    earlier = (f.name.removesuffix(".toml").partition("@") for f in _earlier().iterdir() if "@" in f.name)
+    kept = shelf.earlier.iterdir() if shelf.earlier.is_dir() else ()
+    earlier = (f.name.removesuffix(".toml").partition("@") for f in kept if "@" in f.name)
     found = sorted((version for pack, _, version in earlier if pack == name), key=_by_number)
-    return [*found, str(_parsed(_source(name, _folder()), ours=True)["pack"]["version"])]
+    return [*found, str(_parsed(shelf.source(name), ours=True)["pack"]["version"])]
 
 
-def builtin_name(name: str, by: str = "") -> str | None:
+def builtin_name(name: str, by: str = "", shelf: Shelf = PACKS) -> str | None:
     """The built-in pack, or earlier version of one, that `name` or `name@version` stands for; None for anything else.
 
     The current version may be named with or without its number. Raises `PackError`, its message after ``by``, for a
     version that there is not.
     """
     pack, at, version = name.partition("@")
-    if pack not in builtin_packs() or name.endswith(".toml"):
+    if pack not in builtin_packs(shelf) or name.endswith(".toml"):
         return None
-    versions = builtin_versions(pack) if at else []
+    versions = builtin_versions(pack, shelf) if at else []
     if at and version not in versions:
-        told = f"{by}there is no version {version!r} of the pack {pack}{suggest(version, versions)}"
+        told = f"{by}there is no version {version!r} of the {shelf.called} {pack}{suggest(version, versions)}"
         raise PackError(f"{told}; there are {', '.join(f'{pack}@{v}' for v in versions)}")
     return name if at and version != versions[-1] else pack
 
@@ -67,23 +94,11 @@ def _by_number(version: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in version.split(".")]
 
 
-def _folder() -> Any:
-    return resources.files("popstrat.packs").joinpath("builtin")
-
-
-def _earlier() -> Any:
-    return _folder().joinpath("earlier")
-
-
-def _source(name: str, folder: Any) -> Source:
-    text = folder.joinpath(f"{name}.toml").read_text(encoding="utf-8")
-    return Source(f"{name}.toml", text, f"popstrat.packs/{name}.toml")
-
-
 @cache
-def _pins() -> Mapping[str, Mapping[str, str]]:
+def _pins(shelf: Shelf) -> Mapping[str, Mapping[str, str]]:
     """What the names in `extends` of each earlier version mean."""
-    found: dict[str, dict[str, str]] = tomllib.loads(_earlier().joinpath("extends.toml").read_text(encoding="utf-8"))
+    file = shelf.earlier.joinpath("extends.toml")
+    found: dict[str, dict[str, str]] = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return found
 
 
@@ -94,47 +109,54 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _read(name: str, beside: Path | None, by: str) -> tuple[Source, Path | None]:
-    if (pack := builtin_name(name)) is not None:
-        return _source(pack, _earlier() if "@" in pack else _folder()), None
+def _read(name: str, beside: Path | None, by: str, shelf: Shelf) -> tuple[Source, Path | None]:
+    if (pack := builtin_name(name, shelf=shelf)) is not None:
+        return shelf.source(pack), None
     path = Path(name)
     if beside is not None and not path.is_absolute() and not _is_there(path):
         path = beside / path
     if path.suffix != ".toml" and not _is_there(path):
-        known = builtin_packs()
+        known = builtin_packs(shelf)
         raise PackError(
-            f"{by}there is no pack {name!r}{suggest(name, known)}; built in: {', '.join(known)}; or give a .toml file"
+            f"{by}there is no {shelf.called} {name!r}{suggest(name, known)}; built in: {', '.join(known)}; or give a "
+            ".toml file"
         )
     try:
         text = read_small(path).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
         return Source(path.name, text, str(path)), path.parent
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise PackError(f"{by}cannot read the pack {path}: {reason}") from None
+        raise PackError(f"{by}cannot read the {shelf.called} {path}: {reason}") from None
     except ValueError as error:  # a name that holds a NUL, or what is no small file
         reason = f"it {error.problem}" if isinstance(error, InputError) else "no file has such a name"
-        raise PackError(f"{by}cannot read the pack {path}: {reason}") from None
+        raise PackError(f"{by}cannot read the {shelf.called} {path}: {reason}") from None
 
 
 @cache
-def _builtin(name: str) -> PackFile:
-    return _file(name, None, (), {})
+def _builtin(name: str, shelf: Shelf) -> PackFile:
+    return _file(name, None, (), {}, shelf)
 
 
 def read_file(
-    name: str, beside: Path | None = None, by: tuple[tuple[str, str], ...] = (), read: dict[str, PackFile] | None = None
+    name: str,
+    beside: Path | None = None,
+    by: tuple[tuple[str, str], ...] = (),
+    read: dict[str, PackFile] | None = None,
+    shelf: Shelf = PACKS,
 ) -> PackFile:
     """One file, by built-in name (with or without a version) or path, and those that it extends.
 
     ``beside``: the folder of the file that names it; ``by``: the files, each with its name, that lead to it by
     extending one another; ``read``: those read so far, so that each is read once. Raises `PackError`.
     """
-    known = builtin_name(name, f"{by[-1][1]}: extends: " if by else "")
-    return _file(name, beside, by, {} if read is None else read) if known is None else _builtin(known)
+    known = builtin_name(name, f"{by[-1][1]}: extends: " if by else "", shelf)
+    return _file(name, beside, by, {} if read is None else read, shelf) if known is None else _builtin(known, shelf)
 
 
-def _file(name: str, beside: Path | None, by: tuple[tuple[str, str], ...], read: dict[str, PackFile]) -> PackFile:
-    source, folder = _read(name, beside, f"{by[-1][1]}: extends: " if by else "")
+def _file(
+    name: str, beside: Path | None, by: tuple[tuple[str, str], ...], read: dict[str, PackFile], shelf: Shelf
+) -> PackFile:
+    source, folder = _read(name, beside, f"{by[-1][1]}: extends: " if by else "", shelf)
     key = source.location if folder is None else str(Path(source.location).resolve())
     if key in dict(by):
         chain = [*(name for _, name in by), source.name]
@@ -150,10 +172,10 @@ def _file(name: str, beside: Path | None, by: tuple[tuple[str, str], ...], read:
     raw = _parsed(source, ours=not by and Path(source.location).suffix == ".toml")
     names = raw["pack"].get("extends", [])
     names = [names] if isinstance(names, str) else names
-    names = [_pins().get(name, {}).get(n, n) for n in names] if folder is None else names
+    names = [_pins(shelf).get(name, {}).get(n, n) for n in names] if folder is None else names
     if len(names) >= MOST_FILES:
         raise faults(source, raw)("pack", f"more than {MOST_FILES} files", "extends", 0, len("extends"))
-    file = PackFile(source, raw, tuple(read_file(n, folder, (*by, (key, source.name)), read) for n in names))
+    file = PackFile(source, raw, tuple(read_file(n, folder, (*by, (key, source.name)), read, shelf) for n in names))
     taken = {*patient_schema().columns, *(c["name"] for base in file.bases for c in base.raw.get("input", ()))}
     for item in raw.get("input", ()):
         column = input_column(item, file)

@@ -11,7 +11,6 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 from popstrat.core.small_files import parse_toml
@@ -27,6 +26,7 @@ from popstrat.packs import shapes
 from popstrat.packs.alike import LIKE
 from popstrat.packs.builder import Raw
 from popstrat.packs.definition import NOT_HELD, Definition, beyond, definition_of
+from popstrat.packs.in_force import in_force
 from popstrat.packs.key_shapes import check_keys
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.model.parts import Model
@@ -370,36 +370,15 @@ class Resolver:
 
     def _in_force(self, ident: str, body: Raw) -> dict[str, Any]:
         """The definition's table with the version in force (or the nearest) folded in."""
-        candidates = sorted(self._dated(ident, body), key=lambda c: c[0])
-        called = Counter(str(table.get("version")) for _, _, table in candidates)
-        if (number := next((number for number, times in called.items() if times > 1), None)) is not None:
-            raise self.fault(ident, f"two of its versions are called {number!r}: give each a number", number)
-        for (_, end, _), (start, _, _) in pairwise(candidates):
-            if end >= start == dt.date.min and end == dt.date.max:
-                told = "two versions are in force on every day: neither has `effective_from` or `effective_to`"
-                raise self.fault(ident, told, "versions")
-            if end >= start:
-                raise self.fault(ident, f"two versions are in force on {start}", f"effective_from = {start}")
-        for start, end, table in candidates:
-            if start <= self.as_of <= end:
-                return table
-        self._nearest.append(ident)
-        return min(candidates, key=lambda c: min(abs((c[0] - self.as_of).days), abs((c[1] - self.as_of).days)))[2]
 
-    def _dated(self, ident: str, body: Raw) -> Iterator[tuple[dt.date, dt.date, dict[str, Any]]]:
-        """Each version's table with the dates between which it holds."""
-        versions = body.get("versions") or [{}]
-        if not isinstance(versions, list) or not all(isinstance(v, dict) for v in versions):
-            raise self.fault(ident, "`versions` is a list of tables", "versions")
-        for version in versions:
-            table = {k: v for k, v in body.items() if k != "versions"} | dict(version)
-            start, end = table.get("effective_from", dt.date.min), table.get("effective_to", dt.date.max)
-            if type(start) is not dt.date or type(end) is not dt.date or start > end:
-                key = "effective_from" if "effective_from" in table else "effective_to"
-                raise self.fault(ident, "effective_from and effective_to are dates, in that order", key)
+        def check(table: Raw) -> None:
             if isinstance(table.get("kind"), str) and table["kind"] in KINDS:
                 self.only(ident, table, _COMMON_KEYS | KINDS[table["kind"]].keys)
-            yield start, end, table
+
+        table, holds = in_force(body, self.as_of, lambda told, text: self.fault(ident, told, text), check)
+        if not holds:
+            self._nearest.append(ident)
+        return table
 
     def not_in_force(self) -> Iterator[str]:
         """What to tell of definitions none of whose versions holds at the date."""

@@ -94,9 +94,9 @@ class PackTables:
         return error
 
     def _dated(self, section: str) -> range:
-        """The numbers of a definition's dated versions, each of which may say what the definition does."""
+        """The numbers of a definition's (or feature's) dated versions, each of which may say what it does."""
         top, _, name = section.partition(".")
-        body = items(self.raw.get(top)).get(name) if top == "definition" else None
+        body = items(self.raw.get(top)).get(name) if top in ("definition", "feature") else None
         versions = items(body).get("versions")
         return range(len(versions) if isinstance(versions, list) else 0)
 

@@ -13,7 +13,7 @@ from popstrat.packs.uses import every_version, used_words
 
 SECTIONS = {
     "parameters": "parameter", "sets": "set", "windows": "window", "lookups": "lookup", "input": "input column",
-    "definition": "definition",
+    "definition": "definition", "feature": "feature",
 }  # fmt: skip
 OFFERED = "offered"
 """With this key a pack says that something is there for packs that extend it, so that its own rules need not use it."""
@@ -40,6 +40,8 @@ class Unused:
             return f"`columns` names {self.name}, which no definition writes"
         if self.section == "definition":
             return f"definition {self.name} writes no column, and nothing uses it"
+        if self.section == "feature":
+            return f"feature {self.name} writes no column, and no definition uses it"
         return f"nothing uses the {SECTIONS[self.section]} {self.name}"
 
 
@@ -66,6 +68,8 @@ def unused(given: PackFile, tables: Mapping[str, Any], standard: Iterable[str] =
                     continue
                 if section == "definition" and name in alone:
                     continue
+                if section == "feature" and _of_use(name, given, words):
+                    continue
                 if section == "input" and name in republished:
                     continue
                 found.append(Unused(file.name, section, name, fault, near))
@@ -73,6 +77,13 @@ def unused(given: PackFile, tables: Mapping[str, Any], standard: Iterable[str] =
             if name not in written:
                 found.append(Unused(file.name, "pack", name, fault, tuple(written)))
     return tuple(found)
+
+
+def _of_use(feature: str, given: PackFile, words: Iterable[str]) -> bool:
+    """Whether a feature writes a column at some date, or a definition uses a part of it: ``NAME_date``, say."""
+    bodies = (body for file in given.bases_last for name, body in _entries(file, "feature") if name == feature)
+    outputs = (v for b in bodies for version in every_version(b) for k, v in version.items() if k.endswith("output"))
+    return any(outputs) or any(word.startswith(f"{feature}_") for word in words)
 
 
 def _entries(file: PackFile, section: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -106,6 +117,8 @@ def _words(files: Iterable[PackFile]) -> tuple[set[str], set[str]]:
                     used.update(shapes.items(entry.get("patient")))
                     used.update(name for name in shapes.items(entry.get("expected")) if name != ident)
         used.update(shapes.strings(file.raw.get("fit")))
+        for _, body in _entries(file, "feature"):
+            used.update(shapes.strings(list(body.values())))  # a window, a parameter
         columns.update(_entries(file, "input"))
         for name, body in _entries(file, "sets"):
             if body.get(OFFERED) is True:
