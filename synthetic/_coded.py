@@ -209,6 +209,8 @@ def _patients(
     if not plain:  # those who are alive on the day, and died since
         death = np.where((why < 0) & (rng.random(len(rows)) < 0.002), today + rng.integers(1, 60, len(rows)), death)
     kept = np.flatnonzero(why != _UNKNOWN)
+    if not plain:  # some twice
+        kept = np.repeat(kept, 1 + (rng.random(len(kept)) < 0.002))
     takes = pa.array(rows[kept])
     found = {"patient_id": pa.array(values["patient_id"][kept]), "date_of_death": _dates(death[kept])}
     columns = [found[f.name] if f.name in found else batch.column(f.name).take(takes) for f in SCHEMAS["patients"]]
@@ -223,7 +225,7 @@ def _registrations(
     the same day and ended earlier; on the same day and of a higher practice code."""
     n = len(rows)
     births = values["date_of_birth"].astype(np.int64)
-    known = why != _UNKNOWN
+    known = (why != _UNKNOWN) | (rng.random(n) < 0.5)  # half of the unknown are so to the patients alone
     start = births + np.floor(rng.random(n) * (today - births + 1)).astype(np.int64)
     end = np.full(n, int(NO_DAY), np.int64)
     leaves = rng.random(n) < (0 if plain else 0.01)  # after the day
@@ -247,6 +249,11 @@ def _registrations(
         # begun on the same day and to end, where the own one has no end
         tied = np.flatnonzero((why < 0) & (end == NO_DAY) & (rng.random(n) < 0.003))
         pieces.append((tied, start[tied], today + 1 + rng.integers(0, 90, len(tied)), other[tied]))
+        # without a start, and the own one twice
+        undated = np.flatnonzero((why < 0) & (rng.random(n) < 0.002))
+        pieces.append((undated, np.full(len(undated), int(NO_DAY)), end[undated], other[undated]))
+        again = np.flatnonzero((why < 0) & (rng.random(n) < 0.002))
+        pieces.append((again, start[again], end[again], rows[again]))
         # the same days, and a practice of a higher code: of the last code there is none
         codes = batch.column("practice_code")
         rank = np.argsort(np.argsort(np.array(codes.dictionary.to_pylist())))[np.asarray(codes.indices)]

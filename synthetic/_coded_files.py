@@ -134,7 +134,7 @@ class RecordFiles:
             for name, files in self._paths.items():
                 self._puts[name] = [
                     stack.enter_context(
-                        file_of(partial, target, SCHEMAS[name], self._encoding,
+                        file_of(partial, target, SCHEMAS[name], self._encoding, ahead=1,
                                 threads=self._threads if name == "events" else 1)
                     )
                     for partial, target in files
@@ -221,7 +221,7 @@ def write_coded_record(
 
 @contextlib.contextmanager
 def file_of(
-    partial: Path, target: Path, schema: pa.Schema, encoding: str, *, threads: int = 1
+    partial: Path, target: Path, schema: pa.Schema, encoding: str, *, threads: int = 1, ahead: int = _AHEAD
 ) -> Iterator[Callable[[pa.RecordBatch], None]]:
     """Takes batches for ``target``, written by a thread of its own; complete when the block is left in peace."""
     keys = [
@@ -231,7 +231,7 @@ def file_of(
     ]
     sink = open_sink(partial, schema, form=target.suffix, keys=keys, encoding=encoding, threads=threads)
     try:
-        with writing(target), WriteBehind(sink.write, _AHEAD) as writer:
+        with writing(target), WriteBehind(sink.write, ahead) as writer:
             yield writer.put
             writer.finish()
             sink.close()
