@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,16 +17,14 @@ from numpy.typing import NDArray
 from popstrat.core.dates import days
 from popstrat.derive.canonical import KINDS
 from popstrat.derive.folds import NO_DAY
-from popstrat.synthetic._codes import Lists, unlisted
-from popstrat.synthetic._meaning import MEANING, Label, Medicine, Pressure, Register, Value
+from popstrat.synthetic._columns import draw_rows
+from popstrat.synthetic._meaning import features, lists, units
 from popstrat.synthetic._places import stream
 from popstrat.synthetic._record import Recorder
 from popstrat.synthetic._rows import NO_GROUP, NO_UNIT, Built, Rows
 
 SLICE = 8_192  # people; a block of the list is a whole number of them
 _CODED = 1_024  # stream number
-_UNKNOWN_UNIT = "furlong"
-_POOL = 400  # medicines in no list
 
 Bools = NDArray[np.bool_]
 _TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -53,7 +50,7 @@ SCHEMAS: dict[str, pa.Schema] = {
         [
             pa.field("patient_id", pa.int64(), nullable=False), pa.field("date", pa.date32()),
             pa.field("code", pa.int64()), pa.field("value", pa.float64()), pa.field("unit", _LABEL),
-            pa.field("group_id", pa.int64()),
+            pa.field("group_id", pa.int64()), pa.field("second_value", pa.float64()),
         ]
     ),
     "medications": pa.schema(
@@ -81,37 +78,6 @@ class CodedSlice:
     adjusted: Counter[tuple[str, str]]
 
 
-@cache
-def lists() -> Lists:
-    """The made-up code lists."""
-    names: set[str] = set()
-    for plan in MEANING.values():
-        match plan:
-            case Pressure():
-                names |= {plan.systolic, plan.diastolic, *plan.settings.values()}
-            case Label():
-                names |= set(plan.lists.values())
-            case Register():
-                names |= {plan.codes} | ({plan.resolved} if plan.resolved else set())
-            case _ if hasattr(plan, "codes"):
-                names.add(plan.codes)
-    return Lists(names, inside=INSIDE)
-
-
-INSIDE = {"CLINICSYSBP_COD": "SYSBP_COD", "HOMESYSBP_COD": "SYSBP_COD", "STATHI_COD": "STAT_COD"}
-
-
-def medicine_lists() -> list[str]:
-    """The names of the lists of medicines."""
-    return sorted({plan.codes for plan in MEANING.values() if isinstance(plan, Medicine)})
-
-
-@cache
-def _units() -> list[str]:
-    found = {unit for plan in MEANING.values() if isinstance(plan, Value) for unit in plan.units}
-    return sorted(found | {"mmHg", _UNKNOWN_UNIT})
-
-
 def coded(
     batch: pa.RecordBatch, number: int, *, seed: int, as_of: dt.date, plain: bool = False, events_per_patient: float = 0
 ) -> CodedSlice:
@@ -129,12 +95,16 @@ def coded(
     for field, column in zip(batch.schema, batch.columns, strict=True):
         values[field.name], there[field.name] = _cells(column, rows)
     values["patient_id"] = values["patient_id"] + ~is_listed
-    recorder = Recorder(values, there, is_listed, as_of, lists(), _units(), rng, plain, events_per_patient)
-    for name, plan in MEANING.items():
-        recorder.draw(name, plan)
-    recorder.medicines(6, unlisted(3_000 + _POOL)[3_000:])
-    if not plain:
-        recorder.fill(events_per_patient)
+    labels = {
+        field.name: column.dictionary.to_pylist()
+        for field, column in zip(batch.schema, batch.columns, strict=True)
+        if field.type == _LABEL
+    }
+    recorder = Recorder(
+        values, there, labels, is_listed, as_of=as_of, lists=lists(), units=units(), rng=rng, plain=plain,
+        events_per_patient=events_per_patient,
+    )  # fmt: skip
+    draw_rows(recorder, features(as_of))
     # People who are not on the list: dead, gone, not yet come, or unknown to the two tables.
     why = np.where(is_listed, -1, rng.integers(0, 4, len(rows)))
     tables = {
@@ -190,9 +160,10 @@ def _batch(name: str, rows: Built, ids: NDArray[np.int64]) -> pa.RecordBatch:
     columns.append(pa.array(rows.code))
     if name == "events":
         columns.append(pa.array(rows.value, mask=np.isnan(rows.value)))
-        units = pa.array(rows.unit, mask=rows.unit == NO_UNIT)
-        columns.append(pa.DictionaryArray.from_arrays(units, pa.array(_units(), pa.string())))
+        which = pa.array(rows.unit, mask=rows.unit == NO_UNIT)
+        columns.append(pa.DictionaryArray.from_arrays(which, pa.array(units(), pa.string())))
         columns.append(pa.array(rows.group, mask=rows.group == NO_GROUP))
+        columns.append(pa.array(rows.second, mask=np.isnan(rows.second)))
     return pa.record_batch(columns, schema=schema)
 
 

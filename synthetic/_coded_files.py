@@ -18,7 +18,8 @@ from popstrat.core.files import writing
 from popstrat.errors import InputError
 from popstrat.formats import open_sink
 from popstrat.formats.pipeline import WriteBehind
-from popstrat.synthetic._coded import SCHEMAS, SLICE, CodedSlice, coded, lists, medicine_lists
+from popstrat.synthetic._coded import SCHEMAS, SLICE, CodedSlice, coded
+from popstrat.synthetic._meaning import lists, medicine_lists
 from popstrat.synthetic._people import BLOCK
 from popstrat.synthetic._places import stream
 

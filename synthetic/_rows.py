@@ -30,17 +30,25 @@ class Built:
     value: F64
     unit: NDArray[np.int8]
     group: I64
+    second: F64
 
 
 @dataclass
 class Rows:
     """The rows of one table of a slice of people, in the pieces in which they were added."""
 
-    _pieces: list[tuple[I64, I32, I64, F64, NDArray[np.int8], I64]] = field(default_factory=list)
+    _pieces: list[tuple[I64, I32, I64, F64, NDArray[np.int8], I64, F64]] = field(default_factory=list)
     count: int = 0
 
     def add(
-        self, person: I64, day: Any, code: Any, value: Any = np.nan, unit: Any = NO_UNIT, group: Any = NO_GROUP
+        self,
+        person: I64,
+        day: Any,
+        code: Any,
+        value: Any = np.nan,
+        unit: Any = NO_UNIT,
+        group: Any = NO_GROUP,
+        second: Any = np.nan,
     ) -> None:
         """Add a row for each of ``person``; the others are arrays of that length or one thing for all."""
         rows = len(person)
@@ -51,6 +59,7 @@ class Rows:
             np.broadcast_to(np.asarray(given, dtype), rows)
             for given, dtype in (
                 (day, np.int32), (code, np.int64), (value, np.float64), (unit, np.int8), (group, np.int64),
+                (second, np.float64),
             )
         )  # fmt: skip
         self._pieces.append((person.astype(np.int64, copy=False), *whole))  # type: ignore[arg-type]
@@ -63,7 +72,8 @@ class Rows:
         """All rows by person, then day (no day first), then in the order in which they were added."""
         if not self._pieces:
             none = np.zeros(0, np.int64)
-            return Built(none, none.astype(np.int32), none, none.astype(np.float64), none.astype(np.int8), none)
+            real = none.astype(np.float64)
+            return Built(none, none.astype(np.int32), none, real, none.astype(np.int8), none, real)
         columns = [np.concatenate(parts) for parts in zip(*self._pieces, strict=True)]
         person, day = columns[0], columns[1]
         when = np.where(day == NO_DAY, 0, day + _DAY_ZERO)
