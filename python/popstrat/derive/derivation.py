@@ -110,12 +110,11 @@ class Derivation:
 
     def warnings(self) -> list[str]:
         """What makes the table doubtful, as far as the record tells."""
-        absent = [name for name in TABLES if name not in self.rows]
         found = list(self.told)
-        for name in absent:
+        for name in TABLES:
             needing = [f.id for f in self.features.features if any(fold.table == name for fold in f.folds)]
-            if needing:
-                found.append(f"no {name} were given: nobody has {_listed(needing)}")
+            if needing and name not in self.rows:
+                found.append(f"{name}: none given; null for everybody: {_listed(needing)}")
         return found
 
     def notices(self) -> list[str]:
@@ -148,7 +147,8 @@ def open_record(
     threads = threads or cores()
     layout = load_layout(given.layout)
     lists = CodeLists.read(given.codelists)
-    features, told = lists.check(load_spec(given.spec).at(as_of), given.allow_missing_lists)
+    features = load_spec(given.spec).at(as_of).without_tables([t for t in TABLES if t not in given.files()])
+    features, told = lists.check(features, given.allow_missing_lists)
     opened = {
         name: open_rows(name, paths, layout, encoding=given.encoding, threads=threads)
         for name, paths in given.files().items()
