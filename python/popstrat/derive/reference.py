@@ -349,8 +349,8 @@ def _pair(fold: Pair, rows: list[Row], codes: Mapping[str, frozenset[int]]) -> F
     ]
     if not pairs:
         low, low_second = min(f for _, f in firsts), min(s for _, s in seconds)
-        one, other = [row for row, f in firsts if f == low], [row for row, s in seconds if s == low_second]
-        pairs = [_PairFound(low, low_second, _label(row, fold.labels, codes), (row, *other)) for row in one]
+        lowest, with_it = [row for row, f in firsts if f == low], [row for row, s in seconds if s == low_second]
+        pairs = [_PairFound(low, low_second, _label(row, fold.labels, codes), (row, *with_it)) for row in lowest]
     best = min(pairs, key=lambda pair: (pair.first, pair.second, -pair.label))
     name = fold.labels[best.label][0] if best.label >= 0 else None
     return Found(One(day=day, value=best.first, second=best.second, label=name), list(best.rows), aside)
