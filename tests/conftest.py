@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-for folder in ("spec", "property", "integration", "unit", "leaks"):  # spec_tables, generated, kill_points, complaints
+for folder in (
+    "spec",
+    "property",
+    "integration",
+    "unit",
+    "leaks",
+    "support",
+):  # spec_tables, generated, kill_points, complaints
     sys.path.insert(0, str(Path(__file__).parent / folder))
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
