@@ -429,7 +429,7 @@ def labels(column: pa.Array, name: str, how: Taken) -> pa.Array:
     if meant == texts:
         return coded if coded.type == LABELS else coded.cast(LABELS)
     if None not in meant:
-        found = pa.DictionaryArray.from_arrays(coded.indices, pa.array(meant, pa.string()))
+        found = pa.DictionaryArray.from_arrays(coded.indices, pa.array(meant, pa.string()), safe=False)
         return found if found.type == LABELS else found.cast(LABELS)
     distinct = list(dict.fromkeys(m for m in meant if m is not None))
     place = {text: i for i, text in enumerate(distinct)}

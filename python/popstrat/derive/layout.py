@@ -106,6 +106,8 @@ class Lookup:
     key: str
     value: str
     where: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    quoted: bool = True
+    """Whether quotes mean anything in tab-separated text (in that of vocabularies they do not)."""
 
 
 @dataclass(frozen=True)
@@ -300,7 +302,9 @@ class _Parser:
     def _lookup(self, name: str, given: object) -> Lookup:
         where = f"[lookup.{name}]"
         said = self._table(f"lookup.{name}", given)
-        self._known(where, said, ("files", "key", "value", "where"))
+        self._known(where, said, ("files", "key", "value", "where", "quoted"))
+        if not isinstance(quoted := said.get("quoted", True), bool):
+            raise self._fail(f"{where} quoted", "needs true or false")
         for key in ("files", "key", "value"):
             if key not in said:
                 raise self._fail(where, f"needs `{key}`")
@@ -310,6 +314,7 @@ class _Parser:
             self._text(f"{where} key", said["key"]),
             self._text(f"{where} value", said["value"]),
             self._where(f"{where} where", said.get("where", {})),
+            quoted,
         )
 
     def _read_spelling(self, where: str, given: object) -> Spelling:
