@@ -69,7 +69,7 @@ def of_type(column: pa.Array, wanted: pa.DataType) -> pa.Array:
     return _without(column, ~_matches(column, r"^(?:0|-?[1-9][0-9]{0,17})$")).cast(pa.int64())
 
 
-def groups(column: pa.Array, name: str) -> pa.Array:
+def groups(column: pa.Array, name: str, how: Taken) -> pa.Array:
     """What rows of one reading share: whole numbers as they are, text as its hash."""
     column = _whole(column)
     if pt.is_integer(column.type):
@@ -79,7 +79,8 @@ def groups(column: pa.Array, name: str) -> pa.Array:
     if not is_text(column.type):
         raise InputError(f"is {column.type}; what rows of one reading share is text or a whole number", column=name)
     texts = pc.utf8_trim_whitespace(plain(column))
-    known = true(pc.greater(pc.binary_length(texts), 0))
+    none = pa.array(["", *how.spelling.nulls], texts.type)
+    known = valid(texts) & ~true(pc.is_in(pc.utf8_lower(texts), value_set=none))
     hashes = hash_ids(texts.fill_null(""), _GROUP_KEY).view(np.int64)
     return from_numpy(hashes, ~known)
 
@@ -176,6 +177,7 @@ class Dates:
 
     def read(self, column: pa.Array, name: str, tally: Tally) -> pa.Array:
         """Days; null for what can be no date of a record, counted as ``impossible_…``. Raises `InputError`."""
+        column = _whole(column)
         kind = column.type
         if kind == pa.date32():
             return self._bounded(column, name, tally)
@@ -312,6 +314,8 @@ def values(
 
     ``>90`` is the next double above 90 and ``<5`` the next below 5, so that a threshold at the number decides rightly.
     """
+    if pt.is_dictionary(column.type) and not is_text(column.type):
+        column = column.dictionary.take(column.indices)
     kind = column.type
     second = None
     if kind == pa.float64():

@@ -266,7 +266,7 @@ class ShapedFile:
         if ours == "second_value":
             return cells.values(given, ours, taken, None, tally)[0]
         if ours == "group_id":
-            return cells.groups(given, ours)
+            return cells.groups(given, ours, taken)
         if ours in _LOOKED_UP:
             return cells.practice_codes(given, ours, taken)
         if kind == pa.bool_():
