@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import extracts
+import pytest
 from extracts import DIABETES, DIASTOLIC, EGFR, HBA1C, STATIN, SYSTOLIC, guid
 
 from popstrat.derive.canonical import KINDS
-from popstrat.derive.layout import AnyTable, Layout
+from popstrat.derive.layout import AnyTable, Layout, layouts, load_layout
 from popstrat.derive.people import People, read_people
 from popstrat.derive.rows import RowFiles, open_rows
+from popstrat.errors import InputError
 
 AS_OF = dt.date(2026, 6, 30)
 MAY = dt.date(2026, 5, 1)
@@ -154,3 +156,95 @@ def test_omop_rows(tmp_path: Path) -> None:
     rows, found = rows_of("activity", folder, "omop")
     assert [r.get("code") for r in rows] == [0, 1, 3, 2, None]
     assert found.counts == {"rows": 5, "another_kind": 1}
+
+
+# -- layouts of one's own -----------------------------------------------------------------------------------------
+
+
+def test_a_layout_of_ones_own_says_only_what_differs(tmp_path: Path) -> None:
+    folder = extracts.emis(tmp_path / "extract")
+    for lookup in folder.glob("*Coding_*"):
+        lookup.unlink()
+    with pytest.raises(InputError, match=r"looks up clinical_code in .*Coding_ClinicalCode.*no such file"):
+        rows_of("events", folder, "emis")
+    local = tmp_path / "local.toml"
+    local.write_text("""
+extends = "emis"
+
+[events.CareRecord_Observation.columns]
+code = "CodeId"                     # SNOMED CT as it stands
+
+[events.CareRecord_Observation.set_aside]
+confidential = false
+""")
+    rows, found = rows_of("events", folder, local)
+    assert len(rows) == 9
+    assert found.counts["deleted"] == 1
+    assert "confidential" not in found.counts
+    assert found.layout.name == "local.toml"
+    assert found.layout.shapes["events"][0].name == "CareRecord_Observation"
+    further = tmp_path / "further.toml"
+    further.write_text('extends = "local.toml"\n[text]\nencoding = "cp1252"\n')
+    assert load_layout(further).encoding == "cp1252"
+    assert load_layout(further).shapes == load_layout(local).shapes
+    assert len({load_layout(one).sha256 for one in ("emis", local, further)}) == 3
+
+
+def test_a_key_that_stands_for_two_things_is_refused(tmp_path: Path) -> None:
+    folder = extracts.emis(tmp_path)
+    lookup = next(folder.glob("*Coding_ClinicalCode*"))
+    lines = lookup.read_text(encoding="utf-8").splitlines()
+    lookup.write_text("\n".join([*lines, lines[1]]) + "\n", encoding="utf-8")  # twice the same is the same
+    rows_of("events", folder, "emis")
+    cells = lines[1].rsplit(",", 2)
+    lookup.write_text("\n".join([*lines, ",".join([cells[0], str(HBA1C), cells[2]])]) + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"Coding_ClinicalCode.*column 'CodeId': 1 of its keys stand there again"):
+        rows_of("events", folder, "emis")
+
+
+@pytest.mark.parametrize("name", layouts())
+def test_every_layout_has_its_patients_and_a_source(name: str) -> None:
+    layout = load_layout(name)
+    assert layout.title
+    assert layout.source.startswith("https://")
+    assert all(layout.shapes[table] for table in ("patients", "registrations", "events", "medications", "activity"))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[event.x]", "event: is not known (did you mean 'events'?)"),
+        ("[events]\nx = 1", "events.x: must be a table, written [events.x]"),
+        ("[events.x]\nfils = 'a'", "[events.x] fils: is not known (did you mean 'files'?)"),
+        ("[events.x]", "[events.x]: does not say where patient_id is taken from"),
+        ("[events.x.columns]\ncod = 'a'", "[events.x] cod: events have no such column (did you mean 'code'?)"),
+        ("[events.x.columns]\ncode = 1", "[events.x] code from: needs a text, or a list of texts"),
+        ("[events.x.columns]\ncode = {}", "[events.x] code: needs `from`"),
+        ("[events.x.columns]\ncode = { form = 'a' }", "[events.x] code form: is not known (did you mean 'from'?)"),
+        ("[events.x.columns]\ncode = { from = 'a', through = 'b' }", "goes through [lookup.b], which there is not"),
+        ("[events.x.columns]\ncode = { from = 'a', precision = 'b' }", "precision: is for a date alone"),
+        ("[activity.x.columns]\ncode = { from = 'a', values = { b = 'visit' } }", "'visit' is none of emergency_adm"),
+        ("[lookup.x]\nfiles = 'a'", "[lookup.x]: needs `key`"),
+        ("[text]\ndates = 'dd/mm'", "[text] dates: 'dd/mm' is not a form of dates"),
+        ("[text]\ntimes = 'bst'", '[text] times: needs "utc" or "local"'),
+        ("[text.bp]\nnulls = 'x'", "[text] bp: is neither a word for how text is spelt nor a column of ours"),
+        ("[text]\nnull = 'x'", "[text] null: is neither a word for how text is spelt nor a column of ours"),
+        ("extends = 'emsi'", "there is no layout 'emsi' (did you mean 'emis'?)"),
+        ("extends = 'local.toml'", "which extends it"),
+        ("title = 1", "title: needs a text"),
+        ("[", "is not valid TOML"),
+    ],
+)  # fmt: skip
+def test_layouts_that_are_wrong_say_where(tmp_path: Path, text: str, problem: str) -> None:
+    local = tmp_path / "local.toml"
+    local.write_text(text)
+    with pytest.raises(InputError) as error:
+        load_layout(local)
+    assert problem in str(error.value)
+
+
+def test_a_layout_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no such layout file"):
+        load_layout(tmp_path / "none.toml")
+    with pytest.raises(InputError, match=r"there is no layout 'visions'.*there are canonical, emis, omop, tpp"):
+        load_layout("visions")
