@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import extracts
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
 import pytest
 from extracts import DIABETES, DIASTOLIC, EGFR, HBA1C, STATIN, SYSTOLIC, guid
 
@@ -156,6 +159,25 @@ def test_omop_rows(tmp_path: Path) -> None:
     rows, found = rows_of("activity", folder, "omop")
     assert [r.get("code") for r in rows] == [0, 1, 3, 2, None]
     assert found.counts == {"rows": 5, "another_kind": 1}
+
+
+def test_omop_from_parquet_and_from_numbers_with_a_point(tmp_path: Path) -> None:
+    folder = extracts.omop(tmp_path / "csv")
+    other = tmp_path / "parquet"
+    other.mkdir()
+    for path in folder.glob("*.csv"):
+        between = "\t" if path.stem == "CONCEPT" else ","
+        options = pa_csv.ParseOptions(delimiter=between, quote_char=False if between == "\t" else '"')
+        pq.write_table(pa_csv.read_csv(path, parse_options=options), other / f"{path.stem}.parquet")
+    for table in ("events", "medications", "activity"):
+        one, other_rows = (rows_of(table, at, "omop", ids=pa.int64())[0] for at in (folder, other))
+        assert one == other_rows
+        assert {type(row["patient_id"]) for row in one} == {int}
+    from_text, numbers = (read_people(at, at, "omop", as_of=AS_OF) for at in (folder, other))
+    assert [(str(i), *rest) for i, *rest in shown(numbers)] == shown(from_text)
+    person = (folder / "person.csv").read_text().replace(",8532,", ",8532.0,").replace(",5,", ",5.0,")
+    (folder / "person.csv").write_text(person)
+    assert shown(read_people(folder, folder, "omop", as_of=AS_OF)) == shown(from_text)
 
 
 # -- layouts of one's own -----------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from popstrat.core.arrow import from_numpy, is_text, numbers, plain, true, valid, without_views
 from popstrat.core.lazy import compute as pc
 from popstrat.derive.canonical import KINDS
-from popstrat.derive.layout import Taken
+from popstrat.derive.layout import Taken, bare
 from popstrat.errors import InputError
 from popstrat.packs.keys import A_NUMBER, MadeNumber, as_read
 from popstrat.packs.keys import code as code_text
@@ -279,7 +279,7 @@ def from_parts(columns: Sequence[pa.Array]) -> pa.Array:
 def to_period(column: pa.Array, precision: pa.Array, name: str, how: Taken, tally: Tally) -> pa.Array:
     """Days as the first of the year or month that is all that is known of them, by a column that says so; counted."""
     coded = _coded(precision.cast(pa.string()) if not is_text(precision.type) else precision)
-    said = [how.periods.get(folded(t or ""), "day") for t in coded.dictionary.to_pylist()]
+    said = [how.periods.get(bare(t or ""), "day") for t in coded.dictionary.to_pylist()]
     for period in ("year", "month", "none"):
         rows = _rows_with(coded, [i for i, p in enumerate(said) if p == period])
         mask = np.zeros(len(column), np.bool_)
@@ -396,7 +396,7 @@ def beyond(number: float, sign: str) -> float:
 
 def _beyond(column: pa.Array, comparator: pa.Array, how: Taken, tally: Tally) -> pa.Array:
     coded = _coded(comparator.cast(pa.string()) if not is_text(comparator.type) else comparator)
-    signs = [how.comparators.get(folded(t or ""), _SIGNS.get(t or "", t or "")) for t in coded.dictionary.to_pylist()]
+    signs = [how.comparators.get(bare(t or ""), _SIGNS.get(t or "", t or "")) for t in coded.dictionary.to_pylist()]
     for sign, to in ((">", np.inf), ("<", -np.inf)):
         mask = np.zeros(len(column), np.bool_)
         mask[_rows_with(coded, [i for i, s in enumerate(signs) if s.strip() == sign])] = True
@@ -445,8 +445,8 @@ def _label(text: str | None, how: Taken) -> str | None:
     if text is None:
         return None
     word = folded(text)
-    if word in how.values:
-        return how.values[word]
+    if (key := word if word in how.values else bare(text)) in how.values:
+        return how.values[key]
     return None if not word or word in how.spelling.nulls else text.strip()
 
 

@@ -36,6 +36,7 @@ TABLES: Mapping[AnyTable, Mapping[str, Cell]] = {
 NULLS = frozenset({"null", "(null)", "<null>", "\\n", "n/a", "nan", "none", "nat", "<na>"})
 """Words for no record in every layout, as `folded`; blanks are none either."""
 COMPARATORS = (">", ">=", "<", "<=", "=")
+_EXACT = 17  # of a whole number with ``.0``: up to 15 digits come through a floating-point number as they were
 PERIODS = ("year", "month", "day", "none")
 
 _WORDS = ("nulls", "true", "false", "dates", "decimal_comma", "times")
@@ -135,8 +136,14 @@ def is_called(name: str, forms: Iterable[str]) -> bool:
 
 def matches(text: str, wanted: frozenset[str]) -> bool:
     """Whether a text, as `folded`, is one of these, in which ``*`` stands for anything."""
-    word = folded(text)
+    word = bare(text)
     return word in wanted or any("*" in form and fnmatchcase(word, form) for form in wanted)
+
+
+def bare(text: str) -> str:
+    """A text as `folded`; a whole number that a program wrote as ``5.0``, because its column has gaps, as ``5``."""
+    word = folded(text)
+    return word[:-2] if word.endswith(".0") and word[:-2].isdecimal() and len(word) <= _EXACT else word
 
 
 def layouts() -> list[str]:
