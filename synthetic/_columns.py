@@ -515,6 +515,6 @@ class _Pairs:
         self.r.events.add(who, day, self.r.pick(codes, len(who)), first, self._unit(len(who)), NO_GROUP, second)
 
 
-def _column(feature: Feature) -> str | None:
-    """The column of a feature that gives one thing."""
-    return feature.parts[0].output
+def _column(feature: Feature) -> str:
+    """The column of a feature that gives one thing; "" if it is not written."""
+    return feature.parts[0].output or ""

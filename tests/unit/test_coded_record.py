@@ -20,7 +20,7 @@ from popstrat import synthetic
 from popstrat.cli.main import app
 from popstrat.errors import InputError
 from popstrat.synthetic import _codes
-from popstrat.upload.templates.snomed import problem
+from popstrat.packs.snomed import problem
 
 AS_OF = dt.date(2026, 6, 30)
 TABLES = ("patients", "registrations", "events", "medications", "activity")
