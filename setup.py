@@ -28,6 +28,7 @@ MODULES = {
     "arrays.top_k": ["engine/arrays/top_k.h"],
     "arrays.check_digits": [],
     "arrays.letters": parts("engine", "engine/arrays"),
+    "events._events": parts("engine/events"),
     "formats.parquet_read": ["engine/formats/parquet_read.h"],
     "formats.parquet_write": ["engine/formats/parquet_write.h"],
     "formats.csv_read": ["engine/formats/csv_read.h"],

@@ -13,6 +13,7 @@ from popstrat.cli.terminal import open_console, print_summary, progress_bar
 
 if TYPE_CHECKING:
     from popstrat.formats import Source
+    from popstrat.runs.record import Record
     from popstrat.scoring.scorer import Scorer
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -71,36 +72,40 @@ def score(
     scorer = options.make_scorer(pack, date, profile, contributions)
     column_map = options.map_for_scorer(map_file, scorer)
     release = imd_release.value if imd_release else None
-    given: list[str] | Source = inputs or []
+    recorded = options.recorded(
+        inputs=inputs, output=output, as_of=as_of, pack=pack, map=map_file, previous=previous, profile=profile.value,
+        contributions=contributions, threads=threads, encoding=encoding, imd_release=release, patients=patients,
+        registrations=registrations, events=events, medications=medications, activity=activity, codelists=codelists,
+        layout=layout if coded else None, spec=spec if coded else None,
+    )  # fmt: skip
+
+    def run(given: list[str] | Source) -> Record:
+        with progress_bar("Scoring", quiet or as_json) as progress:
+            return run_score(
+                given,
+                output,
+                scorer,
+                mapping=column_map,
+                threads=threads,
+                progress=progress,
+                imd_release=release,
+                encoding=encoding,
+                audit_log=options.audit_log(audit_file),
+                force=force,
+                previous=previous,
+                options=recorded,
+            )
+
     if coded:
-        from popstrat.runs.derived_list import open_derived
+        from popstrat.runs.derived_list import with_derived
 
         record = record_options.coded_record(
             patients, registrations, events, medications, activity, codelists, layout, spec, encoding,
             allow_missing_lists,
         )  # fmt: skip
-        given = open_derived(record, date, threads=threads, spill_dir=output.parent)
-    with progress_bar("Scoring", quiet or as_json) as progress:
-        found = run_score(
-            given,
-            output,
-            scorer,
-            mapping=column_map,
-            threads=threads,
-            progress=progress,
-            imd_release=release,
-            encoding=encoding,
-            audit_log=options.audit_log(audit_file),
-            force=force,
-            previous=previous,
-            options=options.recorded(
-                inputs=inputs, output=output, as_of=as_of, pack=pack, map=map_file, previous=previous,
-                profile=profile.value, contributions=contributions, threads=threads, encoding=encoding,
-                patients=patients, registrations=registrations, events=events, medications=medications,
-                activity=activity, codelists=codelists, layout=layout if coded else None,
-                spec=spec if coded else None, imd_release=release,
-            ),
-        )  # fmt: skip
+        found = with_derived(record, date, run, threads=threads, spill_dir=output.parent)
+    else:
+        found = run(inputs or [])
     print_summary(found, scorer, output, as_json, quiet)
     if not (as_json or quiet):
         _tell_of_oddities(pack, scorer)

@@ -49,29 +49,24 @@ class Tally(Counter[str]):
 # -- ids ----------------------------------------------------------------------------------------------------------
 
 
-def ids(column: pa.Array, name: str, wanted: pa.DataType | None, tally: Tally) -> pa.Array:
-    """Ids as int64 or string, null for none. ``wanted`` is the type of those that they are compared with: an id that
-    cannot be of that type is nobody's, and null, counted as ``unknown_patient``."""
+def ids(column: pa.Array, name: str) -> pa.Array:
+    """Ids as int64 or string, null for none."""
     column = _whole(column)
     if pt.is_integer(column.type):
-        found = column if column.type == pa.int64() else _cast(column, pa.int64(), name)
-    elif pt.is_null(column.type):
-        found = pa.nulls(len(column), wanted or pa.string())
-    elif is_text(column.type):
-        found = plain(as_read(column, "key", name).column)
-        found = found if found.type == pa.string() else found.cast(pa.string())
-    else:
+        return column if column.type == pa.int64() else _cast(column, pa.int64(), name)
+    if pt.is_null(column.type):
+        return pa.nulls(len(column), pa.string())
+    if not is_text(column.type):
         raise InputError(f"is {column.type}; ids are text or whole numbers", column=name)
-    return found if wanted is None or found.type == wanted else of_type(found, wanted, tally)
+    found = plain(as_read(column, "key", name).column)
+    return found if found.type == pa.string() else found.cast(pa.string())
 
 
-def of_type(column: pa.Array, wanted: pa.DataType, tally: Tally) -> pa.Array:
-    """Ids as the other type: digits as the number that they are written for, and back."""
+def of_type(column: pa.Array, wanted: pa.DataType) -> pa.Array:
+    """Ids as the other type: digits as the number that they are written for, and back; null for what is no number."""
     if not pt.is_integer(wanted):
         return column.cast(wanted)
-    odd = ~_matches(column, r"^(?:0|-?[1-9][0-9]{0,17})$") & valid(column)
-    tally.note("unknown_patient", int(odd.sum()))
-    return _without(column, odd).cast(pa.int64())
+    return _without(column, ~_matches(column, r"^(?:0|-?[1-9][0-9]{0,17})$")).cast(pa.int64())
 
 
 def groups(column: pa.Array, name: str) -> pa.Array:
@@ -92,37 +87,39 @@ def groups(column: pa.Array, name: str) -> pa.Array:
 # -- codes --------------------------------------------------------------------------------------------------------
 
 
-def codes(column: pa.Array, name: str, tally: Tally) -> pa.Array:
-    """SNOMED CT codes as int64, or a dictionary of these; null where there is none that can be, counted.
+def codes(column: pa.Array, name: str, how: Taken, tally: Tally, lost: int = 0) -> pa.Array:
+    """SNOMED CT codes as int64, or a dictionary of these; null where there is none that can be, counted. So many of
+    the nulls are ``lost`` and counted already.
 
     Raises `InputError` for numbers that were floating-point ones, or are written so.
     """
     kind = column.type.value_type if pt.is_dictionary(column.type) else column.type
     if kind == pa.int64():
-        tally.note("no_code", column.null_count)
+        tally.note("no_code", column.null_count - lost)
         return column
     if pt.is_floating(kind):
         raise InputError(f"is {kind}: floating-point numbers lose digits of codes; export it as text", column=name)
     column = _whole(column)
     if pt.is_integer(column.type) or pt.is_null(column.type):
-        tally.note("no_code", column.null_count)
+        tally.note("no_code", column.null_count - lost)
         return _cast(column, pa.int64(), name)
     if not is_text(column.type):
         raise InputError(f"is {kind}; codes are whole numbers, or their digits as text", column=name)
     coded = _coded(column)
-    entries, why = read_codes(coded.dictionary)
-    indices = coded.indices
-    if why:
-        rows = _rows_with(coded, [i for i, reason in why.items() if reason is None])
+    entries, why = read_codes(coded.dictionary, how.spelling.nulls)
+    if rows_made := [i for i, reason in why.items() if reason is None]:
+        rows = _rows_with(coded, rows_made)
         if len(rows):
             raise _at(A_NUMBER.format(kind="code"), name, rows)
-        for reason in dict.fromkeys(w for w in why.values() if w is not None):
-            tally.note(reason, len(_rows_with(coded, [i for i, w in why.items() if w == reason])))
-    tally.note("no_code", indices.null_count)
-    return entries.take(indices) if entries.null_count else pa.DictionaryArray.from_arrays(indices, entries)
+    found = Counter(no_code=coded.indices.null_count - lost)
+    for reason in {w for w in why.values() if w is not None}:
+        found[reason] += len(_rows_with(coded, [i for i, w in why.items() if w == reason]))
+    for reason, many in found.items():
+        tally.note(reason, many)
+    return entries.take(coded.indices) if entries.null_count else pa.DictionaryArray.from_arrays(coded.indices, entries)
 
 
-def read_codes(texts: pa.Array) -> tuple[pa.Array, dict[int, str | None]]:
+def read_codes(texts: pa.Array, nulls: frozenset[str] = frozenset()) -> tuple[pa.Array, dict[int, str | None]]:
     """Distinct texts as codes, and of those that are none the reason; None where a program made a number of it."""
     odd = np.flatnonzero(~_matches(texts, r"^[1-9][0-9]{5,17}$"))
     why: dict[int, str | None] = {}
@@ -130,7 +127,7 @@ def read_codes(texts: pa.Array) -> tuple[pa.Array, dict[int, str | None]]:
         return texts.cast(pa.int64()), why
     found: dict[int, int] = {}
     for at, text in zip(odd.tolist(), texts.take(from_numpy(odd)).to_pylist(), strict=True):
-        read = None if text is None else code_text(text)
+        read = None if text is None or folded(text) in nulls else code_text(text)
         if isinstance(read, MadeNumber):
             why[at] = None
         elif read is None:
@@ -265,6 +262,16 @@ def _day(text: str, how: Spelling) -> tuple[dt.date | None, str]:
         if isinstance(value(word, "date", Spelling(dates=(form,), times="local")), dt.date):
             return None, form
     return None, _SPREADSHEET if _SERIAL.fullmatch(word) else _IMPOSSIBLE
+
+
+def from_parts(columns: Sequence[pa.Array]) -> pa.Array:
+    """Years, months and days as dates in text, as much of them as is there: ``1950-03``."""
+    texts = [pc.utf8_trim_whitespace(plain(texts_of(c, ""))).cast(pa.string()) for c in columns]
+    for i in range(1, len(texts)):
+        known = pc.and_(pc.is_valid(texts[i]), pc.is_valid(texts[i - 1]))
+        texts[i] = pc.if_else(known, pc.utf8_lpad(texts[i], 2, "0"), pa.scalar(None, pa.string()))
+    joined = pc.binary_join_element_wise(*texts, "-", null_handling="skip")
+    return pc.if_else(pc.is_valid(texts[0]), joined, pa.scalar(None, pa.string()))
 
 
 def to_period(column: pa.Array, precision: pa.Array, name: str, how: Taken, tally: Tally) -> pa.Array:
@@ -421,6 +428,9 @@ def labels(column: pa.Array, name: str, how: Taken) -> pa.Array:
     meant = [_label(text, how) for text in texts]
     if meant == texts:
         return coded if coded.type == LABELS else coded.cast(LABELS)
+    if None not in meant:
+        found = pa.DictionaryArray.from_arrays(coded.indices, pa.array(meant, pa.string()))
+        return found if found.type == LABELS else found.cast(LABELS)
     distinct = list(dict.fromkeys(m for m in meant if m is not None))
     place = {text: i for i, text in enumerate(distinct)}
     codes = pa.array([None if m is None else place[m] for m in meant], pa.int32()).take(coded.indices)

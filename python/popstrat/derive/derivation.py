@@ -2,11 +2,12 @@
 
     patients + registrations → people; events, medications, activity → folds of these people; both → the patient table
 
-A `Derivation` holds people and the readers of the rest; memory is bounded by the number of people, not of events.
+A `Derivation` holds people and the readers of the rest; memory is bounded by the number of people, not of rows.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from popstrat.core.dates import days
 from popstrat.core.hashing import HASH
 from popstrat.derive.codelists import CodeLists
 from popstrat.derive.features import Features
-from popstrat.derive.folding import Counts, fold_chunks
+from popstrat.derive.folding import TABLES, Counts, fold_chunks
 from popstrat.derive.folds import Table
 from popstrat.derive.layout import Layout, load_layout
 from popstrat.derive.people import People, read_people
@@ -28,15 +29,14 @@ from popstrat.derive.rows import RowFiles, open_rows
 from popstrat.derive.spec import DEFAULT_SPEC, load_spec
 
 Paths = Sequence[str | Path]
-TABLES: tuple[Table, ...] = ("events", "medications", "activity")
 
 
 @dataclass(frozen=True)
 class CodedRecord:
     """What a user names: files, patterns and folders of each table, and how to read them.
 
-    ``layout`` and ``spec`` are the names of those that popstrat has, or paths. Activity and medications may be left
-    out: what is derived from them is then null (of flags: false), and that is warned of.
+    ``layout`` and ``spec`` are the names of those that popstrat has, or paths. Medications and activity may be left
+    out: what is derived from them is then null (of flags: false; of counts: 0), and that is warned of.
     """
 
     patients: Paths
@@ -50,8 +50,8 @@ class CodedRecord:
     encoding: str | None = None
     allow_missing_lists: bool = False
 
-    def files(self) -> Mapping[str, Paths]:
-        """The rows' tables that are there."""
+    def files(self) -> Mapping[Table, Paths]:
+        """The tables of rows that are there."""
         return {name: paths for name in TABLES if (paths := getattr(self, name))}
 
 
@@ -68,42 +68,87 @@ class Derivation:
     rows: Mapping[Table, RowFiles]
     threads: int
     spill_dir: Path
+    told: Sequence[str] = ()
+    """Warnings of the code lists."""
+    unsorted: set[Table] = field(default_factory=set)
+    """Tables whose rows are known not to be sorted by person."""
     counts: Counts = field(default_factory=Counts)
+    """What became of all rows, once the batches have been read."""
 
     @property
     def schema(self) -> pa.Schema:
         """Of every batch: the columns of the patient table that the specification derives."""
-        return self.features.schema(self.people.table.schema)
+        return self.features.table_schema(self.people.table.schema)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The patient table, ascending by ``patient_id``. Raises `InputError` for whatever is wrong with a file."""
-        self.counts = Counts()
-        people = self.people.table.combine_chunks()
-        tables: dict[Table, Iterable[pa.RecordBatch]] = {name: of.batches() for name, of in self.rows.items()}
-        chunks = fold_chunks(
+        """The patient table, ascending by ``patient_id``.
+
+        Raises `InputError` for whatever is wrong with a file, and `folding.OutOfOrderError` where a table turns out too
+        late not to be sorted: what was given out is then incomplete; add it to ``unsorted`` and begin anew.
+        """
+        self.features.counts.clear()
+        table = self.people.table
+        tables: dict[Table, Iterable[pa.RecordBatch]] = {name: _Again(of) for name, of in self.rows.items()}
+        folding = fold_chunks(
             self.people.keys,
             self.people.births,
             tables,
             self.features.folds,
-            self.codelists.codes,
+            self.codelists.codes_for(self.features),
             as_of=days(self.as_of),
             threads=self.threads,
             spill_dir=self.spill_dir,
-            counts=self.counts,
+            unsorted=self.unsorted,
         )
-        for chunk in chunks:
-            part = people.slice(chunk.first, chunk.rows).to_batches()
-            yield self.features.finalise(part[0] if part else people.schema.empty_table().to_batches()[0], chunk.folded)
+        try:
+            for chunk in folding:
+                (people,) = table.slice(chunk.first, chunk.rows).to_batches()
+                yield self.features.finalise(people, chunk.folded)
+        finally:
+            folding.close()
+        self.counts = folding.counts
+
+    def warnings(self) -> list[str]:
+        """What makes the table doubtful, as far as the record tells."""
+        absent = [name for name in TABLES if name not in self.rows]
+        found = list(self.told)
+        for name in absent:
+            needing = [f.id for f in self.features.features if any(fold.table == name for fold in f.folds)]
+            if needing:
+                found.append(f"no {name} were given: nobody has {_listed(needing)}")
+        return found
+
+    def notices(self) -> list[str]:
+        """What a reader should know that makes nothing doubtful."""
+        return list(self.features.notices)
+
+
+class _Again(Iterable[pa.RecordBatch]):
+    """The rows of files, from the beginning each time they are asked for."""
+
+    def __init__(self, files: RowFiles) -> None:
+        self._files = files
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return self._files.batches()
+
+
+_FEW = 6
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _FEW
+    return ", ".join(names[:_FEW]) + (f" and {more} more" if more > 0 else "")
 
 
 def open_record(
     given: CodedRecord, as_of: dt.date, *, threads: int | None = None, spill_dir: Path | None = None
 ) -> Derivation:
-    """Read people, code lists and specification, and open the files of events. Raises `InputError` or `PackError`."""
+    """Read people, code lists and specification, and open the files of rows. Raises `InputError` or `PackError`."""
     threads = threads or cores()
-    features = load_spec(given.spec).at(as_of)
     layout = load_layout(given.layout)
     lists = CodeLists.read(given.codelists)
+    features, told = lists.check(load_spec(given.spec).at(as_of), given.allow_missing_lists)
     opened = {
         name: open_rows(name, paths, layout, encoding=given.encoding, threads=threads)
         for name, paths in given.files().items()
@@ -111,19 +156,19 @@ def open_record(
     people = read_people(
         given.patients, given.registrations, layout, as_of=as_of, encoding=given.encoding, threads=threads
     )
+    ids = people.keys.type
     rows = {
         name: of
-        if of.ids == people.keys.type
-        else open_rows(
-            name, given.files()[name], layout, ids=people.keys.type, encoding=given.encoding, threads=threads
-        )
+        if of.ids == ids
+        else open_rows(name, given.files()[name], layout, ids=ids, encoding=given.encoding, threads=threads)
         for name, of in opened.items()
     }
-    return Derivation(given, as_of, features, lists, layout, people, rows, threads, spill_dir or Path.cwd())
+    return Derivation(given, as_of, features, lists, layout, people, rows, threads, spill_dir or Path.cwd(), told)
 
 
 def described(derivation: Derivation) -> dict[str, Any]:
     """What a run record says of the step, once the batches have been read: files, lists, people, rows and folds."""
+    tables, folds = derivation.counts.tables, derivation.counts.folds
     return {
         "specification": derivation.features.record,
         "layout": {"name": derivation.layout.name, HASH: derivation.layout.sha256},
@@ -133,6 +178,13 @@ def described(derivation: Derivation) -> dict[str, Any]:
             **{name: of.record() for name, of in derivation.rows.items()},
         },
         "people": {name: dict(of) for name, of in derivation.people.counts.items()},
-        "rows": {name: dict(of.counts) for name, of in derivation.rows.items()},
-        **derivation.counts.record(),
+        "rows": {
+            name: {**of.counts, **({k: v for k, v in dataclasses.asdict(tables[name]).items() if k != "rows"})}
+            for name, of in derivation.rows.items()
+            if name in tables
+        },
+        "features": {name: dict(of) for name, of in derivation.features.counts.items()},
+        "folds": {
+            name: {k: v for k, v in dataclasses.asdict(of).items() if v or k == "used"} for name, of in folds.items()
+        },
     }

@@ -39,7 +39,8 @@ COMPARATORS = (">", ">=", "<", "<=", "=")
 PERIODS = ("year", "month", "day", "none")
 
 _WORDS = ("nulls", "true", "false", "dates", "decimal_comma", "times")
-_COLUMN_KEYS = ("from", "const", "through", "keep", "values", "precision", "periods", "comparator", "comparators")
+_COLUMN_KEYS = ("from", "const", "through", "keep", "values", "precision", "periods", "comparator", "comparators",
+                "parts", "otherwise")  # fmt: skip
 _TOP = ("title", "source", "extends", "text", "lookup", *TABLES)
 
 
@@ -50,7 +51,8 @@ class Taken:
     ``names`` are the file's, of which the first that it has is read; ``const`` is one value instead. What is read is
     looked up in each of ``through`` in turn (what is not found there stays only if ``keep``), then ``values`` says what
     a text of the file's stands for. Of a date ``precision`` is the column that says what is known of it, by
-    ``periods``; of a value ``comparator`` the column with what stands before the number, by ``comparators``.
+    ``periods``, and ``parts`` are the columns of its year, month and day; of a value ``comparator`` is the column with
+    what stands before the number, by ``comparators``. Where all that gives nothing, ``otherwise`` does.
     """
 
     names: tuple[str, ...] = ()
@@ -62,6 +64,8 @@ class Taken:
     periods: Mapping[str, str] = field(default_factory=dict)
     comparator: str = ""
     comparators: Mapping[str, str] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()
+    otherwise: Taken | None = None
     spelling: Spelling = field(default_factory=lambda: Spelling(nulls=NULLS))
 
 
@@ -89,7 +93,7 @@ class Shape:
 
     def is_called(self, name: str) -> bool:
         """Whether a file of this name is one of its files."""
-        return any(fnmatchcase(name.casefold(), form.casefold()) for form in self.files)
+        return is_called(name, self.files)
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,17 @@ class Layout:
 def squeeze(name: str) -> str:
     """The name of a column as it is compared: ``PatientGuid``, ``patient_guid`` and ``PATIENT GUID`` are one."""
     return squeezed(name)
+
+
+def is_called(name: str, forms: Iterable[str]) -> bool:
+    """Whether a file's name is one of these patterns; capitals make no difference."""
+    return any(fnmatchcase(name.casefold(), form.casefold()) for form in forms)
+
+
+def matches(text: str, wanted: frozenset[str]) -> bool:
+    """Whether a text, as `folded`, is one of these, in which ``*`` stands for anything."""
+    word = folded(text)
+    return word in wanted or any("*" in form and fnmatchcase(word, form) for form in wanted)
 
 
 def layouts() -> list[str]:
@@ -250,8 +265,11 @@ class _Parser:
     def _taken(self, where: str, ours: str, given: object, lookups: Mapping[str, Lookup], *, kind: bool) -> Taken:
         said = given if isinstance(given, Mapping) else {"from": given}
         self._known(where, said, _COLUMN_KEYS)
-        if ("from" in said) == ("const" in said):
-            raise self._fail(where, "needs `from`, the name of a column or several of which one is there, or `const`")
+        if sum(key in said for key in ("from", "const", "parts")) != 1:
+            raise self._fail(
+                where, "needs `from`, the name of a column or several of which one is there; or `const`, or `parts`"
+            )
+        otherwise = said.get("otherwise")
         through = self._texts(f"{where} through", said.get("through", []))
         for one in through:
             if one not in lookups:
@@ -274,6 +292,8 @@ class _Parser:
             {k: v or "none" for k, v in periods.items()},
             self._text(f"{where} comparator", said.get("comparator", "")),
             {k: v or "=" for k, v in comparators.items()},
+            self._texts(f"{where} parts", said.get("parts", [])),
+            None if otherwise is None else self._taken(f"{where} otherwise", ours, otherwise, lookups, kind=kind),
             self._spellings.get(ours, self._spelling),
         )
 

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from popstrat.core.arrow import from_numpy, plain, true, valid
 from popstrat.core.lazy import compute as pc
 from popstrat.derive.cells import entry_of, texts_of
-from popstrat.derive.layout import Lookup, squeeze
+from popstrat.derive.layout import Layout, Lookup, is_called, matches, squeeze
 from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source
-from popstrat.packs.spellings import folded
 from popstrat.scoring.unique_ids import hash_ids
 
 _KEY = np.uint64(0x9E3779B97F4A7C15)
+_LONGEST = 32
 
 
 class Table:
@@ -69,6 +69,41 @@ class Table:
         found = self.values.take(places)
         return pc.if_else(pc.is_valid(places), found, keys) if keep else found
 
+    def follow(self, ids: pa.Array) -> pa.Array:
+        """Ids by the ones that took their places, which may have been replaced themselves."""
+        for _ in range(_LONGEST):
+            found = self.look_up(ids, keep=True)
+            if found.equals(ids):
+                return found
+            ids = found
+        raise InputError(
+            f"[lookup.{self.spec.name}] leads in a circle, or through more than {_LONGEST} ids",
+            column=self.spec.key, file=self.files[0].name,
+        )  # fmt: skip
+
+
+class Lookups:
+    """The lookups of a layout, each read when it is first needed, from the folders of the files given."""
+
+    def __init__(self, layout: Layout, given: Sequence[Path], encoding: str) -> None:
+        self._layout, self._given, self._encoding = layout, given, encoding
+        self.read: dict[str, Table] = {}
+
+    def __getitem__(self, name: str) -> Table:
+        if name not in self.read:
+            spec = self._layout.lookups[name]
+            files: dict[Path, None] = {}
+            for one in self._given:
+                within = one.rglob("*") if one.is_dir() else one.parent.iterdir()
+                files.update((p, None) for p in sorted(within) if p.is_file() and is_called(p.name, spec.files))
+            if not files:
+                raise InputError(
+                    f"the layout {self._layout.name} looks up {name} in {' or '.join(spec.files)}, and no such file is "
+                    "there", file=str(self._given[0] if self._given[0].is_dir() else self._given[0].parent),
+                )  # fmt: skip
+            self.read[name] = load(spec, files, self._encoding)
+        return self.read[name]
+
 
 def load(spec: Lookup, files: Iterable[Path], encoding: str) -> Table:
     """Read a lookup. Raises `InputError` naming the file and the column that it lacks."""
@@ -99,6 +134,6 @@ def _texts(column: pa.Array, name: str) -> pa.Array:
 
 def _among(texts: pa.Array, wanted: frozenset[str]) -> NDArray[np.bool_]:
     coded = texts.dictionary_encode()
-    fits = np.array([folded(t) in wanted for t in coded.dictionary.to_pylist()] + ["" in wanted], np.bool_)
+    fits = np.array([matches(t, wanted) for t in coded.dictionary.to_pylist()] + [matches("", wanted)], np.bool_)
     found: NDArray[np.bool_] = fits[entry_of(coded)]
     return found

@@ -25,7 +25,7 @@ def _show(record: Mapping[str, Any], output: Path | None, console: Console) -> N
     pack, rows, derived = record["pack"], record["rows"], record["derived"]
     console.print(f"[bold]{escape(pack['id'])} {escape(str(pack['version']))} · as of {record['as_of']}[/]")
     console.print(f"{rows['in']:,} people registered and alive, from {_words(derived)}")
-    for block in (_people(derived["people"]), _set_aside(derived)):
+    for block in (_people(derived["people"]), _set_aside(derived["rows"])):
         if block.row_count:
             console.print()
             console.print(block)
@@ -44,22 +44,22 @@ def _words(derived: Mapping[str, Any]) -> str:
     return ", ".join(f"{of['rows']:,} rows of {name}" for name, of in derived["rows"].items())
 
 
-def _people(counts: Mapping[str, int]) -> Table:
+def _people(counts: Mapping[str, Mapping[str, int]]) -> Table:
     """Who is not on the list, and what was odd."""
-    table = count_table("people and registrations", "rows")
-    for reason, count in counts.items():
-        if count:
-            table.add_row(escape(reason.replace("_", " ")), f"{count:,}")
+    table = count_table("patients and registrations", "rows")
+    for name, of in counts.items():
+        for reason, count in of.items():
+            if count and reason != "rows":
+                table.add_row(f"{escape(name)}: {escape(reason.replace('_', ' '))}", f"{count:,}")
     return table
 
 
-def _set_aside(derived: Mapping[str, Any]) -> Table:
-    """The rows that were no use, by table and reason."""
-    table = count_table("rows set aside", "rows", "% of these")
-    for name, of in derived["rows"].items():
-        reasons = {**derived["set_aside"].get(name, {}), **{k: v for k, v in of.items() if k != "rows"}}
-        for reason, count in reasons.items():
-            if count:
+def _set_aside(rows: Mapping[str, Mapping[str, int]]) -> Table:
+    """The rows that were no use or read otherwise than they stand, by table and reason."""
+    table = count_table("rows", "of these", "%")
+    for name, of in rows.items():
+        for reason, count in of.items():
+            if count and reason != "rows":
                 share = f"{100 * count / of['rows']:.1f}" if of["rows"] else ""
                 table.add_row(f"{escape(name)}: {escape(reason.replace('_', ' '))}", f"{count:,}", share)
     return table

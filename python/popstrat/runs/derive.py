@@ -24,7 +24,7 @@ from popstrat.formats.pipeline import HashBehind, WriteBehind
 from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
 from popstrat.runs.clock import Clock
-from popstrat.runs.derived_list import DerivedList
+from popstrat.runs.derived_list import DerivedList, in_any_order
 from popstrat.runs.file_record import file_record
 from popstrat.runs.input_files import InputFile, Reading, open_inputs
 from popstrat.runs.record import Record, to_json
@@ -71,7 +71,10 @@ def run_derive(
         making = Making("derive", checker.as_of.isoformat(), pack_named(derivation.features.record))
         refuse_other([output, record_file], making, read_record(record_file), force, own=[record_file])
         refuse_other(more, making, read_record(record_file), force, own=more)
-        record = _write(derivation, partial, output, checker, reading, clock, progress, options)
+        record = in_any_order(
+            derivation,
+            lambda: _write(derivation, partial, output, checker, reading, clock, progress, options),
+        )
         record_partial.write_text(to_json(record), encoding="utf-8")
         for path in quality_partial:
             path.write_text(to_json(record["data_quality"]), encoding="utf-8")
@@ -220,7 +223,12 @@ def derive(
     with clock.timed("open"), tempfile.TemporaryDirectory(prefix="popstrat-") as folder:
         derivation = open_record(given, checker.as_of, threads=reading.threads, spill_dir=Path(folder))
         batches: list[pa.RecordBatch] = []
-        files, counts, quality = _read(derivation, batches.append, checker, reading, clock, None, Path(folder))
+
+        def read() -> tuple[list[InputFile], ListCounts, DataQuality]:
+            batches.clear()
+            return _read(derivation, batches.append, checker, reading, clock, None, Path(folder))
+
+        files, counts, quality = in_any_order(derivation, read)
     made = _record(derivation, checker, files, counts, quality, reading, clock, None, None)
     for warning in made["warnings"]:
         warnings.warn(warning, DataWarning, stacklevel=2)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import pyarrow as pa
 
-from popstrat.core.hashing import HASH
+from popstrat.core.hashing import HASH, hash_file
 from popstrat.derive.derivation import CodedRecord, Derivation, described, open_record
+from popstrat.derive.folding import OutOfOrderError
 from popstrat.formats import BATCH_ROWS, FileSource, Source
 from popstrat.formats.source import sliced
 from popstrat.packs.patient_table import ID
@@ -32,12 +32,12 @@ class DerivedList(FileSource):
         self.schema = derivation.schema
         self.rows = derivation.people.table.num_rows
         self._whole = False  # whether it has been read from beginning to end
-        self._ids = derivation.people.keys
 
     def batches(self, columns: Sequence[str], *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         if list(columns) == [ID]:  # which are known without deriving anything
-            for start in range(0, len(self._ids), batch_rows):
-                yield pa.RecordBatch.from_arrays([self._ids.slice(start, batch_rows)], [ID])
+            ids = self.derivation.people.keys
+            for start in range(0, len(ids), batch_rows):
+                yield pa.RecordBatch.from_arrays([ids.slice(start, batch_rows)], [ID])
             return
         for batch in self.derivation.batches():
             if self._on_batch is not None and not self._whole:
@@ -53,17 +53,37 @@ class DerivedList(FileSource):
         return {"as_of": self.derivation.as_of.isoformat(), **described(self.derivation)}
 
     def content_hash(self, stopped: Callable[[], bool]) -> str:
-        """A hash over those of the files that it is derived from, the specification and the code lists."""
-        return hashlib.new(HASH, json.dumps(self.made_from(), sort_keys=True, default=str).encode()).hexdigest()
+        """Of the hashes of the files of people and rows, the layout, the specification and the code lists."""
+        one = self.derivation
+        hashes = [one.layout.sha256, str(one.features.record[HASH]), *(str(f[HASH]) for f in one.codelists.record)]
+        paths = [*one.people.paths, *(path for rows in one.rows.values() for path in rows.paths)]
+        hashes += [hash_file(path, stopped) for path in paths]
+        return hashlib.new(HASH, "\n".join(hashes).encode()).hexdigest()
 
-    def made_from(self) -> dict[str, Any]:
-        """Every file that it is made from, with its hash."""
-        said = described(self.derivation)
-        return {name: said[name] for name in ("specification", "layout", "codelists", "files")}
+
+Made = TypeVar("Made")
 
 
-def open_derived(
-    given: CodedRecord, as_of: dt.date, *, threads: int | None = None, spill_dir: Path | None = None
-) -> Source:
-    """A coded record, opened as the one file of a list. Raises `InputError` or `PackError`."""
-    return Source([DerivedList(open_record(given, as_of, threads=threads, spill_dir=spill_dir))])
+def in_any_order(derivation: Derivation, attempt: Callable[[], Made]) -> Made:
+    """What ``attempt`` makes of the derivation, begun anew where a table turns out too late not to be sorted."""
+    while True:
+        try:
+            return attempt()
+        except OutOfOrderError as error:
+            if error.table in derivation.unsorted:
+                raise
+            derivation.unsorted.add(error.table)
+
+
+def with_derived(
+    given: CodedRecord,
+    as_of: dt.date,
+    run: Callable[[Source], Made],
+    *,
+    threads: int | None = None,
+    spill_dir: Path | None = None,
+) -> Made:
+    """What ``run`` makes of a coded record, given as the one file of a list. Raises `InputError` or `PackError`, and
+    what ``run`` raises."""
+    derivation = open_record(given, as_of, threads=threads, spill_dir=spill_dir)
+    return in_any_order(derivation, lambda: run(Source([DerivedList(derivation)])))
