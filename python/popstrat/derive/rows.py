@@ -135,6 +135,11 @@ class RowFiles:
         looked_up = [f.path for t in self._lookups.read.values() for f in t.files]
         return [*(f.source.path for f in self._files), *looked_up]
 
+    def check_unchanged(self) -> None:
+        """Raise `InputError` if a file is no longer the one that was opened."""
+        for file in self._files:
+            file.source.check_unchanged()
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows of all files in order, less those set aside; `counts` holds once they are all read."""
         return (piece.batch for piece in self.pieces())

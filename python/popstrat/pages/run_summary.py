@@ -194,7 +194,7 @@ def remarks(record: Record, console: Console) -> None:
         console.print(f"[yellow]warning:[/] {escape(warning)}")
     for notice in record["notices"]:
         console.print(f"note: {escape(notice)}")
-    ignored: Sequence[str] = record["ignored_columns"]
+    ignored: Sequence[str] = record.get("ignored_columns", [])
     if ignored:
         more = f" and {len(ignored) - _NAMES_SHOWN} more" if len(ignored) > _NAMES_SHOWN else ""
         console.print(f"note: columns passed over: {escape(', '.join(ignored[:_NAMES_SHOWN]))}{more}")
