@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 from popstrat import synthetic
 from popstrat.cli.main import app
 from popstrat.errors import InputError
-from popstrat.synthetic import _codes
 from popstrat.packs.snomed import problem
+from popstrat.synthetic import _codes
 
 AS_OF = dt.date(2026, 6, 30)
 TABLES = ("patients", "registrations", "events", "medications", "activity")
