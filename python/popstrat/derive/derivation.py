@@ -10,15 +10,16 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
 from popstrat.core.cpus import cores
 from popstrat.core.dates import days
 from popstrat.core.hashing import HASH
+from popstrat.core.lazy import compute as pc
 from popstrat.derive.codelists import CodeLists
 from popstrat.derive.features import Features
 from popstrat.derive.folding import TABLES, Counts, fold_chunks
@@ -86,12 +87,25 @@ class Derivation:
         Raises `InputError` for whatever is wrong with a file, and `folding.OutOfOrderError` where a table turns out too
         late not to be sorted: what was given out is then incomplete; add it to ``unsorted`` and begin anew.
         """
+        yield from self._derive(self.people, self.rows)
+
+    def alone(self, at: int) -> tuple[pa.RecordBatch, Mapping[Table, Sequence[pa.RecordBatch]]]:
+        """The patient table of the person in row ``at`` of the people, and all of that person's rows."""
+        people = replace(self.people, table=self.people.table.slice(at, 1), births=self.people.births[at : at + 1])
+        key = people.keys[0]
+        theirs: dict[Table, list[pa.RecordBatch]] = {}
+        for name, files in self.rows.items():
+            own = (batch.filter(pc.equal(batch.column(0), key)) for batch in files.batches())
+            theirs[name] = [batch for batch in own if batch.num_rows]
+        (row,) = self._derive(people, {name: Held(held) for name, held in theirs.items()})
+        return row, theirs
+
+    def _derive(self, people: People, rows: Mapping[Table, Rows]) -> Iterator[pa.RecordBatch]:
         self.features.counts.clear()
-        table = self.people.table
-        tables: dict[Table, Iterable[pa.RecordBatch]] = {name: _Again(of) for name, of in self.rows.items()}
+        tables: dict[Table, Iterable[pa.RecordBatch]] = {name: _Again(of) for name, of in rows.items()}
         folding = fold_chunks(
-            self.people.keys,
-            self.people.births,
+            people.keys,
+            people.births,
             tables,
             self.features.folds,
             self.codelists.codes_for(self.features),
@@ -102,20 +116,19 @@ class Derivation:
         )
         try:
             for chunk in folding:
-                (people,) = table.slice(chunk.first, chunk.rows).to_batches()
-                yield self.features.finalise(people, chunk.folded)
+                (part,) = people.table.slice(chunk.first, chunk.rows).to_batches()
+                yield self.features.finalise(part, chunk.folded)
         finally:
             folding.close()
         self.counts = folding.counts
 
     def warnings(self) -> list[str]:
         """What makes the table doubtful, as far as the record tells."""
-        absent = [name for name in TABLES if name not in self.rows]
         found = list(self.told)
-        for name in absent:
+        for name in TABLES:
             needing = [f.id for f in self.features.features if any(fold.table == name for fold in f.folds)]
-            if needing:
-                found.append(f"no {name} were given: nobody has {_listed(needing)}")
+            if needing and name not in self.rows:
+                found.append(f"{name}: none given; null for everybody: {_listed(needing)}")
         return found
 
     def notices(self) -> list[str]:
@@ -123,10 +136,26 @@ class Derivation:
         return list(self.features.notices)
 
 
+class Rows(Protocol):
+    """What a table of rows has to be: canonical batches, as often as they are asked for."""
+
+    def batches(self) -> Iterator[pa.RecordBatch]: ...
+
+
+@dataclass(frozen=True)
+class Held:
+    """Rows that are in memory."""
+
+    held: Sequence[pa.RecordBatch]
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        return iter(self.held)
+
+
 class _Again(Iterable[pa.RecordBatch]):
     """The rows of files, from the beginning each time they are asked for."""
 
-    def __init__(self, files: RowFiles) -> None:
+    def __init__(self, files: Rows) -> None:
         self._files = files
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
@@ -148,7 +177,8 @@ def open_record(
     threads = threads or cores()
     layout = load_layout(given.layout)
     lists = CodeLists.read(given.codelists)
-    features, told = lists.check(load_spec(given.spec).at(as_of), given.allow_missing_lists)
+    features = load_spec(given.spec).at(as_of).without_tables([t for t in TABLES if t not in given.files()])
+    features, told = lists.check(features, given.allow_missing_lists)
     opened = {
         name: open_rows(name, paths, layout, encoding=given.encoding, threads=threads)
         for name, paths in given.files().items()

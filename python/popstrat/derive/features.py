@@ -14,7 +14,7 @@ import pyarrow as pa
 from popstrat.core.arrow import is_text
 from popstrat.core.dates import days
 from popstrat.core.lazy import compute as pc
-from popstrat.derive.folds import NO_DAY, Fold, Folded
+from popstrat.derive.folds import NO_DAY, Fold, Folded, Table
 from popstrat.derive.kinds.kind import Ages, Feature, Made, Part
 from popstrat.packs.columns_read import read_columns
 from popstrat.packs.pack import Pack
@@ -63,9 +63,12 @@ class Features:
 
     @property
     def lists(self) -> dict[str, tuple[str, ...]]:
-        """Every code list that is needed, with the features that cannot do without it (none: it may be missing)."""
+        """Every code list that is needed, with the features that cannot do without it (none: it may be missing);
+        nothing for features that are null already."""
         found: dict[str, list[str]] = {}
         for f in self.features:
+            if f.id in self.lacking:
+                continue
             for name in f.lists:
                 found.setdefault(name, []).append(f.id)
             for name in f.optional:
@@ -75,7 +78,15 @@ class Features:
     def without(self, missing: Collection[str]) -> Features:
         """The same where these code lists are missing: what needs one of them is null, whoever the patient."""
         made = copy.copy(self)
-        made.lacking = frozenset(f.id for f in self.features if not set(f.lists).isdisjoint(missing))
+        made.lacking = self.lacking.union(f.id for f in self.features if not set(f.lists).isdisjoint(missing))
+        made.counts = {}
+        return made
+
+    def without_tables(self, absent: Collection[Table]) -> Features:
+        """The same where nothing is known of these tables: what needs one of them is null, whoever the patient."""
+        made = copy.copy(self)
+        needing = (f.id for f in self.features if any(fold.table in absent for fold in f.folds))
+        made.lacking = self.lacking.union(needing)
         made.counts = {}
         return made
 
