@@ -14,35 +14,19 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from popstrat.packs.snomed import verhoeff
+
 NAMESPACE = "9999999"
 _PARTITION = "10"  # a concept, in the long form that names its namespace
 _PER_LIST = 100
 _UNLISTED = 50_000  # items from here on are in no list
 _RELEASE = "made up"
 
-_TIMES = (
-    (0, 1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 3, 4, 0, 6, 7, 8, 9, 5), (2, 3, 4, 0, 1, 7, 8, 9, 5, 6),
-    (3, 4, 0, 1, 2, 8, 9, 5, 6, 7), (4, 0, 1, 2, 3, 9, 5, 6, 7, 8), (5, 9, 8, 7, 6, 0, 4, 3, 2, 1),
-    (6, 5, 9, 8, 7, 1, 0, 4, 3, 2), (7, 6, 5, 9, 8, 2, 1, 0, 4, 3), (8, 7, 6, 5, 9, 3, 2, 1, 0, 4),
-    (9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
-)  # fmt: skip
-_STEP = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
-_INVERSE = (0, 4, 3, 2, 1, 5, 6, 7, 8, 9)
-
-
-def _check_digit(digits: str) -> int:
-    """Verhoeff's check digit of some digits."""
-    check, moved = 0, list(range(10))
-    for digit in reversed(digits):
-        moved = [_STEP[m] for m in moved]
-        check = _TIMES[check][moved[int(digit)]]
-    return _INVERSE[check]
-
 
 def made_up(item: int) -> int:
     """The made-up code with this number."""
     stem = f"{item}{NAMESPACE}{_PARTITION}"
-    return int(f"{stem}{_check_digit(stem)}")
+    return next(int(f"{stem}{digit}") for digit in range(10) if not verhoeff(f"{stem}{digit}"))
 
 
 @cache

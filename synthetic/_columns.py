@@ -166,7 +166,7 @@ class _Drawing:
         pulse, medicine = by_id["irregular_pulse"].folds[0], by_id["af_medicine"].folds[0]
         assert medicine.since is not None
         # The medicine is one of those counted.
-        others = [c for f in self.features.features if f.id != "af_medicine" and (c := _column(f)) is not None
+        others = [c for f in self.features.features if f.id != "af_medicine" and (c := _column(f))
                   and isinstance(f, Recorded) and f.folds[0].table == "medications"]  # fmt: skip
         room = r.values["medicines_count"] > sum(r.values[c].astype(np.int64) for c in others)
         known = r.values["atrial_fibrillation"] | r.values["venous_thromboembolism"]
@@ -435,13 +435,12 @@ class _Drawing:
             return  # medicines: when all others are there
         assert fold.table == "activity"
         assert fold.since is not None
-        assert column is not None
         rows, kind = self.rows["activity"], KINDS.index(fold.codes[0])
         since, number = r.since(fold.since), r.values[column].astype(np.int64)
         last = next((_column(f) for f in self.features.features if f.name == "date" and f.folds[0].table == "activity"
-                     and f.folds[0].codes == fold.codes), None)  # fmt: skip
+                     and f.folds[0].codes == fold.codes), "")  # fmt: skip
         end, own = np.full(r.people, r.today, np.int32), np.zeros(r.people, np.int64)
-        if last is not None:  # that day, and the others before it
+        if last:  # that day, and the others before it
             has = r.there[last]
             day = np.where(has, r.values[last], r.birth - 1).astype(np.int32)
             who = np.flatnonzero(has)
@@ -461,7 +460,6 @@ class _Drawing:
         """As many medicines as the table counts: those of the other columns, the rest in no list."""
         feature = next(f for f in self.features.features if f.folds and f.folds[0].codes == (ANY_CODE,))
         r, fold, column = self.r, feature.folds[0], _column(feature)
-        assert column is not None
         assert fold.since is not None
         rows, since = self.rows[fold.table], r.since(fold.since)
         person, day, code = (np.concatenate(parts) for parts in zip(*rows.pieces(), strict=True))
@@ -515,6 +513,6 @@ class _Pairs:
         self.r.events.add(who, day, self.r.pick(codes, len(who)), first, self._unit(len(who)), NO_GROUP, second)
 
 
-def _column(feature: Feature) -> str | None:
-    """The column of a feature that gives one thing."""
-    return feature.parts[0].output
+def _column(feature: Feature) -> str:
+    """The column of a feature that gives one thing; "" if it is not written."""
+    return feature.parts[0].output or ""
