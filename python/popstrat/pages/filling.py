@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,17 +13,16 @@ from rich.text import Text
 from popstrat.pages.console import count_table
 
 _MOST_COLUMNS = 24
-_FAR = 0.5
 _PRACTICES = 5
 _COLUMNS_OF_ONE = 4
 
 
 def filling(quality: Mapping[str, Any]) -> RenderableType:
-    """The columns for which something is expected, those first that are doubtful or far from it; then the practices
-    that stand out. ``quality`` is as `scoring.data_quality` reports it."""
+    """The columns for which something is expected, those first that are doubtful, then the furthest from it; then the
+    practices that stand out. ``quality`` is as `scoring.data_quality` reports it."""
     table = count_table("column", "people", "per 1,000", "expected", "median age, days")
     judged = [c for c in quality["columns"] if "expected_per_1000" in c]
-    judged.sort(key=lambda c: (not c["doubtful"], abs((c["of_expected"] or 0) - 1) < _FAR))
+    judged.sort(key=lambda c: (not c["doubtful"], -_off(c, quality["people"])))
     for column in judged[:_MOST_COLUMNS]:
         mark = "[bold yellow]?[/] " if column["doubtful"] else ""
         age = column.get("days_old", {}).get("median")
@@ -44,3 +44,9 @@ def filling(quality: Mapping[str, Any]) -> RenderableType:
     if len(practices) > _PRACTICES:
         parts.append(Text(f"and {len(practices) - _PRACTICES} more practices (--json tells of all)", "dim"))
     return Group(*parts)
+
+
+def _off(column: Mapping[str, Any], people: int) -> float:
+    """How far a count is from what is expected, in steps as large as chance makes them."""
+    expected = float(column["expected_per_1000"]) * people / 1000
+    return abs(float(column["people"]) - expected) / math.sqrt(expected + 1)

@@ -152,7 +152,7 @@ def _record(
     found["pack"] = said.pop("specification")
     found["inputs"] = [{"table": name, **file} for name, of in said.pop("files").items() for file in of]
     found["warnings"] = [*derivation.warnings(), *found["warnings"]]
-    found["notices"] = [*derivation.notices(), *found["notices"]]
+    found["notices"] = [*derivation.notices(), *(n for n in found["notices"] if n not in checker.notices)]
     found["derived"] = said
     found["data_quality"] = quality.report(counts.tally, checker.as_of)
     return found

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, TypeVar
 import pyarrow as pa
 
 from popstrat.core.hashing import HASH, hash_file
-from popstrat.derive.derivation import CodedRecord, Derivation, described, open_record
-from popstrat.derive.folding import OutOfOrderError
+from popstrat.derive.derivation import TABLES, CodedRecord, Derivation, described, open_record
+from popstrat.errors import OutOfOrderError
 from popstrat.formats import BATCH_ROWS, FileSource, Source
 from popstrat.formats.source import sliced
 from popstrat.packs.patient_table import ID
@@ -70,9 +70,10 @@ def in_any_order(derivation: Derivation, attempt: Callable[[], Made]) -> Made:
         try:
             return attempt()
         except OutOfOrderError as error:
-            if error.table in derivation.unsorted:
+            table = next(name for name in TABLES if name == error.table)
+            if table in derivation.unsorted:
                 raise
-            derivation.unsorted.add(error.table)
+            derivation.unsorted.add(table)
 
 
 def with_derived(
