@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +13,9 @@ import pyarrow as pa
 from popstrat.core.dates import days, latest_birth_for
 from popstrat.derive.canonical import KINDS
 from popstrat.derive.features import Features
-from popstrat.derive.folds import NO_DAY, NO_LABEL, Fold, Folded, LastLabel, LastValue, Pair, Values
-from popstrat.derive.kinds.kind import One
-from popstrat.derive.reference import Row, fold_one
+from popstrat.derive.folding import TABLES, Counts, fold_chunks
+from popstrat.derive.folds import NO_DAY, Fold, Folded, Pair, Table, Values
+from popstrat.derive.reference import Row
 
 ODD_UNITS = (None, "", "furlongs", "MMOL/MOL", " mm hg ", "%", "g/dL", "mg/dL")
 
@@ -65,7 +65,7 @@ def rows(rng: random.Random, features: Features, codes: Mapping[str, Sequence[in
         lists = [name for name in (*fold.codes, *fold.without) if name in codes]
         code: int | None = rng.choice(codes[rng.choice(lists)]) if lists else rng.randint(1, 9)
         if rng.random() < 0.05:
-            code = rng.choice([None, 5])
+            code = rng.choice([None, 5]) if fold.table == "events" else 5
         day = until - rng.choice([0, 1, 89, 90, 91, rng.randint(0, 12), rng.randint(0, 800), rng.randint(0, 9000), -1])
         if near and rng.random() < 0.2:
             day = rng.choice(near) + rng.choice([-1, 0, 1])
@@ -96,36 +96,42 @@ def _value(rng: random.Random, values: Values) -> float | None:
     return rng.choice([None, low, high, low - 0.01, high + 0.01, middle, middle, middle, float(round(middle)), 7.55])
 
 
+def batches(records: Sequence[Sequence[Row]], keys: Sequence[int]) -> dict[Table, list[pa.RecordBatch]]:
+    """The rows of people, by table, as a layout gives them: sorted by person, a batch or two each."""
+    found: dict[Table, list[pa.RecordBatch]] = {}
+    for table in TABLES:
+        some = [(key, row) for key, record in zip(keys, records, strict=True) for row in record if row.table == table]
+        columns: dict[str, pa.Array] = {
+            "patient_id": pa.array([key for key, _ in some], pa.int64()),
+            "date": pa.array([row.date for _, row in some], pa.date32()),
+            "code": pa.array([row.code for _, row in some], pa.int64()),
+        }
+        if table == "events":
+            columns |= {
+                "value": pa.array([row.value for _, row in some], pa.float64()),
+                "second_value": pa.array([row.second_value for _, row in some], pa.float64()),
+                "unit": pa.array([row.unit for _, row in some], pa.string()).dictionary_encode(),
+                "group_id": pa.array([row.group_id for _, row in some], pa.int64()),
+            }
+        whole = pa.record_batch(columns)
+        cut = len(some) // 3
+        found[table] = [whole.slice(0, cut), whole.slice(cut)]
+    return found
+
+
 def folded(
     features: Features,
-    births: Sequence[dt.date | None],
+    batch: pa.RecordBatch,
     records: Sequence[Sequence[Row]],
     codes: Mapping[str, Sequence[int]],
-) -> dict[str, Folded]:
-    """The folds of some people, worked out plainly."""
-    known = {name: frozenset(some) for name, some in codes.items()}
-    return {
-        fold.name: _arrays(fold, [fold_one(fold, r, known, b).one for b, r in zip(births, records, strict=True)])
-        for fold in features.folds
-    }
-
-
-def _arrays(fold: Fold, ones: Sequence[One]) -> Folded:
-    labels = [label for label, _ in fold.labels] if isinstance(fold, LastLabel | Pair) else []
-
-    def dates(values: list[dt.date | None]) -> Any:
-        return np.array([int(NO_DAY) if v is None else days(v) for v in values], np.int32)
-
-    def numbers(values: list[float | None]) -> Any:
-        return np.array([np.nan if v is None else v for v in values], np.float64)
-
-    gap = isinstance(fold, LastValue) and fold.gap is not None
-    return Folded(
-        day=dates([o.day for o in ones]),
-        value=numbers([o.value for o in ones]),
-        second=numbers([o.second for o in ones]),
-        earlier=numbers([o.earlier for o in ones]) if gap else None,
-        earlier_day=dates([o.earlier_day for o in ones]) if gap else None,
-        label=np.array([int(NO_LABEL) if o.label is None else labels.index(o.label) for o in ones], np.int16),
-        count=np.array([o.count or 0 for o in ones], np.int32),
-    )
+    spill: Path,
+) -> tuple[dict[str, Folded], Counts]:
+    """The folds of some people, and what was counted of their rows."""
+    births = np.asarray(batch.column("date_of_birth").cast(pa.int32()).fill_null(int(NO_DAY)))
+    folding = fold_chunks(
+        batch.column("patient_id"), births, batches(records, batch.column("patient_id").to_pylist()), features.folds,
+        {name: np.array(sorted(some), np.int64) for name, some in codes.items()},
+        as_of=days(features.as_of), threads=1, spill_dir=spill,
+    )  # fmt: skip
+    (chunk,) = folding
+    return dict(chunk.folded), folding.counts

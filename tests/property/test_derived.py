@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from collections import Counter
 from functools import cache
+from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 from coded_record import codes_of, folded, people, rows
@@ -12,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from popstrat.derive.features import Features
+from popstrat.derive.folds import SET_ASIDE
 from popstrat.derive.kinds.registry import KINDS, examples
 from popstrat.derive.reference import derive_one
 from popstrat.derive.spec import load_spec
@@ -26,15 +30,20 @@ def _compare(features: Features, rng: random.Random, count: int, most: int) -> N
     batch = people(rng, count, features.as_of)
     persons = batch.to_pylist()
     records = [rows(rng, features, codes, rng.randint(0, most)) for _ in persons]
-    births = [person["date_of_birth"] for person in persons]
-    table = features.finalise(batch, folded(features, births, records, codes))
+    found, counts = folded(features, batch, records, codes, Path(gettempdir()))
+    table = features.finalise(batch, found)
     assert table.schema.equals(features.table_schema(batch.schema))
+    aside: Counter[tuple[str, str]] = Counter()
     assert table.column("patient_id").equals(batch.column("patient_id"))
     for i, (person, record) in enumerate(zip(persons, records, strict=True)):
         derived = derive_one(features, person, record, codes)
         row = {name: table.column(name)[i].as_py() for name in table.schema.names[2:]}
         assert row == {name: derived.values[name] for name in row}
         assert set(derived.values) == set(row)
+        for why in derived.features.values():
+            aside.update((one.fold, one.reason) for one in why.aside if one.reason in SET_ASIDE)
+    told = {(fold, r): n for fold, one in counts.folds.items() for r, n in one.set_aside.items() if n}
+    assert told == dict(aside)
 
 
 @given(st.integers(0, 2**32), st.sampled_from(AS_OF))

@@ -38,11 +38,14 @@ def show_command(
         str | None, typer.Option("--as-of", metavar="DATE", help="YYYY-MM-DD; the latest if not given.")
     ] = None,
 ) -> None:
-    """Show every definition of a pack, with its source."""
+    """Show every definition of a pack, or every feature of a specification, with its source."""
     date = None if as_of is None else options.parse_date(as_of)
-    from popstrat.pages.catalogue import show  # not above: --help does not wait for Arrow
+    # not above: --help does not wait for Arrow
+    from popstrat.derive.spec import is_specification
+    from popstrat.pages import catalogue, specification
 
-    show(name, open_console(), date)
+    page = specification if is_specification(name) else catalogue
+    page.show(name, open_console(), date)
 
 
 @app.command("check")
@@ -51,9 +54,20 @@ def check_command(
     as_of: options.AsOf = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Check a pack: its text, its types, every date on which a definition changes; warn of what is odd."""
+    """Check a pack or feature specification: its text, its types, every date of a change; warn of what is odd."""
     date = options.parse_date(as_of)
-    from popstrat.scoring.pack_check import examine  # not above: --help does not wait for Arrow
+    # not above: --help does not wait for Arrow
+    from popstrat.derive.spec import is_specification
+
+    if is_specification(file):
+        from popstrat.derive import spec_check
+        from popstrat.pages import spec_check as spec_check_page
+
+        spec_report = spec_check.examine(file, date)
+        if not quiet:
+            spec_check_page.show(spec_report, open_console())
+        return
+    from popstrat.scoring.pack_check import examine
 
     with warnings_as_notices():
         found = examine(file, date)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from popstrat.core.arrow import from_numpy, is_text, numbers, plain, true, valid, without_views
 from popstrat.core.lazy import compute as pc
 from popstrat.derive.canonical import KINDS
-from popstrat.derive.layout import Taken
+from popstrat.derive.layout import Taken, bare
 from popstrat.errors import InputError
 from popstrat.packs.keys import A_NUMBER, MadeNumber, as_read
 from popstrat.packs.keys import code as code_text
@@ -69,7 +69,7 @@ def of_type(column: pa.Array, wanted: pa.DataType) -> pa.Array:
     return _without(column, ~_matches(column, r"^(?:0|-?[1-9][0-9]{0,17})$")).cast(pa.int64())
 
 
-def groups(column: pa.Array, name: str) -> pa.Array:
+def groups(column: pa.Array, name: str, how: Taken) -> pa.Array:
     """What rows of one reading share: whole numbers as they are, text as its hash."""
     column = _whole(column)
     if pt.is_integer(column.type):
@@ -79,7 +79,8 @@ def groups(column: pa.Array, name: str) -> pa.Array:
     if not is_text(column.type):
         raise InputError(f"is {column.type}; what rows of one reading share is text or a whole number", column=name)
     texts = pc.utf8_trim_whitespace(plain(column))
-    known = true(pc.greater(pc.binary_length(texts), 0))
+    none = pa.array(["", *how.spelling.nulls], texts.type)
+    known = valid(texts) & ~true(pc.is_in(pc.utf8_lower(texts), value_set=none))
     hashes = hash_ids(texts.fill_null(""), _GROUP_KEY).view(np.int64)
     return from_numpy(hashes, ~known)
 
@@ -176,6 +177,7 @@ class Dates:
 
     def read(self, column: pa.Array, name: str, tally: Tally) -> pa.Array:
         """Days; null for what can be no date of a record, counted as ``impossible_…``. Raises `InputError`."""
+        column = _whole(column)
         kind = column.type
         if kind == pa.date32():
             return self._bounded(column, name, tally)
@@ -277,7 +279,7 @@ def from_parts(columns: Sequence[pa.Array]) -> pa.Array:
 def to_period(column: pa.Array, precision: pa.Array, name: str, how: Taken, tally: Tally) -> pa.Array:
     """Days as the first of the year or month that is all that is known of them, by a column that says so; counted."""
     coded = _coded(precision.cast(pa.string()) if not is_text(precision.type) else precision)
-    said = [how.periods.get(folded(t or ""), "day") for t in coded.dictionary.to_pylist()]
+    said = [how.periods.get(bare(t or ""), "day") for t in coded.dictionary.to_pylist()]
     for period in ("year", "month", "none"):
         rows = _rows_with(coded, [i for i, p in enumerate(said) if p == period])
         mask = np.zeros(len(column), np.bool_)
@@ -312,6 +314,8 @@ def values(
 
     ``>90`` is the next double above 90 and ``<5`` the next below 5, so that a threshold at the number decides rightly.
     """
+    if pt.is_dictionary(column.type) and not is_text(column.type):
+        column = column.dictionary.take(column.indices)
     kind = column.type
     second = None
     if kind == pa.float64():
@@ -392,7 +396,7 @@ def beyond(number: float, sign: str) -> float:
 
 def _beyond(column: pa.Array, comparator: pa.Array, how: Taken, tally: Tally) -> pa.Array:
     coded = _coded(comparator.cast(pa.string()) if not is_text(comparator.type) else comparator)
-    signs = [how.comparators.get(folded(t or ""), _SIGNS.get(t or "", t or "")) for t in coded.dictionary.to_pylist()]
+    signs = [how.comparators.get(bare(t or ""), _SIGNS.get(t or "", t or "")) for t in coded.dictionary.to_pylist()]
     for sign, to in ((">", np.inf), ("<", -np.inf)):
         mask = np.zeros(len(column), np.bool_)
         mask[_rows_with(coded, [i for i, s in enumerate(signs) if s.strip() == sign])] = True
@@ -429,7 +433,7 @@ def labels(column: pa.Array, name: str, how: Taken) -> pa.Array:
     if meant == texts:
         return coded if coded.type == LABELS else coded.cast(LABELS)
     if None not in meant:
-        found = pa.DictionaryArray.from_arrays(coded.indices, pa.array(meant, pa.string()))
+        found = pa.DictionaryArray.from_arrays(coded.indices, pa.array(meant, pa.string()), safe=False)
         return found if found.type == LABELS else found.cast(LABELS)
     distinct = list(dict.fromkeys(m for m in meant if m is not None))
     place = {text: i for i, text in enumerate(distinct)}
@@ -441,8 +445,8 @@ def _label(text: str | None, how: Taken) -> str | None:
     if text is None:
         return None
     word = folded(text)
-    if word in how.values:
-        return how.values[word]
+    if (key := word if word in how.values else bare(text)) in how.values:
+        return how.values[key]
     return None if not word or word in how.spelling.nulls else text.strip()
 
 

@@ -93,7 +93,8 @@ class CodeLists:
         ``encoding``: of all its files; if None UTF-8, with or without its mark, or UTF-16 with one, else Windows-1252.
         Raises `InputError` naming the file and the first rows for anything that is no code list, or no code.
         """
-        files, problems = [], []
+        files: list[ListFile] = []
+        problems: list[str] = []
         terms: dict[int, str] = {}
         for file in _files(Path(path), problems):
             files.append(_read(file, encoding, terms))

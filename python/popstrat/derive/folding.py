@@ -64,8 +64,8 @@ class TableCounts:
 
 @dataclass
 class FoldCounts:
-    """Rows of one fold: ``used``; ``set_aside`` by each of `SET_ASIDE`; ``repeats`` of others (rows counted, `Count`);
-    for a fold that reads values, those within its window that have one by ``units`` (spelt as `unit_key`; "" without)."""
+    """Rows of one fold: ``used``; ``set_aside`` by each of `SET_ASIDE`; ``repeats`` of others (where `Count` has rows);
+    where values are read, rows within the window that have one by ``units`` (spelt as `unit_key`; "" without)."""
 
     used: int = 0
     set_aside: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SET_ASIDE, 0))
@@ -425,5 +425,5 @@ class _Stream:
 def _nameless(folder: Path) -> Any:
     """A file for this process alone (mode 0600) that is gone when it is closed, whatever happens."""
     descriptor, name = tempfile.mkstemp(prefix=".popstrat-", dir=folder)
-    os.unlink(name)
+    Path(name).unlink()
     return os.fdopen(descriptor, "w+b", buffering=0)

@@ -36,6 +36,7 @@ TABLES: Mapping[AnyTable, Mapping[str, Cell]] = {
 NULLS = frozenset({"null", "(null)", "<null>", "\\n", "n/a", "nan", "none", "nat", "<na>"})
 """Words for no record in every layout, as `folded`; blanks are none either."""
 COMPARATORS = (">", ">=", "<", "<=", "=")
+_EXACT = 17  # of a whole number with ``.0``: up to 15 digits come through a floating-point number as they were
 PERIODS = ("year", "month", "day", "none")
 
 _WORDS = ("nulls", "true", "false", "dates", "decimal_comma", "times")
@@ -106,6 +107,8 @@ class Lookup:
     key: str
     value: str
     where: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    quoted: bool = True
+    """Whether quotes mean anything in tab-separated text (in that of vocabularies they do not)."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +136,14 @@ def is_called(name: str, forms: Iterable[str]) -> bool:
 
 def matches(text: str, wanted: frozenset[str]) -> bool:
     """Whether a text, as `folded`, is one of these, in which ``*`` stands for anything."""
-    word = folded(text)
+    word = bare(text)
     return word in wanted or any("*" in form and fnmatchcase(word, form) for form in wanted)
+
+
+def bare(text: str) -> str:
+    """A text as `folded`; a whole number that a program wrote as ``5.0``, because its column has gaps, as ``5``."""
+    word = folded(text)
+    return word[:-2] if word.endswith(".0") and word[:-2].isdecimal() and len(word) <= _EXACT else word
 
 
 def layouts() -> list[str]:
@@ -300,7 +309,9 @@ class _Parser:
     def _lookup(self, name: str, given: object) -> Lookup:
         where = f"[lookup.{name}]"
         said = self._table(f"lookup.{name}", given)
-        self._known(where, said, ("files", "key", "value", "where"))
+        self._known(where, said, ("files", "key", "value", "where", "quoted"))
+        if not isinstance(quoted := said.get("quoted", True), bool):
+            raise self._fail(f"{where} quoted", "needs true or false")
         for key in ("files", "key", "value"):
             if key not in said:
                 raise self._fail(where, f"needs `{key}`")
@@ -310,6 +321,7 @@ class _Parser:
             self._text(f"{where} key", said["key"]),
             self._text(f"{where} value", said["value"]),
             self._where(f"{where} where", said.get("where", {})),
+            quoted,
         )
 
     def _read_spelling(self, where: str, given: object) -> Spelling:

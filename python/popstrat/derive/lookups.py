@@ -5,11 +5,13 @@ Each file is read once. A key may stand in it again with the same value; with an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import gzip
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
 from popstrat.core.arrow import from_numpy, plain, true, valid
@@ -27,8 +29,10 @@ _LONGEST = 32
 class Table:
     """Keys with what stands for them, both as text; keys are found by their hashes and then compared."""
 
-    def __init__(self, spec: Lookup, files: Sequence[FileSource], keys: pa.Array, values: pa.Array) -> None:
-        self.spec, self.files = spec, tuple(files)
+    def __init__(
+        self, spec: Lookup, files: Sequence[FileSource], rows: Sequence[int], keys: pa.Array, values: pa.Array
+    ) -> None:
+        self.spec, self.files, self.rows = spec, tuple(files), tuple(rows)
         hashes = hash_ids(keys, _KEY)
         order = np.argsort(hashes, kind="stable")
         self._hashes = hashes[order]
@@ -108,28 +112,57 @@ class Lookups:
 def load(spec: Lookup, files: Iterable[Path], encoding: str) -> Table:
     """Read a lookup. Raises `InputError` naming the file and the column that it lacks."""
     sources = [open_source([f], kinds=lambda name: "string", encoding=encoding).files[0] for f in files]
-    keys, values = [], []
-    for source in sources:
-        wanted = {squeeze(n): n for n in source.schema.names}
-        for column in (spec.key, spec.value, *spec.where):
-            if squeeze(column) not in wanted:
+    keys, values, rows = [], [], [0] * len(sources)
+    for i, source in enumerate(sources):
+        known = {squeeze(n): n for n in source.schema.names}
+        wanted = (spec.key, spec.value, *spec.where)
+        for column in wanted:
+            if squeeze(column) not in known:
                 raise InputError(f"is absent, and [lookup.{spec.name}] reads it", column=column, file=source.name)
-        names = [wanted[squeeze(c)] for c in (spec.key, spec.value, *spec.where)]
-        for batch in source.batches(list(dict.fromkeys(names))):
+        names = [known[squeeze(c)] for c in wanted]
+        for batch in _batches(spec, source, names, encoding):
             columns = [_texts(batch.column(n), n) for n in names]
+            rows[i] += batch.num_rows
             keep = valid(columns[0]).copy()
             for texts, column in zip(columns[2:], spec.where, strict=True):
                 keep &= _among(texts, spec.where[column])
-            chosen = from_numpy(keep)
-            keys.append(columns[0].filter(chosen))
-            values.append(columns[1].filter(chosen))
+            keys.append(columns[0].filter(from_numpy(keep)))
+            values.append(columns[1].filter(from_numpy(keep)))
     none = pa.array([], pa.large_string())
-    return Table(spec, sources, pa.concat_arrays([none, *keys]), pa.concat_arrays([none, *values]))
+    return Table(spec, sources, rows, pa.concat_arrays([none, *keys]), pa.concat_arrays([none, *values]))
+
+
+def _batches(spec: Lookup, source: FileSource, names: Sequence[str], encoding: str) -> Iterator[pa.RecordBatch]:
+    distinct = list(dict.fromkeys(names))
+    if spec.quoted or source.format != "csv" or not _tabs(source.path):
+        yield from source.batches(distinct)
+        return
+    try:
+        with pa_csv.open_csv(
+            source.path,
+            pa_csv.ReadOptions(encoding=encoding),
+            pa_csv.ParseOptions(delimiter="\t", quote_char=False),
+            pa_csv.ConvertOptions(include_columns=distinct, column_types=dict.fromkeys(distinct, pa.string())),
+        ) as reader:
+            yield from reader
+    except (pa.ArrowException, OSError):  # whose message may quote a row
+        raise InputError("cannot be read as tab-separated text", file=source.name) from None
+
+
+def _tabs(path: Path) -> bool:
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        return b"\t" in file.readline(1 << 16)
+
+
+def as_keys(texts: pa.Array) -> pa.Array:
+    """Distinct texts as they are looked up: without blanks around, whole numbers without a point; null for none."""
+    found = pc.utf8_trim_whitespace(texts.cast(pa.large_string()))
+    found = pc.replace_substring_regex(found, r"^([0-9]{1,15})\.0$", r"\1")
+    return pc.if_else(pc.equal(found, ""), pa.scalar(None, pa.large_string()), found)
 
 
 def _texts(column: pa.Array, name: str) -> pa.Array:
-    found = pc.utf8_trim_whitespace(plain(texts_of(column, name)).cast(pa.large_string()))
-    return pc.if_else(pc.equal(found, ""), pa.scalar(None, pa.large_string()), found)
+    return as_keys(plain(texts_of(column, name)))
 
 
 def _among(texts: pa.Array, wanted: frozenset[str]) -> NDArray[np.bool_]:

@@ -24,7 +24,8 @@ from popstrat.derive.canonical import KEY, PATIENTS, REGISTRATIONS
 from popstrat.derive.cells import entry_of
 from popstrat.derive.folds import NO_DAY
 from popstrat.derive.layout import Layout, load_layout
-from popstrat.derive.rows import Piece, RowFiles, open_rows
+from popstrat.derive.rows import RowFiles, open_rows
+from popstrat.derive.shaped import Piece
 from popstrat.engine import increasing
 from popstrat.errors import InputError
 from popstrat.scoring.unique_ids import hash_ids
@@ -253,7 +254,7 @@ class Spells:
     entries: dict[str, list[str]]
     counts: dict[str, int]
 
-    def texts(self, name: str, rows: Places) -> pa.Array:
+    def texts(self, name: str, rows: Days) -> pa.Array:
         """One of `_TEXTS` of these rows, as a dictionary."""
         codes = self.where[name][rows]
         indices = from_numpy(codes, codes < 0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -62,10 +62,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Aside:
-    """A row that had no part in a result, and why: one of `folds.SET_ASIDE`, `OLD` or `NOT_DECIDING`."""
+    """A row that had no part in the result of a fold, and why: one of `folds.SET_ASIDE`, `OLD` or `NOT_DECIDING`."""
 
     row: Row
     reason: str
+    fold: str = ""
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ def fold_one(fold: Fold, rows: Sequence[Row], codes: Mapping[str, frozenset[int]
     counting: list[Row] = []
     aside: list[Aside] = []
     for row in rows:
-        if row.table != fold.table or row.code is None or row.code in unwanted:
+        if row.table != fold.table or row.code in unwanted:
             continue
         if fold.codes != (ANY_CODE,) and row.code not in wanted:
             continue
@@ -176,7 +177,8 @@ def fold_one(fold: Fold, rows: Sequence[Row], codes: Mapping[str, frozenset[int]
             counting.append(row)
     found = _FOLDS[type(fold)](fold, counting, codes)
     taken = {id(row) for row in [*found.used, *(a.row for a in found.aside)]}
-    found.aside = [*aside, *found.aside, *(Aside(row, NOT_DECIDING) for row in counting if id(row) not in taken)]
+    rest = (Aside(row, NOT_DECIDING) for row in counting if id(row) not in taken)
+    found.aside = [replace(one, fold=fold.name) for one in (*aside, *found.aside, *rest)]
     return found
 
 
@@ -218,7 +220,7 @@ def _count(fold: Count, rows: list[Row], codes: Mapping[str, frozenset[int]]) ->
     if fold.of == "days":
         return Found(One(count=len({row.date for row in rows})), rows)
     if fold.of == "codes":
-        return Found(One(count=len({row.code for row in rows})), rows)
+        return Found(One(count=len({row.code for row in rows} - {None})), rows)
     if fold.repeats:
         return Found(One(count=len(rows)), rows)
     different = {(row.date, row.code, row.value, row.unit, row.group_id): row for row in rows}
@@ -349,8 +351,8 @@ def _pair(fold: Pair, rows: list[Row], codes: Mapping[str, frozenset[int]]) -> F
     ]
     if not pairs:
         low, low_second = min(f for _, f in firsts), min(s for _, s in seconds)
-        one, other = [row for row, f in firsts if f == low], [row for row, s in seconds if s == low_second]
-        pairs = [_PairFound(low, low_second, _label(row, fold.labels, codes), (row, *other)) for row in one]
+        lowest, with_it = [row for row, f in firsts if f == low], [row for row, s in seconds if s == low_second]
+        pairs = [_PairFound(low, low_second, _label(row, fold.labels, codes), (row, *with_it)) for row in lowest]
     best = min(pairs, key=lambda pair: (pair.first, pair.second, -pair.label))
     name = fold.labels[best.label][0] if best.label >= 0 else None
     return Found(One(day=day, value=best.first, second=best.second, label=name), list(best.rows), aside)

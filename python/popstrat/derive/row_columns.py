@@ -71,9 +71,9 @@ class RowColumns:
         column = batch.column(name)
         if type_ is None or column.type == type_:
             return column
-        if not (pa.types.is_null(column.type) or (type_ == pa.float64() and _is_number(column.type))):
-            if not (type_ == pa.int64() and pa.types.is_integer(column.type)):
-                raise ValueError(f"{self._table}: {name} is of type {column.type}, not {type_}")
+        fits = pa.types.is_integer(column.type) or (type_ == pa.float64() and pa.types.is_floating(column.type))
+        if not (pa.types.is_null(column.type) or (fits and type_ != pa.date32())):
+            raise ValueError(f"{self._table}: {name} is of type {column.type}, not {type_}")
         return column.cast(type_)
 
     def _key(self, column: pa.Array) -> tuple[Any, ...]:
@@ -155,7 +155,3 @@ def _integers(column: pa.Array) -> pa.Array:
 
 def _is_text(type_: pa.DataType) -> bool:
     return any(kind(type_) for kind in _TEXTS)
-
-
-def _is_number(type_: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(type_) or pa.types.is_floating(type_))

@@ -170,9 +170,9 @@ class RowFiles:
         """What a run record says of the files, once they have been read; waits for their hashes."""
         hashes = [h.result() for h in self._hashes] or [hash_file(f.source.path) for f in self._files]
         found = [self._of(f.source, rows, h) for f, rows, h in zip(self._files, self._rows, hashes, strict=True)]
-        looked_up = [f for t in self._lookups.read.values() for f in t.files]
-        return [*found, *(self._of(f, f.rows, hash_file(f.path)) for f in looked_up)]
+        looked_up = [one for t in self._lookups.read.values() for one in zip(t.files, t.rows, strict=True)]
+        return [*found, *(self._of(f, rows, hash_file(f.path)) for f, rows in looked_up)]
 
     @staticmethod
-    def _of(file: FileSource, rows: int | None, content: str) -> dict[str, Any]:
+    def _of(file: FileSource, rows: int, content: str) -> dict[str, Any]:
         return {"name": file.path.name, "format": file.format, "rows": rows, "bytes": file.bytes, HASH: content}

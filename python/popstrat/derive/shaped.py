@@ -16,7 +16,7 @@ from popstrat.core.lazy import compute as pc
 from popstrat.derive import cells
 from popstrat.derive.canonical import KEY
 from popstrat.derive.layout import TABLES, SetAside, Shape, Taken, matches, squeeze
-from popstrat.derive.lookups import Lookups
+from popstrat.derive.lookups import Lookups, as_keys
 from popstrat.errors import InputError
 from popstrat.formats import FileSource
 
@@ -240,11 +240,11 @@ class ShapedFile:
             given = cells.from_parts([batch.column(n) for n in (first, *rest)])
         if given is not None and taken.through:
             coded = cells.texts_of(given, name or "").dictionary_encode()
-            before = pc.utf8_trim_whitespace(coded.dictionary.cast(pa.large_string()))
+            before = as_keys(coded.dictionary)
             after = before
             for one in taken.through:
                 after = self.lookups[one].look_up(after, taken.keep)
-            said = true(pc.greater(pc.binary_length(before), 0)) & ~valid(after)
+            said = valid(before) & ~valid(after)
             lost = np.append(said, False)[cells.entry_of(coded)]
             given = pa.DictionaryArray.from_arrays(coded.indices, after)
         if taken.otherwise is None or not self.names.gives(taken.otherwise):
@@ -266,7 +266,7 @@ class ShapedFile:
         if ours == "second_value":
             return cells.values(given, ours, taken, None, tally)[0]
         if ours == "group_id":
-            return cells.groups(given, ours)
+            return cells.groups(given, ours, taken)
         if ours in _LOOKED_UP:
             return cells.practice_codes(given, ours, taken)
         if kind == pa.bool_():

@@ -14,13 +14,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from popstrat.core.small_files import parse_toml, read_small
 from popstrat.core.text import suggest
 from popstrat.derive.features import Features
 from popstrat.derive.kinds.kind import Feature, Told
 from popstrat.derive.kinds.person import COLUMNS
 from popstrat.derive.kinds.reader import Reader
 from popstrat.derive.kinds.registry import KINDS
-from popstrat.errors import PackError
+from popstrat.errors import PackError, PopstratError
 from popstrat.lang import nodes as n
 from popstrat.lang.names import name_fault
 from popstrat.packs.definition import Definition
@@ -29,9 +30,9 @@ from popstrat.packs.key_shapes import check_keys
 from popstrat.packs.load import put_together
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import KEY_COLUMNS, Column, Schema, column_from_toml, patient_schema
-from popstrat.packs.read import Shelf, builtin_name, builtin_packs, faults, read_file
+from popstrat.packs.read import MOST_FILES, Shelf, builtin_name, builtin_packs, faults, read_file
 from popstrat.packs.resolve import Resolver
-from popstrat.packs.shapes import only
+from popstrat.packs.shapes import items, only, texts
 from popstrat.packs.tables import PackTables
 from popstrat.packs.unused import OFFERED
 
@@ -58,6 +59,28 @@ def load_spec(name_or_path: str | Path | Spec) -> Spec:
         return name_or_path
     known = builtin_name(str(name_or_path), shelf=SPECS)
     return _load(str(name_or_path)) if known is None else _builtin(known)
+
+
+def is_specification(name_or_path: str) -> bool:
+    """Whether a name or a file is that of a feature specification rather than of a scoring pack: by what it holds, or
+    by what it extends. Raises nothing: what cannot be read is for whoever loads it to say."""
+    try:
+        return _is_specification(name_or_path, Path(), MOST_FILES)
+    except (OSError, ValueError, PopstratError):  # tomllib's own error is a ValueError
+        return False
+
+
+def _is_specification(name: str, beside: Path, left: int) -> bool:
+    if name.partition("@")[0] in builtin_specs():
+        return True
+    if name.partition("@")[0] in builtin_packs() or not left:
+        return False
+    path = beside / name
+    raw = parse_toml(read_small(path).decode("utf-8-sig"))
+    if "feature" in raw or "not_derived" in raw:
+        return True
+    extends = items(raw.get("pack")).get("extends")
+    return any(_is_specification(other, path.parent, left - 1) for other in texts(extends))
 
 
 @cache

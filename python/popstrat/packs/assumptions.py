@@ -15,7 +15,7 @@ from popstrat.packs.uses import versions
 class Assumption:
     """`about` says in inline Markdown what of a definition is assumed; it is empty for all of it."""
 
-    section: str  # windows, parameters, sets, lookups, definition
+    section: str  # windows, parameters, sets, lookups, feature, definition
     name: str
     about: str
     text: str
@@ -34,6 +34,10 @@ def _assumptions(raw: Mapping[str, Any]) -> Iterator[Assumption]:
                 text = str(body["source"]).partition(":")[2].strip()
             if text:
                 yield Assumption(section, name, "", text)
+    for ident, body in raw.get("feature", {}).items():
+        for version in versions(body):
+            if version.get("assumption"):
+                yield Assumption("feature", ident, "", version["assumption"])
     for ident, body in raw.get("definition", {}).items():
         if body.get("assumption"):
             yield Assumption("definition", ident, "", body["assumption"])

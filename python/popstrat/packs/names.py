@@ -14,10 +14,11 @@ _SECTIONS = ("parameters", "sets", "windows", "lookups")
 class Names:
     """Titles of definitions, parameters, sets and windows, and links to them."""
 
-    def __init__(self, resolved: Resolved) -> None:
-        self.raw: Mapping[str, Any] = resolved.pack.raw
+    def __init__(self, resolved: Resolved, raw: Mapping[str, Any] | None = None) -> None:
+        """``raw``: the tables of the file that the page is of, if they are more than the pack's."""
+        self.raw: Mapping[str, Any] = resolved.pack.raw if raw is None else raw
         self.titles = {ident: resolved.definitions[ident].title for ident in self.raw.get("definition", {})}
-        for section in _SECTIONS:
+        for section in (*_SECTIONS, "feature"):
             for name, body in self.raw.get(section, {}).items():
                 self.titles.setdefault(name, body.get("title", name))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from popstrat.packs.load import load_pack
+from popstrat.packs.merge import DATED
 from popstrat.packs.read import builtin_packs, builtin_versions
 from popstrat.packs.tables import PackTables
 from popstrat.packs.uses import used_words, versions
@@ -32,7 +33,7 @@ def reach(pack: PackTables, ident: str) -> set[str]:
 def boundaries(pack: PackTables) -> list[dt.date]:
     """The dates on which something in the pack begins or ends to hold, with the days around them."""
     found: set[dt.date] = set()
-    for body in pack.raw.get("definition", {}).values():
+    for body in (body for section in DATED for body in pack.raw.get(section, {}).values()):
         for version in versions(body):
             start, end = version.get("effective_from"), version.get("effective_to")
             if isinstance(start, dt.date):

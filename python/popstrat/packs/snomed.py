@@ -49,4 +49,5 @@ def wrong_digit(codes: NDArray[np.int64]) -> NDArray[np.bool_]:
         left //= 10
         more = (left > 0) | (digit > 0)  # leading zeros would count
         check = np.where(more, _TIMES_OF[check, _SHIFT_OF[place % 8][digit]], check)
-    return check != 0
+    wrong: NDArray[np.bool_] = check != 0
+    return wrong

@@ -25,6 +25,7 @@ from popstrat.packs.pack import Pack
 from popstrat.packs.reading import boundaries, latest, list_packs, reach
 from popstrat.packs.readings import with_readings
 from popstrat.packs.resolved import Resolved
+from popstrat.packs.tables import PackTables
 from popstrat.packs.typed import choices
 from popstrat.packs.uses import used_words, versions
 from popstrat.pages import patient_table, terminal
@@ -44,7 +45,7 @@ def sections(pack: Pack, as_of: dt.date | None = None) -> list[Section]:
     pack.at(as_of or dt.date.today())  # which sees to what the dates are read from
     for date in {*boundaries(pack), as_of or latest(pack)}:  # every version is shown, so every version has to hold
         with_readings(pack.at(date))
-    page = _Page(pack.at(as_of or latest(pack)))
+    page = Page(pack.at(as_of or latest(pack)))
     found = [
         _head(pack),
         page.columns(),
@@ -83,13 +84,13 @@ def _head(pack: Pack) -> Section:
     return Section(1, pack.title, [description, "; ".join(facts) + "."])
 
 
-class _Page:
+class Page:
     """Says what each part of a pack means."""
 
-    def __init__(self, resolved: Resolved) -> None:
+    def __init__(self, resolved: Resolved, names: Names | None = None) -> None:
         self.pack, self.resolved = resolved.pack, resolved
         self.raw: Mapping[str, Any] = resolved.pack.raw
-        self.names = Names(resolved)
+        self.names = Names(resolved) if names is None else names
         self.own = [resolved.definitions[k] for k in self.raw.get("definition", {})]
 
     def columns(self) -> Section:
@@ -118,7 +119,7 @@ class _Page:
         found = versions(body)
         for version in found:
             if len(found) > 1 or "effective_from" in version or "effective_to" in version:
-                blocks.append(f"**Version {version.get('version', d.version)}, {_period(version)}**")
+                blocks.append(f"**Version {version.get('version', d.version)}, {period(version)}**")
             blocks += _eligible(d, version)
             blocks += KINDS[d.kind].page(version, self.names)
             blocks += _reference_patients(version)
@@ -215,10 +216,11 @@ class _Page:
             found.append(Section(3, body.get("title", name), blocks, f"set-{name}"))
         return [Section(2, "Sets of conditions"), *found] if found else []
 
-    def assumptions(self) -> Section:
+    def assumptions(self, pack: PackTables | None = None) -> Section:
         rows = []
-        for assumed in assumptions(self.pack):
-            title = self.names.titles[assumed.name] if assumed.section == "definition" else code(assumed.name)
+        for assumed in assumptions(pack or self.pack):
+            titled = assumed.section in ("definition", "feature")
+            title = self.names.titles[assumed.name] if titled else code(assumed.name)
             here = link(title, self.names.anchor(assumed.name))
             rows.append((f"{here}, {assumed.about}" if assumed.about else here, assumed.text))
         if not rows:
@@ -231,7 +233,7 @@ def _type(d: Definition) -> str:
     return d.dtype if d.dtype != "dictionary" else "one of " + ", ".join(code(x) for x in d.node.type.labels)
 
 
-def _period(version: Mapping[str, Any]) -> str:
+def period(version: Mapping[str, Any]) -> str:
     start, end = version.get("effective_from"), version.get("effective_to")
     if start and end:
         return f"from {start} to {end}"
