@@ -23,7 +23,7 @@ from popstrat.synthetic._places import stream
 from popstrat.synthetic._record import Recorder
 from popstrat.synthetic._rows import NO_GROUP, NO_UNIT, Built, Rows
 
-SLICE = 8_192  # people; a block of the list is a whole number of them
+SLICE = 4_096  # people; a block of the list is a whole number of them
 _CODED = 1_024  # stream number
 
 Bools = NDArray[np.bool_]

@@ -168,7 +168,7 @@ def coded_record(
     events_per_patient: float = 0,
     threads: int | None = None,
 ) -> Iterator[CodedSlice]:
-    """The coded record that means the list which `generate` gives for the same arguments, in slices of 8,192 people.
+    """The coded record that means the list which `generate` gives for the same arguments, in slices of 4,096 people.
 
     Of each slice: its rows of the five tables (``tables``, ascending by ``patient_id``), the patient table that they
     mean (``table``, of `schema`), and how many cells of that differ from the list, with the reasons (``adjusted``). The

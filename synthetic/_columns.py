@@ -11,15 +11,16 @@ import numpy as np
 
 from popstrat.derive.canonical import KINDS
 from popstrat.derive.features import Features
-from popstrat.derive.folds import ANY_CODE, NO_DAY, Fold, LastLabel, LastValue, Pair, Table, unit_key
+from popstrat.derive.folds import ANY_CODE, NO_DAY, Fold, LastLabel, LastValue, Pair, Table
 from popstrat.derive.kinds.kind import Feature
 from popstrat.derive.kinds.recorded import Recorded
 from popstrat.derive.kinds.register import Register
 from popstrat.synthetic import _record as rec
 from popstrat.synthetic._codes import unlisted
 from popstrat.synthetic._meaning import UNKNOWN_UNIT, spellings, tables
+from popstrat.synthetic._pairs import Pairs
 from popstrat.synthetic._record import Bools, Recorder
-from popstrat.synthetic._rows import F64, I32, I64, NO_GROUP, NO_UNIT, Rows
+from popstrat.synthetic._rows import F64, I32, I64, NO_UNIT, Rows
 
 UNDATED = "a value without its date: an undated row is not used"
 _UNLISTED_MEDICINES = 400
@@ -306,7 +307,7 @@ class _Drawing:
         assert second is not None
         assert date is not None
         assert label is not None
-        pairs = _Pairs(r, fold, spellings(raw))
+        pairs = Pairs(r, fold, spellings(raw))
         has, day = r.there[first].copy(), r.values[date].astype(np.int32)
         upper, lower = r.number(first), r.number(second)
         undated = has & ~r.there[date]
@@ -478,39 +479,6 @@ class _Drawing:
         code = pool[(r.rng.integers(0, len(pool), r.people)[who] + rank) % len(pool)]
         times = np.repeat(np.arange(len(who)), 1 + r.rng.integers(0, 4, len(who)))
         r.medications.add(who[times], r.between(since[who[times]], r.today, len(times)), code[times])
-
-
-class _Pairs:
-    """Writes pairs of one day: two rows of a group or of none, or one row of both."""
-
-    def __init__(self, record: Recorder, fold: Pair, spelt: tuple[str, ...]) -> None:
-        self.r, self.fold, self.spelt = record, fold, spelt
-        labelled = np.concatenate([record.codes(names) for _, names in fold.labels])
-        codes = record.codes(fold.first)
-        self.upper: I64 = codes[~np.isin(codes, labelled)]  # those that name no setting
-        self.lower = record.codes(fold.second)
-
-    def _unit(self, rows: int) -> Any:
-        """One of the spellings of the unit."""
-        same = [s for s in self.spelt if self.fold.first_values.units[unit_key(s)].factor == 1]
-        units = np.array([self.r.units[s] for s in same], np.int8)
-        return self.r.pick(units, rows) if not self.r.plain else units[0]  # type: ignore[arg-type]
-
-    def add(
-        self, who: I64, day: I32, first: F64, second: F64, code: I64 | None = None, *, grouped: bool = True
-    ) -> None:
-        group = self.r.new_groups(len(who)) if grouped else NO_GROUP
-        unit = self._unit(len(who))
-        upper = self.r.pick(self.upper, len(who)) if code is None else code
-        self.r.events.add(who, day, upper, first, unit, group)
-        self.r.events.add(who, day, self.r.pick(self.lower, len(who)), second, unit, group)
-
-    def lone(self, who: I64, day: I32, first: F64) -> None:
-        self.r.events.add(who, day, self.r.pick(self.upper, len(who)), first, self._unit(len(who)))
-
-    def single(self, who: I64, day: I32, first: F64, second: F64) -> None:
-        codes = self.r.codes(self.fold.both) if self.fold.both else self.upper
-        self.r.events.add(who, day, self.r.pick(codes, len(who)), first, self._unit(len(who)), NO_GROUP, second)
 
 
 def _column(feature: Feature) -> str:

@@ -47,7 +47,7 @@ def write_synthetic(
     outcomes: Path | None = None,
     lookup: Path | None = None,
     events: Path | None = None,
-    events_per_patient: float = EVENTS_PER_PATIENT,
+    events_per_patient: float | None = None,
     plain: bool = False,
     threads: int | None = None,
     encoding: str = "utf-8",
@@ -66,8 +66,10 @@ def write_synthetic(
     """
     given: dict[str, Any] = {"seed": seed, "as_of": as_of, "practices": practices}
     targets = _targets(output, dirty, outcomes, lookup, events)
-    if plain and events is None:
-        raise InputError("--plain is of the coded record, and there is none: give --events DIR")
+    for option, told in (("--plain", plain), ("--events-per-patient", events_per_patient is not None)):
+        if told and events is None:
+            raise InputError(f"{option} is of the coded record, and there is none: give --events DIR")
+    events_per_patient = EVENTS_PER_PATIENT if events_per_patient is None else events_per_patient
     check(events_per_patient)
     batches = synthetic.generate(patients, **given, dirty=dirty, threads=threads)
     with contextlib.ExitStack() as folders, Outputs() as outputs:

@@ -74,11 +74,12 @@ class Rows:
             none = np.zeros(0, np.int64)
             real = none.astype(np.float64)
             return Built(none, none.astype(np.int32), none, real, none.astype(np.int8), none, real)
-        columns = [np.concatenate(parts) for parts in zip(*self._pieces, strict=True)]
-        person, day = columns[0], columns[1]
-        when = np.where(day == NO_DAY, 0, day + _DAY_ZERO)
+        person, day, *others = zip(*self._pieces, strict=True)
+        when = np.concatenate(day)
+        when = np.where(when == NO_DAY, 0, when + _DAY_ZERO)
         # One number that sorts as the three do. No two are equal: whatever sorts them, the order is the same.
-        key = ((person << _DAY_BITS | when) << _ROW_BITS) | np.arange(len(person))
+        key = ((np.concatenate(person) << _DAY_BITS | when) << _ROW_BITS) | np.arange(len(when))
+        del when
         key.sort()
         key &= (1 << _ROW_BITS) - 1
-        return Built(*(column[key] for column in columns))
+        return Built(*(np.concatenate(parts)[key] for parts in (person, day, *others)))

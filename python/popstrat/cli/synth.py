@@ -40,8 +40,8 @@ def synth(
         typer.Option("--events", metavar="DIR", help="Write the coded record that means the list, with code lists."),
     ] = None,
     events_per_patient: Annotated[
-        float, typer.Option("--events-per-patient", metavar="N", help="Filled up to so many with --events.")
-    ] = 60,
+        float | None, typer.Option("--events-per-patient", metavar="N", help="With --events: about so many; 60.")
+    ] = None,
     plain: Annotated[bool, typer.Option("--plain", help="A coded record without rows that mean nothing.")] = False,
     threads: options.Threads = None,
     encoding: options.Encoding = "utf-8",
