@@ -13,15 +13,16 @@ from rich.table import Table
 from popstrat.pages.console import count_table, unpadded
 from popstrat.pages.filling import filling
 from popstrat.pages.run_summary import remarks
+from popstrat.runs.record import Record
 
 
-def show(record: Mapping[str, Any], output: Path | None, console: Console) -> None:
+def show(record: Record, output: Path | None, console: Console) -> None:
     """Print the summary of a derivation."""
     with unpadded(console):
         _show(record, output, console)
 
 
-def _show(record: Mapping[str, Any], output: Path | None, console: Console) -> None:
+def _show(record: Record, output: Path | None, console: Console) -> None:
     pack, rows, derived = record["pack"], record["rows"], record["derived"]
     console.print(f"[bold]{escape(pack['id'])} {escape(str(pack['version']))} · as of {record['as_of']}[/]")
     console.print(f"{rows['in']:,} people registered and alive, from {_words(derived)}")

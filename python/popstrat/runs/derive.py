@@ -144,7 +144,7 @@ def _record(
     options: Mapping[str, Any] | None,
     written: Record | None,
 ) -> Record:
-    more = {} if written is None else {"output": written}
+    more: dict[str, Any] = {} if written is None else {"output": written}
     found = file_record("derive", checker, files, counts, reading, clock, options=options, **more)
     for name in _OF_A_SCORER:  # nothing was scored
         found.pop(name, None)
