@@ -129,7 +129,42 @@ class Derivation:
             needing = [f.id for f in self.features.features if any(fold.table == name for fold in f.folds)]
             if needing and name not in self.rows:
                 found.append(f"{name}: none given; null for everybody: {_listed(needing)}")
-        return found
+        if not self.people.table.num_rows:
+            found.append("nobody is registered and alive at the as-of date")
+        return [*found, *self._of_rows(), *self._of_folds()]
+
+    def _of_rows(self) -> Iterator[str]:
+        """Rows set aside in such numbers that the files, and not some records, are at fault."""
+        for name, of in self.counts.tables.items():
+            told = {
+                of.unknown_patient: (
+                    _MANY,
+                    "of patients who are not on the list: are their ids those of the patients?",
+                ),
+                of.undated: (_SOME, "without a date that can be read: is the date column the right one?"),
+                of.before_birth: (_SOME, "dated before birth: is the date column the right one?"),
+                of.after_as_of: (_SOME, "dated after the as-of date: is that the date of the extract?"),
+            }
+            for count, (share, what) in told.items():
+                if of.rows >= _LEAST and count > share * of.rows:
+                    yield f"{name}: {count:,} of {of.rows:,} rows ({100 * count / of.rows:.0f} %) are {what}"
+            known = of.rows - of.unknown_patient
+            if known >= _LEAST and not any(c.used for f, c in self.counts.folds.items() if f in self._folds_of(name)):
+                yield f"{name}: none of {known:,} rows has a code of any code list: are they of the same code system?"
+
+    def _of_folds(self) -> Iterator[str]:
+        """Values set aside in such numbers that a unit or a code list is at fault."""
+        for name, of in self.counts.folds.items():
+            for reason, what in _DOUBTS.items():
+                count = of.set_aside.get(reason, 0)
+                if count >= _LEAST_VALUES and count > _SOME * (of.used + count):
+                    share = 100 * count / (of.used + count)
+                    units = _listed([repr(u) if u else "none" for u in of.units]) if reason == "unknown_unit" else ""
+                    also = f" (units in the file: {units})" if units else ""
+                    yield f"{name}: {count:,} values ({share:.0f} %) are {what} and set aside{also}"
+
+    def _folds_of(self, table: Table) -> frozenset[str]:
+        return frozenset(fold.name for fold in self.features.folds if fold.table == table)
 
     def notices(self) -> list[str]:
         """What a reader should know that makes nothing doubtful."""
@@ -163,6 +198,12 @@ class _Again(Iterable[pa.RecordBatch]):
 
 
 _FEW = 6
+_LEAST = 100
+"""Rows of a table that are judged."""
+_LEAST_VALUES = 10
+_MANY, _SOME = 0.5, 0.05
+"""Shares of rows beyond which a file is doubted (an *assumption*): extracts hold the rows of people who have left."""
+_DOUBTS = {"no_value": "without a number", "unknown_unit": "in a unit that is not known", "implausible": "implausible"}
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -209,7 +250,11 @@ def described(derivation: Derivation) -> dict[str, Any]:
         },
         "people": {name: dict(of) for name, of in derivation.people.counts.items()},
         "rows": {
-            name: {**of.counts, **({k: v for k, v in dataclasses.asdict(tables[name]).items() if k != "rows"})}
+            name: {
+                "rows": 0,
+                **of.counts,
+                **({k: v for k, v in dataclasses.asdict(tables[name]).items() if k != "rows"}),
+            }
             for name, of in derivation.rows.items()
             if name in tables
         },

@@ -30,8 +30,9 @@ def _show(record: Record, output: Path | None, console: Console) -> None:
         if block.row_count:
             console.print()
             console.print(block)
-    console.print()
-    console.print(filling(record["data_quality"]))
+    if record["data_quality"]["people"]:
+        console.print()
+        console.print(filling(record["data_quality"]))
     remarks(record, console)
     seconds, memory = record["seconds"]["total"], record["peak_memory_bytes"]
     read = sum(t["rows"] for t in derived["rows"].values())
