@@ -91,6 +91,8 @@ def test_dates(tmp_path: Path, text: str, day: dt.date | None, reason: str) -> N
         (["31/05/2026", "2026-05-31"], 'dates = "dd/mm/yyyy"', "a column has them in one form"),
         (["01-May-2026"], "", "holds dates as dd-mmm-yyyy"),
         (["20260501"], "", "holds dates as yyyymmdd"),
+        (["01/05/26"], "", "holds dates as a year of two digits"),
+        (["01-May-26"], "", "holds dates as a year of two digits"),
         (["45000"], "", "holds dates as a spreadsheet's number of days"),
         (["2026-06-01 23:00:00"], "", "a date at 23:00 in summer time"),
     ],
@@ -108,6 +110,16 @@ def test_dates_in_one_form_through_all_of_a_file(tmp_path: Path) -> None:
     rows = [event(date=f"{d:02}/05/2026") for d in range(1, 29)] + [event(date="2026-05-01")]
     with pytest.raises(InputError, match=r"as yyyy-mm-dd and as dd/mm/yyyy.*row 29"):
         read(tmp_path, rows, '[text]\ndates = "dd/mm/yyyy"', batch_rows=4)
+
+
+def test_a_timestamp_that_may_be_the_next_days_midnight_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "events.parquet"
+    moments = pa.array([dt.datetime(2026, 1, 1, 23), dt.datetime(2026, 6, 1, 23)])
+    pq.write_table(pa.table({"patient_id": [1, 2], "date": moments, "code": [CODE] * 2}), path)
+    with pytest.raises(InputError, match=r"a layout can say .\[text\] times = .*\(row 2\)"):
+        read_file(path)
+    rows, _ = read_file(path, '[text]\ntimes = "local"')
+    assert [r["date"] for r in rows] == [dt.date(2026, 1, 1), dt.date(2026, 6, 1)]
 
 
 def test_times_as_the_layout_says(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -165,6 +166,9 @@ _YEAR = re.compile(r"([12][0-9]{3})(?:-([01][0-9]))?")
 _ELSE = ("dd/mm/yyyy", "mm/dd/yyyy", "dd-mmm-yyyy", "dd mmm yyyy", "yyyy/mm/dd", "dd.mm.yyyy", "dd-mm-yyyy", "yyyymmdd")
 """Forms in which others write dates: a date in one of them is a date, and not for guessing."""
 _SERIAL = re.compile(r"[2-6][0-9]{4}(?:\.[0-9]+)?")
+_SHORT = re.compile(r"[0-9]{1,2}([/.-])(?:[0-9]{1,2}|[a-z]{3})\1[0-9]{2}")
+_TWO_DIGITS = "a year of two digits"
+_LATE = AMBIGUOUS.replace("a map", "a layout")
 _SPREADSHEET = "a spreadsheet's number of days"
 _ISO = "yyyy-mm-dd"
 
@@ -174,6 +178,7 @@ class Dates:
 
     def __init__(self, how: Spelling) -> None:
         self._how, self._form = how, ""
+        self._known: dict[str, tuple[dt.date | None, str]] = {}  # the same few days come in every batch
 
     def read(self, column: pa.Array, name: str, tally: Tally) -> pa.Array:
         """Days; null for what can be no date of a record, counted as ``impossible_…``. Raises `InputError`."""
@@ -184,22 +189,19 @@ class Dates:
         if pt.is_date(kind):
             return self._bounded(column.cast(pa.date32()), name, tally)
         if pt.is_timestamp(kind):
-            return self._bounded(days(column, name, self._how.times), name, tally)
+            try:
+                found = days(column, name, self._how.times)
+            except InputError as error:
+                raise InputError(_LATE, column=name, rows=error.rows, more=error.more) from None
+            return self._bounded(found, name, tally)
         if pt.is_null(kind):
             return pa.nulls(len(column), pa.date32())
         if pt.is_integer(kind) and "yyyymmdd" in self._how.dates:
             column = column.cast(pa.string())
         if not is_text(column.type):
             raise InputError(f"is {kind}, and should be dates", column=name)
-        coded = _coded(column)
-        texts = coded.dictionary.to_pylist()
-        found: list[dt.date | None] = []
-        notes: dict[str, list[int]] = {}
-        for at, text in enumerate(texts):
-            day, form = (None, "") if text is None else _day(text, self._how)
-            found.append(day)
-            if form:
-                notes.setdefault(form, []).append(at)
+        coded = self._without_times(_coded(column))
+        read, notes = self._entries(coded.dictionary)
         for form, entries in notes.items():
             rows = _rows_with(coded, entries)
             if not len(rows):
@@ -209,17 +211,50 @@ class Dates:
             elif form == _IMPOSSIBLE:
                 tally.note(_reason("impossible", name), len(rows))
             elif form == AMBIGUOUS:
-                raise _at(form, name, rows)
+                raise _at(_LATE, name, rows)
             elif form not in (_ISO, *self._how.dates):
                 forms = " or ".join(dict.fromkeys((*self._how.dates, _ISO)))
-                raise _at(f"holds dates as {form}, and {forms} is what the layout says; it can say [text] dates",
+                raise _at(f"holds dates as {form}, and the layout says {forms} ([text] dates)",
                           name, rows)  # fmt: skip
             elif self._form and self._form != form:
                 raise _at(f"holds dates as {form} and as {self._form}; a column has them in one form", name, rows)
             else:
                 self._form = form
-        days_of = pa.array(found, pa.date32())
-        return self._bounded(days_of.take(coded.indices), name, tally)
+        return self._bounded(read.take(coded.indices), name, tally)
+
+    def _entries(self, texts: pa.Array) -> tuple[pa.Array, dict[str, Sequence[int]]]:
+        """Distinct texts as days, and which of them are of what form, or what else is to be said of them."""
+        sure = _matches(texts, _SURE)
+        days_of, missing = np.zeros(len(texts), np.int32), ~sure
+        notes: dict[str, Any] = {}
+        if sure.any():
+            days_of[sure] = numbers(texts.filter(from_numpy(sure)).cast(pa.date32()).view(pa.int32()))
+            notes[_ISO] = np.flatnonzero(sure).tolist()
+        odd = np.flatnonzero(~sure)
+        for at, text in zip(odd.tolist(), texts.take(from_numpy(odd)).to_pylist(), strict=True):
+            day, form = (None, "") if text is None else self._day(text)
+            if day is not None:
+                days_of[at], missing[at] = (day - _EPOCH).days, False
+            if form:
+                notes.setdefault(form, []).append(at)
+        return from_numpy(days_of, missing, pa.date32()), notes
+
+    def _day(self, text: str) -> tuple[dt.date | None, str]:
+        if (found := self._known.get(text)) is None:
+            if len(self._known) > _MOST_KNOWN:
+                self._known.clear()
+            found = self._known[text] = _day(text, self._how)
+        return found
+
+    def _without_times(self, coded: pa.Array) -> pa.Array:
+        """The column without times of day, of which nearly every row has another one, where they make no difference."""
+        entries = coded.dictionary
+        longest = pc.max(pc.binary_length(entries)).as_py() or 0
+        if longest <= _LONGEST_DAY or self._how.times == "utc":
+            return coded
+        form = _ANY_TIME if self._how.times == "local" else _NO_LATE_TIME
+        bare = pc.replace_substring_regex(entries, form, r"\1").dictionary_encode()
+        return pa.DictionaryArray.from_arrays(bare.indices.take(coded.indices), bare.dictionary)
 
     def _bounded(self, column: pa.Array, name: str, tally: Tally) -> pa.Array:
         if not len(column) or column.null_count == len(column):
@@ -232,6 +267,16 @@ class Dates:
         return _without(column, early)
 
 
+_MOST_KNOWN = 1 << 17
+_EPOCH = dt.date(1970, 1, 1)
+_SURE = (  # that there is such a day in every year
+    r"^(?:19|20)[0-9]{2}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
+    r"|(?:0[13578]|1[02])-31)$"
+)
+_LONGEST_DAY = 11  # 01 May 2026
+_MINUTES = r":[0-5][0-9](?::[0-5][0-9](?:[.,][0-9]{1,9})?)?\s*$"
+_NO_LATE_TIME = r"^(.*[0-9])(?:T|\s+)(?:[01][0-9]|2[0-2])" + _MINUTES
+_ANY_TIME = r"^(.*[0-9])(?:T|\s+)(?:[01][0-9]|2[0-3])" + _MINUTES
 _PARTIAL = ("year_only", "month_only")
 _IMPOSSIBLE = "impossible"
 
@@ -243,7 +288,6 @@ def _reason(word: str, column: str) -> str:
     return word if column == "date" else f"{word}_{column}"
 
 
-@lru_cache(1 << 16)
 def _day(text: str, how: Spelling) -> tuple[dt.date | None, str]:
     """The day that a text is, and its form or what is to be said of it; nothing for no record."""
     word = folded(text)
@@ -263,6 +307,8 @@ def _day(text: str, how: Spelling) -> tuple[dt.date | None, str]:
     for form in _ELSE:
         if isinstance(value(word, "date", Spelling(dates=(form,), times="local")), dt.date):
             return None, form
+    if _SHORT.fullmatch(word):
+        return None, _TWO_DIGITS
     return None, _SPREADSHEET if _SERIAL.fullmatch(word) else _IMPOSSIBLE
 
 
