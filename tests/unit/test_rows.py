@@ -390,6 +390,30 @@ keep = true
         read(tmp_path, [event()], layout)
 
 
+def test_files_of_changes(tmp_path: Path) -> None:
+    layout = tmp_path / "local.toml"
+    layout.write_text("""
+extends = "canonical"
+[events.clinical_events]
+row_id = "row"
+[events.clinical_events.set_aside]
+deleted = { gone = "1" }
+""")
+    first = [event(row="a", value="1"), event(row="b", value="2"), event(row="c", value="3"), event(row="", value="4")]
+    files = [
+        write_csv(tmp_path / "1.csv", ["gone", *first[0]], first),
+        write_csv(tmp_path / "2.csv", ["gone", *first[0]], [event(row="b", value="20"), event(row="d", value="5")]),
+        write_csv(tmp_path / "3.csv", ["gone", *first[0]], [event(row="c", gone="1"), event(row="b ", value="200"),
+                                                            event(row="", value="6")]),
+    ]  # fmt: skip
+    found = open_rows("events", files, layout, batch_rows=2)
+    for _ in range(2):
+        assert [r["value"] for b in found.batches() for r in b.to_pylist()] == [1.0, 4.0, 5.0, 200.0, 6.0]
+        assert found.counts == {"rows": 9, "deleted": 1, "superseded": 3}
+    with pytest.raises(InputError, match=r"4.csv: column 'row': is absent, and the layout says"):
+        list(open_rows("events", [*files, write_csv(tmp_path / "4.csv", list(event()), [event()])], layout).batches())
+
+
 # -- ids and groups -----------------------------------------------------------------------------------------------
 
 

@@ -103,7 +103,7 @@ class Lookups:
             if not files:
                 raise InputError(
                     f"the layout {self._layout.name} looks up {name} in {' or '.join(spec.files)}, and no such file is "
-                    "there", file=str(self._given[0] if self._given[0].is_dir() else self._given[0].parent),
+                    "there; a layout of your own that extends it can do without", file=str(self._given[0] if self._given[0].is_dir() else self._given[0].parent),
                 )  # fmt: skip
             self.read[name] = load(spec, files, self._encoding)
         return self.read[name]

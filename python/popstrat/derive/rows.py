@@ -20,7 +20,7 @@ from popstrat.derive import cells
 from popstrat.derive.canonical import KEY
 from popstrat.derive.layout import TABLES, AnyTable, Layout, Shape, load_layout, squeeze
 from popstrat.derive.lookups import Lookups
-from popstrat.derive.shaped import Names, Piece, ShapedFile
+from popstrat.derive.shaped import Later, Names, Piece, ShapedFile
 from popstrat.errors import InputError
 from popstrat.formats import BATCH_ROWS, FileSource, Kind, expand, open_source
 
@@ -118,6 +118,7 @@ class RowFiles:
         self.counts: Mapping[str, int] = {}
         """What the latest pass over the rows found: ``rows``, and how many there are of each reason."""
         self._rows = [0] * len(self._files)
+        self._later: Later | None = None
 
     @property
     def rows(self) -> int | None:
@@ -149,9 +150,12 @@ class RowFiles:
         total = cells.Tally()
         whole = False
         try:
+            changes = len(self._files) > 1 and all(f.shape.row_id for f in self._files)
+            if changes and self._later is None:
+                self._later = Later(self._files, self._batch_rows)
             for i, file in enumerate(self._files):
                 tally = cells.Tally()
-                yield from file.pieces(self.columns, self._batch_rows, tally)
+                yield from file.pieces(self.columns, self._batch_rows, tally, self._later, i)
                 self._rows[i] = tally["rows"]
                 total.update(tally)
             whole = True

@@ -19,11 +19,13 @@ from popstrat.derive.layout import TABLES, SetAside, Shape, Taken, matches, sque
 from popstrat.derive.lookups import Lookups, as_keys
 from popstrat.errors import InputError
 from popstrat.formats import FileSource
+from popstrat.scoring.unique_ids import hash_ids
 
 MERGED = "merged_patient"
 """The reason of rows whose id another one has taken the place of: of patients they are set aside, of other tables they
 are the other's."""
 
+_KEY = np.uint64(0x9E3779B97F4A7C15)
 _LOOKED_UP = ("code", "practice_code", "pcn_code")  # columns in which what is not found is missed
 
 
@@ -60,6 +62,31 @@ class Names:
         return here or (taken.otherwise is not None and self.gives(taken.otherwise))
 
 
+class Later:
+    """The row ids of files that change earlier ones: by their hashes, and of each the last file that has it."""
+
+    def __init__(self, files: Sequence[ShapedFile], batch_rows: int) -> None:
+        hashes = [np.zeros(0, np.uint64)]
+        places = [np.zeros(0, np.int32)]
+        for i, file in enumerate(files[1:], 1):
+            for found, known in file.row_ids(batch_rows):
+                hashes.append(found[known])
+                places.append(np.full(len(hashes[-1]), i, np.int32))
+        whole, at = np.concatenate(hashes), np.concatenate(places)
+        order = np.lexsort((at, whole))
+        last = np.append(whole[order][1:] != whole[order][:-1], True)[: len(order)]
+        self._hashes, self._places = whole[order][last], at[order][last]
+
+    def superseded(self, hashes: NDArray[np.uint64], known: NDArray[np.bool_], file: int) -> NDArray[np.bool_]:
+        """Which rows of a file a later one has again."""
+        if not len(self._hashes):
+            return np.zeros(len(hashes), np.bool_)
+        found = np.searchsorted(self._hashes, hashes)
+        found[found == len(self._hashes)] = 0
+        again: NDArray[np.bool_] = known & (self._hashes[found] == hashes) & (self._places[found] > file)
+        return again
+
+
 @dataclass(frozen=True)
 class ShapedFile:
     """A file with its shape. ``ids`` is the type of the ids that its are compared with, int64 or string."""
@@ -90,14 +117,37 @@ class ShapedFile:
         """The same file, its ids of that type."""
         return replace(self, ids=ids)
 
-    def pieces(self, columns: Sequence[str], batch_rows: int, tally: cells.Tally) -> Iterator[Piece]:
-        """Batches of these columns, null where the file has none. Errors name the file and its rows."""
+    def row_ids(self, batch_rows: int) -> Iterator[tuple[NDArray[np.uint64], NDArray[np.bool_]]]:
+        """Hashes of the row ids, batch by batch, and which rows have one. Raises `InputError` if there is no such
+        column."""
+        name = self._row_id()
+        for batch in self.source.batches([name], batch_rows=batch_rows):
+            yield _row_ids(batch.column(0), name)
+
+    def _row_id(self) -> str:
+        if (name := self.names.find(self.shape.row_id)) is None:
+            raise InputError(
+                "is absent, and the layout says that it tells rows apart",
+                column=self.shape.row_id,
+                file=self.source.name,
+            )
+        return name
+
+    def pieces(
+        self, columns: Sequence[str], batch_rows: int, tally: cells.Tally, later: Later | None = None, place: int = 0
+    ) -> Iterator[Piece]:
+        """Batches of these columns, null where the file has none, without rows that a ``later`` file has again (this
+        one being at ``place``). Errors name the file and its rows."""
         row = 0
         kinds = TABLES[self.shape.table]
         dates = {o: cells.Dates(t.spelling) for o, t in self.shape.columns.items() if kinds[o].type == pa.date32()}
-        for batch in self.source.batches(self._wanted(), batch_rows=batch_rows):
+        wanted = list(dict.fromkeys([*self._wanted(), *([] if later is None else [self._row_id()])]))
+        for batch in self.source.batches(wanted, batch_rows=batch_rows):
             try:
-                piece = self._read(batch, row, columns, dates, tally)
+                again = None
+                if later is not None:
+                    again = later.superseded(*_row_ids(batch.column(self._row_id()), self._row_id()), place)
+                piece = self._read(batch, row, again, columns, dates, tally)
             except InputError as error:
                 raise error.located(self.source.name, row) from None
             tally.note("rows", batch.num_rows)
@@ -127,11 +177,14 @@ class ShapedFile:
         return list(found)
 
     def _read(
-        self, batch: pa.RecordBatch, row: int, columns: Sequence[str], dates: Mapping[str, cells.Dates],
-        tally: cells.Tally,
+        self, batch: pa.RecordBatch, row: int, again: NDArray[np.bool_] | None, columns: Sequence[str],
+        dates: Mapping[str, cells.Dates], tally: cells.Tally,
     ) -> Piece:  # fmt: skip
-        """The canonical columns of the rows that are left of a batch."""
+        """The canonical columns of the rows that are left of a batch; those that stand there ``again`` are not."""
         places: NDArray[np.intp] | None = None
+        if again is not None:
+            tally.note("superseded", int(again.sum()))
+            batch, places = _less(batch, again, places)
         for aside in self.shape.set_aside:
             gone = self._set_aside(batch, aside)
             if gone is not None:
@@ -294,6 +347,11 @@ def among(column: pa.Array, texts: frozenset[str], name: str) -> NDArray[np.bool
     chosen = np.array([*(matches(t or "", texts) for t in entries), matches("", texts)], np.bool_)
     found: NDArray[np.bool_] = chosen[cells.entry_of(column)]
     return found
+
+
+def _row_ids(column: pa.Array, name: str) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    texts = as_keys(plain(cells.texts_of(column, name)))
+    return hash_ids(texts.fill_null(""), _KEY), valid(texts)
 
 
 def _less(
