@@ -69,6 +69,11 @@ class Taken:
     otherwise: Taken | None = None
     spelling: Spelling = field(default_factory=lambda: Spelling(nulls=NULLS))
 
+    @property
+    def all_lookups(self) -> tuple[str, ...]:
+        """Those that it goes through, and what stands in for it."""
+        return self.through + (self.otherwise.all_lookups if self.otherwise is not None else ())
+
 
 @dataclass(frozen=True)
 class SetAside:

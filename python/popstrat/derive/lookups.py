@@ -95,18 +95,24 @@ class Lookups:
 
     def __getitem__(self, name: str) -> Table:
         if name not in self.read:
-            spec = self._layout.lookups[name]
-            files: dict[Path, None] = {}
-            for one in self._given:
-                within = one.rglob("*") if one.is_dir() else one.parent.iterdir()
-                files.update((p, None) for p in sorted(within) if p.is_file() and is_called(p.name, spec.files))
-            if not files:
-                raise InputError(
-                    f"the layout {self._layout.name} looks up {name} in {' or '.join(spec.files)}, and no such file is "
-                    "there; a layout of your own that extends it can do without", file=str(self._given[0] if self._given[0].is_dir() else self._given[0].parent),
-                )  # fmt: skip
-            self.read[name] = load(spec, files, self._encoding)
+            self.read[name] = load(self._layout.lookups[name], self.files(name), self._encoding)
         return self.read[name]
+
+    def files(self, name: str) -> list[Path]:
+        """The files of a lookup. Raises `InputError` if there are none."""
+        spec = self._layout.lookups[name]
+        found: dict[Path, None] = {}
+        for one in self._given:
+            within = one.rglob("*") if one.is_dir() else one.parent.iterdir()
+            found.update((p, None) for p in sorted(within) if p.is_file() and is_called(p.name, spec.files))
+        if not found:
+            forms = " or ".join(spec.files)
+            beside = self._given[0] if self._given[0].is_dir() else self._given[0].parent
+            raise InputError(
+                f"the layout {self._layout.name} looks up {name} in {forms}, and no such file is there; a layout of "
+                "your own that extends it can do without", file=str(beside),
+            )  # fmt: skip
+        return list(found)
 
 
 def load(spec: Lookup, files: Iterable[Path], encoding: str) -> Table:

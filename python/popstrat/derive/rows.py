@@ -59,6 +59,8 @@ def open_rows(
         names = Names(source)
         shape = _shape(source, names, table, layout)
         opened.append(ShapedFile(source, shape, names, lookups, ids or pa.string()))
+    for name in sorted({name for file in opened for name in file.looked_up}):
+        lookups.files(name)  # or refused before a row is read
     if ids is None:
         types = {f.id_type for f in opened}
         ids = types.pop() if len(types) == 1 else pa.string()

@@ -106,6 +106,11 @@ class ShapedFile:
         return [name for name in TABLES[self.shape.table] if name in given]
 
     @property
+    def looked_up(self) -> set[str]:
+        """The lookups that its columns need."""
+        return {name for taken in self.shape.columns.values() if self.names.gives(taken) for name in taken.all_lookups}
+
+    @property
     def id_type(self) -> pa.DataType:
         """What the file's own ids are read as."""
         name = self.names.find(*self.shape.columns[KEY].names)
