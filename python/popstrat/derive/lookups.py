@@ -87,10 +87,11 @@ class Table:
 
 
 class Lookups:
-    """The lookups of a layout, each read when it is first needed, from the folders of the files given."""
+    """The lookups of a layout, each read when it is first needed, from ``folders`` and those in them, and from
+    ``beside``, the folders of single files."""
 
-    def __init__(self, layout: Layout, given: Sequence[Path], encoding: str) -> None:
-        self._layout, self._given, self._encoding = layout, given, encoding
+    def __init__(self, layout: Layout, folders: Sequence[Path], beside: Iterable[Path], encoding: str) -> None:
+        self._layout, self._folders, self._beside, self._encoding = layout, folders, tuple(beside), encoding
         self.read: dict[str, Table] = {}
 
     def __getitem__(self, name: str) -> Table:
@@ -102,12 +103,11 @@ class Lookups:
         """The files of a lookup. Raises `InputError` if there are none."""
         spec = self._layout.lookups[name]
         found: dict[Path, None] = {}
-        for one in self._given:
-            within = one.rglob("*") if one.is_dir() else one.parent.iterdir()
-            found.update((p, None) for p in sorted(within) if p.is_file() and is_called(p.name, spec.files))
+        for within in (*(f.rglob("*") for f in self._folders), *(f.iterdir() for f in self._beside)):
+            found.update((p, None) for p in sorted(within) if is_called(p.name, spec.files) and p.is_file())
         if not found:
             forms = " or ".join(spec.files)
-            beside = self._given[0] if self._given[0].is_dir() else self._given[0].parent
+            beside = (*self._folders, *self._beside)[0]
             raise InputError(
                 f"the layout {self._layout.name} looks up {name} in {forms}, and no such file is there; a layout of "
                 "your own that extends it can do without", file=str(beside),

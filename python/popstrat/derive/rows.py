@@ -52,9 +52,11 @@ def open_rows(
     def kinds(name: str) -> Kind:
         return "id" if squeeze(name) in whose else "string"
 
-    lookups = Lookups(layout, [Path(one) for one in given], encoding)
+    paths = _files(table, given, layout)
+    folders = [Path(one) for one in given if Path(one).is_dir()]
+    lookups = Lookups(layout, folders, dict.fromkeys(path.parent for path in paths), encoding)
     opened = []
-    for path in _files(table, given, layout):
+    for path in paths:
         (source,) = open_source([path], kinds=kinds, encoding=encoding, threads=threads).files
         names = Names(source)
         shape = _shape(source, names, table, layout)
