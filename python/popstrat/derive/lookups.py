@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from popstrat.core.arrow import from_numpy, plain, true, valid
 from popstrat.core.lazy import compute as pc
-from popstrat.derive.cells import entry_of, texts_of
+from popstrat.derive.columns import entry_of, texts_of
 from popstrat.derive.layout import Layout, Lookup, is_called, matches, squeeze
 from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from popstrat.core.arrow import from_numpy, numbers, true, valid
 from popstrat.core.lazy import compute as pc
 from popstrat.derive.canonical import KEY, PATIENTS, REGISTRATIONS
-from popstrat.derive.cells import entry_of
+from popstrat.derive.columns import entry_of
 from popstrat.derive.folds import NO_DAY
 from popstrat.derive.layout import Layout, load_layout
 from popstrat.derive.rows import RowFiles, open_rows
@@ -63,8 +63,8 @@ class People:
 
 
 def read_people(
-    patients: Sequence[str | Path],
-    registrations: Sequence[str | Path],
+    patients: str | Path | Sequence[str | Path],
+    registrations: str | Path | Sequence[str | Path],
     layout: Layout | str | Path = "canonical",
     *,
     as_of: dt.date,

@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from popstrat.core.hashing import HASH, hash_file
 from popstrat.core.text import suggest
-from popstrat.derive import cells
 from popstrat.derive.canonical import KEY
+from popstrat.derive.columns import Tally
 from popstrat.derive.layout import TABLES, AnyTable, Layout, Shape, load_layout, squeeze
 from popstrat.derive.lookups import Lookups
 from popstrat.derive.shaped import Later, Names, Piece, ShapedFile
@@ -151,14 +151,14 @@ class RowFiles:
             pool = ThreadPoolExecutor(1, thread_name_prefix="popstrat-hash")
             self._hashes = [pool.submit(hash_file, f.source.path, stop.is_set) for f in self._files]
             pool.shutdown(wait=False)
-        total = cells.Tally()
+        total = Tally()
         whole = False
         try:
             changes = len(self._files) > 1 and all(f.shape.row_id for f in self._files)
             if changes and self._later is None:
                 self._later = Later(self._files, self._batch_rows)
             for i, file in enumerate(self._files):
-                tally = cells.Tally()
+                tally = Tally()
                 yield from file.pieces(self.columns, self._batch_rows, tally, self._later, i)
                 self._rows[i] = tally["rows"]
                 total.update(tally)

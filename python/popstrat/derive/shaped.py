@@ -15,8 +15,11 @@ from popstrat.core.arrow import from_numpy, is_text, plain, true, valid
 from popstrat.core.lazy import compute as pc
 from popstrat.derive import cells
 from popstrat.derive.canonical import KEY
+from popstrat.derive.columns import Tally, entry_of, texts_of
+from popstrat.derive.dates import Dates, from_parts, to_period
 from popstrat.derive.layout import TABLES, SetAside, Shape, Taken, matches, squeeze
 from popstrat.derive.lookups import Lookups, as_keys
+from popstrat.derive.values import values
 from popstrat.errors import InputError
 from popstrat.formats import FileSource
 from popstrat.scoring.unique_ids import hash_ids
@@ -139,13 +142,13 @@ class ShapedFile:
         return name
 
     def pieces(
-        self, columns: Sequence[str], batch_rows: int, tally: cells.Tally, later: Later | None = None, place: int = 0
+        self, columns: Sequence[str], batch_rows: int, tally: Tally, later: Later | None = None, place: int = 0
     ) -> Iterator[Piece]:
         """Batches of these columns, null where the file has none, without rows that a ``later`` file has again (this
         one being at ``place``). Errors name the file and its rows."""
         row = 0
         kinds = TABLES[self.shape.table]
-        dates = {o: cells.Dates(t.spelling) for o, t in self.shape.columns.items() if kinds[o].type == pa.date32()}
+        dates = {o: Dates(t.spelling) for o, t in self.shape.columns.items() if kinds[o].type == pa.date32()}
         wanted = list(dict.fromkeys([*self._wanted(), *([] if later is None else [self._row_id()])]))
         for batch in self.source.batches(wanted, batch_rows=batch_rows):
             try:
@@ -183,7 +186,7 @@ class ShapedFile:
 
     def _read(
         self, batch: pa.RecordBatch, row: int, again: NDArray[np.bool_] | None, columns: Sequence[str],
-        dates: Mapping[str, cells.Dates], tally: cells.Tally,
+        dates: Mapping[str, Dates], tally: Tally,
     ) -> Piece:  # fmt: skip
         """The canonical columns of the rows that are left of a batch; those that stand there ``again`` are not."""
         places: NDArray[np.intp] | None = None
@@ -221,7 +224,7 @@ class ShapedFile:
 
     # -- columns ------------------------------------------------------------------------------------------------
 
-    def _ids(self, batch: pa.RecordBatch, tally: cells.Tally) -> tuple[pa.Array, NDArray[np.bool_] | None]:
+    def _ids(self, batch: pa.RecordBatch, tally: Tally) -> tuple[pa.Array, NDArray[np.bool_] | None]:
         """The ids as they are compared, and which rows are nobody's, if any are."""
         taken = self.shape.columns[KEY]
         name = self.names.find(*taken.names) or KEY
@@ -249,12 +252,12 @@ class ShapedFile:
         for one in taken.through:
             after = self.lookups[one].follow(after)
         changed = true(pc.not_equal(after, before))
-        rows = np.append(changed, False)[cells.entry_of(coded)]
+        rows = np.append(changed, False)[entry_of(coded)]
         return after.take(coded.indices).cast(pa.string()).cast(found.type), rows
 
     def _column(
-        self, ours: str, batch: pa.RecordBatch, made: dict[str, pa.Array], dates: Mapping[str, cells.Dates],
-        tally: cells.Tally,
+        self, ours: str, batch: pa.RecordBatch, made: dict[str, pa.Array], dates: Mapping[str, Dates],
+        tally: Tally,
     ) -> None:  # fmt: skip
         """Put a column of ours (and a value's second one) into ``made``."""
         taken = self.shape.columns[ours]
@@ -268,10 +271,10 @@ class ShapedFile:
             if ours in dates:
                 found = dates[ours].read(given, ours, tally)
                 if (said := self.names.find(taken.precision)) is not None:
-                    found = cells.to_period(found, batch.column(said), ours, taken, tally)
+                    found = to_period(found, batch.column(said), ours, taken, tally)
             elif ours == "value":
                 sign = self.names.find(taken.comparator)
-                found, second = cells.values(given, ours, taken, None if sign is None else batch.column(sign), tally)
+                found, second = values(given, ours, taken, None if sign is None else batch.column(sign), tally)
                 own = self.shape.columns.get("second_value")
                 if second is not None and not (own and self.names.gives(own)):
                     made["second_value"] = second
@@ -295,15 +298,15 @@ class ShapedFile:
             given = batch.column(name)
         elif (first := self.names.find(*taken.parts[:1])) is not None:
             rest = [n for p in taken.parts[1:] if (n := self.names.find(p)) is not None]
-            given = cells.from_parts([batch.column(n) for n in (first, *rest)])
+            given = from_parts([batch.column(n) for n in (first, *rest)])
         if given is not None and taken.through:
-            coded = cells.texts_of(given, name or "").dictionary_encode()
+            coded = texts_of(given, name or "").dictionary_encode()
             before = as_keys(coded.dictionary)
             after = before
             for one in taken.through:
                 after = self.lookups[one].look_up(after, taken.keep)
             said = valid(before) & ~valid(after)
-            lost = np.append(said, False)[cells.entry_of(coded)]
+            lost = np.append(said, False)[entry_of(coded)]
             given = pa.DictionaryArray.from_arrays(coded.indices, after)
         if taken.otherwise is None or not self.names.gives(taken.otherwise):
             return pa.nulls(batch.num_rows) if given is None else given, lost
@@ -315,14 +318,14 @@ class ShapedFile:
             lost = missing & ((lost if lost is not None else False) | (also if also is not None else False))
         return found, lost
 
-    def _read_one(self, ours: str, given: pa.Array, taken: Taken, lost: int, tally: cells.Tally) -> pa.Array:
+    def _read_one(self, ours: str, given: pa.Array, taken: Taken, lost: int, tally: Tally) -> pa.Array:
         kind = TABLES[self.shape.table][ours].type
         if ours == "code":
             if self.shape.table == "activity":
                 return cells.kinds(given, ours, taken, tally)
             return cells.codes(given, ours, taken, tally, lost)
         if ours == "second_value":
-            return cells.values(given, ours, taken, None, tally)[0]
+            return values(given, ours, taken, None, tally)[0]
         if ours == "group_id":
             return cells.groups(given, ours, taken)
         if ours in _LOOKED_UP:
@@ -337,7 +340,7 @@ class ShapedFile:
 def _or_else(one: pa.Array, other: pa.Array) -> tuple[pa.Array, NDArray[np.bool_]]:
     """The one, and where it says nothing (null, or blanks alone) the other; and where neither does."""
     if is_text(one.type) or one.type != other.type:
-        one, other = plain(cells.texts_of(one, "")), plain(cells.texts_of(other, ""))
+        one, other = plain(texts_of(one, "")), plain(texts_of(other, ""))
         one, other = one.cast(pa.large_string()), other.cast(pa.large_string())
         one = pc.if_else(pc.equal(pc.utf8_trim_whitespace(one), ""), pa.scalar(None, one.type), one)
     found = pc.coalesce(one, other)
@@ -347,15 +350,15 @@ def _or_else(one: pa.Array, other: pa.Array) -> tuple[pa.Array, NDArray[np.bool_
 def among(column: pa.Array, texts: frozenset[str], name: str) -> NDArray[np.bool_]:
     """Where a column of any plain type holds one of these texts, as `popstrat.derive.layout.matches` compares them."""
     if not pt.is_dictionary(column.type) or not is_text(column.type):
-        column = cells.texts_of(column, name).dictionary_encode()
+        column = texts_of(column, name).dictionary_encode()
     entries = column.dictionary.cast(pa.large_string()).to_pylist()
     chosen = np.array([*(matches(t or "", texts) for t in entries), matches("", texts)], np.bool_)
-    found: NDArray[np.bool_] = chosen[cells.entry_of(column)]
+    found: NDArray[np.bool_] = chosen[entry_of(column)]
     return found
 
 
 def _row_ids(column: pa.Array, name: str) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-    texts = as_keys(plain(cells.texts_of(column, name)))
+    texts = as_keys(plain(texts_of(column, name)))
     return hash_ids(texts.fill_null(""), _KEY), valid(texts)
 
 
