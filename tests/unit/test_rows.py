@@ -91,6 +91,8 @@ def test_dates(tmp_path: Path, text: str, day: dt.date | None, reason: str) -> N
         (["31/05/2026", "2026-05-31"], 'dates = "dd/mm/yyyy"', "a column has them in one form"),
         (["01-May-2026"], "", "holds dates as dd-mmm-yyyy"),
         (["20260501"], "", "holds dates as yyyymmdd"),
+        (["01/05/26"], "", "holds dates as a year of two digits"),
+        (["01-May-26"], "", "holds dates as a year of two digits"),
         (["45000"], "", "holds dates as a spreadsheet's number of days"),
         (["2026-06-01 23:00:00"], "", "a date at 23:00 in summer time"),
     ],
@@ -108,6 +110,16 @@ def test_dates_in_one_form_through_all_of_a_file(tmp_path: Path) -> None:
     rows = [event(date=f"{d:02}/05/2026") for d in range(1, 29)] + [event(date="2026-05-01")]
     with pytest.raises(InputError, match=r"as yyyy-mm-dd and as dd/mm/yyyy.*row 29"):
         read(tmp_path, rows, '[text]\ndates = "dd/mm/yyyy"', batch_rows=4)
+
+
+def test_a_timestamp_that_may_be_the_next_days_midnight_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "events.parquet"
+    moments = pa.array([dt.datetime(2026, 1, 1, 23), dt.datetime(2026, 6, 1, 23)])
+    pq.write_table(pa.table({"patient_id": [1, 2], "date": moments, "code": [CODE] * 2}), path)
+    with pytest.raises(InputError, match=r"a layout can say .\[text\] times = .*\(row 2\)"):
+        read_file(path)
+    rows, _ = read_file(path, '[text]\ntimes = "local"')
+    assert [r["date"] for r in rows] == [dt.date(2026, 1, 1), dt.date(2026, 6, 1)]
 
 
 def test_times_as_the_layout_says(tmp_path: Path) -> None:
@@ -376,6 +388,30 @@ keep = true
 """
     with pytest.raises(InputError, match=r"merges.csv: column 'old':.*circle"):
         read(tmp_path, [event()], layout)
+
+
+def test_files_of_changes(tmp_path: Path) -> None:
+    layout = tmp_path / "local.toml"
+    layout.write_text("""
+extends = "canonical"
+[events.clinical_events]
+row_id = "row"
+[events.clinical_events.set_aside]
+deleted = { gone = "1" }
+""")
+    first = [event(row="a", value="1"), event(row="b", value="2"), event(row="c", value="3"), event(row="", value="4")]
+    files = [
+        write_csv(tmp_path / "1.csv", ["gone", *first[0]], first),
+        write_csv(tmp_path / "2.csv", ["gone", *first[0]], [event(row="b", value="20"), event(row="d", value="5")]),
+        write_csv(tmp_path / "3.csv", ["gone", *first[0]], [event(row="c", gone="1"), event(row="b ", value="200"),
+                                                            event(row="", value="6")]),
+    ]  # fmt: skip
+    found = open_rows("events", files, layout, batch_rows=2)
+    for _ in range(2):
+        assert [r["value"] for b in found.batches() for r in b.to_pylist()] == [1.0, 4.0, 5.0, 200.0, 6.0]
+        assert found.counts == {"rows": 9, "deleted": 1, "superseded": 3}
+    with pytest.raises(InputError, match=r"4.csv: column 'row': is absent, and the layout says"):
+        list(open_rows("events", [*files, write_csv(tmp_path / "4.csv", list(event()), [event()])], layout).batches())
 
 
 # -- ids and groups -----------------------------------------------------------------------------------------------

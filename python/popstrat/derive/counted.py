@@ -17,6 +17,7 @@ class Counted(NamedTuple):
 
 
 ROWS: Mapping[str, Counted] = {
+    "superseded": Counted("row", "a later file has the row again (where the layout names a `row_id`)"),
     "no_patient_id": Counted("row", "the row has no patient id"),
     "unknown_patient": Counted("row", "the row's patient id is none of the patients'"),
     "merged_patient": Counted("note", "the patient id was merged into another: its row of the patients is set aside, "

@@ -69,6 +69,11 @@ class Taken:
     otherwise: Taken | None = None
     spelling: Spelling = field(default_factory=lambda: Spelling(nulls=NULLS))
 
+    @property
+    def all_lookups(self) -> tuple[str, ...]:
+        """Those that it goes through, and what stands in for it."""
+        return self.through + (self.otherwise.all_lookups if self.otherwise is not None else ())
+
 
 @dataclass(frozen=True)
 class SetAside:
@@ -83,7 +88,8 @@ class SetAside:
 @dataclass(frozen=True)
 class Shape:
     """One kind of file that holds rows of a table. ``files`` are patterns of its name; without any, every name does.
-    Of a folder, those of a ``fallback`` are read only where no other shape of the table has one."""
+    Of a folder, those of a ``fallback`` are read only where no other shape of the table has one. With ``row_id``, a
+    column, files are taken for changes, the oldest first: a row holds until a later file has one of the same id."""
 
     name: str
     table: AnyTable
@@ -91,6 +97,7 @@ class Shape:
     files: tuple[str, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     fallback: bool = False
+    row_id: str = ""
 
     def is_called(self, name: str) -> bool:
         """Whether a file of this name is one of its files."""
@@ -244,7 +251,7 @@ class _Parser:
     def _shape(self, table: AnyTable, name: str, given: object, lookups: Mapping[str, Lookup]) -> Shape:
         where = f"[{table}.{name}]"
         said = self._table(f"{table}.{name}", given)
-        self._known(where, said, ("files", "columns", "set_aside", "fallback"))
+        self._known(where, said, ("files", "columns", "set_aside", "fallback", "row_id"))
         if not isinstance(fallback := said.get("fallback", False), bool):
             raise self._fail(f"{where} fallback", "needs true or false")
         columns = {}
@@ -260,6 +267,7 @@ class _Parser:
         return Shape(
             name, table, columns, self._texts(f"{where} files", said.get("files", [])),
             tuple(self._set_aside(f"{where} set_aside.{r}", r, w) for r, w in aside.items()), fallback,
+            self._text(f"{where} row_id", said.get("row_id", "")),
         )  # fmt: skip
 
     def _set_aside(self, where: str, reason: str, given: object) -> SetAside:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from popstrat.core.arrow import from_numpy, plain, true, valid
 from popstrat.core.lazy import compute as pc
-from popstrat.derive.cells import entry_of, texts_of
+from popstrat.derive.columns import entry_of, texts_of
 from popstrat.derive.layout import Layout, Lookup, is_called, matches, squeeze
 from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source
@@ -87,26 +87,32 @@ class Table:
 
 
 class Lookups:
-    """The lookups of a layout, each read when it is first needed, from the folders of the files given."""
+    """The lookups of a layout, each read when it is first needed, from ``folders`` and those in them, and from
+    ``beside``, the folders of single files."""
 
-    def __init__(self, layout: Layout, given: Sequence[Path], encoding: str) -> None:
-        self._layout, self._given, self._encoding = layout, given, encoding
+    def __init__(self, layout: Layout, folders: Sequence[Path], beside: Iterable[Path], encoding: str) -> None:
+        self._layout, self._folders, self._beside, self._encoding = layout, folders, tuple(beside), encoding
         self.read: dict[str, Table] = {}
 
     def __getitem__(self, name: str) -> Table:
         if name not in self.read:
-            spec = self._layout.lookups[name]
-            files: dict[Path, None] = {}
-            for one in self._given:
-                within = one.rglob("*") if one.is_dir() else one.parent.iterdir()
-                files.update((p, None) for p in sorted(within) if p.is_file() and is_called(p.name, spec.files))
-            if not files:
-                raise InputError(
-                    f"the layout {self._layout.name} looks up {name} in {' or '.join(spec.files)}, and no such file is "
-                    "there", file=str(self._given[0] if self._given[0].is_dir() else self._given[0].parent),
-                )  # fmt: skip
-            self.read[name] = load(spec, files, self._encoding)
+            self.read[name] = load(self._layout.lookups[name], self.files(name), self._encoding)
         return self.read[name]
+
+    def files(self, name: str) -> list[Path]:
+        """The files of a lookup. Raises `InputError` if there are none."""
+        spec = self._layout.lookups[name]
+        found: dict[Path, None] = {}
+        for within in (*(f.rglob("*") for f in self._folders), *(f.iterdir() for f in self._beside)):
+            found.update((p, None) for p in sorted(within) if is_called(p.name, spec.files) and p.is_file())
+        if not found:
+            forms = " or ".join(spec.files)
+            beside = (*self._folders, *self._beside)[0]
+            raise InputError(
+                f"the layout {self._layout.name} looks up {name} in {forms}, and no such file is there; a layout of "
+                "your own that extends it can do without", file=str(beside),
+            )  # fmt: skip
+        return list(found)
 
 
 def load(spec: Lookup, files: Iterable[Path], encoding: str) -> Table:

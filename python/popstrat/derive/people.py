@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from popstrat.core.arrow import from_numpy, numbers, true, valid
 from popstrat.core.lazy import compute as pc
 from popstrat.derive.canonical import KEY, PATIENTS, REGISTRATIONS
-from popstrat.derive.cells import entry_of
+from popstrat.derive.columns import entry_of
 from popstrat.derive.folds import NO_DAY
 from popstrat.derive.layout import Layout, load_layout
 from popstrat.derive.rows import RowFiles, open_rows
@@ -63,8 +63,8 @@ class People:
 
 
 def read_people(
-    patients: Sequence[str | Path],
-    registrations: Sequence[str | Path],
+    patients: str | Path | Sequence[str | Path],
+    registrations: str | Path | Sequence[str | Path],
     layout: Layout | str | Path = "canonical",
     *,
     as_of: dt.date,
@@ -254,9 +254,9 @@ class Spells:
     entries: dict[str, list[str]]
     counts: dict[str, int]
 
-    def texts(self, name: str, rows: Days) -> pa.Array:
-        """One of `_TEXTS` of these rows, as a dictionary."""
-        codes = self.where[name][rows]
+    def take(self, name: str, rows: Days) -> pa.Array:
+        """One of `_TEXTS` of these rows, as a dictionary; it is not kept any longer, as nothing needs it then."""
+        codes = self.where.pop(name)[rows]
         indices = from_numpy(codes, codes < 0)
         return pa.DictionaryArray.from_arrays(indices, pa.array(self.entries[name], pa.string()))
 
@@ -343,26 +343,30 @@ def _people(patients: pa.Table, spells: Spells, as_of: int, counts: dict[str, di
     }
     chosen = chosen[there]
     del order, deaths, registered, alive
+    made = {n: spells.take(n, chosen) for n in _TEXTS}
     of = from_numpy(there)
-    made = {n: patients.column(n).chunk(0).take(of) for n in PATIENTS}
-    made["practice_code"] = spells.texts("practice_code", chosen)
+    made |= {n: patients.column(n).chunk(0).take(of) for n in PATIENTS}
     made["start_date"] = from_numpy(spells.starts[chosen], kind=pa.date32())
     ends = spells.ends[chosen]
     made["end_date"] = from_numpy(ends, ends == _NEVER, pa.date32())
-    made |= {n: spells.texts(n, chosen) for n in _TEXTS[1:]}
     return pa.table({n: made[n] for n in (*PATIENTS, *(n for n in REGISTRATIONS if n != KEY))})
 
 
-def _ordered(spells: Spells) -> tuple[Places, int]:
+def _ordered(spells: Spells) -> tuple[Days, int]:
     """Registrations by person and start, the one that wins of equal starts last, each once; and how many repeat one.
 
     Where people's registrations stand together already, sorting costs next to nothing; the rest of the order is needed
     for equal starts alone.
     """
-    keys = (spells.person.astype(np.int64) << 32) + spells.starts
-    order = np.argsort(keys, kind="stable")
-    keys = keys[order]
+    keys = spells.person.astype(np.int64)
+    keys <<= 32
+    keys += spells.starts
+    order = np.arange(len(keys), dtype=np.int32)
+    if (keys[1:] < keys[:-1]).any():
+        order = np.argsort(keys, kind="stable").astype(np.int32)
+        keys = keys[order]
     same = keys[1:] == keys[:-1]
+    del keys
     if not same.any():
         return order, 0
     tied = np.zeros(len(order), np.bool_)
@@ -379,10 +383,13 @@ def _ordered(spells: Spells) -> tuple[Places, int]:
     return order[keep], int(alike.sum())
 
 
-def _overlapping(spells: Spells, order: Places) -> int:
+def _overlapping(spells: Spells, order: Days) -> int:
     """How many registrations start before an earlier one of the same person has ended."""
     if len(order) < 2:
         return 0
-    who = spells.person[order].astype(np.int64) << 33
-    latest = np.maximum.accumulate(who + spells.ends[order])[:-1] - who[1:]  # another person's: far below any day
-    return int((spells.starts[order][1:] < latest).sum())
+    who = spells.person[order].astype(np.int64)
+    who <<= 33
+    latest = who + spells.ends[order]
+    np.maximum.accumulate(latest, out=latest)
+    latest[:-1] -= who[1:]  # of another person: far below any day
+    return int((spells.starts[order[1:]] < latest[:-1]).sum())

@@ -16,11 +16,11 @@ import pyarrow as pa
 
 from popstrat.core.hashing import HASH, hash_file
 from popstrat.core.text import suggest
-from popstrat.derive import cells
 from popstrat.derive.canonical import KEY
+from popstrat.derive.columns import Tally
 from popstrat.derive.layout import TABLES, AnyTable, Layout, Shape, load_layout, squeeze
 from popstrat.derive.lookups import Lookups
-from popstrat.derive.shaped import Names, Piece, ShapedFile
+from popstrat.derive.shaped import Later, Names, Piece, ShapedFile
 from popstrat.errors import InputError
 from popstrat.formats import BATCH_ROWS, FileSource, Kind, expand, open_source
 
@@ -52,13 +52,17 @@ def open_rows(
     def kinds(name: str) -> Kind:
         return "id" if squeeze(name) in whose else "string"
 
-    lookups = Lookups(layout, [Path(one) for one in given], encoding)
+    paths = _files(table, given, layout)
+    folders = [Path(one) for one in given if Path(one).is_dir()]
+    lookups = Lookups(layout, folders, dict.fromkeys(path.parent for path in paths), encoding)
     opened = []
-    for path in _files(table, given, layout):
+    for path in paths:
         (source,) = open_source([path], kinds=kinds, encoding=encoding, threads=threads).files
         names = Names(source)
         shape = _shape(source, names, table, layout)
         opened.append(ShapedFile(source, shape, names, lookups, ids or pa.string()))
+    for name in sorted({name for file in opened for name in file.looked_up}):
+        lookups.files(name)  # or refused before a row is read
     if ids is None:
         types = {f.id_type for f in opened}
         ids = types.pop() if len(types) == 1 else pa.string()
@@ -118,6 +122,7 @@ class RowFiles:
         self.counts: Mapping[str, int] = {}
         """What the latest pass over the rows found: ``rows``, and how many there are of each reason."""
         self._rows = [0] * len(self._files)
+        self._later: Later | None = None
 
     @property
     def rows(self) -> int | None:
@@ -151,12 +156,15 @@ class RowFiles:
             pool = ThreadPoolExecutor(1, thread_name_prefix="popstrat-hash")
             self._hashes = [pool.submit(hash_file, f.source.path, stop.is_set) for f in self._files]
             pool.shutdown(wait=False)
-        total = cells.Tally()
+        total = Tally()
         whole = False
         try:
+            changes = len(self._files) > 1 and all(f.shape.row_id for f in self._files)
+            if changes and self._later is None:
+                self._later = Later(self._files, self._batch_rows)
             for i, file in enumerate(self._files):
-                tally = cells.Tally()
-                yield from file.pieces(self.columns, self._batch_rows, tally)
+                tally = Tally()
+                yield from file.pieces(self.columns, self._batch_rows, tally, self._later, i)
                 self._rows[i] = tally["rows"]
                 total.update(tally)
             whole = True

@@ -15,15 +15,20 @@ from popstrat.core.arrow import from_numpy, is_text, plain, true, valid
 from popstrat.core.lazy import compute as pc
 from popstrat.derive import cells
 from popstrat.derive.canonical import KEY
+from popstrat.derive.columns import Tally, entry_of, texts_of
+from popstrat.derive.dates import Dates, from_parts, to_period
 from popstrat.derive.layout import TABLES, SetAside, Shape, Taken, matches, squeeze
 from popstrat.derive.lookups import Lookups, as_keys
+from popstrat.derive.values import values
 from popstrat.errors import InputError
 from popstrat.formats import FileSource
+from popstrat.scoring.unique_ids import hash_ids
 
 MERGED = "merged_patient"
 """The reason of rows whose id another one has taken the place of: of patients they are set aside, of other tables they
 are the other's."""
 
+_KEY = np.uint64(0x9E3779B97F4A7C15)
 _LOOKED_UP = ("code", "practice_code", "pcn_code")  # columns in which what is not found is missed
 
 
@@ -60,6 +65,31 @@ class Names:
         return here or (taken.otherwise is not None and self.gives(taken.otherwise))
 
 
+class Later:
+    """The row ids of files that change earlier ones: by their hashes, and of each the last file that has it."""
+
+    def __init__(self, files: Sequence[ShapedFile], batch_rows: int) -> None:
+        hashes = [np.zeros(0, np.uint64)]
+        places = [np.zeros(0, np.int32)]
+        for i, file in enumerate(files[1:], 1):
+            for found, known in file.row_ids(batch_rows):
+                hashes.append(found[known])
+                places.append(np.full(len(hashes[-1]), i, np.int32))
+        whole, at = np.concatenate(hashes), np.concatenate(places)
+        order = np.lexsort((at, whole))
+        last = np.append(whole[order][1:] != whole[order][:-1], True)[: len(order)]
+        self._hashes, self._places = whole[order][last], at[order][last]
+
+    def superseded(self, hashes: NDArray[np.uint64], known: NDArray[np.bool_], file: int) -> NDArray[np.bool_]:
+        """Which rows of a file a later one has again."""
+        if not len(self._hashes):
+            return np.zeros(len(hashes), np.bool_)
+        found = np.searchsorted(self._hashes, hashes)
+        found[found == len(self._hashes)] = 0
+        again: NDArray[np.bool_] = known & (self._hashes[found] == hashes) & (self._places[found] > file)
+        return again
+
+
 @dataclass(frozen=True)
 class ShapedFile:
     """A file with its shape. ``ids`` is the type of the ids that its are compared with, int64 or string."""
@@ -79,6 +109,11 @@ class ShapedFile:
         return [name for name in TABLES[self.shape.table] if name in given]
 
     @property
+    def looked_up(self) -> set[str]:
+        """The lookups that its columns need."""
+        return {name for taken in self.shape.columns.values() if self.names.gives(taken) for name in taken.all_lookups}
+
+    @property
     def id_type(self) -> pa.DataType:
         """What the file's own ids are read as."""
         name = self.names.find(*self.shape.columns[KEY].names)
@@ -90,14 +125,37 @@ class ShapedFile:
         """The same file, its ids of that type."""
         return replace(self, ids=ids)
 
-    def pieces(self, columns: Sequence[str], batch_rows: int, tally: cells.Tally) -> Iterator[Piece]:
-        """Batches of these columns, null where the file has none. Errors name the file and its rows."""
+    def row_ids(self, batch_rows: int) -> Iterator[tuple[NDArray[np.uint64], NDArray[np.bool_]]]:
+        """Hashes of the row ids, batch by batch, and which rows have one. Raises `InputError` if there is no such
+        column."""
+        name = self._row_id()
+        for batch in self.source.batches([name], batch_rows=batch_rows):
+            yield _row_ids(batch.column(0), name)
+
+    def _row_id(self) -> str:
+        if (name := self.names.find(self.shape.row_id)) is None:
+            raise InputError(
+                "is absent, and the layout says that it tells rows apart",
+                column=self.shape.row_id,
+                file=self.source.name,
+            )
+        return name
+
+    def pieces(
+        self, columns: Sequence[str], batch_rows: int, tally: Tally, later: Later | None = None, place: int = 0
+    ) -> Iterator[Piece]:
+        """Batches of these columns, null where the file has none, without rows that a ``later`` file has again (this
+        one being at ``place``). Errors name the file and its rows."""
         row = 0
         kinds = TABLES[self.shape.table]
-        dates = {o: cells.Dates(t.spelling) for o, t in self.shape.columns.items() if kinds[o].type == pa.date32()}
-        for batch in self.source.batches(self._wanted(), batch_rows=batch_rows):
+        dates = {o: Dates(t.spelling) for o, t in self.shape.columns.items() if kinds[o].type == pa.date32()}
+        wanted = list(dict.fromkeys([*self._wanted(), *([] if later is None else [self._row_id()])]))
+        for batch in self.source.batches(wanted, batch_rows=batch_rows):
             try:
-                piece = self._read(batch, row, columns, dates, tally)
+                again = None
+                if later is not None:
+                    again = later.superseded(*_row_ids(batch.column(self._row_id()), self._row_id()), place)
+                piece = self._read(batch, row, again, columns, dates, tally)
             except InputError as error:
                 raise error.located(self.source.name, row) from None
             tally.note("rows", batch.num_rows)
@@ -127,11 +185,14 @@ class ShapedFile:
         return list(found)
 
     def _read(
-        self, batch: pa.RecordBatch, row: int, columns: Sequence[str], dates: Mapping[str, cells.Dates],
-        tally: cells.Tally,
+        self, batch: pa.RecordBatch, row: int, again: NDArray[np.bool_] | None, columns: Sequence[str],
+        dates: Mapping[str, Dates], tally: Tally,
     ) -> Piece:  # fmt: skip
-        """The canonical columns of the rows that are left of a batch."""
+        """The canonical columns of the rows that are left of a batch; those that stand there ``again`` are not."""
         places: NDArray[np.intp] | None = None
+        if again is not None:
+            tally.note("superseded", int(again.sum()))
+            batch, places = _less(batch, again, places)
         for aside in self.shape.set_aside:
             gone = self._set_aside(batch, aside)
             if gone is not None:
@@ -163,7 +224,7 @@ class ShapedFile:
 
     # -- columns ------------------------------------------------------------------------------------------------
 
-    def _ids(self, batch: pa.RecordBatch, tally: cells.Tally) -> tuple[pa.Array, NDArray[np.bool_] | None]:
+    def _ids(self, batch: pa.RecordBatch, tally: Tally) -> tuple[pa.Array, NDArray[np.bool_] | None]:
         """The ids as they are compared, and which rows are nobody's, if any are."""
         taken = self.shape.columns[KEY]
         name = self.names.find(*taken.names) or KEY
@@ -191,12 +252,12 @@ class ShapedFile:
         for one in taken.through:
             after = self.lookups[one].follow(after)
         changed = true(pc.not_equal(after, before))
-        rows = np.append(changed, False)[cells.entry_of(coded)]
+        rows = np.append(changed, False)[entry_of(coded)]
         return after.take(coded.indices).cast(pa.string()).cast(found.type), rows
 
     def _column(
-        self, ours: str, batch: pa.RecordBatch, made: dict[str, pa.Array], dates: Mapping[str, cells.Dates],
-        tally: cells.Tally,
+        self, ours: str, batch: pa.RecordBatch, made: dict[str, pa.Array], dates: Mapping[str, Dates],
+        tally: Tally,
     ) -> None:  # fmt: skip
         """Put a column of ours (and a value's second one) into ``made``."""
         taken = self.shape.columns[ours]
@@ -210,10 +271,10 @@ class ShapedFile:
             if ours in dates:
                 found = dates[ours].read(given, ours, tally)
                 if (said := self.names.find(taken.precision)) is not None:
-                    found = cells.to_period(found, batch.column(said), ours, taken, tally)
+                    found = to_period(found, batch.column(said), ours, taken, tally)
             elif ours == "value":
                 sign = self.names.find(taken.comparator)
-                found, second = cells.values(given, ours, taken, None if sign is None else batch.column(sign), tally)
+                found, second = values(given, ours, taken, None if sign is None else batch.column(sign), tally)
                 own = self.shape.columns.get("second_value")
                 if second is not None and not (own and self.names.gives(own)):
                     made["second_value"] = second
@@ -237,15 +298,15 @@ class ShapedFile:
             given = batch.column(name)
         elif (first := self.names.find(*taken.parts[:1])) is not None:
             rest = [n for p in taken.parts[1:] if (n := self.names.find(p)) is not None]
-            given = cells.from_parts([batch.column(n) for n in (first, *rest)])
+            given = from_parts([batch.column(n) for n in (first, *rest)])
         if given is not None and taken.through:
-            coded = cells.texts_of(given, name or "").dictionary_encode()
+            coded = texts_of(given, name or "").dictionary_encode()
             before = as_keys(coded.dictionary)
             after = before
             for one in taken.through:
                 after = self.lookups[one].look_up(after, taken.keep)
             said = valid(before) & ~valid(after)
-            lost = np.append(said, False)[cells.entry_of(coded)]
+            lost = np.append(said, False)[entry_of(coded)]
             given = pa.DictionaryArray.from_arrays(coded.indices, after)
         if taken.otherwise is None or not self.names.gives(taken.otherwise):
             return pa.nulls(batch.num_rows) if given is None else given, lost
@@ -257,14 +318,14 @@ class ShapedFile:
             lost = missing & ((lost if lost is not None else False) | (also if also is not None else False))
         return found, lost
 
-    def _read_one(self, ours: str, given: pa.Array, taken: Taken, lost: int, tally: cells.Tally) -> pa.Array:
+    def _read_one(self, ours: str, given: pa.Array, taken: Taken, lost: int, tally: Tally) -> pa.Array:
         kind = TABLES[self.shape.table][ours].type
         if ours == "code":
             if self.shape.table == "activity":
                 return cells.kinds(given, ours, taken, tally)
             return cells.codes(given, ours, taken, tally, lost)
         if ours == "second_value":
-            return cells.values(given, ours, taken, None, tally)[0]
+            return values(given, ours, taken, None, tally)[0]
         if ours == "group_id":
             return cells.groups(given, ours, taken)
         if ours in _LOOKED_UP:
@@ -279,7 +340,7 @@ class ShapedFile:
 def _or_else(one: pa.Array, other: pa.Array) -> tuple[pa.Array, NDArray[np.bool_]]:
     """The one, and where it says nothing (null, or blanks alone) the other; and where neither does."""
     if is_text(one.type) or one.type != other.type:
-        one, other = plain(cells.texts_of(one, "")), plain(cells.texts_of(other, ""))
+        one, other = plain(texts_of(one, "")), plain(texts_of(other, ""))
         one, other = one.cast(pa.large_string()), other.cast(pa.large_string())
         one = pc.if_else(pc.equal(pc.utf8_trim_whitespace(one), ""), pa.scalar(None, one.type), one)
     found = pc.coalesce(one, other)
@@ -289,11 +350,16 @@ def _or_else(one: pa.Array, other: pa.Array) -> tuple[pa.Array, NDArray[np.bool_
 def among(column: pa.Array, texts: frozenset[str], name: str) -> NDArray[np.bool_]:
     """Where a column of any plain type holds one of these texts, as `popstrat.derive.layout.matches` compares them."""
     if not pt.is_dictionary(column.type) or not is_text(column.type):
-        column = cells.texts_of(column, name).dictionary_encode()
+        column = texts_of(column, name).dictionary_encode()
     entries = column.dictionary.cast(pa.large_string()).to_pylist()
     chosen = np.array([*(matches(t or "", texts) for t in entries), matches("", texts)], np.bool_)
-    found: NDArray[np.bool_] = chosen[cells.entry_of(column)]
+    found: NDArray[np.bool_] = chosen[entry_of(column)]
     return found
+
+
+def _row_ids(column: pa.Array, name: str) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    texts = as_keys(plain(texts_of(column, name)))
+    return hash_ids(texts.fill_null(""), _KEY), valid(texts)
 
 
 def _less(
