@@ -10,9 +10,9 @@ import pytest
 
 from popstrat.errors import InputError
 from popstrat.packs.load import load_pack
+from popstrat.packs.snomed import verhoeff
 from popstrat.upload.templates.layout import Layout, resolve_layout
 from popstrat.upload.templates.settings import Settings, load_settings
-from popstrat.packs.snomed import verhoeff
 from popstrat.upload.templates.sources import ScoredColumn
 from popstrat.upload.templates.template import builtin_templates, load_template
 

@@ -30,13 +30,12 @@ from popstrat.packs.key_shapes import check_keys
 from popstrat.packs.load import put_together
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import KEY_COLUMNS, Column, Schema, column_from_toml, patient_schema
-from popstrat.packs.read import MOST_FILES, Shelf, builtin_name, builtin_packs, faults, read_file
+from popstrat.packs.read import MOST_FILES, SPECS, builtin_name, builtin_packs, faults, read_file
 from popstrat.packs.resolve import Resolver
 from popstrat.packs.shapes import items, only, texts
 from popstrat.packs.tables import PackTables
 from popstrat.packs.unused import OFFERED
 
-SPECS = Shelf("popstrat.derive", "feature specification")
 DEFAULT_SPEC = "gp-record-2026"
 MOST_FEATURES = 1000
 
