@@ -144,7 +144,7 @@ REFUSED = [
     (X + 'table = "activity"\n', r"own.toml:12: feature.x: there is no kind of activity 'X_COD'"),
     (
         f'{X}output = "chd"\n[feature.y]\n{EVER}output = "chd"\n',
-        r":22: feature.y: writes .* 'chd', as the feature 'x' does",
+        r":21: feature.y: writes .* 'chd', as the feature 'x' does",
     ),
     (X + "[definition.x]\n" + DEFINITION, r"feature.x: there is a definition 'x' already"),
     (CIRCLE, r"refers to itself, through a → b → a"),
