@@ -53,7 +53,7 @@ output = "imd_decile"
         return cls(reader.told, (), (part,), (), (), column)
 
     def finalise(self, folded: Mapping[str, Folded], people: pa.RecordBatch, ages: Ages) -> Made:
-        return made(people.column(people.schema.get_field_index(self.column)))
+        return made(lambda: people.column(people.schema.get_field_index(self.column)))
 
     def plain(self, found: Mapping[str, One], person: Person) -> tuple[Value, ...]:
         return (person.row.get(self.column),)
