@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from popstrat.core.arrow import is_text
 from popstrat.core.lazy import compute as pc
-from popstrat.derive.folds import NO_DAY, Fold, Folded
+from popstrat.derive.folds import NO_DAY, Fold, Folded, Table
 from popstrat.derive.kinds.kind import Ages, Feature, Made, Part, labelled
 from popstrat.packs.columns_read import read_columns
 from popstrat.packs.pack import Pack
@@ -71,10 +71,12 @@ class Features:
                 found.setdefault(name, [])
         return {name: tuple(found[name]) for name in sorted(found)}
 
-    def without(self, missing: Collection[str]) -> Features:
-        """The same where these code lists are missing: what needs one of them is null, whoever the patient."""
+    def without(self, missing: Collection[str] = (), tables: Collection[Table] = ()) -> Features:
+        """The same where these code lists are missing, or whole tables: what needs one of them is null, whoever the
+        patient. Who gives no file of activity says nothing of anybody's admissions."""
         made = copy.copy(self)
-        made.lacking = frozenset(f.id for f in self.features if not set(f.lists).isdisjoint(missing))
+        lacking = (f.id for f in self.features if not set(f.lists).isdisjoint(missing) or _of(f, tables))
+        made.lacking = self.lacking.union(lacking)
         made.counts = {}
         return made
 
@@ -220,3 +222,8 @@ class Features:
         for column in patient_schema():
             if column.name not in (*KEY_COLUMNS, *self.outputs, *self.not_derived):
                 yield column.name
+
+
+def _of(feature: Feature, tables: Collection[Table]) -> bool:
+    """Whether a feature is of one of these tables."""
+    return any(fold.table in tables for fold in feature.folds)
