@@ -22,7 +22,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "derive-specification.md").read_text(encoding="utf-8")
 EXAMPLES = sorted((DOCS / "examples" / "specifications").glob("*.toml"))
 AS_OF = dt.date(2026, 6, 30)
-LISTS = "AST_COD ASTTRT_COD BMIVAL_COD HB_COD IFCCHBAM_COD OUR_HOUSEBOUND STAT_COD SPIRO_COD".split()
+LISTS = ["AST_COD", "ASTTRT_COD", "BMIVAL_COD", "HB_COD", "IFCCHBAM_COD", "OUR_HOUSEBOUND", "STAT_COD", "SPIRO_COD"]
 CODES = {name: [number] for number, name in enumerate(LISTS, 1)}
 LATE = dt.date(2026, 6, 1)
 
