@@ -1,7 +1,7 @@
 # make demo     sets up, makes a synthetic list, scores it, shows and writes the results (in demo/)
 # make test     sets up, runs the tests against the installed package
 # make dev      sets up an editable install, for working on popstrat (CONTRIBUTING.md)
-# make nightly  everything once more in every variant, and long: an hour or two
+# make nightly  the generated tests for longer, then everything in every variant: an hour
 # All need Python 3.11 or newer with venv, and a C compiler; everything else is installed into .venv.
 
 PYTHON ?= python3
@@ -36,9 +36,9 @@ smoke: setup $(VENV)/.test
 variants: setup $(VENV)/.test
 	POPSTRAT_FORMATS=arrow $(BIN)/python -m pytest -m smoke --numprocesses auto
 
-# all tests with ten times as many generated tables and packs, on every instruction set of this machine; then in the variants
+# the generated tests with five times as many examples, other ones each time; then every test in the variants
 nightly: setup $(VENV)/.test
-	$(BIN)/python -m pytest --hypothesis-profile=nightly --numprocesses auto
+	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=nightly --numprocesses auto
 	POPSTRAT_FORMATS=arrow $(BIN)/python -m pytest --numprocesses auto
 
 setup: $(VENV)/.installed

@@ -34,16 +34,24 @@ from popstrat.synthetic._places import MAX_PRACTICES, Places, draw_places
 from popstrat.synthetic._records import Records
 
 if TYPE_CHECKING:
+    from popstrat.synthetic._coded import CodedSlice as CodedSlice
+    from popstrat.synthetic._coded_files import code_lists as code_lists
+    from popstrat.synthetic._coded_files import coded_record as coded_record
+    from popstrat.synthetic._coded_files import write_coded_record as write_coded_record
     from popstrat.synthetic._outcomes import OUTCOME_SCHEMA as OUTCOME_SCHEMA
     from popstrat.synthetic._outcomes import outcome_batches as outcome_batches
     from popstrat.synthetic._outcomes import outcomes as outcomes
 
 __all__ = [
-    "OUTCOME_SCHEMA", "duplicate_ids", "generate", "lookup", "lookup_schema", "outcome_batches", "outcomes", "schema",
-    "table",
+    "OUTCOME_SCHEMA", "CodedSlice", "code_lists", "coded_record", "duplicate_ids", "generate", "lookup",
+    "lookup_schema", "outcome_batches", "outcomes", "schema", "table", "write_coded_record",
 ]  # fmt: skip
 
-_LATER = ("OUTCOME_SCHEMA", "outcome_batches", "outcomes")  # they need the scorer, which drawing a list does without
+_LATER = {  # they need the scorer, or what reads a coded record, which drawing a list does without
+    **dict.fromkeys(("OUTCOME_SCHEMA", "outcome_batches", "outcomes"), "_outcomes"),
+    **dict.fromkeys(("code_lists", "coded_record", "write_coded_record"), "_coded_files"),
+    "CodedSlice": "_coded",
+}
 _MAX_PATIENTS = 400_000_000
 _NAMED = ("practice_code", "pcn_code", "neighbourhood", "place")
 
@@ -51,7 +59,7 @@ _NAMED = ("practice_code", "pcn_code", "neighbourhood", "place")
 def __getattr__(name: str) -> Any:
     if name not in _LATER:
         raise AttributeError(f"module 'popstrat.synthetic' has no attribute {name!r}")
-    return getattr(import_module("popstrat.synthetic._outcomes"), name)
+    return getattr(import_module(f"popstrat.synthetic.{_LATER[name]}"), name)
 
 
 @cache

@@ -23,7 +23,7 @@ for folder in (
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, suppress_health_check=_QUIET)
-settings.register_profile("nightly", max_examples=1000, deadline=None, print_blob=True, suppress_health_check=_QUIET)
+settings.register_profile("nightly", max_examples=500, deadline=None, print_blob=True, suppress_health_check=_QUIET)
 settings.load_profile("ci")  # `--hypothesis-profile=nightly` for the long run
 
 

@@ -192,6 +192,17 @@ class RunError(PopstratError, RuntimeError):
     """A run went wrong in a way that neither the input nor the arguments explain (exit status 1)."""
 
 
+class OutOfOrderError(PopstratError):
+    """A row belongs to somebody whose results were given out already: the rows of ``table`` are not sorted by person.
+
+    What was given out is incomplete. Fold again, with the table among those that are unsorted.
+    """
+
+    def __init__(self, table: str) -> None:
+        super().__init__(f"{table}: the rows are not sorted by patient_id")
+        self.table = table
+
+
 class TraceError(PopstratError, AssertionError):
     """The trace, the reference and the engine do not agree: a fault of popstrat, never of the data."""
 

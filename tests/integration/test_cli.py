@@ -433,10 +433,11 @@ def test_scoring_loads_nothing_that_it_does_not_need(work: Path, command: str, s
              "sklearn", "statsmodels", "tomlkit"}  # fmt: skip
     assert not {name.partition(".")[0] for name in modules} & heavy
     unneeded = ("pyarrow.dataset", "popstrat.fitting", "popstrat.upload", "popstrat.validation",
-                "popstrat.privacy.pseudonymise", "popstrat.privacy.audit_log")  # fmt: skip
+                "popstrat.privacy.pseudonymise", "popstrat.privacy.audit_log", "popstrat.derive")  # fmt: skip
     assert not [name for name in modules if name.startswith(unneeded)]
     commands = {name for name in modules if name.startswith("popstrat.cli.")}
-    assert commands == {f"popstrat.cli.{name}" for name in ("main", "options", "terminal", arguments[0])}
+    also = ("coded_record",) if arguments[0] == "score" else ()
+    assert commands == {f"popstrat.cli.{name}" for name in ("main", "options", "terminal", arguments[0], *also)}
 
 
 def test_explaining_does_not_wait_for_pandas(work: Path, people: pa.Table) -> None:

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from popstrat.derive import folding
-from popstrat.derive.folding import Counts, OutOfOrderError, fold_chunks
+from popstrat.derive.folding import Counts, fold_chunks
 from popstrat.derive.folds import (
     ANY_CODE,
     NO_DAY,
@@ -34,6 +34,7 @@ from popstrat.derive.folds import (
     Table,
     Values,
 )
+from popstrat.errors import OutOfOrderError
 
 AS_OF = 40
 TABLES: tuple[Table, ...] = ("events", "medications", "activity")

@@ -124,7 +124,7 @@ def test_lists_that_are_missing_make_null(tmp_path: Path) -> None:
     less = features.without(["IRRPULSE_COD", "STAT_COD", "FIT_COD"])
     assert [name for name in less.outputs if less.is_null(name)] == ["af_suspected", "statin"]
     assert not any(features.is_null(name) for name in features.outputs)
-    none = less.without(tables=["activity"])
+    none = less.without_tables(["activity"])
     assert [name for name in none.outputs if none.is_null(name) and not less.is_null(name)] == [
         "last_admission_date", "emergency_admissions_12m", "ae_attendances_12m", "gp_appointments_12m",
         "outpatient_attendances_12m",

@@ -32,6 +32,9 @@ def check(
             "missing.COLUMN=PERCENT. May be given more than once.",
         ),
     ] = None,
+    quality: Annotated[
+        bool, typer.Option("--quality", help="Also tell how well each column is filled, and which practices stand out.")
+    ] = False,
     threads: options.Threads = None,
     encoding: options.Encoding = "utf-8",
     as_json: options.AsJson = False,
@@ -56,9 +59,10 @@ def check(
                 encoding=encoding,
                 options=options.recorded(
                     inputs=inputs, as_of=as_of, pack=pack, map=map_file, previous=previous, profile=profile.value,
-                    fail_on=fail_on, threads=threads,
+                    fail_on=fail_on, quality=quality or None, threads=threads,
                 ),
                 previous=previous,
+                quality=quality,
             )  # fmt: skip
         except InputError as error:
             if as_json:

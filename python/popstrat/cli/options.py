@@ -36,6 +36,12 @@ Inputs = Annotated[
     list[str],
     typer.Argument(metavar="INPUT...", help="Parquet, Arrow or CSV files, folders, patterns such as 'a/*.csv'."),
 ]
+InputsOrRecord = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="INPUT...", help="As of `check`; or none, with --events: a coded record in place of a list."
+    ),
+]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Ends in .parquet, .arrow or .csv.")]
 AsOf = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="YYYY-MM-DD; today if not given.")]
 PackName = Annotated[str, typer.Option("--pack", metavar="NAME|FILE", help="Definitions pack.")]

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from popstrat.cli import coded_record as record_options
 from popstrat.cli import options
 from popstrat.cli.terminal import open_console, print_summary, progress_bar
 
 if TYPE_CHECKING:
+    from popstrat.formats import Source
+    from popstrat.runs.record import Record
     from popstrat.scoring.scorer import Scorer
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -25,8 +28,8 @@ class ImdRelease(StrEnum):
 
 @app.command()
 def score(
-    inputs: options.Inputs,
     output: options.Output,
+    inputs: options.InputsOrRecord = None,
     as_of: options.AsOf = None,
     pack: options.PackName = options.DEFAULT_PACK,
     map_file: options.MapFile = None,
@@ -42,39 +45,68 @@ def score(
     ] = None,
     threads: options.Threads = None,
     encoding: options.Encoding = "utf-8",
+    patients: record_options.Patients = None,
+    registrations: record_options.Registrations = None,
+    events: record_options.Events = None,
+    medications: record_options.Medications = None,
+    activity: record_options.Activity = None,
+    codelists: record_options.Codelists = None,
+    layout: record_options.LayoutName = record_options.DEFAULT_LAYOUT,
+    spec: record_options.SpecName = record_options.DEFAULT_SPEC,
+    allow_missing_lists: record_options.AllowMissingLists = False,
     imd_release: Annotated[ImdRelease | None, typer.Option(help="Release of imd_decile, for the record.")] = None,
     audit_file: options.AuditFile = None,
     as_json: options.AsJson = False,
     force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Score a patient table; writes OUTPUT and OUTPUT.run.json."""
+    """Score a patient table, or a coded record (--events); writes OUTPUT and OUTPUT.run.json."""
     date = options.parse_date(as_of)
+    coded = record_options.instead_of(
+        inputs, events, map_file,
+        {"--patients": patients, "--registrations": registrations, "--medications": medications,
+         "--activity": activity, "--codelists": codelists, "--allow-missing-lists": allow_missing_lists},
+    )  # fmt: skip
     from popstrat.runs.score import run_score
 
     scorer = options.make_scorer(pack, date, profile, contributions)
     column_map = options.map_for_scorer(map_file, scorer)
     release = imd_release.value if imd_release else None
-    with progress_bar("Scoring", quiet or as_json) as progress:
-        record = run_score(
-            inputs,
-            output,
-            scorer,
-            mapping=column_map,
-            threads=threads,
-            progress=progress,
-            imd_release=release,
-            encoding=encoding,
-            audit_log=options.audit_log(audit_file),
-            force=force,
-            previous=previous,
-            options=options.recorded(
-                inputs=inputs, output=output, as_of=as_of, pack=pack, map=map_file, previous=previous,
-                profile=profile.value, contributions=contributions, threads=threads, encoding=encoding,
+    recorded = options.recorded(
+        inputs=inputs, output=output, as_of=as_of, pack=pack, map=map_file, previous=previous, profile=profile.value,
+        contributions=contributions, threads=threads, encoding=encoding, imd_release=release, patients=patients,
+        registrations=registrations, events=events, medications=medications, activity=activity, codelists=codelists,
+        layout=layout if coded else None, spec=spec if coded else None,
+    )  # fmt: skip
+
+    def run(given: list[str] | Source) -> Record:
+        with progress_bar("Scoring", quiet or as_json) as progress:
+            return run_score(
+                given,
+                output,
+                scorer,
+                mapping=column_map,
+                threads=threads,
+                progress=progress,
                 imd_release=release,
-            ),
+                encoding=encoding,
+                audit_log=options.audit_log(audit_file),
+                force=force,
+                previous=previous,
+                options=recorded,
+            )
+
+    if coded:
+        from popstrat.runs.derived_list import with_derived
+
+        record = record_options.coded_record(
+            patients, registrations, events, medications, activity, codelists, layout, spec, encoding,
+            allow_missing_lists,
         )  # fmt: skip
-    print_summary(record, scorer, output, as_json, quiet)
+        found = with_derived(record, date, run, threads=threads, spill_dir=output.parent)
+    else:
+        found = run(inputs or [])
+    print_summary(found, scorer, output, as_json, quiet)
     if not (as_json or quiet):
         _tell_of_oddities(pack, scorer)
 

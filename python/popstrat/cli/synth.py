@@ -15,8 +15,10 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 @app.command()
 def synth(
-    output: options.Output,
     patients: Annotated[int, typer.Option("--patients", "-n", min=0, metavar="N", help="Number of patients.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Ends in .parquet, .arrow or .csv.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="S", help="The same seed gives the same list.")] = 0,
     as_of: options.AsOf = None,
     practices: Annotated[
@@ -33,6 +35,14 @@ def synth(
         Path | None,
         typer.Option("--lookup", metavar="FILE", help="Also write a lookup: ids to NHS numbers that are never issued."),
     ] = None,
+    events: Annotated[
+        Path | None,
+        typer.Option("--events", metavar="DIR", help="Write the coded record that means the list, with code lists."),
+    ] = None,
+    events_per_patient: Annotated[
+        float | None, typer.Option("--events-per-patient", metavar="N", help="With --events: about so many; 60.")
+    ] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="A coded record without rows that mean nothing.")] = False,
     threads: options.Threads = None,
     encoding: options.Encoding = "utf-8",
     force: options.Force = False,
@@ -45,8 +55,10 @@ def synth(
     with progress_bar("Drawing", quiet) as progress:
         files = write_synthetic(
             output, patients, seed=seed, as_of=date, practices=practices, dirty=dirty, outcomes=outcomes,
-            lookup=lookup, threads=threads, encoding=encoding, progress=progress, force=force,
+            lookup=lookup, events=events, events_per_patient=events_per_patient, plain=plain, threads=threads,
+            encoding=encoding, progress=progress, force=force,
         )  # fmt: skip
     if not quiet:
-        names = " and ".join(str(file) for file in files)
+        folders = [] if events is None else [events]
+        names = " and ".join(str(file) for file in [*(f for f in files if events not in f.parents), *folders])
         typer.echo(f"{patients:,} synthetic patients as of {date.isoformat()} in {names}")

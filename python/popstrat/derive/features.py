@@ -62,21 +62,30 @@ class Features:
 
     @property
     def lists(self) -> dict[str, tuple[str, ...]]:
-        """Every code list that is needed, with the features that cannot do without it (none: it may be missing)."""
+        """Every code list that is needed, with the features that cannot do without it (none: it may be missing);
+        nothing for features that are null already."""
         found: dict[str, list[str]] = {}
         for f in self.features:
+            if f.id in self.lacking:
+                continue
             for name in f.lists:
                 found.setdefault(name, []).append(f.id)
             for name in f.optional:
                 found.setdefault(name, [])
         return {name: tuple(found[name]) for name in sorted(found)}
 
-    def without(self, missing: Collection[str] = (), tables: Collection[Table] = ()) -> Features:
-        """The same where these code lists are missing, or whole tables: what needs one of them is null, whoever the
-        patient. Who gives no file of activity says nothing of anybody's admissions."""
+    def without(self, missing: Collection[str]) -> Features:
+        """The same where these code lists are missing: what needs one of them is null, whoever the patient."""
         made = copy.copy(self)
-        lacking = (f.id for f in self.features if not set(f.lists).isdisjoint(missing) or _of(f, tables))
-        made.lacking = self.lacking.union(lacking)
+        made.lacking = self.lacking.union(f.id for f in self.features if not set(f.lists).isdisjoint(missing))
+        made.counts = {}
+        return made
+
+    def without_tables(self, absent: Collection[Table]) -> Features:
+        """The same where nothing is known of these tables: what needs one of them is null, whoever the patient."""
+        made = copy.copy(self)
+        needing = (f.id for f in self.features if any(fold.table in absent for fold in f.folds))
+        made.lacking = self.lacking.union(needing)
         made.counts = {}
         return made
 
@@ -222,8 +231,3 @@ class Features:
         for column in patient_schema():
             if column.name not in (*KEY_COLUMNS, *self.outputs, *self.not_derived):
                 yield column.name
-
-
-def _of(feature: Feature, tables: Collection[Table]) -> bool:
-    """Whether a feature is of one of these tables."""
-    return any(fold.table in tables for fold in feature.folds)

@@ -27,7 +27,7 @@ from popstrat.derive.fold_rules import CodeLists, TableRules, compile_rules
 from popstrat.derive.folds import SET_ASIDE, Fold, Folded, Table
 from popstrat.derive.row_columns import RowColumns, make_keys
 from popstrat.engine.events import Columns, Hits, Keys, Rows, Spill, Worker
-from popstrat.errors import PopstratError
+from popstrat.errors import OutOfOrderError
 
 TABLES: tuple[Table, ...] = ("events", "medications", "activity")
 PIECE = 1 << 16
@@ -36,17 +36,6 @@ _AHEAD = 2  # pieces for each thread that are on their way
 _MOST_CHUNKS = 1 << 10
 _PART_ROWS = 1 << 13  # people of a part that is folded at once where rows were put by
 _BUFFERS = 1 << 26  # bytes for all buffers of a file of rows put by
-
-
-class OutOfOrderError(PopstratError):
-    """A row belongs to somebody whose results were given out already: the rows of ``table`` are not sorted by person.
-
-    What was given out is incomplete. Fold again, with the table among those that are ``unsorted``.
-    """
-
-    def __init__(self, table: Table) -> None:
-        super().__init__(f"{table}: the rows are not sorted by patient_id")
-        self.table = table
 
 
 @dataclass
@@ -186,10 +175,6 @@ class _Piece:
     folded: bool
 
 
-class _UnsortedError(Exception):
-    """Within this module: the rows of a table go back."""
-
-
 class _Stream:
     """One table: its batches packed by the threads, and folded in order into the columns of one chunk of people."""
 
@@ -250,9 +235,9 @@ class _Stream:
         if self._spill is None:
             try:
                 self._stream_into(columns)
-            except _UnsortedError:
+            except OutOfOrderError:
                 if self._started or isinstance(self._batches, Iterator):
-                    raise OutOfOrderError(self.table) from None
+                    raise
                 self.close()
                 self._begin()
                 self.put_by()
@@ -286,7 +271,7 @@ class _Stream:
                     break
                 hits = self._piece.hits
                 if hits.count and (not hits.ascending or hits.first < self._last_row):
-                    raise _UnsortedError
+                    raise OutOfOrderError(self.table)
                 self._last_row = max(hits.last, self._last_row)
             hits = self._piece.hits
             end = hits.count if hits.last < stop else hits.before(stop)

@@ -11,10 +11,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from popstrat.core.hashing import hash_file
 from popstrat.errors import InputError, shown_name
 
 Kind = str
@@ -48,6 +49,14 @@ class FileSource(ABC):
 
         Raises `InputError` naming the file, and for CSV the rows, if it turns out to be damaged.
         """
+
+    def content_hash(self, stopped: Callable[[], bool]) -> str:
+        """The hash of what the file holds, for records; given up once ``stopped``. Raises ``OSError``."""
+        return hash_file(self.path, stopped)
+
+    def described(self) -> dict[str, Any]:
+        """What a record says of it, once it has been read, besides its name, rows and hash: nothing of a mere file."""
+        return {}
 
     def check_unchanged(self) -> None:
         """Raise `InputError` if the file is no longer the one that was opened."""

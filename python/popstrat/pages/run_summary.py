@@ -16,6 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from popstrat.pages.console import count_table, unpadded
+from popstrat.pages.filling import filling
 from popstrat.runs.record import Record
 
 _QUALITY_SHOWN = 10
@@ -55,9 +56,12 @@ def _show(record: Record, titles: Mapping[str, str], output: Path | None, consol
         console.print(block)
     for model in record.get("models", {}).values() if record["command"] != "check" else ():
         _model(model, rows.get("out", 0), console)
+    if "data_quality" in record:
+        console.print()
+        console.print(filling(record["data_quality"]))
     if record["command"] == "check" and not record["quality"]:
         console.print("no implausible value")
-    _remarks(record, console)
+    remarks(record, console)
     seconds = record["seconds"]["total"]
     memory = record["peak_memory_bytes"]
     speed = f"{seconds:,.2f} s · {record['rows_per_second'] or 0:,} rows/s · {record['threads']} threads"
@@ -183,14 +187,14 @@ def _model(model: Mapping[str, Any], rows: int, console: Console) -> None:
             console.print(f"{words}: {shown}")
 
 
-def _remarks(record: Record, console: Console) -> None:
+def remarks(record: Record, console: Console) -> None:
     if record["warnings"] or record["notices"] or record["ignored_columns"]:
         console.print()
     for warning in record["warnings"]:
         console.print(f"[yellow]warning:[/] {escape(warning)}")
     for notice in record["notices"]:
         console.print(f"note: {escape(notice)}")
-    ignored: Sequence[str] = record["ignored_columns"]
+    ignored: Sequence[str] = record.get("ignored_columns", [])
     if ignored:
         more = f" and {len(ignored) - _NAMES_SHOWN} more" if len(ignored) > _NAMES_SHOWN else ""
         console.print(f"note: columns passed over: {escape(', '.join(ignored[:_NAMES_SHOWN]))}{more}")

@@ -16,6 +16,7 @@ from popstrat.runs.file_record import file_record
 from popstrat.runs.input_files import Reading, open_inputs
 from popstrat.runs.record import Record
 from popstrat.runs.score_files import score_files
+from popstrat.scoring.data_quality import DataQuality
 from popstrat.scoring.scorer import Scorer
 
 
@@ -30,22 +31,27 @@ def run_check(
     batch_rows: int | None = None,
     options: Mapping[str, Any] | None = None,
     previous: Path | None = None,
+    quality: bool = False,
 ) -> Record:
     """Check the input files against the contract, every known column of them, and return a record without groups.
 
-    Nothing is written. ``previous`` is the run record of an earlier run, to hold the counts against. Raises
-    `InputError` as `score.run_score` does, but with every fault there is (`FaultsError`), each with all the rows it
-    holds of counted.
+    Nothing is written. With ``quality`` the record also tells how well the columns are filled, and which practices
+    stand out (key ``data_quality``). ``previous`` is the run record of an earlier run, to hold the counts against.
+    Raises `InputError` as `score.run_score` does, but with every fault there is (`FaultsError`), each with all the rows
+    it holds of counted.
     """
     clock, reading = Clock(), Reading.given(mapping, encoding, threads, batch_rows)
     earlier = None if previous is None else earlier_run(previous)
     try:
         with clock.timed("open"):
             files = open_inputs(inputs, scorer, reading, check_only=True)
-        counts = score_files(files, lambda batch: None, reading, clock, progress=progress)
+        filling = DataQuality([f.bound for f in files]) if quality else None
+        counts = score_files(
+            files, lambda batch: None, reading, clock, progress=progress, look=filling.look if filling else None
+        )
     except InputError as error:
         raise every_fault(inputs, scorer, reading, error) from None
     record = file_record("check", scorer, files, counts, reading, clock, options=options, earlier=earlier)
     for name in ("groups", "means", "readings"):  # nothing was scored
         del record[name]
-    return record
+    return record | ({"data_quality": filling.report(counts.tally, scorer.as_of)} if filling else {})

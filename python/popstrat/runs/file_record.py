@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from popstrat.core.hashing import HASH
+from popstrat.core.hashing import HASH, hash_file
+from popstrat.core.rerun import read_record, record_path
 from popstrat.packs.keys import notes
 from popstrat.runs.clock import Clock
 from popstrat.runs.column_map import ColumnMap, keys_without_rows
@@ -40,6 +41,7 @@ def file_record(
         facts_of(f.name, found.tally, f.bound.absent, found.people.by_sex_and_age, schema)
         for f, found in zip(files, counts.files, strict=True)
     ]
+    derived = [_derived(f, found.hash) for f, found in zip(files, counts.files, strict=True)]
     return assemble(
         scorer,
         tally,
@@ -51,6 +53,7 @@ def file_record(
             *keys_without_rows([f.plan for f in files], dict.fromkeys(c for f in files for c in f.columns)),
         ],
         warnings=[
+            *_of_another_day(scorer, files, derived),
             *doubts(scorer, tally, facts, counts.first_ids, earlier),
             *near_misses(scorer, [f.plan.sources for f in files], [f.ignored for f in files]),
         ],
@@ -66,14 +69,37 @@ def file_record(
                 "rows": found.rows,
                 "bytes": f.source.bytes,
                 HASH: found.hash,
+                **made,
             }
-            for f, found in zip(files, counts.files, strict=True)
+            for f, found, made in zip(files, counts.files, derived, strict=True)
         ],
         mapping=mapping_record(reading.mapping),
         ids={"checked": counts.rows, "ascending": counts.ascending, **_respelt(counts)},
         **filled(facts),
         **more,
     )
+
+
+def _derived(file: InputFile, content: str) -> Record:
+    """How a list was derived: what the source itself says, or the record beside a file that popstrat derived."""
+    if said := file.source.described():
+        return {"derived": said}
+    path = record_path(file.source.path)
+    record = read_record(path)
+    output = record.get("output") if record is not None and record.get("command") == "derive" else None
+    if record is None or not isinstance(output, dict) or output.get(HASH) != content:
+        return {}
+    pack = record.get("pack")
+    told = {k: pack.get(k) for k in ("id", "version", HASH)} if isinstance(pack, dict) else None
+    return {"derived": {"specification": told, "as_of": record.get("as_of"), f"record_{HASH}": hash_file(path)}}
+
+
+def _of_another_day(scorer: Scorer, files: Sequence[InputFile], derived: Sequence[Record]) -> Iterator[str]:
+    """A list that was derived as of one day is not the list of another: who is registered, what is current."""
+    for file, made in zip(files, derived, strict=True):
+        day = made.get("derived", {}).get("as_of")
+        if day is not None and day != scorer.as_of.isoformat():
+            yield f"{file.name} was derived as of {day}, and is read as of {scorer.as_of}: derive it as of that date"
 
 
 def _respelt(counts: ListCounts) -> Record:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from popstrat.core.lazy import compute as pc
 from popstrat.errors import InputError
+from popstrat.formats import Source
 from popstrat.packs.keys import A_NUMBER, MadeNumber, key
 from popstrat.packs.patient_table import ID
 from popstrat.runs.column_map import NO_MAP, ColumnMap
@@ -18,7 +19,7 @@ from popstrat.scoring.scorer import Scorer
 
 
 def find_patient(
-    inputs: Sequence[str | Path],
+    inputs: Sequence[str | Path] | Source,
     patient: str,
     scorer: Scorer,
     *,
@@ -30,13 +31,11 @@ def find_patient(
     Raises `InputError` if nobody has that id (the message does not repeat it), or if a flag of that row is neither true
     nor false.
     """
-    wanted = key(patient)
-    if isinstance(wanted, MadeNumber):
-        raise InputError(A_NUMBER.format(kind="key"), column=ID)
+    wanted = wanted_key(patient)
     reading = Reading.given(mapping, encoding, threads=1)
     files = open_inputs(inputs, scorer, reading)
     for batch in read_ids(files, reading.batch_rows):
-        row = _position(batch.ids, wanted or patient)
+        row = position(batch.ids, wanted)
         if row is not None:
             return _row(files[batch.file], batch.first_row + row, reading.batch_rows)
     raise InputError("no row has the id asked for", column=ID, file=files[0].source.name if len(files) == 1 else None)
@@ -57,7 +56,15 @@ def _row(file: InputFile, row: int, batch_rows: int) -> pa.Table:
     raise InputError("was changed while it was read", file=file.source.name)
 
 
-def _position(ids: pa.Array, patient: str) -> int | None:
+def wanted_key(patient: str) -> str:
+    """An id as it is compared. Raises `InputError` for a number that a spreadsheet made."""
+    wanted = key(patient)
+    if isinstance(wanted, MadeNumber):
+        raise InputError(A_NUMBER.format(kind="key"), column=ID)
+    return wanted or patient
+
+
+def position(ids: pa.Array, patient: str) -> int | None:
     """Where an id is in a column of ids of any type."""
     if pa.types.is_integer(ids.type):
         try:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from popstrat.core.arrow import is_text
 from popstrat.core.cpus import cores
 from popstrat.errors import InputError, recorded_name, shown_name
-from popstrat.formats import BATCH_ROWS, FileSource, open_source
+from popstrat.formats import BATCH_ROWS, FileSource, Source, open_source
 from popstrat.packs.keys import as_read
 from popstrat.packs.patient_table import ID, Column, refuse_spellings
 from popstrat.runs.column_map import NO_MAP, ColumnMap, MapPlan
@@ -92,18 +92,23 @@ def known_columns(scorer: Scorer) -> Mapping[str, Column]:
 
 
 def open_inputs(
-    inputs: Sequence[str | Path], scorer: Scorer, reading: Reading, *, check_only: bool = False
+    inputs: Sequence[str | Path] | Source, scorer: Scorer, reading: Reading, *, check_only: bool = False
 ) -> list[InputFile]:
-    """Open every file and bind the scorer to it: for scoring, or for checking every column that popstrat knows.
+    """Open every file, unless they are given open, and bind the scorer to it: for scoring, or for checking every column
+    that popstrat knows.
 
     Raises `InputError` naming the file for one that cannot be read, lacks what it needs or is not what the map says.
     """
     known = known_columns(scorer)
-    source = open_source(
-        inputs,
-        kinds=lambda theirs: reading.mapping.kind(theirs, known),
-        encoding=reading.encoding,
-        threads=reading.threads,
+    source = (
+        inputs
+        if isinstance(inputs, Source)
+        else open_source(
+            inputs,
+            kinds=lambda theirs: reading.mapping.kind(theirs, known),
+            encoding=reading.encoding,
+            threads=reading.threads,
+        )
     )
     return [_bound(file, scorer, reading.mapping, check_only) for file in source.files]
 

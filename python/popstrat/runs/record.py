@@ -123,14 +123,15 @@ def assemble(
 _SUMMARY = (
     "command", "program", "pack", "as_of", "profile", "rows", "groups", "means", "readings", "models", "quality",
     "disorder", "newest_record_date", "notices", "warnings", "ignored_columns", "absent_columns", "empty_columns",
-    "recorded", "seconds", "rows_per_second", "threads", "peak_memory_bytes", "failed",
+    "recorded", "derived", "data_quality", "seconds", "rows_per_second", "threads", "peak_memory_bytes",
+    "failed",
 )  # fmt: skip
 _ORDER = (
     "record_version", "command", "program", "pack", "as_of", "profile", "imd_release", "options", "inputs", "mapping",
     "output", "rows", "groups", "means", "readings", "models", "quality", "quality_bits", "disorder",
     "newest_record_date", "ids", "notices", "warnings", "ignored_columns", "absent_columns", "empty_columns",
-    "recorded", "recorded_by_file", "started", "finished", "seconds", "rows_per_second", "threads", "peak_memory_bytes",
-    "host",
+    "recorded", "recorded_by_file", "derived", "data_quality", "started", "finished", "seconds", "rows_per_second",
+    "threads", "peak_memory_bytes", "host",
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from popstrat.core.hashing import HASH, hash_file
 from popstrat.core.progress import Progress
 from popstrat.core.rerun import Making, pack_named, read_record, record_path, refuse_other
 from popstrat.errors import RunError
-from popstrat.formats import check_target, open_sink
+from popstrat.formats import Source, check_target, open_sink
 from popstrat.formats.pipeline import HashBehind, WriteBehind
 from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
 from popstrat.runs.clock import Clock
@@ -33,7 +33,7 @@ _BEHIND = 3
 
 
 def run_score(
-    inputs: Sequence[str | Path],
+    inputs: Sequence[str | Path] | Source,
     output: str | Path,
     scorer: Scorer,
     *,
@@ -48,7 +48,7 @@ def run_score(
     force: bool = False,
     previous: Path | None = None,
 ) -> Record:
-    """Score the input files into ``output`` and ``<output>.run.json``, and return the run record.
+    """Score the input files (or what is open already) into ``output`` and ``<output>.run.json``; return the run record.
 
     Both files appear, complete, or neither does. ``threads`` defaults to all cores; ``batch_rows`` is the size of
     a batch, which changes nothing in the output. ``options`` are the command's options, for the record. ``audit_log``

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from popstrat.core.hashing import hash_file
 from popstrat.core.progress import Progress
 from popstrat.errors import InputError
+from popstrat.formats import FileSource
 from popstrat.formats.pipeline import ReadAhead
 from popstrat.packs.patient_table import ID, Schema
 from popstrat.packs.plausibility import refuse_disorder
@@ -81,8 +81,10 @@ def score_files(
     *,
     progress: Progress | None = None,
     spill_dir: Path | None = None,
+    look: Callable[[int, pa.RecordBatch], None] | None = None,
 ) -> ListCounts:
-    """Read every file once, hand every scored batch to ``put``, and return what was counted.
+    """Read every file once, hand every scored batch to ``put``, and return what was counted. ``look`` is shown the
+    number of the file and each batch as it is read, once it has been found sound.
 
     Raises `InputError` for values that cannot be read, a flag that is neither true nor false, columns that are swapped,
     ids that are null or repeated (which are read again only if something looks repeated), a file that changes.
@@ -97,6 +99,8 @@ def score_files(
         with ReadAhead(_batches(files, reading.batch_rows), _AHEAD) as batches:
             for batch in batches:
                 _score(files[batch.file], batch, ids, put, counts, reading.threads, clock)
+                if look is not None:
+                    look(batch.file, batch.data)
                 if progress is not None:
                     progress(counts.rows, total)
         clock.seconds["read"] += batches.busy
@@ -168,11 +172,11 @@ class _Hashing:
     def __init__(self, files: Sequence[InputFile], clock: Clock) -> None:
         self._clock, self._stop = clock, threading.Event()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="popstrat-hash")
-        self._hashes: list[Future[str]] = [self._pool.submit(self._hash, f.source.path) for f in files]
+        self._hashes: list[Future[str]] = [self._pool.submit(self._hash, f.source) for f in files]
 
-    def _hash(self, path: Path) -> str:
+    def _hash(self, source: FileSource) -> str:
         with self._clock.timed("hash"):
-            return hash_file(path, self._stop.is_set)
+            return source.content_hash(self._stop.is_set)
 
     def finish(self) -> list[str]:
         return [found.result() for found in self._hashes]

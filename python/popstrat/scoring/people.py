@@ -56,6 +56,19 @@ class People:
 
     def _count(self, batch: pa.RecordBatch, every: int, weight: float) -> None:
         """Count each so many-th row; together they stand for so many people."""
+        cells = self._cells_of(batch, every)
+        known = cells[cells >= 0]
+        counts = np.bincount(known, minlength=self._cells.size)
+        self._cells += counts.reshape(self._cells.shape) * (weight / len(cells))
+
+    def cells(self, batch: pa.RecordBatch) -> NDArray[np.int64]:
+        """Of each row, 0 to 2 for female, male and other times `BANDS`, plus the age band; -1 where the age is not
+        known."""
+        if not self._known:
+            return np.full(batch.num_rows, -1)
+        return self._cells_of(batch, 1)
+
+    def _cells_of(self, batch: pa.RecordBatch, every: int) -> NDArray[np.int64]:
         band = np.full(-(-batch.num_rows // every), -1)
         if self._age is not None:
             years, there = _picked(batch, self._age, every)
@@ -64,9 +77,7 @@ class People:
         if self._birth is not None:
             born, there = _picked(batch, self._birth, every)
             band[there] = BANDS - 1 - np.searchsorted(self._birthdays, born[there])
-        sex, known = self._sexes(batch, every), band >= 0
-        cells = np.bincount(sex[known] * BANDS + band[known], minlength=self._cells.size)
-        self._cells += cells.reshape(self._cells.shape) * (weight / len(band))
+        return np.where(band >= 0, self._sexes(batch, every) * BANDS + band, -1)
 
     @property
     def by_sex_and_age(self) -> NDArray[np.float64]:
