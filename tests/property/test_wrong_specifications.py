@@ -75,7 +75,18 @@ output = true
 [not_derived.acr]
 why = "not asked for"
 """
-ODD = [*WRONG, "hypertension", "age", "*", "activity", "medications", "code", " ", "DM_COD", ["*"], ["a", "a"], 121, -1]
+NAMES = [
+    "hypertension",
+    "age",
+    "activity",
+    "medications",
+    "code",
+    "DM_COD",
+    "start_date",
+    "patient_id",
+    "quality_flags",
+]
+ODD = [*WRONG, *NAMES, "*", " ", ["*"], ["a", "a"], 121, -1]
 
 
 @pytest.mark.parametrize(("name", "draws"), [("kinds", 250), ("more", 250), ("built-in", 30)])

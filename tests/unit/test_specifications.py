@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import popstrat
@@ -103,6 +104,16 @@ def test_a_column_of_an_areas_own(tmp_path: Path) -> None:
     assert list(features.outputs)[-1] == "frequent"
 
 
+def test_whatever_the_files_of_people_hold(tmp_path: Path) -> None:
+    said = 'kind = "person"\ntitle = "t"\nmeans = "m"\nsource = "s"\nversion = "1"\noutput = true\n'
+    text = OWN + f"[feature.start_date]\n{said}[feature.since]\n" + EVER.replace("recorded", "date") + "output = true\n"
+    features = load_spec(spec(tmp_path, text)).at(AS_OF)
+    people = pa.schema([("patient_id", pa.int64()), ("practice_code", pa.string()), ("start_date", pa.date32())])
+    assert features.columns(people)[-2:] == ("start_date", "since")
+    assert "imd_decile" not in features.columns(people)
+    assert features.table_schema(people).field("start_date").type == pa.date32()
+
+
 def test_dated_versions(tmp_path: Path) -> None:
     text = (
         HEAD
@@ -147,6 +158,11 @@ REFUSED = [
     (X + 'output = "y"\nat_least = "cut"\n', r"own.toml:14: feature.x: there is no parameter 'cut'"),
     (X + 'output = "bmi"\n', r"own.toml:13: feature.x: bmi of the patient table does not hold true or false"),
     (X + 'output = "patient_id"\n', r"own.toml:13: feature.x: patient_id is the table's own"),
+    (X + 'output = "quality_flags"\n', r"own.toml:13: feature.x: quality_flags is the table's own"),
+    (
+        "[feature.practice_code]\n" + EVER,
+        r"feature.practice_code: gives 'practice_code', which is the name of",
+    ),
     (X + 'table = "activity"\n', r"own.toml:12: feature.x: there is no kind of activity 'X_COD'"),
     (
         f'{X}output = "chd"\n[feature.y]\n{EVER}output = "chd"\n',

@@ -121,13 +121,15 @@ class Features:
         fields = [people.field(name).with_nullable(False) for name in KEY_COLUMNS]
         for name, section in self.outputs.items():
             part = self._parts.get(name)
-            if part is not None and part.type == "given" and self._column_of(section) not in people.names:
+            if part is not None and self._column_of(section) not in (None, *people.names):
                 continue
             fields.append(pa.field(name, self._type(name)))
         return pa.schema(fields)
 
-    def _column_of(self, section: str) -> str:
-        return str(getattr(self.by_id[section.partition(".")[2]], "column", ""))
+    def _column_of(self, section: str) -> str | None:
+        """The column of the files of people that a feature hands on."""
+        found: str | None = getattr(self.by_id[section.partition(".")[2]], "column", None)
+        return found
 
     def _type(self, name: str) -> pa.DataType:
         if name in patient_schema():

@@ -35,6 +35,7 @@ _HOLDS: Mapping[PartType, str] = {
 }  # fmt: skip
 _MOST_LISTS = 200  # under one key
 _MOST_LABELS = 100
+QUALITY = "quality_flags"  # a column of the scored table
 _LONGEST_LABEL = 32  # bytes
 
 
@@ -305,7 +306,7 @@ class Reader:
             raise self.fault(told, *at)
         if fault := name_fault(output):
             raise self.fault(f"{told}, and {output!r} {fault}", *at)
-        if output in KEY_COLUMNS:
+        if output in (*KEY_COLUMNS, QUALITY):
             raise self.fault(f"{output} is the table's own", *at, text=output)
         column = patient_schema().columns.get(output)
         if column is not None:
