@@ -131,11 +131,13 @@ leaks-proof: setup $(VENV)/.dev
 
 docs: setup $(VENV)/.dev kinds
 	$(BIN)/python -m popstrat.pages.catalogue --write docs/definitions.md
+	$(BIN)/python -m popstrat.pages.specification --write docs/features.md
 	$(BIN)/python benchmarks/fidelity.py --write docs/synthetic.md
 	$(BIN)/python docs/safety/hazard_log.py --write
 
-kinds:  # the examples of the kinds of definition
+kinds:  # the examples of the kinds of definition, and of the kinds of feature
 	$(BIN)/python -c 'import pathlib, popstrat.packs.kinds.registry as r; pathlib.Path("docs/examples/kinds.toml").write_text(r.examples())'
+	$(BIN)/python -c 'import pathlib, popstrat.derive.kinds.registry as r; pathlib.Path("docs/examples/specifications/features.toml").write_text(r.examples())'
 
 clean:
 	rm -rf build dist demo *.egg-info

@@ -65,7 +65,7 @@ def rows(rng: random.Random, features: Features, codes: Mapping[str, Sequence[in
         lists = [name for name in (*fold.codes, *fold.without) if name in codes]
         code: int | None = rng.choice(codes[rng.choice(lists)]) if lists else rng.randint(1, 9)
         if rng.random() < 0.05:
-            code = rng.choice([None, 5]) if fold.table == "events" else 5
+            code = rng.choice([None, 5])
         day = until - rng.choice([0, 1, 89, 90, 91, rng.randint(0, 12), rng.randint(0, 800), rng.randint(0, 9000), -1])
         if near and rng.random() < 0.2:
             day = rng.choice(near) + rng.choice([-1, 0, 1])

@@ -267,6 +267,8 @@ def _rows(text: str, name: str) -> Iterator[list[str]]:
             rows = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
         for row in rows:
             cells = [cell.strip().strip("\ufeff") for cell in row]
+            if plain:
+                cells = [c[1:-1] if len(c) > 1 and c[0] == c[-1] == '"' else c for c in cells]
             yield cells if any(cells) else []
     except csv.Error as error:
         raise InputError(f"is not a well-formed table: {error} (line {rows.line_num:,})", file=name) from None
@@ -343,7 +345,7 @@ def _parsed(path: Path, content: bytes, text: str, encoding: str, terms: dict[in
     if columns.term is not None:
         for code, row in zip(codes.tolist(), rows, strict=True):
             if len(row) > columns.term and row[columns.term]:
-                terms.setdefault(code, row[columns.term].strip('"'))
+                terms.setdefault(code, row[columns.term])
     release = columns.release
     releases = (
         ()
@@ -363,7 +365,7 @@ def _by_list(
         return {path.name.removesuffix(path.suffix): np.unique(codes)}
     places: dict[str, list[int]] = {}
     for number, row in enumerate(rows):
-        places.setdefault(row[columns.list].strip('"'), []).append(number)
+        places.setdefault(row[columns.list], []).append(number)
     return {name: np.unique(codes[numbers]) for name, numbers in places.items()}
 
 
@@ -374,7 +376,6 @@ def _code(cell: str) -> int | str:
         return keys.A_NUMBER.format(kind="code")
     if text is None:
         return "holds no code"
-    text = text.strip('"')
     if not _DIGITS.fullmatch(text) or text.startswith("0"):
         return snomed.problem(text) or "is no SNOMED CT code"
     return int(text)

@@ -12,10 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from popstrat.core.arrow import is_text
-from popstrat.core.dates import days
 from popstrat.core.lazy import compute as pc
 from popstrat.derive.folds import NO_DAY, Fold, Folded, Table
-from popstrat.derive.kinds.kind import Ages, Feature, Made, Part
+from popstrat.derive.kinds.kind import Ages, Feature, Made, Part, labelled
 from popstrat.packs.columns_read import read_columns
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import ID, KEY_COLUMNS, PRACTICE, Column, fold_label, patient_schema
@@ -122,13 +121,15 @@ class Features:
         fields = [people.field(name).with_nullable(False) for name in KEY_COLUMNS]
         for name, section in self.outputs.items():
             part = self._parts.get(name)
-            if part is not None and part.type == "given" and self._column_of(section) not in people.names:
+            if part is not None and self._column_of(section) not in (None, *people.names):
                 continue
             fields.append(pa.field(name, self._type(name)))
         return pa.schema(fields)
 
-    def _column_of(self, section: str) -> str:
-        return str(getattr(self.by_id[section.partition(".")[2]], "column", ""))
+    def _column_of(self, section: str) -> str | None:
+        """The column of the files of people that a feature hands on."""
+        found: str | None = getattr(self.by_id[section.partition(".")[2]], "column", None)
+        return found
 
     def _type(self, name: str) -> pa.DataType:
         if name in patient_schema():
@@ -144,14 +145,16 @@ class Features:
         ``folded``: the results of `folds`, a value for each of these rows, by the fold's name."""
         given = people.column(people.schema.get_field_index("date_of_birth"))
         births = np.asarray(given.cast(pa.int32()).fill_null(int(NO_DAY)))
-        ages = Ages(births, days(self.as_of))
+        ages = Ages(births, self.as_of)
+        wanted = {*self.outputs, *(self._scorer.columns if self._scorer is not None else ())}
         words: dict[str, pa.Array] = {}
         for f in self.features:
             if f.id in self.lacking or getattr(f, "column", None) not in (None, *people.schema.names):
                 continue
             made: Made = f.finalise(folded, people, ages)
             for part, column in zip(f.parts, made.columns, strict=True):
-                words[part.word] = column
+                if part.word in wanted:
+                    words[part.word] = column()
             for reason, count in made.counts.items():
                 seen = self.counts.setdefault(f.id, {})
                 seen[reason] = seen.get(reason, 0) + count
@@ -212,18 +215,15 @@ class Features:
         if not pa.types.is_dictionary(array.type):
             array = array.dictionary_encode()
         known = column.label_codes()
-        codes = [known.get(fold_label(str(text).strip(" "))) for text in array.dictionary.to_pylist()]
-        found = pa.array(codes, pa.int8()).take(array.indices)
-        blank = pa.array(
-            [text is None or not str(text).strip(" ") for text in array.dictionary.to_pylist()], pa.bool_()
-        )
-        missing = (
-            pc.sum(pc.and_(pc.is_null(found), pc.invert(pc.fill_null(blank.take(array.indices), True)))).as_py() or 0
-        )
+        entries = ["" if text is None else text.strip(" ") for text in array.dictionary.to_pylist()]
+        # -1 for no record, -2 for a label that the table does not know; the last stands for a null
+        codes = np.array([known.get(fold_label(text), -2 if text else -1) for text in entries] + [-1], np.int16)
+        found = codes[np.asarray(array.indices.cast(pa.int64()).fill_null(len(entries)))]
+        missing = int((found == -2).sum())
         if missing:
             seen = self.counts.setdefault(column.name, {})
-            seen[UNKNOWN_LABEL] = seen.get(UNKNOWN_LABEL, 0) + int(missing)
-        return pa.DictionaryArray.from_arrays(found, pa.array(column.labels, pa.string()))
+            seen[UNKNOWN_LABEL] = seen.get(UNKNOWN_LABEL, 0) + missing
+        return labelled(found, column.labels)
 
     # -- for pages and checks -------------------------------------------------------------------------------------
 

@@ -18,7 +18,6 @@ from popstrat.core.small_files import parse_toml, read_small
 from popstrat.core.text import suggest
 from popstrat.derive.features import Features
 from popstrat.derive.kinds.kind import Feature, Told
-from popstrat.derive.kinds.person import COLUMNS
 from popstrat.derive.kinds.reader import Reader
 from popstrat.derive.kinds.registry import KINDS
 from popstrat.errors import PackError, PopstratError
@@ -30,13 +29,12 @@ from popstrat.packs.key_shapes import check_keys
 from popstrat.packs.load import put_together
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import KEY_COLUMNS, Column, Schema, column_from_toml, patient_schema
-from popstrat.packs.read import MOST_FILES, Shelf, builtin_name, builtin_packs, faults, read_file
+from popstrat.packs.read import MOST_FILES, SPECS, builtin_name, builtin_packs, faults, read_file
 from popstrat.packs.resolve import Resolver
 from popstrat.packs.shapes import items, only, texts
 from popstrat.packs.tables import PackTables
 from popstrat.packs.unused import OFFERED
 
-SPECS = Shelf("popstrat.derive", "feature specification")
 DEFAULT_SPEC = "gp-record-2026"
 MOST_FEATURES = 1000
 
@@ -198,7 +196,7 @@ class _Builder:
         taken = {name: f"the {what} {name!r}" for what, section in
                  (("parameter", "parameters"), ("set", "sets"), ("lookup", "lookups"), ("definition", "definition"))
                  for name in raw.get(section, {})}  # fmt: skip
-        taken |= {name: f"the column {name!r} of the person" for name in _PERSON}
+        taken |= dict.fromkeys((*KEY_COLUMNS, *_PERSON), "a column of the person")
         for feature in features:
             for part in feature.parts:
                 if part.word in taken and not (feature.name == "person" and part.word in _PERSON):
@@ -276,10 +274,10 @@ def _schema(features: tuple[Feature, ...]) -> Schema:
     columns = dict(base.columns)
     for feature in features:
         for part in feature.parts:
-            if part.word not in columns and part.word not in COLUMNS:
-                kind = {"number": "float", "given": "string"}.get(part.type, part.type)
+            if part.type == "given":
+                columns.setdefault(part.word, patient_schema()[part.word])
+            elif part.word not in columns:
+                kind = "float" if part.type == "number" else part.type
                 made: dict[str, Any] = {"name": part.word, "type": kind, "title": part.title}
                 columns[part.word] = column_from_toml(made | ({"labels": list(part.labels)} if part.labels else {}))
-            elif part.word not in columns:
-                columns[part.word] = patient_schema()[part.word]
     return Schema(columns, base.earliest_date, base.version)

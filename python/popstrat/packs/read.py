@@ -57,6 +57,7 @@ class Shelf:
 
 
 PACKS = Shelf("popstrat.packs", "pack")
+SPECS = Shelf("popstrat.derive", "feature specification")
 
 
 @cache
@@ -117,6 +118,8 @@ def _read(name: str, beside: Path | None, by: str, shelf: Shelf) -> tuple[Source
         path = beside / path
     if path.suffix != ".toml" and not _is_there(path):
         known = builtin_packs(shelf)
+        if other := next((s.called for s in (PACKS, SPECS) if name.partition("@")[0] in builtin_packs(s)), ""):
+            raise PackError(f"{by}{name} is a {other}, and a {shelf.called} is needed here")
         raise PackError(
             f"{by}there is no {shelf.called} {name!r}{suggest(name, known)}; built in: {', '.join(known)}; or give a "
             ".toml file"

@@ -15,6 +15,7 @@ SECTIONS = {
     "parameters": "parameter", "sets": "set", "windows": "window", "lookups": "lookup", "input": "input column",
     "definition": "definition", "feature": "feature",
 }  # fmt: skip
+_SAID = ("kind", "title", "means", "source", "assumption", "caveat", "licence", "version", "versions")
 OFFERED = "offered"
 """With this key a pack says that something is there for packs that extend it, so that its own rules need not use it."""
 
@@ -118,7 +119,9 @@ def _words(files: Iterable[PackFile]) -> tuple[set[str], set[str]]:
                     used.update(name for name in shapes.items(entry.get("expected")) if name != ident)
         used.update(shapes.strings(file.raw.get("fit")))
         for _, body in _entries(file, "feature"):
-            used.update(shapes.strings(list(body.values())))  # a window, a parameter
+            for version in every_version(body):  # what it names: a window, a parameter
+                named = (v for k, v in version.items() if k not in _SAID and not k.endswith("output"))
+                used.update(text for value in named for text in shapes.strings(value))
         columns.update(_entries(file, "input"))
         for name, body in _entries(file, "sets"):
             if body.get(OFFERED) is True:

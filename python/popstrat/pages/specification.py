@@ -1,8 +1,13 @@
-"""A feature specification as a page: every column of the patient table with its rule in words and its source."""
+"""A feature specification as a page: every column of the patient table with its rule in words and its source.
+
+``python -m popstrat.pages.specification --write docs/features.md`` writes the page of the default specification.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -12,13 +17,15 @@ from popstrat.derive.features import Features
 from popstrat.derive.folds import Extreme, LastValue, Pair, Values
 from popstrat.derive.kinds.kind import Feature
 from popstrat.derive.kinds.registry import KINDS
-from popstrat.derive.spec import Spec, load_spec
+from popstrat.derive.spec import DEFAULT_SPEC, Spec, load_spec
 from popstrat.packs.names import Names
 from popstrat.packs.reading import boundaries, latest
 from popstrat.packs.uses import versions
 from popstrat.pages import terminal
 from popstrat.pages.catalogue import Page, period
 from popstrat.pages.markdown import written
+
+COMMAND = "python -m popstrat.pages.specification --write docs/features.md"
 
 _READING = (
     "Only rows dated up to the as-of date count, and none before birth; undated rows are set aside and counted. A "
@@ -125,3 +132,27 @@ def _not_derived(features: Features) -> Block:
     rows = [(code(name), why) for name, why in features.not_derived.items()]
     rows += [(code(name), "the specification does not say why") for name in features.undecided]
     return table(("column", "why"), rows) if rows else "Every column of the patient table is derived."
+
+
+# -- the page of the default specification -----------------------------------------------------------------------------
+
+
+def page() -> str:
+    """docs/features.md: the default specification's page."""
+    told = f"Made from the specification by `{COMMAND}`. Change the specification, not this page."
+    return written(sections(load_spec(DEFAULT_SPEC)), told)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the page to a file."""
+    match list(arguments):
+        case ["--write", file]:
+            Path(file).write_text(page(), encoding="utf-8")
+            return 0
+        case _:
+            print(f"usage: {COMMAND}", file=sys.stderr)
+            return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

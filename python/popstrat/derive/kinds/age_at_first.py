@@ -12,7 +12,7 @@ import pyarrow as pa
 from popstrat.core.blocks import Block
 from popstrat.core.dates import completed_years
 from popstrat.derive.folds import FirstDay, Folded
-from popstrat.derive.kinds.kind import Ages, Feature, Line, Made, One, Person, made, some
+from popstrat.derive.kinds.kind import Ages, Feature, Line, Made, One, Person, made, some, with_nulls
 from popstrat.derive.kinds.phrases import lists, rows_of, unless
 from popstrat.derive.kinds.reader import Reader
 from popstrat.lang.nodes import Value
@@ -43,8 +43,11 @@ output = "diabetes_onset_age"
         return cls(reader.told, (fold,), (reader.part("", "int"),), reader.lists, reader.optional)
 
     def finalise(self, folded: Mapping[str, Folded], people: pa.RecordBatch, ages: Ages) -> Made:
-        completed, known = ages.on(some(folded[self.id].day))
-        return made(pa.array(completed.astype(np.int32), mask=~known))
+        def column() -> pa.Array:
+            completed, known = ages.on(some(folded[self.id].day))
+            return with_nulls(completed.astype(np.int32), known, pa.int32())
+
+        return made(column)
 
     def plain(self, found: Mapping[str, One], person: Person) -> tuple[Value, ...]:
         day = found[self.id].day

@@ -56,7 +56,7 @@ output = "medicines_count"
         return cls(reader.told, (fold,), (reader.part("", "int"),), reader.lists, reader.optional)
 
     def finalise(self, folded: Mapping[str, Folded], people: pa.RecordBatch, ages: Ages) -> Made:
-        return made(pa.array(some(folded[self.id].count)))
+        return made(lambda: pa.array(some(folded[self.id].count)))
 
     def plain(self, found: Mapping[str, One], person: Person) -> tuple[Value, ...]:
         return (found[self.id].count,)

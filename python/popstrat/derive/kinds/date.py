@@ -49,7 +49,7 @@ output = "phq9_date"
         return cls(reader.told, folds, (reader.part("", "date"),), reader.lists, reader.optional, which)
 
     def finalise(self, folded: Mapping[str, Folded], people: pa.RecordBatch, ages: Ages) -> Made:
-        return made(dates(folded[self.id].day))
+        return made(lambda: dates(folded[self.id].day))
 
     def plain(self, found: Mapping[str, One], person: Person) -> tuple[Value, ...]:
         return (found[self.id].day,)

@@ -58,7 +58,7 @@ output = "highest_hba1c"
         return cls(reader.told, (fold,), parts, reader.lists, reader.optional, which)
 
     def finalise(self, folded: Mapping[str, Folded], people: pa.RecordBatch, ages: Ages) -> Made:
-        return made(numbers(folded[self.id].value), dates(folded[self.id].day))
+        return made(lambda: numbers(folded[self.id].value), lambda: dates(folded[self.id].day))
 
     def plain(self, found: Mapping[str, One], person: Person) -> tuple[Value, ...]:
         return found[self.id].value, found[self.id].day

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -19,6 +19,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from popstrat.core.blocks import Block
+from popstrat.core.dates import days as day_number
+from popstrat.core.dates import latest_birth_for
 from popstrat.derive.folds import NO_DAY, Fold, Folded
 from popstrat.lang.nodes import Value
 
@@ -128,7 +130,7 @@ class Feature(ABC):
 
     @abstractmethod
     def finalise(self, folded: Mapping[str, Folded], people: pa.RecordBatch, ages: Ages) -> Made:
-        """A column for each part, in order, and what was counted by reason."""
+        """A column for each part, in order, to be made if it is wanted, and what was counted by reason."""
 
     @abstractmethod
     def plain(self, found: Mapping[str, One], person: Person) -> tuple[Value, ...]:
@@ -144,45 +146,60 @@ class Feature(ABC):
         """Its rule on the page of the specification."""
 
 
+Later = Callable[[], pa.Array]
+"""A column that is made when it is wanted."""
+
+
 @dataclass(frozen=True)
 class Made:
     """Columns of a feature, one for each part, and what was counted (reason → people)."""
 
-    columns: tuple[pa.Array, ...]
+    columns: tuple[Later, ...]
     counts: Mapping[str, int]
 
 
-def made(*columns: pa.Array, **counts: int) -> Made:
+def made(*columns: Later, **counts: int) -> Made:
     return Made(columns, counts)
 
 
 class Ages:
     """Ages of many people, from their dates of birth (days, NO_DAY for none)."""
 
-    def __init__(self, births: NDArray[np.int32], as_of: int) -> None:
+    def __init__(self, births: NDArray[np.int32], as_of: dt.date) -> None:
         self.births, self._as_of = births, as_of
-        self._known = births != NO_DAY
-        self._born = calendar(np.where(self._known, births, 0))
 
     def reached(self, age: int) -> NDArray[np.bool_]:
         """Whether so many years are completed at the as-of date; not for somebody of unknown age."""
-        completed, known = self.on(np.full(len(self.births), self._as_of, np.int32))
-        return known & (completed >= age)
+        found: NDArray[np.bool_] = (self.births != NO_DAY) & (
+            self.births <= day_number(latest_birth_for(age, self._as_of))
+        )
+        return found
 
-    def on(self, days: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    def on(self, days: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """Completed years on each person's day, and whether birth and day are known."""
-        known = self._known & (days != NO_DAY)
-        (year, month, day), (born_year, born_month, born_day) = calendar(np.where(known, days, 0)), self._born
-        before = (month < born_month) | ((month == born_month) & (day < born_day))
-        return year - born_year - before, known
+        known = (self.births != NO_DAY) & (days != NO_DAY)
+        rows = np.flatnonzero(known)
+        year, within = calendar(days[rows])
+        born, birthday = calendar(self.births[rows])
+        found = np.zeros(len(days), np.int32)
+        found[rows] = year - born - (within < birthday)
+        return found, known
 
 
-def calendar(days: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Year, month and day of the month of days since 1970-01-01."""
-    dates = days.astype("datetime64[D]")
-    months = dates.astype("datetime64[M]")
-    number = months.astype(np.int64)
-    return 1970 + number // 12, number % 12 + 1, (dates - months.astype("datetime64[D]")).astype(np.int64) + 1
+def calendar(days: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The year of days since 1970-01-01, and the day within it: the month times 32, and the day of the month.
+
+    Counted in years that begin in March, whose last day is the one that some years lack.
+    """
+    since = days + np.int32(719_468)  # days since the 1st of March of the year 0
+    era = since // 146_097  # of 400 years
+    day = since - era * 146_097
+    year = (day - day // 1_460 + day // 36_524 - day // 146_096) // 365
+    day -= 365 * year + year // 4 - year // 100
+    march = (5 * day + 2) // 153  # months since March
+    after = march >= 10  # January and February are of the next year
+    month = march + np.where(after, np.int32(-9), np.int32(3))
+    return year + era * 400 + after, month * 32 + day - (153 * march + 2) // 5 + 1
 
 
 # -- columns of folded results ----------------------------------------------------------------------------------------
@@ -196,20 +213,34 @@ def some(array: NDArray[Any] | None) -> NDArray[Any]:
 
 
 def flags(true: NDArray[np.bool_]) -> pa.Array:
-    return pa.array(true)
+    return pa.Array.from_buffers(pa.bool_(), len(true), [None, _bits(true)])
 
 
 def dates(days: NDArray[np.int32] | None) -> pa.Array:
     days = some(days)
-    return pa.array(days, pa.int32(), mask=days == NO_DAY).view(pa.date32())
+    return with_nulls(days, days != NO_DAY, pa.date32())
 
 
 def numbers(values: NDArray[np.float64] | None) -> pa.Array:
     values = some(values)
-    return pa.array(values, pa.float64(), mask=np.isnan(values))
+    return with_nulls(values, ~np.isnan(values), pa.float64())
 
 
 def labelled(indices: NDArray[np.int16] | None, labels: tuple[str, ...]) -> pa.Array:
     indices = some(indices)
-    codes = pa.array(indices.astype(np.int8), mask=indices < 0)
+    codes = with_nulls(np.maximum(indices, 0).astype(np.int8), indices >= 0, pa.int8())
     return pa.DictionaryArray.from_arrays(codes, pa.array(labels, pa.string()))
+
+
+def with_nulls(values: NDArray[Any], valid: NDArray[np.bool_], kind: pa.DataType) -> pa.Array:
+    """A column of these values without a copy, null where they are not valid; 0 stands under a null, so that the same
+    table is the same bytes."""
+    values = np.ascontiguousarray(values)
+    if valid.all():
+        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
+    held = np.where(valid, values, values.dtype.type(0))
+    return pa.Array.from_buffers(kind, len(values), [_bits(valid), pa.py_buffer(held)])
+
+
+def _bits(true: NDArray[np.bool_]) -> pa.Buffer:
+    return pa.py_buffer(np.packbits(true, bitorder="little"))

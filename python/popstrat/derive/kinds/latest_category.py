@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from popstrat.core.blocks import Block, code, table
 from popstrat.derive.folds import Folded, LastLabel
-from popstrat.derive.kinds.kind import Ages, Feature, Line, Made, One, Person, dates, labelled, made, some
+from popstrat.derive.kinds.kind import Ages, Feature, Line, Made, One, Person, dates, labelled, made, some, with_nulls
 from popstrat.derive.kinds.phrases import lists, months, unless
 from popstrat.derive.kinds.reader import Reader
 from popstrat.lang.nodes import Value
@@ -61,11 +61,13 @@ date_output = "smoking_date"
 
     def finalise(self, folded: Mapping[str, Folded], people: pa.RecordBatch, ages: Ages) -> Made:
         found = folded[self.id]
-        if not self._whole:
-            return made(labelled(found.label, self.labels), dates(found.day))
-        label = some(found.label)
-        values = np.array([int(name) for name in self.labels], np.int32)[np.maximum(label, 0)]
-        return made(pa.array(values, mask=label < 0), dates(found.day))
+
+        def whole() -> pa.Array:
+            label = some(found.label)
+            values = np.array([int(name) for name in self.labels], np.int32)
+            return with_nulls(values[np.maximum(label, 0)], label >= 0, pa.int32())
+
+        return made(whole if self._whole else lambda: labelled(found.label, self.labels), lambda: dates(found.day))
 
     def plain(self, found: Mapping[str, One], person: Person) -> tuple[Value, ...]:
         one = found[self.id]

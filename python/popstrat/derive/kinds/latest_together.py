@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from popstrat.core.blocks import Block, code, table
 from popstrat.derive.folds import Folded, LastValue
-from popstrat.derive.kinds.kind import Ages, Feature, Line, Made, One, Part, Person, dates, made, numbers, some
+from popstrat.derive.kinds.kind import Ages, Feature, Later, Line, Made, One, Part, Person, dates, made, numbers, some
 from popstrat.derive.kinds.phrases import lists, months, units
 from popstrat.derive.kinds.reader import Reader
 from popstrat.lang.names import name_fault
@@ -88,8 +88,11 @@ output = "non_hdl"
     def finalise(self, folded: Mapping[str, Folded], people: pa.RecordBatch, ages: Ages) -> Made:
         found = [folded[fold.name] for fold in self.folds]
         latest = np.maximum.reduce([some(one.day) for one in found])  # NO_DAY is before every day
-        columns = [numbers(np.where(some(one.day) == latest, some(one.value), np.nan)) for one in found]
-        return made(*columns, dates(latest))
+
+        def later(one: Folded) -> Later:
+            return lambda: numbers(np.where(some(one.day) == latest, some(one.value), np.nan))
+
+        return made(*map(later, found), lambda: dates(latest))
 
     def plain(self, found: Mapping[str, One], person: Person) -> tuple[Value, ...]:
         latest = max((one.day for fold in self.folds if (one := found[fold.name]).day is not None), default=None)

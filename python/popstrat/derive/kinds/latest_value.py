@@ -73,10 +73,9 @@ earlier_date_output = "egfr_previous_date"
 
     def finalise(self, folded: Mapping[str, Folded], people: pa.RecordBatch, ages: Ages) -> Made:
         found = folded[self.id]
-        columns = [numbers(found.value), dates(found.day)]
-        if len(self.parts) > 2:
-            columns += [numbers(found.earlier), dates(found.earlier_day)]
-        return made(*columns)
+        latest = (lambda: numbers(found.value), lambda: dates(found.day))
+        earlier = (lambda: numbers(found.earlier), lambda: dates(found.earlier_day))
+        return made(*latest, *(earlier if len(self.parts) > 2 else ()))
 
     def plain(self, found: Mapping[str, One], person: Person) -> tuple[Value, ...]:
         one = found[self.id]

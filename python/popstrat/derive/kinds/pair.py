@@ -84,8 +84,8 @@ label_output = "bp_setting"
 
     def finalise(self, folded: Mapping[str, Folded], people: pa.RecordBatch, ages: Ages) -> Made:
         found = folded[self.id]
-        columns = [numbers(found.value), numbers(found.second), dates(found.day)]
-        return made(*columns, *([labelled(found.label, self.labels)] if self.labels else []))
+        values = (lambda: numbers(found.value), lambda: numbers(found.second), lambda: dates(found.day))
+        return made(*values, *((lambda: labelled(found.label, self.labels),) if self.labels else ()))
 
     def plain(self, found: Mapping[str, One], person: Person) -> tuple[Value, ...]:
         one = found[self.id]

@@ -10,13 +10,21 @@ import pyarrow as pa
 
 from popstrat.core.blocks import Block, code
 from popstrat.core.text import suggest
-from popstrat.derive.canonical import KEY, PATIENTS, REGISTRATIONS
+from popstrat.derive.canonical import KEY, PATIENTS, REGISTRATIONS, Cell
 from popstrat.derive.folds import Folded
-from popstrat.derive.kinds.kind import Ages, Feature, Line, Made, One, Person, made
+from popstrat.derive.kinds.kind import Ages, Feature, Line, Made, One, PartType, Person, made
 from popstrat.derive.kinds.reader import Reader
 from popstrat.lang.nodes import Value
 
 COLUMNS = tuple(name for name in dict.fromkeys([*PATIENTS, *REGISTRATIONS]) if name != KEY)
+
+
+def _kind(cell: Cell) -> PartType:
+    """What a column of theirs holds; text is whatever it is."""
+    kind = cell.type
+    if kind is None or pa.types.is_dictionary(kind):
+        return "given"
+    return "date" if pa.types.is_date(kind) else "bool" if pa.types.is_boolean(kind) else "int"
 
 
 @dataclass(frozen=True)
@@ -47,13 +55,13 @@ output = "imd_decile"
             near = suggest(column, COLUMNS) if isinstance(column, str) else ""
             told = f"patients and registrations have no column {column!r}{near}; they have {', '.join(COLUMNS)}"
             raise reader.fault(told, "column")
-        part = reader.part("", "given")
+        part = reader.part("", _kind(({**PATIENTS, **REGISTRATIONS})[column]))
         if part.output != column:
             raise reader.fault(f"is written as it is: `output` is true, or {column!r}", "output")
         return cls(reader.told, (), (part,), (), (), column)
 
     def finalise(self, folded: Mapping[str, Folded], people: pa.RecordBatch, ages: Ages) -> Made:
-        return made(people.column(people.schema.get_field_index(self.column)))
+        return made(lambda: people.column(people.schema.get_field_index(self.column)))
 
     def plain(self, found: Mapping[str, One], person: Person) -> tuple[Value, ...]:
         return (person.row.get(self.column),)

@@ -35,6 +35,7 @@ _HOLDS: Mapping[PartType, str] = {
 }  # fmt: skip
 _MOST_LISTS = 200  # under one key
 _MOST_LABELS = 100
+QUALITY = "quality_flags"  # a column of the scored table
 _LONGEST_LABEL = 32  # bytes
 
 
@@ -240,13 +241,15 @@ class Reader:
                 if key in own:
                     raise self.fault(f"`{key}` is there and `unit` is not: in which unit is the result?", *at, key)
             return {}, Conversion(decimals=decimals)
+        if not isinstance(main, str):
+            raise self.fault("`unit` is text", *at, "unit")
         spelt: dict[str, tuple[str, Conversion]] = {}
         others = own.get("units", {})
         if not isinstance(others, dict):
             raise self.fault("`units` is a table: each unit with what its values are multiplied by", *at, "units")
         for unit, value in {main: 1, **others}.items():
-            if not isinstance(unit, str) or not unit_key(unit):
-                raise self.fault("a unit is text", *at, "unit")
+            if not unit_key(unit):
+                raise self.fault("a unit has a name", *at, "units" if unit in others else "unit")
             conversion = self._conversion(unit, value, (*at, "units", unit), decimals)
             before = spelt.setdefault(unit_key(unit), (unit, conversion))
             if before[1] != conversion:
@@ -303,7 +306,7 @@ class Reader:
             raise self.fault(told, *at)
         if fault := name_fault(output):
             raise self.fault(f"{told}, and {output!r} {fault}", *at)
-        if output in KEY_COLUMNS:
+        if output in (*KEY_COLUMNS, QUALITY):
             raise self.fault(f"{output} is the table's own", *at, text=output)
         column = patient_schema().columns.get(output)
         if column is not None:

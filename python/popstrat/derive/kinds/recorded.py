@@ -55,7 +55,7 @@ output = "statin"
         return cls(reader.told, (fold,), (reader.part("", "bool"),), reader.lists, reader.optional, at_least)
 
     def finalise(self, folded: Mapping[str, Folded], people: pa.RecordBatch, ages: Ages) -> Made:
-        return made(flags(some(folded[self.id].count) >= self.at_least))
+        return made(lambda: flags(some(folded[self.id].count) >= self.at_least))
 
     def plain(self, found: Mapping[str, One], person: Person) -> tuple[Value, ...]:
         return ((found[self.id].count or 0) >= self.at_least,)

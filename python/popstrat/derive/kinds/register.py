@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
 import pyarrow as pa
 
 from popstrat.core.blocks import Block
 from popstrat.core.dates import completed_years
 from popstrat.derive.folds import NO_DAY, Count, Fold, Folded, LastDay
-from popstrat.derive.kinds.kind import Ages, Feature, Line, Made, One, Person, flags, made, some
+from popstrat.derive.kinds.kind import Ages, Feature, Line, Made, One, Person, flags, made, some, with_nulls
 from popstrat.derive.kinds.phrases import lists, months, unless
 from popstrat.derive.kinds.reader import Reader
 from popstrat.lang.nodes import Value
@@ -71,20 +70,18 @@ output = true
         latest = some(folded[self.id].day)
         has = latest != NO_DAY
         ended = folded.get(f"{self.id}.resolved")
-        same = np.zeros(len(latest), np.bool_)
-        on = has
+        same, on = 0, has
         if ended is not None:
             resolved = some(ended.day)
-            same, on = has & (resolved == latest), has & (resolved < latest)  # NO_DAY is before every day
+            same, on = int((has & (resolved == latest)).sum()), has & (resolved < latest)  # NO_DAY is before every day
         old = on if self.minimum_age is None else on & ages.reached(self.minimum_age)
         treated = old
         if self.at_least:
             treated = old & (some(folded[f"{self.id}.medication"].count) >= self.at_least)
-        day = np.where(treated, latest, NO_DAY)
         return made(
-            flags(treated),
-            pa.array(day, pa.int32(), mask=~treated).view(pa.date32()),
-            same_day_resolved=int(same.sum()),
+            lambda: flags(treated),
+            lambda: with_nulls(latest, treated, pa.date32()),
+            same_day_resolved=same,
             below_minimum_age=int(on.sum() - old.sum()),
             without_medication=int(old.sum() - treated.sum()),
         )
