@@ -13,7 +13,9 @@ def ours() -> None:
     record = d.record(4000)
     folds = [f for f in d.folds() if f.name.startswith(("last", "first", "year"))]
     tables = {"events": record.events.to_batches()}
-    list(fold_chunks(record.keys, record.births, tables, folds, record.lists, as_of=d.AS_OF, threads=1, spill_dir=Path()))
+    list(
+        fold_chunks(record.keys, record.births, tables, folds, record.lists, as_of=d.AS_OF, threads=1, spill_dir=Path())
+    )
 
 
 def with_numba() -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 YEAR = d.AS_OF - 365
 TWO_YEARS = d.AS_OF - 730
+DAYS = 1 << 17  # more than there are, to put a day and something else into one number
 LAST = {f"last{i}": i for i in range(18, 46)} | {f"resolved{i}": i + 24 for i in range(18, 32)}
 FIRST = {f"first{i}": i for i in range(46, 52)}
 IN_YEAR = {f"year{i}": i for i in range(48, 56)}
@@ -43,91 +44,115 @@ def listed(record: d.Record) -> pa.Table:
 
 
 class Polars:
-    """One lazy query: join, one group by patient and list, and its rows laid side by side."""
+    """Join, one group by patient and list (as one number, which is twice as fast as two), and its rows laid side by
+    side; what is used several times is collected, which is faster here than one lazy query."""
 
     def __init__(self, record: d.Record) -> None:
         self.events = pl.from_arrow(record.events).with_columns(pl.col("unit").cast(pl.Categorical))
         self.codes = pl.from_arrow(listed(record))
         births = np.where(record.births == d.NO_DAY, -(10**6), record.births).astype(np.int32)
-        self.people = pl.DataFrame({"patient_id": record.keys.to_numpy(), "birth": births})
+        self.people = pl.DataFrame({"patient_id": record.keys.to_numpy(), "birth": births}).with_row_index("row")
 
     def __call__(self) -> pl.DataFrame:
-        day, v, n = pl.col("day"), pl.col("v"), pl.col("list")
+        day, v, n, key = pl.col("day"), pl.col("v"), pl.col("list"), pl.col("key")
+        row, number = key // 64, (key % 64).cast(pl.UInt8)
         people = self.people.lazy()
         hits = (
-            self.events.lazy()
-            .join(self.codes.lazy(), on="code")
-            .with_columns(day=pl.col("date").to_physical())
-            .filter(day <= d.AS_OF)
-            .join(people, on="patient_id")
-            .filter(day >= pl.col("birth"))
+            (
+                self.events.lazy()
+                .join(self.codes.lazy(), on="code")
+                .with_columns(day=pl.col("date").to_physical())
+                .filter(day <= d.AS_OF)
+                .join(people, on="patient_id")
+                .filter(day >= pl.col("birth"))
+                .with_columns(key=pl.col("row") * 64 + n)
+            )
+            .collect()
+            .lazy()
         )
-        keys = ["patient_id", "list"]
-        days = hits.filter(n >= 18).group_by(keys).agg(
-            last=day.max(), first=day.min(), year=day.filter(day >= YEAR).max()
-        )
-        wide = days.group_by("patient_id").agg(
+        days = hits.filter(n >= 18).group_by("key").agg(last=day.max(), first=day.min())
+        days = days.with_columns(row=row, list=number).collect().lazy()
+        wide = days.group_by("row").agg(
             *(pl.col("last").filter(n == i).first().alias(name) for name, i in LAST.items()),
             *(pl.col("first").filter(n == i).first().alias(name) for name, i in FIRST.items()),
-            *(pl.col("year").filter(n == i).first().alias(name) for name, i in IN_YEAR.items()),
+            # the latest day of the year is the latest of all, if that is in it
+            *(pl.col("last").filter(n == i, pl.col("last") >= YEAR).first().alias(name) for name, i in IN_YEAR.items()),
         )
         percent = (pl.col("value") * 10.929 + -23.5).round(0, mode="half_to_even")
         valued = (
             hits.filter((n < 14) & pl.col("value").is_not_null())
             .with_columns(v=pl.when(pl.col("unit") == "%").then(percent).otherwise(pl.col("value")))
             .filter(v.is_between(5.0, 200.0))
-            .select("patient_id", "list", "day", "v")
         )
-        of_day = valued.group_by([*keys, "day"]).agg(high=v.max(), low=v.min())
+        of_day = (
+            (
+                valued.select((key.cast(pl.Int64) * DAYS + day + DAYS // 2).alias("key_day"), "v")
+                .group_by("key_day")
+                .agg(high=v.max(), low=v.min())
+                .with_columns(key=pl.col("key_day") // DAYS, day=(pl.col("key_day") % DAYS).cast(pl.Int32) - DAYS // 2)
+                .with_columns(list=number, row=row)
+            )
+            .collect()
+            .lazy()
+        )
         latest = of_day.filter(n < 12).with_columns(
             best=pl.when(n.is_in([0, 3, 6, 9])).then(pl.col("low")).otherwise(pl.col("high"))
         )
-        recent = day >= TWO_YEARS
-        values = latest.group_by(keys).agg(
-            day=day.max(),
-            value=pl.col("best").filter(day == day.max()).first(),
-            earlier_day=day.filter(day <= day.max() - 90).max(),
-            earlier=pl.col("best").filter(day == day.filter(day <= day.max() - 90).max()).first(),
-            high=pl.col("high").filter(recent).max(),
-            high_day=day.filter(recent & (pl.col("high") == pl.col("high").filter(recent).max())).max(),
-            low=pl.col("low").filter(recent).min(),
-            low_day=day.filter(recent & (pl.col("low") == pl.col("low").filter(recent).min())).max(),
+        values = latest.group_by("key").agg(latest=day.max(), value=pl.col("best").sort_by("day").last())
+        before = (
+            latest.filter(n < 4)
+            .join(values, on="key")
+            .filter(day <= pl.col("latest") - 90)
+            .group_by("key")
+            .agg(earlier_day=day.max(), earlier=pl.col("best").sort_by("day").last())
         )
+        extremes = (
+            of_day.filter(n < 4, day >= TWO_YEARS)
+            .with_columns(of=pl.when(n % 2 == 1).then(-pl.col("low")).otherwise(pl.col("high")))
+            .group_by("key")
+            .agg(pl.col("of", "day").sort_by("of", "day").last())
+            .select("key", pl.col("of").abs(), pl.col("day").alias("of_day"))
+        )
+        values = values.join(before, on="key", how="left").join(extremes, on="key", how="left")
         columns = []
         for i in range(12):
-            for cell in ("value", "day", *(("earlier", "earlier_day") if i < 4 else ())):
-                columns.append(pl.col(cell).filter(n == i).first().alias(f"value{i}.{cell}"))
+            for cell, of in (
+                ("value", "value"),
+                ("day", "latest"),
+                ("earlier", "earlier"),
+                ("earlier_day", "earlier_day"),
+            ):
+                if i < 4 or not cell.startswith("earlier"):
+                    columns.append(pl.col(of).filter(n == i).first().alias(f"value{i}.{cell}"))
         for i in range(4):
-            for cell, of in (("value", ("high", "low")[i % 2]), ("day", ("high_day", "low_day")[i % 2])):
-                columns.append(pl.col(of).filter(n == i).first().alias(f"extreme{i}.{cell}"))
-        values_wide = values.group_by("patient_id").agg(columns)
-        parts = of_day.filter(n >= 12)
+            columns += [pl.col("of").filter(n == i).first().alias(f"extreme{i}.value")]
+            columns += [pl.col("of_day").filter(n == i).first().alias(f"extreme{i}.day")]
+        values_wide = values.with_columns(row=row.cast(pl.UInt32), list=number).group_by("row").agg(columns)
         pair = (
-            parts.filter(n == 12)
-            .join(parts.filter(n == 13), on=["patient_id", "day"])
-            .group_by("patient_id")
+            of_day.filter(n == 12)
+            .join(of_day.filter(n == 13), on=["row", "day"])
+            .group_by(pl.col("row").cast(pl.UInt32))
             .agg(pl.col("day", "low", "low_right").sort_by("day").last())
             .rename({"day": "pair.day", "low": "pair.value", "low_right": "pair.second"})
         )
         label = (
             hits.filter(n.is_in([14, 15, 16, 17]))
-            .group_by("patient_id")
-            .agg((day.cast(pl.Int64) * 8 + n - 14).max().alias("label"))
-            .select("patient_id", (pl.col("label") // 8).alias("label.day"), (pl.col("label") % 8).alias("label.label"))
+            .group_by("row")
+            .agg((day * 8 + n - 14).max().alias("label"))
+            .select("row", (pl.col("label") // 8).alias("label.day"), (pl.col("label") % 8).alias("label.label"))
         )
-        counted = hits.filter(n >= 46)
         seen = [["day", "code", "value", "unit"], ["day"], ["code"], ["day"], ["code"]]
         counts = [
-            counted.filter(n.is_in(lists), True if since is None else day >= since)
-            .unique(["patient_id", *what])
-            .group_by("patient_id")
+            hits.filter(n.is_in(lists), True if since is None else day >= since)
+            .unique(["row", *what])
+            .group_by("row")
             .agg(pl.len().alias(name))
             for (name, (lists, since)), what in zip(DISTINCT.items(), seen, strict=True)
         ]
-        counts.append(counted.filter(n == 52, day >= YEAR).group_by("patient_id").agg(pl.len().alias("all rows")))
-        found = people.select("patient_id")
+        counts.append(hits.filter(n == 52, day >= YEAR).group_by("row").agg(pl.len().alias("all rows")))
+        found = people.select("row", "patient_id")
         for part in (wide, values_wide, pair, label, *counts):
-            found = found.join(part, on="patient_id", how="left", maintain_order="left")
+            found = found.join(part, on="row", how="left", maintain_order="left")
         return found.with_columns(pl.col(*DISTINCT, "all rows").fill_null(0)).collect()
 
 
@@ -135,47 +160,61 @@ class Polars:
 
 
 def duckdb_statement() -> str:
-    """One statement. Latest values are found by one number that orders by day and then by value."""
-    last = [f'max(day) FILTER (list = {i}) AS "{name}"' for name, i in LAST.items()]
-    last += [f'min(day) FILTER (list = {i}) AS "{name}"' for name, i in FIRST.items()]
-    last += [f'max(day) FILTER (list = {i} AND day >= {YEAR}) AS "{name}"' for name, i in IN_YEAR.items()]
+    """One statement: grouped by patient and list, and then by patient. Of values that which orders last is found by one
+    number, of day and value."""
+    columns = [f'max(last) FILTER (list = {i}) AS "{name}"' for name, i in LAST.items()]
+    columns += [f'min(first) FILTER (list = {i}) AS "{name}"' for name, i in FIRST.items()]
+    columns += [f'max(last) FILTER (list = {i} AND last >= {YEAR}) AS "{name}"' for name, i in IN_YEAR.items()]
     for i in range(12):
-        sign = "-" if i % 3 == 0 else "+"
-        last.append(f'arg_max(v, day * 1e4 {sign} v) FILTER (list = {i} AND v IS NOT NULL) AS "value{i}.value"')
-        last.append(f'max(day) FILTER (list = {i} AND v IS NOT NULL) AS "value{i}.day"')
+        columns.append(f'any_value(value) FILTER (list = {i}) AS "value{i}.value"')
+        columns.append(f'max(value_day) FILTER (list = {i}) AS "value{i}.day"')
     for i in range(4):
-        where = f"FILTER (list = {i} AND v IS NOT NULL AND day >= {TWO_YEARS})"
-        sign, of = ("-", "min") if i % 2 else ("+", "max")
-        last.append(f'{of}(v) {where} AS "extreme{i}.value"')
-        last.append(f'arg_max(day, {sign}v * 1e5 + day) {where} AS "extreme{i}.day"')
-    last.append('max(day * 8 + list - 14) FILTER (list BETWEEN 14 AND 17) AS "label"')
-    what = {"rows": "(day, code, value, unit)", "days": "day", "codes": "code", "more days": "day", "more codes": "code"}
+        columns.append(f'any_value(earlier) FILTER (list = {i}) AS "value{i}.earlier"')
+        columns.append(f'any_value(earlier_day) FILTER (list = {i}) AS "value{i}.earlier_day"')
+        columns.append(f'any_value(extreme) FILTER (list = {i}) AS "extreme{i}.value"')
+        columns.append(f'any_value(extreme_day) FILTER (list = {i}) AS "extreme{i}.day"')
+    columns.append('max(last * 8 + list - 14) FILTER (list BETWEEN 14 AND 17) AS "label"')
+    columns.append('coalesce(max(year_rows) FILTER (list = 52), 0) AS "all rows"')
+    what = {"rows": "day, code, value, unit", "days": "day", "codes": "code", "more days": "day", "more codes": "code"}
+    counts, joins = [], []
     for name, (lists, since) in DISTINCT.items():
         within = f"list IN ({', '.join(map(str, lists))})" + (f" AND day >= {since}" if since else "")
-        last.append(f'count(DISTINCT {what[name]}) FILTER ({within}) AS "{name}"')
-    last.append(f'count(*) FILTER (list = 52 AND day >= {YEAR}) AS "all rows"')
-    earlier = []
-    for i in range(4):
-        sign = "-" if i % 3 == 0 else "+"
-        where = f"FILTER (list = {i} AND day <= latest - 90)"
-        earlier.append(f'arg_max(v, day * 1e4 {sign} v) {where} AS "value{i}.earlier"')
-        earlier.append(f'max(day) {where} AS "value{i}.earlier_day"')
-    nothing = ", ".join(f'coalesce("{name}", 0) AS "{name}"' for name in (*DISTINCT, "all rows"))
+        counts.append(f"""
+            "of {name}" AS (SELECT patient_id, count(*) AS n
+            FROM (SELECT DISTINCT patient_id, {what[name]} FROM hits WHERE {within}) GROUP BY patient_id)""")
+        joins.append(f'LEFT JOIN "of {name}" USING (patient_id)')
+    counted = ", ".join(f'coalesce("of {name}".n, 0) AS "{name}"' for name in DISTINCT)
     return f"""
-        WITH hits AS (
+        WITH hits AS MATERIALIZED (
             SELECT e.patient_id, l.list::INTEGER AS list, e.code, e.value, e.unit,
                    date_diff('day', DATE '1970-01-01', e.date)::INTEGER AS day,
                    CASE WHEN e.unit = '%' THEN round_even(e.value * 10.929::DOUBLE + -23.5::DOUBLE, 0) ELSE e.value END
                        AS given,
-                   CASE WHEN given BETWEEN 5 AND 200 THEN given END AS v
+                   CASE WHEN given BETWEEN 5 AND 200 THEN given END AS v,
+                   CASE WHEN list IN (0, 3, 6, 9) THEN -v ELSE v END AS signed
             FROM events e JOIN codes l USING (code) JOIN people p USING (patient_id)
             WHERE e.date <= DATE '1970-01-01' + {d.AS_OF} AND date_diff('day', DATE '1970-01-01', e.date) >= p.birth
         ),
-        main AS (SELECT patient_id, {", ".join(last)} FROM hits GROUP BY patient_id),
+        each AS (
+            SELECT patient_id, list, max(day) AS last, min(day) AS first, count(*) FILTER (day >= {YEAR}) AS year_rows
+            FROM hits WHERE list >= 14 GROUP BY ALL
+        ),
+        valued AS (
+            SELECT patient_id, list, max(day) AS value_day, arg_max(v, day * 1e4 + signed) AS value,
+                   CASE WHEN list % 2 = 0 THEN max(v) FILTER (recent) ELSE min(v) FILTER (recent) END AS extreme,
+                   arg_max(day, CASE WHEN list % 2 = 0 THEN v ELSE -v END * 1e5 + day) FILTER (recent) AS extreme_day
+            FROM (SELECT *, list < 4 AND day >= {TWO_YEARS} AS recent FROM hits WHERE list < 12 AND v IS NOT NULL)
+            GROUP BY patient_id, list
+        ),
         before AS (
-            SELECT patient_id, {", ".join(earlier)}
-            FROM (SELECT patient_id, list, day, v, max(day) OVER (PARTITION BY patient_id, list) AS latest
-                  FROM hits WHERE list < 4 AND v IS NOT NULL)
+            SELECT patient_id, list, max(day) AS earlier_day, arg_max(v, day * 1e4 + signed) AS earlier
+            FROM hits JOIN valued USING (patient_id, list)
+            WHERE list < 4 AND v IS NOT NULL AND day <= value_day - 90 GROUP BY ALL
+        ),
+        main AS (
+            SELECT patient_id, {", ".join(columns)}
+            FROM (SELECT * FROM each UNION ALL BY NAME
+                  SELECT * FROM valued LEFT JOIN before USING (patient_id, list))
             GROUP BY patient_id
         ),
         pair AS (
@@ -183,10 +222,10 @@ def duckdb_statement() -> str:
             FROM (SELECT patient_id, day, min(v) FILTER (list = 12) AS a, min(v) FILTER (list = 13) AS b
                   FROM hits WHERE list IN (12, 13) AND v IS NOT NULL GROUP BY patient_id, day)
             WHERE a IS NOT NULL AND b IS NOT NULL GROUP BY patient_id
-        )
-        SELECT * REPLACE ({nothing}), label // 8 AS "label.day", label % 8 AS "label.label"
-        FROM (SELECT patient_id FROM people) LEFT JOIN main USING (patient_id) LEFT JOIN before USING (patient_id)
-             LEFT JOIN pair USING (patient_id)
+        ), {", ".join(counts)}
+        SELECT people.patient_id, main.* EXCLUDE (patient_id) REPLACE (coalesce("all rows", 0) AS "all rows"),
+               label // 8 AS "label.day", label % 8 AS "label.label", pair.* EXCLUDE (patient_id), {counted}
+        FROM people LEFT JOIN main USING (patient_id) LEFT JOIN pair USING (patient_id) {" ".join(joins)}
     """
 
 
@@ -276,7 +315,9 @@ def _numba_loop(parallel: bool) -> Any:
     import numba
 
     @numba.njit(nogil=True, parallel=parallel)
-    def loop(cuts, patient, day, code, value, unit, keys, births, table, slots, bits, starts, entries, as_of, days, values):  # type: ignore[no-untyped-def]  # noqa: E501, PLR0913
+    def loop(
+        cuts, patient, day, code, value, unit, keys, births, table, slots, bits, starts, entries, as_of, days, values
+    ):  # type: ignore[no-untyped-def]
         mask = (1 << bits) - 1
         shift = np.uint64(64 - bits)
         for part in numba.prange(len(cuts) - 1):
