@@ -36,12 +36,14 @@ if TYPE_CHECKING:
 
 AS_OF = dt.date(2026, 6, 30)
 USUAL, SMOKE = 500_000, 5_000
+EVENTS, SMOKE_EVENTS = 4_000_000, 40_000
 _UNITS = {"k": 1_000, "m": 1_000_000}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("popstrat")
     group.addoption("--patients", type=_size, default=None, metavar="N", help="10k, 250k, 2.5M … (default: 500k)")
+    group.addoption("--events", type=_size, default=None, metavar="N", help="coded events (default: 4M)")
     group.addoption("--full", action="store_true", help="also what takes long")
     group.addoption("--lists", type=Path, default=None, metavar="FOLDER", help="where made lists are kept")
     group.addoption("--peer-threads", type=int, default=None, metavar="T", help="threads for the peers (default: all)")
@@ -109,6 +111,11 @@ def smoke(pytestconfig: pytest.Config) -> bool:
 @pytest.fixture(scope="session")
 def patients(pytestconfig: pytest.Config, smoke: bool) -> int:
     return int(pytestconfig.getoption("--patients") or (SMOKE if smoke else USUAL))
+
+
+@pytest.fixture(scope="session")
+def events(pytestconfig: pytest.Config, smoke: bool) -> int:
+    return int(pytestconfig.getoption("--events") or (SMOKE_EVENTS if smoke else EVENTS))
 
 
 @pytest.fixture(scope="session")

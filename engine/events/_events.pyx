@@ -47,6 +47,10 @@ cdef extern from "events/spill.h" nogil:
         const int64_t *code_values
         int64_t rows
 
+    ctypedef struct events_packed:
+        int64_t hits, head, tail
+        int32_t ascending
+
     ctypedef struct events_tally:
         int64_t rows, unknown, unlisted
         int64_t *aside[3]
@@ -73,12 +77,13 @@ cdef extern from "events/spill.h" nogil:
         int32_t more
 
     ctypedef struct events_rules:
+        const int32_t *program
         const int32_t *start
         const events_entry *entry
         const events_fold *fold
         const events_bounds *bounds
         const events_conversion *conversion
-        int64_t folds, slots, units
+        int64_t folds, slots, units, programs
         int32_t fields, stride
         int32_t value_at, second_at, group_at, code_at
 
@@ -108,8 +113,8 @@ cdef extern from "events/spill.h" nogil:
     int32_t events_slot_of(const events_codes *t, int64_t code)
     int events_pack(const events_keys *keys, const int32_t *births, const events_codes *codes, const events_batch *b,
                     int64_t start, int64_t stop, int32_t last_day, int fields, events_tally *tally, uint8_t *hits,
-                    int64_t *packed)
-    int events_worker_make(events_worker *w, int64_t folds)
+                    events_packed *packed)
+    int events_worker_make(events_worker *w, const events_rules *r)
     void events_worker_free(events_worker *w, int64_t folds)
     int events_fold_hits(const events_rules *r, events_worker *w, const events_cells *cells, const uint8_t *hits,
                          int64_t first_hit, int64_t to, int64_t first)
@@ -156,6 +161,7 @@ _CELLS = {
     FOLD_LAST_LABEL: ("day", "label"),
     FOLD_PAIR: ("day", "value", "second", "label"),
 }
+_QUEUED = (FOLD_ROWS, FOLD_DAYS, FOLD_CODES, FOLD_LAST_GAP, FOLD_PAIR)
 _TYPES = {"day": np.int32, "earlier_day": np.int32, "label": np.int16, "count": np.int32}
 _MOST_ROWS = 2**31 - 2
 
@@ -351,12 +357,18 @@ cdef class Rules:
             raise ValueError("a fold reads more than is kept")
         if (pairs[np.asarray(entry)[:, 0]] & ((np.asarray(entry)[:, 1] & 3) == 0)).any():
             raise ValueError("a row of a pair has no part")
-        self._held = [code, starts, entry, found, tables, units]
+        programs, program_start, program_entries = _programs(np.asarray(starts), np.asarray(entry), np.isin(kind, _QUEUED))
+        cdef const int32_t[::1] program = programs
+        cdef const int32_t[::1] program_starts = program_start
+        entry = program_entries
+        self._held = [code, starts, program, program_starts, entry, found, tables, units]
         cdef const uint8_t[::1] fold_bytes = found.view(np.uint8) if len(found) else np.zeros(1, np.uint8)
         cdef const uint8_t[::1] table_bytes = tables.view(np.uint8).reshape(-1) if len(tables) else np.zeros(1, np.uint8)
         cdef const uint8_t[::1] unit_bytes = units.reshape(-1).view(np.uint8) if units.size else np.zeros(1, np.uint8)
         self._held += [fold_bytes, table_bytes, unit_bytes]
-        self._rules.start = &starts[0]
+        self._rules.program = &program[0]
+        self._rules.start = &program_starts[0]
+        self._rules.programs = program_starts.shape[0] // 2
         self._rules.entry = <const events_entry *>&entry[0, 0] if entry.shape[0] else NULL
         self._rules.fold = <const events_fold *>&fold_bytes[0]
         self._rules.bounds = <const events_bounds *>&table_bytes[0]
@@ -400,6 +412,27 @@ cdef class Rules:
         if valid is not None:
             found[~np.asarray(valid, bool)] = self._codes.none
         return found
+
+
+def _programs(start, entries, queued):
+    """What each slot feeds, as one of few programs: the program of each slot, where each starts among the entries (what
+    is done at once, then what is queued), and the entries."""
+    known = {}
+    parts = []
+    starts = [0]
+    at = 0
+    program = np.zeros(len(start), np.int32)
+    for slot in range(len(start) - 1):
+        own = entries[start[slot]:start[slot + 1]]
+        key = own.tobytes()
+        if key not in known:
+            known[key] = len(known)
+            later = queued[own[:, 0]]
+            parts += [own[~later], own[later]]
+            starts += [at + int((~later).sum()), at + len(own)]
+            at += len(own)
+        program[slot] = known[key]
+    return program, np.array(starts, np.int32), np.concatenate([np.zeros((0, 2), np.int32), *parts])
 
 
 cdef class Rows:
@@ -603,7 +636,7 @@ cdef class Worker:
         aside = self._aside
         for i in range(EVENTS_REASONS):
             self._tally.aside[i] = &aside[i, 0]
-        i = events_worker_make(&self._worker, rules._rules.folds)
+        i = events_worker_make(&self._worker, &rules._rules)
         if i:
             _failed(i)
 
@@ -615,7 +648,7 @@ cdef class Worker:
         """Pack the events [start, stop) of a batch that some fold wants and that have a day up to `last_day`, not before
         birth, in place of what `hits` holds. Runs without the GIL. Raises ValueError if an index of the batch leads out
         of its dictionary, an offset out of its text."""
-        cdef int64_t i, row, before, packed = 0
+        cdef events_packed packed
         cdef int status = 0
         cdef const events_rules *r = &self._rules._rules
         cdef const int32_t *births = &self._keys._births[0] if self._keys._keys.count else NULL
@@ -633,23 +666,11 @@ cdef class Worker:
         with nogil:
             status = events_pack(&self._keys._keys, births, &self._rules._codes, &rows._batch, start, stop, last_day,
                                  r.fields, &self._tally, hits._hits, &packed)
-            if not status and packed:
-                hits.count = packed
-                hits.first = hits._row(0)
-                hits.last = hits._row(packed - 1)
-                before = hits.first
-                for i in range(packed):
-                    row = hits._row(i)
-                    if row < before:
-                        hits.ascending = False
-                    if row == hits.first and hits.head == i:
-                        hits.head = i + 1
-                    before = row
-                hits.tail = packed
-                while hits.tail > hits.head and hits._row(hits.tail - 1) == hits.last:
-                    hits.tail -= 1
         if status:
             _failed(status)
+        hits.count, hits.head, hits.tail, hits.ascending = packed.hits, packed.head, packed.tail, packed.ascending
+        if packed.hits:
+            hits.first, hits.last = hits._row(0), hits._row(packed.hits - 1)
 
     def fold(self, Hits hits not None, int64_t start, int64_t stop, Columns columns not None):
         """Fold the hits [start, stop), whole people, all within the columns. Runs without the GIL."""

@@ -26,12 +26,14 @@ typedef struct {
     /* then, 8 bytes each, what the folds need of: value, second value, group, code */
 } events_hit;
 
-/* Codes to slots, by an open table; a small bitmap of hashes first, which most codes that nobody lists do not pass. */
+/* Codes to slots, by an open table of 32-bit places; a small bitmap of hashes first, which most codes that nobody lists do
+ * not pass. Together they stay in the cache that is next to the nearest. */
 typedef struct {
-    int64_t *code;
-    int32_t *slot;
+    const int64_t *code; /* by place */
+    const int32_t *start; /* of each slot, among the entries: a code that feeds nothing has no slot */
+    int32_t *place;      /* + 1, by hash; 0 for a free one */
     uint64_t *filter;
-    int64_t codes, slots;
+    int64_t slots;
     int32_t bits;
     int32_t filter_bits;
     int32_t missing; /* what a code that is not there has: -1, or the slot of such codes */
@@ -39,50 +41,46 @@ typedef struct {
 } events_codes;
 
 static void events_codes_free(events_codes *t) {
-    free(t->code);
-    free(t->slot);
+    free(t->place);
     free(t->filter);
-    t->code = NULL, t->slot = NULL, t->filter = NULL;
+    t->place = NULL, t->filter = NULL;
 }
 
 #define EVENTS_HASH(x) ((uint64_t)(x) * UINT64_C(0x9e3779b97f4a7c15))
 
-#define EVENTS_FREE INT32_MIN
-
-/* The slots are the places of the codes, which are all different; a code that feeds nothing (`start`, of each slot among
- * the entries) has none. */
+/* Of n codes, all different; the slots are their places. */
 static int events_codes_make(events_codes *t, const int64_t *codes, const int32_t *start, int64_t n) {
-    t->codes = n, t->bits = 4;
+    t->code = codes, t->start = start, t->bits = 4;
     while ((int64_t)1 << t->bits < 3 * n) t->bits++;
-    t->filter_bits = t->bits + 3;
+    t->filter_bits = t->bits + 2;
     const uint64_t mask = ((uint64_t)1 << t->bits) - 1;
-    t->code = calloc((size_t)1 << t->bits, 8);
-    t->slot = malloc((size_t)4 << t->bits);
+    t->place = calloc((size_t)1 << t->bits, 4);
     t->filter = calloc((size_t)1 << (t->filter_bits - 6), 8);
-    if (t->code == NULL || t->slot == NULL || t->filter == NULL) {
+    if (t->place == NULL || t->filter == NULL) {
         events_codes_free(t);
         return EVENTS_NO_MEMORY;
     }
-    for (int64_t i = 0; i < (int64_t)1 << t->bits; i++) t->slot[i] = EVENTS_FREE;
     for (int64_t i = 0; i < n; i++) {
         const uint64_t hash = EVENTS_HASH(codes[i]);
         uint64_t at = hash >> (64 - t->bits);
-        while (t->slot[at] != EVENTS_FREE) at = (at + 1) & mask;
-        t->code[at] = codes[i], t->slot[at] = start[i] < start[i + 1] ? (int32_t)i : -1;
+        while (t->place[at] != 0) at = (at + 1) & mask;
+        t->place[at] = (int32_t)i + 1;
         const uint64_t bit = hash >> (64 - t->filter_bits);
         t->filter[bit >> 6] |= UINT64_C(1) << (bit & 63);
     }
     return EVENTS_FINE;
 }
 
-static inline int32_t events_slot_of(const events_codes *t, int64_t code) {
+static inline int32_t events_slot_from(const events_codes *t, int64_t code, uint64_t at) {
     const uint64_t mask = ((uint64_t)1 << t->bits) - 1;
-    uint64_t at = EVENTS_HASH(code) >> (64 - t->bits);
-    while (t->slot[at] != EVENTS_FREE) {
-        if (t->code[at] == code) return t->slot[at];
-        at = (at + 1) & mask;
-    }
+    int32_t place;
+    for (; (place = t->place[at] - 1) >= 0; at = (at + 1) & mask)
+        if (t->code[place] == code) return t->start[place] < t->start[place + 1] ? place : -1;
     return t->missing;
+}
+
+static inline int32_t events_slot_of(const events_codes *t, int64_t code) {
+    return events_slot_from(t, code, EVENTS_HASH(code) >> (64 - t->bits));
 }
 
 /* The slots of n codes (at most a block) from the column's value i on; of a dictionary they are known. */
@@ -103,15 +101,24 @@ static int events_slots(const events_codes *t, const events_column *c, int64_t i
         return astray ? EVENTS_ASTRAY : EVENTS_FINE;
     }
     const int64_t *code = (const int64_t *)c->data + i;
-    int32_t passed[EVENTS_BLOCK];
+    int32_t passed[EVENTS_BLOCK], place[EVENTS_BLOCK];
     int64_t many = 0;
+    const int shift = 64 - t->filter_bits;
+    const uint64_t *filter = t->filter;
     for (int64_t j = 0; j < n; j++) {
-        const uint64_t bit = EVENTS_HASH(code[j]) >> (64 - t->filter_bits);
+        const uint64_t bit = EVENTS_HASH(code[j]) >> shift;
         slots[j] = t->missing;
         passed[many] = (int32_t)j;
-        many += t->filter[bit >> 6] >> (bit & 63) & 1;
+        many += filter[bit >> 6] >> (bit & 63) & 1;
     }
-    for (int64_t m = 0; m < many; m++) slots[passed[m]] = events_slot_of(t, code[passed[m]]);
+    for (int64_t m = 0; m < many; m++) place[m] = t->place[EVENTS_HASH(code[passed[m]]) >> (64 - t->bits)] - 1;
+    for (int64_t m = 0; m < many; m++) {
+        const int64_t x = code[passed[m]];
+        if (place[m] >= 0 && t->code[place[m]] == x)
+            slots[passed[m]] = t->start[place[m]] < t->start[place[m] + 1] ? place[m] : -1;
+        else
+            slots[passed[m]] = events_slot_of(t, x);
+    }
     if (c->valid != NULL)
         for (int64_t j = 0; j < n; j++)
             if (!events_is_valid(c->valid, i + j)) slots[j] = t->none;
@@ -132,16 +139,37 @@ typedef struct {
     int64_t *aside[EVENTS_REASONS]; /* by slot */
 } events_tally;
 
+/* A number of a column, NaN for null; without a branch, since nulls come as they like. There is one NaN, and one zero. */
+static inline double events_number_of(const events_column *c, int64_t i) {
+    double value = NAN;
+    if (c->data == NULL) return value;
+    i += c->offset;
+    memcpy(&value, (const double *)c->data + i, 8);
+    value = events_is_valid(c->valid, i) & (value == value) ? value + 0.0 : NAN;
+    return value;
+}
+
+typedef struct {
+    int64_t hits;
+    int64_t head, tail; /* hits of the first row; where those of the last begin */
+    int32_t ascending;
+} events_packed;
+
 /* Pack the events [start, stop) of a batch that some fold wants into `hits`, which has room for all. */
 static int events_pack(const events_keys *keys, const int32_t *births, const events_codes *codes, const events_batch *b,
                        int64_t start, int64_t stop, int32_t last_day, int fields, events_tally *tally, uint8_t *hits,
-                       int64_t *packed) {
+                       events_packed *packed) {
     int32_t rows[EVENTS_BLOCK], slots[EVENTS_BLOCK], wanted[EVENTS_BLOCK];
-    const int32_t *day = b->day.data;
+    const int32_t *day = (const int32_t *)b->day.data + b->day.offset;
+    const int32_t *unit_index = (const int32_t *)b->unit.data + (b->unit.data != NULL ? b->unit.offset : 0);
+    const int32_t no_unit = 0;
+    const int32_t *units = b->unit.lookup_size ? b->unit.lookup : &no_unit;
     uint8_t *out = hits;
     int64_t at = 0, unknown = 0;
+    int32_t before = 0, descents = 0;
+    uint32_t astray = 0;
     const size_t stride = sizeof(events_hit) + 8 * (size_t)__builtin_popcount((unsigned)fields);
-    *packed = 0;
+    memset(packed, 0, sizeof *packed);
     for (int64_t first = start; first < stop; first += EVENTS_BLOCK) {
         const int64_t n = stop - first < EVENTS_BLOCK ? stop - first : EVENTS_BLOCK;
         int failed = events_rows(keys, &b->key, b->key.offset + first, n, &at, rows);
@@ -156,10 +184,10 @@ static int events_pack(const events_keys *keys, const int32_t *births, const eve
         }
         unknown += strangers;
         tally->rows += n;
-        tally->unlisted -= many;
+        tally->unlisted += n - strangers - many;
         for (int64_t m = 0; m < many; m++) {
             const int64_t j = wanted[m], i = first + j;
-            const int32_t when = day[b->day.offset + i];
+            const int32_t when = day[i];
             events_hit *hit = (events_hit *)out;
             int reason = -1;
             if (!events_is_valid(b->day.valid, b->day.offset + i) || when == EVENTS_NO_DAY)
@@ -174,27 +202,20 @@ static int events_pack(const events_keys *keys, const int32_t *births, const eve
             }
             hit->row = rows[j], hit->day = when, hit->slot = slots[j], hit->unit = 0;
             if (b->unit.data != NULL) {
-                const int64_t u = b->unit.offset + i;
-                if (events_is_valid(b->unit.valid, u)) {
-                    const int32_t index = ((const int32_t *)b->unit.data)[u];
-                    if ((uint64_t)(int64_t)index >= (uint64_t)b->unit.lookup_size) return EVENTS_ASTRAY;
-                    hit->unit = b->unit.lookup[index];
-                    if ((uint32_t)hit->unit >= EVENTS_UNITS) return EVENTS_ASTRAY;
-                }
+                const int valid = events_is_valid(b->unit.valid, b->unit.offset + i);
+                const uint32_t index = valid ? (uint32_t)unit_index[i] : 0;
+                const int within = index < (uint64_t)b->unit.lookup_size;
+                const uint32_t unit = (uint32_t)units[within ? index : 0];
+                astray |= (valid & !within) | (unit >= EVENTS_UNITS);
+                hit->unit = valid ? (int32_t)unit : 0;
             }
             uint8_t *more = out + sizeof *hit;
             if (fields & EVENTS_HAS_VALUES) {
-                double value = NAN;
-                if (b->value.data != NULL && events_is_valid(b->value.valid, b->value.offset + i))
-                    value = ((const double *)b->value.data)[b->value.offset + i];
-                value = value == value ? value + 0.0 : NAN; /* one NaN, and one zero */
+                const double value = events_number_of(&b->value, i);
                 memcpy(more, &value, 8), more += 8;
             }
             if (fields & EVENTS_HAS_SECONDS) {
-                double value = NAN;
-                if (b->second.data != NULL && events_is_valid(b->second.valid, b->second.offset + i))
-                    value = ((const double *)b->second.data)[b->second.offset + i];
-                value = value == value ? value + 0.0 : NAN;
+                const double value = events_number_of(&b->second, i);
                 memcpy(more, &value, 8), more += 8;
             }
             if (fields & EVENTS_HAS_GROUPS) {
@@ -213,12 +234,19 @@ static int events_pack(const events_keys *keys, const int32_t *births, const eve
                                : ((const int64_t *)b->code.data)[b->code.offset + i];
                 memcpy(more, &code, 8);
             }
+            descents += hit->row < before;
+            before = hit->row;
             out += stride;
         }
-        tally->unlisted += n - strangers;
+        if (astray) return EVENTS_ASTRAY;
     }
     tally->unknown += unknown;
-    *packed = (out - hits) / (int64_t)stride;
+    const int64_t n = (out - hits) / (int64_t)stride;
+    int64_t head = 0, tail = n;
+#define EVENTS_ROW_OF(i) (((const events_hit *)(hits + (i) * (int64_t)stride))->row)
+    while (head < n && EVENTS_ROW_OF(head) == EVENTS_ROW_OF(0)) head++;
+    while (tail > head && EVENTS_ROW_OF(tail - 1) == EVENTS_ROW_OF(n - 1)) tail--;
+    *packed = (events_packed){n, head, tail, descents == 0};
     return EVENTS_FINE;
 }
 

@@ -40,6 +40,7 @@ from popstrat.engine import _table as table
 from popstrat.engine.arrays.check_digits import weighted_mod11
 from popstrat.engine.arrays.letters import made_of
 from popstrat.engine.arrays.top_k import top_k
+from popstrat.engine.events import FOLD, HAS_CODES, KINDS, VALUES, Columns, Hits, Keys, Rows, Rules, Spill, Worker
 from popstrat.engine.formats import csv_read, csv_write, parquet_read, parquet_write
 from popstrat.errors import InputError
 from popstrat.formats.registry import open_sink, open_source
@@ -222,6 +223,83 @@ def largest() -> None:
     refused(lambda: top_k([*columns, (5, None, object(), None)], None, 640, 0, 640, 2))
     refused(lambda: top_k([*columns, ("x", None, values, None)], None, 640, 0, 640, 2))
     refused(lambda: top_k(columns, b"", 640, 0, 640, 2))
+
+
+# -- events ------------------------------------------------------------------------------------------------------------
+
+
+def _rules(kind: str, fields: int = 0) -> Rules:
+    folds = np.zeros(1, FOLD)
+    folds["kind"], folds["since"], folds["until"] = KINDS[kind], -(2**31) + 1, 10**6
+    folds["values"] = folds["second_values"] = 0 if kind in ("last_gap", "pair") else -1
+    bounds = [[0, 1e6]] if kind in ("last_gap", "pair") else []
+    return Rules([7, 8], [0, 1, 2], [[0, 1], [0, 2]], folds, bounds, np.ones((len(bounds), 1), VALUES), fields)
+
+
+def _rows(many: int) -> Rows:
+    plain = [np.arange(many) // 5, np.zeros(many, np.int32), np.full(many, 7), doubles(many)]
+    return Rows(many, *((None, column, 0) for column in plain))
+
+
+@call
+def events() -> None:
+    keys = Keys(np.arange(80), np.zeros(80))
+    for kind, fields in (("rows", 5), ("days", 0), ("last_gap", 1), ("pair", 7)):
+        rules, hits, joined = _rules(kind, fields), Hits(), Hits()
+        worker = Worker(rules, keys)
+        worker.pack(_rows(350), 0, 350, 10, hits)
+        columns = Columns(rules, 0, 80)
+        columns.clear(0, 80)
+        worker.fold(hits, 0, hits.count, columns)
+        joined.append(hits, hits.tail, hits.count)
+        assert (joined.first, hits.row(hits.head), hits.before(hits.last)) == (hits.last, 1, hits.tail)
+        assert hits.ascending
+        joined.clear()
+        assert len(columns.arrays) == 1
+        assert (columns.first, columns.rows, worker.counts()[0], worker.mix(0, 1)[0]) != (0, 0, 0, 0)
+
+
+@call
+def events_put_by() -> None:
+    with tempfile.TemporaryFile(dir=FOLDER.name, buffering=0) as file:
+        keys, rules, hits = Keys(np.arange(80), np.zeros(80)), _rules("rows", 5), Hits()
+        keys.hash()
+        Worker(rules, keys).pack(_rows(350), 0, 350, 10, hits)
+        spill = Spill(rules, file.fileno(), 80, 20, 7, 1, 4)
+        spill.add(0, hits)
+        assert spill.parts_of_chunk == 3
+        for part in range(12):
+            spill.read(part, Hits(), Hits())
+
+
+@call
+def events_texts() -> None:
+    keys = Keys(([0, 1, 2], b"ab"), [0, 0])
+    for _ in range(2):
+        assert keys.rows((None, np.array([0, 1, 3, 3]), 0, b"bxx", 8), 3).tolist() == [1, -1, -1]
+        keys.hash()
+    assert keys.texts
+    assert _rules("days").slots([8, 9], [True, False]).tolist() == [1, -1]
+    looked_up = Rows(1, (None, np.zeros(1, np.int32), 0, [0]), *[(None, np.zeros(1), 0)] * 2)
+    assert (looked_up.looked_up, looked_up.texts) == (True, False)
+
+
+@call
+def events_refused() -> None:
+    refused(lambda: Keys([2, 1], [0, 0]))
+    refused(lambda: Keys(([0, 3], b"ab"), [0]))
+    refused(lambda: _rules("days", HAS_CODES))
+    refused(lambda: _rules("pair"))
+    refused(lambda: Rows(3, *[(None, np.zeros(2), 0)] * 3))
+    rules, hits = _rules("rows", 5), Hits()
+    worker = Worker(rules, Keys(np.arange(80), np.zeros(80)))
+    astray = (None, np.full(350, 9, np.int32), 0, [0])
+    rows = Rows(350, astray, (None, np.zeros(350, np.int32), 0), (None, np.full(350, 7), 0))
+    refused(lambda: worker.pack(rows, 0, 350, 10, hits))
+    refused(lambda: worker.fold(hits, 0, 1, Columns(rules, 0, 80)))
+    refused(lambda: Columns(rules, 0, 0))
+    refused(lambda: Spill(rules, 0, 80, 7, 20, 1, 4))
+    refused(lambda: Spill(rules, 0, 80, 20, 7, 1, 4).read(12, hits, hits))
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

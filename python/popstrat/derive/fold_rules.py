@@ -138,7 +138,7 @@ def _values_of(fold: Fold) -> tuple[Values, ...]:
 
 
 def _packed(folds: Sequence[Fold], as_of: int) -> list[tuple[int, ...]]:
-    rows = []
+    rows: list[tuple[int, ...]] = []
     place = 0
     for fold in folds:
         many = len(_values_of(fold))
@@ -151,7 +151,7 @@ def _packed(folds: Sequence[Fold], as_of: int) -> list[tuple[int, ...]]:
             isinstance(fold, Extreme) and fold.which == "lowest"
         )
         repeats = isinstance(fold, Count) and fold.repeats
-        days = (_day(NO_DAY + 1 if fold.since is None else fold.since), _day(min(fold.until, as_of)))
+        days = (_day(int(NO_DAY) if fold.since is None else fold.since), _day(min(fold.until, as_of)))
         rows.append((KINDS[_kind(fold)], *days, int(lowest), int(repeats), values, second, 0, gap))
     return rows
 

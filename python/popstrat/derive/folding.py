@@ -13,7 +13,7 @@ import os
 import queue
 import tempfile
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -310,7 +310,7 @@ class _Stream:
 
     # -- the threads ---------------------------------------------------------------------------------------------------
 
-    def _cut(self) -> Iterator[tuple[Rows, int, int]]:
+    def _cut(self) -> Generator[tuple[Rows, int, int]]:
         for batch in self._batches:
             rows = self._reader.of(batch)
             for start in range(0, batch.num_rows, PIECE):
@@ -318,7 +318,7 @@ class _Stream:
 
     def _next(self) -> Any:
         """What the next task makes; None after the last."""
-        task = self._pack if self._spill is None else self._pack_away
+        task: Callable[[Rows, int, int], object] = self._pack if self._spill is None else self._pack_away
         while len(self._under_way) < _AHEAD * self._threads:
             cut = next(self._cuts, None)
             if cut is None:
@@ -389,8 +389,8 @@ class _Stream:
     def _count(self) -> None:
         told = [worker.counts() for worker in (self._own, *self._workers)]
         rows, unknown, unlisted = (sum(t[0][i] for t in told) for i in range(3))
-        aside = sum(t[1] for t in told)
-        by_fold = sum(t[2] for t in told)
+        aside = np.sum([t[1] for t in told], axis=0)
+        by_fold = np.sum([t[2] for t in told], axis=0)
         self._counts.tables[self.table] = TableCounts(rows, unknown, unlisted, *(int(a.sum()) for a in aside))
         before = np.zeros((len(aside), len(self._compiled.folds)), np.int64)
         for reason, slots in zip(before, aside, strict=True):
@@ -398,7 +398,7 @@ class _Stream:
         spellings = ["", *self._reader.units]
         for number, fold in enumerate(self._compiled.folds):
             used, *reasons, repeats = by_fold[number].tolist()
-            mix = sum(worker.mix(number, len(spellings)) for worker in (self._own, *self._workers))
+            mix = np.sum([worker.mix(number, len(spellings)) for worker in (self._own, *self._workers)], axis=0)
             self._counts.folds[fold.name] = FoldCounts(
                 used,
                 dict(zip(SET_ASIDE, (*before[:, number].tolist(), *reasons), strict=True)),
