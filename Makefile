@@ -137,7 +137,7 @@ docs: setup $(VENV)/.dev kinds
 
 kinds:  # the examples of the kinds of definition, and of the kinds of feature
 	$(BIN)/python -c 'import pathlib, popstrat.packs.kinds.registry as r; pathlib.Path("docs/examples/kinds.toml").write_text(r.examples())'
-	$(BIN)/python -c 'import pathlib, popstrat.derive.kinds.registry as r; pathlib.Path("docs/examples/specifications/features.toml").write_text(r.examples())'
+	$(BIN)/python -c 'import pathlib, popstrat.deriving.kinds.registry as r; pathlib.Path("docs/examples/specifications/features.toml").write_text(r.examples())'
 
 clean:
 	rm -rf build dist demo *.egg-info

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from popstrat.derive.folds import (
+from popstrat.deriving.folds import (
     NO_DAY,
     Conversion,
     Count,

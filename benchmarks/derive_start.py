@@ -8,7 +8,7 @@ import derive_events as d
 
 
 def ours() -> None:
-    from popstrat.derive.folding import fold_chunks
+    from popstrat.deriving.folding import fold_chunks
 
     record = d.record(4000)
     folds = [f for f in d.folds() if f.name.startswith(("last", "first", "year"))]

@@ -18,8 +18,8 @@ import peer_derive as peer
 import pytest
 from measuring import CORES, Versus, process
 
-from popstrat.derive.folding import fold_chunks
-from popstrat.derive.folds import Fold
+from popstrat.deriving.folding import fold_chunks
+from popstrat.deriving.folds import Fold
 
 HERE = Path(__file__).parent
 

@@ -15,8 +15,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from popstrat.core.dates import days
-from popstrat.derive.canonical import KINDS
-from popstrat.derive.folds import NO_DAY
+from popstrat.deriving.canonical import KINDS
+from popstrat.deriving.folds import NO_DAY
 from popstrat.synthetic._columns import draw_rows
 from popstrat.synthetic._meaning import features, lists, units
 from popstrat.synthetic._places import stream

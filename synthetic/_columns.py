@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from popstrat.derive.canonical import KINDS
-from popstrat.derive.features import Features
-from popstrat.derive.folds import ANY_CODE, NO_DAY, Fold, LastLabel, LastValue, Pair, Table
-from popstrat.derive.kinds.kind import Feature
-from popstrat.derive.kinds.recorded import Recorded
-from popstrat.derive.kinds.register import Register
+from popstrat.deriving.canonical import KINDS
+from popstrat.deriving.features import Features
+from popstrat.deriving.folds import ANY_CODE, NO_DAY, Fold, LastLabel, LastValue, Pair, Table
+from popstrat.deriving.kinds.kind import Feature
+from popstrat.deriving.kinds.recorded import Recorded
+from popstrat.deriving.kinds.register import Register
 from popstrat.synthetic import _record as rec
 from popstrat.synthetic._codes import unlisted
 from popstrat.synthetic._meaning import UNKNOWN_UNIT, spellings, tables

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from popstrat.derive.features import Features
-from popstrat.derive.kinds.kind import Feature
-from popstrat.derive.spec import DEFAULT_SPEC, load_spec
+from popstrat.deriving.features import Features
+from popstrat.deriving.kinds.kind import Feature
+from popstrat.deriving.spec import DEFAULT_SPEC, load_spec
 from popstrat.synthetic._codes import Lists
 
 UNKNOWN_UNIT = "furlong"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from popstrat.derive.folds import Pair, unit_key
+from popstrat.deriving.folds import Pair, unit_key
 from popstrat.synthetic._record import Recorder
 from popstrat.synthetic._rows import F64, I32, I64, NO_GROUP
 

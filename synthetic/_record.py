@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popstrat.core.dates import days
-from popstrat.derive.folds import ANY_CODE, NO_DAY, Conversion, Values, unit_key
+from popstrat.deriving.folds import ANY_CODE, NO_DAY, Conversion, Values, unit_key
 from popstrat.synthetic._codes import Lists, unlisted
 from popstrat.synthetic._meaning import PARTS
 from popstrat.synthetic._rows import F64, I32, I64, NO_UNIT, Rows

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from popstrat.derive.folds import NO_DAY
+from popstrat.deriving.folds import NO_DAY
 
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]

@@ -1,7 +1,7 @@
 """Coded events folded into one result for each person: which row each id has, which folds each code belongs to, and the
 folds themselves.
 
-It knows codes, days and numbers, and nothing of what they stand for. `popstrat.derive.folding` drives it.
+It knows codes, days and numbers, and nothing of what they stand for. `popstrat.deriving.folding` drives it.
 """
 
 from __future__ import annotations

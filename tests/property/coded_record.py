@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from popstrat.core.dates import days, latest_birth_for
-from popstrat.derive.canonical import KINDS
-from popstrat.derive.features import Features
-from popstrat.derive.folding import TABLES, Counts, fold_chunks
-from popstrat.derive.folds import NO_DAY, Fold, Folded, Pair, Table, Values
-from popstrat.derive.reference import Row
+from popstrat.deriving.canonical import KINDS
+from popstrat.deriving.features import Features
+from popstrat.deriving.folding import TABLES, Counts, fold_chunks
+from popstrat.deriving.folds import NO_DAY, Fold, Folded, Pair, Table, Values
+from popstrat.deriving.reference import Row
 
 ODD_UNITS = (None, "", "furlongs", "MMOL/MOL", " mm hg ", "%", "g/dL", "mg/dL")
 

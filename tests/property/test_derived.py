@@ -14,11 +14,11 @@ from coded_record import codes_of, folded, people, rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from popstrat.derive.features import Features
-from popstrat.derive.folds import SET_ASIDE
-from popstrat.derive.kinds.registry import KINDS, examples
-from popstrat.derive.reference import derive_one
-from popstrat.derive.spec import load_spec
+from popstrat.deriving.features import Features
+from popstrat.deriving.folds import SET_ASIDE
+from popstrat.deriving.kinds.registry import KINDS, examples
+from popstrat.deriving.reference import derive_one
+from popstrat.deriving.spec import load_spec
 
 _built_in = cache(lambda as_of: load_spec("gp-record-2026").at(as_of))
 _examples = cache(lambda path, as_of: load_spec(path).at(as_of))

@@ -16,9 +16,9 @@ from fold_reference import Row, fold_all
 from hypothesis import given
 from hypothesis import strategies as st
 
-from popstrat.derive import folding
-from popstrat.derive.folding import Counts, fold_chunks
-from popstrat.derive.folds import (
+from popstrat.deriving import folding
+from popstrat.deriving.folding import Counts, fold_chunks
+from popstrat.deriving.folds import (
     ANY_CODE,
     NO_DAY,
     SET_ASIDE,

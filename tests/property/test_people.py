@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from popstrat.derive.people import People, read_people
+from popstrat.deriving.people import People, read_people
 
 AS_OF = dt.date(2026, 6, 30)
 Row = dict[str, Any]

@@ -16,7 +16,7 @@ from extracts import made_up, write_csv
 from hypothesis import given
 from hypothesis import strategies as st
 
-from popstrat.derive.rows import open_rows
+from popstrat.deriving.rows import open_rows
 from popstrat.formats import BACKENDS
 
 LAYOUT = """

@@ -13,9 +13,9 @@ from rich.console import Console
 from test_wrong_types import WRONG, edited, paths, written
 
 import popstrat
-from popstrat.derive import spec_check
-from popstrat.derive.kinds.registry import examples
-from popstrat.derive.spec import SPECS, load_spec
+from popstrat.deriving import spec_check
+from popstrat.deriving.kinds.registry import examples
+from popstrat.deriving.spec import SPECS, load_spec
 from popstrat.packs.read import read_file
 from popstrat.pages import specification
 

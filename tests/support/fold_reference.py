@@ -1,6 +1,6 @@
-"""The folds of `popstrat.derive.folds` once more, word for word: dictionaries and sorted(), one patient at a time.
+"""The folds of `popstrat.deriving.folds` once more, word for word: dictionaries and sorted(), one patient at a time.
 
-It shares nothing with the engine nor with `derive.folding` but the definitions of the folds.
+It shares nothing with the engine nor with `deriving.folding` but the definitions of the folds.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from popstrat.derive.folds import (
+from popstrat.deriving.folds import (
     ANY_CODE,
     NO_DAY,
     SET_ASIDE,

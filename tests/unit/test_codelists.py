@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import popstrat
-from popstrat.derive.codelists import CodeLists
-from popstrat.derive.features import Features
-from popstrat.derive.spec import load_spec
+from popstrat.deriving.codelists import CodeLists
+from popstrat.deriving.features import Features
+from popstrat.deriving.spec import load_spec
 from popstrat.packs.snomed import verhoeff, wrong_digit
 
 NAMESPACE = "9999999"  # issued to nobody

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from popstrat.derive import folding
-from popstrat.derive.folding import Folding, OutOfOrderError, fold_chunks
-from popstrat.derive.folds import NO_DAY, Conversion, Count, Fold, LastDay, LastLabel, LastValue, Pair, Values
+from popstrat.deriving import folding
+from popstrat.deriving.folding import Folding, OutOfOrderError, fold_chunks
+from popstrat.deriving.folds import NO_DAY, Conversion, Count, Fold, LastDay, LastLabel, LastValue, Pair, Values
 from popstrat.engine.events import FOLD, HAS_CODES, HAS_VALUES, VALUES, Columns, Hits, Keys, Rows, Rules, Spill, Worker
 
 ANY_VALUE = Values({"mg": Conversion()}, Conversion(), -1e9, 1e9)

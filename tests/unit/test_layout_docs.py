@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from popstrat.derive.counted import PEOPLE, ROWS, counted
-from popstrat.derive.layout import TABLES, layouts, load_layout
-from popstrat.derive.rows import open_rows
+from popstrat.deriving.counted import PEOPLE, ROWS, counted
+from popstrat.deriving.layout import TABLES, layouts, load_layout
+from popstrat.deriving.rows import open_rows
 
 PAGE = Path(__file__).parents[2] / "docs" / "layouts.md"
 EFFECTS = {"row": "the row is set aside", "value": "the cell is taken as empty", "note": "worth knowing"}

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from extracts import DIABETES, DIASTOLIC, EGFR, HBA1C, STATIN, SYSTOLIC, guid
 
-from popstrat.derive.canonical import KINDS
-from popstrat.derive.layout import AnyTable, Layout, layouts, load_layout
-from popstrat.derive.people import People, read_people
-from popstrat.derive.rows import RowFiles, open_rows
+from popstrat.deriving.canonical import KINDS
+from popstrat.deriving.layout import AnyTable, Layout, layouts, load_layout
+from popstrat.deriving.people import People, read_people
+from popstrat.deriving.rows import RowFiles, open_rows
 from popstrat.errors import InputError
 
 AS_OF = dt.date(2026, 6, 30)

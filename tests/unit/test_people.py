@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from extracts import write_csv
 
-from popstrat.derive.folds import NO_DAY
-from popstrat.derive.people import read_people
+from popstrat.deriving.folds import NO_DAY
+from popstrat.deriving.people import read_people
 from popstrat.errors import InputError
 
 AS_OF = dt.date(2026, 6, 30)

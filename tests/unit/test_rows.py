@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from extracts import made_up, write_csv
 
-from popstrat.derive.layout import AnyTable
-from popstrat.derive.rows import open_rows
+from popstrat.deriving.layout import AnyTable
+from popstrat.deriving.rows import open_rows
 from popstrat.errors import InputError
 
 CODE = made_up(101)

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from popstrat.derive.folds import SET_ASIDE
-from popstrat.derive.kinds.kind import Feature
-from popstrat.derive.kinds.registry import KINDS, examples
-from popstrat.derive.reference import Row, derive_one
-from popstrat.derive.spec import load_spec
-from popstrat.derive.spec_check import examine
+from popstrat.deriving.folds import SET_ASIDE
+from popstrat.deriving.kinds.kind import Feature
+from popstrat.deriving.kinds.registry import KINDS, examples
+from popstrat.deriving.reference import Row, derive_one
+from popstrat.deriving.spec import load_spec
+from popstrat.deriving.spec_check import examine
 from popstrat.pages import specification
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -12,9 +12,9 @@ import pytest
 
 import popstrat
 from popstrat.cli.main import run
-from popstrat.derive.kinds.registry import KINDS
-from popstrat.derive.spec import DEFAULT_SPEC, builtin_specs, is_specification, load_spec
-from popstrat.derive.spec_check import examine
+from popstrat.deriving.kinds.registry import KINDS
+from popstrat.deriving.spec import DEFAULT_SPEC, builtin_specs, is_specification, load_spec
+from popstrat.deriving.spec_check import examine
 from popstrat.packs.load import load_pack
 from popstrat.packs.patient_table import KEY_COLUMNS, patient_schema
 from popstrat.packs.read import builtin_packs
@@ -246,16 +246,14 @@ def test_the_commands_that_show_packs_show_specifications(tmp_path: Path, capsys
 
 
 def test_a_kind_that_lacks_a_part_cannot_be_made() -> None:
-    from popstrat.derive.kinds.kind import Feature
+    from popstrat.deriving.kinds.kind import Feature
 
     with pytest.raises(TypeError, match="the kind of feature Bare lacks name, called, rank, keys, explained, example"):
         type("Bare", (Feature,), {})
 
 
 def test_a_module_without_a_kind_is_named(tmp_path: Path) -> None:
-    (tmp_path / "helpers.py").write_text("from popstrat.derive.kinds.count import CountOf\n")
-    code = (
-        "import sys, popstrat.derive.kinds as k; k.__path__.append(sys.argv[1]); import popstrat.derive.kinds.registry"
-    )
+    (tmp_path / "helpers.py").write_text("from popstrat.deriving.kinds.count import CountOf\n")
+    code = "import sys, popstrat.deriving.kinds as k; k.__path__.append(sys.argv[1]); import popstrat.deriving.kinds.registry"
     ran = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
-    assert "ImportError: popstrat.derive.kinds.helpers has 0 classes under Feature" in ran.stderr
+    assert "ImportError: popstrat.deriving.kinds.helpers has 0 classes under Feature" in ran.stderr

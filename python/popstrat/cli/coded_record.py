@@ -11,7 +11,7 @@ import typer
 from popstrat.errors import InputError
 
 if TYPE_CHECKING:
-    from popstrat.derive.derivation import CodedRecord
+    from popstrat.deriving.derivation import CodedRecord
 
 _FILES = "files, folders or patterns; may be given more than once."
 Patients = Annotated[
@@ -63,7 +63,7 @@ def coded_record(
     for option, what in _NEEDED.items():
         if not given[option]:
             raise InputError(f"{option} is needed: {what}")
-    from popstrat.derive.derivation import CodedRecord  # not above: --help does not wait for Arrow
+    from popstrat.deriving.derivation import CodedRecord  # not above: --help does not wait for Arrow
 
     assert patients
     assert registrations

@@ -51,7 +51,7 @@ def explain(
         row = find_patient(inputs or [], patient, scorer, mapping=column_map, encoding=encoding)
         show(trace(scorer, row), open_console())
         return
-    from popstrat.derive.derivation import open_record
+    from popstrat.deriving.derivation import open_record
     from popstrat.pages.explain_record import show_record
     from popstrat.runs.find_derived import code_in_words, find_derived
 

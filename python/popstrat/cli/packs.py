@@ -41,7 +41,7 @@ def show_command(
     """Show every definition of a pack, or every feature of a specification, with its source."""
     date = None if as_of is None else options.parse_date(as_of)
     # not above: --help does not wait for Arrow
-    from popstrat.derive.spec import is_specification
+    from popstrat.deriving.spec import is_specification
     from popstrat.pages import catalogue, specification
 
     page = specification if is_specification(name) else catalogue
@@ -57,10 +57,10 @@ def check_command(
     """Check a pack or feature specification: its text, its types, every date of a change; warn of what is odd."""
     date = options.parse_date(as_of)
     # not above: --help does not wait for Arrow
-    from popstrat.derive.spec import is_specification
+    from popstrat.deriving.spec import is_specification
 
     if is_specification(file):
-        from popstrat.derive import spec_check
+        from popstrat.deriving import spec_check
         from popstrat.pages import spec_check as spec_check_page
 
         spec_report = spec_check.examine(file, date)

@@ -24,7 +24,7 @@ from popstrat.packs.unused import OFFERED
 
 _TABLES = ("parameters", "sets", "windows", "lookups", "definition", "feature", "not_derived")
 _TOP_KEYS = {"pack", *_TABLES, "input", "readings", "fit"}
-# readings: see popstrat.packs.readings; fit: see popstrat.fitting.spec; feature, not_derived: see popstrat.derive.spec
+# readings: see popstrat.packs.readings; fit: see popstrat.fitting.spec; feature, not_derived: see popstrat.deriving.spec
 _PACK_TEXTS = {"id", "version", "title", "description", "licence", "source", "seal"}
 _PACK_KEYS = _PACK_TEXTS | {"extends", "columns"}
 MOST_FILES = 64
@@ -57,7 +57,7 @@ class Shelf:
 
 
 PACKS = Shelf("popstrat.packs", "pack")
-SPECS = Shelf("popstrat.derive", "feature specification")
+SPECS = Shelf("popstrat.deriving", "feature specification")
 
 
 @cache

@@ -9,9 +9,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from popstrat.derive.features import Features
-from popstrat.derive.kinds.kind import Feature
-from popstrat.derive.reference import Derived, Row, Why
+from popstrat.deriving.features import Features
+from popstrat.deriving.kinds.kind import Feature
+from popstrat.deriving.reference import Derived, Row, Why
 from popstrat.packs.phrases import shown
 from popstrat.pages.console import text_grid, unpadded
 

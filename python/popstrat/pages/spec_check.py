@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from popstrat.derive.spec_check import Report
+from popstrat.deriving.spec_check import Report
 
 
 def show(report: Report, console: Console) -> None:

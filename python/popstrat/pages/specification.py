@@ -13,11 +13,11 @@ from pathlib import Path
 from rich.console import Console
 
 from popstrat.core.blocks import Block, Section, code, link, table
-from popstrat.derive.features import Features
-from popstrat.derive.folds import Extreme, LastValue, Pair, Values
-from popstrat.derive.kinds.kind import Feature
-from popstrat.derive.kinds.registry import KINDS
-from popstrat.derive.spec import DEFAULT_SPEC, Spec, load_spec
+from popstrat.deriving.features import Features
+from popstrat.deriving.folds import Extreme, LastValue, Pair, Values
+from popstrat.deriving.kinds.kind import Feature
+from popstrat.deriving.kinds.registry import KINDS
+from popstrat.deriving.spec import DEFAULT_SPEC, Spec, load_spec
 from popstrat.packs.names import Names
 from popstrat.packs.reading import boundaries, latest
 from popstrat.packs.uses import versions

@@ -16,8 +16,8 @@ from popstrat.core.files import Outputs, writing
 from popstrat.core.hashing import HASH
 from popstrat.core.progress import Progress
 from popstrat.core.rerun import Making, pack_named, read_record, record_path, refuse_other
-from popstrat.derive.derivation import CodedRecord, Derivation, Paths, described, open_record
-from popstrat.derive.spec import DEFAULT_SPEC
+from popstrat.deriving.derivation import CodedRecord, Derivation, Paths, described, open_record
+from popstrat.deriving.spec import DEFAULT_SPEC
 from popstrat.errors import DataWarning, RunError
 from popstrat.formats import Source, check_target, open_sink
 from popstrat.formats.pipeline import HashBehind, WriteBehind

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, TypeVar
 import pyarrow as pa
 
 from popstrat.core.hashing import HASH, hash_file
-from popstrat.derive.derivation import CodedRecord, Derivation, described, open_record
-from popstrat.derive.folding import TABLES
+from popstrat.deriving.derivation import CodedRecord, Derivation, described, open_record
+from popstrat.deriving.folding import TABLES
 from popstrat.errors import OutOfOrderError
 from popstrat.formats import BATCH_ROWS, FileSource, Source
 from popstrat.formats.source import sliced

@@ -7,10 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from popstrat.derive.canonical import KINDS
-from popstrat.derive.derivation import Derivation
-from popstrat.derive.folds import Table
-from popstrat.derive.reference import Derived, Row, derive_one
+from popstrat.deriving.canonical import KINDS
+from popstrat.deriving.derivation import Derivation
+from popstrat.deriving.folds import Table
+from popstrat.deriving.reference import Derived, Row, derive_one
 from popstrat.errors import InputError, TraceError
 from popstrat.packs.patient_table import ID
 from popstrat.runs.find import position, wanted_key
