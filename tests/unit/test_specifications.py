@@ -254,6 +254,7 @@ def test_a_kind_that_lacks_a_part_cannot_be_made() -> None:
 
 def test_a_module_without_a_kind_is_named(tmp_path: Path) -> None:
     (tmp_path / "helpers.py").write_text("from popstrat.deriving.kinds.count import CountOf\n")
-    code = "import sys, popstrat.deriving.kinds as k; k.__path__.append(sys.argv[1]); import popstrat.deriving.kinds.registry"
+    code = "import sys, popstrat.deriving.kinds as k; k.__path__.append(sys.argv[1]); "
+    code += "import popstrat.deriving.kinds.registry"
     ran = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
     assert "ImportError: popstrat.deriving.kinds.helpers has 0 classes under Feature" in ran.stderr

@@ -108,7 +108,7 @@ def fold_chunks(
 ) -> Folding:
     """Fold the rows of the tables, for the people whose ids are ``keys`` (int64 or text, ascending, each once).
 
-    ``births`` are days, NO_DAY where not known. ``tables`` are batches as `deriving.canonical` has them; where they turn
+    ``births`` are days, NO_DAY where not known. ``tables`` are batches as in `deriving.canonical`; where they turn
     out not to be sorted by person before any chunk was given out, they are iterated anew, and put by in a file under
     ``spill_dir``; so are those that are known to be ``unsorted``. A table that no fold is of is not read. ``codes`` are
     the code lists by name (for activity, the kinds). ``as_of`` is the last day that counts.

@@ -1,6 +1,6 @@
 """One patient derived in plain Python, with the rows behind each result: what `explain` shows down to the event.
 
-It is written to be read. With the fast way it shares the meaning of a fold (`deriving.folds`), the specification and the
+It is written to be read. With the fast way it shares what a fold means (`deriving.folds`), the specification and the
 typed expressions, and nothing else: the folds here are loops over one patient's rows, what the kinds make of them is
 `plain`, and the definitions are worked out by `packs.evaluator`. The property tests compare the two, cell by cell.
 """

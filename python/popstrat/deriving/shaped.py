@@ -348,7 +348,7 @@ def _or_else(one: pa.Array, other: pa.Array) -> tuple[pa.Array, NDArray[np.bool_
 
 
 def among(column: pa.Array, texts: frozenset[str], name: str) -> NDArray[np.bool_]:
-    """Where a column of any plain type holds one of these texts, as `popstrat.deriving.layout.matches` compares them."""
+    """Where a column of any plain type holds one of these texts, as `deriving.layout.matches` compares them."""
     if not pt.is_dictionary(column.type) or not is_text(column.type):
         column = texts_of(column, name).dictionary_encode()
     entries = column.dictionary.cast(pa.large_string()).to_pylist()

@@ -24,7 +24,7 @@ from popstrat.packs.unused import OFFERED
 
 _TABLES = ("parameters", "sets", "windows", "lookups", "definition", "feature", "not_derived")
 _TOP_KEYS = {"pack", *_TABLES, "input", "readings", "fit"}
-# readings: see popstrat.packs.readings; fit: see popstrat.fitting.spec; feature, not_derived: see popstrat.deriving.spec
+# readings: see packs.readings; fit: see fitting.spec; feature, not_derived: see deriving.spec
 _PACK_TEXTS = {"id", "version", "title", "description", "licence", "source", "seal"}
 _PACK_KEYS = _PACK_TEXTS | {"extends", "columns"}
 MOST_FILES = 64
