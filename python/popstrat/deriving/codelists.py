@@ -15,8 +15,10 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +120,7 @@ class CodeLists:
 
     def term(self, code: int) -> str | None:
         """What a code list says that a code means; None if none says anything."""
-        return self._terms.get(code)
+        return self._terms.get(code) or None
 
     @property
     def record(self) -> list[dict[str, Any]]:
@@ -234,44 +236,51 @@ def _read(path: Path, encoding: str | None, terms: dict[int, str]) -> ListFile:
         content = read_small(path, MOST_BYTES)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path.name) from None
-    text, used = _decoded(content, encoding, path.name)
-    return _parsed(path, content, text, used, terms)
+    used, first = _opened(content, encoding, path.name)
+    return _parsed(path, content, used, first, terms)
 
 
-def _decoded(content: bytes, encoding: str | None, name: str) -> tuple[str, str]:
+def _opened(content: bytes, encoding: str | None, name: str) -> tuple[str, str]:
+    """The encoding of a file, and the first of its lines that is not blank."""
     marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if encoding is not None and encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
+        encoding = "utf-8-sig"
     tried = [encoding] if encoding else ["utf-16"] if marked else ["utf-8-sig", "cp1252"]
     for one in tried:
         try:
-            text = content.decode("utf-8-sig" if one.lower().replace("_", "-") in ("utf-8", "utf8") else one)
+            text = content.decode(one)
         except UnicodeError:
             continue
         except LookupError:
             raise InputError(f"there is no encoding {one!r}", file=name) from None
         if "\0" in text:
             raise InputError("is not a text file: it holds NUL characters", file=name)
-        return text, "utf-8" if one == "utf-8-sig" else one
+        return one, text.lstrip("\r\n").partition("\n")[0]
     raise InputError(f"is not {tried[0]} text", file=name)
 
 
-def _rows(text: str, name: str) -> Iterator[list[str]]:
-    """The rows of a file; one that holds nothing is empty. Of text between tabs quotes are letters like any other."""
-    first = text.lstrip("\r\n").partition("\n")[0]
+def _rows(content: bytes, encoding: str, first: str, name: str) -> tuple[Iterator[list[str]], Callable[[str], str]]:
+    """The rows of a file, and what one of their cells says. Of text between tabs quotes are letters like any other,
+    unless a cell stands in them."""
     delimiter = max("\t,;|", key=first.count)
-    lines = io.StringIO(text, newline="")
+    lines = io.TextIOWrapper(io.BytesIO(content), encoding, newline="")
     plain = delimiter == "\t" and not first.startswith('"')
-    try:
-        if plain:
-            rows = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-        else:
-            rows = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
-        for row in rows:
-            cells = [cell.strip().strip("\ufeff") for cell in row]
-            if plain:
-                cells = [c[1:-1] if len(c) > 1 and c[0] == c[-1] == '"' else c for c in cells]
-            yield cells if any(cells) else []
-    except csv.Error as error:
-        raise InputError(f"is not a well-formed table: {error} (line {rows.line_num:,})", file=name) from None
+    if plain:
+        rows = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    else:
+        rows = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
+
+    def each() -> Iterator[list[str]]:
+        try:
+            yield from rows
+        except csv.Error as error:
+            raise InputError(f"is not a well-formed table: {error} (line {rows.line_num:,})", file=name) from None
+
+    def says(cell: str) -> str:
+        cell = cell.strip().strip("\ufeff")
+        return cell[1:-1].strip() if plain and len(cell) > 1 and cell[0] == cell[-1] == '"' else cell
+
+    return each(), says
 
 
 @dataclass(frozen=True)
@@ -302,71 +311,92 @@ def _header(row: list[str], name: str) -> _Columns | None:
     )
 
 
-def _parsed(path: Path, content: bytes, text: str, encoding: str, terms: dict[int, str]) -> ListFile:
-    given = list(_rows(text, path.name))
-    first = next((number for number, row in enumerate(given) if row), None)
-    if first is None:
+def _parsed(path: Path, content: bytes, encoding: str, first: str, terms: dict[int, str]) -> ListFile:
+    rows, says = _rows(content, encoding, first, path.name)
+    head = next((cells for row in rows if any(cells := [says(cell) for cell in row])), None)
+    if head is None:
         raise InputError("is empty", file=path.name)
-    columns = _header(given[first], path.name)
+    columns = _header(head, path.name)
     if columns is None:
-        columns = _Columns(len(given[first]) - 1, 0 if len(given[first]) == 2 else None)
-    else:
-        first += 1
-    rows = [row for row in given[first:] if row]
-    numbers = [number for number, row in enumerate(given[first:]) if row]
-    faults: dict[str, list[int]] = {}
-    codes = np.zeros(len(rows), np.int64)
-    known: dict[str, int | str] = {}
-    width = max(columns.code, columns.list or 0) + 1
-    for place, row in enumerate(rows):
-        if len(row) < width:
-            faults.setdefault(f"has fewer than {width} columns", []).append(numbers[place])
-            continue
-        cell = row[columns.code]
-        found = known.get(cell)
-        if found is None:
-            found = known[cell] = _code(cell)
-        if isinstance(found, str):
-            faults.setdefault(found, []).append(numbers[place])
-        else:
-            codes[place] = found
-        if columns.list is not None and not row[columns.list]:
-            faults.setdefault("names no code list", []).append(numbers[place])
-    for place in np.flatnonzero(snomed.wrong_digit(codes)).tolist():
+        columns = _Columns(len(head) - 1, 0 if len(head) == 2 else None)
+        rows = chain([head], rows)
+    table = _table(rows, says, columns, terms)
+    codes = np.array(table.codes, np.int64)
+    faults = table.faults
+    distinct = np.unique(codes)
+    wrong = distinct[snomed.wrong_digit(distinct)]
+    for place in np.flatnonzero(np.isin(codes, wrong)).tolist() if len(wrong) else ():
         digits = str(codes[place])
         lost = len(digits) > _EXACT and set(digits[_EXACT:]) == {"0"}
-        faults.setdefault(_LOST if lost else "has a wrong check digit: it is no SNOMED CT code", []).append(
-            numbers[place]
-        )
+        told = _LOST if lost else "has a wrong check digit: it is no SNOMED CT code"
+        faults.setdefault(told, []).append(table.numbers[place])
     if faults:
         errors = [InputError(told, column="code", rows=some, file=path.name) for told, some in faults.items()]
         raise errors[0] if len(errors) == 1 else FaultsError(errors[:_MOST_FAULTS])
-    lists = _by_list(path, rows, columns, codes)
-    if columns.term is not None:
-        for code, row in zip(codes.tolist(), rows, strict=True):
-            if len(row) > columns.term and row[columns.term]:
-                terms.setdefault(code, row[columns.term])
-    release = columns.release
-    releases = (
-        ()
-        if release is None
-        else tuple(dict.fromkeys(row[release] for row in rows if len(row) > release and row[release]))
-    )
-    return ListFile(
-        path.name, hashlib.sha256(content).hexdigest(), len(rows), lists,
-        len(rows) - sum(map(len, lists.values())), encoding, releases[:_MOST_RELEASES],
-    )  # fmt: skip
-
-
-def _by_list(
-    path: Path, rows: Sequence[Sequence[str]], columns: _Columns, codes: NDArray[np.int64]
-) -> dict[str, NDArray[np.int64]]:
     if columns.list is None:
-        return {path.name.removesuffix(path.suffix): np.unique(codes)}
-    places: dict[str, list[int]] = {}
+        lists = {path.name.removesuffix(path.suffix): distinct}
+    else:
+        order = np.argsort(np.array(table.lists, np.int64), kind="stable")
+        ends = np.cumsum(np.bincount(table.lists, minlength=len(table.names)))[:-1]
+        lists = {name: np.unique(some) for name, some in zip(table.names, np.split(codes[order], ends), strict=True)}
+    return ListFile(
+        name=path.name,
+        sha256=hashlib.sha256(content).hexdigest(),
+        rows=len(codes),
+        lists=lists,
+        repeats=len(codes) - sum(map(len, lists.values())),
+        encoding=encoding.removesuffix("-sig"),
+        releases=tuple(table.releases)[:_MOST_RELEASES],
+    )
+
+
+@dataclass
+class _Table:
+    """The rows of a file, blank ones left out: the number of each, its code and the place of its list in ``names``."""
+
+    numbers: array[int] = field(default_factory=lambda: array("q"))
+    codes: array[int] = field(default_factory=lambda: array("q"))
+    lists: array[int] = field(default_factory=lambda: array("q"))
+    names: dict[str, int] = field(default_factory=dict)
+    releases: dict[str, None] = field(default_factory=dict)
+    faults: dict[str, list[int]] = field(default_factory=dict)
+
+
+def _table(rows: Iterable[list[str]], says: Callable[[str], str], columns: _Columns, terms: dict[int, str]) -> _Table:
+    """All rows of a file, read. A cell is looked at once, however often it stands there."""
+    found = _Table()
+    known: dict[str, int | str] = {}
+    named: dict[str, int] = {}
+    releases: set[str] = set()
+    width = max(columns.code, columns.list or 0) + 1
     for number, row in enumerate(rows):
-        places.setdefault(row[columns.list], []).append(number)
-    return {name: np.unique(codes[numbers]) for name, numbers in places.items()}
+        if len(row) < width:
+            if any(map(says, row)):
+                found.faults.setdefault(f"has fewer than {width} columns", []).append(number)
+            continue
+        cell = row[columns.code]
+        code = known.get(cell)
+        if code is None:
+            code = known[cell] = _code(says(cell))
+        name = "" if columns.list is None else row[columns.list]
+        place = named.get(name)
+        if place is None:
+            text = says(name)
+            place = named[name] = found.names.setdefault(text, len(found.names)) if text else -1
+        if isinstance(code, str) or (place < 0 and columns.list is not None):
+            if any(map(says, row)):
+                told = code if isinstance(code, str) else "names no code list"
+                found.faults.setdefault(told, []).append(number)
+            continue
+        found.numbers.append(number)
+        found.codes.append(code)
+        found.lists.append(place)
+        if columns.term is not None and code not in terms and len(row) > columns.term:
+            terms[code] = says(row[columns.term])
+        if columns.release is not None and len(row) > columns.release and row[columns.release] not in releases:
+            releases.add(row[columns.release])
+            found.releases |= {text: None for text in [says(row[columns.release])] if text}
+    return found
 
 
 def _code(cell: str) -> int | str:
