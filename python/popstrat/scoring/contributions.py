@@ -36,9 +36,10 @@ def contributions(
         model: the model's definition, such as ``admission_risk``; may be left out where the pack has only one.
 
     Returns:
-        One row a patient, in the same order: ``patient_id``, ``practice_code``, places; ``start``, a column for each
-        term, 0 where it does not apply; and ``linear_predictor``, to which the others add up exactly. Null for whoever
-        the model does not score. Eight bytes a term and patient: score large lists in parts.
+        One row a patient, in the same order: ``patient_id``, ``practice_code``, places; ``start``; a column for each
+        term, 0 where it does not apply, and where it does only because a declared default stood in for an input without
+        a record; ``defaults``, what those add together; and ``linear_predictor``, to which the others add up exactly.
+        Null for whoever the model does not score. Eight bytes a term and patient: score large lists in parts.
 
     Raises:
         InputError: the table is at fault, or there is no such model. PackError: the pack is.
