@@ -248,6 +248,26 @@ def test_the_record_of_another_table(work: Path, capsys: pytest.CaptureFixture[s
         assert "june.parquet.run.json: is not" in refused(work, capsys, *WITH_KEYS)
 
 
+def test_a_table_renamed_with_its_record_is_the_same(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """If the hash fits; without one, or with another content, only the name tells."""
+    for suffix in ("", ".run.json"):
+        (work / f"june.parquet{suffix}").rename(work / f"for practices.parquet{suffix}")
+    assert run(["upload", "for practices.parquet", "-o", "out", *WITH_KEYS]) == 0
+    assert run(["verify", "out"]) == 0
+    capsys.readouterr()
+    record = work / "for practices.parquet.run.json"
+    whole = record.read_text()
+    changed_record(work, "for practices.parquet", lambda r: r["output"].pop("sha256"))
+    assert run(["upload", "for practices.parquet", "-o", "other", *WITH_KEYS]) == 2
+    assert "is the record of 'june.parquet', not of for practices.parquet" in capsys.readouterr().err
+    record.write_text(whole)
+    raw = bytearray((work / "for practices.parquet").read_bytes())
+    raw[20] ^= 1
+    (work / "for practices.parquet").write_bytes(raw)
+    assert run(["upload", "for practices.parquet", "-o", "other", *WITH_KEYS]) == 2
+    assert "is the record of 'june.parquet', not of for practices.parquet" in capsys.readouterr().err
+
+
 def test_another_month_than_expected(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "was scored as of 2026-06-30, and 2026-07-31 is asked for" in refused(
         work, capsys, *WITH_KEYS, "--as-of", "2026-07-31"
