@@ -53,4 +53,5 @@ def init(
     if found.questions:
         asked = "1 question is" if found.questions == 1 else f"{found.questions} questions are"
         console.print(f"{asked} left for you: look for lines that begin with #.", highlight=False)
-    console.print(f"Then: popstrat check EXTRACT --map {output}", highlight=False)
+    more = "" if encoding == "utf-8" else f" --encoding {encoding}"
+    console.print(f"Then: popstrat check EXTRACT --map {output}{more}", highlight=False)

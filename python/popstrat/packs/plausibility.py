@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from popstrat.errors import InputError
@@ -78,8 +78,14 @@ def _texts_of_others(column: Column) -> list[str]:
     return [order_reason(column)] if column.not_after else []
 
 
-def suspicions(quality: Mapping[str, Mapping[str, int]], recorded: Mapping[str, int], schema: Schema) -> list[str]:
+def suspicions(
+    quality: Mapping[str, Mapping[str, int]],
+    recorded: Mapping[str, int],
+    schema: Schema,
+    converted: Collection[str] = (),
+) -> list[str]:
     """A warning for each reason that set aside so many values that the extract, and not some records, is at fault.
+    ``converted`` are the columns whose unit a map changes.
 
     That is at least 1 % of the values ``recorded`` in the column and at least 10 of them (an *assumption*: of records
     typed in by hand some tenths of a per cent are implausible).
@@ -90,9 +96,10 @@ def suspicions(quality: Mapping[str, Mapping[str, int]], recorded: Mapping[str, 
             values = max(recorded.get(column, 0), count)
             if count >= max(_SUSPECT_ROWS, _SUSPECT_SHARE * values):
                 share = f"{100 * count / values:.1f} % of those recorded"
-                found.append(
-                    f"{column}: {count:,} values ({share}) are {reason} and set aside: {_doubt(schema[column], reason)}"
-                )
+                doubt = _doubt(schema[column], reason)
+                if column in converted:
+                    doubt = f"are they in {schema[column].unit} before [units] of the map converts them?"
+                found.append(f"{column}: {count:,} values ({share}) are {reason} and set aside: {doubt}")
     return found
 
 

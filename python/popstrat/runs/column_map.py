@@ -118,7 +118,7 @@ class Recoding:
         key = self.key(part)
         if key is not None:
             return value(self.table[key], self.kind), key
-        found = value(part, self.kind if self.unit is None else "float", self.spelling)
+        found = value(part, self.kind if self.unit is None else "percent", self.spelling)
         if not whole and self._is_other(part, found):
             return value(self.table[OTHERS], self.kind), OTHERS
         return (self.unit.of(found) if self.unit and isinstance(found, float) else found), None
@@ -132,9 +132,14 @@ class Recoding:
         """Whether a column of this Arrow type does not stay as it is."""
         if self.table or self.split:
             return True
-        if is_text(kind):
+        if is_text(kind) or self._days_as_numbers(kind):
             return self.spelling.touches(self.kind) or self.unit is not None
         return self.unit is not None
+
+    def _days_as_numbers(self, kind: pa.DataType) -> bool:
+        """Whether numbers are to be read as days by a form of dates, such as yyyymmdd."""
+        number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+        return number and self.kind == "date" and bool(self.spelling.dates)
 
     def type(self, kind: pa.DataType) -> pa.DataType:
         """What a column of this Arrow type becomes."""
@@ -147,7 +152,7 @@ class Recoding:
         """
         if not self.changes(column.type):
             return column
-        if not (self.table or self.split or is_text(column.type)):
+        if not (self.table or self.split or is_text(column.type) or self._days_as_numbers(column.type)):
             assert self.unit is not None
             numbers = column.cast(pa.float64(), safe=False)
             return self.unit.of_column(numbers).cast(TYPED[self.kind], safe=False)
@@ -215,21 +220,27 @@ class ColumnMap:
         recodings = [self.recoding(ours, known) for ours in readers]
         if len(readers) > 1 or any(r is not None and r.needs_text for r in recodings):
             return "text"
-        return known[readers[0]].cells if readers[0] in known else None
+        if readers[0] not in known:
+            return None
+        kind = known[readers[0]].cells
+        if readers[0] in self.units:  # the map says what the unit is, and so what a % behind a number means
+            return "percent32" if known[readers[0]].single else "percent"
+        return kind
 
-    def plan(self, names: Sequence[str], known: Mapping[str, Column]) -> MapPlan:
-        """How to read a file with these column names. Raises `InputError` if it lacks a column that is mapped."""
+    def plan(self, names: Sequence[str], known: Mapping[str, Column], of: str = "the input") -> MapPlan:
+        """How to read a file with these column names. Raises `InputError` if it lacks a column that is mapped; ``of``
+        is what messages call the file."""
         mapped = self.sources
         for ours, theirs in mapped.items():
             if theirs not in names:
                 where = "split" if ours in self.split else "columns"
                 raise InputError(
-                    f"[{where}] {ours} = {shown_name(theirs)}: the input has no such column{suggest(theirs, names)}",
+                    f"[{where}] {ours} = {shown_name(theirs)}: {of} has no such column{suggest(theirs, names)}",
                     file=self.name,
                 )
         for ours in self.const:
             if ours in names and ours not in mapped.values():
-                raise InputError(f"[const] {ours}: the input has that column already", file=self.name)
+                raise InputError(f"[const] {ours}: {of} has that column already", file=self.name)
         taken = set(mapped.values())
         refuse_spellings((name for name in names if name not in taken), known)
         sources = dict(mapped)
@@ -250,23 +261,24 @@ class ColumnMap:
         for table, about in (("values", self.values), ("text", self.spellings), ("units", self.units)):
             for ours in about:
                 if ours not in sources:
-                    raise InputError(f"[{table}.{ours}]: the input has no column {ours!r}", file=self.name)
+                    raise InputError(f"[{table}.{ours}]: {of} has no column {ours!r}", file=self.name)
         ordered = {ours: sources[ours] for ours in _in_file_order(sources, names)}
-        return MapPlan(self, ordered, tuple(hidden), known, tuple(recased))
+        return MapPlan(self, ordered, tuple(hidden), known, tuple(recased), of)
 
 
 @dataclass(frozen=True)
 class MapPlan:
     """A mapping applied to one file: ``sources`` is our name → the file's column, in the file's order; ``hidden`` the
     columns of the file that a mapped one takes the name of; ``recased`` those that are read though their names differ
-    from ours in capitals or blanks around; ``met`` the keys of each column's values that stood for
-    something so far."""
+    from ours in capitals or blanks around; ``of`` what messages call the file; ``met`` the keys of each column's values
+    that stood for something so far."""
 
     map: ColumnMap
     sources: Mapping[str, str]
     hidden: tuple[str, ...]
     known: Mapping[str, Column]
     recased: tuple[str, ...] = ()
+    of: str = "the input"
     met: Mapping[str, set[str]] = field(init=False, compare=False)
     _recodings: Mapping[str, Recoding] = field(init=False, compare=False, repr=False)
 
@@ -277,7 +289,7 @@ class MapPlan:
 
     def notices(self) -> list[str]:
         """What is to be said of the names of the file's columns."""
-        found = [f"column {name!r} of the input gives way to the one mapped onto that name" for name in self.hidden]
+        found = [f"column {name!r} of {self.of} gives way to the one mapped onto that name" for name in self.hidden]
         if self.recased:
             found.append(f"columns are read though their names are written otherwise: {', '.join(self.recased)}")
         return found

@@ -49,11 +49,12 @@ def doubts(
     files: Sequence[Facts],
     first_ids: pa.Array | pa.ChunkedArray | None,
     earlier: Earlier | None = None,
+    converted: Collection[str] = (),
 ) -> list[str]:
     """What makes the results of a run doubtful though nothing stopped it: nobody in it, columns that are absent,
     hold nothing or too little, flags that nobody has, values set aside in numbers that point to a wrong unit, columns
     that look swapped or are asked about, opt-outs that nobody has, NHS numbers where pseudonyms should be. ``tally`` is
-    of all ``files``."""
+    of all ``files``, ``converted`` are the columns whose unit a map changes."""
     schema = scorer.pack.schema
     secondary = scorer.profile == "secondary-use"
     unfilled = []
@@ -63,7 +64,7 @@ def doubts(
     found = [
         *_nobody(files, tally),
         *scorer.remarks([f.without(unfilled) for f in files], earlier),
-        *suspicions(tally.quality, tally.recorded, schema),
+        *suspicions(tally.quality, tally.recorded, schema, converted),
         *(
             told
             for f in files

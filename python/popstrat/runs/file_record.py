@@ -51,7 +51,8 @@ def file_record(
             *keys_without_rows([f.plan for f in files], dict.fromkeys(c for f in files for c in f.columns)),
         ],
         warnings=[
-            *doubts(scorer, tally, facts, counts.first_ids, earlier),
+            *(n for f in files for n in f.contradictions()),
+            *doubts(scorer, tally, facts, counts.first_ids, earlier, reading.mapping.units),
             *near_misses(scorer, [f.plan.sources for f in files], [f.ignored for f in files]),
         ],
         ignored=[c for f in files for c in f.ignored],

@@ -21,6 +21,7 @@ from popstrat.packs.keys import notes
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import ID
 from popstrat.packs.plausibility import refuse_disorder
+from popstrat.packs.spellings import with_remedy
 from popstrat.runs.doubts import LOOKED_AT, doubts, near_misses
 from popstrat.runs.earlier import earlier_run
 from popstrat.scoring.bound import Together
@@ -111,7 +112,7 @@ def score(
                 one = bound.start(batch)
                 together.add(one)
             except InputError as error:
-                raise error.located(None, first) from None
+                raise with_remedy(error).located(None, first) from None
             first += batch.num_rows
             ids.append(one.given.column(at))
         from popstrat.scoring import unique_ids  # now, while the other threads are at work: hashing is slow to import
@@ -128,7 +129,9 @@ def score(
         said.look(table)
         said.refuse_silent()
     facts = facts_of("", total, bound.absent, people.by_sex_and_age, scorer.pack.schema)
-    doubted += doubts(scorer, total, [replace(facts, absent=())], ids[0].slice(0, LOOKED_AT), earlier)
+    converted = column_map.units if column_map else ()
+    first_ids = ids[0].slice(0, LOOKED_AT)
+    doubted += doubts(scorer, total, [replace(facts, absent=())], first_ids, earlier, converted)
     doubted += notes(total.respelt)
     if passed_over:
         doubted += near_misses(
@@ -141,8 +144,9 @@ def score(
         return out
     from popstrat.runs.table_record import memory_record  # here, because most calls want no record
 
-    first_ids = ids[0].slice(0, LOOKED_AT)
-    made = memory_record(scorer, bound, total, facts, first_ids, earlier, started=started, threads=threads)
+    made = memory_record(
+        scorer, bound, total, facts, first_ids, earlier, converted=converted, started=started, threads=threads
+    )
     if column_map is not None:
         from popstrat.runs.file_record import mapping_record  # as above
 
@@ -174,7 +178,7 @@ def _mapped(table: pa.Table, column_map: ColumnMap | None, scorer: Scorer) -> tu
         try:
             batches.append(plan.apply(batch, kept))
         except InputError as error:
-            raise error.located(None, first) from None
+            raise with_remedy(error).located(None, first) from None
         first += batch.num_rows
     found = pa.Table.from_batches(batches, pa.schema([whole.field(n) for n in kept]))
     return found, [*plan.notices(), *keys_without_rows([plan], kept)]

@@ -61,11 +61,15 @@ class Held:
 
     def median(self, how: Spelling) -> float | None:
         """The median of its numbers, of those that can be read; None if there are none."""
+        numbers = self.readable(how)
+        return float(np.median(numbers)) if len(numbers) else None
+
+    def readable(self, how: Spelling) -> np.ndarray[Any, Any]:
+        """Its numbers, of those that can be read."""
         if self.numbers:
-            numbers = self.all_numbers()
-            return float(np.median(numbers)) if len(numbers) else None
-        found = [(v, n) for t, n in self.texts.items() if isinstance(v := value(t, "float", how), float) and v == v]
-        return float(np.median(np.repeat(*map(np.array, zip(*found, strict=True))))) if found else None
+            return self.all_numbers()
+        found = [(v, n) for t, n in self.texts.items() if isinstance(v := value(t, "percent", how), float) and v == v]
+        return np.repeat(*map(np.array, zip(*found, strict=True))) if found else np.empty(0)
 
     def share(self, kind: str, how: Spelling) -> float:
         """How much of its text is read as a kind of value."""
@@ -116,7 +120,7 @@ def contradiction(column: Column, held: Held, commas: bool) -> str:
 def _numbers(held: Held, how: Spelling) -> float:
     """How much of its text is a number, or one beyond a limit."""
     filled = held.filled
-    read = sum(n for t, n in filled.items() if not isinstance(value(t.strip(" <>≤≥="), "float", how), Unreadable))
+    read = sum(n for t, n in filled.items() if not isinstance(value(t.strip(" <>≤≥="), "percent", how), Unreadable))
     return read / max(1, sum(filled.values()))
 
 

@@ -174,6 +174,8 @@ def _is_number(value: object) -> bool:
 
 def _spelling(where: str, table: Mapping[str, Any], name: str) -> Spelling:
     """What a table says of how text is spelt."""
+    if "date_format" in table and "dates" not in table:  # what many call it
+        table = {"dates" if key == "date_format" else key: given for key, given in table.items()}
     for key in table:
         if key not in _WORDS:
             raise InputError(f"{where}: unknown key {key!r}{suggest(key, _WORDS)}", file=name)

@@ -31,6 +31,7 @@ from popstrat.runs.map_places import PRESSURES, Places, find_places, has_commas
 LEAST_SHOWN = 8
 MOST_ROWS = 200_000
 _SHOWN = 12
+_MIXED = 0.02  # of a column's numbers in each of two units; fewer are slips
 _BEYOND = re.compile(r"\s*([<>≤≥]=?)\s*(\d+(?:\.\d+)?)\s*")
 
 
@@ -253,7 +254,9 @@ def _dates(column: Column, held: Held, draft: _Draft) -> None:
 
 
 def _numbers(column: Column, held: Held, draft: _Draft) -> None:
-    strange = _strange(held, "float", draft.spelling)
+    unit = called()["units"].get(column.name)
+    why = _in_unit(unit, held, column, draft) if unit else ""
+    strange = _strange(held, "percent" if why else column.cells, draft.spelling)
     for text, count in sorted(strange.items(), key=lambda x: -x[1]):
         if (found := _BEYOND.fullmatch(text)) and count >= LEAST_SHOWN:
             sign, limit = found.group(1), float(found.group(2))
@@ -263,11 +266,25 @@ def _numbers(column: Column, held: Held, draft: _Draft) -> None:
             del strange[text]
     if strange:
         draft.ask(column.name, strange, "which number?")
-    unit = called()["units"].get(column.name)
-    if unit and (why := _in_unit(unit, held, column, draft)):
+    if unit and why:
         parts = [f"{key} = {unit[key]}" for key in ("multiply", "add", "round") if key in unit]
         factor = f"{{ {', '.join(parts)} }}" if len(parts) > 1 else f"{unit['multiply']}"
         draft.units.append(f"{column.name} = {factor}   # from {unit['called']}: {why}")
+    if unit and (mixed := _mixed(unit, held, column, draft)):
+        draft.questions += 1
+        draft.units.append(f"# {column.name}: {mixed} Which rows are in which unit? A map converts all or none.")
+
+
+def _mixed(unit: Mapping[str, Any], held: Held, column: Column, draft: _Draft) -> str:
+    """That a column holds numbers in two units, where one limit tells them apart; nothing if it does not."""
+    numbers = held.readable(draft.spelling)
+    low, high = column.bounds
+    if "under" not in unit or not len(numbers):
+        return ""
+    other, ours = (numbers < unit["under"]).mean(), ((numbers >= max(low, unit["under"])) & (numbers <= high)).mean()
+    if min(other, ours) < _MIXED:
+        return ""
+    return f"{other:.0%} of the numbers look like {unit['called']}, {ours:.0%} like {column.unit}."
 
 
 def _in_unit(unit: Mapping[str, Any], held: Held, column: Column, draft: _Draft) -> str:
