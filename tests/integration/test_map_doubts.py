@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from popstrat import synthetic
+from popstrat.packs.map_file import parse_map
 from popstrat.packs.patient_table import patient_schema
-from popstrat.runs.map_file import parse_map
 from popstrat.runs.map_names import called
 from popstrat.runs.map_proposal import Proposal, propose
 

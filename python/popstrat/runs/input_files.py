@@ -108,8 +108,8 @@ def _differing(column: pa.Array, said: str | None, name: str) -> int:
     found = as_read(column, "code", name).column
     entries = found if pa.types.is_dictionary(found.type) else found.dictionary_encode()
     wanted = None if said is None else code(said)
-    same = [n for n, text in enumerate(entries.dictionary.to_pylist()) if text == wanted]
-    return len(entries) - entries.null_count - sum(int(pc.sum(pc.equal(entries.indices, n)).as_py() or 0) for n in same)
+    other = [n for n, text in enumerate(entries.dictionary.to_pylist()) if text != wanted]
+    return sum(int(pc.sum(pc.equal(entries.indices, n)).as_py() or 0) for n in other)
 
 
 def located(error: InputError, plan: MapPlan, file: str, first_row: int = 0) -> InputError:
