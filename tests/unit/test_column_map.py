@@ -474,8 +474,9 @@ def ugly(rows: int) -> pa.Table:
 
     return pa.table({
         "Key": [f"K{i}" for i in range(rows)], "Practice": again("y90001", "Y90002"),
-        "Sex": again("Woman", "Man", "Man"), "DOB": again("14/04/1938", "1/7/1961"), "BP": again("137/66", "NULL", "160/95"),
-        "eGFR": again(">90", "46"), "HbA1c": again("5.6", "NULL", "9.1"), "Diabetes": again("Y", "N", ""), "Usual GP": again("Dr A"),
+        "Sex": again("Woman", "Man", "Man"), "DOB": again("14/04/1938", "1/7/1961"),
+        "BP": again("137/66", "NULL", "160/95"), "eGFR": again(">90", "46"), "HbA1c": again("5.6", "NULL", "9.1"),
+        "Diabetes": again("Y", "N", ""), "Usual GP": again("Dr A"),
     })  # fmt: skip
 
 
