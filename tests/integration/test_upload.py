@@ -1279,6 +1279,21 @@ def test_verify_of_a_damaged_manifest(work: Path, capsys: pytest.CaptureFixture[
     assert run(["verify", "out", "-q"]) == 0
 
 
+def test_contributions_are_text_whatever_the_format(work: Path) -> None:
+    """What a list of contributions says to a person: the same from Parquet, Arrow and CSV."""
+    assert run(["synth", "--patients", "300", "--as-of", "2026-06-30", "-o", "list.parquet", "-q"]) == 0
+    template = KEYS_TEMPLATE.replace('"risk_group"', '"nwl_risk_group"')
+    (work / "keys.toml").write_text(template + '[[column]]\nname = "why"\nfrom = "admission_risk_contributions"\n')
+    found = []
+    for form in ("parquet", "arrow", "csv"):
+        scored = ["score", "list.parquet", "-o", f"why.{form}", "--as-of", "2026-06-30", "--contributions", "3", "-q"]
+        assert run(scored) == 0
+        assert upload(*WITH_KEYS, to=form, scored=f"why.{form}") == 0
+        found.append({path.name: path.read_text("utf-8-sig") for path in sorted((work / form).glob("*.csv"))})
+    assert found[0] == found[1] == found[2]
+    assert any("age_from_40 +" in text and "; " in text for text in found[0].values())
+
+
 def test_a_column_of_lists_is_refused(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     schema = ref.SCHEMA.append(pa.field("contributions", pa.list_(pa.float64())))
     ref.write_scored(work / "june.parquet", [dict(r, contributions=[0.1]) for r in ROWS], schema=schema)

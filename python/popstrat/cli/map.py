@@ -8,10 +8,15 @@ from typing import Annotated
 import typer
 
 from popstrat.cli import options
+from popstrat.cli.described import Described
 from popstrat.cli.terminal import open_console
 
 app = typer.Typer(
-    help="Column maps: propose one for an extract.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
+    cls=Described,
+    help="Column maps: propose one for an extract.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
 )
 
 

@@ -64,6 +64,10 @@ OutcomeFile = Annotated[
 OutcomeColumn = Annotated[
     str | None, typer.Option("--column", metavar="NAME", help="The outcome: true or false, 0 or 1.")
 ]
+OutcomeId = Annotated[
+    str | None,
+    typer.Option("--outcome-id", metavar="NAME", help="The column of ids in the outcome file, if not patient_id."),
+]
 TimeColumn = Annotated[
     str | None, typer.Option("--time-column", metavar="NAME", help="Days to the event or to the end of follow-up.")
 ]

@@ -224,6 +224,13 @@ def _definition(resolved: Resolved, model: Model, name: str, node: n.Node) -> De
     return Definition(f"{model.id}:{name}", "term", node, name, "", "", version, name, kind, {}, model.id)
 
 
+def is_listed(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds listed contributions, whatever file it comes from."""
+    if not pa.types.is_list(kind) or not pa.types.is_struct(kind.value_type):
+        return False
+    return [f.name for f in kind.value_type] == [f.name for f in LISTED.value_type]
+
+
 def as_text(column: pa.Array) -> pa.Array:
     """Listed contributions as text, for formats without lists: ``copd +0.5256; age_from_70 +0.44``."""
     from popstrat.core.lazy import compute as pc

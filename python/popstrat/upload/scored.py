@@ -21,6 +21,8 @@ from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source
 from popstrat.packs.keys import Kind, as_read
 from popstrat.packs.patient_table import ID, PRACTICE
+from popstrat.scoring.attribution import as_text as listed_as_text
+from popstrat.scoring.attribution import is_listed
 from popstrat.upload.batches import batches, refuse_null, values
 from popstrat.upload.patient_keys import as_text
 from popstrat.upload.templates.sources import FLAG_LABELS, ScoredColumn
@@ -135,7 +137,7 @@ def _column(field: pa.Field, groups: Mapping[str, Mapping[str, int]]) -> ScoredC
         return ScoredColumn(name, "flag", FLAG_LABELS)
     if name in groups:
         return ScoredColumn(name, "label", tuple(groups[name]))
-    if is_text(field.type):
+    if is_text(field.type) or is_listed(field.type):
         return ScoredColumn(name, "text")
     kind = field.type
     number = (
@@ -204,7 +206,7 @@ def scored_rows(
                 if c.role == "label":
                     found = _label_indices(found, c.labels, c.name)
                 elif c.role == "text":
-                    found = as_text(found)
+                    found = listed_as_text(found) if is_listed(found.type) else as_text(found)
                 data[c.name] = found
         except InputError as error:
             raise error.located(table.name, first) from None
