@@ -74,8 +74,9 @@ class InputError(PopstratError, ValueError):
     """The patient table, a mapping or an argument is at fault (exit status 2 on the command line).
 
     Attributes: ``problem`` (one sentence), ``column``, ``rows`` (0-based positions within the batch or table at
-    hand; at most a few), ``more`` (how many rows beyond those), ``file``. The message never holds a patient identifier:
-    the name of a column that looks like a number is withheld, though ``column`` has it.
+    hand; at most a few), ``more`` (how many rows beyond those), ``file``, ``cells`` (what its cells were to be, where
+    that is what is at fault), ``hint`` (what may be done about it, at the end of the message). The message never holds
+    a patient identifier: the name of a column that looks like a number is withheld, though ``column`` has it.
     """
 
     def __init__(
@@ -86,8 +87,11 @@ class InputError(PopstratError, ValueError):
         rows: Sequence[int] = (),
         more: int = 0,
         file: str | None = None,
+        cells: str = "",
+        hint: str = "",
     ) -> None:
         self.problem, self.column, self.file = problem, column, file
+        self.cells, self.hint = cells, hint
         self.rows = tuple(int(r) for r in rows[:_ROWS_SHOWN])
         self.more = more + max(0, len(rows) - _ROWS_SHOWN)
         super().__init__(self._message())
@@ -106,26 +110,43 @@ class InputError(PopstratError, ValueError):
     def _message(self) -> str:
         parts = [p for p in (self.file, f"column {shown_name(self.column)}" if self.column else None) if p]
         text = ": ".join([*parts, self.problem])
-        if self.rows:
+        said = self.count == 1 and f"row {self.rows[0] + 1:,} " in self.problem  # row 2 repeats row 1
+        if self.rows and not said:
             text += f" (row{'s' if len(self.rows) + self.more > 1 else ''} "
             text += ", ".join(f"{r + 1:,}" for r in self.rows)
             text += f" and {self.more:,} more)" if self.more else ")"
-        return text
+        return f"{text}; {self.hint}" if self.hint else text
 
     def located(self, file: str | None, first_row: int = 0) -> InputError:
         """The same error for a batch that starts at 0-based data row ``first_row`` of ``file``."""
-        return InputError(
-            self.problem,
-            column=self.column,
-            rows=[r + first_row for r in self.rows],
-            more=self.more,
-            file=self.file or file,
-        )
+        return self._with(rows=[r + first_row for r in self.rows], file=self.file or file)
+
+    def hinted(self, hint: str) -> InputError:
+        """The same error with a hint."""
+        return self._with(hint=hint)
+
+    def counted(self, rows: Sequence[int], more: int) -> InputError:
+        """The same error of other rows."""
+        return self._with(rows=rows, more=more)
+
+    def about(self, column: str) -> InputError:
+        """The same error of a column that has another name."""
+        return self._with(column=column)
+
+    def saying(self, problem: str) -> InputError:
+        """The same error in other words."""
+        return self._with(problem=problem)
+
+    def _with(self, **other: Any) -> InputError:
+        said: dict[str, Any] = {
+            "problem": self.problem, "column": self.column, "rows": self.rows, "more": self.more, "file": self.file,
+            "cells": self.cells, "hint": self.hint,
+        }  # fmt: skip
+        return InputError(**(said | other))
 
     def among(self, places: Sequence[int]) -> InputError:
         """The same error for a batch whose row ``i`` is row ``places[i]`` of the one that the caller holds."""
-        rows = [places[r] for r in self.rows]
-        return InputError(self.problem, column=self.column, rows=rows, more=self.more, file=self.file)
+        return self._with(rows=[places[r] for r in self.rows])
 
 
 class FaultsError(InputError):

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import popstrat
 from popstrat import synthetic
 from popstrat.cli import run
 from popstrat.scoring.scorer import Scorer
@@ -72,7 +73,12 @@ def filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         ("implausible=10", ""), ("implausible.systolic_bp=0", ""),
         ("missing.bmi=19.9%", "bmi: no record of 20 % of people (at most 19.9 %)"), ("missing.bmi=20", ""),
         ("missing.hba1c=99", "hba1c: no record of 100 % of people (at most 99 %)"), ("missing.hba1c=100", ""),
-        ("warnings", " warning"),
+        ("missing.date_of_birth=0", ""), ("missing.age=0", ""),
+        ("warnings", "    absent columns count as null for everybody: "),
+        ("absent.bmi", ""), ("absent.patient_id", ""), ("absent.age", ""),
+        ("absent.hba1c", "hba1c: there is no such column in the list"),
+        ("absent.place", "place: there is no such column in the list"),
+        ("absent.dementia", "dementia: there is no such column in the list"),
     ],
 )  # fmt: skip
 def test_limits(filled: str, limit: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,8 +89,10 @@ def test_limits(filled: str, limit: str, told: str, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
-    "limit", ["bmi", "missing=3", "missing.bmj=3", "missing.ckd=3", "implausible=300", "implausible"]
-)
+    "limit",
+    ["bmi", "missing=3", "missing.bmj=3", "missing.ckd=3", "implausible=300", "implausible", "absent", "absent.bmj",
+     "absent.bmi=3", "missing.place=20", "missing.patient_id=0"],
+)  # fmt: skip
 def test_what_is_no_limit(filled: str, limit: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["check", filled, "--as-of", "2026-06-30", "--fail-on", limit]) == 2
     assert f"error: --fail-on {limit!r}: " in capsys.readouterr().err
@@ -93,3 +101,50 @@ def test_what_is_no_limit(filled: str, limit: str, capsys: pytest.CaptureFixture
 def test_a_check_counts_nothing_that_it_did_not_score(filled: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["check", filled, "--as-of", "2026-06-30", "--json"]) == 0
     assert not {"readings", "groups", "means", "failed"} & json.loads(capsys.readouterr().out).keys()
+
+
+def test_a_column_that_one_of_several_files_lacks(filled: str, capsys: pytest.CaptureFixture[str]) -> None:
+    table = pq.read_table(filled)
+    more = table.set_column(0, "patient_id", pa.array(range(100, 200)))
+    pq.write_table(more.drop_columns(["bmi"]), "without.parquet")
+    Path("place.toml").write_text('[const]\nplace = "Bexley"\n')
+    arguments = ["check", filled, "without.parquet", "--as-of", "2026-06-30", "-q", "--fail-on"]
+    assert run([*arguments, "absent.bmi"]) == 2
+    assert "bmi: there is no such column in without.parquet" in capsys.readouterr().err
+    assert run([*arguments, "absent.systolic_bp"]) == 0
+    assert run([*arguments, "absent.place", "--map", "place.toml"]) == 0  # what a map says is there
+
+
+# -- nobody ------------------------------------------------------------------------------------------------------------
+
+
+NOBODY = "the list is empty: there is nobody in it"
+
+
+@pytest.mark.parametrize("command", ["check", "score"])
+def test_a_list_of_nobody_is_told(filled: str, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A header alone, in each format; and one such file among others."""
+    table = pq.read_table(filled)
+    pq.write_table(table.slice(0, 0), "nobody.parquet")
+    Path("nobody.csv").write_text("patient_id,practice_code,age,sex\n")
+    with pa.OSFile("nobody.arrow", "wb") as sink, pa.ipc.new_file(sink, table.schema):
+        pass
+    for number, name in enumerate(("nobody.parquet", "nobody.csv", "nobody.arrow")):
+        out = [] if command == "check" else ["-o", f"{number}.parquet"]
+        assert run([command, name, "--as-of", "2026-06-30", "--json", *out]) == 0
+        assert NOBODY in json.loads(capsys.readouterr().out)["warnings"]
+    out = [] if command == "check" else ["-o", "some.parquet"]
+    assert run([command, filled, "nobody.parquet", "--as-of", "2026-06-30", "--json", *out]) == 0
+    told = json.loads(capsys.readouterr().out)["warnings"]
+    assert "nobody.parquet is empty: there is nobody in it" in told
+    assert NOBODY not in told
+
+
+def test_the_library_tells_of_nobody(filled: str) -> None:
+    table = pq.read_table(filled)
+    with pytest.warns(popstrat.DataWarning, match=NOBODY):
+        assert popstrat.score(table.slice(0, 0), AS_OF).num_rows == 0
+    out = [pa.array([True] * 100), pa.array([True] + [False] * 99)]
+    opted = table.append_column("type1_opt_out", out[0]).append_column("national_data_opt_out", out[1])
+    with pytest.warns(popstrat.DataWarning, match="nobody is left: all 100 people are left out"):
+        assert popstrat.score(opted, AS_OF, profile="secondary-use").num_rows == 0

@@ -122,7 +122,13 @@ def test_unmapped_labels_and_a_wrong_as_of_date(people: pa.Table) -> None:
         for w in warnings_of(shouted)
     )
     early = warnings_of(people, as_of="2026-03-01")
-    assert any(w.startswith("bp_date: ") and w.endswith("is the as-of date that of the extract?") for w in early)
+    (late,) = [w for w in early if "after the as-of date" in w]  # one cause, one warning
+    assert late.startswith(
+        "values of 5 columns are after the as-of date and set aside: is the as-of date that of the ext"
+    )
+    assert "(bp_date " in late
+    two = {name: {"after the as-of date": 40} for name in ("bp_date", "hba1c_date")}
+    assert [w.split(":")[0] for w in suspicions(two, dict.fromkeys(two, 900), patient_schema())] == [*two]
 
 
 @pytest.mark.parametrize(

@@ -146,8 +146,9 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert capsys.readouterr().err == (
         "error: 2 faults:\n"
         "  a.parquet: column 'ckd': a cell is not true, false, 1 or 0 (empty means no record) "
-        "(rows 2, 4, 6, 8, 10 and 20 more)\n"
-        "  a.parquet: column 'bmi': a cell is not a number (empty means no record) (rows 1, 2, 3, 4, 5 and 45 more)\n"
+        "(rows 2, 4, 6, 8, 10 and 20 more); a map can say what is meant ([values.ckd])\n"
+        "  a.parquet: column 'bmi': a cell is not a number (empty means no record) (rows 1, 2, 3, 4, 5 and 45 more); "
+        "a map can say what is meant ([values.bmi])\n"
     )
     assert run(["check", "a.parquet", "--as-of", AS_OF, "--json"]) == 2
     shown = json.loads(capsys.readouterr().out)
@@ -161,5 +162,6 @@ def test_one_fault_reads_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     pq.write_table(table(bmi=["fat"] * 50), "a.parquet")
     (only,) = faults("a.parquet")
     assert str(only) == (
-        "a.parquet: column 'bmi': a cell is not a number (empty means no record) (rows 1, 2, 3, 4, 5 and 45 more)"
+        "a.parquet: column 'bmi': a cell is not a number (empty means no record) (rows 1, 2, 3, 4, 5 and 45 more); "
+        "a map can say what is meant ([values.bmi])"
     )

@@ -517,7 +517,7 @@ def test_the_outcomes_period_is_held_against_the_models(work: Path, capsys: pyte
     given += ["--event-column", "event", "--model", "admission_risk", "--method", "intercept", "--as-of", "2026-06-30"]
     assert run([*given, "-o", "a.toml"]) == 0
     printed = capsys.readouterr().out
-    assert "The outcome is by day 365; the model says '12 months'" in printed
+    assert "The outcome is by day 365, as the model's risk is over '12 months'" in printed
     assert "another period" not in printed
     assert run([*given, "--days", "180", "-o", "b.toml"]) == 0
     assert "! the outcome is by day 180, and the model's risk is over '12 months': another period" in " ".join(
@@ -557,7 +557,8 @@ def test_recalibration_at_one_of_several_horizons(work: Path, people: pa.Table) 
         assert found.strata[0].intercept == pytest.approx(0, abs=0.02)
         assert found.after["observed_over_expected"] == pytest.approx(1, abs=1e-3)
         assert (
-            f"by day {days}; the model says '{'6' if name == 'm6' else '12'} months' (horizon {name})" in found.period
+            f"by day {days}, as the model's risk is over '{'6' if name == 'm6' else '12'} months' (horizon {name})"
+            in found.period
         )
         assert found.warnings == ()
     both = again("baseline", {"m6": 182, "m12": 365}, "both.toml")
@@ -816,3 +817,55 @@ def test_the_specification_of_the_documentation(work: Path) -> None:
     assert found.pack.id == "our-admission"
     assert found.figures is not None
     assert found.figures["auroc"] > 0.65
+
+
+# -- what a reader is told ---------------------------------------------------------------------------------------------
+
+
+def test_why_there_is_no_interval(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = ["fit", "small.toml", "list.parquet", "--outcome", "outcomes.parquet", "--as-of", "2026-06-30"]
+    assert run([*base, "-o", "plain.toml"]) == 0
+    assert "No interval where" not in capsys.readouterr().out
+    small(more='penalty = "ridge"\nstrength = 0.001\n')
+    assert run([*base, "-o", "ridge.toml"]) == 0
+    assert "No interval where a penalty was fitted: it draws coefficients towards 0" in capsys.readouterr().out
+
+
+def test_a_list_that_is_a_year_older_than_said(work: Path) -> None:
+    """The word "stale" alone does not say what is wrong with the fit."""
+    given: dict[str, Any] = {"columns": Columns("admitted_12m"), "allow_missing": True, "method": "intercept"}
+
+    def warned(as_of: dt.date, output: str) -> list[str]:
+        found = recalibrate(
+            "london-2026", "admission_risk", ["list.parquet"], "outcomes.parquet", output, as_of=as_of, **given
+        )
+        return [w for w in found.warnings if "after the newest record on the list" in w]
+
+    (told,) = warned(dt.date(2027, 6, 30), "late.toml")
+    assert told.startswith("--as-of 2027-06-30 is 36")
+    assert "outcomes are counted from a day that is not the list's" in told
+    assert warned(AS_OF, "right.toml") == []
+
+
+def test_the_ids_of_the_outcomes_under_another_name(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit("small.toml", ["list.parquet"], "outcomes.parquet", "a.toml", as_of=AS_OF)
+    outcomes = pq.read_table("outcomes.parquet")
+    names = ["key" if n == "patient_id" else n for n in outcomes.column_names]
+    pq.write_table(outcomes.rename_columns(names), "renamed.parquet")
+    base = [
+        "fit",
+        "small.toml",
+        "list.parquet",
+        "--outcome",
+        "renamed.parquet",
+        "--as-of",
+        "2026-06-30",
+        "-o",
+        "b.toml",
+        "-q",
+    ]
+    assert run(base) == 2
+    assert "--outcome-id says which column holds the ids" in capsys.readouterr().err
+    assert run([*base, "--outcome-id", "key"]) == 0
+    a, b = (popstrat.load_pack(name).at(AS_OF).models["risk"].terms for name in ("a.toml", "b.toml"))
+    assert [t.parts[0][1] for t in a if t.parts[0]] == [t.parts[0][1] for t in b if t.parts[0]]

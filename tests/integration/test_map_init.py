@@ -14,8 +14,8 @@ import pytest
 
 import popstrat
 from popstrat.cli import run
+from popstrat.packs.map_file import parse_map
 from popstrat.packs.patient_table import patient_schema
-from popstrat.runs.map_file import parse_map
 from popstrat.runs.map_proposal import propose
 
 AS_OF = "2026-06-30"

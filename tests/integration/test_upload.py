@@ -248,6 +248,26 @@ def test_the_record_of_another_table(work: Path, capsys: pytest.CaptureFixture[s
         assert "june.parquet.run.json: is not" in refused(work, capsys, *WITH_KEYS)
 
 
+def test_a_table_renamed_with_its_record_is_the_same(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """If the hash fits; without one, or with another content, only the name tells."""
+    for suffix in ("", ".run.json"):
+        (work / f"june.parquet{suffix}").rename(work / f"for practices.parquet{suffix}")
+    assert run(["upload", "for practices.parquet", "-o", "out", *WITH_KEYS]) == 0
+    assert run(["verify", "out"]) == 0
+    capsys.readouterr()
+    record = work / "for practices.parquet.run.json"
+    whole = record.read_text()
+    changed_record(work, "for practices.parquet", lambda r: r["output"].pop("sha256"))
+    assert run(["upload", "for practices.parquet", "-o", "other", *WITH_KEYS]) == 2
+    assert "is the record of 'june.parquet', not of for practices.parquet" in capsys.readouterr().err
+    record.write_text(whole)
+    raw = bytearray((work / "for practices.parquet").read_bytes())
+    raw[20] ^= 1
+    (work / "for practices.parquet").write_bytes(raw)
+    assert run(["upload", "for practices.parquet", "-o", "other", *WITH_KEYS]) == 2
+    assert "is the record of 'june.parquet', not of for practices.parquet" in capsys.readouterr().err
+
+
 def test_another_month_than_expected(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "was scored as of 2026-06-30, and 2026-07-31 is asked for" in refused(
         work, capsys, *WITH_KEYS, "--as-of", "2026-07-31"
@@ -1257,6 +1277,21 @@ def test_verify_of_a_damaged_manifest(work: Path, capsys: pytest.CaptureFixture[
             assert told.startswith("error: ")
     path.write_text(text)
     assert run(["verify", "out", "-q"]) == 0
+
+
+def test_contributions_are_text_whatever_the_format(work: Path) -> None:
+    """What a list of contributions says to a person: the same from Parquet, Arrow and CSV."""
+    assert run(["synth", "--patients", "300", "--as-of", "2026-06-30", "-o", "list.parquet", "-q"]) == 0
+    template = KEYS_TEMPLATE.replace('"risk_group"', '"nwl_risk_group"')
+    (work / "keys.toml").write_text(template + '[[column]]\nname = "why"\nfrom = "admission_risk_contributions"\n')
+    found = []
+    for form in ("parquet", "arrow", "csv"):
+        scored = ["score", "list.parquet", "-o", f"why.{form}", "--as-of", "2026-06-30", "--contributions", "3", "-q"]
+        assert run(scored) == 0
+        assert upload(*WITH_KEYS, to=form, scored=f"why.{form}") == 0
+        found.append({path.name: path.read_text("utf-8-sig") for path in sorted((work / form).glob("*.csv"))})
+    assert found[0] == found[1] == found[2]
+    assert any("age_from_40 +" in text and "; " in text for text in found[0].values())
 
 
 def test_a_column_of_lists_is_refused(work: Path, capsys: pytest.CaptureFixture[str]) -> None:

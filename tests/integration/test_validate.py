@@ -181,7 +181,7 @@ def test_the_period_of_the_outcome_and_of_the_model(work: Path, capsys: pytest.C
     base = ["validate", "scored.parquet", "--outcome", "outcomes.parquet", "-o", "report", "--bootstrap", "0"]
     timed = ["--time-column", "days", "--event-column", "event"]
     for more, says, noted in (
-        (timed, "the outcome is by day 365; the model says '12 months'", False),
+        (timed, "the outcome is by day 365, as the model's risk is over '12 months'", False),
         ([*timed, "--horizon", "180"], "the outcome is by day 180; the model says '12 months'", True),
         (["--column", "admitted_12m"], "the outcomes do not say their period; the model says '12 months'", False),
     ):
@@ -297,3 +297,58 @@ def test_a_missing_library_is_named(
     monkeypatch.setattr(importlib.util, "find_spec", lambda n, *a: None if n == "statsmodels" else real(n, *a))
     validate("--column", "admitted_12m", status=2)
     assert 'needs statsmodels: pip install "popstrat[validate]"' in capsys.readouterr().err
+
+
+# -- what the outcome file says besides -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["days", "follow_up", "time_to_event", "DAYS FOLLOWED"])
+def test_early_losses_that_would_count_as_free_of_it(work: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """An event column taken for a yes or no, beside the days that say who was lost."""
+    outcomes = pq.read_table("outcomes.parquet").select(["patient_id", "event", "days"])
+    pq.write_table(outcomes.rename_columns(["patient_id", "event", name]), "timed.parquet")
+    base = ["validate", "scored.parquet", "--outcome", "timed.parquet", "-o", "report", "--bootstrap", "0"]
+    assert run([*base, "--column", "event"]) == 0
+    (told,) = [n for n in result_of()["notices"] if "lost before day 365" in n]
+    assert told == (
+        f"timed.parquet: if {name!r} says for how long people were followed, some without the outcome were lost before "
+        f"day 365, and count as free of it: give --time-column {name} --event-column event instead"
+    )
+    assert "lost before day 365" in " ".join(capsys.readouterr().out.split())
+    assert run([*base, "--time-column", name, "--event-column", "event", "--force"]) == 0
+    assert not [n for n in result_of()["notices"] if "lost before" in n]
+
+
+def test_nobody_lost_is_no_notice(work: Path) -> None:
+    """All followed to the horizon; a column that is no number; a name that only holds the letters."""
+    outcomes = pq.read_table("outcomes.parquet").select(["patient_id", "event"])
+    rows = outcomes.num_rows
+    more = {"days": [365] * rows, "time_of_day": ["morning"] * rows, "holidays": [0] * rows}
+    for name, values in more.items():
+        outcomes = outcomes.append_column(name, pa.array(values))
+    pq.write_table(outcomes, "all.parquet")
+    base = ["validate", "scored.parquet", "--outcome", "all.parquet", "-o", "report", "--bootstrap", "0"]
+    assert run([*base, "--column", "event"]) == 0
+    assert not [n for n in result_of()["notices"] if "lost before" in n]
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_the_outcomes_ids_under_another_name(work: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    validate("--column", "admitted_12m", "--force")
+    first = result_of()
+    outcomes = pq.read_table("outcomes.parquet").select(["patient_id", "admitted_12m"])
+    renamed = outcomes.rename_columns(["Patient Key", "admitted_12m"])
+    if form == "csv":
+        pa_csv.write_csv(renamed, "renamed.csv")
+    else:
+        pq.write_table(renamed, "renamed.parquet")
+    base = ["validate", "scored.parquet", "--outcome", f"renamed.{form}", "-o", "report", "--bootstrap", "0"]
+    base += ["--column", "admitted_12m", "--force"]
+    assert run(base) == 2
+    assert (
+        "is missing (did you mean 'Patient Key'?); --outcome-id says which column holds the ids"
+        in capsys.readouterr().err
+    )
+    assert run([*base, "--outcome-id", "Patient Key"]) == 0
+    assert result_of()["overall"]["people"] == first["overall"]["people"]
+    assert result_of()["overall"]["events"] == first["overall"]["events"]

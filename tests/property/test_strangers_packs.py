@@ -14,9 +14,9 @@ import pytest
 import popstrat
 from popstrat.core.small_files import DEEPEST, MOST_BYTES, parse_json, parse_toml, read_small
 from popstrat.packs.load import load_pack
+from popstrat.packs.map_file import load_map
 from popstrat.packs.patient_table import patient_schema
 from popstrat.privacy import audit_log
-from popstrat.runs.map_file import load_map
 from popstrat.upload.templates.toml_file import read_toml
 
 pytestmark = pytest.mark.smoke

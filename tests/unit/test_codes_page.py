@@ -6,8 +6,8 @@ import re
 import tomllib
 from pathlib import Path
 
+from popstrat.packs.map_file import parse_map
 from popstrat.packs.patient_table import patient_schema
-from popstrat.runs.map_file import parse_map
 
 PAGE = (Path(__file__).parents[2] / "docs" / "codes.md").read_text(encoding="utf-8")
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import pickle
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,9 @@ import pytest
 import popstrat
 from popstrat.errors import InputError
 from popstrat.formats import open_source
+from popstrat.packs.column_map import MapPlan, keys_without_rows
+from popstrat.packs.map_file import load_map, parse_map
 from popstrat.packs.patient_table import patient_schema
-from popstrat.runs.column_map import MapPlan, keys_without_rows
-from popstrat.runs.map_file import load_map, parse_map
 
 pytestmark = pytest.mark.smoke
 
@@ -449,3 +451,82 @@ def test_the_library_keeps_the_map_in_its_record() -> None:
         people.rename_columns(["patient_id", *people.schema.names[1:]]), "2026-06-30", record=True
     )
     assert "mapping" not in record
+
+
+UGLY: dict[str, Any] = {
+    "columns": {"patient_id": "Key", "practice_code": "Practice", "date_of_birth": "DOB"},
+    "values": {"sex": {"Woman": "female", "Man": "male"}, "egfr": {">90": 91}},
+    "const": {"place": "Bexley"},
+    "text": {"dates": "dd/mm/yyyy", "nulls": ["NULL"]},
+    "split": {
+        "systolic_bp": {"from": "BP", "by": "/", "part": 1},
+        "diastolic_bp": {"from": "BP", "by": "/", "part": 2},
+    },
+    "units": {"hba1c": {"multiply": 10.929, "add": -23.5, "round": 0}},
+}
+
+
+def ugly(rows: int) -> pa.Table:
+    """An extract as others write it; every fourth row like the next fourth."""
+
+    def again(*cells: str) -> list[str]:
+        return [cells[i % len(cells)] for i in range(rows)]
+
+    return pa.table({
+        "Key": [f"K{i}" for i in range(rows)], "Practice": again("y90001", "Y90002"),
+        "Sex": again("Woman", "Man", "Man"), "DOB": again("14/04/1938", "1/7/1961"),
+        "BP": again("137/66", "NULL", "160/95"), "eGFR": again(">90", "46"), "HbA1c": again("5.6", "NULL", "9.1"),
+        "Diabetes": again("Y", "N", ""), "Usual GP": again("Dr A"),
+    })  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::popstrat.DataWarning")
+def test_one_map_everywhere_in_the_library(tmp_path: Path) -> None:
+    """`score`, `Scorer`, pickled or not, and `contributions`: the same people, whatever the batches."""
+    table = ugly(60)
+    lines = [
+        "[columns]", *(f'{o} = "{t}"' for o, t in UGLY["columns"].items()),
+        '[values.sex]', 'Woman = "female"', 'Man = "male"', '[values.egfr]', '">90" = 91',
+        '[const]', 'place = "Bexley"',
+        '[text]', 'dates = "dd/mm/yyyy"', 'nulls = ["NULL"]',
+        '[split]', 'systolic_bp = {from="BP", by="/", part=1}', 'diastolic_bp = {from="BP", by="/", part=2}',
+        '[units]', 'hba1c = {multiply=10.929, add=-23.5, round=0}',
+    ]  # fmt: skip
+    path = tmp_path / "map.toml"
+    path.write_text("\n".join(lines))
+    scored = popstrat.score(table, "2026-06-30", mapping=UGLY)
+    assert scored["place"].to_pylist() == ["Bexley"] * 60
+    assert popstrat.score(table, "2026-06-30", mapping=path).equals(scored)
+    for mapping in (UGLY, path, str(path)):
+        scorer = popstrat.Scorer("london-2026", "2026-06-30", mapping=mapping)
+        for one in (scorer, pickle.loads(pickle.dumps(scorer))):
+            pieces = [b for at in range(0, 60, 7) for b in table.slice(at, 7).to_batches()]
+            found = pa.Table.from_batches(list(one.score_batches(pieces)))
+            assert found.to_pylist() == scored.to_pylist()
+    every = popstrat.contributions(table, "2026-06-30", mapping=UGLY)
+    assert every["patient_id"].to_pylist() == scored["patient_id"].to_pylist()
+    ours = pa.table({
+        "patient_id": table["Key"], "practice_code": ["Y90001", "Y90002"] * 30, "sex": ["F", "M", "M"] * 20,
+        "date_of_birth": [dt.date(1938, 4, 14), dt.date(1961, 7, 1)] * 30, "place": ["Bexley"] * 60,
+        "diabetes": [True, False, None] * 20, "systolic_bp": [137, None, 160] * 20, "diastolic_bp": [66, None, 95] * 20,
+        "hba1c": [38, None, 76] * 20, "egfr": [91, 46] * 30,
+    })  # fmt: skip
+    assert popstrat.contributions(ours, "2026-06-30").to_pylist() == every.to_pylist()
+    assert popstrat.contributions(table, "2026-06-30", mapping=path).equals(every)
+
+
+def test_a_map_that_does_not_fit_is_refused_everywhere() -> None:
+    table = ugly(4)
+    calls: list[Callable[[Any], Any]] = [
+        lambda m: popstrat.score(table, "2026-06-30", mapping=m),
+        lambda m: popstrat.contributions(table, "2026-06-30", mapping=m),
+        lambda m: popstrat.Scorer(as_of="2026-06-30", mapping=m).score_batch(table.to_batches()[0]),
+    ]
+    for call in calls:
+        with pytest.raises(InputError, match=r"\[columns\] patient_id = 'Kex': the input has no such column"):
+            call({"columns": {"patient_id": "Kex"}})
+        with pytest.raises(InputError, match=r"\[column\]: unknown table \(did you mean 'columns'"):
+            call({"column": {}})
+        wrong = {**UGLY, "text": {"dates": "yyyymmdd", "nulls": ["NULL"]}}
+        with pytest.raises(InputError, match=r"a cell is not a date as yyyymmdd .*\[text\] dates"):
+            call(wrong)

@@ -67,7 +67,7 @@ def strata(tmp_path: Path) -> str:
 def check_sums(found: pa.Table, resolved: Any, model: str) -> None:
     """The start and the terms of each patient add up to the linear predictor, in any order, to the last bit."""
     names = found.column_names[found.column_names.index("start") : -1]
-    assert names == ["start", *(t.id for t in resolved.models[model].terms)]
+    assert names == ["start", *(t.id for t in resolved.models[model].terms), "defaults"]
     amounts = np.column_stack([found[name].to_numpy() for name in names])
     predictor = found["linear_predictor"].to_numpy()
     scored = ~np.isnan(predictor)
@@ -85,11 +85,13 @@ def test_they_add_up_to_the_linear_predictor(table: pa.Table, strata: str) -> No
 def test_they_are_those_of_the_reference(table: pa.Table, strata: str) -> None:
     """Term by term, as the readable evaluator weighs them."""
     part = table.slice(0, 300)
+    halved = [bmi if i % 2 else None for i, bmi in enumerate(part["bmi"].to_pylist())]
+    part = part.set_column(part.column_names.index("bmi"), "bmi", pa.array(halved, part["bmi"].type))
     found = popstrat.contributions(part, AS_OF, pack=strata).to_pylist()
     resolved = load_pack(strata).at(DATE)
     model = resolved.models["score"]
     reference = Reference(resolved, set(table.column_names))
-    checked = 0
+    checked = defaults = 0
     for row, got in zip(part.to_pylist(), found, strict=True):
         patient = reference.patient(row)
         predictor = reference.named("score.linear_predictor", patient)
@@ -97,19 +99,26 @@ def test_they_are_those_of_the_reference(table: pa.Table, strata: str) -> None:
         if predictor is None:
             continue
         place = next(i for i, s in enumerate(model.strata) if s.when is not None and reference.value(s.when, patient))
+        stood_in = 0.0
         for term in model.terms:
             part_of = term.parts[place]
             value = 0.0 if part_of is None else float(reference.value(part_of[0], patient)) * part_of[1]  # type: ignore[arg-type]
+            if "bmi" in term.id or term.id == "both":  # what the pack's only input with a default is in
+                bmi = patient.values.get("bmi")
+                stood_in, value = (stood_in + value, 0.0) if bmi is None else (stood_in, value)
             assert got[term.id] == pytest.approx(value, abs=1e-13)
             checked += value != 0
+        assert got["defaults"] == pytest.approx(stood_in, abs=1e-13)
+        defaults += stood_in != 0
     assert checked > 100
+    assert defaults > 20
 
 
 @pytest.mark.parametrize("k", [1, 4, 64])
 def test_the_largest_are_listed(table: pa.Table, strata: str, k: int) -> None:
     for pack, model in (("london-2026", "admission_risk"), (strata, "score")):
         every = popstrat.contributions(table, AS_OF, pack=pack)
-        terms = every.column_names[every.column_names.index("start") + 1 : -1]
+        terms = every.column_names[every.column_names.index("start") + 1 : every.column_names.index("defaults")]
         listed = popstrat.score(table, AS_OF, pack=pack, contributions=k)
         listed.validate(full=True)
         assert listed.drop_columns([f"{model}_contributions"]).equals(popstrat.score(table, AS_OF, pack=pack))
@@ -139,11 +148,13 @@ def test_explain_tells_the_same(table: pa.Table) -> None:
     every = popstrat.contributions(table, AS_OF).to_pylist()
     for at in (7, 11, 400):
         model = next(f.model for f in trace(Scorer("london-2026", AS_OF), table.slice(at, 1)).findings if f.model)
-        assert {c.id: c.adds for c in model.contributions} == {
-            k: v
-            for k, v in list(every[at].items())
-            if isinstance(v, float) and v and k not in ("start", "linear_predictor")
+        found = {
+            k: v for k, v in every[at].items() if isinstance(v, float) and v and k not in ("start", "linear_predictor")
         }
+        assert {c.id: c.adds for c in model.contributions if c.recorded} == {
+            k: v for k, v in found.items() if k != "defaults"
+        }
+        assert sum(c.adds for c in model.contributions if not c.recorded) == found.get("defaults", 0)
 
 
 def test_files(table: pa.Table, tmp_path: Path) -> None:

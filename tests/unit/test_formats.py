@@ -265,7 +265,15 @@ def test_a_quote_that_would_swallow_whole_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("Extract of 30 June\npatient_id,sex\n1,F\n", "the first line names 1 column; is it a title"),
+        (
+            "Extract of 30 June\npatient_id,sex\n1,F\n",
+            "looks like a title, and line 2 names the columns: take out what",
+        ),
+        ("Extract of 30 June\r\n\r\npatient_id,sex\r\n1,F\r\n", "line 3 names the columns"),
+        ("Extract,,\npatient_id,age,sex\n1,30,F\n", "line 2 names the columns"),
+        ("Run by,A team,,\nOn,1 June,,\n,,,\npatient_id,practice_code,age,sex\n1,Y90001,30,F\n", "line 4 names"),
+        ('Search: x; run 1 June\n"patient_id","practice_code","age"\n1,Y90001,4\n', "line 2 names the columns"),
+        ("Extract of 30 June\n1,F\n2,M\n", "the first line names 1 column; is it a title"),
         ("patient_id;sex\n1,F\n", "1 cells where the first line names 2 columns"),
         ("\npatient_id,sex\n", "begins with an empty line"),
         ('patient_id,"sex\n1,F\n', "stray quote in its first line"),
@@ -508,3 +516,32 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(OSError, match="No space left"):
         put(data, tmp_path / "a.parquet", data.to_batches())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'note\n":,:"\n', 'note,other\n"a;b;c;d",x\n', "a,b,\nx,y,z\nu,v,w\n", "note\nonly\nwords\n", ",a,b\n0,x,y\n",
+        'note,other\nx,"a,b,c"\ny;z;w,v\n',
+    ],
+)  # fmt: skip
+def test_what_is_no_title(tmp_path: Path, text: str) -> None:
+    """Rows of words below names; names without one for the last column, or the first."""
+    if ",\n" in text or text.startswith(","):
+        text = text.replace(",\n", ",c\n", 1) if ",\n" in text else f"i{text}"
+    assert read(csv_file(tmp_path / "a.csv", text))
+
+
+@pytest.mark.parametrize("backend", ["native", "arrow"])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark(tmp_path: Path, encoding: str, backend: Any) -> None:
+    """Named for what it is, and read if it is said."""
+    path = csv_file(tmp_path / "a.csv", "patient_id,place\r\n1,Zoë’s\r\n2,b\r\n".encode(encoding))
+    with pytest.raises(
+        InputError, match=f"is in UTF-16 without a byte-order mark: give --encoding {encoding}, or save"
+    ):
+        open_source([path])
+    source = open_source([path], encoding=encoding, backend=backend).files[0]
+    assert [r for b in source.batches(source.schema.names, block_bytes=9) for r in b.to_pylist()] == [
+        {"patient_id": "1", "place": "Zoë’s"}, {"patient_id": "2", "place": "b"},
+    ]  # fmt: skip

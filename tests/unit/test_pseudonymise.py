@@ -647,3 +647,14 @@ def test_scoring_needs_none_of_this() -> None:
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
     assert popstrat.__version__
+
+
+def test_the_date_of_birth_under_another_name(tmp_path: Path) -> None:
+    table = pa.table({"patient_id": [1, 2], "DOB": [dt.date(1950, 2, 3), None]})
+    pq.write_table(table, tmp_path / "in.parquet")
+    given: dict[str, Any] = {"columns": parse_columns(["patient_id"]), "key": KEY, "birth": "year-month"}
+    with pytest.raises(InputError, match=r"--birth: there is no such column.*; --birth-column names another"):
+        run_pseudonymise([tmp_path / "in.parquet"], tmp_path / "out.parquet", **given)
+    found = run_pseudonymise([tmp_path / "in.parquet"], tmp_path / "out.parquet", birth_column="DOB", **given)
+    assert pq.read_table(tmp_path / "out.parquet")["DOB"].to_pylist() == [dt.date(1950, 2, 1), None]
+    assert (found["birth"], found["birth_column"]) == ("year-month", "DOB")

@@ -45,7 +45,11 @@ def test_a_note_beyond_five_per_cent(text: str, days: float | None, noted: bool)
 
 
 def test_the_sentence() -> None:
-    assert compared("12 months", 365) == "the outcome is by day 365; the model says '12 months'"
-    assert compared("2 years", 730, "m24") == "the outcome is by day 730; the model says '2 years' (horizon m24)"
+    assert compared("12 months", 365) == "the outcome is by day 365, as the model's risk is over '12 months'"
+    assert compared("2 years", 730, "m24") == (
+        "the outcome is by day 730, as the model's risk is over '2 years' (horizon m24)"
+    )
+    assert compared("12 months", 200) == "the outcome is by day 200; the model says '12 months'"
+    assert compared("a year or two", 365) == "the outcome is by day 365; the model says 'a year or two'"
     assert compared("12 months", None) == "the outcomes do not say their period; the model says '12 months'"
     assert compared("", 365) == ""

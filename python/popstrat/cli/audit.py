@@ -8,9 +8,12 @@ from typing import Annotated
 
 import typer
 
+from popstrat.cli.described import Described
 from popstrat.cli.options import AsJson, Quiet
 
-app = typer.Typer(help="The audit log: check it.", no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+app = typer.Typer(
+    cls=Described, help="The audit log: check it.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
+)
 
 
 @app.callback()

@@ -29,7 +29,7 @@ def check(
             "--fail-on",
             metavar="LIMIT",
             help="End with status 2 on: warnings, implausible=PERCENT, implausible.COLUMN=PERCENT, "
-            "missing.COLUMN=PERCENT. May be given more than once.",
+            "missing.COLUMN=PERCENT, absent.COLUMN. May be given more than once.",
         ),
     ] = None,
     quality: Annotated[
@@ -68,7 +68,7 @@ def check(
             if as_json:
                 print_json({"faults": [fault.record() for fault in getattr(error, "faults", [error])]})
             raise
-    failed = broken(record, limits, scorer.pack.schema)
+    failed = broken(record, limits, scorer.pack.schema, which=quiet and not as_json)
     print_summary(record | ({"failed": failed} if limits else {}), scorer, None, as_json, quiet)
     if failed:
         raise InputError("\n  ".join(["not within the limits of --fail-on:", *failed]))

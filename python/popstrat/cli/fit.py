@@ -22,6 +22,7 @@ def fit(
     column: options.OutcomeColumn = None,
     time_column: options.TimeColumn = None,
     event_column: options.EventColumn = None,
+    outcome_id: options.OutcomeId = None,
     as_of: options.DayOfList = None,
     map_file: options.MapFile = None,
     allow_missing: options.AllowMissing = False,
@@ -43,8 +44,8 @@ def fit(
     mapping = options.load_column_map(map_file, read_spec(specification, given).pack.schema.columns)
     with warnings_as_notices(), progress_bar("Reading", quiet or as_json) as progress:
         found = fit_model(
-            specification, inputs, outcome, output, as_of=date, **given, mapping=mapping, threads=threads,
-            encoding=encoding, allow_unknown=allow_unknown, allow_missing=allow_missing,
+            specification, inputs, outcome, output, as_of=date, **given, outcome_id=outcome_id, mapping=mapping,
+            threads=threads, encoding=encoding, allow_unknown=allow_unknown, allow_missing=allow_missing,
             profile=profile.value, progress=progress, force=force,
         )  # fmt: skip
     if as_json:

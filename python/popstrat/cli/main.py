@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
+from popstrat.cli.described import Described
 from popstrat.core import stopping
 from popstrat.errors import InputError, PackError, RunError
 
@@ -29,7 +29,7 @@ COMMANDS = (
 )  # fmt: skip
 
 
-class _Commands(TyperGroup):
+class _Commands(Described):
     """The commands, each the ``app`` of the module of its name."""
 
     def list_commands(self, ctx: Any) -> list[str]:

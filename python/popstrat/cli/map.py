@@ -8,10 +8,15 @@ from typing import Annotated
 import typer
 
 from popstrat.cli import options
+from popstrat.cli.described import Described
 from popstrat.cli.terminal import open_console
 
 app = typer.Typer(
-    help="Column maps: propose one for an extract.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
+    cls=Described,
+    help="Column maps: propose one for an extract.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
 )
 
 
@@ -53,4 +58,5 @@ def init(
     if found.questions:
         asked = "1 question is" if found.questions == 1 else f"{found.questions} questions are"
         console.print(f"{asked} left for you: look for lines that begin with #.", highlight=False)
-    console.print(f"Then: popstrat check EXTRACT --map {output}", highlight=False)
+    more = "" if encoding == "utf-8" else f" --encoding {encoding}"
+    console.print(f"Then: popstrat check EXTRACT --map {output}{more}", highlight=False)

@@ -56,7 +56,9 @@ AuditFile = Annotated[
     Path | None, typer.Option("--audit", metavar="FILE", help="Add a line to this log; or POPSTRAT_AUDIT.")
 ]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, metavar="T", help="All cores if not given.")]
-Encoding = Annotated[str, typer.Option("--encoding", help="Of CSV files: utf-8, utf-8-sig or cp1252.")]
+Encoding = Annotated[
+    str, typer.Option("--encoding", help="Of CSV files: utf-8, utf-8-sig, cp1252; to read also utf-16-le or utf-16-be.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that something else has made.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
@@ -67,6 +69,10 @@ OutcomeFile = Annotated[
 ]
 OutcomeColumn = Annotated[
     str | None, typer.Option("--column", metavar="NAME", help="The outcome: true or false, 0 or 1.")
+]
+OutcomeId = Annotated[
+    str | None,
+    typer.Option("--outcome-id", metavar="NAME", help="The column of ids in the outcome file, if not patient_id."),
 ]
 TimeColumn = Annotated[
     str | None, typer.Option("--time-column", metavar="NAME", help="Days to the event or to the end of follow-up.")

@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from popstrat.cli import options
+from popstrat.cli.described import Described
 from popstrat.cli.terminal import open_console, print_json, warnings_as_notices
 
 app = typer.Typer(
+    cls=Described,
     help="Definitions packs: list, show, check, compare.",
     no_args_is_help=True,
     rich_markup_mode=None,

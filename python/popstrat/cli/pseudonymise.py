@@ -61,7 +61,10 @@ def pseudonymise(
     keep: Annotated[
         list[str] | None, typer.Option("--keep", metavar="COLS", help="Not identifiers, though they look like it.")
     ] = None,
-    birth: Annotated[Birth | None, typer.Option("--birth", help="What is left of date_of_birth.")] = None,
+    birth: Annotated[Birth | None, typer.Option("--birth", help="What is left of the date of birth.")] = None,
+    birth_column: Annotated[
+        str, typer.Option("--birth-column", metavar="NAME", help="Which column holds the date of birth.")
+    ] = "date_of_birth",
     lookup: Annotated[
         Path | None, typer.Option("--lookup", metavar="FILE", help="Pseudonyms and originals: IDENTIFIABLE, mode 0600.")
     ] = None,
@@ -107,6 +110,7 @@ def pseudonymise(
             drop=_names(drop),
             keep=_names(keep),
             birth=birth.value if birth else None,
+            birth_column=birth_column,
             audit_log=options.audit_log(audit_file),
             encoding=encoding,
             threads=threads or cores(),
@@ -126,4 +130,4 @@ def pseudonymise(
     if lookup is not None:
         typer.echo(f"{lookup}: {found['lookup']['rows']:,} originals; IDENTIFIABLE, for its owner alone")
     if found["full_birth_dates"]:
-        typer.echo("note: full dates of birth stay; --birth year-month or --drop date_of_birth would identify less")
+        typer.echo(f"note: full dates of birth stay; --birth year-month or --drop {birth_column} would identify less")

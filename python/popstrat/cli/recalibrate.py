@@ -26,6 +26,7 @@ def recalibrate(
     column: options.OutcomeColumn = None,
     time_column: options.TimeColumn = None,
     event_column: options.EventColumn = None,
+    outcome_id: options.OutcomeId = None,
     days: Annotated[
         list[str] | None,
         typer.Option(
@@ -57,9 +58,10 @@ def recalibrate(
     with warnings_as_notices(), progress_bar("Reading", quiet or as_json) as progress:
         found = recalibrate_model(
             pack, model, inputs, outcome, output, method=method, as_of=date,
-            columns=Columns(column, time_column, event_column), days=lengths, ident=new_id, new_version=new_version,
-            mapping=mapping, threads=threads, encoding=encoding, allow_unknown=allow_unknown,
-            allow_missing=allow_missing, profile=profile.value, progress=progress, force=force,
+            columns=Columns(column, time_column, event_column, outcome_id), days=lengths, ident=new_id,
+            new_version=new_version, mapping=mapping, threads=threads, encoding=encoding,
+            allow_unknown=allow_unknown, allow_missing=allow_missing, profile=profile.value,
+            progress=progress, force=force,
         )  # fmt: skip
     if as_json:
         print_json(found.as_dict())

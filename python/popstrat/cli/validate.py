@@ -55,6 +55,9 @@ def validate(
     called: Annotated[
         str | None, typer.Option("--called", metavar="TEXT", help="The outcome in words: 'an unplanned admission'.")
     ] = None,
+    outcome_id: Annotated[
+        str, typer.Option("--outcome-id", metavar="NAME", help="The column of ids in the outcome file.")
+    ] = "patient_id",
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Leave out patients with a risk and no outcome, and count them.")
     ] = False,
@@ -89,6 +92,7 @@ def validate(
     spec = Spec(
         risk=risk, column=column, time_column=time_column, event_column=event_column, horizon=horizon,
         competing=_competing(competing), by=tuple(by or ()), allow_missing=allow_missing, allow_unknown=allow_unknown,
+        outcome_id=outcome_id,
     )  # fmt: skip
     if map_file is not None and patients is None:
         raise InputError("--map is for the file of --list, and none is given")

@@ -91,6 +91,10 @@ class Design:
     warnings: tuple[str, ...]
 
 
+_LATE_DAYS = 180
+"""A list whose newest record is so long before the as-of date is hardly of that date."""
+
+
 def gather(
     inputs: Sequence[str | Path],
     pack: Pack,
@@ -219,12 +223,18 @@ def _doubts(
 ) -> tuple[str, ...]:
     """What `popstrat score` would warn of, found by scoring the list with the whole pack; counts rounded."""
     record = run_through(inputs, scorer, lambda batch: None, mapping=mapping, threads=threads, encoding=encoding)
-    shown = {}
-    for column, reasons in record["quality"].items():
-        for reason, count in reasons.items():
-            for text in suspicions({column: {reason: count}}, record["recorded"], scorer.pack.schema):
-                shown[text] = text.replace(f"{count:,} values", f"{rounded(count):,} values")
-    return tuple(shown.get(text, text) for text in record["warnings"])
+    counted = record["quality"], record["recorded"], scorer.pack.schema, mapping.units
+    coarse = suspicions(*counted, shown=lambda count: f"{rounded(count):,}")
+    shown = dict(zip(suspicions(*counted), coarse, strict=True))
+    told = [shown.get(text, text) for text in record["warnings"]]
+    newest = record["newest_record_date"]
+    late = 0 if newest is None else (scorer.as_of - dt.date.fromisoformat(newest)).days
+    if late > _LATE_DAYS:
+        what = (
+            "no record counts as recent, everybody is older, and outcomes are counted from a day that is not the list's"
+        )
+        told.insert(0, f"--as-of {scorer.as_of} is {late} days after the newest record on the list ({newest}): {what}")
+    return tuple(told)
 
 
 def _prepare(scorer: Scorer, model: Model, terms: bool) -> tuple[dict[str, n.Node], list[str]]:

@@ -68,6 +68,7 @@ def fit(
     column: str | None = None,
     time_column: str | None = None,
     event_column: str | None = None,
+    outcome_id: str | None = None,
     mapping: ColumnMap = NO_MAP,
     threads: int | None = None,
     encoding: str = "utf-8",
@@ -87,7 +88,7 @@ def fit(
     (by name) and an output that may not be written. Nothing is written unless all went well.
     """
     tomlkit_module()
-    given = {"column": column, "time_column": time_column, "event_column": event_column}
+    given = {"column": column, "time_column": time_column, "event_column": event_column, "outcome_id": outcome_id}
     spec = read_spec(specification, given)
     output = Path(output)
     making = Making("fit", as_of.isoformat(), f"{spec.pack.id} {spec.pack.version}")

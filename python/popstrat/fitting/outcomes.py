@@ -37,6 +37,7 @@ class Columns:
     column: str | None = None
     time: str | None = None
     event: str | None = None
+    ids: str | None = None  # the column of ids, where it is not called patient_id
 
     def __post_init__(self) -> None:
         if (self.time is None) != (self.event is None):
@@ -80,20 +81,24 @@ def read_outcomes(path: str | Path, columns: Columns, *, horizon: int = 365, enc
     ``horizon``. Times become whole days: an event's is rounded up, the end of a follow-up down, so that nobody counts
     as followed for longer than they were. Raises `InputError` naming file, column and rows.
     """
-    from popstrat.validation.files import open_one, read_columns
+    from popstrat.validation.files import lost_early, open_one
+    from popstrat.validation.files import read_outcomes as read_table
     from popstrat.validation.outcomes import happened
     from popstrat.validation.spec import Spec
     from popstrat.validation.tables import Table
 
-    spec = Spec(column=columns.column, time_column=columns.time, event_column=columns.event, horizon=horizon)
-    file = open_one(path, lambda name: "id" if name == ID else "text", encoding)
-    data = read_columns(file, spec.outcome_columns, spec.outcome_columns)
+    spec = Spec(
+        column=columns.column, time_column=columns.time, event_column=columns.event, horizon=horizon,
+        outcome_id=columns.ids or ID,
+    )  # fmt: skip
+    file = open_one(path, lambda name: "id" if name == spec.outcome_id else "text", encoding)
+    data = read_table(file, spec)
     if not data.num_rows:
         raise InputError("has no rows", file=file.name)
     ends = Table(data, file.name)
     file.check_unchanged()
     found = happened(ends, spec)
-    told = [f"{file.name}: {note}" for note in notes(ends.respelt)]
+    told = [*(f"{file.name}: {note}" for note in notes(ends.respelt)), *lost_early(file, spec)]
     days, event = found.get("time"), found.get("event")
     if days is not None and event is not None and columns.time is not None:
         if (days > _LONGEST).any():

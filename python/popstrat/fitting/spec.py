@@ -66,7 +66,8 @@ class Spec:
 
 
 def read_spec(path: str | Path, columns: Mapping[str, str | None]) -> Spec:
-    """Read a specification; ``columns`` (column, time_column, event_column) are the command's and come first.
+    """Read a specification; ``columns`` (column, time_column, event_column, outcome_id) are the command's and come
+    first.
 
     Raises `PackError` pointing at the file.
     """
@@ -100,7 +101,7 @@ def read_spec(path: str | Path, columns: Mapping[str, str | None]) -> Spec:
         model=str(ident),
         body=body,
         own=own,
-        columns=Columns(given["column"], given["time_column"], given["event_column"]),
+        columns=Columns(given["column"], given["time_column"], given["event_column"], columns.get("outcome_id")),
         days=_days(table.get("days", 365), body, fail),
         penalty=penalty,
         seed=_of(table, "seed", int, 0, fail),

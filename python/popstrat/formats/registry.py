@@ -108,10 +108,22 @@ def _open_file(path: Path, options: ReadOptions) -> FileSource:
     if not start:
         raise InputError("is empty (0 bytes)", file=name)
     looks = next((f for f in FORMATS if f.recognises(start)), None)
-    if not packed and looks is not form:
+    if (wide := _wide_text(start)) and form.name == "csv":
+        if options.encoding.lower().replace("_", "-") != wide:
+            told = f"is in UTF-16 without a byte-order mark: give --encoding {wide}, or save it as UTF-8"
+            raise InputError(told, file=name)
+    elif not packed and looks is not form:
         hint = f"; it looks like {looks.title}" if looks else ""
         raise InputError(f"is not {form.described} file{hint}", file=name)
     return form.source(path, options)
+
+
+def _wide_text(start: bytes) -> str:
+    """The encoding of a text in UTF-16 without a mark, by its first bytes: every other one is zero."""
+    even, odd = start[0::2], start[1::2]
+    if len(start) < 4 or (0 in even) == (0 in odd):
+        return ""
+    return "utf-16-le" if not any(odd) else "utf-16-be" if not any(even) else ""
 
 
 def check_target(target: str | Path, inputs: Collection[Path] = ()) -> None:

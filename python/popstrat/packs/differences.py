@@ -180,8 +180,8 @@ def _one_version(x: Mapping[str, Any], y: Mapping[str, Any], which: str) -> Said
 
 def _parts(x: Mapping[str, Any], y: Mapping[str, Any]) -> Said:
     """What differs in the rules themselves: of one kind of definition, or of two."""
-    if x.get("version") != y.get("version"):
-        yield "wording", f"called version {x.get('version')}, now {y.get('version')}"
+    if str(x.get("version")) != str(y.get("version")):
+        yield "wording", f"its version is called {y.get('version')}, and was called {x.get('version')}"
     kinds = [kind for name, kind in KINDS.items() if name in (x.get("kind"), y.get("kind"))]
     for key in dict.fromkeys(key for kind in kinds for key in kind.rules):
         if isinstance(x.get(key, ""), str) and isinstance(y.get(key, ""), str):

@@ -103,7 +103,9 @@ class Column:
 
     @property
     def cells(self) -> str:
-        """What text stands for in it: its type, or `float32` for a number declared so."""
+        """What text stands for in it: its type, `float32` for a number declared so, `percent` for one in per cent."""
+        if self.unit == "%" and self.type in ("int", "float"):
+            return "percent32" if self.single else "percent"
         return "float32" if self.single else self.type
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from popstrat.errors import InputError
@@ -14,6 +14,7 @@ WHOLE_REASON = "not a whole number"
 FUTURE_REASON = "after the as-of date"
 BIRTH_REASON = "before the date of birth"
 AGE_REASON = "more than a year from what the date of birth gives"
+_FEW_DATES = 2  # columns that are warned of one by one
 _SUSPECT_ROWS, _SUSPECT_SHARE = 10, 0.01
 _DISORDERED_ROWS, _DISORDERED_SHARE = 10, 0.005
 _LEAST_PAIRS = 20
@@ -78,21 +79,38 @@ def _texts_of_others(column: Column) -> list[str]:
     return [order_reason(column)] if column.not_after else []
 
 
-def suspicions(quality: Mapping[str, Mapping[str, int]], recorded: Mapping[str, int], schema: Schema) -> list[str]:
+def suspicions(
+    quality: Mapping[str, Mapping[str, int]],
+    recorded: Mapping[str, int],
+    schema: Schema,
+    converted: Collection[str] = (),
+    shown: Callable[[int], str] = "{:,}".format,
+) -> list[str]:
     """A warning for each reason that set aside so many values that the extract, and not some records, is at fault.
+    ``converted`` are the columns whose unit a map changes; ``shown`` is how a count is written. Dates after the as-of
+    date in several columns have one cause and one warning.
 
     That is at least 1 % of the values ``recorded`` in the column and at least 10 of them (an *assumption*: of records
     typed in by hand some tenths of a per cent are implausible).
     """
     found = []
+    late = {}
     for column, counts in quality.items():
         for reason, count in counts.items():
             values = max(recorded.get(column, 0), count)
             if count >= max(_SUSPECT_ROWS, _SUSPECT_SHARE * values):
+                if reason == FUTURE_REASON:
+                    late[column] = count
                 share = f"{100 * count / values:.1f} % of those recorded"
-                found.append(
-                    f"{column}: {count:,} values ({share}) are {reason} and set aside: {_doubt(schema[column], reason)}"
-                )
+                doubt = _doubt(schema[column], reason)
+                if column in converted:
+                    doubt = f"are they in {schema[column].unit} before [units] of the map converts them?"
+                found.append(f"{column}: {shown(count)} values ({share}) are {reason} and set aside: {doubt}")
+    if len(late) > _FEW_DATES:
+        each = ", ".join(f"{column} {shown(count)}" for column, count in late.items())
+        asked = "is the as-of date that of the extract?"
+        one = f"values of {len(late)} columns are {FUTURE_REASON} and set aside: {asked} ({each})"
+        found = [one, *(told for told in found if FUTURE_REASON not in told)]
     return found
 
 

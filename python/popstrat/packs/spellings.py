@@ -5,6 +5,7 @@
 | any | nothing, or blanks alone: no record |
 | true or false | `true`, `t`, `yes`, `y`, `1`; `false`, `f`, `no`, `n`, `0`; also as a number, `1.0` and `0.0` |
 | number | digits with a point, a sign and a power of ten where wanted: `7`, `-0.5`, `4e3`, `inf`; `nan` is no record |
+| number of a column in % | the same, and with a `%` behind it: `18 %` |
 | date | `2026-06-30`, where wanted with a time of day: `2026-06-30T09:15:00`, `2026-06-30 00:00:00.000Z` |
 
 A `Spelling` adds to that what a map says of one extract: its words for no record, true and false, its forms of dates,
@@ -31,7 +32,7 @@ import numpy as np
 import pyarrow as pa
 
 from popstrat.core.arrow import numbers, plain, valid, without_views
-from popstrat.errors import InputError
+from popstrat.errors import InputError, looks_like_number
 from popstrat.packs.flags import FALSE, TRUE
 
 TYPED: dict[str, pa.DataType] = {
@@ -39,6 +40,8 @@ TYPED: dict[str, pa.DataType] = {
     "int": pa.float64(),
     "float": pa.float64(),
     "float32": pa.float32(),
+    "percent": pa.float64(),
+    "percent32": pa.float32(),
     "date": pa.date32(),
 }
 """The kinds of column whose text is read as something else, and what their values become."""
@@ -48,6 +51,8 @@ EXPECTED = {
     "int": "a number",
     "float": "a number",
     "float32": "a number",
+    "percent": "a number",
+    "percent32": "a number",
     "date": "a date as YYYY-MM-DD",
 }
 AMBIGUOUS = (
@@ -117,6 +122,8 @@ class Spelling:
             "int": self.decimal_comma,
             "float": self.decimal_comma,
             "float32": self.decimal_comma,
+            "percent": self.decimal_comma,
+            "percent32": self.decimal_comma,
             "date": self.dates or self.times,
         }
         return bool(self.nulls or asked.get(kind))
@@ -160,10 +167,10 @@ def chosen(
 ) -> pa.Array:
     """A dictionary column's rows, given what each of its entries is. Raises as `from_text`."""
     usual = problem or f"a cell is not {EXPECTED[kind]} (empty means no record)"
-    return pa.array(readable(values, coded, name, usual), target).take(coded.indices)
+    return pa.array(readable(values, coded, name, usual, kind), target).take(coded.indices)
 
 
-def readable(values: Sequence[Any], coded: pa.Array, name: str, problem: str = "") -> list[Any]:
+def readable(values: Sequence[Any], coded: pa.Array, name: str, problem: str = "", kind: str = "text") -> list[Any]:
     """What the entries of a dictionary column are, with nothing for one that cannot be read and that no row holds.
 
     Raises `InputError` naming the column and its first rows where a row holds one.
@@ -175,8 +182,19 @@ def readable(values: Sequence[Any], coded: pa.Array, name: str, problem: str = "
     rows = np.flatnonzero(np.isin(codes, bad) & valid(coded.indices))
     if len(rows):
         told = values[codes[rows[0]]].why or problem
-        raise InputError(told, column=name, rows=rows[:_ROWS_NAMED].tolist(), more=max(0, len(rows) - _ROWS_NAMED))
+        more = max(0, len(rows) - _ROWS_NAMED)
+        raise InputError(told, column=name, rows=rows[:_ROWS_NAMED].tolist(), more=more, cells=kind)
     return [None if isinstance(v, Unreadable) else v for v in values]
+
+
+def with_remedy(error: InputError) -> InputError:
+    """The error with what a map can say, where cells of a column of ours are not what they are read as."""
+    if not error.cells or error.hint or error.column is None:
+        return error
+    key = f"[values.{error.column}]" if not looks_like_number(error.column) else "[values.NAME]"
+    if error.cells == "date":
+        key = '[text] dates = "dd/mm/yyyy", or whatever it is'
+    return error.hinted(f"a map can say what is meant ({key})")
 
 
 # -- kinds ------------------------------------------------------------------------------------------------------
@@ -222,6 +240,11 @@ def _double(word: str) -> float:
 def _single(text: str, how: Spelling) -> float | Unreadable | None:
     found = _number(text, how)
     return found if found is None or isinstance(found, Unreadable) else _nearest_single(_plain(folded(text), how))
+
+
+def _percent(read: Callable[[str, Spelling], Any]) -> Callable[[str, Spelling], Any]:
+    """A reader of numbers that takes one with a ``%`` behind it for the number."""
+    return lambda text, how: read(text.rstrip().removesuffix("%") if text.strip() != "%" else text, how)
 
 
 def _plain(word: str, how: Spelling) -> str:
@@ -317,6 +340,8 @@ _READERS: dict[str, Callable[[str, Spelling], Any]] = {
     "int": _number,
     "float": _number,
     "float32": _single,
+    "percent": _percent(_number),
+    "percent32": _percent(_single),
     "date": _date,
 }
 

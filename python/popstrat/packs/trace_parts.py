@@ -26,7 +26,8 @@ class StandIn:
 
 @dataclass(frozen=True)
 class Contribution:
-    """One term of a model that added something. `value` is 1 for a condition that holds."""
+    """One term of a model that added something. `value` is 1 for a condition that holds. Not `recorded`: a default made
+    it so, in the place of a record."""
 
     id: str
     title: str
@@ -36,6 +37,7 @@ class Contribution:
     total: float  # the sum up to here
     evidence: str
     source: str
+    recorded: bool = True
 
 
 @dataclass(frozen=True)

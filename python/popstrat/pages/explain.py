@@ -100,7 +100,8 @@ def _show_model(model: ModelTrace, console: Console, indent: int) -> None:
         grid.add_row("start", "", f"{model.start:.4f}", "")
     for term in model.contributions:
         product = "" if term.value == 1 else f"{term.value:.6g} × {term.coefficient:.4f}"
-        source = Text(f"{term.evidence}: {term.source}", "dim")
+        source = Text("" if term.recorded else "no record: the default. ", "yellow")
+        source.append(f"{term.evidence}: {term.source}", "dim")
         grid.add_row(Text(term.title), product, f"{term.adds:.4f}", source)
     if model.start or model.contributions:
         console.print(Padding(grid, inset))

@@ -241,6 +241,7 @@ def run_pseudonymise(
     drop: Sequence[str] = (),
     keep: Sequence[str] = (),
     birth: Birth | None = None,
+    birth_column: str = BIRTH,
     audit_log: str | Path | None = None,
     encoding: str = "utf-8",
     threads: int = 1,
@@ -254,7 +255,7 @@ def run_pseudonymise(
         lookup: a file for the different (pseudonym, original) pairs, mode 0600; needs an audit log. It has for each
             column NAME and NAME_original, and those of ``lookup_with`` as they were; sorted by the first column.
         drop: columns left out. keep: columns left as they are although they look like identifiers.
-        birth: what is left of ``date_of_birth``: the first day of its month or year.
+        birth: what is left of the date of birth, which ``birth_column`` holds: the first day of its month or year.
         audit_log: gets a line before the outputs get their names; if it cannot be written, nothing is.
         force: replace files that are there; otherwise only those of a run on the same files with the same key, columns
             and form, as the record beside the output (``<output>.run.json``) shows.
@@ -267,7 +268,7 @@ def run_pseudonymise(
     """
     output, lookup = Path(output), None if lookup is None else Path(lookup)
     audit_log = None if audit_log is None else Path(audit_log)
-    plan = _Plan(tuple(columns), form, tuple(drop), birth, tuple(lookup_with) if lookup else ())
+    plan = _Plan(tuple(columns), form, tuple(drop), birth, tuple(lookup_with) if lookup else (), birth_column)
     source = open_source(inputs, kinds=_kinds(plan, output), encoding=encoding, threads=threads)
     names = _check(source, plan, keep)
     check_target(output, [f.path for f in source.files])
@@ -329,7 +330,8 @@ def run_pseudonymise(
             "columns": [done.of(c) for c in plan.columns],
             "dropped": list(plan.drop),
             "birth": birth,
-            "full_birth_dates": BIRTH in names and birth is None,
+            **({"birth_column": birth_column} if birth and birth_column != BIRTH else {}),
+            "full_birth_dates": birth_column in names and birth is None,
             "key_fingerprint": fingerprint(key),
             "output": _written(output, partial, sink.rows),
         }
@@ -373,6 +375,7 @@ class _Plan:
     drop: tuple[str, ...]
     birth: Birth | None
     lookup_with: tuple[str, ...]
+    birth_column: str = BIRTH
 
     def wanted(self, names: Sequence[str]) -> list[str]:
         """The columns to read: those of the output, and those that only the lookup has."""
@@ -380,7 +383,7 @@ class _Plan:
 
     def schema(self, theirs: pa.Schema, names: Sequence[str]) -> pa.Schema:
         kind = pa.string() if self.form == "text" else pa.int64()
-        changed = {c.name: kind for c in self.columns} | ({BIRTH: pa.date32()} if self.birth else {})
+        changed = {c.name: kind for c in self.columns} | ({self.birth_column: pa.date32()} if self.birth else {})
         fields = [theirs.field(n) for n in names]
         return pa.schema(
             [pa.field(f.name, changed[f.name]) if f.name in changed else f.remove_metadata() for f in fields]
@@ -408,7 +411,7 @@ class _Plan:
         else:
             rows = batch.slice(0, 0)
         if self.birth:
-            new[BIRTH] = _coarse(batch.column(BIRTH), self.birth)
+            new[self.birth_column] = _coarse(batch.column(self.birth_column), self.birth, self.birth_column)
         arrays = [new.get(n, batch.column(n)) for n in names]
         done.rows += batch.num_rows
         return pa.RecordBatch.from_arrays(arrays, names=list(names)), rows
@@ -459,7 +462,7 @@ def _repeats(values: pa.Array) -> bool:
     return bool(len(first) > 100 and pc.count_distinct(first).as_py() <= len(first) // 2)
 
 
-def _coarse(values: pa.Array, birth: Birth) -> pa.Array:
+def _coarse(values: pa.Array, birth: Birth, name: str) -> pa.Array:
     values = plain(values)
     try:
         if is_text(values.type):
@@ -467,7 +470,7 @@ def _coarse(values: pa.Array, birth: Birth) -> pa.Array:
             values = pc.if_else(pc.equal(values, ""), pa.scalar(None, values.type), values)
         days = values.cast(pa.date32(), safe=not pt.is_timestamp(values.type))
     except pa.ArrowException:  # its message quotes the value
-        raise InputError("holds what is not a date like 2026-06-30", column=BIRTH) from None
+        raise InputError("holds what is not a date like 2026-06-30", column=name) from None
     return pc.floor_temporal(days, unit="month" if birth == "year-month" else "year").cast(pa.date32())
 
 
@@ -479,7 +482,7 @@ def _kinds(plan: _Plan, output: Path) -> Callable[[str], str | None]:
     def kind(name: str) -> str | None:
         if name in ours:
             return "id"
-        if name == BIRTH and plan.birth:
+        if name == plan.birth_column and plan.birth:
             return "date"
         return known[name].cells if name in known else None
 
@@ -511,11 +514,13 @@ def _check(source: Source, plan: _Plan, keep: Sequence[str]) -> list[str]:
             raise InputError(f"is absent, but {has.name} has it", column=min(other), file=lacks.name)
     wanted = [(c.name, "--column") for c in plan.columns] + [(n, "--drop") for n in plan.drop]
     wanted += [(n, "--keep") for n in keep] + [(n, "--lookup-with") for n in plan.lookup_with]
-    wanted += [(BIRTH, "--birth")] if plan.birth else []
+    wanted += [(plan.birth_column, "--birth")] if plan.birth else []
 
     for name, option in wanted:
         if name not in theirs:
-            raise InputError(f"{option}: there is no such column{suggest(name, theirs)}", column=name, file=first.name)
+            other = "; --birth-column names another" if option == "--birth" else ""
+            told = f"{option}: there is no such column{suggest(name, theirs)}{other}"
+            raise InputError(told, column=name, file=first.name)
     ours = [c.name for c in plan.columns]
     for name in ours:
         if name in plan.drop:
@@ -533,7 +538,7 @@ def _check(source: Source, plan: _Plan, keep: Sequence[str]) -> list[str]:
                     "is named like a number, which may be a patient's: leave it out (--drop), --keep it if it is none; "
                     "or has the file no header?", column=name, file=first.name,
                 )  # fmt: skip
-            if is_identifying(name) and name != BIRTH:
+            if is_identifying(name) and name not in (BIRTH, plan.birth_column):
                 raise InputError(f"is named like an identifier: {_way_out(name)}", column=name, file=first.name)
     return names
 

@@ -54,4 +54,10 @@ def run_check(
     record = file_record("check", scorer, files, counts, reading, clock, options=options, earlier=earlier)
     for name in ("groups", "means", "readings"):  # nothing was scored
         del record[name]
+    known = list(scorer.pack.schema.columns)
+    there = [{*f.plan.sources, *f.plan.map.const} for f in files]
+    record["present_columns"] = [c for c in known if all(c in names for names in there)]
+    if len(files) > 1:
+        for of_file, names in zip(record["inputs"], there, strict=True):
+            of_file["present_columns"] = [c for c in known if c in names]
     return record | ({"data_quality": filling.report(counts.tally, scorer.as_of)} if filling else {})

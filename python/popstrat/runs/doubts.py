@@ -49,10 +49,12 @@ def doubts(
     files: Sequence[Facts],
     first_ids: pa.Array | pa.ChunkedArray | None,
     earlier: Earlier | None = None,
+    converted: Collection[str] = (),
 ) -> list[str]:
-    """What makes the results of a run doubtful though nothing stopped it: columns that are absent, hold nothing or too
-    little, flags that nobody has, values set aside in numbers that point to a wrong unit, columns that look swapped or
-    are asked about, opt-outs that nobody has, NHS numbers where pseudonyms should be. ``tally`` is of all ``files``."""
+    """What makes the results of a run doubtful though nothing stopped it: nobody in it, columns that are absent,
+    hold nothing or too little, flags that nobody has, values set aside in numbers that point to a wrong unit, columns
+    that look swapped or are asked about, opt-outs that nobody has, NHS numbers where pseudonyms should be. ``tally`` is
+    of all ``files``, ``converted`` are the columns whose unit a map changes."""
     schema = scorer.pack.schema
     secondary = scorer.profile == "secondary-use"
     unfilled = []
@@ -60,8 +62,9 @@ def doubts(
         unfilled = [column for column, reason in OPT_OUTS.items() if not tally.excluded.get(reason)]
     several = len(files) > 1
     found = [
+        *_nobody(files, tally),
         *scorer.remarks([f.without(unfilled) for f in files], earlier),
-        *suspicions(tally.quality, tally.recorded, schema),
+        *suspicions(tally.quality, tally.recorded, schema, converted),
         *(
             told
             for f in files
@@ -75,6 +78,18 @@ def doubts(
     if secondary and first_ids is not None and looks_like_nhs_numbers(first_ids):
         found.append(f"{ID} looks like NHS numbers, and secondary use needs pseudonyms: popstrat pseudonymise")
     return found
+
+
+def _nobody(files: Sequence[Facts], tally: Tally) -> Iterator[str]:
+    """That a list has no rows, or one of its files; or that everybody in it is left out."""
+    if not tally.rows_in:
+        yield "the list is empty: there is nobody in it"
+        return
+    for f in files:
+        if not f.tally.rows_in:
+            yield f"{f.name} is empty: there is nobody in it"
+    if not tally.rows_out:
+        yield f"nobody is left: all {tally.rows_in:,} people are left out"
 
 
 def _asked(files: Sequence[Facts], tally: Tally, schema: Schema) -> Iterator[str]:

@@ -25,8 +25,9 @@ from popstrat.packs.keys import as_read, kind_of
 from popstrat.packs.patient_table import ID, KEY_COLUMNS, OPT_OUTS
 from popstrat.packs.plausibility import refuse_disorder
 from popstrat.runs.column_map import MapPlan
-from popstrat.runs.input_files import Reading, known_columns, located
+from popstrat.runs.input_files import Reading, called, known_columns, located
 from popstrat.scoring.columns import Binding, bind_column, converted, missing_columns
+from popstrat.scoring.opt_outs import opt_out_missing
 from popstrat.scoring.scorer import Scorer
 from popstrat.scoring.unique_ids import IdBatch, UniqueIds
 
@@ -45,7 +46,7 @@ class _Found:
         if before is not None:
             rows = (*before.rows, *error.rows)[:_ROWS]
             more = before.count + error.count - len(rows)
-            error = InputError(error.problem, column=error.column, rows=rows, more=more, file=error.file)
+            error = error.counted(rows, more)
         self._errors[key] = error
 
     def errors(self) -> list[InputError]:
@@ -69,9 +70,10 @@ def every_fault(inputs: Sequence[str | Path], scorer: Scorer, reading: Reading, 
     `FaultsError` if there are others."""
     found = _Found()
     files = []
-    for path in expand(inputs):
+    paths = expand(inputs)
+    for path in paths:
         with _kept(found):
-            files.append(_opened(path, scorer, reading, found))
+            files.append(_opened(path, scorer, reading, found, len(paths) > 1))
     with UniqueIds(files=[file.source.name for file in files]) as ids:
         sound = [_look(file, i, scorer, reading, found, ids) for i, file in enumerate(files)]
         if all(sound):
@@ -89,18 +91,18 @@ def _kept(found: _Found, where: Callable[[InputError], InputError] = lambda erro
         found.add(where(error))
 
 
-def _opened(path: Path, scorer: Scorer, reading: Reading, found: _Found) -> _File:
+def _opened(path: Path, scorer: Scorer, reading: Reading, found: _Found, several: bool) -> _File:
     """Raises `InputError` for a file that cannot be opened, or is not what the map says."""
     schema, known = scorer.pack.schema, known_columns(scorer)
     (source,) = open_source([path], kinds=lambda name: "text", encoding=reading.encoding, threads=reading.threads).files
-    plan = reading.mapping.plan(source.schema.names, known)
+    plan = reading.mapping.plan(source.schema.names, known, called(source, several))
     whole = plan.schema(source.schema)
     file = _File(source, plan, {})
     for missing in missing_columns(whole.names, schema):
         found.add(file.located(missing))
     for name in OPT_OUTS if scorer.profile == "secondary-use" else ():
         if name not in whole.names:
-            found.add(file.located(InputError("the profile secondary-use needs this column", column=name)))
+            found.add(file.located(opt_out_missing(name)))
     for name in schema.kept(whole.names, known):
         with _kept(found, file.located):
             if whole.names.count(name) > 1:

@@ -54,7 +54,8 @@ def file_record(
         ],
         warnings=[
             *_of_another_day(scorer, files, derived),
-            *doubts(scorer, tally, facts, counts.first_ids, earlier),
+            *(n for f in files for n in f.contradictions()),
+            *doubts(scorer, tally, facts, counts.first_ids, earlier, reading.mapping.units),
             *near_misses(scorer, [f.plan.sources for f in files], [f.ignored for f in files]),
         ],
         ignored=[c for f in files for c in f.ignored],

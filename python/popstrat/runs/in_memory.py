@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 
 import pyarrow as pa
 
@@ -21,17 +21,16 @@ from popstrat.packs.keys import notes
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import ID
 from popstrat.packs.plausibility import refuse_disorder
+from popstrat.packs.spellings import with_remedy
 from popstrat.runs.doubts import LOOKED_AT, doubts, near_misses
 from popstrat.runs.earlier import earlier_run
 from popstrat.scoring.bound import Together
 from popstrat.scoring.completeness import LEAST_EMPTY
 from popstrat.scoring.completeness import facts as facts_of
+from popstrat.scoring.mapped import map_given, mapped, needs_plan, plan_of
 from popstrat.scoring.opt_outs import OptOutsSaid
-from popstrat.scoring.scorer import Scorer, kept_scorer
+from popstrat.scoring.scorer import kept_scorer
 from popstrat.scoring.tally import Tally
-
-if TYPE_CHECKING:
-    from popstrat.runs.column_map import ColumnMap
 
 _LISTED_ROWS = 1 << 18  # rows of a batch whose contributions are held, all terms, until the largest are chosen
 
@@ -92,10 +91,14 @@ def score(
     earlier = None if previous is None else earlier_run(previous)
     scorer = kept_scorer(pack, parse_as_of(as_of), profile, contributions)
     doubted: list[str] = []
-    column_map = None if mapping is None else _map_given(mapping, scorer)
     known = scorer.pack.schema.columns
-    if mapping is not None or any(n not in known and n.strip().lower() in known for n in table.schema.names):
-        table, doubted = _mapped(table, column_map, scorer)
+    column_map = map_given(mapping, known)
+    if needs_plan(table.schema.names, column_map, known):
+        from popstrat.packs.column_map import keys_without_rows  # here, because most calls have no map
+
+        plan = plan_of(table.schema.names, column_map, scorer.pack.schema)
+        table, kept = mapped(table, plan, scorer.pack.schema, scorer.columns_counted)
+        doubted = [*plan.notices(), *keys_without_rows([plan], kept)]
     passed_over = [n for n in table.schema.names if n not in known]
     bound = scorer.bind(table.schema, counted=record)
     threads = threads or cores()
@@ -111,7 +114,7 @@ def score(
                 one = bound.start(batch)
                 together.add(one)
             except InputError as error:
-                raise error.located(None, first) from None
+                raise with_remedy(error).located(None, first) from None
             first += batch.num_rows
             ids.append(one.given.column(at))
         from popstrat.scoring import unique_ids  # now, while the other threads are at work: hashing is slow to import
@@ -128,7 +131,9 @@ def score(
         said.look(table)
         said.refuse_silent()
     facts = facts_of("", total, bound.absent, people.by_sex_and_age, scorer.pack.schema)
-    doubted += doubts(scorer, total, [replace(facts, absent=())], ids[0].slice(0, LOOKED_AT), earlier)
+    converted = column_map.units if column_map else ()
+    first_ids = ids[0].slice(0, LOOKED_AT)
+    doubted += doubts(scorer, total, [replace(facts, absent=())], first_ids, earlier, converted)
     doubted += notes(total.respelt)
     if passed_over:
         doubted += near_misses(
@@ -141,40 +146,11 @@ def score(
         return out
     from popstrat.runs.table_record import memory_record  # here, because most calls want no record
 
-    first_ids = ids[0].slice(0, LOOKED_AT)
-    made = memory_record(scorer, bound, total, facts, first_ids, earlier, started=started, threads=threads)
+    made = memory_record(
+        scorer, bound, total, facts, first_ids, earlier, converted=converted, started=started, threads=threads
+    )
     if column_map is not None:
         from popstrat.runs.file_record import mapping_record  # as above
 
         made["mapping"] = mapping_record(column_map)
     return out, made
-
-
-def _map_given(mapping: str | Path | Mapping[str, Any], scorer: Scorer) -> ColumnMap:
-    from popstrat.runs.map_file import load_map, parse_map  # here, because most calls have no map
-
-    known = scorer.pack.schema.columns
-    return parse_map(mapping, known) if isinstance(mapping, Mapping) else load_map(mapping, known)
-
-
-def _mapped(table: pa.Table, column_map: ColumnMap | None, scorer: Scorer) -> tuple[pa.Table, list[str]]:
-    """The table under our names and with our values, and what is to be said of that. As in files, values of columns
-    that the pack does not read are not looked at."""
-    from popstrat.runs.column_map import NO_MAP, keys_without_rows  # here, because most calls have no map
-
-    schema, names = scorer.pack.schema, table.schema.names
-    if twice := next((n for n in names if names.count(n) > 1), None):
-        raise InputError("two columns have this name", column=twice)
-    plan = (column_map or NO_MAP).plan(names, schema.columns)
-    whole = plan.schema(table.schema)
-    read = schema.kept(whole.names, scorer.columns_counted)
-    kept = [n for n in whole.names if n in read or n not in schema]
-    batches, first = [], 0
-    for batch in table.to_batches():
-        try:
-            batches.append(plan.apply(batch, kept))
-        except InputError as error:
-            raise error.located(None, first) from None
-        first += batch.num_rows
-    found = pa.Table.from_batches(batches, pa.schema([whole.field(n) for n in kept]))
-    return found, [*plan.notices(), *keys_without_rows([plan], kept)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +12,15 @@ import pyarrow as pa
 
 from popstrat.core.arrow import is_text
 from popstrat.core.cpus import cores
+from popstrat.core.lazy import compute as pc
 from popstrat.errors import InputError, recorded_name, shown_name
 from popstrat.formats import BATCH_ROWS, FileSource, Source, open_source
-from popstrat.packs.keys import as_read
-from popstrat.packs.patient_table import ID, Column, refuse_spellings
+from popstrat.formats.folders import named_columns
+from popstrat.packs.keys import as_read, code
+from popstrat.packs.patient_table import CODE_COLUMNS, ID, Column, refuse_spellings
+from popstrat.packs.spellings import with_remedy
 from popstrat.runs.column_map import NO_MAP, ColumnMap, MapPlan
+from popstrat.runs.withheld import without_numbers
 from popstrat.scoring.bound import BoundScorer
 from popstrat.scoring.columns import plan as bind_columns
 from popstrat.scoring.scorer import Scorer
@@ -46,13 +51,16 @@ class Reading:
 @dataclass(frozen=True)
 class InputFile:
     """An input file, how to read it and the scorer bound to it. ``columns`` are those of ours that are read,
-    ``ignored`` those of the file that popstrat does not know, as a record names them."""
+    ``ignored`` those of the file that popstrat does not know, as a record names them; ``folders`` is what the folders
+    of the file say of codes that it holds itself, and ``contradicted`` in how many rows it says something else."""
 
     source: FileSource
     plan: MapPlan
     columns: tuple[str, ...]
     bound: BoundScorer
     ignored: tuple[str, ...]
+    folders: Mapping[str, str | None] = field(default_factory=dict)
+    contradicted: Counter[str] = field(default_factory=Counter)
 
     @property
     def name(self) -> str:
@@ -62,27 +70,58 @@ class InputFile:
     def batches(self, batch_rows: int) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Each batch of the columns that are read, under our names, with the number of its first row."""
         row = 0
-        for batch in self.source.batches(self.plan.wanted(self.columns), batch_rows=batch_rows):
+        batches = self.source.batches(self.plan.wanted(self.columns), batch_rows=batch_rows)
+        while True:
+            try:
+                batch = next(batches, None)
+            except InputError as error:
+                raise self.located(error) from None
+            if batch is None:
+                break
             try:
                 data = self.plan.apply(batch, self.columns)
             except InputError as error:
                 raise self.located(error, row) from None
+            for name, said in self.folders.items():
+                self.contradicted[name] += _differing(data.column(name), said, name) if name in self.columns else 0
             yield row, data
             row += batch.num_rows
         if self.source.rows not in (None, row):
             raise InputError("does not hold as many rows as it says", file=self.source.name)
+
+    def contradictions(self) -> list[str]:
+        """What the file's folders say otherwise than it does itself, in sentences."""
+        where = without_numbers(str(Path(self.source.path.parent.name, self.name)))
+        found = {name: f"{n:,} row{'s' if n > 1 else ''}" for name, n in self.contradicted.items() if n}
+        told = "is not what its folder is called after in {}: the file's own is read"
+        return [f"{where}: {name} {told.format(rows)}" for name, rows in found.items()]
 
     def located(self, error: InputError, first_row: int = 0) -> InputError:
         """The error with its rows in the file, and the file's own name for a column that is mapped."""
         return located(error, self.plan, self.source.name, first_row)
 
 
+def _differing(column: pa.Array, said: str | None, name: str) -> int:
+    """How many rows of a column of codes hold another than a folder's name."""
+    if not is_text(column.type):
+        column = column.cast(pa.string())
+    found = as_read(column, "code", name).column
+    entries = found if pa.types.is_dictionary(found.type) else found.dictionary_encode()
+    wanted = None if said is None else code(said)
+    other = [n for n, text in enumerate(entries.dictionary.to_pylist()) if text != wanted]
+    return sum(int(pc.sum(pc.equal(entries.indices, n)).as_py() or 0) for n in other)
+
+
 def located(error: InputError, plan: MapPlan, file: str, first_row: int = 0) -> InputError:
     """The error of a batch with its rows in the file, and the file's own name for a column that is mapped."""
+    if error.column is not None and error.column not in plan.sources:  # as the file names it
+        ours = next((o for o, t in plan.sources.items() if t == error.column), None)
+        error = with_remedy(error.about(ours)).about(error.column) if ours else error
+    else:
+        error = with_remedy(error)
     theirs = plan.sources.get(error.column or "")
     if theirs is not None and theirs != error.column:
-        problem = f"{error.problem} (mapped from {shown_name(theirs)})"
-        error = InputError(problem, column=error.column, rows=error.rows, more=error.more, file=error.file)
+        error = error.saying(f"{error.problem} (mapped from {shown_name(theirs)})")
     return error.located(file, first_row)
 
 
@@ -110,12 +149,18 @@ def open_inputs(
             threads=reading.threads,
         )
     )
-    return [_bound(file, scorer, reading.mapping, check_only) for file in source.files]
+    several = len(source.files) > 1
+    return [_bound(file, scorer, reading.mapping, check_only, several) for file in source.files]
 
 
-def _bound(file: FileSource, scorer: Scorer, mapping: ColumnMap, check_only: bool) -> InputFile:
+def called(file: FileSource, several: bool) -> str:
+    """What messages about a map call a file: by its name, if there are others."""
+    return without_numbers(file.path.name) if several else "the input"
+
+
+def _bound(file: FileSource, scorer: Scorer, mapping: ColumnMap, check_only: bool, several: bool) -> InputFile:
     known = known_columns(scorer)
-    plan = mapping.plan(file.schema.names, known)
+    plan = mapping.plan(file.schema.names, known, called(file, several))
     whole = plan.schema(file.schema)
     schema = scorer.pack.schema
     columns = schema.kept(whole.names, known if check_only else scorer.columns_counted)
@@ -128,7 +173,9 @@ def _bound(file: FileSource, scorer: Scorer, mapping: ColumnMap, check_only: boo
         raise located(error, plan, file.name) from None
     places = {name: i for i, name in enumerate(file.schema.names, 1)}
     ignored = (recorded_name(n, places[plan.sources[n]]) for n in whole.names if n not in known)
-    return InputFile(file, plan, columns, bound, tuple(ignored))
+    said = {n: v for n, v in named_columns(file.path).items() if n in file.schema.names}
+    codes = {ours: said[plan.sources[ours]] for ours in CODE_COLUMNS if plan.sources.get(ours) in said}
+    return InputFile(file, plan, columns, bound, tuple(ignored), codes)
 
 
 def read_ids(files: Sequence[InputFile], batch_rows: int) -> Iterator[IdBatch]:

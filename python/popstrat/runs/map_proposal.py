@@ -7,73 +7,32 @@ than `LEAST_SHOWN` rows hold is never written down, since it may be somebody's.
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from importlib import resources
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
-from popstrat.core.arrow import has_class, is_text, without_views
-from popstrat.core.lazy import compute as pc
-from popstrat.core.text import closest, squeezed
-from popstrat.errors import looks_like_number, recorded_name
+from popstrat.core.arrow import has_class
+from popstrat.core.text import squeezed
+from popstrat.errors import recorded_name
 from popstrat.formats import open_source
 from popstrat.packs.patient_table import Column, Schema, fold_label
 from popstrat.packs.spellings import TYPED, Spelling, Unreadable, folded, value
 from popstrat.runs.column_map import our_name
+from popstrat.runs.map_contents import Held
 from popstrat.runs.map_file import parse_map
+from popstrat.runs.map_names import called, says_unit
+from popstrat.runs.map_places import PRESSURES, Places, find_places, has_commas
 
 LEAST_SHOWN = 8
 MOST_ROWS = 200_000
-_MOST_TEXTS = 5000
 _SHOWN = 12
-_PRESSURES = re.compile(r"\s*\d{2,3}\s*([/\\|-])\s*\d{2,3}\s*")
+_MIXED = 0.02  # of a column's numbers in each of two units; fewer are slips
 _BEYOND = re.compile(r"\s*([<>≤≥]=?)\s*(\d+(?:\.\d+)?)\s*")
-_COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+")
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
-
-
-@dataclass
-class Held:
-    """What one column of an extract holds: how often each text, or the numbers of a column of numbers."""
-
-    name: str
-    place: int
-    kind: pa.DataType
-    texts: Counter[str] = field(default_factory=Counter)
-    numbers: list[np.ndarray[Any, Any]] = field(default_factory=list)
-    rows: int = 0
-    cut: bool = False
-
-    def look(self, column: pa.Array) -> None:
-        """Take a batch into account."""
-        self.rows += len(column)
-        if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
-            self.numbers.append(column.drop_null().to_numpy(zero_copy_only=False))
-        elif is_text(column.type):
-            column = without_views(column)
-            column = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-            counts = pc.value_counts(column.drop_null())
-            for text, count in zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True):
-                if text in self.texts or len(self.texts) < _MOST_TEXTS:
-                    self.texts[text] += count
-                else:
-                    self.cut = True
-
-    def median(self, how: Spelling) -> float | None:
-        """The median of its numbers, of those that can be read; None if there are none."""
-        if self.numbers:
-            numbers = np.concatenate(self.numbers).astype(np.float64)
-            return float(np.nanmedian(numbers)) if len(numbers) else None
-        found = [(v, n) for t, n in self.texts.items() if isinstance(v := value(t, "float", how), float) and v == v]
-        return float(np.median(np.repeat(*map(np.array, zip(*found, strict=True))))) if found else None
 
 
 @dataclass
@@ -86,11 +45,6 @@ class Proposal:
     left: list[str]
     lacking: list[str]
     questions: int
-
-
-@cache
-def _called() -> Mapping[str, Any]:
-    return tomllib.loads(resources.files("popstrat.runs").joinpath("called.toml").read_text(encoding="utf-8"))
 
 
 def propose(inputs: Sequence[str | Path], schema: Schema, *, encoding: str = "utf-8") -> Proposal:
@@ -110,56 +64,7 @@ def propose(inputs: Sequence[str | Path], schema: Schema, *, encoding: str = "ut
             rows += batch.num_rows
             if rows >= MOST_ROWS:
                 break
-    pressures = _pressures(held, schema)
-    placed = _placed(held, schema, {p[0] for p in pressures})
-    return _written(held, placed, pressures, schema, rows)
-
-
-def _pressures(held: Mapping[str, Held], schema: Schema) -> list[tuple[str, str]]:
-    """The column that holds both blood pressures, if one does, and what stands between them."""
-    if not {"systolic_bp", "diastolic_bp"} <= set(schema.columns):
-        return []
-    for column in held.values():
-        filled = {t: n for t, n in column.texts.items() if t.strip()}
-        both = Counter[str]()
-        for text, count in filled.items():
-            if found := _PRESSURES.fullmatch(text):
-                both[found.group(1)] += count
-        if (
-            both
-            and (most := both.most_common(1)[0])[1] > sum(filled.values()) / 2
-            and "date" not in folded(column.name)
-        ):
-            return [(column.name, most[0])]
-    return []
-
-
-def _placed(held: Mapping[str, Held], schema: Schema, taken: set[str]) -> dict[str, str]:
-    """Our name → the extract's, the surest first: our own name, a name that others use, a near miss."""
-    names = [n for n in held if n not in taken and not looks_like_number(n)]
-    found: dict[str, str] = {}
-
-    def free() -> Iterator[str]:
-        return (n for n in names if n not in found.values())
-
-    for name in names:
-        ours = our_name(name, schema.columns)
-        if ours in schema and (ours not in found or name == ours):
-            found[ours] = name
-    others = _called()["columns"]
-    for ours in schema.columns:
-        if ours not in found:
-            wanted = {squeezed(w) for w in (ours, schema[ours].title, *others.get(ours, ()))}
-            if near := next((n for n in free() if squeezed(n) in wanted), None):
-                found[ours] = near
-    for ours in schema.columns:
-        if ours not in found and len(ours) > 4 and (near := closest(ours, free())):
-            found[ours] = near
-    births = [(c.name, c.completed_years_since) for c in schema if c.completed_years_since]
-    for age, birth in births:
-        if age in found and birth in found:  # the date wins, and says more
-            del found[age]
-    return {ours: found[ours] for ours in schema.columns if ours in found}
+    return _written(held, find_places(held, schema), schema, rows)
 
 
 class _Draft:
@@ -191,56 +96,62 @@ class _Draft:
             lines.append(f"# and {rest:,} other texts in {rows:,} rows, not shown: {question}")
 
 
-def _written(
-    held: Mapping[str, Held], placed: Mapping[str, str], pressures: list[tuple[str, str]], schema: Schema, rows: int
-) -> Proposal:
+def _written(held: Mapping[str, Held], places: Places, schema: Schema, rows: int) -> Proposal:
     draft = _Draft()
+    placed = places.placed
     for ours, theirs in placed.items():  # words for no record first: they are one thing in every column
         draft.nulls |= dict.fromkeys(_no_record(schema[ours], held[theirs]))
     draft.comma = any(
-        _has_commas(held[theirs], draft) for ours, theirs in placed.items() if schema[ours].type in ("int", "float")
+        has_commas(held[theirs]) for ours, theirs in placed.items() if schema[ours].type in ("int", "float")
     )
     for ours, theirs in placed.items():
         _look_at(schema[ours], held[theirs], draft)
     named = [ours for ours, theirs in placed.items() if our_name(theirs, schema.columns) != ours]
+    draft.questions += len({doubt.theirs for doubt in places.doubtful})
     lines = [
         f"# A draft by `popstrat map init`, from {rows:,} rows. Read it, answer what is asked in comments, then:",
         "#   popstrat check EXTRACT --map THIS-FILE",
         "",
     ]
-    if named:
-        lines += ["[columns]  # our name = yours", *(f"{o} = {_quoted(placed[o])}" for o in named), ""]
-    if pressures:
-        (theirs, between) = pressures[0]
+    asked = [f"# {d.ours} = {_quoted(d.theirs)}{d.asked}" for d in places.doubtful if not d.between]
+    if named or asked:
+        lines += ["[columns]  # our name = yours", *(f"{o} = {_quoted(placed[o])}" for o in named), *asked, ""]
+    pairs = [(p.theirs, p.between, "") for p in (places.pair,) if p]
+    pairs += [(d.theirs, d.between, d.asked) for d in places.doubtful if d.between]
+    if pairs:
         lines.append("[split]")
-        for part, ours in enumerate(("systolic_bp", "diastolic_bp"), 1):
-            lines.append(f"{ours} = {{ from = {_quoted(theirs)}, by = {_quoted(between)}, part = {part} }}")
-        lines.append("")
+    for theirs, between, question in pairs:
+        for part, ours in enumerate(PRESSURES, 1):
+            parts = f"{{ from = {_quoted(theirs)}, by = {_quoted(between)}, part = {part} }}"
+            lines.append(f"{'# ' if question else ''}{ours} = {parts}{question}")
+    lines += [""] if pairs else []
     lines += _text_table(draft)
     for ours, said in draft.values.items():
         lines += [f"[values.{ours}]", *said, ""]
     if draft.units:
         lines += ["[units]", *draft.units, ""]
-    split = {"systolic_bp", "diastolic_bp"} if pressures else set()
-    there = {*placed, *split}
+    there = places.there
     lacking = [c.name for c in schema if c.required and c.name not in there]
     lacking += [
         f"{c.completed_years_since} or {c.name}"
         for c in schema
-        if c.completed_years_since and not {c.name, c.completed_years_since} & there
+        if c.completed_years_since and not {c.name, c.completed_years_since} & {*there}
     ]
-    used = {*placed.values(), *(theirs for theirs, _ in pressures)}
-    left = [recorded_name(n, column.place) for n, column in held.items() if n not in used]
+    used = {*there.values()}
+    left = {n: recorded_name(n, column.place) for n, column in held.items() if n not in used}
     if lacking:
-        lines += ["# The table needs these, and nothing here looks like them; a [const] table can say what is the same",
+        lines += ["# The table needs these, and nothing here is surely one; a [const] table can say what is the same",
                   "# for everybody.", *(f"#   {name}" for name in lacking), ""]  # fmt: skip
     if left:
-        lines += ["# Columns of the extract without a place:", *(f"#   {name}" for name in left), ""]
+        like = {n: f"   # looks like {places.near[n]}?" if n in places.near else "" for n in left}
+        lines += [
+            "# Columns of the extract without a place:",
+            *(f"#   {said}{like[n]}" for n, said in left.items()),
+            "",
+        ]
     text = "\n".join(lines).rstrip() + "\n"
     parse_map(tomllib.loads(text), schema.columns)  # what is proposed can be read
-    return Proposal(
-        text, {**placed, **{ours: theirs for theirs, _ in pressures for ours in split}}, left, lacking, draft.questions
-    )
+    return Proposal(text, dict(there), [*left.values()], lacking, draft.questions)
 
 
 def _text_table(draft: _Draft) -> list[str]:
@@ -284,10 +195,10 @@ def _no_record(column: Column, held: Held) -> list[str]:
     """The words for no record in a column, as `folded`, of those that people use; a label of the column is none."""
     if column.type not in TYPED and column.type != "category":
         return []
-    labels = {w for o, ws in _called()["labels"].get(column.name, {}).items() for w in (o, *ws)}
+    labels = {w for o, ws in called()["labels"].get(column.name, {}).items() for w in (o, *ws)}
     labels |= set(column.label_codes())
     nought = {"none", "nil"} if column.type in ("int", "float") else set()  # of what is counted: nought, or no record?
-    return [w for t in held.texts if (w := folded(t)) in _called()["words"]["nulls"] and w not in labels | nought]
+    return [w for t in held.texts if (w := folded(t)) in called()["words"]["nulls"] and w not in labels | nought]
 
 
 def _strange(held: Held, kind: str, how: Spelling) -> dict[str, int]:
@@ -296,7 +207,7 @@ def _strange(held: Held, kind: str, how: Spelling) -> dict[str, int]:
 
 def _flags(column: Column, held: Held, draft: _Draft) -> None:
     strange = _strange(held, "bool", draft.spelling)
-    words = _called()["words"]
+    words = called()["words"]
     for text in list(strange):
         for key, said in (("true", draft.true), ("false", draft.false)):
             if folded(text) in words[key]:
@@ -313,7 +224,7 @@ def _labels(column: Column, held: Held, draft: _Draft) -> None:
         for t, n in held.texts.items()
         if t.strip() and fold_label(t.strip(" ")) not in known and folded(t) not in draft.nulls
     }
-    table = {squeezed(w): o for o, ws in _called()["labels"].get(column.name, {}).items() for w in ws}
+    table = {squeezed(w): o for o, ws in called()["labels"].get(column.name, {}).items() for w in ws}
     for text, count in sorted(strange.items(), key=lambda x: -x[1]):
         if ours := table.get(squeezed(text)):
             rows = f"{count:,} rows" if count >= LEAST_SHOWN else f"fewer than {LEAST_SHOWN} rows"
@@ -327,7 +238,7 @@ def _dates(column: Column, held: Held, draft: _Draft) -> None:
     if not _strange(held, "date", draft.spelling):
         return
     forms = []
-    for form in _called()["words"]["dates"]:
+    for form in called()["words"]["dates"]:
         how = Spelling(frozenset(draft.nulls), dates=(form,))
         left = _strange(held, "date", how)
         if sum(left.values()) <= 0.01 * sum(held.texts.values()):
@@ -342,15 +253,10 @@ def _dates(column: Column, held: Held, draft: _Draft) -> None:
         draft.ask(column.name, best[0][1], "which date?")
 
 
-def _has_commas(held: Held, draft: _Draft) -> bool:
-    """Whether a column's numbers have a decimal comma. What parts thousands is followed by three digits each time."""
-    strange = [t.strip() for t in _strange(held, "float", draft.spelling) if not _BEYOND.fullmatch(t)]
-    commas = bool(strange) and all(_COMMA.fullmatch(t) for t in strange)
-    return commas and not all(_THOUSANDS.fullmatch(t) for t in strange)
-
-
 def _numbers(column: Column, held: Held, draft: _Draft) -> None:
-    strange = _strange(held, "float", draft.spelling)
+    unit = called()["units"].get(column.name)
+    why = _in_unit(unit, held, column, draft) if unit else ""
+    strange = _strange(held, "percent" if why else column.cells, draft.spelling)
     for text, count in sorted(strange.items(), key=lambda x: -x[1]):
         if (found := _BEYOND.fullmatch(text)) and count >= LEAST_SHOWN:
             sign, limit = found.group(1), float(found.group(2))
@@ -360,12 +266,38 @@ def _numbers(column: Column, held: Held, draft: _Draft) -> None:
             del strange[text]
     if strange:
         draft.ask(column.name, strange, "which number?")
-    unit = _called()["units"].get(column.name)
-    median = held.median(draft.spelling) if unit else None
-    if unit and median is not None and median < unit["under"]:
+    if unit and why:
         parts = [f"{key} = {unit[key]}" for key in ("multiply", "add", "round") if key in unit]
         factor = f"{{ {', '.join(parts)} }}" if len(parts) > 1 else f"{unit['multiply']}"
-        draft.units.append(f"{column.name} = {factor}   # from {unit['called']}: half of them are under {median:.4g}")
+        draft.units.append(f"{column.name} = {factor}   # from {unit['called']}: {why}")
+    if unit and (mixed := _mixed(unit, held, column, draft)):
+        draft.questions += 1
+        draft.units.append(f"# {column.name}: {mixed} Which rows are in which unit? A map converts all or none.")
+
+
+def _mixed(unit: Mapping[str, Any], held: Held, column: Column, draft: _Draft) -> str:
+    """That a column holds numbers in two units, where one limit tells them apart; nothing if it does not."""
+    numbers = held.readable(draft.spelling)
+    low, high = column.bounds
+    if "under" not in unit or not len(numbers):
+        return ""
+    other, ours = (numbers < unit["under"]).mean(), ((numbers >= max(low, unit["under"])) & (numbers <= high)).mean()
+    if min(other, ours) < _MIXED:
+        return ""
+    return f"{other:.0%} of the numbers look like {unit['called']}, {ours:.0%} like {column.unit}."
+
+
+def _in_unit(unit: Mapping[str, Any], held: Held, column: Column, draft: _Draft) -> str:
+    """Why the numbers of a column are in another unit than ours; nothing if they are not."""
+    median = held.median(draft.spelling)
+    if median is None:
+        return ""
+    if "under" in unit or "over" in unit:
+        low = median < unit.get("under", -math.inf)
+        if low or median > unit.get("over", math.inf):
+            return f"half of them are {'under' if low else 'over'} {median:.4g}"
+        return ""
+    return "as its name says" if says_unit(column, held.name) else ""
 
 
 def _quoted(text: str) -> str:

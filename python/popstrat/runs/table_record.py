@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 
 import pyarrow as pa
 
@@ -23,6 +24,7 @@ def memory_record(
     first_ids: pa.Array,
     earlier: Earlier | None,
     *,
+    converted: Collection[str],
     started: dt.datetime,
     threads: int,
 ) -> Record:
@@ -33,7 +35,7 @@ def memory_record(
         tally,
         command="popstrat.score",
         notices=[*bound.notices, *notes(tally.respelt)],
-        warnings=doubts(scorer, tally, [facts], first_ids, earlier),
+        warnings=doubts(scorer, tally, [facts], first_ids, earlier, converted),
         ignored=bound.ignored,
         started=started,
         seconds={"total": total},

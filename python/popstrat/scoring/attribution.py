@@ -3,6 +3,9 @@
 Every contribution is a multiple of the grid that linear predictors are added up in (`popstrat.lang.values.GRID`), so
 the contributions of a patient, with where their stratum starts, add up to the linear predictor to the last bit.
 Terms are expressions like any other: they are compiled into the same program as the scores.
+
+What a default adds, where there is no record, is no reason: it is never listed, and stands in a column of its own where
+all contributions are given.
 """
 
 from __future__ import annotations
@@ -21,12 +24,13 @@ from popstrat.lang import nodes as n
 from popstrat.lang.parser import cases, conjunction, negation
 from popstrat.lang.values import on_grid
 from popstrat.packs.definition import Definition
+from popstrat.packs.model.on_record import on_record
 from popstrat.packs.model.parts import Model, Stratum
 from popstrat.packs.resolved import Resolved
 from popstrat.scoring import columns as bind
 
 MOST = 64  # of a patient; as many as the engine takes (`engine.arrays.top_k.MOST`)
-START, PREDICTOR = "start", "linear_predictor"
+START, DEFAULTS, PREDICTOR = "start", "defaults", "linear_predictor"
 LISTED = pa.list_(
     pa.field(
         "item",
@@ -58,6 +62,10 @@ def chosen(resolved: Resolved, model: str | None) -> Model:
     if model not in found:
         raise InputError(f"there is no model {model!r}{suggest(model, found)}: the pack has {known}")
     return found[model]
+
+
+Part = tuple[n.Node, float]
+"""What is summed, and its weight."""
 
 
 @dataclass(frozen=True)
@@ -115,30 +123,59 @@ def _entries(resolved: Resolved, model: Model) -> list[Entry]:
                 continue
             node, weight = part
             name = f"{stratum.name}.{term.id}"
+            told = on_record(model, node)
+            where = within if told is None else [*within, told]
             if node.type.kind == "bool":
-                condition = conjunction([*within, node], term.id)
+                condition = conjunction([*where, node], term.id)
                 entry = Entry(number, on_grid(weight), _definition(resolved, model, name, condition))
             else:
-                amount = _only(within, n.WeightedSum(n.NUMBER, term.id, 0.0, (part,)))
+                amount = _only(where, n.WeightedSum(n.NUMBER, term.id, 0.0, (part,)))
                 entry = Entry(number, None, _definition(resolved, model, name, amount))
             found.append(entry)
     return found
 
 
 def every_term(resolved: Resolved, model: Model) -> list[Definition]:
-    """A column for each term: what it adds, 0 where it does not apply; where the stratum starts; and their sum. Null
-    for whoever has no linear predictor."""
+    """A column for each term: what it adds by the record, 0 where it does not apply; where the stratum starts; what
+    defaults add in the place of records; and their sum. Null for whoever has no linear predictor."""
     scored = negation(n.IsNull(n.BOOL, "", _predictor(model)), "has a linear predictor")
-    taken = {START, PREDICTOR}
+    taken = {START, DEFAULTS, PREDICTOR}
     made = [
         _definition(resolved, model, START, _only([scored], _across(model, [_number(s.start) for s in model.strata])))
     ]
+    stood_in: list[list[tuple[n.Node, float]]] = [[] for _ in model.strata]
     for term in model.terms:
         if term.id in taken:
             raise InputError(f"a term is called {term.id!r}, which is the name of another column")
-        sums = [n.WeightedSum(n.NUMBER, term.id, 0.0, (part,) if part else ()) for part in term.parts]
+        sums = []
+        for part, besides in zip(term.parts, stood_in, strict=True):
+            recorded, default = _divided(model, part)
+            sums.append(n.WeightedSum(n.NUMBER, term.id, 0.0, recorded))
+            besides += default
         made.append(_definition(resolved, model, term.id, _only([scored], _across(model, sums))))
+    besides_of = [n.WeightedSum(n.NUMBER, DEFAULTS, 0.0, tuple(parts)) for parts in stood_in]
+    made.append(_definition(resolved, model, DEFAULTS, _only([scored], _across(model, besides_of))))
     return [*made, _definition(resolved, model, PREDICTOR, _predictor(model))]
+
+
+def _divided(model: Model, part: Part | None) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+    """A term's part as it adds by the record, and as it adds where a default stood in: each nothing where the other is
+    something."""
+    if part is None:
+        return (), ()
+    node, weight = part
+    told = on_record(model, node)
+    if told is None:
+        return (part,), ()
+    default = negation(told, "a default stood in")
+    if node.type.kind == "bool":
+        return ((conjunction([node, told], ""), weight),), ((conjunction([node, default], ""), weight),)
+    return ((_where(told, node), weight),), ((_where(default, node), weight),)
+
+
+def _where(condition: n.Node, node: n.Node) -> n.Node:
+    """A number where the condition holds, 0 elsewhere."""
+    return cases([(condition, node)], n.Const(n.NUMBER, "0", 0), n.NUMBER, node.text)
 
 
 def _predictor(model: Model) -> n.Named:
@@ -185,6 +222,13 @@ def _definition(resolved: Resolved, model: Model, name: str, node: n.Node) -> De
     kind = "bool" if node.type.kind == "bool" else "float64"
     version = resolved.definitions[model.id].version
     return Definition(f"{model.id}:{name}", "term", node, name, "", "", version, name, kind, {}, model.id)
+
+
+def is_listed(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds listed contributions, whatever file it comes from."""
+    if not pa.types.is_list(kind) or not pa.types.is_struct(kind.value_type):
+        return False
+    return [f.name for f in kind.value_type] == [f.name for f in LISTED.value_type]
 
 
 def as_text(column: pa.Array) -> pa.Array:

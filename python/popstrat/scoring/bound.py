@@ -37,6 +37,7 @@ from popstrat.packs.patient_table import KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS
 from popstrat.packs.resolved import Resolved
 from popstrat.scoring import columns as bind
 from popstrat.scoring.attribution import LISTED, Listing
+from popstrat.scoring.opt_outs import opt_out_missing
 from popstrat.scoring.people import People
 from popstrat.scoring.tally import Tally
 
@@ -104,7 +105,7 @@ class BoundScorer:
         if scorer.profile == "secondary-use":
             for name in OPT_OUTS:
                 if name not in schema.names:
-                    raise InputError("the profile secondary-use needs this column", column=name)
+                    raise opt_out_missing(name)
                 if pa.types.is_null(schema.field(name).type):
                     raise InputError(
                         "holds nothing and has no type; the profile secondary-use needs this column filled", column=name

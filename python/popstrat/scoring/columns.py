@@ -20,7 +20,7 @@ from popstrat.core.arrow import is_text
 from popstrat.core.soundness import cleared, refuse_unsound
 from popstrat.core.text import suggest
 from popstrat.engine import CODE_NULL, CODE_UNKNOWN, Labels
-from popstrat.errors import InputError
+from popstrat.errors import InputError, looks_like_number
 from popstrat.packs.patient_table import Column, Schema, fold_label, refuse_spellings
 from popstrat.packs.spellings import days, from_text
 
@@ -29,6 +29,7 @@ _IN_PLACE: dict[pa.DataType, str] = {
     pa.float32(): "f32", pa.float64(): "f64",
 }  # fmt: skip
 _REMEDY = "; if the list has it under another name, rename it or map it ([columns] of --map)"
+_HEADLESS = "; does the first line of the file name the columns? Some of its names are numbers"
 _WIDER: dict[pa.DataType, pa.DataType] = {pa.uint16(): pa.int32(), pa.uint32(): pa.int64(), pa.float16(): pa.float32()}
 
 
@@ -67,14 +68,15 @@ def plan(table: pa.Schema, schema: Schema, wanted: Sequence[str], *, whole: bool
 def missing_columns(names: Sequence[str], schema: Schema) -> Iterator[InputError]:
     """An error for each required column that a table with these columns lacks; one of two will do for an age."""
     unknown = set(names) - set(schema.columns)
+    headless = _HEADLESS if any(map(looks_like_number, unknown)) else ""
     for column in schema:
         if column.required and column.name not in names:
             near = suggest(column.name, unknown)
-            yield InputError(f"this required column is missing{near}{_REMEDY}", column=column.name)
+            yield InputError(f"this required column is missing{near}{_REMEDY}{headless}", column=column.name)
     for birth, age in schema.either:
         if not {birth, age} & set(names):
             near = suggest(birth, unknown) or suggest(age, unknown)
-            yield InputError(f"needs the column {birth!r} or {age!r}{near}{_REMEDY}")
+            yield InputError(f"needs the column {birth!r} or {age!r}{near}{_REMEDY}{headless}")
 
 
 def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
@@ -138,7 +140,10 @@ def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
                     "f32" if column.single else "f64",
                     lambda a: from_text(a, column.cells, column.name),
                 )
-    raise InputError(f"{_article(column.type)} is needed, and the column is of type {kind}", column=column.name)
+    told = f"{_article(column.type)} is needed, and the column is of type {kind}"
+    if column.type == "date" and (pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind)):
+        told += f'; if it holds days as yyyymmdd, a map can say so: [text.{column.name}] date_format = "yyyymmdd"'
+    raise InputError(told, column=column.name)
 
 
 def _article(kind: str) -> str:

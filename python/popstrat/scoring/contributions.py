@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import ID
 from popstrat.packs.plausibility import refuse_disorder
+from popstrat.packs.spellings import with_remedy
 from popstrat.scoring.bound import BoundScorer
+from popstrat.scoring.mapped import map_given, mapped, needs_plan, plan_of
 from popstrat.scoring.scorer import kept_scorer
 from popstrat.scoring.tally import Tally
 
@@ -28,26 +31,32 @@ def contributions(
     model: str | None = None,
     pack: str | Path | Pack = DEFAULT_PACK,
     threads: int | None = None,
+    mapping: str | Path | Mapping[str, Any] | None = None,
 ) -> pa.Table:
     """What every term of a model adds to each patient's linear predictor.
 
     Args:
-        table, as_of, pack, threads: as for `score`.
+        table, as_of, pack, threads, mapping: as for `score`.
         model: the model's definition, such as ``admission_risk``; may be left out where the pack has only one.
 
     Returns:
-        One row a patient, in the same order: ``patient_id``, ``practice_code``, places; ``start``, a column for each
-        term, 0 where it does not apply; and ``linear_predictor``, to which the others add up exactly. Null for whoever
-        the model does not score. Eight bytes a term and patient: score large lists in parts.
+        One row a patient, in the same order: ``patient_id``, ``practice_code``, places; ``start``; a column for each
+        term, 0 where it does not apply, and where it does only because a declared default stood in for an input without
+        a record; ``defaults``, what those add together; and ``linear_predictor``, to which the others add up exactly.
+        Null for whoever the model does not score. Eight bytes a term and patient: score large lists in parts.
 
     Raises:
-        InputError: the table is at fault, or there is no such model. PackError: the pack is.
+        InputError: the table or the map is at fault, or there is no such model. PackError: the pack is.
     """
     from popstrat.scoring import unique_ids
     from popstrat.scoring.attribution import chosen, every_term
 
     table = as_table(table)
     scorer = kept_scorer(pack, parse_as_of(as_of), "direct-care")
+    schema = scorer.pack.schema
+    column_map = map_given(mapping, schema.columns)
+    if needs_plan(table.schema.names, column_map, schema.columns):
+        table, _ = mapped(table, plan_of(table.schema.names, column_map, schema), schema, scorer.columns)
     definitions = every_term(scorer.resolved, chosen(scorer.resolved, model))
     bound = BoundScorer(scorer, table.schema.remove_metadata(), instead=definitions)
     threads, at = threads or cores(), table.schema.get_field_index(ID)
@@ -58,7 +67,7 @@ def contributions(
             ids.append(started.given.column(at))
             scored, tally = started.run(threads)
         except InputError as error:
-            raise error.located(None, first) from None
+            raise with_remedy(error).located(None, first) from None
         batches.append(scored)
         total += tally
         first += batch.num_rows

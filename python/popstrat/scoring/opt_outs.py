@@ -9,6 +9,11 @@ from popstrat.packs.flags import anybody
 from popstrat.packs.patient_table import OPT_OUTS
 
 
+def opt_out_missing(name: str) -> InputError:
+    """What is to be raised where an opt-out column is not there."""
+    return InputError("the profile secondary-use needs this column", column=name)
+
+
 class OptOutsSaid:
     """Watches the batches of one file, or of one table, until each opt-out column has been true or false for anybody.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -20,9 +20,14 @@ from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS
 from popstrat.packs.readings import with_readings
 from popstrat.packs.resolved import Resolved
+from popstrat.packs.spellings import with_remedy
 from popstrat.scoring.attribution import Listing
 from popstrat.scoring.bound import BoundScorer
 from popstrat.scoring.completeness import Earlier, Facts, Inputs, remarks
+from popstrat.scoring.mapped import kept_columns, map_given, mapped_batch, plan_of
+
+if TYPE_CHECKING:
+    from popstrat.packs.column_map import MapPlan
 
 PROFILES = ("direct-care", "secondary-use")
 _KEPT = 15  # schemas for which a scorer is kept, besides the newest
@@ -38,9 +43,11 @@ class Scorer:
             table must hold both opt-out columns).
         contributions: how many of each patient's largest contributions to list, for each model, in a column
             ``<model>_contributions`` (a list of structs: term, amount); None for no such column.
+        mapping: a column map, as ``--map`` takes it, for batches with other names, values or dates: the path of a TOML
+            file, which is read once, or its content as a mapping.
 
     Raises:
-        PackError: the pack is at fault. InputError: the date or the profile is.
+        PackError: the pack is at fault. InputError: the date, the profile or the map is.
     """
 
     def __init__(
@@ -50,6 +57,7 @@ class Scorer:
         *,
         profile: str = "direct-care",
         contributions: int | None = None,
+        mapping: str | Path | Mapping[str, Any] | None = None,
     ) -> None:
         if profile not in PROFILES:
             raise InputError(f"there is no profile {profile!r}; it is one of {', '.join(PROFILES)}")
@@ -63,6 +71,8 @@ class Scorer:
             self.listings = tuple(Listing(self.resolved, m, contributions) for m in self.resolved.models.values())
             if not self.listings:
                 raise InputError(f"the pack {self.pack.id} has no model whose contributions could be listed")
+        self.mapping = map_given(mapping, self.pack.schema.columns)
+        self._plans: dict[pa.Schema, tuple[MapPlan, list[str]]] = {}
         self._bound: dict[tuple[pa.Schema, bool], BoundScorer] = {}
         self._last: dict[bool, tuple[pa.Schema, BoundScorer]] = {}
 
@@ -72,7 +82,8 @@ class Scorer:
         super().__setattr__(name, value)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _make_scorer, (self.pack, self.as_of, self.profile, self.contributions)
+        content = None if self.mapping is None else dict(self.mapping.content)
+        return _make_scorer, (self.pack, self.as_of, self.profile, self.contributions, content)
 
     @property
     def pack_record(self) -> dict[str, Any]:
@@ -203,9 +214,26 @@ class Scorer:
     def score_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Score one record batch: any rows, slices included. One thread, the GIL released. Ids are not checked for
         uniqueness. Raises `InputError`."""
-        scored, tally = self.bind(batch.schema, counted=False).score(batch)
+        if self.mapping is not None:
+            batch = self._mapped(batch)
+        try:
+            scored, tally = self.bind(batch.schema, counted=False).score(batch)
+        except InputError as error:
+            raise with_remedy(error) from None
         plausibility.refuse_disorder(tally.disorder, self.pack.schema)
         return scored
+
+    def _mapped(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """A batch under our names and with our values."""
+        key = batch.schema.remove_metadata()
+        found = self._plans.get(key)
+        if found is None:
+            plan = plan_of(key.names, self.mapping, self.pack.schema)
+            found = plan, kept_columns(plan, key, self.pack.schema, self.columns)[1]
+            for oldest in list(self._plans)[:-_KEPT]:
+                self._plans.pop(oldest, None)
+            self._plans[key] = found
+        return mapped_batch(batch, *found)
 
     def score_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Score record batches one by one, in order (as Spark's ``mapInArrow`` wants it)."""
@@ -213,8 +241,14 @@ class Scorer:
             yield self.score_batch(batch)
 
 
-def _make_scorer(pack: Pack, as_of: dt.date, profile: str, contributions: int | None = None) -> Scorer:
-    return Scorer(pack, as_of, profile=profile, contributions=contributions)
+def _make_scorer(
+    pack: Pack,
+    as_of: dt.date,
+    profile: str,
+    contributions: int | None = None,
+    mapping: Mapping[str, Any] | None = None,
+) -> Scorer:
+    return Scorer(pack, as_of, profile=profile, contributions=contributions, mapping=mapping)
 
 
 _scorers: dict[tuple[str, dt.date, str, int | None], Scorer] = {}

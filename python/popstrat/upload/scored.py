@@ -21,6 +21,8 @@ from popstrat.errors import InputError
 from popstrat.formats import FileSource, open_source
 from popstrat.packs.keys import Kind, as_read
 from popstrat.packs.patient_table import ID, PRACTICE
+from popstrat.scoring.attribution import as_text as listed_as_text
+from popstrat.scoring.attribution import is_listed
 from popstrat.upload.batches import batches, refuse_null, values
 from popstrat.upload.patient_keys import as_text
 from popstrat.upload.templates.sources import FLAG_LABELS, ScoredColumn
@@ -83,8 +85,8 @@ class ScoredFile:
 def open_scored(path: Path) -> ScoredFile:
     """Open a scored file and its run record.
 
-    Raises `InputError` if there is no record, the record is of another file, the content is not the one that was
-    written, or a column that is always there is missing.
+    Both may have been renamed together. Raises `InputError` if there is no record, the record is of another file, the
+    content is not the one that was written, or a column that is always there is missing.
     """
     record_path = path.with_name(path.name + ".run.json")
     run, run_sha256 = _run_record(record_path, path)
@@ -100,10 +102,16 @@ def open_scored(path: Path) -> ScoredFile:
 
     output = run["output"]
     before = path.stat()
+    renamed = output.get("name") != path.name  # together with its record: then its content tells
+    other = InputError(f"is the record of {output.get('name')!r}, not of {path.name}", file=str(record_path))
+    if renamed and ("sha256" not in output or before.st_size != output.get("bytes", before.st_size)):
+        raise other
     if before.st_size != output.get("bytes", before.st_size):
         raise InputError(f"has not the size that its run record {record_path.name} says", file=str(path))
     sha256 = hash_file(path)
     if output.get("sha256", sha256) != sha256:
+        if renamed:
+            raise other
         raise InputError(
             f"is not what was written: its content differs from its run record {record_path.name}", file=str(path)
         )
@@ -129,7 +137,7 @@ def _column(field: pa.Field, groups: Mapping[str, Mapping[str, int]]) -> ScoredC
         return ScoredColumn(name, "flag", FLAG_LABELS)
     if name in groups:
         return ScoredColumn(name, "label", tuple(groups[name]))
-    if is_text(field.type):
+    if is_text(field.type) or is_listed(field.type):
         return ScoredColumn(name, "text")
     kind = field.type
     number = (
@@ -169,8 +177,6 @@ def _run_record(path: Path, scored: Path) -> tuple[dict[str, Any], str]:
         raise
     except (ValueError, KeyError, TypeError, AttributeError):
         raise InputError("is not a run record that can be read", file=str(path)) from None
-    if run["output"].get("name") != scored.name:
-        raise InputError(f"is the record of {run['output'].get('name')!r}, not of {scored.name}", file=str(path))
     return run, hashlib.sha256(raw).hexdigest()
 
 
@@ -200,7 +206,7 @@ def scored_rows(
                 if c.role == "label":
                     found = _label_indices(found, c.labels, c.name)
                 elif c.role == "text":
-                    found = as_text(found)
+                    found = listed_as_text(found) if is_listed(found.type) else as_text(found)
                 data[c.name] = found
         except InputError as error:
             raise error.located(table.name, first) from None

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import datetime as dt
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from popstrat.core.rerun import Making, pack_named, read_record, refuse_other
 from popstrat.core.small_files import MOST_RECORD_BYTES, parse_json, read_small
 from popstrat.core.spreadsheets import neutral
 from popstrat.core.text import suggest
-from popstrat.errors import InputError
+from popstrat.errors import InputError, shown_name
 from popstrat.formats import FileSource, open_source
 from popstrat.packs.patient_table import ID, patient_schema
 from popstrat.privacy.disclosure import rounded
@@ -33,8 +34,10 @@ from popstrat.validation.join import join
 from popstrat.validation.period import compared, differs
 from popstrat.validation.publish import Row, publish
 from popstrat.validation.spec import Spec
-from popstrat.validation.tables import Names
+from popstrat.validation.tables import Names, Table
 
+_OF_TIME = re.compile(r"(?:^|[^a-z])(?:days?|times?|duration|follow(?:ed)?|survival|tte)(?:[^a-z]|$)", re.IGNORECASE)
+"""Names of columns that may say for how long somebody was followed."""
 JSON_NAME = "validation.json"
 PAGE_NAME = "validation.html"
 
@@ -100,9 +103,10 @@ def _validated(
     known = {c.name: c.type for c in patient_schema()}
     kinds = {**known, **dict.fromkeys((spec.risk, "age", "ltc_count"), "int"), "frailty_category": "category"}
     opened = open_one(scored, lambda n: kinds.get(n, "text"), encoding, threads)
-    ends = open_one(outcome, lambda n: "id" if n == ID else "text", encoding, threads)
+    ends = open_one(outcome, lambda n: "id" if n == spec.outcome_id else "text", encoding, threads)
     table = read_columns(opened, spec.scored_columns, (ID, spec.risk))
-    outcomes = read_columns(ends, spec.outcome_columns, spec.outcome_columns)
+    outcomes = read_outcomes(ends, spec)
+    early = lost_early(ends, spec)
     files = [("scored table", opened, table.num_rows), ("outcomes", ends, outcomes.num_rows)]
     listed = None
     if patients is not None:
@@ -151,7 +155,7 @@ def _validated(
             },
             "sources": sources,
             "period": compared(run.get("horizon", ""), days),
-            "notices": [*joined.notices, *notices, *([note] if note else [])],
+            "notices": [*joined.notices, *notices, *([note] if note else []), *early],
             "made": dt.datetime.now(dt.UTC).date().isoformat(),
         },
     )
@@ -245,6 +249,39 @@ def open_one(
     if len(files) > 1:
         raise InputError(f"matches {len(files)} files; one is needed", file=str(path))
     return files[0]
+
+
+def read_outcomes(file: FileSource, spec: Spec) -> pa.Table:
+    """The columns of an outcome file that are wanted, its ids under our name."""
+    if spec.outcome_id not in file.schema.names:
+        told = f"is missing{suggest(spec.outcome_id, file.schema.names)}; --outcome-id says which column holds the ids"
+        raise InputError(told, column=spec.outcome_id, file=file.name)
+    found = read_columns(file, spec.outcome_columns, spec.outcome_columns)
+    return found.rename_columns([ID if n == spec.outcome_id else n for n in found.column_names])
+
+
+def lost_early(file: FileSource, spec: Spec) -> list[str]:
+    """That an outcome file seems to say for how long people were followed, where only a yes or no is read of it: who
+    was lost early would count as free of it. In sentences, without counts."""
+    if spec.time_column is not None or spec.column is None:
+        return []
+    found = []
+    named = [n for n in file.schema.names if n not in (spec.outcome_id, spec.column) and _OF_TIME.search(n)]
+    for name in named:
+        table = read_columns(file, (spec.outcome_id, spec.column, name), ())
+        table = table.rename_columns([ID if n == spec.outcome_id else n for n in table.column_names])
+        try:
+            ends = Table(table, file.name)
+            times, happened = ends.numbers(name, "a number of days"), ends.flags(spec.column, counts=True)
+        except InputError:  # no times
+            continue
+        if ((happened == 0) & (times < spec.horizon)).any():
+            given = f"--time-column {name} --event-column {spec.column}"
+            found.append(
+                f"{file.path.name}: if {shown_name(name)} says for how long people were followed, some without the "
+                f"outcome were lost before day {spec.horizon:g}, and count as free of it: give {given} instead"
+            )
+    return found
 
 
 def read_columns(file: FileSource, wanted: Sequence[str], needed: Sequence[str]) -> pa.Table:

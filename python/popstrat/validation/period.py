@@ -17,13 +17,18 @@ def days_of(text: str) -> float | None:
 
 
 def compared(text: str, days: float | None, horizon: str = "") -> str:
-    """What a reader should know of both: "the outcome is by day 365; the model says '12 months'"; empty where the model
-    says nothing. ``days`` is None where the outcomes do not say their period; ``horizon`` is the id of one of several.
+    """What a reader should know of both: "the outcome is by day 365, as the model's risk is over '12 months'", or "the
+    outcome is by day 200; the model says '12 months'" where they differ; nothing where the model says nothing.
+
+    ``days`` is None where the outcomes do not say their period; ``horizon`` is the id of one of several.
     """
     if not text:
         return ""
+    stated = f"{text!r}{f' (horizon {horizon})' if horizon else ''}"
+    if days is not None and days_of(text) is not None and not differs(text, days):
+        return f"the outcome is by day {days:g}, as the model's risk is over {stated}"
     outcome = "the outcomes do not say their period" if days is None else f"the outcome is by day {days:g}"
-    return f"{outcome}; the model says {text!r}{f' (horizon {horizon})' if horizon else ''}"
+    return f"{outcome}; the model says {stated}"
 
 
 def differs(text: str, days: float | None) -> str:

@@ -16,7 +16,8 @@ class Spec:
     """What to validate against what: column names, the horizon (days), and who may be left out.
 
     ``competing`` is a column of the outcomes and the values of it that rule the event out, such as ("censoring",
-    ("died",)). ``by`` names further columns of the scored table or the list to divide people by.
+    ("died",)). ``by`` names further columns of the scored table or the list to divide people by. ``outcome_id`` is the
+    column of the outcomes that holds the ids.
     """
 
     risk: str = "admission_risk"
@@ -28,6 +29,7 @@ class Spec:
     by: tuple[str, ...] = ()
     allow_missing: bool = False
     allow_unknown: bool = False
+    outcome_id: str = ID
 
     def __post_init__(self) -> None:
         if (self.time_column is None) != (self.event_column is None):
@@ -43,7 +45,7 @@ class Spec:
     def outcome_columns(self) -> tuple[str, ...]:
         """Columns read from the outcome file."""
         named = (self.column, self.time_column, self.event_column, self.competing[0] if self.competing else None)
-        return tuple(dict.fromkeys((ID, *(n for n in named if n is not None))))
+        return tuple(dict.fromkeys((self.outcome_id, *(n for n in named if n is not None))))
 
     @property
     def scored_columns(self) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ import mutate
 import pyarrow as pa
 from target import WrongError
 
+from popstrat.packs.map_file import load_map
 from popstrat.packs.patient_table import patient_schema
-from popstrat.runs.map_file import load_map
 from targets.packs import WORDS
 
 MAP = """[columns]

@@ -32,6 +32,8 @@ from popstrat.formats.workers import Workers
 from popstrat.packs.spellings import from_text
 
 BLOCK_BYTES = 8 << 20
+_TITLE_BYTES, _TITLE_LINES = 1 << 14, 20
+"""How far the names of the columns are looked for below a title."""
 _LONGEST_LINE = 64 << 20
 _HEADER_BYTES = 1 << 20
 ROWS_NAMED = 5
@@ -46,11 +48,14 @@ TYPES: dict[Kind, pa.DataType] = {
     "int": pa.float64(),
     "float": pa.float64(),
     "float32": pa.float32(),
+    "percent": pa.float64(),
+    "percent32": pa.float32(),
     "date": pa.date32(),
 }
 
 _MARKS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
           (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
+_WIDE = {name: name for name in ("utf-16-le", "utf-16-be")}
 _END = re.compile(rb"\r\n|\n|\r")
 _ZERO = "is not a CSV file: it holds zero bytes"
 _MARK = "a byte-order mark (U+FEFF) inside the file; were two files joined?"
@@ -84,7 +89,8 @@ class CsvSource(FileSource):
 
     def __init__(self, path: Path, kinds: Kinds, encoding: str = "utf-8", *, threads: int = 1) -> None:
         super().__init__(path)
-        self._encoding = _codec(encoding)
+        self._wide = _WIDE.get(encoding.lower().replace("_", "-"))  # of a file without a mark
+        self._encoding = "utf-8" if self._wide else _codec(encoding)
         self._threads = max(1, threads)
         self._packed = path.suffix.lower() == ".gz"
         self._names, self._body = self._header()
@@ -124,7 +130,7 @@ class CsvSource(FileSource):
         file: Any = gzip.open(self.path) if self._packed else self.path.open("rb")  # noqa: SIM115
         start = file.read(4)
         file.seek(0)
-        wide = next((name for mark, name in _MARKS if start.startswith(mark)), None)
+        wide = next((name for mark, name in _MARKS if start.startswith(mark)), self._wide)
         if wide is None:
             return file  # type: ignore[no-any-return]
         self._encoding = "utf-8"
@@ -150,6 +156,9 @@ class CsvSource(FileSource):
         if not line.strip():
             raise InputError("begins with an empty line; the first line must name the columns", file=self.name)
         self._between = said.group(1) if said else _most(line)
+        if not said and (names_in := _names_below(start[skip:])):
+            told = f"its first line looks like a title, and line {names_in} names the columns: take out what is above"
+            raise InputError(told, file=self.name)
         self._line = _line(self._between)
         if not self._line.fullmatch(line):
             raise InputError("has a stray quote in its first line", file=self.name)
@@ -225,8 +234,19 @@ class CsvSource(FileSource):
         bare = line.rstrip(b"\r\n")
         if self._line.fullmatch(bare):
             return line
-        mended = _as_text(self._between).sub(rb"\1", bare)
+        mended = _as_text(self._between).sub(self._bare_text if self._has_ids else rb"\1", bare)
         return mended + line[len(bare) :] if self._line.fullmatch(mended) else line
+
+    @property
+    def _has_ids(self) -> bool:
+        return "id" in self._kinds.values()
+
+    def _bare_text(self, found: re.Match[bytes]) -> bytes:
+        """A cell without the signs of a spreadsheet; of an id they stay, since it is told how many ids have any."""
+        place = _INSIDE.sub(b"", found.string[: found.start()]).count(self._between)
+        quoted = found.group(1)
+        is_id = place < self._width and self._kinds[self._names[place]] == "id"
+        return b'"=""' + quoted[1:-1] + b'"""' if is_id else quoted
 
     def _refuse_lines(self, text: bytes) -> None:
         """Go through a block line by line and raise `InputError` for the first malformed row."""
@@ -251,6 +271,37 @@ def _most(header: bytes) -> bytes:
     """What stands between the cells of a header; a comma if nothing does."""
     outside = _INSIDE.sub(b"", header)
     return max(_BETWEEN, key=outside.count)
+
+
+def _names_below(text: bytes) -> int:
+    """The number of the line that names the columns, where the first one is a title; 0 where it is none.
+
+    A title has one cell, or some without a name; names are more than it has, none of them empty or a number.
+    """
+    lines = re.split(rb"\r\n|\n|\r", text[:_TITLE_BYTES])[: _TITLE_LINES + 1]
+    cells, between = _cells(lines[0]), _most(lines[0])
+    filled = sum(map(bool, cells))
+    for number, line in enumerate(lines[1:-1], 2):
+        names = _cells(line)
+        row = len(cells) == len(_cells(line, between))
+        if row and filled == len(cells) > 1:  # of which there are none above the names
+            return 0
+        if len(names) > max(1, filled) and all(names) and not any(map(_is_value, names)):
+            return number
+        if filled > 1 and all(names):
+            return 0
+    return 0
+
+
+def _cells(line: bytes, between: bytes = b"") -> list[bytes]:
+    """The cells of a line, roughly: without quotes and what stands between cells in them."""
+    plain = _INSIDE.sub(lambda found: re.sub(rb'[,;\t|"]', b" ", found[0]), line)
+    return [cell.strip(b" \t\xef\xbb\xbf") for cell in plain.split(between or _most(line))]
+
+
+def _is_value(cell: bytes) -> bool:
+    """Whether a cell is no name of a column but a number, a date or a code."""
+    return cell.lower() in (b"true", b"false", b"y", b"n", b"m", b"f") or re.search(rb"[0-9]", cell[:1]) is not None
 
 
 @cache

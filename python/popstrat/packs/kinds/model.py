@@ -20,6 +20,7 @@ from popstrat.packs.compared import Said
 from popstrat.packs.definition import Definition
 from popstrat.packs.kinds.kind import Built, Kind, Names, Witness
 from popstrat.packs.model.build import DECIMALS, ModelBuilder
+from popstrat.packs.model.on_record import on_record
 from popstrat.packs.model.parts import Model, Stratum
 from popstrat.packs.model.reasons import eligibility
 from popstrat.packs.model.scope import required
@@ -312,7 +313,9 @@ def _contributions(model: Model, stratum: int, start: float, witness: Witness) -
         for inner in node.walk():
             if isinstance(inner, n.Named):
                 witness.mention(inner.id)
-        yield Contribution(term.id, term.title, number, weight, adds, total, term.evidence, term.source)
+        told = on_record(model, node)
+        recorded = told is None or witness.value(told) is True
+        yield Contribution(term.id, term.title, number, weight, adds, total, term.evidence, term.source, recorded)
 
 
 def _link(model: Model, stratum: Stratum, total: float, witness: Witness) -> str:
