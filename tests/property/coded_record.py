@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -93,7 +94,8 @@ def _values(fold: Fold, second: bool = False) -> Values | None:
 def _value(rng: random.Random, values: Values) -> float | None:
     low, high = values.minimum, values.maximum
     middle = round(rng.uniform(low, min(high, low + 100)), rng.choice([0, 1, 2]))
-    return rng.choice([None, low, high, low - 0.01, high + 0.01, middle, middle, middle, float(round(middle)), 7.55])
+    odd = [None, math.nan, math.inf, -math.inf, 1e308, -0.0, 7.55]
+    return rng.choice([*odd, *[low, high, low - 0.01, high + 0.01], *[middle, float(round(middle))] * 5])
 
 
 def batches(records: Sequence[Sequence[Row]], keys: Sequence[int]) -> dict[Table, list[pa.RecordBatch]]:

@@ -13,6 +13,7 @@ import pytest
 from coded_record import codes_of, folded, people, rows
 from hypothesis import given
 from hypothesis import strategies as st
+from made_specifications import specification
 
 from popstrat.deriving.features import Features
 from popstrat.deriving.folds import SET_ASIDE
@@ -54,6 +55,13 @@ def test_one_feature_of_each_kind(tmp_path_factory: pytest.TempPathFactory, seed
     features = _examples(path, as_of)
     assert {f.name for f in features.features} == set(KINDS)
     _compare(features, random.Random(seed), 6, 30)
+
+
+@given(st.integers(0, 2**32), st.sampled_from(AS_OF))
+def test_made_up_specifications(tmp_path_factory: pytest.TempPathFactory, seed: int, as_of: dt.date) -> None:
+    path, rng = tmp_path_factory.getbasetemp() / "made.toml", random.Random(seed)
+    path.write_text(specification(rng))
+    _compare(load_spec(path).at(as_of), rng, 4, 60)
 
 
 @given(st.integers(0, 2**32), st.sampled_from(AS_OF), st.booleans())

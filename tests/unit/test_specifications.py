@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 import popstrat
 from popstrat.cli.main import run
+from popstrat.core.dates import days
 from popstrat.deriving.kinds.registry import KINDS
 from popstrat.deriving.spec import DEFAULT_SPEC, builtin_specs, is_specification, load_spec
 from popstrat.deriving.spec_check import examine
@@ -19,6 +21,7 @@ from popstrat.packs.load import load_pack
 from popstrat.packs.patient_table import KEY_COLUMNS, patient_schema
 from popstrat.packs.read import builtin_packs
 from popstrat.packs.reading import boundaries
+from popstrat.pages import specification
 
 AS_OF = dt.date(2026, 6, 30)
 HEAD = '[pack]\nid = "own"\nversion = "1"\ntitle = "Own"\n'
@@ -128,6 +131,34 @@ def test_dated_versions(tmp_path: Path) -> None:
     assert [loaded.at(dt.date(2026, m, 1)).folds[0].since for m in (3, 4)] == [20332, 20179]
     dated = text.replace("effective_to = 2026-03-31", "effective_to = 2026-03-01").replace("2026-04-01", "2026-05-01")
     assert "the nearest was used: x" in load_spec(spec(tmp_path, dated)).at(dt.date(2026, 4, 1)).notices[0]
+
+
+def test_two_files_that_know_nothing_of_each_other(tmp_path: Path) -> None:
+    for name, months in (("a", 3), ("b", 4)):
+        text = HEAD + f'extends = "gp-record-2026"\n[feature.falls]\nwithin = {months}\n'
+        (tmp_path / f"{name}.toml").write_text(text)
+    both = HEAD + 'extends = ["a.toml", "b.toml"]\n'
+    with pytest.raises(popstrat.PackError, match=r"own.toml:\d+: pack: a.toml:7 .* both set feature.falls"):
+        load_spec(spec(tmp_path, both))
+    features = load_spec(spec(tmp_path, both + "[feature.falls]\nwithin = 5\n")).at(AS_OF)
+    assert features.by_id["falls"].folds[0].since == days(dt.date(2026, 1, 30))
+
+
+def test_a_definition_shows_whom_it_gives_what(tmp_path: Path) -> None:
+    text = OWN + (
+        '[definition.gap]\nkind = "expression"\ntitle = "t"\nmeans = "m"\nsource = "s"\nversion = "1"\noutput = true\n'
+        'value = "egfr_previous - egfr"\ntype = "int16"\n'
+        "reference_patients = [{ patient = { egfr = 50, egfr_previous = 62, age = 60 }, expected = 12 }]\n"
+    )
+    assert "gap" in load_spec(spec(tmp_path, text)).at(AS_OF).outputs
+    with pytest.raises(popstrat.PackError, match=r"definition.gap: .*reference patient 1"):
+        load_spec(spec(tmp_path, text.replace("expected = 12", "expected = 13"))).at(AS_OF)
+
+
+def test_every_link_of_the_page_leads_somewhere() -> None:
+    text = specification.page()
+    there = set(re.findall(r'<a id="([^"]+)"', text))
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= there
 
 
 def test_lists_that_are_missing_make_null(tmp_path: Path) -> None:

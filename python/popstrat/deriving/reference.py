@@ -21,6 +21,7 @@ from popstrat.deriving.codelists import CodeLists
 from popstrat.deriving.features import Features
 from popstrat.deriving.folds import (
     ANY_CODE,
+    SET_ASIDE,
     Conversion,
     Count,
     Extreme,
@@ -333,7 +334,7 @@ def _pair(fold: Pair, rows: list[Row], codes: Mapping[str, frozenset[int]]) -> F
             continue
         second, other = _usable(row, row.second_value, fold.second_values)
         if value is None or second is None:
-            aside.append(Aside(row, reason or other))
+            aside.append(Aside(row, min(filter(None, (reason, other)), key=SET_ASIDE.index)))
         else:
             whole.append(_PairFound(value, second, label, (row,)))
     days = {_day(row) for row, _ in firsts} & {_day(row) for row, _ in seconds}
