@@ -20,7 +20,7 @@ from pathlib import Path
 
 _BLOCK = re.compile(r"^```(console|toml [^\n]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _TIMES = re.compile(r"^[0-9.,]+ s · .*$", re.MULTILINE)
-DATA = (".csv",)
+DATA = (".csv", ".txt")
 
 
 def run(page: str, data: Path) -> str:
@@ -54,7 +54,13 @@ def _output(command: str, folder: Path) -> str:
         with (folder / words[2]).open(encoding="utf-8", newline="") as file:
             return "".join(line.rstrip("\r\n") + "\n" for line in [next(file) for _ in range(int(words[1][1:]))])
     assert words[0] == "popstrat", command
-    done = subprocess.run([sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True, check=False)
+    given = None
+    if "<" in words:  # standard input from a file
+        given = (folder / words[-1]).read_text(encoding="utf-8")
+        words = words[: words.index("<")]
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=folder, input=given, capture_output=True, text=True, check=False
+    )
     if (done.returncode != 0) != fails:
         raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
     return _TIMES.sub("…", done.stdout + done.stderr)
