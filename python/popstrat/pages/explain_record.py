@@ -12,6 +12,7 @@ from rich.text import Text
 from popstrat.deriving.features import Features
 from popstrat.deriving.kinds.kind import Feature
 from popstrat.deriving.reference import Derived, Row, Why
+from popstrat.packs.columns_read import read_columns
 from popstrat.packs.phrases import shown
 from popstrat.pages.console import text_grid, unpadded
 
@@ -34,6 +35,12 @@ def show_record(
 ) -> None:
     """Print how the columns that are read came about: of each feature with rows, the rows that decide and those set
     aside. ``columns`` are those that a pack reads; ``in_words`` is what a row's code means."""
+    read = {
+        word
+        for d in features.resolved.outputs
+        if d.output in columns
+        for word in read_columns(features.resolved, features.pack.schema, [d])
+    }
     with unpadded(console):
         console.print()
         console.print(Text("From the coded record", "bold"))
@@ -41,7 +48,7 @@ def show_record(
             why = derived.features.get(feature.id)
             if why is None or not (why.used or why.aside):
                 continue
-            if not any(part.output in columns or part.output is None for part in feature.parts):
+            if not any(part.output in columns or part.word in read for part in feature.parts):
                 continue
             console.print()
             _show(feature, why, derived, in_words, console)
