@@ -352,7 +352,7 @@ cdef class Rules:
                 | (found["gap"] < 0)).any():
             raise ValueError("a fold is not complete")
         if (reads.any() and not fields & EVENTS_HAS_VALUES) or not 0 <= fields < 16 or (
-            pairs.any() and not fields & EVENTS_HAS_SECONDS
+            (pairs[np.asarray(entry)[:, 0]] & (np.asarray(entry)[:, 1] & 3 == 3)).any() and not fields & EVENTS_HAS_SECONDS
         ):
             raise ValueError("a fold reads more than is kept")
         if (pairs[np.asarray(entry)[:, 0]] & ((np.asarray(entry)[:, 1] & 3) == 0)).any():

@@ -205,7 +205,7 @@ static inline uint64_t events_hit_hash(const events_rules *r, const uint8_t *hit
     uint64_t day_slot;
     memcpy(&day_slot, hit + 4, 8);
     const uint64_t rest = EVENTS_HASH(events_integer(hit, r->value_at)) ^ (uint64_t)events_integer(hit, r->group_at) ^
-                          EVENTS_HASH(events_integer(hit, r->code_at) + 1);
+                          EVENTS_HASH((uint64_t)events_integer(hit, r->code_at) + 1);
     return events_mix(EVENTS_HASH(day_slot) ^ rest ^ (uint64_t)((const events_hit *)hit)->unit << 40);
 }
 

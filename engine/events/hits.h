@@ -34,6 +34,7 @@ typedef struct {
     int32_t *place;      /* + 1, by hash; 0 for a free one */
     uint64_t *filter;
     int64_t slots;
+    int32_t idle; /* some code feeds nothing */
     int32_t bits;
     int32_t filter_bits;
     int32_t missing; /* what a code that is not there has: -1, or the slot of such codes */
@@ -50,7 +51,7 @@ static void events_codes_free(events_codes *t) {
 
 /* Of n codes, all different; the slots are their places. */
 static int events_codes_make(events_codes *t, const int64_t *codes, const int32_t *start, int64_t n) {
-    t->code = codes, t->start = start, t->bits = 4;
+    t->code = codes, t->start = start, t->bits = 4, t->idle = 0;
     while ((int64_t)1 << t->bits < 3 * n) t->bits++;
     t->filter_bits = t->bits + 2;
     const uint64_t mask = ((uint64_t)1 << t->bits) - 1;
@@ -65,6 +66,7 @@ static int events_codes_make(events_codes *t, const int64_t *codes, const int32_
         uint64_t at = hash >> (64 - t->bits);
         while (t->place[at] != 0) at = (at + 1) & mask;
         t->place[at] = (int32_t)i + 1;
+        t->idle |= start[i] == start[i + 1];
         const uint64_t bit = hash >> (64 - t->filter_bits);
         t->filter[bit >> 6] |= UINT64_C(1) << (bit & 63);
     }
@@ -115,7 +117,7 @@ static int events_slots(const events_codes *t, const events_column *c, int64_t i
     for (int64_t m = 0; m < many; m++) {
         const int64_t x = code[passed[m]];
         if (place[m] >= 0 && t->code[place[m]] == x)
-            slots[passed[m]] = t->start[place[m]] < t->start[place[m] + 1] ? place[m] : -1;
+            slots[passed[m]] = t->idle && t->start[place[m]] == t->start[place[m] + 1] ? -1 : place[m];
         else
             slots[passed[m]] = events_slot_of(t, x);
     }
@@ -139,14 +141,65 @@ typedef struct {
     int64_t *aside[EVENTS_REASONS]; /* by slot */
 } events_tally;
 
-/* A number of a column, NaN for null; without a branch, since nulls come as they like. There is one NaN, and one zero. */
-static inline double events_number_of(const events_column *c, int64_t i) {
-    double value = NAN;
-    if (c->data == NULL) return value;
-    i += c->offset;
-    memcpy(&value, (const double *)c->data + i, 8);
-    value = events_is_valid(c->valid, i) & (value == value) ? value + 0.0 : NAN;
-    return value;
+/* One field of n packed hits, column by column: the events `kept`, from the batch's event `first` on. */
+
+/* Numbers, NaN for null; without a branch, since nulls come as they like. There is one NaN, and one zero. */
+static void events_put_numbers(const events_column *c, int64_t first, const int32_t *kept, int64_t n, uint8_t *out,
+                               int64_t stride) {
+    const int64_t from = c->offset + first;
+    const double *values = (const double *)c->data;
+    for (int64_t m = 0; m < n; m++, out += stride) {
+        double value = NAN;
+        if (values != NULL) {
+            value = values[from + kept[m]];
+            value = events_is_valid(c->valid, from + kept[m]) & (value == value) ? value + 0.0 : NAN;
+        }
+        memcpy(out, &value, 8);
+    }
+}
+
+/* Groups, and in the unit that there is one. */
+static void events_put_groups(const events_column *c, int64_t first, const int32_t *kept, int64_t n, uint8_t *out,
+                              int64_t stride, int32_t *unit) {
+    const int64_t from = c->offset + first;
+    const int64_t *groups = (const int64_t *)c->data;
+    for (int64_t m = 0; m < n; m++, out += stride, unit += stride / 4) {
+        const int valid = groups != NULL && events_is_valid(c->valid, from + kept[m]);
+        const int64_t group = valid ? groups[from + kept[m]] : 0;
+        *unit |= valid ? EVENTS_GROUPED : 0;
+        memcpy(out, &group, 8);
+    }
+}
+
+/* 0 if an index leads out of the dictionary, or a unit is out of range. */
+static int events_put_units(const events_column *c, int64_t first, const int32_t *kept, int64_t n, int32_t *out,
+                            int64_t stride) {
+    const int64_t from = c->offset + first;
+    const int32_t *index = (const int32_t *)c->data;
+    const int32_t none = 0, *units = c->lookup_size ? c->lookup : &none;
+    uint32_t astray = 0;
+    for (int64_t m = 0; index != NULL && m < n; m++, out += stride / 4) {
+        const int valid = events_is_valid(c->valid, from + kept[m]);
+        const uint32_t at = valid ? (uint32_t)index[from + kept[m]] : 0;
+        const int within = at < (uint64_t)c->lookup_size;
+        const uint32_t unit = (uint32_t)units[within ? at : 0];
+        astray |= (uint32_t)(valid & !within) | (unit >= EVENTS_UNITS);
+        *out = valid ? (int32_t)unit : 0;
+    }
+    return !astray;
+}
+
+/* Codes that no fold lists. */
+static void events_put_codes(const events_column *c, const int64_t *values, int64_t first, const int32_t *kept, int64_t n,
+                             uint8_t *out, int64_t stride, const int32_t *slots, int32_t missing) {
+    const int64_t from = c->offset + first;
+    for (int64_t m = 0; m < n; m++, out += stride) {
+        int64_t code = 0;
+        if (slots[kept[m]] == missing)
+            code = c->kind == EVENTS_LOOKUP ? values[((const int32_t *)c->data)[from + kept[m]]]
+                                            : ((const int64_t *)c->data)[from + kept[m]];
+        memcpy(out, &code, 8);
+    }
 }
 
 typedef struct {
@@ -156,19 +209,16 @@ typedef struct {
 } events_packed;
 
 /* Pack the events [start, stop) of a batch that some fold wants into `hits`, which has room for all. */
-static int events_pack(const events_keys *keys, const int32_t *births, const events_codes *codes, const events_batch *b,
-                       int64_t start, int64_t stop, int32_t last_day, int fields, events_tally *tally, uint8_t *hits,
-                       events_packed *packed) {
+static int events_pack(const events_keys *keys, const int32_t *births, const events_codes *codes,
+                       const events_batch *batch, int64_t start, int64_t stop, int32_t last_day, int fields,
+                       events_tally *tally, uint8_t *hits, events_packed *packed) {
+    const events_batch own = *batch, *b = &own; /* which nothing that is written here can change */
     int32_t rows[EVENTS_BLOCK], slots[EVENTS_BLOCK], wanted[EVENTS_BLOCK];
     const int32_t *day = (const int32_t *)b->day.data + b->day.offset;
-    const int32_t *unit_index = (const int32_t *)b->unit.data + (b->unit.data != NULL ? b->unit.offset : 0);
-    const int32_t no_unit = 0;
-    const int32_t *units = b->unit.lookup_size ? b->unit.lookup : &no_unit;
     uint8_t *out = hits;
     int64_t at = 0, unknown = 0;
     int32_t before = 0, descents = 0;
-    uint32_t astray = 0;
-    const size_t stride = sizeof(events_hit) + 8 * (size_t)__builtin_popcount((unsigned)fields);
+    const int64_t stride = (int64_t)sizeof(events_hit) + 8 * __builtin_popcount((unsigned)fields);
     memset(packed, 0, sizeof *packed);
     for (int64_t first = start; first < stop; first += EVENTS_BLOCK) {
         const int64_t n = stop - first < EVENTS_BLOCK ? stop - first : EVENTS_BLOCK;
@@ -185,65 +235,37 @@ static int events_pack(const events_keys *keys, const int32_t *births, const eve
         unknown += strangers;
         tally->rows += n;
         tally->unlisted += n - strangers - many;
+        int64_t n_kept = 0;
         for (int64_t m = 0; m < many; m++) {
-            const int64_t j = wanted[m], i = first + j;
-            const int32_t when = day[i];
-            events_hit *hit = (events_hit *)out;
-            int reason = -1;
-            if (!events_is_valid(b->day.valid, b->day.offset + i) || when == EVENTS_NO_DAY)
-                reason = EVENTS_UNDATED;
-            else if (when > last_day)
-                reason = EVENTS_AFTER;
-            else if (when < births[rows[j]])
-                reason = EVENTS_BEFORE_BIRTH; /* an unknown birth lies before every day */
-            if (reason >= 0) {
-                tally->aside[reason][slots[j]]++;
+            const int32_t j = wanted[m], when = day[first + j];
+            const int dated = events_is_valid(b->day.valid, b->day.offset + first + j) & (when != EVENTS_NO_DAY);
+            /* an unknown birth lies before every day */
+            if (dated & (when <= last_day) & (when >= births[rows[j]])) {
+                wanted[n_kept++] = j;
                 continue;
             }
-            hit->row = rows[j], hit->day = when, hit->slot = slots[j], hit->unit = 0;
-            if (b->unit.data != NULL) {
-                const int valid = events_is_valid(b->unit.valid, b->unit.offset + i);
-                const uint32_t index = valid ? (uint32_t)unit_index[i] : 0;
-                const int within = index < (uint64_t)b->unit.lookup_size;
-                const uint32_t unit = (uint32_t)units[within ? index : 0];
-                astray |= (valid & !within) | (unit >= EVENTS_UNITS);
-                hit->unit = valid ? (int32_t)unit : 0;
-            }
-            uint8_t *more = out + sizeof *hit;
-            if (fields & EVENTS_HAS_VALUES) {
-                const double value = events_number_of(&b->value, i);
-                memcpy(more, &value, 8), more += 8;
-            }
-            if (fields & EVENTS_HAS_SECONDS) {
-                const double value = events_number_of(&b->second, i);
-                memcpy(more, &value, 8), more += 8;
-            }
-            if (fields & EVENTS_HAS_GROUPS) {
-                int64_t group = 0;
-                if (b->group.data != NULL && events_is_valid(b->group.valid, b->group.offset + i)) {
-                    group = ((const int64_t *)b->group.data)[b->group.offset + i];
-                    hit->unit |= EVENTS_GROUPED;
-                }
-                memcpy(more, &group, 8), more += 8;
-            }
-            if (fields & EVENTS_HAS_CODES) {
-                int64_t code = 0;
-                if (slots[j] == codes->missing)
-                    code = b->code.kind == EVENTS_LOOKUP
-                               ? b->code_values[((const int32_t *)b->code.data)[b->code.offset + i]]
-                               : ((const int64_t *)b->code.data)[b->code.offset + i];
-                memcpy(more, &code, 8);
-            }
-            descents += hit->row < before;
-            before = hit->row;
-            out += stride;
+            tally->aside[!dated ? EVENTS_UNDATED : when > last_day ? EVENTS_AFTER : EVENTS_BEFORE_BIRTH][slots[j]]++;
         }
-        if (astray) return EVENTS_ASTRAY;
+        for (int64_t m = 0; m < n_kept; m++) {
+            const int32_t j = wanted[m];
+            *(events_hit *)(out + m * stride) = (events_hit){rows[j], day[first + j], slots[j], 0};
+            descents += rows[j] < before;
+            before = rows[j];
+        }
+        int32_t *unit = &((events_hit *)out)->unit;
+        uint8_t *more = out + sizeof(events_hit);
+        if (!events_put_units(&b->unit, first, wanted, n_kept, unit, stride)) return EVENTS_ASTRAY;
+        if (fields & EVENTS_HAS_VALUES) events_put_numbers(&b->value, first, wanted, n_kept, more, stride), more += 8;
+        if (fields & EVENTS_HAS_SECONDS) events_put_numbers(&b->second, first, wanted, n_kept, more, stride), more += 8;
+        if (fields & EVENTS_HAS_GROUPS) events_put_groups(&b->group, first, wanted, n_kept, more, stride, unit), more += 8;
+        if (fields & EVENTS_HAS_CODES)
+            events_put_codes(&b->code, b->code_values, first, wanted, n_kept, more, stride, slots, codes->missing);
+        out += n_kept * stride;
     }
     tally->unknown += unknown;
-    const int64_t n = (out - hits) / (int64_t)stride;
+    const int64_t n = (out - hits) / stride;
     int64_t head = 0, tail = n;
-#define EVENTS_ROW_OF(i) (((const events_hit *)(hits + (i) * (int64_t)stride))->row)
+#define EVENTS_ROW_OF(i) (((const events_hit *)(hits + (i) * stride))->row)
     while (head < n && EVENTS_ROW_OF(head) == EVENTS_ROW_OF(0)) head++;
     while (tail > head && EVENTS_ROW_OF(tail - 1) == EVENTS_ROW_OF(n - 1)) tail--;
     *packed = (events_packed){n, head, tail, descents == 0};

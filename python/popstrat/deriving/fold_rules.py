@@ -183,7 +183,7 @@ def _fields(folds: Sequence[Fold]) -> int:
     """What of an event the folds read beside day and code."""
     pair = any(isinstance(fold, Pair) for fold in folds)
     rows = any(isinstance(fold, Count) and fold.of == "rows" for fold in folds)
-    found = HAS_SECONDS if pair else 0
+    found = HAS_SECONDS if any(isinstance(fold, Pair) and fold.both for fold in folds) else 0
     found |= HAS_GROUPS if pair or rows else 0
     return found | (HAS_VALUES if rows or any(_values_of(fold) for fold in folds) else 0)
 

@@ -84,8 +84,8 @@ class FirstDay(Fold):
 class Count(Fold):
     """``count`` (0 for nobody's rows, never null) of rows, of distinct ``days`` or of distinct ``codes``.
 
-    Of rows, those that agree in day, code, value, unit and group count once, unless ``repeats``; either way the engine
-    counts how many repeated others.
+    Of rows, those that agree in day, code, value, unit (as `unit_key` has it) and group count once, unless ``repeats``;
+    either way the engine counts how many repeated others. A second value is not compared.
     """
 
     of: Literal["rows", "days", "codes"] = "rows"
@@ -130,7 +130,9 @@ class Pair(Fold):
     as in `LastLabel` (-1 where no label has it; of pairs with the same values, the label listed last).
 
     ``first`` and ``second`` are lists of codes; a row of ``both`` holds two values itself (``second_value``) and is a
-    pair of its own. ``codes`` are all of these.
+    pair of its own, as if its two values shared a group: rows without one make a pair only where there is none such.
+    It is used if both its values are usable, else set aside under the earlier reason of the two. ``codes`` are all of
+    these. A code in two of the three is refused.
     """
 
     first: tuple[str, ...] = ()
