@@ -58,7 +58,7 @@ class InNamedFolders(FileSource):
         super().__init__(inner.path)
         self._inner, self._named = inner, columns
         self.schema = pa.schema([*inner.schema, *(pa.field(name, pa.string()) for name in columns)])
-        self.rows = inner.rows
+        self.rows, self.notes = inner.rows, inner.notes
 
     @property
     def format(self) -> str:  # type: ignore[override]

@@ -39,6 +39,7 @@ class FileSource(ABC):
         self.path = path
         self.name = str(path)
         self.schema: pa.Schema = pa.schema([])
+        self.notes: list[str] = []  # what is to be said of it, known once it was read
         self.rows: int | None = None
         state = path.stat()
         self.bytes, self._modified = state.st_size, state.st_mtime_ns

@@ -245,6 +245,7 @@ class ColumnMap:
         sources = dict(mapped)
         hidden: list[str] = []
         recased: list[str] = []
+        doubled: list[str] = []
         for name in sorted(names, key=lambda name: name not in known):  # a name as it should be comes first
             ours = our_name(name, known)
             if name in taken:
@@ -253,6 +254,8 @@ class ColumnMap:
                 hidden.append(name)
             elif ours in sources or ours in self.const:  # another column has that name already
                 sources[name] = name
+                if ours != name:
+                    doubled.append(name)
             else:
                 sources[ours] = name
                 if ours != name:
@@ -262,21 +265,22 @@ class ColumnMap:
                 if ours not in sources:
                     raise InputError(f"[{table}.{ours}]: {of} has no column {ours!r}", file=self.name)
         ordered = {ours: sources[ours] for ours in _in_file_order(sources, names)}
-        return MapPlan(self, ordered, tuple(hidden), known, tuple(recased), of)
+        return MapPlan(self, ordered, tuple(hidden), known, tuple(recased), tuple(doubled), of)
 
 
 @dataclass(frozen=True)
 class MapPlan:
     """A mapping applied to one file: ``sources`` is our name → the file's column, in the file's order; ``hidden`` the
     columns of the file that a mapped one takes the name of; ``recased`` those that are read though their names differ
-    from ours in capitals or blanks around; ``of`` what messages call the file; ``met`` the keys of each column's values
-    that stood for something so far."""
+    from ours in capitals or blanks around, ``doubled`` those that are not, since ours has another column; ``of`` what
+    messages call the file; ``met`` the keys of each column's values that stood for something so far."""
 
     map: ColumnMap
     sources: Mapping[str, str]
     hidden: tuple[str, ...]
     known: Mapping[str, Column]
     recased: tuple[str, ...] = ()
+    doubled: tuple[str, ...] = ()
     of: str = "the input"
     met: Mapping[str, set[str]] = field(init=False, compare=False)
     _recodings: Mapping[str, Recoding] = field(init=False, compare=False, repr=False)
@@ -291,6 +295,8 @@ class MapPlan:
         found = [f"column {name!r} of {self.of} gives way to the one mapped onto that name" for name in self.hidden]
         if self.recased:
             found.append(f"columns are read though their names are written otherwise: {', '.join(self.recased)}")
+        for name in self.doubled:
+            found.append(f"column {name!r} is not read: {our_name(name, self.known)} is another column of {self.of}")
         return found
 
     def schema(self, schema: pa.Schema) -> pa.Schema:

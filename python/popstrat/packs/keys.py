@@ -25,10 +25,10 @@ from popstrat.core.soundness import cleared, refuse_astray, refuse_unsound, refu
 from popstrat.engine.arrays.check_digits import PASSED, weighted_mod11
 from popstrat.engine.arrays.letters import CAPITAL, DIGIT, JOINING, OTHER, SMALL, made_of
 from popstrat.errors import InputError
-from popstrat.packs.patient_table import CODE_COLUMNS, ID
+from popstrat.packs.patient_table import CODE_COLUMNS, ID, PLACE_COLUMNS
 from popstrat.packs.spellings import folded
 
-Kind = Literal["key", "code"]
+Kind = Literal["key", "code", "name"]
 
 A_NUMBER = (
     "has been through a spreadsheet or a floating-point number, which turned a {kind} into a number (as 4E+09 or "
@@ -40,9 +40,9 @@ _DIGITS = 10  # of an NHS number
 _UNSEEN = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
 )
-_KEPT_AS_TEXT = re.compile(r"""=\s*"(.*)"|'(.*?)'?|"(.*)\"""", re.DOTALL)
+_KEPT_AS_TEXT = re.compile(r"""=\s*"(.*)"|'(.*?)'?|"(.*)"|“(.*)”|‘(.*)’""", re.DOTALL)
 _NO_RECORD = frozenset(
-    {"null", "(null)", "<null>", "\\n", "n/a", "#n/a", "nan", "none", "nat", "<na>", "#null!", "#ref!", "#value!"}
+    {"null", "(null)", "<null>", "\\n", "na", "n/a", "#n/a", "nan", "none", "nat", "<na>", "#null!", "#ref!", "#value!"}
     | {"#name?", "#num!", "#div/0!"}
 )
 _NUMBER = (
@@ -53,6 +53,7 @@ _MADE_NUMBER: Mapping[Kind, re.Pattern[str]] = {
     # 5E1 is a code, and what a short key of digits would be; of a key no digest is as short
     "key": re.compile(rf"{_NUMBER}|[0-9][eE][0-9]{{1,2}}"),
     "code": re.compile(_NUMBER),
+    "name": re.compile(r"(?!)"),  # a place may be called by a number
 }
 _APART = re.compile(r"(?:\s|[-\u2010-\u2015\u2212])+")
 _GROUPED = re.compile(rf"[0-9]{{3}}(?:{_APART.pattern})?[0-9]{{3}}(?:{_APART.pattern})?[0-9]{{4}}")
@@ -92,7 +93,12 @@ def code(text: str) -> str | MadeNumber | None:
     return found.upper() if isinstance(found, str) and _ODS.fullmatch(found) else found
 
 
-READERS: Mapping[Kind, Callable[[str], str | MadeNumber | None]] = {"key": key, "code": code}
+def name(text: str) -> str | MadeNumber | None:
+    """The name of a place that a text is; None for no record. As `key`, but that digits in groups stay."""
+    return _bare(text, "name")
+
+
+READERS: Mapping[Kind, Callable[[str], str | MadeNumber | None]] = {"key": key, "code": code, "name": name}
 
 
 def _bare(text: str, kind: Kind) -> str | MadeNumber | None:
@@ -113,7 +119,9 @@ def _checks(digits: str) -> bool:
 
 def kind_of(column: str) -> Kind | None:
     """What a column of the patient table holds, if keys or codes."""
-    return "key" if column == ID else "code" if column in CODE_COLUMNS else None
+    if column == ID:
+        return "key"
+    return "code" if column in CODE_COLUMNS else "name" if column in PLACE_COLUMNS else None
 
 
 # -- columns ------------------------------------------------------------------------------------------------------
@@ -177,6 +185,11 @@ def notes(respelt: Mapping[str, int]) -> list[str]:
 
 def _note(name: str, rows: int) -> str:
     many = "1 row is" if rows == 1 else f"{rows:,} rows are"
+    if kind_of(name) == "name":
+        return (
+            f"{name}: {many} written otherwise than the name that is read (blanks, characters that are not seen, a "
+            "spreadsheet's signs, words for no record): spellings of one place are one"
+        )
     if name in CODE_COLUMNS:
         return (
             f"{name}: {many} written otherwise than the code that is read (blanks, capitals, characters that "
@@ -236,7 +249,7 @@ def _read(texts: pa.Array, kind: Kind) -> _Respelt | None:
 def _usual(texts: pa.Array, kind: Kind) -> pa.Array:
     """What is written otherwise most often, all rows at once: padding, texts of a spreadsheet, numbers in groups."""
     texts = pc.ascii_trim_whitespace(texts)
-    if kind == "code":
+    if kind != "key":
         return texts
     texts = pc.replace_substring_regex(texts, r"""^(?:="([0-9A-Za-z]+)"|'([0-9A-Za-z]+))$""", r"\1\2")
     return pc.replace_substring_regex(texts, r"^([0-9]{3})[ -]{0,5}([0-9]{3})[ -]{0,5}([0-9]{4})$", r"\1\2\3")
@@ -262,7 +275,7 @@ def _one_by_one(texts: pa.Array, kind: Kind) -> tuple[pa.Array, NDArray[np.intp]
             found.append(one)
             continue
         found.append(None if meant is None else meant.encode())
-        if kind == "code":
+        if kind != "key":
             known[one] = found[-1]
     return pa.array(found, raw.type).view(texts.type), np.array(bad, np.intp)
 
@@ -275,7 +288,7 @@ def _odd(texts: pa.Array, kind: Kind) -> NDArray[np.intp] | None:
         return None
     width = 8 if wide else 4
     kinds, shortest = made_of(ends, data, texts.offset, len(texts), width)
-    letters = CAPITAL | (SMALL if kind == "key" else 0)
+    letters = CAPITAL | (0 if kind == "code" else SMALL)
     plain = not kinds & ~(DIGIT | letters)
     if shortest > 0 and plain and (shortest > _LONGEST_WORD or not kinds & letters):
         return None
@@ -298,12 +311,12 @@ def _looked_at(kind: Kind) -> NDArray[np.bool_]:
     odd: NDArray[np.bool_] = (made & OTHER) != 0
     if kind == "code":
         odd |= (made & SMALL) != 0
-    else:
+    elif kind == "key":
         odd |= ((made & JOINING) != 0) & ((made & (CAPITAL | SMALL)) == 0)
     return odd
 
 
-_LOOKED_AT: Mapping[Kind, NDArray[np.bool_]] = {"key": _looked_at("key"), "code": _looked_at("code")}
+_LOOKED_AT: Mapping[Kind, NDArray[np.bool_]] = {kind: _looked_at(kind) for kind in ("key", "code", "name")}
 
 
 def _bytes(texts: pa.Array) -> pa.Array:

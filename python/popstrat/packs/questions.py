@@ -31,7 +31,8 @@ class Question:
 
     It is asked if the condition ``holds`` in more than the share ``at_least`` of the rows ``among``, of which there are
     ``rows``; or in so many ``times`` the share in which it holds in other rows, ``than``. ``told`` says so, with the
-    counts ``{holds}``, ``{among}``, ``{than_holds}`` and ``{than}``.
+    counts ``{holds}``, ``{among}``, ``{than_holds}`` and ``{than}``. ``check``: it is asked where a list is checked,
+    and not where it is scored, which would count for it.
     """
 
     about: str
@@ -43,6 +44,7 @@ class Question:
     at_least: float | None = None
     times: float | None = None
     rows: int = 20
+    check: bool = False
 
     @property
     def name(self) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from popstrat.core.text import closest
+from popstrat.core.text import closest, squeezed
 from popstrat.lang.values import WHOLE
 from popstrat.packs.columns_read import columns_of
 from popstrat.packs.definition import NOT_HELD
@@ -25,6 +26,11 @@ STALE_DAYS = 45
 LOOKED_AT = 1000
 """Ids that tell whether they are NHS numbers."""
 _OUTPUTS_NAMED = 6
+_LEFT = re.compile(
+    "dateofdeath|deathdate|deceased|isdead|hasdied|deducted|deductiondate|deregist|registrationend|dateleft|leavingdate"
+)
+_DIGITS_HELD = 15  # by a spreadsheet
+_LEAST_LONG = 20  # ids that tell whether long ones are rounded
 _MANY_ROWS = 1000  # among as many people somebody has opted out (about one in twenty has)
 
 
@@ -75,9 +81,29 @@ def doubts(
         *strata_of_nobody(scorer, tally),
         *(f"nobody is left out for {column}: is that column filled?" for column in unfilled),
     ]
+    if first_ids is not None and looks_rounded(first_ids):
+        told = "have been rounded, as spreadsheets and floating-point numbers do: different people may have become one"
+        found.append(f"{ID} looks as if numbers of 16 digits and more {told}; export the column again as text")
     if secondary and first_ids is not None and looks_like_nhs_numbers(first_ids):
         found.append(f"{ID} looks like NHS numbers, and secondary use needs pseudonyms: popstrat pseudonymise")
     return found
+
+
+def looks_rounded(ids: pa.Array | pa.ChunkedArray) -> bool:
+    """Whether ids are numbers of more digits than a spreadsheet holds, and each has nothing but noughts behind them or
+    is one of those that a double holds. Of ids that are not rounded one in two or fewer would be such."""
+    texts = (str(i) for i in ids.to_pylist() if i is not None)
+    long = [int(i) for i in texts if len(i) > _DIGITS_HELD and i.isascii() and i.isdigit() and i[0] != "0"]
+    rounded = (not int(str(i)[_DIGITS_HELD:]) or (i > 2**53 and int(float(i)) == i) for i in long)
+    return len(long) >= _LEAST_LONG and all(rounded)
+
+
+def leavers(passed_over: Collection[str]) -> list[str]:
+    """What is to be said of columns that tell who has died or left: it does not take them out."""
+    named = [name for name in passed_over if _LEFT.search(squeezed(name))]
+    return [
+        f"{name} is passed over: whoever has died or left is counted as long as the list has them" for name in named
+    ]
 
 
 def _nobody(files: Sequence[Facts], tally: Tally) -> Iterator[str]:

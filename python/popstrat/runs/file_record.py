@@ -11,7 +11,7 @@ from popstrat.core.rerun import read_record, record_path
 from popstrat.packs.keys import notes
 from popstrat.runs.clock import Clock
 from popstrat.runs.column_map import ColumnMap, keys_without_rows
-from popstrat.runs.doubts import doubts, filled, near_misses
+from popstrat.runs.doubts import doubts, filled, leavers, near_misses
 from popstrat.runs.input_files import InputFile, Reading
 from popstrat.runs.record import Record, assemble
 from popstrat.runs.score_files import ListCounts
@@ -48,8 +48,10 @@ def file_record(
         command=command,
         notices=[
             *(n for f in files for n in f.bound.notices),
+            *(f"{f.name} {n}" for f in files for n in f.source.notes),
             *(n for f in files for n in f.plan.notices()),
             *notes(counts.tally.respelt),
+            *(n for f in files for n in leavers(f.ignored)),
             *keys_without_rows([f.plan for f in files], dict.fromkeys(c for f in files for c in f.columns)),
         ],
         warnings=[

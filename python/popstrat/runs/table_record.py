@@ -8,7 +8,7 @@ from collections.abc import Collection
 import pyarrow as pa
 
 from popstrat.packs.keys import notes
-from popstrat.runs.doubts import doubts, filled
+from popstrat.runs.doubts import doubts, filled, leavers
 from popstrat.runs.record import Record, assemble
 from popstrat.scoring.bound import BoundScorer
 from popstrat.scoring.completeness import Earlier, Facts
@@ -34,7 +34,7 @@ def memory_record(
         scorer,
         tally,
         command="popstrat.score",
-        notices=[*bound.notices, *notes(tally.respelt)],
+        notices=[*bound.notices, *notes(tally.respelt), *leavers(bound.ignored)],
         warnings=doubts(scorer, tally, [facts], first_ids, earlier, converted),
         ignored=bound.ignored,
         started=started,

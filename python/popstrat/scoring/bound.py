@@ -115,7 +115,7 @@ class BoundScorer:
         self.listings = () if check_only or instead is not None else scorer.listings
         checked = kinds if check_only else [c for c in read_columns(scorer.resolved, patient) if c in kinds]
         of_people = check_only or instead is None
-        self._questions = self._answerable(checked) if of_people else {}
+        self._questions = self._answerable(checked, check_only) if of_people else {}
         left_out = OPT_OUTS if scorer.profile == "secondary-use" else ()  # those who have opted out are not looked at
         self.compiled: Compiled = compile_definitions(
             resolved,
@@ -187,12 +187,12 @@ class BoundScorer:
                 if there:
                     yield f"there is no column {column.name}: {' and '.join(there)} count as current"
 
-    def _answerable(self, checked: Collection[str]) -> dict[str, Sequence[Node]]:
+    def _answerable(self, checked: Collection[str], check_only: bool) -> dict[str, Sequence[Node]]:
         """The conditions of each question all of whose columns are looked at and hold something."""
         patient = self.scorer.pack.schema
         found: dict[str, Sequence[Node]] = {}
         there = {c for c in checked if self.bindings[c].kind != "null"}
-        for question in questions.questions(patient):
+        for question in (q for q in questions.questions(patient) if check_only or not q.check):
             nodes = questions.conditions(question, patient, self.scorer.as_of)
             births = {c: patient[c].completed_years_since for c in questions.columns_of(nodes)}
             if all(c in there or birth in there for c, birth in births.items()):

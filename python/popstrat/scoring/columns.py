@@ -116,7 +116,7 @@ def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
             if pt.is_integer(kind):  # coded labels, such as sex 1 and 2
                 return Binding(column, position, "str32", lambda a: a.cast(pa.string()))
             if pt.is_floating(kind):  # the same, where a null made them floating
-                return Binding(column, position, "str32", lambda a: a.cast(pa.int64()).cast(pa.string()))
+                return Binding(column, position, "str32", _labels_of_numbers)
             if pt.is_dictionary(kind) and pt.is_integer(kind.value_type):
                 return Binding(column, position, "str32", lambda a: a.dictionary_decode().cast(pa.string()))
         case "date":
@@ -144,6 +144,13 @@ def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
     if column.type == "date" and (pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind)):
         told += f'; if it holds days as yyyymmdd, a map can say so: [text.{column.name}] date_format = "yyyymmdd"'
     raise InputError(told, column=column.name)
+
+
+def _labels_of_numbers(column: pa.Array) -> pa.Array:
+    """Coded labels that a null made floating; NaN is no record."""
+    values = column.to_numpy(zero_copy_only=False)
+    known = pa.array(np.where(values == values, values, 0.0), column.type, mask=values != values)
+    return known.cast(pa.int64()).cast(pa.string())
 
 
 def _article(kind: str) -> str:

@@ -31,6 +31,9 @@ LEAST_DATED = 1 / 3
 """The same of the dates of values that are there."""
 LEAST_OF_LAST_MONTH = 1 / 2
 """The same of what last month's run found, for as many people."""
+MOST_PEOPLE, MOST_TIMES = 0.5, 4
+"""A flag that more than this share of people have is doubted where so many times fewer are expected: it is reversed, or
+the list is one of such people."""
 _CHANCE = 1e-4
 _LEANER = 1.5
 _NAMED = 12  # names in a warning
@@ -209,6 +212,14 @@ def remarks(
         few = [name for name in _few(schema, whole) if name not in told]
         found += [_few_told(name, "", files, schema) for name in few]
         told.update(few)
+    for names, where, alike in _alike(files, partial(_most_people, schema)):
+        for name in names:
+            count, expectation = _together(alike, name)
+            people = f"{sum(f.rows for f in alike):,} people of these ages"
+            found.append(
+                f"{name} is true for {count:,} people{where}, of about {expectation:,.0f} expected in {people}: is it "
+                "reversed, or is this a list of such people?"
+            )
     if earlier is not None:
         found += [sentence for name, sentence in _fallen(whole, earlier) if name not in told]
     return found
@@ -235,6 +246,19 @@ def _few(schema: Schema, file: Facts) -> list[str]:
         if far_below(count, expectation, share) or far_below(count, dated, LEAST_DATED):
             found.append(name)
     return found
+
+
+def _most_people(schema: Schema, file: Facts) -> list[str]:
+    """The flags that most people of a file have, though few would be expected to."""
+    if file.rows < LEAST_ROWS:
+        return []
+    # not of what differs many times over between places, as where a list is that of a care home
+    expected_of = {n: file.expected[n][0] for n in file.tally.true if n in file.expected and file.expected[n][1]}
+    return [
+        name
+        for name, expectation in expected_of.items()
+        if file.recorded[name] > MOST_PEOPLE * file.rows and expectation < file.recorded[name] / MOST_TIMES
+    ]
 
 
 def _dated(name: str, file: Facts, schema: Schema) -> int:

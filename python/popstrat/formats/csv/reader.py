@@ -57,6 +57,7 @@ _MARKS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (cod
           (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
 _WIDE = {name: name for name in ("utf-16-le", "utf-16-be")}
 _END = re.compile(rb"\r\n|\n|\r")
+_UNENDED = "does not end with a line end: is its last row whole?"
 _ZERO = "is not a CSV file: it holds zero bytes"
 _MARK = "a byte-order mark (U+FEFF) inside the file; were two files joined?"
 
@@ -186,6 +187,8 @@ class CsvSource(FileSource):
                 end = start + file.readinto(room)  # type: ignore[attr-defined]
             if end == start:
                 if start:
+                    if bytes(buffer[start - 1 : start]) != b"\r":
+                        self.notes.append(_UNENDED)
                     yield Block(buffer, start)
                 return
             cut = buffer.rfind(b"\n", start, end) + 1
