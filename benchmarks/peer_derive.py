@@ -253,7 +253,7 @@ PLAIN = ("LastDay", "FirstDay", "LastValue", "Extreme", "LastLabel")
 
 class Numba:
     """A plain loop over events on one thread, or over ranges of patients on several: a hash of codes, and for each fold
-    the list what is to be done. Of the folds without a memory only (68 of 80)."""
+    the list what is to be done. Of the folds without a memory only (69 of 80)."""
 
     def __init__(self, record: d.Record, threads: int) -> None:
         import numba
