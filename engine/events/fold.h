@@ -257,15 +257,31 @@ static inline int events_new(const events_rules *r, events_set *set, int kind, c
     return 1;
 }
 
+/* A number that stands just beyond a decimal one, as a comparator put it there (the next 32-bit float): that number, and
+   on which side. Any other number is itself. */
+static inline double events_plain(double value, int *side) {
+    const float near = (float)value;
+    *side = 0;
+    if ((double)near != value) return value;
+    const double plain = rint(value * 1e4) / 1e4;
+    if (plain == value) return value;
+    if (nextafterf((float)plain, -INFINITY) == near) *side = -1;
+    if (nextafterf((float)plain, INFINITY) == near) *side = 1;
+    return *side ? plain : value;
+}
+
 /* Read a value: COUNT_USED, or why it is not usable. */
 static inline int events_read(const events_rules *r, int32_t values, int32_t unit, double value, double *found) {
     if (value != value) return COUNT_NO_VALUE;
     if (unit >= r->units) return COUNT_UNKNOWN_UNIT;
     const events_conversion *c = r->conversion + (int64_t)values * r->units + unit;
     if (!c->known) return COUNT_UNKNOWN_UNIT;
+    int side = 0;
+    if (c->scale != 0) value = events_plain(value, &side);
     double x = value * c->factor;
     x = x + c->offset;
     if (c->scale != 0) x = rint(x * c->scale) / c->scale;
+    if (side) x += (c->factor < 0 ? -side : side) / c->scale;
     x += 0.0; /* one zero */
     if (!(x >= r->bounds[values].minimum && x <= r->bounds[values].maximum)) return COUNT_IMPLAUSIBLE;
     *found = x;

@@ -4,7 +4,6 @@ means and what is counted of it is known beforehand."""
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from extracts import made_up, write_csv
 from hypothesis import given
 from hypothesis import strategies as st
 
+from popstrat.deriving.folds import beyond
 from popstrat.deriving.rows import open_rows
 from popstrat.formats import BACKENDS
 
@@ -77,8 +77,8 @@ codes = st.one_of(
 _NUMBERS = st.decimals(-300, 3000, places=2).map(str)
 values = st.one_of(
     _NUMBERS.map(lambda t: Spelt(t, (float(t), None))),
-    _NUMBERS.map(lambda t: Spelt(f">{t}", (math.nextafter(float(t), math.inf), None), "comparator")),
-    _NUMBERS.map(lambda t: Spelt(f"< {t}", (math.nextafter(float(t), -math.inf), None), "comparator")),
+    _NUMBERS.map(lambda t: Spelt(f">{t}", (beyond(float(t), ">"), None), "comparator")),
+    _NUMBERS.map(lambda t: Spelt(f"< {t}", (beyond(float(t), "<"), None), "comparator")),
     _NUMBERS.map(lambda t: Spelt(t.replace(".", ","), (float(t), None), "decimal_comma")),
     st.builds(lambda a, b: Spelt(f"{a}/{b}", (float(a), float(b)), "pair"), st.integers(50, 300), st.integers(20, 200)),
     st.sampled_from(["negative", "see letter", "1,200", "7.2 mmol/L", "+++", "1/2/3"]).map(

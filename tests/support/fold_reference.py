@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from popstrat.deriving.folds import (
     ANY_CODE,
     NO_DAY,
@@ -122,11 +124,18 @@ def read(values: Values, value: float | None, unit: str | None) -> tuple[str | N
 
 
 def converted(conversion: Conversion, value: float) -> float:
+    if conversion.decimals is None:
+        return value * conversion.factor + conversion.offset + 0.0
+    for places in range(5):  # "<48" is the 32-bit float before 48, and counts as the step before 48
+        near = np.float32(round(value, places)) if abs(value) < 1e30 else np.float32(0)
+        for to, step in ((-np.inf, -1), (np.inf, 1)):
+            if float(np.nextafter(near, np.float32(to))) == value != round(value, 4):
+                told = converted(conversion, round(value, places))
+                return told + step * (1 if conversion.factor > 0 else -1) / 10**conversion.decimals
     found = value * conversion.factor + conversion.offset
-    if conversion.decimals is not None:
-        power = 10**conversion.decimals
-        scaled = found * power
-        found = (float(round(scaled)) if math.isfinite(scaled) else scaled) / power
+    power = 10**conversion.decimals
+    scaled = found * power
+    found = (float(round(scaled)) if math.isfinite(scaled) else scaled) / power
     return found + 0.0
 
 

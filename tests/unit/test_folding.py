@@ -13,7 +13,7 @@ import pytest
 
 from popstrat.deriving import folding
 from popstrat.deriving.folding import Folding, OutOfOrderError, fold_chunks
-from popstrat.deriving.folds import NO_DAY, Conversion, Count, Fold, LastDay, LastLabel, LastValue, Pair, Values
+from popstrat.deriving.folds import NO_DAY, Conversion, Count, Fold, LastDay, LastLabel, LastValue, Pair, Values, beyond
 from popstrat.engine.events import FOLD, HAS_CODES, HAS_VALUES, VALUES, Columns, Hits, Keys, Rows, Rules, Spill, Worker
 
 ANY_VALUE = Values({"mg": Conversion()}, Conversion(), -1e9, 1e9)
@@ -248,3 +248,42 @@ def test_the_engine_refuses_what_does_not_fit() -> None:
         spill.add(0, hits)
     with pytest.raises(ValueError, match="out of range"):
         spill.read(1, Hits(), Hits())
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "whole", "plain"),
+    [
+        (beyond(48, "<"), "mmol/mol", 47, 48 - 2**-18),
+        (beyond(48, ">"), "mmol/mol", 49, 48 + 2**-18),
+        (48.0, "mmol/mol", 48, 48.0),
+        (47.6, "mmol/mol", 48, 47.6),
+        (beyond(6.5, "<"), "%", 47, None),  # 6.5 % is 48
+        (beyond(6.5, ">"), "%", 49, None),
+        (6.5, "%", 48, None),
+        (beyond(3, "<"), "mmol/mol", 2, float(np.nextafter(np.float32(3), np.float32(0)))),
+        (beyond(22.6, "<"), "mmol/mol", 22, float(np.nextafter(np.float32(22.6), np.float32(0)))),
+    ],
+)
+def test_a_number_that_a_comparator_moved(
+    value: float, unit: str, whole: int, plain: float | None, tmp_path: Path
+) -> None:
+    """It lies on the right side of the number that was written: of a whole number, by one, in any unit."""
+    units = {"mmol/mol": Conversion(decimals=0), "%": Conversion(10.929, -23.49735, 0)}
+    rounded = Values(units, None, 0.0, 1000.0)
+    bare = Values({"mmol/mol": Conversion(), "%": Conversion()}, None, 0.0, 1000.0)
+    folds = [
+        LastValue("whole", "events", ("L",), 100, values=rounded),
+        LastValue("plain", "events", ("L",), 100, values=bare),
+    ]
+    table = pa.record_batch({"patient_id": pa.array([1]), "date": pa.array([50], pa.int32()).cast(pa.date32()),
+                             "code": pa.array([7]), "value": pa.array([value]), "unit": pa.array([unit])})  # fmt: skip
+    chunks = fold_chunks(
+        pa.array([1]), np.array([0], np.int32), {"events": [table]}, folds, {"L": np.array([7])}, as_of=100, threads=1,
+        spill_dir=tmp_path,
+    )  # fmt: skip
+    (chunk,) = chunks
+    assert chunk.folded["whole"].value is not None
+    assert chunk.folded["whole"].value[0] == whole
+    if plain is not None:
+        assert chunk.folded["plain"].value is not None
+        assert chunk.folded["plain"].value[0] == plain

@@ -14,6 +14,7 @@ import pytest
 from extracts import DIABETES, DIASTOLIC, EGFR, HBA1C, STATIN, SYSTOLIC, guid
 
 from popstrat.deriving.canonical import KINDS
+from popstrat.deriving.folds import beyond
 from popstrat.deriving.layout import AnyTable, Layout, layouts, load_layout
 from popstrat.deriving.people import People, read_people
 from popstrat.deriving.rows import RowFiles, open_rows
@@ -115,7 +116,7 @@ def test_tpp_rows(tmp_path: Path) -> None:
     assert rows == [
         {**usual, "code": SYSTOLIC, "value": 128.0, "unit": "mmHg"},
         {**usual, "code": DIASTOLIC, "value": 76.0, "unit": "mmHg"},
-        {**usual, "code": EGFR, "value": 90.00000000000001, "unit": "mL/min/1.73m²"},
+        {**usual, "code": EGFR, "value": beyond(90, ">"), "unit": "mL/min/1.73m²"},
         usual,
         {"patient_id": "11", "code": DIABETES},
     ]
@@ -151,7 +152,7 @@ def test_omop_rows(tmp_path: Path) -> None:
         {**usual, "date": dt.date(1999, 1, 1), "code": DIABETES},
         {**usual, "date": dt.date(2001, 1, 1)},
         {**usual, "code": SYSTOLIC, "value": 128.0, "unit": "mmHg"},
-        {**usual, "code": EGFR, "value": 90.00000000000001, "unit": "%"},
+        {**usual, "code": EGFR, "value": beyond(90, ">"), "unit": "%"},
     ]
     assert found.counts == {"rows": 4, "comparator": 1, "not_in_lookup": 1}
     rows, _ = rows_of("medications", folder, "omop")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import extracts
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -20,7 +21,8 @@ from popstrat.deriving.rows import open_rows
 from popstrat.errors import InputError
 
 CODE = made_up(101)
-ABOVE, BELOW = math.inf, -math.inf
+OVER_90, UNDER_90 = (float(np.nextafter(np.float32(90), to)) for to in (math.inf, -math.inf))
+UNDER_5 = float(np.nextafter(np.float32(5), -math.inf))
 
 
 def read(
@@ -229,10 +231,10 @@ def test_codes_that_were_floating_point_numbers_are_refused(tmp_path: Path) -> N
         ("-1.5", -1.5, None, ""),
         ("1e3", 1000.0, None, ""),
         (".5", 0.5, None, ""),
-        (">90", math.nextafter(90, ABOVE), None, "comparator"),
-        ("> 90", math.nextafter(90, ABOVE), None, "comparator"),
+        (">90", OVER_90, None, "comparator"),
+        ("> 90", OVER_90, None, "comparator"),
         (">=90", 90.0, None, "comparator"),
-        ("<5", math.nextafter(5, BELOW), None, "comparator"),
+        ("<5", UNDER_5, None, "comparator"),
         ("≤5", 5.0, None, "comparator"),
         ("=5", 5.0, None, ""),
         ("128/76", 128.0, 76.0, "pair"),
@@ -266,7 +268,7 @@ def test_a_decimal_comma_that_the_layout_declares(tmp_path: Path) -> None:
 
 def test_a_comparator_in_its_own_column(tmp_path: Path) -> None:
     layout = "[events.clinical_events.columns.value]\nfrom = 'value'\ncomparator = 'sign'\ncomparators = { over = '>' }"
-    signs = [(">", math.nextafter(90, ABOVE)), ("over", math.nextafter(90, ABOVE)), ("<", math.nextafter(90, BELOW)),
+    signs = [(">", OVER_90), ("over", OVER_90), ("<", UNDER_90),
              ("<=", 90.0), ("", 90.0)]  # fmt: skip
     rows, counts = read(tmp_path, [event(value="90", sign=s) for s, _ in signs], layout)
     assert [r["value"] for r in rows] == [v for _, v in signs]

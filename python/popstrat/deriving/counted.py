@@ -29,7 +29,11 @@ ROWS: Mapping[str, Counted] = {
     "not_a_code": Counted("value", "the code is no SNOMED CT or dm+d code: 6 to 18 digits, the first not 0"),
     "not_in_lookup": Counted("value", "what is to be looked up (a local code, an organisation) is not in its file"),
     "another_kind": Counted("value", "the activity is of none of the four kinds"),
-    "comparator": Counted("note", "the value has a comparator: >90 is taken as the next number above 90"),
+    "comparator": Counted(
+        "note",
+        "the value has a comparator: >90 is taken as just above 90 (the next 32-bit float; 91 in a column of whole "
+        "numbers)",
+    ),
     "pair": Counted("note", "the value holds two, as 128/76"),
     "decimal_comma": Counted("note", "the value has a decimal comma"),
     "text_value": Counted("value", "the value is text and no number (1,200 may be 1200 or 1.2)"),

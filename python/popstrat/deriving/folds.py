@@ -11,6 +11,7 @@ under the first of these reasons. The order of rows makes no difference to any r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -36,7 +37,11 @@ fold's window is merely old, and not counted under any.)"""
 @dataclass(frozen=True)
 class Conversion:
     """What a value in one unit is in the fold's own: ``value * factor + offset``, two operations, each rounded; then
-    rounded half to even to ``decimals`` places, if these are given (`round` of Python's on the double times 10**n)."""
+    rounded half to even to ``decimals`` places, if these are given (`round` of Python's on the double times 10**n).
+
+    Where it is rounded, a number that a comparator moved (`beyond`) is worked out from the number that was written, and
+    then goes one step of the last place to its side: "<48" of whole numbers is 47.
+    """
 
     factor: float = 1.0
     offset: float = 0.0
@@ -163,3 +168,24 @@ def unit_key(text: str) -> str:
 
 
 _SAME = str.maketrans("µμ²³⁹¹⁰×·", "uu23910*.", "^")
+
+
+def beyond(number: float, sign: str) -> float:
+    """What a number with a comparator before it is taken for: the next 32-bit float above or below it, so that it lies
+    on the right side of every threshold, in columns of 32-bit floats too."""
+    if sign not in ("<", ">"):
+        return number
+    return float(np.nextafter(np.float32(number), np.float32(np.inf if sign == ">" else -np.inf)))
+
+
+def written(value: float) -> tuple[float, int]:
+    """The number that was written, and on which side of it ``value`` lies (0: it is that number), of up to four
+    decimals; what no comparator moved is itself."""
+    with np.errstate(over="ignore"):
+        if not math.isfinite(value) or float(np.float32(value)) != value:
+            return value, 0
+    plain = float(np.rint(value * 1e4) / 1e4)
+    for sign, side in (("<", -1), (">", 1)):
+        if plain != value and beyond(plain, sign) == value:
+            return plain, side
+    return value, 0

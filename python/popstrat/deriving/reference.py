@@ -35,6 +35,7 @@ from popstrat.deriving.folds import (
     Tie,
     Values,
     unit_key,
+    written,
 )
 from popstrat.deriving.kinds.kind import Line, One, Person
 from popstrat.lang.nodes import Value
@@ -241,11 +242,13 @@ def _usable(row: Row, value: float | None, values: Values) -> tuple[float | None
 
 
 def _converted(value: float, conversion: Conversion) -> float:
-    found = value * conversion.factor + conversion.offset
-    if conversion.decimals is None or not math.isfinite(found):
-        return found
-    scale = 10.0**conversion.decimals
-    return float(round(found * scale)) / scale if math.isfinite(found * scale) else found
+    if conversion.decimals is None:
+        return value * conversion.factor + conversion.offset
+    plain, side = written(value)
+    found, scale = plain * conversion.factor + conversion.offset, 10.0**conversion.decimals
+    if math.isfinite(found * scale):
+        found = float(round(found * scale)) / scale
+    return found + math.copysign(side, side * conversion.factor) / scale if side else found
 
 
 def _with_values(rows: list[Row], values: Values) -> tuple[list[tuple[Row, float]], list[Aside]]:

@@ -15,6 +15,7 @@ import pyarrow.types as pt
 
 from popstrat.core.arrow import from_numpy, is_text, numbers, valid
 from popstrat.deriving.columns import Tally, coded_texts, having, rows_with
+from popstrat.deriving.folds import beyond
 from popstrat.deriving.layout import Taken, bare
 from popstrat.errors import InputError
 from popstrat.packs.spellings import Spelling, folded
@@ -107,13 +108,6 @@ def _number(word: str, how: Spelling) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def beyond(number: float, sign: str) -> float:
-    """What a number with a comparator before it is taken for."""
-    if sign == ">":
-        return math.nextafter(number, math.inf)
-    return math.nextafter(number, -math.inf) if sign == "<" else number
-
-
 def _beyond(column: pa.Array, comparator: pa.Array, how: Taken, tally: Tally) -> pa.Array:
     coded = coded_texts(comparator.cast(pa.string()) if not is_text(comparator.type) else comparator)
     signs = [how.comparators.get(bare(t or ""), _SIGNS.get(t or "", t or "")) for t in coded.dictionary.to_pylist()]
@@ -123,7 +117,7 @@ def _beyond(column: pa.Array, comparator: pa.Array, how: Taken, tally: Tally) ->
         mask &= valid(column)
         if mask.any():
             given = numbers(column.fill_null(np.nan))
-            moved = np.where(mask, np.nextafter(given, to), given)
+            moved = np.where(mask, np.nextafter(given.astype(np.float32), np.float32(to)).astype(np.float64), given)
             column = from_numpy(moved, ~valid(column))
             tally.note("comparator", int(mask.sum()))
     return column

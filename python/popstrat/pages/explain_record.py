@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from popstrat.deriving.features import Features
+from popstrat.deriving.folds import written
 from popstrat.deriving.kinds.kind import Feature
 from popstrat.deriving.reference import Derived, Row, Why
 from popstrat.packs.columns_read import read_columns
@@ -83,9 +84,15 @@ def _show(feature: Feature, why: Why, derived: Derived, in_words: Callable[[Row]
 
 def _cells(row: Row, in_words: Callable[[Row], str]) -> tuple[str, str, str, str]:
     """Date, code, what the code means, value."""
-    value = "" if row.value is None else f"{row.value:.6g}"
+    value = "" if row.value is None else _as_written(row.value)
     if row.second_value is not None:
         value += f"/{row.second_value:.6g}"
     day = "no date" if row.date is None else row.date.isoformat()
     code = "" if row.code is None or row.table == "activity" else str(row.code)
     return day, code, in_words(row), f"{value} {row.unit or ''}".strip()
+
+
+def _as_written(value: float) -> str:
+    """A number as the record has it: with the comparator that a layout read."""
+    plain, side = written(value)
+    return f"{'<' if side < 0 else '>' if side else ''}{plain:.6g}"
