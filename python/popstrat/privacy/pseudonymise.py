@@ -518,8 +518,8 @@ def _check(source: Source, plan: _Plan, keep: Sequence[str]) -> list[str]:
 
     for name, option in wanted:
         if name not in theirs:
-            also = "; --birth-column names another" if option == "--birth" else ""
-            told = f"{option}: there is no such column{suggest(name, theirs)}{also}"
+            another = "; --birth-column names another" if option == "--birth" else ""
+            told = f"{option}: there is no such column{suggest(name, theirs)}{another}"
             raise InputError(told, column=name, file=first.name)
     ours = [c.name for c in plan.columns]
     for name in ours:
