@@ -110,6 +110,29 @@ def _within() -> Case:
     return by_rows(lambda rows: engine.astray("offsets", 4, offsets, None, 0, rows, 12 * ROWS))
 
 
+@case("coded events packed and folded, an event")
+def _events() -> Case:
+    import derive_events as d
+
+    from popstrat.deriving.fold_rules import compile_rules
+    from popstrat.deriving.row_columns import RowColumns, make_keys
+    from popstrat.engine.events import Columns, Hits, Worker
+
+    record = d.record(2 * ROWS)
+    rules, keys = compile_rules(d.folds(), record.lists, d.AS_OF), make_keys(record.keys, record.births)
+    (batch,) = record.events.combine_chunks().to_batches()
+    rows = RowColumns("events", rules, keys).of(batch)
+
+    def fold(events: int) -> None:
+        worker, hits = Worker(rules.rules, keys), Hits()
+        columns = Columns(rules.rules, 0, len(record.keys))
+        columns.clear(0, len(record.keys))
+        worker.pack(rows, 0, events, d.AS_OF, hits)
+        worker.fold(hits, 0, hits.count, columns)
+
+    return by_rows(fold)
+
+
 @cache
 def _list() -> pa.RecordBatch:
     from popstrat import synthetic

@@ -29,6 +29,7 @@ ORDER = (
     "popstrat score",
     "Parquet",
     "CSV",
+    "coded events",
     "make a",
     "model",
     "kernel",

@@ -60,7 +60,7 @@ def test_polars(record: d.Record, versus: Versus, tmp_path: Path) -> None:
     ours = columns(folded(record, folds, tmp_path))
     assert peer.differences(ours, {n: theirs[n].cast(float).fill_null(np.nan).to_numpy() for n in ours}) == {}
     versus(
-        f"{record.events.num_rows / 1e6:g}M events, {len(folds)} folds",
+        f"coded events, {len(folds)} folds",
         lambda: folded(record, folds, tmp_path),
         patients=len(record.keys),
         threads=CORES,
@@ -80,7 +80,7 @@ def test_duckdb(record: d.Record, versus: Versus, tmp_path: Path) -> None:
         others = {n: theirs[n].cast("float64").fill_null(np.nan).to_numpy() for n in ours}
         assert peer.differences(ours, others) == {}
         versus(
-            f"{record.events.num_rows / 1e6:g}M events, {len(folds)} folds",
+            f"coded events, {len(folds)} folds",
             lambda: folded(record, folds, tmp_path),
             patients=len(record.keys),
             threads=CORES,
@@ -102,7 +102,7 @@ def test_numba(record: d.Record, versus: Versus, threads: int, tmp_path: Path) -
         theirs |= {name: day, f"{name}.day": day, f"{name}.value": values[number], f"{name}.label": values[number]}
     assert peer.differences(ours, theirs) == {}
     versus(
-        f"{record.events.num_rows / 1e6:g}M events, {len(folds)} plain folds",
+        f"coded events, {len(folds)} plain folds",
         lambda: folded(record, folds, tmp_path, threads),
         patients=len(record.keys),
         threads=threads,

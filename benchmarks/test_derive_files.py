@@ -57,7 +57,7 @@ def test_polars(run: Run, folder: Path, events: int, versus: Versus) -> None:
         assert np.array_equal(mine, theirs[name], equal_nan=True), name
     assert alone
     versus(
-        f"{events / 1e6:g}M events, Parquet to Parquet",
+        "coded events, Parquet to Parquet",
         lambda: run("ours", "sorted.parquet"),
         patients=events // 160,
         threads=CORES,
@@ -68,7 +68,7 @@ def test_polars(run: Run, folder: Path, events: int, versus: Versus) -> None:
 
 def test_bare_scan(run: Run, events: int, versus: Versus) -> None:
     versus(
-        f"{events / 1e6:g}M events, Parquet to Parquet",
+        "coded events, Parquet to Parquet",
         lambda: run("ours", "sorted.parquet"),
         patients=events // 160,
         threads=CORES,
@@ -83,7 +83,7 @@ def test_unsorted(run: Run, folder: Path, events: int, versus: Versus) -> None:
     run("ours", "unsorted.parquet")
     assert (folder / "ours.out").read_bytes() == usual
     versus(
-        f"{events / 1e6:g}M events in no order",
+        "coded events in no order, Parquet to Parquet",
         lambda: run("ours", "unsorted.parquet"),
         patients=events // 160,
         threads=CORES,
