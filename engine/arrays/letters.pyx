@@ -3,6 +3,7 @@
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.string cimport memcmp
 
 cdef extern from "arrays/letters.h" nogil:
     enum:
@@ -84,3 +85,60 @@ def made_of(values, text, int64_t offset, int64_t rows, int width, each=None):
             PyBuffer_Release(&t)
         PyBuffer_Release(&a)
     return kinds, shortest
+
+
+def changes(values, text, int64_t offset, int64_t rows, int width, out):
+    """The rows whose text is another one than that of the row before; the first row is one. They are put into `out`
+    (eight bytes a row), and their number is returned. What lies under a null is a text too. Releases the GIL.
+
+    Of `values`, `text`, `offset`, `rows` and `width`, and of what is raised, see `made_of`.
+    """
+    cdef Py_buffer a, t, e
+    cdef int held = 0
+    cdef bint wide = width == 8
+    cdef int64_t i, start, stop, before, size = -1, n = 0, shortest
+    cdef const int32_t *ends = NULL
+    cdef const int64_t *long_ends = NULL
+    cdef const uint8_t *letters
+    cdef int64_t *found
+    if not (width in (4, 8) and 0 <= offset <= _MOST_ROWS and 0 <= rows <= _MOST_ROWS):
+        raise ValueError("width or rows out of range")
+    if rows == 0:
+        return 0
+    PyObject_GetBuffer(values, &a, PyBUF_SIMPLE)
+    held = 1
+    try:
+        PyObject_GetBuffer(b"" if text is None else text, &t, PyBUF_SIMPLE)
+        held = 2
+        PyObject_GetBuffer(out, &e, PyBUF_WRITABLE)
+        held = 3
+        if a.len < (offset + rows + 1) * width or e.len < 8 * rows:
+            raise ValueError("a buffer is too short")
+        letters, found = <const uint8_t *>t.buf, <int64_t *>e.buf
+        with nogil:
+            if wide:
+                long_ends = <const int64_t *>a.buf + offset
+                shortest = popstrat_shortest_i64(long_ends, rows, t.len)
+            else:
+                ends = <const int32_t *>a.buf + offset
+                shortest = popstrat_shortest_i32(ends, rows, t.len)
+            if shortest >= 0:
+                before = 0
+                stop = long_ends[0] if wide else ends[0]
+                for i in range(rows):
+                    start = stop
+                    stop = long_ends[i + 1] if wide else ends[i + 1]
+                    if stop - start != size or memcmp(letters + start, letters + before, <size_t>size) != 0:
+                        found[n] = i
+                        n += 1
+                        size = stop - start
+                    before = start
+        if shortest < 0:
+            raise ValueError("the offsets lead out of the text")
+    finally:
+        if held > 2:
+            PyBuffer_Release(&e)
+        if held > 1:
+            PyBuffer_Release(&t)
+        PyBuffer_Release(&a)
+    return n

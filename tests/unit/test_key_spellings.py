@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from popstrat.engine.arrays import letters
 from popstrat.errors import InputError
 from popstrat.packs.keys import MadeNumber, as_read, code, key, notes
+from popstrat.packs.keys import name as read_name
 
 pytestmark = pytest.mark.smoke
 
@@ -191,3 +192,43 @@ def test_buffers_that_are_too_short_are_refused() -> None:
         with pytest.raises(ValueError):
             letters.made_of(ends, b"ab", 0, rows, width, each)
     assert letters.made_of(ends, None, 0, 0, 4) == (0, 0)
+
+
+@given(
+    st.lists(st.sampled_from(["", "a", "ab", "Ash End", "Ash Ena", None]), max_size=60),
+    st.integers(0, 3),
+    st.booleans(),
+)
+def test_where_texts_change(texts: list[str | None], skipped: int, wide: bool) -> None:
+    column = pa.array(texts, pa.large_string() if wide else pa.string()).slice(skipped)
+    _, ends, data = column.buffers()
+    at = np.empty(len(column), np.int64)
+    found = letters.changes(ends, data, column.offset, len(column), 8 if wide else 4, at)
+    given_texts = [text or "" for text in column.to_pylist()]
+    expected = [i for i, text in enumerate(given_texts) if i == 0 or text != given_texts[i - 1]]
+    assert at[:found].tolist() == expected
+
+
+def test_changes_refuse_what_lies() -> None:
+    out = np.empty(3, np.int64)
+    for ends in ([0, 4, 2, 8], [0, 4, 8, 9], [-1, 4, 8, 8]):
+        with pytest.raises(ValueError, match="lead out of the text"):
+            letters.changes(np.array(ends, np.int32), b"12345678", 0, 3, 4, out)
+    for rows, width, short in ((4, 4, out), (3, 5, out), (3, 4, out[:2])):
+        with pytest.raises(ValueError, match=r"too short|out of range"):
+            letters.changes(np.array([0, 4, 8, 8], np.int32), b"12345678", 0, rows, width, short)
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+@pytest.mark.parametrize("name", ["Ash End ", " Ash End", "NULL", "Ash\u200bEnd", '="Ash End"'])
+@pytest.mark.parametrize("together", [True, False])
+def test_one_odd_name_among_many(kind: pa.DataType, name: str, together: bool) -> None:
+    """However many sound ones stand before it, and in whatever order."""
+    texts = ["Ash End", "Barrow Hill"] * 200
+    if together:
+        texts.sort()
+    texts[317] = name
+    read = as_read(pa.array(texts, kind), "name", "place").column.cast(pa.string()).to_pylist()
+    assert read == as_read(pa.array(texts).dictionary_encode(), "name", "place").column.cast(pa.string()).to_pylist()
+    assert read[317] == read_name(name)
+    assert read[:317] == texts[:317]

@@ -23,12 +23,13 @@ from popstrat.core.arrow import is_text
 from popstrat.core.lazy import compute as pc
 from popstrat.core.soundness import cleared, refuse_astray, refuse_unsound, refuse_unsound_dictionary
 from popstrat.engine.arrays.check_digits import PASSED, weighted_mod11
-from popstrat.engine.arrays.letters import CAPITAL, DIGIT, JOINING, OTHER, SMALL, made_of
+from popstrat.engine.arrays.letters import CAPITAL, DIGIT, JOINING, OTHER, SMALL, changes, made_of
 from popstrat.errors import InputError
 from popstrat.packs.patient_table import CODE_COLUMNS, ID, PLACE_COLUMNS
 from popstrat.packs.spellings import folded
 
 Kind = Literal["key", "code", "name"]
+_MANY_NAMES = 64
 
 A_NUMBER = (
     "has been through a spreadsheet or a floating-point number, which turned a {kind} into a number (as 4E+09 or "
@@ -226,6 +227,8 @@ def _of_entries(column: pa.Array, kind: Kind, name: str) -> AsRead:
 
 def _read(texts: pa.Array, kind: Kind) -> _Respelt | None:
     """Which texts of a plain column are not as they should be, and what they are; None where all are."""
+    if kind == "name" and _few_are_sound(texts):
+        return None
     odd = _odd(texts, kind)
     if odd is None or not len(odd):
         return None
@@ -244,6 +247,21 @@ def _read(texts: pa.Array, kind: Kind) -> _Respelt | None:
     if not len(rows) and not len(bad):
         return None
     return _Respelt(odd[rows], found.take(pa.array(rows)), odd[bad])
+
+
+def _few_are_sound(texts: pa.Array) -> bool:
+    """Whether a column of names has few different ones, all of which are as they should be: names have blanks and come
+    again and again, so that each is looked at once. A list that is sorted by place has one change for each."""
+    _, ends, data = texts.buffers()
+    if len(texts) < _MANY_NAMES or ends is None:
+        return False
+    at = np.empty(len(texts), np.int64)
+    width = 8 if pt.is_large_string(texts.type) else 4
+    found = changes(ends, data, texts.offset, len(texts), width, at)
+    few = texts.take(pa.array(at[:found]))
+    if found > len(texts) // 8:
+        few = few.dictionary_encode().dictionary
+    return _read(few, "name") is None if len(few) < len(texts) else False
 
 
 def _usual(texts: pa.Array, kind: Kind) -> pa.Array:
