@@ -42,7 +42,7 @@ _UNSEEN = re.compile(
 )
 _KEPT_AS_TEXT = re.compile(r"""=\s*"(.*)"|'(.*?)'?|"(.*)"|“(.*)”|‘(.*)’""", re.DOTALL)
 _NO_RECORD = frozenset(
-    {"null", "(null)", "<null>", "\\n", "na", "n/a", "#n/a", "nan", "none", "nat", "<na>", "#null!", "#ref!", "#value!"}
+    {"null", "(null)", "<null>", "\\n", "n/a", "#n/a", "nan", "none", "nat", "<na>", "#null!", "#ref!", "#value!"}
     | {"#name?", "#num!", "#div/0!"}
 )
 _NUMBER = (
@@ -95,7 +95,8 @@ def code(text: str) -> str | MadeNumber | None:
 
 def name(text: str) -> str | MadeNumber | None:
     """The name of a place that a text is; None for no record. As `key`, but that digits in groups stay."""
-    return _bare(text, "name")
+    found = _bare(text, "name")
+    return None if isinstance(found, str) and folded(found) == "na" else found
 
 
 READERS: Mapping[Kind, Callable[[str], str | MadeNumber | None]] = {"key": key, "code": code, "name": name}
