@@ -17,7 +17,7 @@ import pytest
 import popstrat
 from popstrat import synthetic
 from popstrat.cli import run
-from popstrat.packs.keys import code, key, name
+from popstrat.packs.keys import key
 
 AS_OF = "2026-06-30"
 ROWS = 2_000
@@ -94,16 +94,6 @@ def test_a_flag_that_is_reversed(people: pa.Table, flag: str) -> None:
     (told,) = [w for w in warned(reversed_) if "is it reversed" in w]
     assert told.startswith(f"{flag} is true for 1,")
     assert not [w for w in warned(people) if "is it reversed" in w]
-
-
-@pytest.mark.parametrize("text", ["NA", "na", " NA ", '="NA"'])
-def test_no_record_as_r_writes_it(people: pa.Table, text: str) -> None:
-    """An id or a practice of that name would be a person, or a practice, that is not there."""
-    assert (key(text), code(text), name(text)) == (None, None, None)
-    for column in ("patient_id", "practice_code"):
-        held = [str(v) for v in people[column].to_pylist()]
-        with pytest.raises(popstrat.InputError, match=f"column '{column}'.*null.*row"):
-            popstrat.score(replaced(people, column, every(9, text)(held)), AS_OF)
 
 
 def test_spellings_of_one_place_are_one(people: pa.Table) -> None:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from popstrat.cli.described import Described
 from popstrat.cli.options import AsJson, Quiet
+from popstrat.cli.terminal import Described
 
 app = typer.Typer(
     cls=Described, help="The audit log: check it.", no_args_is_help=True, rich_markup_mode=None, add_completion=False

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from popstrat.cli.described import Described
+from popstrat.cli.terminal import Described
 from popstrat.core import stopping
 from popstrat.errors import InputError, PackError, RunError
 

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from popstrat.cli import options
-from popstrat.cli.described import Described
-from popstrat.cli.terminal import open_console
+from popstrat.cli.terminal import Described, open_console
 
 app = typer.Typer(
     cls=Described,

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from popstrat.cli import options
-from popstrat.cli.described import Described
-from popstrat.cli.terminal import open_console, print_json, warnings_as_notices
+from popstrat.cli.terminal import Described, open_console, print_json, warnings_as_notices
 
 app = typer.Typer(
     cls=Described,

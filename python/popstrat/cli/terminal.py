@@ -11,7 +11,9 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from typer.core import TyperGroup
 
 from popstrat.errors import PopstratWarning
 from popstrat.pages.progress_bar import progress_bar as progress_bar
@@ -53,3 +55,17 @@ def warnings_as_notices() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PopstratWarning)
         yield
+
+
+_WHOLE = 1000
+
+
+class Described(TyperGroup):
+    """A group of commands whose help has the whole description of each, where typer's own has what one line holds."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        named = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [(name, command.get_short_help_str(_WHOLE)) for name, command in named if command and not command.hidden]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)

@@ -43,7 +43,7 @@ _UNSEEN = re.compile(
 )
 _KEPT_AS_TEXT = re.compile(r"""=\s*"(.*)"|'(.*?)'?|"(.*)"|“(.*)”|‘(.*)’""", re.DOTALL)
 _NO_RECORD = frozenset(
-    {"null", "(null)", "<null>", "\\n", "na", "n/a", "#n/a", "nan", "none", "nat", "<na>", "#null!", "#ref!", "#value!"}
+    {"null", "(null)", "<null>", "\\n", "n/a", "#n/a", "nan", "none", "nat", "<na>", "#null!", "#ref!", "#value!"}
     | {"#name?", "#num!", "#div/0!"}
 )
 _NUMBER = (
@@ -96,7 +96,8 @@ def code(text: str) -> str | MadeNumber | None:
 
 def name(text: str) -> str | MadeNumber | None:
     """The name of a place that a text is; None for no record. As `key`, but that digits in groups stay."""
-    return _bare(text, "name")
+    found = _bare(text, "name")
+    return None if isinstance(found, str) and folded(found) == "na" else found
 
 
 READERS: Mapping[Kind, Callable[[str], str | MadeNumber | None]] = {"key": key, "code": code, "name": name}
@@ -147,6 +148,8 @@ def as_read(column: pa.Array, kind: Kind, name: str) -> AsRead:
         column.validate()
     except pa.ArrowException:
         refuse_unsound(column, name)
+    if kind == "name":
+        return _of_names(column, name)
     if pt.is_dictionary(column.type):
         return _of_entries(column, kind, name)
     refuse_astray(column, name)
@@ -206,6 +209,27 @@ class _Respelt(NamedTuple):
     rows: NDArray[np.intp]
     texts: pa.Array  # of those rows
     bad: NDArray[np.intp]  # rows that were made numbers
+
+
+def _of_names(column: pa.Array, column_name: str) -> AsRead:
+    """A column of names, of which there are few: blanks stand in many that are as they should be."""
+    coded = column
+    if not pt.is_dictionary(column.type):
+        refuse_astray(column, column_name)
+        plain = cleared(column).cast(pa.large_string()) if pt.is_string_view(column.type) else column
+        coded = plain.dictionary_encode()
+    refuse_unsound_dictionary(coded.dictionary, column_name)
+    entries = coded.dictionary
+    try:
+        texts = [entries[i].as_py() for i in range(len(entries))]  # `to_pylist` would import pandas
+    except UnicodeDecodeError:  # which is told where the text is read
+        return AsRead(column, 0)
+    if all(text is None or name(text) == text for text in texts):
+        return AsRead(column, 0)
+    found = _of_entries(coded, "name", column_name)
+    if pt.is_dictionary(column.type):
+        return found
+    return AsRead(found.column.dictionary_decode().cast(column.type), found.respelt)
 
 
 def _of_entries(column: pa.Array, kind: Kind, name: str) -> AsRead:

@@ -92,7 +92,9 @@ def doubts(
 def looks_rounded(ids: pa.Array | pa.ChunkedArray) -> bool:
     """Whether ids are numbers of more digits than a spreadsheet holds, and each has nothing but noughts behind them or
     is one of those that a double holds. Of ids that are not rounded one in two or fewer would be such."""
-    texts = (str(i) for i in ids.to_pylist() if i is not None)
+    if not len(ids) or len(str(ids[0].as_py())) <= _DIGITS_HELD:
+        return False
+    texts = (str(ids[i].as_py()) for i in range(len(ids)))  # `to_pylist` would import pandas
     long = [int(i) for i in texts if len(i) > _DIGITS_HELD and i.isascii() and i.isdigit() and i[0] != "0"]
     rounded = (not int(str(i)[_DIGITS_HELD:]) or (i > 2**53 and int(float(i)) == i) for i in long)
     return len(long) >= _LEAST_LONG and all(rounded)
