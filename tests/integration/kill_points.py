@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-NEEDED = ("score", "synth", "pseudonymise", "validate", "recalibrate", "fit", "upload")
+NEEDED = ("score", "derive", "synth", "pseudonymise", "validate", "recalibrate", "fit", "upload")
 MODULES = (
     "runs.score", "synthetic._files", "privacy.pseudonymise", "validation.files", "validation.page", "fitting",
     "fitting.recalibrator", "fitting.fitter", "upload.run",
@@ -210,9 +210,19 @@ def prepare(folder: Path) -> None:
         assert synth() == 0
         score = command("score", f"{folder}/list{number}.parquet", *DAY, "-o", f"{folder}/scored{number}.parquet", "-q")
         assert score() == 0
+        record = command(
+            "synth", "-n", "300", "--seed", str(number), *DAY, "--events", f"{folder}/record{number}", "-q"
+        )
     (folder / "small.toml").write_text(SPECIFICATION)
     (folder / "key").write_bytes(os.urandom(32).hex().encode())
     (folder / "key").chmod(0o600)
+
+
+def _record(folder: Path) -> list[str]:
+    """The options that name a coded record."""
+    tables = ("patients", "registrations", "events", "medications", "activity")
+    named = [word for table in tables for word in (f"--{table}", f"{folder}/{table}.parquet")]
+    return [*named, "--codelists", f"{folder}/codelists"]
 
 
 def commands(given: Path, to: Path) -> dict[str, Callable[[int], list[str]]]:
@@ -224,6 +234,8 @@ def commands(given: Path, to: Path) -> dict[str, Callable[[int], list[str]]]:
             model = ["--model", "admission_risk", *ENDS, *DAY]
             return {
                 "score": ["score", lists, *DAY, "-o", f"{to}/out.parquet", "-q", "--threads", "1"],
+                "derive": ["derive", *_record(given / f"record{n}"), *DAY, "-o", f"{to}/out.parquet", "--quality",
+                           f"{to}/quality.json", "-q", "--threads", "1"],
                 "synth": ["synth", "-n", "200", "--seed", str(n), *DAY, "-o", f"{to}/list.parquet", "--outcomes",
                           f"{to}/outcomes.csv", "--lookup", f"{to}/lookup.csv", "-q", "--threads", "1"],
                 "pseudonymise": ["pseudonymise", lists, "-o", f"{to}/out.parquet", "-c", "patient_id", "--key-file",
@@ -242,7 +254,7 @@ def commands(given: Path, to: Path) -> dict[str, Callable[[int], list[str]]]:
 
         return arguments
 
-    return {n: of(n) for n in ("score", "synth", "pseudonymise", "validate", "recalibrate", "fit", "upload")}
+    return {n: of(n) for n in NEEDED}
 
 
 def copied(old: Path, to: Path) -> None:

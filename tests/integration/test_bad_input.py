@@ -20,7 +20,7 @@ import pytest
 
 from popstrat import synthetic
 from popstrat.cli import run
-from popstrat.runs import score_files
+from popstrat.formats import source
 
 pytestmark = pytest.mark.smoke
 
@@ -278,13 +278,13 @@ def test_a_file_that_changes_while_it_is_read(
     work: Path, people: pa.Table, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(people, "in.parquet")
-    real = score_files.hash_file
+    real = source.hash_file
 
     def touching(path: Path, stopped: Callable[[], bool]) -> str:
         os.utime(path, ns=(1, 1))
         return real(path, stopped)
 
-    monkeypatch.setattr(score_files, "hash_file", touching)
+    monkeypatch.setattr(source, "hash_file", touching)
     assert run(list(SCORE)) == 2
     assert capsys.readouterr().err == "error: in.parquet: was changed while it was read\n"
     assert [p.name for p in work.iterdir()] == ["in.parquet"]

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
-from popstrat.core.arrow import is_text
+from popstrat.core.arrow import from_numpy, is_text
 from popstrat.core.lazy import compute as pc
 from popstrat.core.soundness import cleared, refuse_astray, refuse_unsound, refuse_unsound_dictionary
 from popstrat.engine.arrays.check_digits import PASSED, weighted_mod11
@@ -29,7 +29,6 @@ from popstrat.packs.patient_table import CODE_COLUMNS, ID, PLACE_COLUMNS
 from popstrat.packs.spellings import folded
 
 Kind = Literal["key", "code", "name"]
-_MANY_NAMES = 64
 
 A_NUMBER = (
     "has been through a spreadsheet or a floating-point number, which turned a {kind} into a number (as 4E+09 or "
@@ -217,19 +216,36 @@ def _of_names(column: pa.Array, column_name: str) -> AsRead:
     if not pt.is_dictionary(column.type):
         refuse_astray(column, column_name)
         plain = cleared(column).cast(pa.large_string()) if pt.is_string_view(column.type) else column
+        if _are_names(_where_it_changes(plain).dictionary_encode().dictionary):
+            return AsRead(column, 0)
         coded = plain.dictionary_encode()
     refuse_unsound_dictionary(coded.dictionary, column_name)
     entries = coded.dictionary
-    try:
-        texts = [entries[i].as_py() for i in range(len(entries))]  # `to_pylist` would import pandas
-    except UnicodeDecodeError:  # which is told where the text is read
-        return AsRead(column, 0)
-    if all(text is None or name(text) == text for text in texts):
+    if _are_names(entries):
         return AsRead(column, 0)
     found = _of_entries(coded, "name", column_name)
     if pt.is_dictionary(column.type):
         return found
     return AsRead(found.column.dictionary_decode().cast(column.type), found.respelt)
+
+
+def _are_names(entries: pa.Array) -> bool:
+    """Whether all of few texts are as they should be; also where they cannot be read, which others tell."""
+    try:
+        texts = [entries[i].as_py() for i in range(len(entries))]  # `to_pylist` would import pandas
+    except UnicodeDecodeError:
+        return True
+    return all(text is None or name(text) == text for text in texts)
+
+
+def _where_it_changes(texts: pa.Array) -> pa.Array:
+    """The texts of a plain column that are not those of the row before: few in a list that is sorted by place."""
+    _, ends, data = texts.buffers()
+    if not len(texts) or ends is None:
+        return texts
+    at = np.empty(len(texts), np.int64)
+    found = changes(ends, data, texts.offset, len(texts), 8 if pt.is_large_string(texts.type) else 4, at)
+    return texts.take(from_numpy(at[:found]))
 
 
 def _of_entries(column: pa.Array, kind: Kind, name: str) -> AsRead:
@@ -251,8 +267,6 @@ def _of_entries(column: pa.Array, kind: Kind, name: str) -> AsRead:
 
 def _read(texts: pa.Array, kind: Kind) -> _Respelt | None:
     """Which texts of a plain column are not as they should be, and what they are; None where all are."""
-    if kind == "name" and _few_are_sound(texts):
-        return None
     odd = _odd(texts, kind)
     if odd is None or not len(odd):
         return None
@@ -271,21 +285,6 @@ def _read(texts: pa.Array, kind: Kind) -> _Respelt | None:
     if not len(rows) and not len(bad):
         return None
     return _Respelt(odd[rows], found.take(pa.array(rows)), odd[bad])
-
-
-def _few_are_sound(texts: pa.Array) -> bool:
-    """Whether a column of names has few different ones, all of which are as they should be: names have blanks and come
-    again and again, so that each is looked at once. A list that is sorted by place has one change for each."""
-    _, ends, data = texts.buffers()
-    if len(texts) < _MANY_NAMES or ends is None:
-        return False
-    at = np.empty(len(texts), np.int64)
-    width = 8 if pt.is_large_string(texts.type) else 4
-    found = changes(ends, data, texts.offset, len(texts), width, at)
-    few = texts.take(pa.array(at[:found]))
-    if found > len(texts) // 8:
-        few = few.dictionary_encode().dictionary
-    return _read(few, "name") is None if len(few) < len(texts) else False
 
 
 def _usual(texts: pa.Array, kind: Kind) -> pa.Array:
