@@ -210,9 +210,8 @@ def prepare(folder: Path) -> None:
         assert synth() == 0
         score = command("score", f"{folder}/list{number}.parquet", *DAY, "-o", f"{folder}/scored{number}.parquet", "-q")
         assert score() == 0
-        record = command(
-            "synth", "-n", "300", "--seed", str(number), *DAY, "--events", f"{folder}/record{number}", "-q"
-        )
+        record = f"{folder}/record{number}"
+        assert command("synth", "-n", "300", "--seed", str(number), *DAY, "--events", record, "-q")() == 0
     (folder / "small.toml").write_text(SPECIFICATION)
     (folder / "key").write_bytes(os.urandom(32).hex().encode())
     (folder / "key").chmod(0o600)

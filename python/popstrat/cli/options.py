@@ -20,8 +20,8 @@ from popstrat.errors import InputError
 from popstrat.packs import DEFAULT_PACK as DEFAULT_PACK
 
 if TYPE_CHECKING:
+    from popstrat.packs.column_map import ColumnMap
     from popstrat.packs.patient_table import Column
-    from popstrat.runs.column_map import ColumnMap
     from popstrat.scoring.scorer import Scorer
 
 
@@ -140,8 +140,8 @@ def map_for_scorer(path: Path | None, scorer: Scorer) -> ColumnMap:
 
 def load_column_map(path: Path | None, known: Mapping[str, Column]) -> ColumnMap:
     """The column map of ``--map`` for the columns of a patient table."""
-    from popstrat.runs.column_map import NO_MAP
-    from popstrat.runs.map_file import load_map
+    from popstrat.packs.column_map import NO_MAP
+    from popstrat.packs.map_file import load_map
 
     return NO_MAP if path is None else load_map(path, known)
 

@@ -83,9 +83,9 @@ def validate(
     from popstrat.validation import require
 
     require()
+    from popstrat.packs.column_map import NO_MAP
+    from popstrat.packs.map_file import load_map
     from popstrat.packs.patient_table import patient_schema
-    from popstrat.runs.column_map import NO_MAP
-    from popstrat.runs.map_file import load_map
     from popstrat.validation.files import run_validate
     from popstrat.validation.spec import Spec
 

@@ -22,6 +22,7 @@ from popstrat.fitting.counts import rounded
 from popstrat.fitting.outcomes import Followed, Outcomes, follow
 from popstrat.fitting.typical import Typical, numbers, typical_of
 from popstrat.lang import nodes as n
+from popstrat.packs.column_map import NO_MAP, ColumnMap
 from popstrat.packs.columns_read import read_columns
 from popstrat.packs.definition import Definition, definition_of
 from popstrat.packs.keys import notes
@@ -30,7 +31,6 @@ from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import ID
 from popstrat.packs.plausibility import suspicions
 from popstrat.packs.typed import column_node, label_cases
-from popstrat.runs.column_map import NO_MAP, ColumnMap
 from popstrat.runs.through import run_through
 from popstrat.scoring.scorer import Scorer
 

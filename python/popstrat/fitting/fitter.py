@@ -38,7 +38,7 @@ from popstrat.fitting.performance import performance
 from popstrat.fitting.prepare import Source, prepare
 from popstrat.fitting.provenance import periods
 from popstrat.fitting.spec import Spec, read_spec
-from popstrat.runs.column_map import NO_MAP, ColumnMap
+from popstrat.packs.column_map import NO_MAP, ColumnMap
 
 F64 = NDArray[np.float64]
 Z = 1.959963984540054

@@ -10,8 +10,8 @@ from pathlib import Path
 from popstrat.core.progress import Progress
 from popstrat.fitting.design import Design, gather
 from popstrat.fitting.outcomes import Columns, Outcomes, read_outcomes
+from popstrat.packs.column_map import ColumnMap
 from popstrat.packs.pack import Pack
-from popstrat.runs.column_map import ColumnMap
 
 
 @dataclass(frozen=True)

@@ -35,10 +35,10 @@ from popstrat.fitting.performance import performance, told
 from popstrat.fitting.prepare import Source, prepare
 from popstrat.fitting.provenance import described, periods, provenance
 from popstrat.fitting.spec import Penalty
+from popstrat.packs.column_map import NO_MAP, ColumnMap
 from popstrat.packs.load import load_pack
 from popstrat.packs.model.parts import Model
 from popstrat.packs.pack import Pack
-from popstrat.runs.column_map import NO_MAP, ColumnMap
 
 F64 = NDArray[np.float64]
 METHODS = ("intercept", "intercept-slope", "baseline")

@@ -8,8 +8,8 @@ from typing import Any
 
 from popstrat.core.progress import Progress
 from popstrat.errors import InputError
+from popstrat.packs.column_map import NO_MAP, ColumnMap
 from popstrat.runs.clock import Clock
-from popstrat.runs.column_map import NO_MAP, ColumnMap
 from popstrat.runs.earlier import earlier_run
 from popstrat.runs.faults import every_fault
 from popstrat.runs.file_record import file_record

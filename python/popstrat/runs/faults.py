@@ -20,11 +20,11 @@ from popstrat.core.lazy import compute as pc
 from popstrat.core.soundness import refuse_astray, refuse_misfits, refuse_nulls
 from popstrat.errors import FaultsError, InputError
 from popstrat.formats import FileSource, expand, open_source
+from popstrat.packs.column_map import MapPlan
 from popstrat.packs.flags import refuse_other_numbers
 from popstrat.packs.keys import as_read, kind_of
 from popstrat.packs.patient_table import ID, KEY_COLUMNS, OPT_OUTS
 from popstrat.packs.plausibility import refuse_disorder
-from popstrat.runs.column_map import MapPlan
 from popstrat.runs.input_files import Reading, called, known_columns, located
 from popstrat.scoring.columns import Binding, bind_column, converted, missing_columns
 from popstrat.scoring.opt_outs import opt_out_missing

@@ -8,9 +8,9 @@ from typing import Any
 
 from popstrat.core.hashing import HASH, hash_file
 from popstrat.core.rerun import read_record, record_path
+from popstrat.packs.column_map import ColumnMap, keys_without_rows
 from popstrat.packs.keys import notes
 from popstrat.runs.clock import Clock
-from popstrat.runs.column_map import ColumnMap, keys_without_rows
 from popstrat.runs.doubts import doubts, filled, leavers, near_misses
 from popstrat.runs.input_files import InputFile, Reading
 from popstrat.runs.record import Record, assemble

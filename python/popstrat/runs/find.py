@@ -10,9 +10,9 @@ import pyarrow as pa
 from popstrat.core.lazy import compute as pc
 from popstrat.errors import InputError
 from popstrat.formats import Source
+from popstrat.packs.column_map import NO_MAP, ColumnMap
 from popstrat.packs.keys import A_NUMBER, MadeNumber, key
 from popstrat.packs.patient_table import ID
-from popstrat.runs.column_map import NO_MAP, ColumnMap
 from popstrat.runs.input_files import InputFile, Reading, open_inputs, read_ids
 from popstrat.scoring.columns import text_array
 from popstrat.scoring.scorer import Scorer

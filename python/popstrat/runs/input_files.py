@@ -16,10 +16,10 @@ from popstrat.core.lazy import compute as pc
 from popstrat.errors import InputError, recorded_name, shown_name
 from popstrat.formats import BATCH_ROWS, FileSource, Source, open_source
 from popstrat.formats.folders import named_columns
+from popstrat.packs.column_map import NO_MAP, ColumnMap, MapPlan
 from popstrat.packs.keys import as_read, code
 from popstrat.packs.patient_table import CODE_COLUMNS, ID, Column, refuse_spellings
 from popstrat.packs.spellings import with_remedy
-from popstrat.runs.column_map import NO_MAP, ColumnMap, MapPlan
 from popstrat.runs.withheld import without_numbers
 from popstrat.scoring.bound import BoundScorer
 from popstrat.scoring.columns import plan as bind_columns

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from popstrat.errors import looks_like_number
+from popstrat.packs.column_map import our_name
 from popstrat.packs.patient_table import Schema
 from popstrat.packs.spellings import Spelling, Unreadable, folded, value
-from popstrat.runs.column_map import our_name
 from popstrat.runs.map_contents import Held, contradiction
 from popstrat.runs.map_names import Likeness, Names, parts_of
 

@@ -20,11 +20,11 @@ from popstrat.core.arrow import has_class
 from popstrat.core.text import squeezed
 from popstrat.errors import recorded_name
 from popstrat.formats import open_source
+from popstrat.packs.column_map import our_name
+from popstrat.packs.map_file import parse_map
 from popstrat.packs.patient_table import Column, Schema, fold_label
 from popstrat.packs.spellings import TYPED, Spelling, Unreadable, folded, value
-from popstrat.runs.column_map import our_name
 from popstrat.runs.map_contents import Held
-from popstrat.runs.map_file import parse_map
 from popstrat.runs.map_names import called, says_unit
 from popstrat.runs.map_places import PRESSURES, Places, find_places, has_commas
 

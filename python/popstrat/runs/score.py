@@ -15,9 +15,9 @@ from popstrat.core.rerun import Making, pack_named, read_record, record_path, re
 from popstrat.errors import RunError
 from popstrat.formats import Source, check_target, open_sink
 from popstrat.formats.pipeline import HashBehind, WriteBehind
+from popstrat.packs.column_map import NO_MAP, ColumnMap
 from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
 from popstrat.runs.clock import Clock
-from popstrat.runs.column_map import NO_MAP, ColumnMap
 from popstrat.runs.earlier import counts_of, earlier_run
 from popstrat.runs.file_record import file_record
 from popstrat.runs.input_files import InputFile, Reading, agreed_schema, open_inputs

@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from popstrat.core.progress import Progress
+from popstrat.packs.column_map import NO_MAP, ColumnMap
 from popstrat.runs.clock import Clock
-from popstrat.runs.column_map import NO_MAP, ColumnMap
 from popstrat.runs.file_record import file_record
 from popstrat.runs.input_files import Reading, agreed_schema, open_inputs
 from popstrat.runs.record import Record

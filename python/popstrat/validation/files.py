@@ -23,9 +23,9 @@ from popstrat.core.spreadsheets import neutral
 from popstrat.core.text import suggest
 from popstrat.errors import InputError, shown_name
 from popstrat.formats import FileSource, open_source
+from popstrat.packs.column_map import NO_MAP, ColumnMap
 from popstrat.packs.patient_table import ID, patient_schema
 from popstrat.privacy.disclosure import rounded
-from popstrat.runs.column_map import NO_MAP, ColumnMap
 from popstrat.runs.host import program
 from popstrat.runs.record import to_json
 from popstrat.validation.assessment import assess
