@@ -38,7 +38,7 @@ from popstrat.engine import (
 )
 from popstrat.engine import _table as table
 from popstrat.engine.arrays.check_digits import weighted_mod11
-from popstrat.engine.arrays.letters import made_of
+from popstrat.engine.arrays.letters import changes, made_of
 from popstrat.engine.arrays.top_k import top_k
 from popstrat.engine.events import FOLD, HAS_CODES, KINDS, VALUES, Columns, Hits, Keys, Rows, Rules, Spill, Worker
 from popstrat.engine.formats import csv_read, csv_write, parquet_read, parquet_write
@@ -211,6 +211,15 @@ def letters() -> None:
         (object(), text, None), (ends, object(), None), (ends, text, object()), (ends, text, b"x" * 500),
     ):  # fmt: skip
         refused(lambda o=offsets, d=data, r=room: made_of(o, d, 0, 500, 4, r))
+    at = np.zeros(500, np.int64)
+    changes(ends, text, 0, 500, 4, at)
+    changes(ends.astype(np.int64), text, 3, 400, 8, at)
+    changes(ends, None, 0, 0, 4, at)
+    for offsets, data, room in (
+        (ends[:9], text, at), (ends, text[:90], at), (ends[::-1].copy(), text, at), (ends, text, at[:9]),
+        (object(), text, at), (ends, object(), at), (ends, text, object()), (ends, text, b"x" * 4000),
+    ):  # fmt: skip
+        refused(lambda o=offsets, d=data, r=room: changes(o, d, 0, 500, 4, r))
 
 
 @call
