@@ -224,7 +224,8 @@ def duckdb_statement() -> str:
             WHERE a IS NOT NULL AND b IS NOT NULL GROUP BY patient_id
         ), {", ".join(counts)}
         SELECT people.patient_id, main.* EXCLUDE (patient_id) REPLACE (coalesce("all rows", 0) AS "all rows"),
-               floor(label / 8)::INTEGER AS "label.day", ((label % 8) + 8) % 8 AS "label.label", pair.* EXCLUDE (patient_id), {counted}
+               floor(label / 8)::INTEGER AS "label.day", ((label % 8) + 8) % 8 AS "label.label",
+               pair.* EXCLUDE (patient_id), {counted}
         FROM people LEFT JOIN main USING (patient_id) LEFT JOIN pair USING (patient_id) {" ".join(joins)}
     """
 
