@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 pytest.importorskip("sklearn")
@@ -77,6 +77,7 @@ def test_kernel_says_what_the_measures_say(who: Any, share: float, threshold: fl
 
 
 @given(people())
+@example((np.array([0.5, 0.75, 0.0, 0.0]), np.array([0, 1, 0, 0], np.uint8), np.array([1.0, 1.0, 0.0, 0.0])))  # apart
 def test_fits_say_what_the_measures_say(who: Any) -> None:
     out = strata(*who).measure([], [])
     large, line = m.in_the_large(*who), m.calibration_line(*who)

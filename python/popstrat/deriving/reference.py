@@ -225,8 +225,15 @@ def _count(fold: Count, rows: list[Row], codes: Mapping[str, frozenset[int]]) ->
         return Found(One(count=len({row.code for row in rows} - {None})), rows)
     if fold.repeats:
         return Found(One(count=len(rows)), rows)
-    different = {(row.date, row.code, row.value, row.unit, row.group_id): row for row in rows}
+    different = {(row.date, row.code, *_as_read(row), row.group_id): row for row in rows}
     return Found(One(count=len(different)), list(different.values()))
+
+
+def _as_read(row: Row) -> tuple[float | None, str]:
+    """A row's value and unit as they are compared with another's: NaN is no value, and units are as they are spelt
+    by `unit_key`."""
+    value = None if row.value is None or math.isnan(row.value) else row.value
+    return value, "" if row.unit is None else unit_key(row.unit)
 
 
 def _usable(row: Row, value: float | None, values: Values) -> tuple[float | None, str]:

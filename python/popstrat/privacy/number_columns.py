@@ -132,8 +132,8 @@ def _as_text(values: pa.Array) -> pa.Array:
         values = values.cast(pa.large_binary())
     try:
         return values.cast(pa.large_string())
-    except pa.ArrowInvalid:  # bytes that are not UTF-8; digits are the same in every encoding of bytes
-        return pa.array([v.decode("latin-1") for v in values.to_pylist()], pa.large_string())
+    except pa.ArrowInvalid:  # some bytes are not UTF-8; what is, digits of every script among it, stays
+        return pa.array([v.decode("utf-8", "replace") for v in values.to_pylist()], pa.large_string())
 
 
 def _of_text(texts: pa.Array) -> NDArray[np.int64]:

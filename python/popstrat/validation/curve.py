@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from popstrat.validation.measures import Floats, logit
+from popstrat.validation.measures import Floats, expit, logit
 from popstrat.validation.people import People
 from popstrat.validation.results import MIN_EVENTS, Curve, Z
 
@@ -69,9 +69,5 @@ def smooth(people: People, weight: Floats) -> Curve | None:
     middle = rows @ fit.params
     error = np.sqrt(np.einsum("ij,jk,ik->i", rows, np.asarray(fit.cov_params()), rows))
     smooth = design(x) @ fit.params
-    index = float(np.sum(held * np.abs(_expit(smooth) - risk)) / held.sum())
-    return Curve(_expit(at), _expit(middle), _expit(middle - Z * error), _expit(middle + Z * error), index)
-
-
-def _expit(x: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-x)))
+    index = float(np.sum(held * np.abs(expit(smooth) - risk)) / held.sum())
+    return Curve(expit(at), expit(middle), expit(middle - Z * error), expit(middle + Z * error), index)

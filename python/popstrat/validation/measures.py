@@ -17,6 +17,7 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 
+_FAR = 700.0  # from where on a log-odds is a risk of 0 or 1, and its exponential near the end of what a double holds
 LOGIT_BOUND = 5e-7
 """Risks are kept this far from 0 and 1 before their log-odds are taken: half a unit of the sixth decimal."""
 
@@ -77,7 +78,7 @@ def in_the_large(risk: npt.ArrayLike, outcome: npt.ArrayLike, weight: npt.ArrayL
         return np.nan
     x, a = logit(p), 0.0
     for _ in range(50):
-        fitted = _expit(a + x)
+        fitted = expit(a + x)
         step = (target - fitted.sum()) / np.sum(fitted * (1 - fitted))
         a += float(np.clip(step, -2, 2))
         if abs(step) < 1e-10:
@@ -97,7 +98,7 @@ def calibration_line(
     x = logit(p)
     line = np.array([0.0, 1.0])
     for _ in range(50):
-        fitted = _expit(line[0] + line[1] * x)
+        fitted = expit(line[0] + line[1] * x)
         v = w * fitted * (1 - fitted)
         hessian = np.array([[v.sum(), (v * x).sum()], [(v * x).sum(), (v * x * x).sum()]])
         gradient = np.array([(w * (y - fitted)).sum(), (w * (y - fitted) * x).sum()])
@@ -250,8 +251,9 @@ def by_risk(
     return values, with_, without
 
 
-def _expit(x: Any) -> Any:
-    return 1 / (1 + np.exp(-x))
+def expit(x: Any) -> Any:
+    """The risk of a log-odds; 0 or 1 to a double beyond 700, and no overflow on the way."""
+    return 1 / (1 + np.exp(-np.clip(x, -_FAR, _FAR)))
 
 
 def _arrays(risk: npt.ArrayLike, outcome: npt.ArrayLike, weight: npt.ArrayLike | None) -> tuple[Floats, Floats, Floats]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from popstrat.validation.measures import Floats
+from popstrat.validation.measures import Floats, expit
 
 Z = 1.959963984540054
 MIN_EVENTS = 20
@@ -160,7 +160,7 @@ def interval(value: float, error: float, scale: str) -> Estimate:
             low, high = value * np.exp(-Z * error), value * np.exp(Z * error)
         elif scale == "logit" and 0 < value < 1:
             middle = np.log(value) - np.log1p(-value)
-            low, high = (1 / (1 + np.exp(-(middle + side * Z * error))) for side in (-1, 1))
+            low, high = (expit(middle + side * Z * error) for side in (-1, 1))
     return Estimate(value, float(low), float(high), error, scale)
 
 
