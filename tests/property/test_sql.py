@@ -7,13 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from generated import AS_OF, packs, tables
-from hypothesis import assume, given, note, settings
+from generated import tables
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_packs import CONSTANT, READ, scorer_of_a_pack
+from test_packs import READ, scorer_of_a_pack
 
-import popstrat.synthetic as synthetic
-from popstrat.packs.reading import list_packs
 from popstrat.queries.check import check
 
 duckdb = pytest.importorskip("duckdb")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
-from popstrat.queries.select import sql
+from popstrat.queries.call import sql
 from popstrat.scoring.scorer import Scorer
 
 NEAR = 1e-12
 """How far unrounded numbers may lie apart, of one: `exp` is each engine's own."""
+SAMPLE = 100_000
+"""Rows that are compared."""
 _ROWS_SHOWN = 5
 
 
@@ -48,6 +51,13 @@ class Checked:
         return self.rows * self.columns
 
 
+def sampled(tables: Iterable[pa.Table], rows: int = SAMPLE) -> tuple[pa.Table, int]:
+    """At most so many rows of a list that comes in parts, evenly spread; and of how many rows each is one."""
+    whole = pa.concat_tables(list(tables), promote_options="permissive")
+    step = max(1, -(-whole.num_rows // rows))
+    return (whole if step == 1 else whole.take(pa.array(np.arange(0, whole.num_rows, step)))), step
+
+
 def check(
     table: pa.Table, pack: str | Path | Pack = DEFAULT_PACK, as_of: str | dt.date | None = None, *,
     profile: str = "direct-care",
@@ -63,7 +73,9 @@ def check(
         raise InputError("--check needs DuckDB: pip install 'popstrat[sql]'") from None
     scorer = Scorer(pack, as_of, profile=profile)
     text = sql(scorer.pack, scorer.as_of, dialect="duckdb", table="patients", columns=table.schema, profile=profile)
-    ours = pa.Table.from_batches(list(scorer.score_batches(table.to_batches())), scorer.bind(table.schema).output_schema)
+    ours = pa.Table.from_batches(
+        list(scorer.score_batches(table.to_batches())), scorer.bind(table.schema).output_schema
+    )
     with duckdb.connect() as connection:
         connection.register("patients", table)
         theirs = connection.sql(text).to_arrow_table()

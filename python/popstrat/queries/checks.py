@@ -1,4 +1,4 @@
-"""The plausibility checks in SQL: the columns as they come, the values that may be used, and the bits for the others."""
+"""The plausibility checks in SQL: columns as they come, the values that may be used, and the bits for the others."""
 
 from __future__ import annotations
 
@@ -235,7 +235,10 @@ class Checks:
                 if bit is not None and many[bit] > 1:  # of several reasons: it is added once
                     alone = q.all_of([*(_contrary(before) for _, before in all_[:i]), fault.copy()])
                     shared.setdefault(bit, []).append(alone)
-                branches.append((fault, exp.Literal.number(0 if bit is None or many[bit] > 1 else 1 << bit)))
+                value = exp.Literal.number(0 if bit is None or many[bit] > 1 else 1 << bit)
+                branches.append((fault, q.said(value, "" if value.this == "0" else f"{name}: {reason}")))
+            while branches and branches[-1][1].this == "0":
+                branches.pop()
             if any(value.this != "0" for _, value in branches):
                 parts.append(q.case(branches, q.integer(0)))
         for bit, found in shared.items():

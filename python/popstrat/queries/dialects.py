@@ -12,14 +12,16 @@ from popstrat.core.text import suggest
 from popstrat.errors import InputError
 
 ROUNDER = 1.5 * 2.0**52
-"""Added and taken away again, it leaves of a double under 2^51 the nearest whole number, of two as near the even one."""
+"""Added and taken away again, it leaves of a double under 2^51 the nearest whole number, of two the even one."""
 
 _HALF_EVEN_BY_HAND = "half-even rounding has no function here: it is done by adding and taking away 1.5 x 2^52"
 _ONE_KIND_OF_FLOAT = (
     "there are no 32-bit floats here: columns that hold them are compared as doubles, so give them with the decimals "
     "that were written (0.36, not 0.36000001430511475)"
 )
-_LAST_BITS = "exp, ln, sqrt and powers are this engine's own, which may differ in the last bit before a result is rounded"
+_LAST_BITS = (
+    "exp, ln, sqrt and powers are this engine's own, which may differ in the last bit before a result is rounded"
+)
 _UNRUN = "written, and parsed again in this dialect, but not run: compare a sample with the engine before use"
 
 
@@ -41,6 +43,8 @@ class Dialect:
     """Whether there are whole numbers of 64 bits without a sign."""
     half_even: Callable[[exp.Expression], exp.Expression] | None = None
     """The nearest whole number of a double, of two as near the even one; None where there is no such function."""
+    materialized: bool = False
+    """Whether a step has to be told to be worked out once: else its expressions are put in wherever they are used."""
     refuses_range: bool = False
     """Whether a result that no double holds is an error, and not infinite."""
 
@@ -74,8 +78,16 @@ def _function(name: str, *more: str) -> Callable[[exp.Expression], exp.Expressio
 
 _ALL = (
     Dialect("duckdb", "duckdb", run=True, unsigned=True, half_even=_function("ROUND_EVEN", "0")),
-    Dialect("postgres", "postgres", run=True, exponents=False, half_even=_function("ROUND"), refuses_range=True),
-    Dialect("spark", "spark", run=True, half_even=_function("RINT")),
+    Dialect(
+        "postgres",
+        "postgres",
+        run=True,
+        exponents=False,
+        half_even=_function("ROUND"),
+        materialized=True,
+        refuses_range=True,
+    ),
+    Dialect("spark", "spark", run=False, half_even=_function("RINT")),
     Dialect("databricks", "databricks", run=False, half_even=_function("RINT")),
     Dialect("snowflake", "snowflake", run=False, singles=False, exponents=False),
     Dialect("tsql", "tsql", run=False, booleans=False),

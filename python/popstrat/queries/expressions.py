@@ -112,7 +112,9 @@ class Writer:
     ``singles`` are those of them that hold 32-bit floats.
     """
 
-    def __init__(self, resolved: Resolved, dialect: Dialect, columns: Collection[str], singles: Collection[str]) -> None:
+    def __init__(
+        self, resolved: Resolved, dialect: Dialect, columns: Collection[str], singles: Collection[str]
+    ) -> None:
         self.resolved, self.dialect, self.columns = resolved, dialect, columns
         self.schema = resolved.pack.schema
         nodes = {ident: d.node for ident, d in resolved.definitions.items()}
@@ -120,6 +122,22 @@ class Writer:
         held = {c for c in singles if dialect.singles}
         self._singles = Singles(held, resolved.definitions)
         self._named: Callable[[str], n.Node] = nodes.__getitem__
+        self._names = {ident: self._name(ident, node) for ident, node in nodes.items()}
+
+    def _name(self, ident: str, node: n.Node) -> str:
+        """A definition may be called as a column is; not every dialect takes a dot in a name."""
+        plain = ident.replace(".", "__")
+        while plain in self.schema and not self.renames(ident, node):
+            plain += "_"
+        return plain
+
+    def renames(self, ident: str, node: n.Node) -> bool:
+        """Whether a definition is no more than the column whose name it has."""
+        return isinstance(node, n.Column) and node.name == ident and self._has(ident)
+
+    def name(self, ident: str) -> str:
+        """What a definition is called in the query."""
+        return self._names[ident]
 
     # -- constants --
 
@@ -155,7 +173,7 @@ class Writer:
                     return self._fixed(False)
                 return self._held(column(name))
             case n.Named(id=ident):
-                return self._held(column(ident))
+                return self._held(column(self.name(ident)))
             case n.Not(item=item):
                 return negated(self.truth(item))
             case n.And(items=items):
@@ -288,7 +306,7 @@ class Writer:
             case n.Column(name=name):
                 return column(name) if self._has(name) else self.null(kind)
             case n.Named(id=ident):
-                return column(ident)
+                return column(self.name(ident))
             case n.Coalesce(item=item, otherwise=otherwise):
                 return exp.Coalesce(this=of(item), expressions=[of(otherwise)])
             case n.Cases(items=(), otherwise=otherwise):
@@ -378,7 +396,9 @@ class Writer:
         return exp.DateDiff(this=a, expression=b, unit=exp.var("DAY"))
 
     def _divided(self, node: n.Arithmetic, a: SQL, b: SQL) -> SQL:
-        found: SQL = exp.Div(this=_bracketed(a, exp.Binary), expression=_bracketed(b, exp.Binary), typed=True, safe=False)
+        found: SQL = exp.Div(
+            this=_bracketed(a, exp.Binary), expression=_bracketed(b, exp.Binary), typed=True, safe=False
+        )
         divisor = self.interval(node.right)
         if divisor.low > 0 or divisor.high < 0:
             return self._finite(node, found, self._far("/", a, b))
@@ -405,8 +425,7 @@ class Writer:
 
         def size(item: SQL) -> SQL:
             magnitude = exp.Abs(this=item.copy())
-            none = case([(binary(exp.EQ, item.copy(), integer(0)), integer(0))], exp.Ln(this=magnitude))
-            return none
+            return case([(binary(exp.EQ, item.copy(), integer(0)), integer(0))], exp.Ln(this=magnitude))
 
         match op:
             case "*":
@@ -529,7 +548,9 @@ class Writer:
         least, most = WHOLE[dtype]
         if at.low > least - 1 and at.high < most + 1:
             return cut
-        inside = all_of([binary(exp.GT, found.copy(), integer(least - 1)), binary(exp.LT, found.copy(), integer(most + 1))])
+        inside = all_of(
+            [binary(exp.GT, found.copy(), integer(least - 1)), binary(exp.LT, found.copy(), integer(most + 1))]
+        )
         return case([(inside, cut)])
 
     def towards_zero(self, found: SQL, at: Interval) -> SQL:

@@ -1,6 +1,6 @@
 """A pack as one SELECT over the patient table: a common table expression for each step, each a level of dependencies.
 
-    given → values that may be used → level 1 … n → the columns of the scored table
+given → values that may be used → level 1 … n → the columns of the scored table
 """
 
 from __future__ import annotations
@@ -8,27 +8,23 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import expressions as exp
 from sqlglot.errors import SqlglotError
 
-from popstrat.core.dates import parse_as_of
 from popstrat.core.text import suggest
 from popstrat.core.version import VERSION
 from popstrat.errors import InputError
 from popstrat.lang import nodes as n
-from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.columns_read import read_columns
 from popstrat.packs.definition import Definition
-from popstrat.packs.load import load_pack
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS, Schema
 from popstrat.packs.resolved import Resolved
 from popstrat.queries import expressions as q
 from popstrat.queries.checks import Checks
-from popstrat.queries.dialects import Dialect, dialect_named
+from popstrat.queries.dialects import Dialect
 from popstrat.queries.expressions import Writer
 
 if TYPE_CHECKING:
@@ -36,7 +32,14 @@ if TYPE_CHECKING:
 
 QUALITY = "quality_flags"
 PROFILES = ("direct-care", "secondary-use")
-_TYPES = {"bool": "boolean", "dictionary": "text", "uint8": "smallint", "int16": "smallint", "int32": "int", "float64": "double"}
+_TYPES = {
+    "bool": "boolean",
+    "dictionary": "text",
+    "uint8": "smallint",
+    "int16": "smallint",
+    "int32": "int",
+    "float64": "double",
+}
 
 
 @dataclass(frozen=True)
@@ -71,33 +74,6 @@ class TableColumns:
             if schema[n].type in ("bool", "category") and (pt.is_integer(holds(n)) or pt.is_floating(holds(n)))
         }  # fmt: skip
         return cls(frozenset(there), frozenset(singles), frozenset(numbers))
-
-
-def sql(
-    pack: str | Path | Pack = DEFAULT_PACK,
-    as_of: str | dt.date | None = None,
-    *,
-    dialect: str = "duckdb",
-    table: str = "patients",
-    columns: pa.Schema | None = None,
-    profile: str = "direct-care",
-) -> str:
-    """A pack as one SELECT that gives the columns of the scored table, categories as text.
-
-    Args:
-        pack: the name of one that popstrat has, the path of a TOML file, or a pack.
-        as_of: ISO text or a date; today if None.
-        dialect: duckdb, postgres, snowflake, databricks, spark, tsql or bigquery.
-        table: the name of the patient table, as the dialect has it.
-        columns: the schema of a table with the columns that are there; all of the patient table if None.
-        profile: secondary-use leaves out people who opted out.
-
-    Raises:
-        InputError: a name, the date or the columns are at fault. PackError: the pack is.
-    """
-    loaded = load_pack(pack)
-    known = TableColumns.declared(loaded.schema) if columns is None else TableColumns.of(columns, loaded.schema)
-    return Query(loaded, parse_as_of(as_of), dialect_named(dialect), table, known, profile).text()
 
 
 class Query:
@@ -150,13 +126,16 @@ class Query:
         if missing:
             steps.append(("aged", missing))
         for i, level in enumerate(self._levels(), 1):
-            steps.append((f"level_{i}", [self._defined(d) for d in level]))
+            made = [self._defined(d) for d in level if not self._writer.renames(d.id, d.node)]
+            if made:
+                steps.append((f"level_{i}", made))
         query, before = exp.Select(), ""
         for name, items in steps:
             part = exp.Select()
             part = part.select(*items) if not before else part.select(exp.Star(), *items)
             part = part.from_(self._table.copy() if not before else exp.to_table(before))
-            query = query.with_(name, as_=part, copy=False)
+            held = True if self.dialect.materialized else None
+            query = query.with_(name, as_=part, materialized=held, copy=False)
             before = name
         query = query.select(*self._final(), copy=False).from_(exp.to_table(before), copy=False)
         if self.profile == "secondary-use":
@@ -206,15 +185,15 @@ class Query:
     def _defined(self, definition: Definition) -> exp.Expression:
         node = definition.node
         item = self._writer.two(node) if node.type.kind == "bool" else self._writer.value(node)
-        return q.said(_as(definition.id, item), definition.title)
+        return q.said(_as(self._writer.name(definition.id), item), definition.title)
 
     def _final(self) -> list[exp.Expression]:
         found: list[exp.Expression] = [exp.column(name) for name in self.keys]
         for definition in self.outputs:
-            item = q.column(definition.id)
+            item = q.column(self._writer.name(definition.id))
             if definition.dtype not in ("bool", "dictionary", "float64"):
                 item = exp.cast(item, _TYPES[definition.dtype])
-            same = isinstance(item, exp.Column) and definition.output == definition.id
+            same = isinstance(item, exp.Column) and definition.output == item.name
             found.append(item if same else _as(str(definition.output), item))
         found.append(_as(QUALITY, self._checks.quality_flags()))
         return found
