@@ -105,7 +105,7 @@ class Checks:
         """The columns that its values are compared with."""
         if column.type == "date":
             others = {column.not_after} if column.not_after else set()
-            return others | ({self._birth} if self._birth and not self._ages(column) else set())  # type: ignore[return-value]
+            return others | ({self._birth} if self._birth and not self._ages(column) else set())
         return {column.completed_years_since} if column.completed_years_since else set()
 
     def _ages(self, column: Column) -> list[Column]:

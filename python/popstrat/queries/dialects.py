@@ -62,7 +62,7 @@ class Dialect:
 
     def write(self, query: exp.Expression) -> str:
         """The text of a query, to be read by people."""
-        return query.sql(dialect=self.grammar, pretty=True, max_text_width=100)
+        return str(query.sql(dialect=self.grammar, pretty=True, max_text_width=100))
 
     def parse(self, text: str) -> exp.Expression:
         """The text read again, as this dialect has it."""

@@ -14,7 +14,7 @@ import datetime as dt
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import reduce
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from sqlglot import expressions as exp
@@ -27,7 +27,7 @@ from popstrat.packs.reach import About, reach
 from popstrat.packs.resolved import Resolved
 from popstrat.queries.dialects import ROUNDER, Dialect
 
-SQL = exp.Expression
+SQL: TypeAlias = exp.Expression
 
 _SIGNS: Mapping[str, type[exp.Binary]] = {
     "<": exp.LT, "<=": exp.LTE, ">": exp.GT, ">=": exp.GTE, "==": exp.EQ, "!=": exp.NEQ,
