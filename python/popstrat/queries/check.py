@@ -16,8 +16,9 @@ from popstrat.errors import InputError
 from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.pack import Pack
-from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
+from popstrat.packs.patient_table import ID, KEY_COLUMNS, PLACE_COLUMNS
 from popstrat.queries.call import sql
+from popstrat.scoring import unique_ids
 from popstrat.scoring.scorer import Scorer
 
 NEAR = 1e-12
@@ -65,7 +66,7 @@ def check(
     """Score a table with the engine, and with the pack's SELECT in DuckDB, and compare them cell by cell.
 
     Numbers that are written rounded may differ by one unit in the last place; others by `NEAR`. Raises `InputError`
-    for the table, and where DuckDB is not installed.
+    for the table, ids that stand twice among it, and where DuckDB is not installed.
     """
     try:
         import duckdb
@@ -79,7 +80,13 @@ def check(
     with duckdb.connect() as connection:
         connection.register("patients", table)
         theirs = connection.sql(text).to_arrow_table()
-    return compared(scorer, ours, theirs)
+    return compared(scorer, ours, theirs.take(_places(ours, theirs)))
+
+
+def _places(ours: pa.Table, theirs: pa.Table) -> pa.Array:
+    """In which row of theirs each of our people stands: DuckDB keeps no order."""
+    unique_ids.check_unique(ours[ID])
+    return pc.index_in(ours[ID].combine_chunks(), theirs[ID].combine_chunks())
 
 
 def compared(scorer: Scorer, ours: pa.Table, theirs: pa.Table) -> Checked:

@@ -14,7 +14,7 @@ from sqlglot import expressions as exp
 
 from popstrat.core.dates import latest_birth_for
 from popstrat.packs import plausibility
-from popstrat.packs.patient_table import Column, fold_label
+from popstrat.packs.patient_table import Column
 from popstrat.packs.resolved import Resolved
 from popstrat.queries import expressions as q
 from popstrat.queries.dialects import Dialect
@@ -76,12 +76,16 @@ class Checks:
         return exp.Coalesce(this=item, expressions=[exp.false()])
 
     def _folded(self, column: Column, item: exp.Expression) -> exp.Expression:
-        """The label's spelling as it is compared: without spaces around it, A to Z made small; null for none."""
+        """A label as it is listed; any other spelling as it is compared: without spaces around it, A to Z made small,
+        null for none."""
         if column.name in self._numbers:
             item = exp.cast(exp.cast(item, "bigint"), "text")
-        trimmed = exp.Trim(this=exp.cast(item, "text"), expression=q.text(" "), position="BOTH")
+        as_text = exp.cast(item, "text")
+        trimmed = exp.Trim(this=as_text, expression=q.text(" "), position="BOTH")
         small = exp.Anonymous(this="TRANSLATE", expressions=[trimmed, q.text(_CAPITALS), q.text(_SMALL)])
-        return exp.Nullif(this=small, expression=q.text(""))
+        usual = exp.In(this=as_text.copy(), expressions=[q.text(label) for label in column.labels])
+        # most are, and nothing has to be worked out of them
+        return q.case([(usual, as_text.copy())], exp.Nullif(this=small, expression=q.text("")))
 
     def _number(self, column: Column, item: exp.Expression) -> exp.Expression:
         if column.name in self._singles and self._dialect.singles:
@@ -123,19 +127,14 @@ class Checks:
         return held if faults else value
 
     def _label(self, column: Column, given: exp.Expression) -> exp.Expression:
-        spellings: dict[str, list[str]] = {}
+        spellings: dict[str, list[str]] = {label: [] for label in column.labels}
         for spelling, code in column.label_codes().items():
-            spellings.setdefault(column.labels[code], []).append(spelling)
-        plain = [label for label, all_ in spellings.items() if all_ == [label] and fold_label(label) == label]
-        branches = []
-        if plain:
-            inside = exp.In(this=given.copy(), expressions=[q.text(label) for label in plain])
-            branches.append((inside, given.copy()))
+            if spelling not in column.labels:
+                spellings[column.labels[code]].append(spelling)
+        branches = [(exp.In(this=given, expressions=[q.text(label) for label in column.labels]), given.copy())]
         for label, all_ in spellings.items():
-            if label not in plain:
-                one_of = exp.In(this=given.copy(), expressions=[q.text(s) for s in all_])
-                same = q.binary(exp.EQ, given.copy(), q.text(all_[0])) if len(all_) == 1 else one_of
-                branches.append((same, q.text(label)))
+            if all_:
+                branches.append((exp.In(this=given.copy(), expressions=[q.text(s) for s in all_]), q.text(label)))
         return q.case(branches)
 
     def _age(self, column: Column, given: exp.Expression) -> exp.Expression:
@@ -179,7 +178,8 @@ class Checks:
         if column.type == "date":
             return self._faults_of_date(column, given)
         if column.type == "category":
-            known = exp.In(this=given, expressions=[q.text(s) for s in column.label_codes()])
+            spellings = dict.fromkeys((*column.labels, *column.label_codes()))
+            known = exp.In(this=given, expressions=[q.text(s) for s in spellings])
             return [(plausibility.LABEL_REASON, exp.Not(this=known))]
         low, high = column.bounds
         if column.name in self._singles and self._dialect.singles:
@@ -239,14 +239,27 @@ class Checks:
                 branches.append((fault, q.said(value, "" if value.this == "0" else f"{name}: {reason}")))
             while branches and branches[-1][1].this == "0":
                 branches.pop()
-            if any(value.this != "0" for _, value in branches):
-                parts.append(q.case(branches, q.integer(0)))
+            if branches:
+                parts.append(self._bits(name, branches, len(all_)))
         for bit, found in shared.items():
             parts.append(q.case([(q.any_of(found), exp.Literal.number(1 << bit))], q.integer(0)))
         if not parts:
             return q.integer(0)
         held: Any = exp.DataType.Type.UBIGINT if self._dialect.unsigned else "decimal(20, 0)"  # of bits there are 64
         return reduce(lambda a, b: exp.Add(this=a, expression=b), (exp.cast(p, held) for p in parts))
+
+    def _bits(
+        self, name: str, branches: Sequence[tuple[exp.Expression, exp.Expression]], faults: int
+    ) -> exp.Expression:  # fmt: skip
+        """The bit of a column's fault, 0 for none. Only of values that were set aside is the reason looked for again,
+        except of years, which may come from a date."""
+        if self._schema[name].completed_years_since:
+            return q.case(branches, q.integer(0))
+        given, held = q.column(name + GIVEN), q.column(name)
+        aside = q.all_of([exp.Not(this=q.is_null(given)), q.is_null(held)])
+        if faults == 1:
+            return q.case([(aside, branches[0][1])], q.integer(0))
+        return q.case([(aside, q.case(branches, q.integer(0)))], q.integer(0))
 
 
 def _contrary(fault: exp.Expression) -> exp.Expression:

@@ -192,7 +192,8 @@ class Query:
         for definition in self.outputs:
             item = q.column(self._writer.name(definition.id))
             if definition.dtype not in ("bool", "dictionary", "float64"):
-                item = exp.cast(item, _TYPES[definition.dtype])
+                tiny = definition.dtype == "uint8" and self.dialect.unsigned
+                item = exp.cast(item, exp.DataType.Type.UTINYINT if tiny else _TYPES[definition.dtype])
             same = isinstance(item, exp.Column) and definition.output == item.name
             found.append(item if same else _as(str(definition.output), item))
         found.append(_as(QUALITY, self._checks.quality_flags()))
