@@ -87,7 +87,7 @@ _ALL = (
         materialized=True,
         refuses_range=True,
     ),
-    Dialect("spark", "spark", run=False, half_even=_function("RINT")),
+    Dialect("spark", "spark", run=True, half_even=_function("RINT")),
     Dialect("databricks", "databricks", run=False, half_even=_function("RINT")),
     Dialect("snowflake", "snowflake", run=False, singles=False, exponents=False),
     Dialect("tsql", "tsql", run=False, booleans=False),
