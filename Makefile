@@ -36,10 +36,13 @@ smoke: setup $(VENV)/.test
 variants: setup $(VENV)/.test
 	POPSTRAT_FORMATS=arrow $(BIN)/python -m pytest -m smoke --numprocesses auto
 
-# the generated tests with five times as many examples, other ones each time; then every test in the variants
+# the generated tests with five times as many examples, other ones each time; every test in the variants; packs in Spark
 nightly: setup $(VENV)/.test
 	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=nightly --numprocesses auto
 	POPSTRAT_FORMATS=arrow $(BIN)/python -m pytest --numprocesses auto
+	@command -v java >/dev/null || { echo "Java is missing, which Spark needs (on Debian and Ubuntu: apt-get install default-jre-headless)"; exit 1; }
+	$(BIN)/python -m pip install --quiet --group spark
+	POPSTRAT_SPARK=1 $(BIN)/python -m pytest tests/integration/test_sql_spark.py
 
 setup: $(VENV)/.installed
 

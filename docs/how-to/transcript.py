@@ -20,7 +20,7 @@ from pathlib import Path
 
 _BLOCK = re.compile(r"^```(console|toml [^\n]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _TIMES = re.compile(r"^[0-9.,]+ s · .*$", re.MULTILINE)
-DATA = (".csv", ".txt")
+DATA = (".csv", ".toml", ".txt")
 
 
 def run(page: str, data: Path) -> str:

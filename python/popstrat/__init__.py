@@ -3,7 +3,7 @@
     >>> import popstrat
     >>> scored = popstrat.score(table, as_of="2026-06-30")  # doctest: +SKIP
 
-`score`, `derive`, `contributions` and `Scorer` are the library; `popstrat.errors` holds what they raise, all of it a
+`score`, `derive`, `sql`, `contributions` and `Scorer` are the library; `popstrat.errors` holds what they raise, all a
 `PopstratError`. Everything is imported on first use, so that a command which needs little starts fast.
 """
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from popstrat.errors import PopstratError as PopstratError
     from popstrat.errors import PopstratWarning as PopstratWarning
     from popstrat.packs.load import load_pack as load_pack
+    from popstrat.queries.call import sql as sql
     from popstrat.runs.derive import derive as derive
     from popstrat.runs.in_memory import score as score
     from popstrat.scoring.contributions import contributions as contributions
@@ -41,10 +42,11 @@ _WHERE = {
     "derive": "runs.derive",
     "load_pack": "packs.load",
     "score": "runs.in_memory",
+    "sql": "queries.call",
 }
 __all__ = [
     "DataWarning", "DefinitionWarning", "InputError", "PackError", "PopstratError", "PopstratWarning", "Scorer",
-    "__version__", "contributions", "derive", "load_pack", "score",
+    "__version__", "contributions", "derive", "load_pack", "score", "sql",
 ]  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -108,3 +110,64 @@ def diff_command(
         from popstrat.pages.pack_diff import show
 
         show(found, open_console())
+
+
+@app.command("sql")
+def sql_command(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE")] = options.DEFAULT_PACK,
+    as_of: options.AsOf = None,
+    dialect: Annotated[
+        str,
+        typer.Option(
+            "--dialect", metavar="NAME", help="duckdb, postgres, snowflake, databricks, spark, tsql or bigquery."
+        ),
+    ] = "duckdb",
+    table: Annotated[str, typer.Option("--table", metavar="NAME", help="The patient table.")] = "patients",
+    columns: Annotated[
+        str | None, typer.Option("--columns", metavar="FILE", help="A list that has the columns which the table has.")
+    ] = None,
+    profile: options.FitProfile = options.Profile.DIRECT_CARE,
+    check: Annotated[
+        str | None,
+        typer.Option("--check", metavar="FILE", help="Run it in DuckDB on a list, and show every cell that differs."),
+    ] = None,
+    dbt: Annotated[
+        Path | None, typer.Option("--dbt", metavar="DIR", help="Write a dbt model there, with its texts and tests.")
+    ] = None,
+) -> None:
+    """Print a pack as one SELECT over the patient table, in a dialect of SQL."""
+    date = options.parse_date(as_of)
+    # not above: --help does not wait for Arrow
+    from popstrat.packs.load import load_pack
+    from popstrat.queries.call import require_sqlglot
+
+    require_sqlglot()
+    pack = load_pack(name)
+    if check is not None:
+        from popstrat.pages.sql_check import show
+        from popstrat.queries.check import check as run
+        from popstrat.queries.check import sampled
+        from popstrat.runs.input_files import known_tables
+
+        found, step = sampled(known_tables([check], pack.schema.columns))
+        with warnings_as_notices():
+            compared = run(found, pack, date, profile=profile.value)
+        show(compared, step, open_console())
+        if compared.differing:
+            raise typer.Exit(1)
+        return
+    from popstrat.queries.call import sql
+
+    schema = None
+    if columns is not None:
+        from popstrat.formats import open_source
+
+        (source,) = open_source([columns], kinds=lambda n: pack.schema[n].cells if n in pack.schema else None).files
+        schema = source.schema
+    text = sql(pack, date, dialect=dialect, table=table, columns=schema, profile=profile.value)
+    if dbt is not None:
+        from popstrat.queries.dbt import write_model
+
+        write_model(dbt, pack, date, text)
+        return
+    sys.stdout.write(text)

@@ -1,0 +1,54 @@
+"""The library call."""
+
+from __future__ import annotations
+
+import datetime as dt
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from popstrat.core.dates import parse_as_of
+from popstrat.errors import InputError
+from popstrat.packs import DEFAULT_PACK
+from popstrat.packs.load import load_pack
+from popstrat.packs.pack import Pack
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def require_sqlglot() -> None:
+    """Raises `InputError` where the library that writes SQL is not installed."""
+    if find_spec("sqlglot") is None:
+        raise InputError("packs as SQL need sqlglot: pip install 'popstrat[sql]'")
+
+
+def sql(
+    pack: str | Path | Pack = DEFAULT_PACK,
+    as_of: str | dt.date | None = None,
+    *,
+    dialect: str = "duckdb",
+    table: str = "patients",
+    columns: pa.Schema | None = None,
+    profile: str = "direct-care",
+) -> str:
+    """A pack as one SELECT that gives the columns of the scored table, categories as text.
+
+    Args:
+        pack: the name of one that popstrat has, the path of a TOML file, or a pack.
+        as_of: ISO text or a date; today if None.
+        dialect: duckdb, postgres, snowflake, databricks, spark, tsql or bigquery.
+        table: the name of the patient table, as the dialect has it.
+        columns: the schema of a table with the columns that are there; all of the patient table if None.
+        profile: secondary-use leaves out people who opted out.
+
+    Raises:
+        InputError: a name, the date or the columns are at fault, or sqlglot is not installed. PackError: the pack is.
+    """
+    require_sqlglot()
+    from popstrat.queries.dialects import dialect_named  # these need it
+    from popstrat.queries.select import Query, TableColumns
+
+    loaded = load_pack(pack)
+    known = TableColumns.declared(loaded.schema) if columns is None else TableColumns.of(columns, loaded.schema)
+    return Query(loaded, parse_as_of(as_of), dialect_named(dialect), table, known, profile).text()
