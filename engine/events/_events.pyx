@@ -681,8 +681,10 @@ cdef class Worker:
             raise ValueError("hits out of range")
         if columns._rules is not self._rules:
             raise ValueError("the columns are of other rules")
+        if start < stop and hits.ascending:
+            within = columns.first <= hits._row(start) and hits._row(stop - 1) < columns.first + columns.rows
         with nogil:
-            for i in range(start, stop):
+            for i in range(start, stop if not hits.ascending else start):
                 row = hits._row(i) - columns.first
                 within = within and 0 <= row < columns.rows
             if within:

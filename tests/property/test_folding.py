@@ -233,7 +233,12 @@ def test_the_engine_folds_as_the_definitions_say(seed: int, tmp_path_factory: py
         said = TABLES if way.startswith("said") else ()
         chunk_rows = rng.choice([1, 2, len(keys) or 1, 100])
         how: dict[str, Any] = {"as_of": AS_OF, "spill_dir": folder, "chunk_rows": chunk_rows}
-        with mock.patch.multiple(folding, PIECE=rng.choice([1, 3, 64, 65536]), _PART_ROWS=rng.choice([1, 2, 8192])):
+        sizes = {
+            "PIECE": rng.choice([1, 3, 64, 65536]),
+            "_PART": rng.choice([1, 5, 65536]),
+            "_PART_ROWS": rng.choice([1, 2, 8192]),
+        }
+        with mock.patch.multiple(folding, **sizes):
             arrays = (given_keys, np.array(births, np.int32), tables, folds, {n: np.array(c) for n, c in codes.items()})
             try:
                 found, counts = collected(

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
@@ -22,7 +22,7 @@ from popstrat.core.hashing import HASH
 from popstrat.core.lazy import compute as pc
 from popstrat.deriving.codelists import CodeLists
 from popstrat.deriving.features import Features
-from popstrat.deriving.folding import TABLES, Counts, fold_chunks
+from popstrat.deriving.folding import TABLES, Counts, Rows, fold_chunks
 from popstrat.deriving.folds import Table
 from popstrat.deriving.layout import Layout, load_layout
 from popstrat.deriving.people import People, read_people
@@ -97,16 +97,15 @@ class Derivation:
         for name, files in self.rows.items():
             own = (batch.filter(pc.equal(batch.column(0), key)) for batch in files.batches())
             theirs[name] = [batch for batch in own if batch.num_rows]
-        (row,) = self._derive(people, {name: Held(held) for name, held in theirs.items()})
+        (row,) = self._derive(people, theirs)
         return row, theirs
 
     def _derive(self, people: People, rows: Mapping[Table, Rows]) -> Iterator[pa.RecordBatch]:
         self.features.counts.clear()
-        tables: dict[Table, Iterable[pa.RecordBatch]] = {name: _Again(of) for name, of in rows.items()}
         folding = fold_chunks(
             people.keys,
             people.births,
-            tables,
+            rows,
             self.features.folds,
             self.codelists.codes_for(self.features),
             as_of=days(self.as_of),
@@ -169,32 +168,6 @@ class Derivation:
     def notices(self) -> list[str]:
         """What a reader should know that makes nothing doubtful."""
         return list(self.features.notices)
-
-
-class Rows(Protocol):
-    """What a table of rows has to be: canonical batches, as often as they are asked for."""
-
-    def batches(self) -> Iterator[pa.RecordBatch]: ...
-
-
-@dataclass(frozen=True)
-class Held:
-    """Rows that are in memory."""
-
-    held: Sequence[pa.RecordBatch]
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        return iter(self.held)
-
-
-class _Again(Iterable[pa.RecordBatch]):
-    """The rows of files, from the beginning each time they are asked for."""
-
-    def __init__(self, files: Rows) -> None:
-        self._files = files
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        return self._files.batches()
 
 
 _FEW = 6

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -31,16 +32,28 @@ def make_keys(keys: pa.Array, births: NDArray[np.int32]) -> Keys:
     return Keys(_integers(keys).to_numpy(), births)
 
 
+class Units:
+    """The spellings of units met so far, with their numbers from 1 on, those of the rules first; for all threads."""
+
+    def __init__(self, known: Mapping[str, int]) -> None:
+        self.numbers = dict(known)
+        self._lock = threading.Lock()
+
+    def number(self, spelling: str) -> int:
+        with self._lock:
+            return self.numbers.setdefault(spelling, len(self.numbers) + 1)
+
+
 class RowColumns:
     """The columns of one table's batches, one after another.
 
-    What a dictionary stands for is worked out once, and kept for the batches after it that have the same. ``units`` are
-    all spellings met so far, with their numbers.
+    What a dictionary stands for is worked out once, and kept for the batches after it that have the same. It is for one
+    thread, ``units`` for all.
     """
 
-    def __init__(self, table: str, compiled: TableRules, keys: Keys) -> None:
+    def __init__(self, table: str, compiled: TableRules, keys: Keys, units: Units) -> None:
         self._table, self._rules, self._keys = table, compiled.rules, keys
-        self.units = dict(compiled.units)
+        self._units = units
         self._known: dict[str, tuple[Any, pa.Array, Any]] = {}
 
     def of(self, batch: pa.RecordBatch) -> Rows:
@@ -119,8 +132,8 @@ class RowColumns:
             key = unit_key(spelling) if spelling is not None else ""
             if not key:
                 continue
-            found[i] = self.units.setdefault(key, len(self.units) + 1)
-            if len(self.units) >= UNITS_MOST:
+            found[i] = self._units.number(key)
+            if len(self._units.numbers) >= UNITS_MOST:
                 raise ValueError(
                     f"{self._table}: unit has {UNITS_MOST:,} different spellings or more: it holds no units"
                 )
