@@ -8,6 +8,9 @@
 #define POPSTRAT_EVENTS_HITS_H
 
 #include <math.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "events/rows.h"
 
@@ -85,21 +88,32 @@ static inline int32_t events_slot_of(const events_codes *t, int64_t code) {
     return events_slot_from(t, code, EVENTS_HASH(code) >> (64 - t->bits));
 }
 
+/* Of n codes from the column's value i on, those that are null have this slot. */
+static void events_no_codes(const uint8_t *valid, int64_t i, int64_t n, int32_t none, int32_t *slots) {
+    for (int64_t j = 0; valid != NULL && j < n; j++) {
+        if (((i + j) & 7) == 0 && j + 8 <= n && valid[(i + j) >> 3] == 255)
+            j += 7;
+        else if (!events_is_valid(valid, i + j))
+            slots[j] = none;
+    }
+}
+
 /* The slots of n codes (at most a block) from the column's value i on; of a dictionary they are known. */
 static int events_slots(const events_codes *t, const events_column *c, int64_t i, int64_t n, int32_t *slots) {
     if (c->kind == EVENTS_LOOKUP) {
-        const int32_t *index = (const int32_t *)c->data + i;
-        uint64_t astray = 0;
-        for (int64_t j = 0; c->valid == NULL && j < n; j++)
-            astray |= (uint64_t)(int64_t)index[j] >= (uint64_t)c->lookup_size;
-        if (astray) return EVENTS_ASTRAY;
-        for (int64_t j = 0; j < n; j++) {
-            slots[j] = t->none;
-            if (!events_is_valid(c->valid, i + j)) continue;
-            if ((uint64_t)(int64_t)index[j] >= (uint64_t)c->lookup_size) return EVENTS_ASTRAY;
-            slots[j] = c->lookup[index[j]];
+        const int32_t *index = (const int32_t *)c->data + i, *lookup = c->lookup;
+        const uint32_t size = c->lookup_size < UINT32_MAX ? (uint32_t)c->lookup_size : UINT32_MAX;
+        int astray = 0;
+        for (int64_t j = 0; j < n; j++) astray |= (uint32_t)index[j] >= size;
+        for (int64_t j = 0; !astray && j < n; j++) slots[j] = lookup[index[j]];
+        for (int64_t j = 0; astray && j < n; j++) { /* what lies under a null may be anything */
+            const int within = (uint32_t)index[j] < size;
+            if (!within && events_is_valid(c->valid, i + j)) return EVENTS_ASTRAY;
+            slots[j] = within ? lookup[index[j]] : t->none;
         }
+        astray = 0;
         for (int64_t j = 0; j < n; j++) astray |= slots[j] >= t->slots;
+        events_no_codes(c->valid, i, n, t->none, slots);
         return astray ? EVENTS_ASTRAY : EVENTS_FINE;
     }
     const int64_t *code = (const int64_t *)c->data + i;
@@ -121,10 +135,29 @@ static int events_slots(const events_codes *t, const events_column *c, int64_t i
         else
             slots[passed[m]] = events_slot_of(t, x);
     }
-    if (c->valid != NULL)
-        for (int64_t j = 0; j < n; j++)
-            if (!events_is_valid(c->valid, i + j)) slots[j] = t->none;
+    events_no_codes(c->valid, i, n, t->none, slots);
     return EVENTS_FINE;
+}
+
+/* The places, among n, where neither row nor slot is below 0, in order; gives how many. */
+static int64_t events_both(const int32_t *rows, const int32_t *slots, int64_t n, int32_t *places) {
+    int64_t many = 0, j = 0;
+#ifdef __SSE2__
+    for (; j + 64 <= n; j += 64) {
+        uint64_t below = 0;
+        for (int k = 0; k < 64; k += 4) {
+            const __m128i row = _mm_loadu_si128((const __m128i *)(rows + j + k));
+            const __m128i slot = _mm_loadu_si128((const __m128i *)(slots + j + k));
+            below |= (uint64_t)(unsigned)_mm_movemask_ps(_mm_castsi128_ps(_mm_or_si128(row, slot))) << k;
+        }
+        for (uint64_t both = ~below; both; both &= both - 1) places[many++] = (int32_t)j + __builtin_ctzll(both);
+    }
+#endif
+    for (; j < n; j++) {
+        places[many] = (int32_t)j;
+        many += (rows[j] | slots[j]) >= 0;
+    }
+    return many;
 }
 
 /* One batch of a table. A column that it lacks has no data. */
@@ -147,14 +180,19 @@ typedef struct {
 static void events_put_numbers(const events_column *c, int64_t first, const int32_t *kept, int64_t n, uint8_t *out,
                                int64_t stride) {
     const int64_t from = c->offset + first;
-    const double *values = (const double *)c->data;
-    for (int64_t m = 0; m < n; m++, out += stride) {
-        double value = NAN;
-        if (values != NULL) {
-            value = values[from + kept[m]];
-            value = events_is_valid(c->valid, from + kept[m]) & (value == value) ? value + 0.0 : NAN;
-        }
-        memcpy(out, &value, 8);
+    const double *values = (const double *)c->data, nan = NAN;
+    const uint8_t all = 255, *valid = c->valid != NULL ? c->valid : &all;
+    const int64_t mask = c->valid != NULL ? -1 : 0;
+    uint64_t none, bits;
+    memcpy(&none, &nan, 8);
+    for (int64_t m = 0; values == NULL && m < n; m++, out += stride) memcpy(out, &none, 8);
+    for (int64_t m = 0; values != NULL && m < n; m++, out += stride) {
+        const int64_t at = from + kept[m];
+        const double value = values[at] + 0.0;
+        const uint64_t there = 0 - (uint64_t)((valid[(at & mask) >> 3] >> (at & 7) & 1) & (value == value));
+        memcpy(&bits, &value, 8);
+        bits = (bits & there) | (none & ~there);
+        memcpy(out, &bits, 8);
     }
 }
 
@@ -226,12 +264,9 @@ static int events_pack(const events_keys *keys, const int32_t *births, const eve
         if (failed) return failed;
         failed = events_slots(codes, &b->code, b->code.offset + first, n, slots);
         if (failed) return failed;
-        int64_t many = 0, strangers = 0;
-        for (int64_t j = 0; j < n; j++) {
-            wanted[many] = (int32_t)j;
-            many += (rows[j] | slots[j]) >= 0;
-            strangers += rows[j] < 0;
-        }
+        int32_t strangers = 0;
+        for (int64_t j = 0; j < n; j++) strangers += rows[j] < 0;
+        const int64_t many = events_both(rows, slots, n, wanted);
         unknown += strangers;
         tally->rows += n;
         tally->unlisted += n - strangers - many;

@@ -53,8 +53,10 @@ def open_rows(
     whose = {squeeze(n) for s in layout.shapes[table] for o in (KEY, "group_id") if o in s.columns
              for n in s.columns[o].names}  # fmt: skip
 
+    codes = {squeeze(n) for s in layout.shapes[table] if "code" in s.columns for n in s.columns["code"].names}
+
     def kinds(name: str) -> Kind:
-        return "id" if squeeze(name) in whose else "string"
+        return "id" if squeeze(name) in whose else "coded" if squeeze(name) in codes else "string"
 
     paths = _files(table, given, layout)
     folders = [Path(one) for one in given if Path(one).is_dir()]

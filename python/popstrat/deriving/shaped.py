@@ -16,7 +16,7 @@ from popstrat.core.arrow import from_numpy, is_text, plain, true, valid
 from popstrat.core.lazy import compute as pc
 from popstrat.deriving import cells
 from popstrat.deriving.canonical import KEY
-from popstrat.deriving.columns import Tally, entry_of, texts_of
+from popstrat.deriving.columns import Tally, entry_of, texts_of, whole
 from popstrat.deriving.dates import Dates, from_parts, to_period
 from popstrat.deriving.layout import TABLES, SetAside, Shape, Taken, matches, squeeze
 from popstrat.deriving.lookups import Lookups, as_keys
@@ -381,7 +381,7 @@ def _or_else(one: pa.Array, other: pa.Array) -> tuple[pa.Array, NDArray[np.bool_
         one, other = plain(texts_of(one, "")), plain(texts_of(other, ""))
         one, other = one.cast(pa.large_string()), other.cast(pa.large_string())
         one = pc.if_else(pc.equal(pc.utf8_trim_whitespace(one), ""), pa.scalar(None, one.type), one)
-    found = pc.coalesce(one, other)
+    found = pc.coalesce(whole(one), whole(other))
     return found, ~valid(found)
 
 

@@ -20,7 +20,7 @@ from popstrat.errors import InputError, shown_name
 
 Kind = str
 """What the cells of a column hold (`Column.cells` of the patient table: "id", "bool", "category", …), or "text" to read
-them as they stand."""
+them as they stand. Of "coded" ones few are different: whole numbers may come in a dictionary, too, batch by batch."""
 Kinds = Callable[[str], Kind | None]
 
 BATCH_ROWS = 1 << 17

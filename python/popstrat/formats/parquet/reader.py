@@ -55,7 +55,10 @@ class ParquetSource(FileSource):
         self.rows = self._metadata.num_rows
         if self.rows != sum(self._row_groups):
             raise InputError("is damaged: its row groups have not the rows that it says", file=self.name)
-        self._as_dictionary = {f.name for f in schema if _is_text(f.type) and kinds(f.name) in ("string", "category")}
+        known = {f.name: kinds(f.name) for f in schema}
+        labels = ("string", "category", "coded")
+        self._as_dictionary = {f.name for f in schema if _is_text(f.type) and known[f.name] in labels}
+        self._coded = {f.name for f in schema if f.type == pa.int64() and known[f.name] == "coded"}
         fields = [
             f.with_type(pa.dictionary(pa.int32(), f.type)) if f.name in self._as_dictionary else f for f in schema
         ]
