@@ -16,6 +16,7 @@ from popstrat.deriving.folds import unit_key
 from popstrat.engine.events import UNITS_MOST, Keys, Rows
 
 Lookup = NDArray[np.int32]
+_NUMBERS = {"value": pa.float64(), "second_value": pa.float64(), "group_id": pa.int64()}
 _TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 
 
@@ -58,18 +59,18 @@ class RowColumns:
 
     def of(self, batch: pa.RecordBatch) -> Rows:
         """Raises ValueError for a column that is not as `deriving.canonical` has it."""
-        plain = {"value": pa.float64(), "second_value": pa.float64(), "group_id": pa.int64()}
-        found = {
-            name: _plain(self._column(batch, name, type_))
-            for name, type_ in plain.items()
-            if name in batch.schema.names
-        }
-        code, values = self._code(self._column(batch, "code"))
-        unit = self._unit(batch.column("unit")) if "unit" in batch.schema.names else None
+        names = batch.schema.names
+        columns = dict(zip(names, batch.columns, strict=True))
+        for name in (KEY, "date", "code"):
+            if names.count(name) != 1:
+                raise ValueError(f"{self._table}: there is no column {name}, or several")
+        found = {name: _plain(self._as(columns[name], name, t)) for name, t in _NUMBERS.items() if name in columns}
+        code, values = self._code(columns["code"])
+        unit = self._unit(columns["unit"]) if "unit" in columns else None
         return Rows(
             batch.num_rows,
-            self._key(self._column(batch, KEY)),
-            _plain(self._column(batch, "date", pa.date32())),
+            self._key(columns[KEY]),
+            _plain(self._as(columns["date"], "date", pa.date32())),
             code,
             found.get("value"),
             found.get("second_value"),
@@ -78,11 +79,8 @@ class RowColumns:
             values,
         )
 
-    def _column(self, batch: pa.RecordBatch, name: str, type_: pa.DataType | None = None) -> pa.Array:
-        if batch.schema.names.count(name) != 1:
-            raise ValueError(f"{self._table}: there is no column {name}, or several")
-        column = batch.column(name)
-        if type_ is None or column.type == type_:
+    def _as(self, column: pa.Array, name: str, type_: pa.DataType) -> pa.Array:
+        if column.type == type_:
             return column
         fits = pa.types.is_integer(column.type) or (type_ == pa.float64() and pa.types.is_floating(column.type))
         if not (pa.types.is_null(column.type) or (fits and type_ != pa.date32())):
@@ -116,6 +114,8 @@ class RowColumns:
 
     def _slots_of(self, values: pa.Array) -> tuple[Lookup, NDArray[np.int64]]:
         numbers = _integers(values)
+        if not numbers.null_count:
+            return self._rules.slots(numbers.to_numpy()), numbers.to_numpy()
         codes = numbers.fill_null(0).to_numpy()
         return self._rules.slots(codes, numbers.is_valid().to_numpy(zero_copy_only=False)), codes
 

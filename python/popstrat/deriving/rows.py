@@ -53,7 +53,8 @@ def open_rows(
     whose = {squeeze(n) for s in layout.shapes[table] for o in (KEY, "group_id") if o in s.columns
              for n in s.columns[o].names}  # fmt: skip
 
-    codes = {squeeze(n) for s in layout.shapes[table] if "code" in s.columns for n in s.columns["code"].names}
+    codes = {squeeze(n) for s in layout.shapes[table] for o in ("code", "unit") if o in s.columns
+             for n in s.columns[o].names}  # fmt: skip
 
     def kinds(name: str) -> Kind:
         return "id" if squeeze(name) in whose else "coded" if squeeze(name) in codes else "string"

@@ -30,7 +30,6 @@ _DEEPEST = 64  # words of a column's path that may be its name
 _MOST_PARTS = 1 << 19
 """Columns, row groups and column chunks of a file: a kilobyte each of pyarrow, and maybe three bytes of the footer."""
 _UNFOLLOWED = 1 << 21  # bytes of a footer that only pyarrow can follow: all of it may be such parts
-_CODED = pa.dictionary(pa.int32(), pa.int64())
 _UNITS = {"milliseconds": "ms", "microseconds": "us", "nanoseconds": "ns"}
 
 
@@ -61,8 +60,8 @@ class NativeParquetSource(ParquetSource):
         if self._chunks is not None:
             arrow.before = _Room(name, self._chunks[:, self._parts[name]], file, memory)
         leaf, kind = self._leaves.get(name), self.schema.field(name).type
-        if name in self._coded:
-            kind = _CODED
+        if name in self._coded and (kind == pa.int64() or (pa.types.is_dictionary(kind) and not kind.ordered)):
+            kind = pa.dictionary(pa.int32(), kind.value_type if pa.types.is_dictionary(kind) else kind)
         if self._chunks is None or leaf is None or not reads(kind, leaf.physical) or not leaf.counts_in_units_of(kind):
             return arrow
         column = Column(file.read_into, kind, leaf.physical, leaf.optional, memory)
@@ -114,9 +113,7 @@ def _chunks(footer: bytes, metadata: pq.FileMetaData) -> NDArray[np.int64] | Non
 class ByEngine(ColumnReader):
     """A column read by the engine, as far as it can."""
 
-    def __init__(
-        self, column: Column, row_groups: Sequence[int], chunks: NDArray[np.int64], arrow: ByArrow
-    ) -> None:
+    def __init__(self, column: Column, row_groups: Sequence[int], chunks: NDArray[np.int64], arrow: ByArrow) -> None:
         self._column, self._row_groups, self._chunks, self._arrow = column, row_groups, chunks, arrow
         self._group = self._done = 0
         self._left_to_arrow = False

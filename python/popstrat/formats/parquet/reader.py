@@ -58,7 +58,7 @@ class ParquetSource(FileSource):
         known = {f.name: kinds(f.name) for f in schema}
         labels = ("string", "category", "coded")
         self._as_dictionary = {f.name for f in schema if _is_text(f.type) and known[f.name] in labels}
-        self._coded = {f.name for f in schema if f.type == pa.int64() and known[f.name] == "coded"}
+        self._coded = {f.name for f in schema if known[f.name] == "coded"}
         fields = [
             f.with_type(pa.dictionary(pa.int32(), f.type)) if f.name in self._as_dictionary else f for f in schema
         ]
@@ -104,6 +104,8 @@ class ParquetSource(FileSource):
         with reading(self.name, "Parquet"), ExitStack() as stack:
             readers = self._readers(columns, batch_rows, stack)
             workers = stack.enter_context(Workers(min(threads, len(readers)), "popstrat-read"))
+            kinds: list[pa.DataType] = []
+            schema = pa.schema([])
             first_row = sum(self._row_groups[: groups[0]]) if groups else 0
             for group in groups:
                 rows = self._row_groups[group]
@@ -113,8 +115,12 @@ class ParquetSource(FileSource):
                 for start in range(0, rows, batch_rows):
                     with _located(self.name, first_row + start):
                         arrays = workers.each(methodcaller("read", min(batch_rows, rows - start)), readers)
-                    fields = [self.schema.field(n).with_type(a.type) for n, a in zip(columns, arrays, strict=True)]
-                    yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+                    if kinds != (found := [array.type for array in arrays]) or not found:
+                        kinds = found
+                        schema = pa.schema(
+                            [self.schema.field(n).with_type(k) for n, k in zip(columns, found, strict=True)]
+                        )
+                    yield pa.RecordBatch.from_arrays(arrays, schema=schema)
                 first_row += rows
 
     def _readers(self, columns: Sequence[str], batch_rows: int, stack: ExitStack) -> Sequence[ColumnReader]:
