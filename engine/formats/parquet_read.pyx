@@ -18,6 +18,8 @@ import zlib
 import numpy as np
 import pyarrow as pa
 
+from popstrat.engine._engine import LARGE
+from popstrat.engine._engine import Memory as Reused
 from popstrat.errors import ChunkError
 
 cdef extern from "parquet_read.h" nogil:
@@ -216,7 +218,9 @@ cdef class _Bytes:
 
     @staticmethod
     cdef _Bytes new(int64_t size):
-        return _Bytes.of(pa.allocate_buffer(size), True)
+        if size < LARGE:
+            return _Bytes.of(pa.allocate_buffer(size), True)
+        return _Bytes.of(pa.py_buffer(Reused(size)), True)  # batch after batch takes the same
 
     @staticmethod
     cdef _Bytes bits(int64_t rows):
