@@ -564,7 +564,9 @@ cdef class Column:
         self._unpacked = None
         self._unpacked_size = unpacked
         self._hold(self._window.size)
-        self._unpacked = self._codec.decompress(self._window.buffer.slice(first, packed), unpacked)
+        # Arrow's own pool would give the memory back to the system, and get it anew, page after page.
+        self._unpacked = self._codec.decompress(self._window.buffer.slice(first, packed), unpacked,
+                                                memory_pool=pa.system_memory_pool())
         return _Bytes.of(self._unpacked, False).start
 
     cdef int _read_dictionary(self, pq_header *h) except -1:

@@ -38,11 +38,18 @@ class Units:
 
     def __init__(self, known: Mapping[str, int]) -> None:
         self.numbers = dict(known)
+        self._as_written: dict[str, int] = {}
         self._lock = threading.Lock()
 
-    def number(self, spelling: str) -> int:
-        with self._lock:
-            return self.numbers.setdefault(spelling, len(self.numbers) + 1)
+    def number(self, text: str) -> int:
+        """That of a unit as a file writes it; 0 for none."""
+        if (found := self._as_written.get(text)) is None:
+            key = unit_key(text)
+            with self._lock:
+                found = self.numbers.setdefault(key, len(self.numbers) + 1) if key else 0
+                if len(self._as_written) < UNITS_MOST:
+                    self._as_written[text] = found
+        return found
 
 
 class RowColumns:
@@ -129,10 +136,7 @@ class RowColumns:
     def _units_of(self, values: pa.Array) -> Lookup:
         found = np.zeros(len(values), np.int32)
         for i, spelling in enumerate(values.to_pylist()):
-            key = unit_key(spelling) if spelling is not None else ""
-            if not key:
-                continue
-            found[i] = self._units.number(key)
+            found[i] = self._units.number(spelling) if spelling is not None else 0
             if len(self._units.numbers) >= UNITS_MOST:
                 raise ValueError(
                     f"{self._table}: unit has {UNITS_MOST:,} different spellings or more: it holds no units"

@@ -26,7 +26,6 @@ from popstrat.deriving.shaped import Later, Names, Part, Piece, ShapedFile
 from popstrat.errors import InputError
 from popstrat.formats import BATCH_ROWS, FileSource, Kind, expand, open_source
 
-_PART_BATCH = 1 << 16  # rows of a batch of a part: what each thread holds of it should stay in a cache
 _LOOK = 0.05  # seconds between looks at whether hashes are still wanted
 
 
@@ -169,7 +168,7 @@ class RowFiles:
         were given out are read. Of files whose rows have to be read in order, a part is a batch."""
         with self._pass() as tallies:
             for i, file in enumerate(self._files):
-                parts = file.parts(self.columns, min(_PART_BATCH, self._batch_rows), self._later, i)
+                parts = file.parts(self.columns, self._batch_rows, self._later, i)
                 if parts is None:
                     for piece in file.pieces(self.columns, self._batch_rows, tallies[i], self._later, i):
                         yield partial(_read, [piece])
