@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
 import pyarrow as pa
 
 from popstrat.core.blocks import Block
@@ -73,7 +74,8 @@ output = true
         same, on = 0, has
         if ended is not None:
             resolved = some(ended.day)
-            same, on = int((has & (resolved == latest)).sum()), has & (resolved < latest)  # NO_DAY is before every day
+            same = np.count_nonzero(has & (resolved == latest))
+            on = has & (resolved < latest)  # NO_DAY is before every day
         old = on if self.minimum_age is None else on & ages.reached(self.minimum_age)
         treated = old
         if self.at_least:
@@ -82,8 +84,8 @@ output = true
             lambda: flags(treated),
             lambda: with_nulls(latest, treated, pa.date32()),
             same_day_resolved=same,
-            below_minimum_age=int(on.sum() - old.sum()),
-            without_medication=int(old.sum() - treated.sum()),
+            below_minimum_age=np.count_nonzero(on) - np.count_nonzero(old),
+            without_medication=np.count_nonzero(old) - np.count_nonzero(treated),
         )
 
     def plain(self, found: Mapping[str, One], person: Person) -> tuple[Value, ...]:
