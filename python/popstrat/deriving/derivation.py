@@ -197,16 +197,18 @@ def open_record(
         name: open_rows(name, paths, layout, encoding=given.encoding, threads=threads)
         for name, paths in given.files().items()
     }
+    for of in opened.values():
+        of.hashing()  # beside the reading of the people, which keeps one thread busy
     people = read_people(
         given.patients, given.registrations, layout, as_of=as_of, encoding=given.encoding, threads=threads
     )
     ids = people.keys.type
-    rows = {
-        name: of
-        if of.ids == ids
-        else open_rows(name, given.files()[name], layout, ids=ids, encoding=given.encoding, threads=threads)
-        for name, of in opened.items()
-    }
+    rows = dict(opened)
+    for name, of in opened.items():
+        if of.ids != ids:
+            again = open_rows(name, given.files()[name], layout, ids=ids, encoding=given.encoding, threads=threads)
+            again.take_hashes(of)
+            rows[name] = again
     return Derivation(given, as_of, features, lists, layout, people, rows, threads, spill_dir or Path.cwd(), told)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -211,10 +211,15 @@ class RowFiles:
         with self._lock:
             if not self._hashes:
                 self._stop = threading.Event()
-                pool = ThreadPoolExecutor(1, thread_name_prefix="popstrat-hash")
-                self._hashes = [pool.submit(hash_file, f.source.path, self._stop.is_set) for f in self._files]
-                pool.shutdown(wait=False)
+                self._hashes = [Future() for _ in self._files]
+                todo = [(f.source.path, future) for f, future in zip(self._files, self._hashes, strict=True)]
+                threading.Thread(target=_hash, args=(todo, self._stop), name="popstrat-hash", daemon=True).start()
             return self._hashes
+
+    def take_hashes(self, other: RowFiles) -> None:
+        """Go on with the hashes of the same files, opened otherwise."""
+        with self._lock:
+            self._hashes, self._stop = list(other.hashing()), other._stop
 
     def hashes(self, stopped: Callable[[], bool]) -> list[str]:
         """The hashes of `paths`, once they are known, or of fewer once it is ``stopped``. Raises ``OSError``."""
@@ -243,6 +248,14 @@ class RowFiles:
     @staticmethod
     def _of(file: FileSource, rows: int, content: str) -> dict[str, Any]:
         return {"name": file.path.name, "format": file.format, "rows": rows, "bytes": file.bytes, HASH: content}
+
+
+def _hash(todo: Sequence[tuple[Path, Future[str]]], stop: threading.Event) -> None:
+    for path, future in todo:
+        try:
+            future.set_result(hash_file(path, stop.is_set))
+        except BaseException as error:  # raised to whoever asks for the hash
+            future.set_exception(error)
 
 
 def _read(pieces: Iterable[Piece]) -> Iterator[pa.RecordBatch]:
