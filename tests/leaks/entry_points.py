@@ -368,9 +368,12 @@ def _parquet_files() -> tuple[Path, ...]:
 
 
 def _read(path: Path, threads: int = 1, rows: int = 350) -> None:
-    (file,) = open_source([path], backend="native", threads=threads).files
+    (file,) = open_source([path], kinds={"large": "coded"}.get, backend="native", threads=threads).files
     for _ in file.batches(file.schema.names, batch_rows=rows):
         pass
+    for part in file.parts(file.schema.names, batch_rows=rows) or ():
+        for _ in part.batches():
+            pass
 
 
 @call

@@ -223,7 +223,7 @@ class RowFiles:
 
     def hashes(self, stopped: Callable[[], bool]) -> list[str]:
         """The hashes of `paths`, once they are known, or of fewer once it is ``stopped``. Raises ``OSError``."""
-        found = []
+        found: list[str] = []
         for future in self.hashing():
             while not future.done() and not stopped():
                 wait([future], timeout=_LOOK)

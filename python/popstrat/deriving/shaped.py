@@ -165,8 +165,8 @@ class ShapedFile:
         days = [t for o, t in self.shape.columns.items() if TABLES[self.shape.table][o].type == pa.date32()]
         if not all(self._is_typed(taken) for taken in days):
             return None
-        parts = self.source.parts(self._read_columns(later), batch_rows=batch_rows)
-        return parts and [partial(self._part, part, columns, later, place) for part in parts]
+        found = self.source.parts(self._read_columns(later), batch_rows=batch_rows)
+        return None if found is None else [partial(self._part, part, columns, later, place) for part in found]
 
     def _part(
         self, part: FilePart, columns: Sequence[str], later: Later | None, place: int, tally: Tally

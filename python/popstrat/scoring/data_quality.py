@@ -78,7 +78,8 @@ class DataQuality:
             column = column.dictionary_encode()
         names = ["" if n is None else str(n) for n in column.dictionary.to_pylist()]
         table = np.array([self._codes.setdefault(name, len(self._codes)) for name in names] or [0], np.int32)
-        return table[numbers(column.indices.fill_null(0) if column.null_count else column.indices)]
+        found: NDArray[np.int32] = table[numbers(column.indices.fill_null(0) if column.null_count else column.indices)]
+        return found
 
     def report(self, tally: Tally, as_of: dt.date) -> dict[str, Any]:
         """The whole as plain data: ``people``, ``columns`` (each with what is known of it) and ``practices``, those
