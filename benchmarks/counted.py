@@ -115,13 +115,13 @@ def _events() -> Case:
     import derive_events as d
 
     from popstrat.deriving.fold_rules import compile_rules
-    from popstrat.deriving.row_columns import RowColumns, make_keys
+    from popstrat.deriving.row_columns import RowColumns, Units, make_keys
     from popstrat.engine.events import Columns, Hits, Worker
 
     record = d.record(2 * ROWS)
     rules, keys = compile_rules(d.folds(), record.lists, d.AS_OF), make_keys(record.keys, record.births)
     (batch,) = record.events.combine_chunks().to_batches()
-    rows = RowColumns("events", rules, keys).of(batch)
+    rows = RowColumns("events", rules, keys, Units(rules.units)).of(batch)
 
     def fold(events: int) -> None:
         worker, hits = Worker(rules.rules, keys), Hits()

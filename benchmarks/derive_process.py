@@ -39,13 +39,9 @@ def ours(folder: Path, file: Path, out: Path) -> None:
     people, lists = np.load(folder / "people.npz"), np.load(folder / "lists.npz")
     rows = open_rows("events", [file], threads=cores())
 
-    class Again:
-        def __iter__(self) -> Any:
-            return rows.batches()
-
     keys = pa.array(people["keys"])
     chunks = fold_chunks(
-        keys, people["births"], {"events": Again()}, d.folds(), {n: lists[n] for n in lists.files},
+        keys, people["births"], {"events": rows}, d.folds(), {n: lists[n] for n in lists.files},
         as_of=d.AS_OF, threads=cores(), spill_dir=folder,
     )  # fmt: skip
     sink = None

@@ -2,7 +2,7 @@
 
 It knows nothing of what a column means. `OPERATIONS` is the table of operations; `Program` is a checked list of them,
 `Frame` binds it to the buffers of one batch, `Frame.run` runs it over a range of rows without the GIL, and `Work` has
-several threads run several frames. `increasing`, `distinct` and `astray` are loops over whole columns.
+several threads run several frames. `increasing`, `distinct`, `astray` and `count_at` are loops over whole columns.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from popstrat.engine._table import (
     NEWEST_SHIFT,
     levels,
 )
-from popstrat.engine.arrays._arrays import astray, distinct, increasing
+from popstrat.engine.arrays._arrays import astray, count_at, distinct, increasing
 from popstrat.engine.operations import (
     COLUMN_BITS,
     FOLDS,
@@ -60,6 +60,7 @@ __all__ = [
     "Program",
     "Work",
     "astray",
+    "count_at",
     "distinct",
     "increasing",
     "levels",

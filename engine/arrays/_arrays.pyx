@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, initializedcheck=False, freethreading_compatible=True
-"""Loops over whole columns: ascending, all different, astray."""
+"""Loops over whole columns: ascending, all different, astray; how many at each place."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
@@ -59,6 +59,26 @@ def increasing(values, int64_t offset, int64_t rows):
     finally:
         PyBuffer_Release(&view)
     return bool(found)
+
+
+def count_at(const uint8_t[::1] there, const int32_t[::1] places, int64_t[::1] counts, int64_t last=-1):
+    """Add to `counts` how many rows that are `there` (1, else 0) have each place; with `last`, rows whose place counts
+    back from that, and those beyond the counts are not counted. Releases the GIL.
+
+    Raises ValueError if places and flags are not as many, or, without `last`, a place is not among the counts."""
+    cdef int64_t rows = places.shape[0], most = counts.shape[0], i, place
+    cdef bint back = last >= 0, astray = False
+    if there.shape[0] != rows:
+        raise ValueError("there are other flags than places")
+    with nogil:
+        for i in range(rows):
+            place = last - places[i] if back else places[i]
+            if 0 <= place < most:
+                counts[place] += there[i] & 1
+            else:
+                astray = True
+    if astray and not back:
+        raise ValueError("a place is not among the counts")
 
 
 def distinct(lists):

@@ -10,6 +10,8 @@ import os
 
 import numpy as np
 
+from popstrat.engine._engine import Memory
+
 cdef extern from "events/spill.h" nogil:
     int EVENTS_NUMBERS, EVENTS_TEXTS, EVENTS_LOOKUP
     int EVENTS_NO_MEMORY, EVENTS_ASTRAY, EVENTS_SYSTEM
@@ -581,7 +583,8 @@ cdef class Columns:
         self.arrays = []
         for i in range(rules._rules.folds):
             names = _CELLS[rules._rules.fold[i].kind]
-            found = {name: np.empty(rows, _TYPES.get(name, np.float64)) for name in names}
+            kinds = {name: np.dtype(_TYPES.get(name, np.float64)) for name in names}
+            found = {name: np.frombuffer(Memory(rows * kind.itemsize), kind) for name, kind in kinds.items()}
             self.arrays.append(found)
             for name, array in found.items():
                 if name == "label":
@@ -681,8 +684,10 @@ cdef class Worker:
             raise ValueError("hits out of range")
         if columns._rules is not self._rules:
             raise ValueError("the columns are of other rules")
+        if start < stop and hits.ascending:
+            within = columns.first <= hits._row(start) and hits._row(stop - 1) < columns.first + columns.rows
         with nogil:
-            for i in range(start, stop):
+            for i in range(start, stop if not hits.ascending else start):
                 row = hits._row(i) - columns.first
                 within = within and 0 <= row < columns.rows
             if within:

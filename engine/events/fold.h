@@ -124,6 +124,7 @@ typedef struct {
     int32_t *program;    /* of each hit */
     int32_t *later;      /* hits that something is queued of */
     int32_t *ends;       /* of each program, among those dealt out */
+    uint8_t *queues;     /* whether a program queues something */
     events_task *queue[FOLD_KINDS];
     int64_t queued[FOLD_KINDS];
     events_set set[FOLD_KINDS]; /* of rows, days and codes */
@@ -146,6 +147,7 @@ static void events_worker_free(events_worker *w, int64_t folds) {
     free(w->program);
     free(w->later);
     free(w->ends);
+    free(w->queues);
     free(w->history);
     free(w->counts);
     free(w->mix);
@@ -162,7 +164,9 @@ static int events_worker_make(events_worker *w, const events_rules *r) {
     w->program = malloc(EVENTS_DEALT * sizeof *w->program);
     w->later = malloc(EVENTS_DEALT * sizeof *w->later);
     w->ends = malloc(((size_t)r->programs + 2) * sizeof *w->ends);
-    good = w->dealt != NULL && w->program != NULL && w->later != NULL && w->ends != NULL;
+    w->queues = malloc((size_t)r->programs + 1);
+    good = w->dealt != NULL && w->program != NULL && w->later != NULL && w->ends != NULL && w->queues != NULL;
+    for (int64_t p = 0; good && p < r->programs; p++) w->queues[p] = r->start[2 * p + 1] < r->start[2 * p + 2];
     for (int k = 0; k < FOLD_KINDS; k++) {
         w->set[k].bits = 8;
         w->queue[k] = malloc((size_t)(EVENTS_QUEUED + most + 1) * sizeof(events_task));
@@ -660,19 +664,20 @@ static int events_fold_hits(const events_rules *r, events_worker *w, const event
     int32_t *ends = w->ends;
     for (int64_t base = from; base < to; base += EVENTS_DEALT) {
         const int64_t n = to - base < EVENTS_DEALT ? to - base : EVENTS_DEALT;
-        const uint8_t *block = hits + base * r->stride;
+        const int64_t stride = r->stride;
+        const uint8_t *block = hits + base * stride;
         int64_t later = 0;
         memset(ends, 0, ((size_t)r->programs + 2) * sizeof *ends);
         for (int64_t i = 0; i < n; i++) {
-            const int32_t program = r->program[((const events_hit *)(block + i * r->stride))->slot];
+            const int32_t program = r->program[((const events_hit *)(block + i * stride))->slot];
             w->program[i] = program;
             ends[program + 2]++;
             w->later[later] = (int32_t)i;
-            later += r->start[2 * program + 1] < r->start[2 * program + 2];
+            later += w->queues[program];
         }
         for (int64_t p = 2; p < r->programs + 2; p++) ends[p] += ends[p - 1];
         for (int64_t i = 0; i < n; i++) {
-            const events_hit *hit = (const events_hit *)(block + i * r->stride);
+            const events_hit *hit = (const events_hit *)(block + i * stride);
             w->dealt[ends[w->program[i] + 1]++] = (events_dealt){(int32_t)(hit->row - first), hit->day, (int32_t)i};
         }
         for (int64_t p = 0; p < r->programs; p++) {

@@ -8,6 +8,9 @@
 #define POPSTRAT_EVENTS_HITS_H
 
 #include <math.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "events/rows.h"
 
@@ -85,21 +88,32 @@ static inline int32_t events_slot_of(const events_codes *t, int64_t code) {
     return events_slot_from(t, code, EVENTS_HASH(code) >> (64 - t->bits));
 }
 
+/* Of n codes from the column's value i on, those that are null have this slot. */
+static void events_no_codes(const uint8_t *valid, int64_t i, int64_t n, int32_t none, int32_t *slots) {
+    for (int64_t j = 0; valid != NULL && j < n; j++) {
+        if (((i + j) & 7) == 0 && j + 8 <= n && valid[(i + j) >> 3] == 255)
+            j += 7;
+        else if (!events_is_valid(valid, i + j))
+            slots[j] = none;
+    }
+}
+
 /* The slots of n codes (at most a block) from the column's value i on; of a dictionary they are known. */
 static int events_slots(const events_codes *t, const events_column *c, int64_t i, int64_t n, int32_t *slots) {
     if (c->kind == EVENTS_LOOKUP) {
-        const int32_t *index = (const int32_t *)c->data + i;
-        uint64_t astray = 0;
-        for (int64_t j = 0; c->valid == NULL && j < n; j++)
-            astray |= (uint64_t)(int64_t)index[j] >= (uint64_t)c->lookup_size;
-        if (astray) return EVENTS_ASTRAY;
-        for (int64_t j = 0; j < n; j++) {
-            slots[j] = t->none;
-            if (!events_is_valid(c->valid, i + j)) continue;
-            if ((uint64_t)(int64_t)index[j] >= (uint64_t)c->lookup_size) return EVENTS_ASTRAY;
-            slots[j] = c->lookup[index[j]];
+        const int32_t *index = (const int32_t *)c->data + i, *lookup = c->lookup;
+        const uint32_t size = c->lookup_size < UINT32_MAX ? (uint32_t)c->lookup_size : UINT32_MAX;
+        int astray = 0;
+        for (int64_t j = 0; j < n; j++) astray |= (uint32_t)index[j] >= size;
+        for (int64_t j = 0; !astray && j < n; j++) slots[j] = lookup[index[j]];
+        for (int64_t j = 0; astray && j < n; j++) { /* what lies under a null may be anything */
+            const int within = (uint32_t)index[j] < size;
+            if (!within && events_is_valid(c->valid, i + j)) return EVENTS_ASTRAY;
+            slots[j] = within ? lookup[index[j]] : t->none;
         }
+        astray = 0;
         for (int64_t j = 0; j < n; j++) astray |= slots[j] >= t->slots;
+        events_no_codes(c->valid, i, n, t->none, slots);
         return astray ? EVENTS_ASTRAY : EVENTS_FINE;
     }
     const int64_t *code = (const int64_t *)c->data + i;
@@ -121,10 +135,29 @@ static int events_slots(const events_codes *t, const events_column *c, int64_t i
         else
             slots[passed[m]] = events_slot_of(t, x);
     }
-    if (c->valid != NULL)
-        for (int64_t j = 0; j < n; j++)
-            if (!events_is_valid(c->valid, i + j)) slots[j] = t->none;
+    events_no_codes(c->valid, i, n, t->none, slots);
     return EVENTS_FINE;
+}
+
+/* The places, among n, where neither row nor slot is below 0, in order; gives how many. */
+static int64_t events_both(const int32_t *rows, const int32_t *slots, int64_t n, int32_t *places) {
+    int64_t many = 0, j = 0;
+#ifdef __SSE2__
+    for (; j + 64 <= n; j += 64) {
+        uint64_t below = 0;
+        for (int k = 0; k < 64; k += 4) {
+            const __m128i row = _mm_loadu_si128((const __m128i *)(rows + j + k));
+            const __m128i slot = _mm_loadu_si128((const __m128i *)(slots + j + k));
+            below |= (uint64_t)(unsigned)_mm_movemask_ps(_mm_castsi128_ps(_mm_or_si128(row, slot))) << k;
+        }
+        for (uint64_t both = ~below; both; both &= both - 1) places[many++] = (int32_t)j + __builtin_ctzll(both);
+    }
+#endif
+    for (; j < n; j++) {
+        places[many] = (int32_t)j;
+        many += (rows[j] | slots[j]) >= 0;
+    }
+    return many;
 }
 
 /* One batch of a table. A column that it lacks has no data. */
@@ -141,65 +174,90 @@ typedef struct {
     int64_t *aside[EVENTS_REASONS]; /* by slot */
 } events_tally;
 
-/* One field of n packed hits, column by column: the events `kept`, from the batch's event `first` on. */
-
-/* Numbers, NaN for null; without a branch, since nulls come as they like. There is one NaN, and one zero. */
-static void events_put_numbers(const events_column *c, int64_t first, const int32_t *kept, int64_t n, uint8_t *out,
-                               int64_t stride) {
-    const int64_t from = c->offset + first;
-    const double *values = (const double *)c->data;
-    for (int64_t m = 0; m < n; m++, out += stride) {
-        double value = NAN;
-        if (values != NULL) {
-            value = values[from + kept[m]];
-            value = events_is_valid(c->valid, from + kept[m]) & (value == value) ? value + 0.0 : NAN;
-        }
-        memcpy(out, &value, 8);
-    }
+/* A number as a hit has it, NaN for null. There is one NaN, and one zero. Without a branch: nulls come as they like. */
+static inline uint64_t events_number(const events_column *c, int64_t i) {
+    const double none = NAN, value = ((const double *)c->data)[i] + 0.0;
+    const int there = events_is_valid(c->valid, i) & (value == value);
+    uint64_t bits, nothing;
+    memcpy(&bits, &value, 8);
+    memcpy(&nothing, &none, 8);
+    return there ? bits : nothing;
 }
 
-/* Groups, and in the unit that there is one. */
-static void events_put_groups(const events_column *c, int64_t first, const int32_t *kept, int64_t n, uint8_t *out,
-                              int64_t stride, int32_t *unit) {
-    const int64_t from = c->offset + first;
-    const int64_t *groups = (const int64_t *)c->data;
-    for (int64_t m = 0; m < n; m++, out += stride, unit += stride / 4) {
-        const int valid = groups != NULL && events_is_valid(c->valid, from + kept[m]);
-        const int64_t group = valid ? groups[from + kept[m]] : 0;
-        *unit |= valid ? EVENTS_GROUPED : 0;
-        memcpy(out, &group, 8);
-    }
-}
+typedef struct {
+    uint8_t *out;
+    int64_t descents;
+    int32_t before;  /* the row of the last hit */
+    uint32_t astray; /* an index leads out of its dictionary, or a unit is out of range */
+} events_packing;
 
-/* 0 if an index leads out of the dictionary, or a unit is out of range. */
-static int events_put_units(const events_column *c, int64_t first, const int32_t *kept, int64_t n, int32_t *out,
-                            int64_t stride) {
-    const int64_t from = c->offset + first;
-    const int32_t *index = (const int32_t *)c->data;
-    const int32_t none = 0, *units = c->lookup_size ? c->lookup : &none;
+/* Write the events `wanted`, places from the batch's event `first` on, that have a day on which they count. `fields` is
+ * known where this is called: what a hit lacks takes no time. */
+static inline __attribute__((always_inline)) void events_put(const events_batch *b, int64_t first, const int32_t *wanted,
+                                                             int64_t many, const int32_t *rows, const int32_t *slots,
+                                                             const int32_t *births, int32_t last_day, int32_t missing,
+                                                             events_tally *tally, const int fields, events_packing *p) {
+    const int32_t *day = (const int32_t *)b->day.data + b->day.offset + first, none = 0;
+    const int32_t *index = (const int32_t *)b->unit.data, *units = b->unit.lookup_size ? b->unit.lookup : &none;
+    const uint64_t spellings = (uint64_t)b->unit.lookup_size;
+    const double nan = NAN;
+    uint64_t nothing;
+    memcpy(&nothing, &nan, 8);
+    uint8_t *out = p->out;
+    int64_t descents = p->descents;
+    int32_t before = p->before;
     uint32_t astray = 0;
-    for (int64_t m = 0; index != NULL && m < n; m++, out += stride / 4) {
-        const int valid = events_is_valid(c->valid, from + kept[m]);
-        const uint32_t at = valid ? (uint32_t)index[from + kept[m]] : 0;
-        const int within = at < (uint64_t)c->lookup_size;
-        const uint32_t unit = (uint32_t)units[within ? at : 0];
-        astray |= (uint32_t)(valid & !within) | (unit >= EVENTS_UNITS);
-        *out = valid ? (int32_t)unit : 0;
+    for (int64_t m = 0; m < many; m++) {
+        const int64_t j = wanted[m];
+        const int32_t row = rows[j], slot = slots[j], when = day[j];
+        const int dated = events_is_valid(b->day.valid, b->day.offset + first + j) & (when != EVENTS_NO_DAY);
+        /* an unknown birth lies before every day */
+        if (!(dated & (when <= last_day) & (when >= births[row]))) {
+            tally->aside[!dated ? EVENTS_UNDATED : when > last_day ? EVENTS_AFTER : EVENTS_BEFORE_BIRTH][slot]++;
+            continue;
+        }
+        descents += row < before;
+        before = row;
+        uint64_t unit = 0, word = (uint64_t)(uint32_t)row | (uint64_t)(uint32_t)when << 32;
+        uint8_t *more = out + sizeof(events_hit);
+        memcpy(out, &word, 8);
+        if (index != NULL) {
+            const int64_t i = b->unit.offset + first + j;
+            const int valid = events_is_valid(b->unit.valid, i);
+            const uint32_t at = valid ? (uint32_t)index[i] : 0;
+            const int within = at < spellings;
+            const uint32_t found = (uint32_t)units[within ? at : 0];
+            astray |= (uint32_t)(valid & !within) | (found >= EVENTS_UNITS);
+            unit = valid ? found : 0;
+        }
+        if (fields & EVENTS_HAS_VALUES) {
+            word = b->value.data != NULL ? events_number(&b->value, b->value.offset + first + j) : nothing;
+            memcpy(more, &word, 8), more += 8;
+        }
+        if (fields & EVENTS_HAS_SECONDS) {
+            word = b->second.data != NULL ? events_number(&b->second, b->second.offset + first + j) : nothing;
+            memcpy(more, &word, 8), more += 8;
+        }
+        if (fields & EVENTS_HAS_GROUPS) {
+            const int64_t i = b->group.offset + first + j;
+            const int valid = b->group.data != NULL && events_is_valid(b->group.valid, i);
+            word = valid ? ((const uint64_t *)b->group.data)[i] : 0;
+            unit |= valid ? EVENTS_GROUPED : 0;
+            memcpy(more, &word, 8), more += 8;
+        }
+        if (fields & EVENTS_HAS_CODES) {
+            const int64_t i = b->code.offset + first + j;
+            word = 0;
+            if (slot == missing) /* one that no fold lists */
+                word = (uint64_t)(b->code.kind == EVENTS_LOOKUP ? b->code_values[((const int32_t *)b->code.data)[i]]
+                                                                : ((const int64_t *)b->code.data)[i]);
+            memcpy(more, &word, 8), more += 8;
+        }
+        word = (uint64_t)(uint32_t)slot | unit << 32;
+        memcpy(out + 8, &word, 8);
+        out = more;
     }
-    return !astray;
-}
-
-/* Codes that no fold lists. */
-static void events_put_codes(const events_column *c, const int64_t *values, int64_t first, const int32_t *kept, int64_t n,
-                             uint8_t *out, int64_t stride, const int32_t *slots, int32_t missing) {
-    const int64_t from = c->offset + first;
-    for (int64_t m = 0; m < n; m++, out += stride) {
-        int64_t code = 0;
-        if (slots[kept[m]] == missing)
-            code = c->kind == EVENTS_LOOKUP ? values[((const int32_t *)c->data)[from + kept[m]]]
-                                            : ((const int64_t *)c->data)[from + kept[m]];
-        memcpy(out, &code, 8);
-    }
+    p->out = out, p->descents = descents, p->before = before, p->astray |= astray;
 }
 
 typedef struct {
@@ -214,10 +272,8 @@ static int events_pack(const events_keys *keys, const int32_t *births, const eve
                        events_tally *tally, uint8_t *hits, events_packed *packed) {
     const events_batch own = *batch, *b = &own; /* which nothing that is written here can change */
     int32_t rows[EVENTS_BLOCK], slots[EVENTS_BLOCK], wanted[EVENTS_BLOCK];
-    const int32_t *day = (const int32_t *)b->day.data + b->day.offset;
-    uint8_t *out = hits;
+    events_packing p = {hits, 0, 0, 0};
     int64_t at = 0, unknown = 0;
-    int32_t before = 0, descents = 0;
     const int64_t stride = (int64_t)sizeof(events_hit) + 8 * __builtin_popcount((unsigned)fields);
     memset(packed, 0, sizeof *packed);
     for (int64_t first = start; first < stop; first += EVENTS_BLOCK) {
@@ -226,49 +282,37 @@ static int events_pack(const events_keys *keys, const int32_t *births, const eve
         if (failed) return failed;
         failed = events_slots(codes, &b->code, b->code.offset + first, n, slots);
         if (failed) return failed;
-        int64_t many = 0, strangers = 0;
-        for (int64_t j = 0; j < n; j++) {
-            wanted[many] = (int32_t)j;
-            many += (rows[j] | slots[j]) >= 0;
-            strangers += rows[j] < 0;
-        }
+        int32_t strangers = 0;
+        for (int64_t j = 0; j < n; j++) strangers += rows[j] < 0;
+        const int64_t many = events_both(rows, slots, n, wanted);
         unknown += strangers;
         tally->rows += n;
         tally->unlisted += n - strangers - many;
-        int64_t n_kept = 0;
-        for (int64_t m = 0; m < many; m++) {
-            const int32_t j = wanted[m], when = day[first + j];
-            const int dated = events_is_valid(b->day.valid, b->day.offset + first + j) & (when != EVENTS_NO_DAY);
-            /* an unknown birth lies before every day */
-            if (dated & (when <= last_day) & (when >= births[rows[j]])) {
-                wanted[n_kept++] = j;
-                continue;
-            }
-            tally->aside[!dated ? EVENTS_UNDATED : when > last_day ? EVENTS_AFTER : EVENTS_BEFORE_BIRTH][slots[j]]++;
+#define EVENTS_PUT(FIELDS)                                                                                             \
+    case FIELDS:                                                                                                       \
+        events_put(b, first, wanted, many, rows, slots, births, last_day, codes->missing, tally, FIELDS, &p);          \
+        break;
+        switch (fields) {
+            EVENTS_PUT(0)
+            EVENTS_PUT(1)
+            EVENTS_PUT(2)
+            EVENTS_PUT(3)
+            EVENTS_PUT(4)
+            EVENTS_PUT(5)
+            EVENTS_PUT(6)
+            EVENTS_PUT(7)
+        default: /* with codes */
+            events_put(b, first, wanted, many, rows, slots, births, last_day, codes->missing, tally, fields, &p);
         }
-        for (int64_t m = 0; m < n_kept; m++) {
-            const int32_t j = wanted[m];
-            *(events_hit *)(out + m * stride) = (events_hit){rows[j], day[first + j], slots[j], 0};
-            descents += rows[j] < before;
-            before = rows[j];
-        }
-        int32_t *unit = &((events_hit *)out)->unit;
-        uint8_t *more = out + sizeof(events_hit);
-        if (!events_put_units(&b->unit, first, wanted, n_kept, unit, stride)) return EVENTS_ASTRAY;
-        if (fields & EVENTS_HAS_VALUES) events_put_numbers(&b->value, first, wanted, n_kept, more, stride), more += 8;
-        if (fields & EVENTS_HAS_SECONDS) events_put_numbers(&b->second, first, wanted, n_kept, more, stride), more += 8;
-        if (fields & EVENTS_HAS_GROUPS) events_put_groups(&b->group, first, wanted, n_kept, more, stride, unit), more += 8;
-        if (fields & EVENTS_HAS_CODES)
-            events_put_codes(&b->code, b->code_values, first, wanted, n_kept, more, stride, slots, codes->missing);
-        out += n_kept * stride;
+        if (p.astray) return EVENTS_ASTRAY;
     }
     tally->unknown += unknown;
-    const int64_t n = (out - hits) / stride;
+    const int64_t n = (p.out - hits) / stride;
     int64_t head = 0, tail = n;
 #define EVENTS_ROW_OF(i) (((const events_hit *)(hits + (i) * stride))->row)
     while (head < n && EVENTS_ROW_OF(head) == EVENTS_ROW_OF(0)) head++;
     while (tail > head && EVENTS_ROW_OF(tail - 1) == EVENTS_ROW_OF(n - 1)) tail--;
-    *packed = (events_packed){n, head, tail, descents == 0};
+    *packed = (events_packed){n, head, tail, p.descents == 0};
     return EVENTS_FINE;
 }
 

@@ -147,6 +147,18 @@ static int events_keys_hash(events_keys *k) {
 EVENTS_SEARCH(events_find_number, int64_t, EVENTS_LESS_NUMBER)
 EVENTS_SEARCH(events_find_text, events_text, EVENTS_LESS_TEXT)
 
+/* Where the run of equal numbers that begins at j ends. */
+static inline int64_t events_run(const int64_t *number, int64_t j, int64_t n) {
+    const int64_t x = number[j++];
+    for (; j + 8 <= n; j += 8) {
+        int64_t other = 0;
+        for (int k = 0; k < 8; k++) other |= number[j + k] ^ x;
+        if (other) break;
+    }
+    while (j < n && number[j] == x) j++;
+    return j;
+}
+
 /* The rows of n events (at most a block) from the column's value i on: -1 for null and for an id that is no key. `at` is
  * where the search stands. With the hash table it is not needed, and three short loops let the memory be fetched for all
  * before the first is waited for. */
@@ -202,6 +214,15 @@ static int events_rows(const events_keys *k, const events_column *c, int64_t i, 
     }
     int32_t row = -1;
     int had = 0;
+    if (!texts && c->valid == NULL) {
+        for (int64_t j = 0; j < n;) {
+            const int64_t end = events_run(number, j, n);
+            *at = events_find_number(k, *at, number[j]);
+            row = *at < k->count && k->number[*at] == number[j] ? (int32_t)*at : -1;
+            while (j < end) rows[j++] = row;
+        }
+        return EVENTS_FINE;
+    }
     if (!texts) {
         int64_t last = 0;
         for (int64_t j = 0; j < n; j++) {

@@ -18,6 +18,8 @@ import zlib
 import numpy as np
 import pyarrow as pa
 
+from popstrat.engine._engine import LARGE
+from popstrat.engine._engine import Memory as Reused
 from popstrat.errors import ChunkError
 
 cdef extern from "parquet_read.h" nogil:
@@ -108,7 +110,7 @@ def reads(object type, str physical) -> bool:
     if physical not in _PHYSICAL:
         return False
     if pa.types.is_dictionary(type):
-        return physical == "BYTE_ARRAY" and type.value_type == pa.string()
+        return (physical, type.value_type) in (("BYTE_ARRAY", pa.string()), ("INT64", pa.int64()))
     if pa.types.is_timestamp(type):
         return physical == "INT64"
     return type in _PHYSICAL[physical][2]
@@ -216,7 +218,9 @@ cdef class _Bytes:
 
     @staticmethod
     cdef _Bytes new(int64_t size):
-        return _Bytes.of(pa.allocate_buffer(size), True)
+        if size < LARGE:
+            return _Bytes.of(pa.allocate_buffer(size), True)
+        return _Bytes.of(pa.py_buffer(Reused(size)), True)  # batch after batch takes the same
 
     @staticmethod
     cdef _Bytes bits(int64_t rows):
@@ -272,6 +276,9 @@ cdef class Column:
         self._physical, self._physical_bytes, _ = _PHYSICAL[physical]
         if physical == "BOOLEAN":
             self._kind = BITS
+        elif pa.types.is_dictionary(type) and physical != "BYTE_ARRAY":
+            self._kind, self._value_type = LABELS, type.value_type
+            self._width = type.index_type.bit_width // 8
         elif physical != "BYTE_ARRAY":
             self._kind, self._width = FIXED, type.bit_width // 8
         else:
@@ -330,8 +337,8 @@ cdef class Column:
     def read(self, int64_t rows):
         """The next rows as one array; there must be so many left.
 
-        Values under nulls are zero, an array without nulls has no bitmap. Raises `ChunkError`; the chunk must then be
-        opened anew.
+        Values under nulls are zero, an array without nulls has no bitmap. Of numbers in a dictionary, rows that the file
+        has otherwise come as the numbers themselves. Raises `ChunkError`; the chunk must then be opened anew.
         """
         cdef int64_t done = 0
         if rows < 0:
@@ -343,8 +350,10 @@ cdef class Column:
             parts.append(part)
         if self._rows == 0 and self._page.rows == 0:
             self._end_chunk()
-        if len(parts) == 1 and parts[0].type == self._type:
+        if len(parts) == 1 and (parts[0].type == self._type or self._physical_bytes):
             return parts[0]
+        if self._physical_bytes:
+            return pa.concat_arrays([p.cast(self._value_type) for p in parts])
         # Labels, some of them written out: where a writer's dictionary grew too large, or there was none.
         whole = pa.concat_arrays([p.cast(self._value_type) for p in parts]).dictionary_encode()
         return pa.DictionaryArray.from_arrays(
@@ -355,12 +364,13 @@ cdef class Column:
         """Up to so many rows, ending early where pages of labels turn from codes to written out or back."""
         cdef _Bytes valid = None, values
         cdef int64_t done = 0, nulls = 0, n
-        cdef int status = PQ_OK, kind
+        cdef int status = PQ_OK, kind, width = self._width
         if rows > 0:
             self._go_to_rows()
         kind = self._kind
         if kind == LABELS and rows > 0 and self._page.encoding != PQ_CODES:
-            kind = TEXT
+            kind = FIXED if self._physical_bytes else TEXT
+            width = self._physical_bytes
         if kind == BITS:
             values = _Bytes.bits(rows)
         elif kind == TEXT:
@@ -369,7 +379,7 @@ cdef class Column:
             self._text.used = 0
             self._text.most = self._text.capacity + <int64_t>self._memory.left
         else:
-            values = _Bytes.new(rows * self._width + PQ_PAD)
+            values = _Bytes.new(rows * width + PQ_PAD)
         if self._optional:
             valid = _Bytes.bits(rows)
         cdef uint8_t *bits = valid.start if valid is not None else NULL
@@ -383,10 +393,10 @@ cdef class Column:
                     status = pq_read_bits(&self._page, self._workspace, values.start, bits, done, n, &nulls)
                 elif kind == FIXED:
                     status = pq_read_fixed(&self._page, &self._dictionary, self._workspace, self._physical_bytes,
-                                           self._width, values.start, bits, done, n, &nulls)
+                                           width, values.start, bits, done, n, &nulls)
                 elif kind == LABELS:
-                    status = pq_read_codes(&self._page, &self._dictionary, self._workspace, self._width, values.start,
-                                           bits, done, n, &nulls)
+                    status = pq_read_codes(&self._page, &self._dictionary, self._workspace, width, values.start, bits,
+                                           done, n, &nulls)
                 else:
                     status = pq_read_texts(&self._page, &self._dictionary, self._workspace, self._offset_width,
                                            values.start, &self._text, bits, done, n, &nulls)
@@ -401,7 +411,7 @@ cdef class Column:
         if kind == TEXT:
             self._hold(self._window.size)
             return self._text_of(done, validity, values, self._characters(), nulls)
-        return pa.Array.from_buffers(self._type, done, [validity, values.buffer], nulls)
+        return pa.Array.from_buffers(self._value_type, done, [validity, values.buffer], nulls)
 
     cdef int _check_text(self, int status) except -1:
         if status == PQ_LARGE:
@@ -554,7 +564,9 @@ cdef class Column:
         self._unpacked = None
         self._unpacked_size = unpacked
         self._hold(self._window.size)
-        self._unpacked = self._codec.decompress(self._window.buffer.slice(first, packed), unpacked)
+        # Arrow's own pool would give the memory back to the system, and get it anew, page after page.
+        self._unpacked = self._codec.decompress(self._window.buffer.slice(first, packed), unpacked,
+                                                memory_pool=pa.system_memory_pool())
         return _Bytes.of(self._unpacked, False).start
 
     cdef int _read_dictionary(self, pq_header *h) except -1:
@@ -562,6 +574,7 @@ cdef class Column:
         cdef _Bytes values
         cdef pq_page page
         cdef int64_t nulls = 0, n = h.values
+        cdef int width = self._physical_bytes if self._kind == LABELS else self._width
         cdef uint8_t *start
         if self._kind == BITS or self._begun or self._dictionary.size >= 0 or h.encoding not in (PQ_PLAIN, PQ_PLAIN_CODES):
             raise ChunkError("a dictionary is not one that is read here")
@@ -572,17 +585,19 @@ cdef class Column:
         page.rows, page.nulls_said = n, -1
         _check(pq_open_values(&page, self._workspace, PQ_PLAIN, self._physical_bytes, False, start,
                               start + h.unpacked))
-        if self._kind == FIXED:
-            self._dictionary_size = n * self._width + PQ_PAD
+        if self._kind == LABELS and not self._codes_fit(n):
+            raise ChunkError("a dictionary has more values than its index type")
+        if self._physical_bytes:
+            self._dictionary_size = n * width + PQ_PAD
             self._hold(self._window.size)
             values = _Bytes.new(self._dictionary_size)
-            _check(pq_read_fixed(&page, NULL, self._workspace, self._physical_bytes, self._width, values.start, NULL,
-                                 0, n, &nulls))
+            _check(pq_read_fixed(&page, NULL, self._workspace, self._physical_bytes, width, values.start, NULL, 0, n,
+                                 &nulls))
             self._labels = values
+            if self._kind == LABELS:
+                self._labels = pa.Array.from_buffers(self._value_type, n, [None, values.buffer], 0)
             self._dictionary.values = values.start
         else:
-            if self._kind == LABELS and not self._codes_fit(n):
-                raise ChunkError("a dictionary has more values than its index type")
             self._dictionary_size = (n + 1) * self._offset_width + h.unpacked
             self._hold(self._window.size)
             values = _Bytes.new((n + 1) * self._offset_width)

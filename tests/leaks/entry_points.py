@@ -32,6 +32,7 @@ from popstrat.engine import (
     Program,
     Work,
     astray,
+    count_at,
     distinct,
     increasing,
     levels,
@@ -171,6 +172,13 @@ def whole_columns() -> None:
         refused(lambda mine=mine: distinct([(mine, 0, 10), (mine, 10, 4000)]))
         refused(lambda mine=mine: distinct([(mine, 0, 10), (mine, -1, 4000)]))
         refused(lambda mine=mine: distinct([(mine, 0, 10), (object(), 0, 1)]))
+    counts = np.zeros(3000, np.int64)
+    ones, places = np.ones(3000, np.uint8), np.arange(3000, dtype=np.int32)
+    count_at(ones, places, counts)
+    count_at(ones, places, counts, 10)
+    assert counts[:12].tolist() == [2] * 11 + [1]
+    refused(lambda: count_at(ones, places, counts[:2999]))
+    refused(lambda: count_at(ones[1:], places, counts))
     valid = all_valid(3000)
     astray("indices", 8, near.tobytes(), valid, 0, 3000, 1000)
     astray("offsets", 8, near.tobytes(), None, 0, 2999, 1000)
@@ -360,9 +368,12 @@ def _parquet_files() -> tuple[Path, ...]:
 
 
 def _read(path: Path, threads: int = 1, rows: int = 350) -> None:
-    (file,) = open_source([path], backend="native", threads=threads).files
+    (file,) = open_source([path], kinds={"large": "coded"}.get, backend="native", threads=threads).files
     for _ in file.batches(file.schema.names, batch_rows=rows):
         pass
+    for part in file.parts(file.schema.names, batch_rows=rows) or ():
+        for _ in part.batches():
+            pass
 
 
 @call

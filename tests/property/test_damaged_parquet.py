@@ -95,8 +95,12 @@ def read_damaged(seed: int, rounds: int) -> None:
         for _ in range(rounds):
             path.write_bytes(damaged(*rng.choice(files), rng))
             try:
-                source = open_source([path], kinds=lambda n: "category" if n == "label" else None).files[0]
-                batches = list(source.batches(source.schema.names, batch_rows=100))
+                source = open_source([path], kinds={"label": "category", "large": "coded"}.get).files[0]
+                batches = []
+                for batch in source.batches(source.schema.names, batch_rows=100):
+                    batch.validate(full=True)
+                    columns = [c.cast(f.type) for c, f in zip(batch.columns, source.schema, strict=True)]
+                    batches.append(pa.RecordBatch.from_arrays(columns, schema=source.schema))
                 found = pa.Table.from_batches(batches, source.schema)
                 found.validate()
             except (InputError, MemoryError):

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -167,6 +168,17 @@ def batches(rng: random.Random, table: pa.Table) -> Batches:
     return found
 
 
+class Apart:
+    """Batches in parts of so many."""
+
+    def __init__(self, batches: Batches, many: int) -> None:
+        self._batches, self._many = batches, many
+
+    def parts(self) -> Generator[folding.Part]:
+        for start in range(0, len(self._batches), self._many):
+            yield partial(iter, self._batches[start : start + self._many])
+
+
 def in_order(rows: Sequence[Row], rng: random.Random) -> list[Row]:
     """By patient, the rows of one in any order; those of nobody anywhere."""
     shuffled = rng.sample(list(rows), len(rows))
@@ -230,10 +242,17 @@ def test_the_engine_folds_as_the_definitions_say(seed: int, tmp_path_factory: py
             t: batches(rng, table_of(rng, in_order(r, rng) if way == "sorted" else rng.sample(r, len(r)), key_type))
             for t, r in rows.items()
         }
+        if rng.random() < 0.5:
+            tables = {t: Apart(b, rng.choice([1, 2, 10])) for t, b in tables.items()}
         said = TABLES if way.startswith("said") else ()
         chunk_rows = rng.choice([1, 2, len(keys) or 1, 100])
         how: dict[str, Any] = {"as_of": AS_OF, "spill_dir": folder, "chunk_rows": chunk_rows}
-        with mock.patch.multiple(folding, PIECE=rng.choice([1, 3, 64, 65536]), _PART_ROWS=rng.choice([1, 2, 8192])):
+        sizes = {
+            "PIECE": rng.choice([1, 3, 64, 65536]),
+            "_PART": rng.choice([1, 5, 65536]),
+            "_PART_ROWS": rng.choice([1, 2, 8192]),
+        }
+        with mock.patch.multiple(folding, **sizes):
             arrays = (given_keys, np.array(births, np.int32), tables, folds, {n: np.array(c) for n, c in codes.items()})
             try:
                 found, counts = collected(

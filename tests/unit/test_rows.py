@@ -516,6 +516,41 @@ def test_canonical_columns_are_handed_on_as_they_lie(tmp_path: Path) -> None:
     assert pa.Table.from_batches([batch]).equals(table)
 
 
+@pytest.mark.parametrize("kind", ["typed", "text"])
+def test_parts_are_the_same_rows_in_any_order(tmp_path: Path, kind: str) -> None:
+    days = pa.array([None if i % 7 == 0 else 20_000 + i for i in range(50)], pa.int32()).cast(pa.date32())
+    table = pa.table({
+        "patient_id": pa.array([i // 5 for i in range(50)]),
+        "date": days if kind == "typed" else days.cast(pa.string()),
+        "code": pa.array([None if i % 11 == 0 else CODE for i in range(50)]),
+        "value": pa.array([str(i) if i % 3 else "?" for i in range(50)]),
+    })  # fmt: skip
+    for i in range(2):
+        pq.write_table(table, tmp_path / f"{i}.parquet", row_group_size=9)
+    found = open_rows("events", tmp_path, batch_rows=4)
+    rows, counts = [r for b in found.batches() for r in b.to_pylist()], dict(found.counts)
+    parts = list(found.parts())
+    assert len(parts) == (12 if kind == "typed" else 34)  # row groups; text dates have one form from first to last
+    apart = [list(part()) for part in reversed(parts)][::-1]
+    assert [r for batches in apart for b in batches for r in b.to_pylist()] == rows
+    assert dict(found.counts) == counts
+    assert counts["rows"] == 100
+    assert [f["rows"] for f in found.record()] == [50, 50]
+
+
+def test_what_is_wrong_with_a_part_is_told_by_its_rows_in_the_file(tmp_path: Path) -> None:
+    table = pa.table({
+        "patient_id": pa.array(range(30)), "date": pa.array([20_000] * 30, pa.int32()).cast(pa.date32()),
+        "code": [str(CODE)] * 25 + ["1.2E+08"] * 5,
+    })  # fmt: skip
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=10)
+    *sound, last = open_rows("events", tmp_path / "a.parquet").parts()
+    assert [b.num_rows for part in sound for b in part()] == [10, 10]
+    with pytest.raises(InputError) as error:
+        list(last())
+    assert list(error.value.rows) == [25, 26, 27, 28, 29]
+
+
 @pytest.mark.parametrize("name", ["cut.parquet", "cut.csv.gz", "cut.arrow"])
 def test_files_that_are_cut_short(tmp_path: Path, name: str) -> None:
     days = pa.array([20_000] * 5_000, pa.int32()).cast(pa.date32())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -154,8 +155,8 @@ def labels(column: pa.Array, name: str, how: Taken) -> pa.Array:
     if not is_text(column.type):
         column = texts_of(column, name)
     coded = coded_texts(column)
-    texts = coded.dictionary.to_pylist()
-    meant = [_label(text, how) for text in texts]
+    texts = tuple(coded.dictionary.to_pylist())
+    meant = _labels(texts, how)
     if meant == texts:
         return coded if coded.type == LABELS else coded.cast(LABELS)
     if None not in meant:
@@ -165,6 +166,11 @@ def labels(column: pa.Array, name: str, how: Taken) -> pa.Array:
     place = {text: i for i, text in enumerate(distinct)}
     codes = pa.array([None if m is None else place[m] for m in meant], pa.int32()).take(coded.indices)
     return pa.DictionaryArray.from_arrays(codes, pa.array(distinct, pa.string()))
+
+
+@lru_cache(maxsize=64)  # batch after batch has the same dictionary
+def _labels(texts: tuple[str | None, ...], how: Taken) -> tuple[str | None, ...]:
+    return tuple(_label(text, how) for text in texts)
 
 
 def _label(text: str | None, how: Taken) -> str | None:

@@ -121,8 +121,9 @@ class Dates:
     def _bounded(self, column: pa.Array, name: str, tally: Tally) -> pa.Array:
         if not len(column) or column.null_count == len(column):
             return column
-        first = pc.min(column).as_py()
-        if first >= FIRST_DAY:
+        if numbers(column.view(pa.int32())).min() >= _FIRST_DAY:  # under nulls, too: mostly it takes no other look
+            return column
+        if pc.min(column).as_py() >= FIRST_DAY:
             return column
         early = true(pc.less(column, pa.scalar(FIRST_DAY, pa.date32())))
         tally.note(_reason("impossible", name), int(early.sum()))
@@ -131,6 +132,7 @@ class Dates:
 
 _MOST_KNOWN = 1 << 17
 _EPOCH = dt.date(1970, 1, 1)
+_FIRST_DAY = (FIRST_DAY - _EPOCH).days
 _SURE = (  # that there is such a day in every year
     r"^(?:19|20)[0-9]{2}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
     r"|(?:0[13578]|1[02])-31)$"

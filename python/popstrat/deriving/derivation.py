@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
@@ -22,7 +22,7 @@ from popstrat.core.hashing import HASH
 from popstrat.core.lazy import compute as pc
 from popstrat.deriving.codelists import CodeLists
 from popstrat.deriving.features import Features
-from popstrat.deriving.folding import TABLES, Counts, fold_chunks
+from popstrat.deriving.folding import TABLES, Counts, Rows, fold_chunks
 from popstrat.deriving.folds import Table
 from popstrat.deriving.layout import Layout, load_layout
 from popstrat.deriving.people import People, read_people
@@ -97,16 +97,15 @@ class Derivation:
         for name, files in self.rows.items():
             own = (batch.filter(pc.equal(batch.column(0), key)) for batch in files.batches())
             theirs[name] = [batch for batch in own if batch.num_rows]
-        (row,) = self._derive(people, {name: Held(held) for name, held in theirs.items()})
+        (row,) = self._derive(people, theirs)
         return row, theirs
 
     def _derive(self, people: People, rows: Mapping[Table, Rows]) -> Iterator[pa.RecordBatch]:
         self.features.counts.clear()
-        tables: dict[Table, Iterable[pa.RecordBatch]] = {name: _Again(of) for name, of in rows.items()}
         folding = fold_chunks(
             people.keys,
             people.births,
-            tables,
+            rows,
             self.features.folds,
             self.codelists.codes_for(self.features),
             as_of=days(self.as_of),
@@ -171,32 +170,6 @@ class Derivation:
         return list(self.features.notices)
 
 
-class Rows(Protocol):
-    """What a table of rows has to be: canonical batches, as often as they are asked for."""
-
-    def batches(self) -> Iterator[pa.RecordBatch]: ...
-
-
-@dataclass(frozen=True)
-class Held:
-    """Rows that are in memory."""
-
-    held: Sequence[pa.RecordBatch]
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        return iter(self.held)
-
-
-class _Again(Iterable[pa.RecordBatch]):
-    """The rows of files, from the beginning each time they are asked for."""
-
-    def __init__(self, files: Rows) -> None:
-        self._files = files
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        return self._files.batches()
-
-
 _FEW = 6
 _LEAST = 100
 """Rows of a table that are judged."""
@@ -224,16 +197,18 @@ def open_record(
         name: open_rows(name, paths, layout, encoding=given.encoding, threads=threads)
         for name, paths in given.files().items()
     }
+    for of in opened.values():
+        of.hashing()  # beside the reading of the people, which keeps one thread busy
     people = read_people(
         given.patients, given.registrations, layout, as_of=as_of, encoding=given.encoding, threads=threads
     )
     ids = people.keys.type
-    rows = {
-        name: of
-        if of.ids == ids
-        else open_rows(name, given.files()[name], layout, ids=ids, encoding=given.encoding, threads=threads)
-        for name, of in opened.items()
-    }
+    rows = dict(opened)
+    for name, of in opened.items():
+        if of.ids != ids:
+            again = open_rows(name, given.files()[name], layout, ids=ids, encoding=given.encoding, threads=threads)
+            again.take_hashes(of)
+            rows[name] = again
     return Derivation(given, as_of, features, lists, layout, people, rows, threads, spill_dir or Path.cwd(), told)
 
 

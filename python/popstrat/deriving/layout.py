@@ -69,6 +69,9 @@ class Taken:
     otherwise: Taken | None = None
     spelling: Spelling = field(default_factory=lambda: Spelling(nulls=NULLS))
 
+    def __hash__(self) -> int:
+        return id(self)
+
     @property
     def all_lookups(self) -> tuple[str, ...]:
         """Those that it goes through, and what stands in for it."""

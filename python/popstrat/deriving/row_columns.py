@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from popstrat.deriving.folds import unit_key
 from popstrat.engine.events import UNITS_MOST, Keys, Rows
 
 Lookup = NDArray[np.int32]
+_NUMBERS = {"value": pa.float64(), "second_value": pa.float64(), "group_id": pa.int64()}
 _TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 
 
@@ -31,32 +33,51 @@ def make_keys(keys: pa.Array, births: NDArray[np.int32]) -> Keys:
     return Keys(_integers(keys).to_numpy(), births)
 
 
+class Units:
+    """The spellings of units met so far, with their numbers from 1 on, those of the rules first; for all threads."""
+
+    def __init__(self, known: Mapping[str, int]) -> None:
+        self.numbers = dict(known)
+        self._as_written: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def number(self, text: str) -> int:
+        """That of a unit as a file writes it; 0 for none."""
+        if (found := self._as_written.get(text)) is None:
+            key = unit_key(text)
+            with self._lock:
+                found = self.numbers.setdefault(key, len(self.numbers) + 1) if key else 0
+                if len(self._as_written) < UNITS_MOST:
+                    self._as_written[text] = found
+        return found
+
+
 class RowColumns:
     """The columns of one table's batches, one after another.
 
-    What a dictionary stands for is worked out once, and kept for the batches after it that have the same. ``units`` are
-    all spellings met so far, with their numbers.
+    What a dictionary stands for is worked out once, and kept for the batches after it that have the same. It is for one
+    thread, ``units`` for all.
     """
 
-    def __init__(self, table: str, compiled: TableRules, keys: Keys) -> None:
+    def __init__(self, table: str, compiled: TableRules, keys: Keys, units: Units) -> None:
         self._table, self._rules, self._keys = table, compiled.rules, keys
-        self.units = dict(compiled.units)
+        self._units = units
         self._known: dict[str, tuple[Any, pa.Array, Any]] = {}
 
     def of(self, batch: pa.RecordBatch) -> Rows:
         """Raises ValueError for a column that is not as `deriving.canonical` has it."""
-        plain = {"value": pa.float64(), "second_value": pa.float64(), "group_id": pa.int64()}
-        found = {
-            name: _plain(self._column(batch, name, type_))
-            for name, type_ in plain.items()
-            if name in batch.schema.names
-        }
-        code, values = self._code(self._column(batch, "code"))
-        unit = self._unit(batch.column("unit")) if "unit" in batch.schema.names else None
+        names = batch.schema.names
+        columns = dict(zip(names, batch.columns, strict=True))
+        for name in (KEY, "date", "code"):
+            if names.count(name) != 1:
+                raise ValueError(f"{self._table}: there is no column {name}, or several")
+        found = {name: _plain(self._as(columns[name], name, t)) for name, t in _NUMBERS.items() if name in columns}
+        code, values = self._code(columns["code"])
+        unit = self._unit(columns["unit"]) if "unit" in columns else None
         return Rows(
             batch.num_rows,
-            self._key(self._column(batch, KEY)),
-            _plain(self._column(batch, "date", pa.date32())),
+            self._key(columns[KEY]),
+            _plain(self._as(columns["date"], "date", pa.date32())),
             code,
             found.get("value"),
             found.get("second_value"),
@@ -65,11 +86,8 @@ class RowColumns:
             values,
         )
 
-    def _column(self, batch: pa.RecordBatch, name: str, type_: pa.DataType | None = None) -> pa.Array:
-        if batch.schema.names.count(name) != 1:
-            raise ValueError(f"{self._table}: there is no column {name}, or several")
-        column = batch.column(name)
-        if type_ is None or column.type == type_:
+    def _as(self, column: pa.Array, name: str, type_: pa.DataType) -> pa.Array:
+        if column.type == type_:
             return column
         fits = pa.types.is_integer(column.type) or (type_ == pa.float64() and pa.types.is_floating(column.type))
         if not (pa.types.is_null(column.type) or (fits and type_ != pa.date32())):
@@ -103,6 +121,8 @@ class RowColumns:
 
     def _slots_of(self, values: pa.Array) -> tuple[Lookup, NDArray[np.int64]]:
         numbers = _integers(values)
+        if not numbers.null_count:
+            return self._rules.slots(numbers.to_numpy()), numbers.to_numpy()
         codes = numbers.fill_null(0).to_numpy()
         return self._rules.slots(codes, numbers.is_valid().to_numpy(zero_copy_only=False)), codes
 
@@ -116,11 +136,8 @@ class RowColumns:
     def _units_of(self, values: pa.Array) -> Lookup:
         found = np.zeros(len(values), np.int32)
         for i, spelling in enumerate(values.to_pylist()):
-            key = unit_key(spelling) if spelling is not None else ""
-            if not key:
-                continue
-            found[i] = self.units.setdefault(key, len(self.units) + 1)
-            if len(self.units) >= UNITS_MOST:
+            found[i] = self._units.number(spelling) if spelling is not None else 0
+            if len(self._units.numbers) >= UNITS_MOST:
                 raise ValueError(
                     f"{self._table}: unit has {UNITS_MOST:,} different spellings or more: it holds no units"
                 )

@@ -6,9 +6,11 @@ aside or read otherwise than it stands is counted by its reason.
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,11 @@ from popstrat.deriving.canonical import KEY
 from popstrat.deriving.columns import Tally
 from popstrat.deriving.layout import TABLES, AnyTable, Layout, Shape, load_layout, squeeze
 from popstrat.deriving.lookups import Lookups
-from popstrat.deriving.shaped import Later, Names, Piece, ShapedFile
+from popstrat.deriving.shaped import Later, Names, Part, Piece, ShapedFile
 from popstrat.errors import InputError
 from popstrat.formats import BATCH_ROWS, FileSource, Kind, expand, open_source
+
+_LOOK = 0.05  # seconds between looks at whether hashes are still wanted
 
 
 def open_rows(
@@ -49,8 +53,11 @@ def open_rows(
     whose = {squeeze(n) for s in layout.shapes[table] for o in (KEY, "group_id") if o in s.columns
              for n in s.columns[o].names}  # fmt: skip
 
+    codes = {squeeze(n) for s in layout.shapes[table] for o in ("code", "unit") if o in s.columns
+             for n in s.columns[o].names}  # fmt: skip
+
     def kinds(name: str) -> Kind:
-        return "id" if squeeze(name) in whose else "string"
+        return "id" if squeeze(name) in whose else "coded" if squeeze(name) in codes else "string"
 
     paths = _files(table, given, layout)
     folders = [Path(one) for one in given if Path(one).is_dir()]
@@ -119,9 +126,8 @@ class RowFiles:
         given = {c for f in files for c in f.columns}
         self.ids: pa.DataType = files[0].ids if files else pa.string()
         self.columns: tuple[str, ...] = tuple(c for c in TABLES[table] if c in given)
-        self.counts: Mapping[str, int] = {}
-        """What the latest pass over the rows found: ``rows``, and how many there are of each reason."""
-        self._rows = [0] * len(self._files)
+        self._tallies: list[Tally] = []  # of the latest pass, a file each
+        self._lock = threading.Lock()
         self._later: Later | None = None
 
     @property
@@ -149,38 +155,108 @@ class RowFiles:
         """The rows of all files in order, less those set aside; `counts` holds once they are all read."""
         return (piece.batch for piece in self.pieces())
 
+    __iter__ = batches
+
     def pieces(self) -> Iterator[Piece]:
         """The same, each batch with where it is from."""
-        stop = threading.Event()
-        if not self._hashes:
-            pool = ThreadPoolExecutor(1, thread_name_prefix="popstrat-hash")
-            self._hashes = [pool.submit(hash_file, f.source.path, stop.is_set) for f in self._files]
-            pool.shutdown(wait=False)
-        total = Tally()
+        with self._pass() as tallies:
+            for i, file in enumerate(self._files):
+                yield from file.pieces(self.columns, self._batch_rows, tallies[i], self._later, i)
+
+    def parts(self) -> Generator[Part]:
+        """The same in parts that may be read at the same time, each by another thread. `counts` holds once all that
+        were given out are read. Of files whose rows have to be read in order, a part is a batch."""
+        with self._pass() as tallies:
+            for i, file in enumerate(self._files):
+                parts = file.parts(self.columns, self._batch_rows, self._later, i)
+                if parts is None:
+                    for piece in file.pieces(self.columns, self._batch_rows, tallies[i], self._later, i):
+                        yield partial(_read, [piece])
+                    continue
+                for part in parts:
+                    yield partial(self._part, part, tallies[i])
+
+    def _part(self, part: Part, whole: Tally) -> Iterator[pa.RecordBatch]:
+        tally = Tally()
+        yield from _read(part(tally))
+        with self._lock:
+            whole.update(tally)
+
+    @contextlib.contextmanager
+    def _pass(self) -> Iterator[list[Tally]]:
+        """A pass over all files, with a tally for each; they are hashed beside it."""
+        self.hashing()
+        changes = len(self._files) > 1 and all(f.shape.row_id for f in self._files)
+        if changes and self._later is None:
+            self._later = Later(self._files, self._batch_rows)
+        self._tallies = [Tally() for _ in self._files]
         whole = False
         try:
-            changes = len(self._files) > 1 and all(f.shape.row_id for f in self._files)
-            if changes and self._later is None:
-                self._later = Later(self._files, self._batch_rows)
-            for i, file in enumerate(self._files):
-                tally = Tally()
-                yield from file.pieces(self.columns, self._batch_rows, tally, self._later, i)
-                self._rows[i] = tally["rows"]
-                total.update(tally)
+            yield self._tallies
             whole = True
         finally:
             if not whole:
-                stop.set()
-                self._hashes = []
-        self.counts = {"rows": total.pop("rows", 0), **dict(sorted(total.items()))}
+                self._stop_hashing()
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What the latest pass over the rows found: ``rows``, and how many there are of each reason."""
+        total = Tally()
+        for tally in self._tallies:
+            total.update(tally)
+        return {"rows": total.pop("rows", 0), **dict(sorted(total.items()))} if self._tallies else {}
+
+    def hashing(self) -> Sequence[Future[str]]:
+        """The hash of each file that is read, worked out once, in a thread of its own that is begun here."""
+        with self._lock:
+            if not self._hashes:
+                self._stop = threading.Event()
+                self._hashes = [Future() for _ in self._files]
+                todo = [(f.source.path, future) for f, future in zip(self._files, self._hashes, strict=True)]
+                threading.Thread(target=_hash, args=(todo, self._stop), name="popstrat-hash", daemon=True).start()
+            return self._hashes
+
+    def take_hashes(self, other: RowFiles) -> None:
+        """Go on with the hashes of the same files, opened otherwise."""
+        with self._lock:
+            self._hashes, self._stop = list(other.hashing()), other._stop
+
+    def hashes(self, stopped: Callable[[], bool]) -> list[str]:
+        """The hashes of `paths`, once they are known, or of fewer once it is ``stopped``. Raises ``OSError``."""
+        found: list[str] = []
+        for future in self.hashing():
+            while not future.done() and not stopped():
+                wait([future], timeout=_LOOK)
+            if stopped():
+                return found
+            found.append(future.result())
+        return [*found, *(hash_file(path, stopped) for path in self.paths[len(found) :])]
+
+    def _stop_hashing(self) -> None:
+        with self._lock:
+            self._stop.set()
+            self._hashes = []
 
     def record(self) -> list[dict[str, Any]]:
         """What a run record says of the files, once they have been read; waits for their hashes."""
-        hashes = [h.result() for h in self._hashes] or [hash_file(f.source.path) for f in self._files]
-        found = [self._of(f.source, rows, h) for f, rows, h in zip(self._files, self._rows, hashes, strict=True)]
+        hashes = [h.result() for h in self.hashing()]
+        rows = [t["rows"] for t in self._tallies] or [0] * len(self._files)
+        found = [self._of(f.source, many, h) for f, many, h in zip(self._files, rows, hashes, strict=True)]
         looked_up = [one for t in self._lookups.read.values() for one in zip(t.files, t.rows, strict=True)]
         return [*found, *(self._of(f, rows, hash_file(f.path)) for f, rows in looked_up)]
 
     @staticmethod
     def _of(file: FileSource, rows: int, content: str) -> dict[str, Any]:
         return {"name": file.path.name, "format": file.format, "rows": rows, "bytes": file.bytes, HASH: content}
+
+
+def _hash(todo: Sequence[tuple[Path, Future[str]]], stop: threading.Event) -> None:
+    for path, future in todo:
+        try:
+            future.set_result(hash_file(path, stop.is_set))
+        except BaseException as error:  # raised to whoever asks for the hash
+            future.set_exception(error)
+
+
+def _read(pieces: Iterable[Piece]) -> Iterator[pa.RecordBatch]:
+    return (piece.batch for piece in pieces)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,13 +16,13 @@ from popstrat.core.arrow import from_numpy, is_text, plain, true, valid
 from popstrat.core.lazy import compute as pc
 from popstrat.deriving import cells
 from popstrat.deriving.canonical import KEY
-from popstrat.deriving.columns import Tally, entry_of, texts_of
+from popstrat.deriving.columns import Tally, entry_of, texts_of, whole
 from popstrat.deriving.dates import Dates, from_parts, to_period
 from popstrat.deriving.layout import TABLES, SetAside, Shape, Taken, matches, squeeze
 from popstrat.deriving.lookups import Lookups, as_keys
 from popstrat.deriving.values import values
 from popstrat.errors import InputError
-from popstrat.formats import FileSource
+from popstrat.formats import FilePart, FileSource
 from popstrat.scoring.unique_ids import hash_ids
 
 MERGED = "merged_patient"
@@ -44,6 +45,10 @@ class Piece(NamedTuple):
     def row(self, at: int) -> int:
         """The row in the file, from 0, of a row of the batch."""
         return self.first_row + (at if self.places is None else int(self.places[at]))
+
+
+Part = Callable[[Tally], Iterator[Piece]]
+"""Rows of a file that can be read by themselves, counted in a tally."""
 
 
 class Names:
@@ -146,11 +151,47 @@ class ShapedFile:
     ) -> Iterator[Piece]:
         """Batches of these columns, null where the file has none, without rows that a ``later`` file has again (this
         one being at ``place``). Errors name the file and its rows."""
-        row = 0
+        batches = self.source.batches(self._read_columns(later), batch_rows=batch_rows)
+        yield from self._pieces(batches, 0, columns, tally, later, place)
+        if self.source.rows not in (None, tally["rows"]):
+            raise InputError("does not hold as many rows as it says", file=self.source.name)
+        self.source.check_unchanged()
+
+    def parts(
+        self, columns: Sequence[str], batch_rows: int, later: Later | None = None, place: int = 0
+    ) -> Sequence[Part] | None:
+        """The same in parts that may be read at the same time; None where the rows have to be read in order, as text
+        dates, which are in one form from the first to the last."""
+        days = [t for o, t in self.shape.columns.items() if TABLES[self.shape.table][o].type == pa.date32()]
+        if not all(self._is_typed(taken) for taken in days):
+            return None
+        found = self.source.parts(self._read_columns(later), batch_rows=batch_rows)
+        return None if found is None else [partial(self._part, part, columns, later, place) for part in found]
+
+    def _part(
+        self, part: FilePart, columns: Sequence[str], later: Later | None, place: int, tally: Tally
+    ) -> Iterator[Piece]:
+        yield from self._pieces(part.batches(), part.first_row, columns, tally, later, place)
+        self.source.check_unchanged()
+
+    def _is_typed(self, taken: Taken) -> bool:
+        """Whether a column of dates is not text in the file, if it is there."""
+        name = self.names.find(*taken.names)
+        if taken.const is not None or taken.otherwise is not None or (name is None and self.names.gives(taken)):
+            return False
+        kind = pa.null() if name is None else self.source.schema.field(name).type
+        return bool(pt.is_null(kind) or pt.is_date(kind) or pt.is_timestamp(kind))
+
+    def _read_columns(self, later: Later | None) -> list[str]:
+        return list(dict.fromkeys([*self._wanted(), *([] if later is None else [self._row_id()])]))
+
+    def _pieces(
+        self, batches: Iterator[pa.RecordBatch], row: int, columns: Sequence[str], tally: Tally, later: Later | None,
+        place: int,
+    ) -> Iterator[Piece]:  # fmt: skip
         kinds = TABLES[self.shape.table]
         dates = {o: Dates(t.spelling) for o, t in self.shape.columns.items() if kinds[o].type == pa.date32()}
-        wanted = list(dict.fromkeys([*self._wanted(), *([] if later is None else [self._row_id()])]))
-        for batch in self.source.batches(wanted, batch_rows=batch_rows):
+        for batch in batches:
             try:
                 again = None
                 if later is not None:
@@ -162,9 +203,6 @@ class ShapedFile:
             if piece.batch.num_rows:
                 yield piece
             row += batch.num_rows
-        if self.source.rows not in (None, row):
-            raise InputError("does not hold as many rows as it says", file=self.source.name)
-        self.source.check_unchanged()
 
     def _wanted(self) -> list[str]:
         """The columns of the file that are read."""
@@ -343,7 +381,7 @@ def _or_else(one: pa.Array, other: pa.Array) -> tuple[pa.Array, NDArray[np.bool_
         one, other = plain(texts_of(one, "")), plain(texts_of(other, ""))
         one, other = one.cast(pa.large_string()), other.cast(pa.large_string())
         one = pc.if_else(pc.equal(pc.utf8_trim_whitespace(one), ""), pa.scalar(None, one.type), one)
-    found = pc.coalesce(one, other)
+    found = pc.coalesce(whole(one), whole(other))
     return found, ~valid(found)
 
 

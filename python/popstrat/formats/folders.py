@@ -74,7 +74,8 @@ class InNamedFolders(FileSource):
                 else batch.column(own.index(name))
                 for name in columns
             ]
-            yield pa.RecordBatch.from_arrays(made, schema=schema)
+            fields = [field.with_type(array.type) for field, array in zip(schema, made, strict=True)]
+            yield pa.RecordBatch.from_arrays(made, schema=pa.schema(fields))
 
     def check_unchanged(self) -> None:
         self._inner.check_unchanged()

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import pyarrow as pa
 
@@ -20,10 +20,17 @@ from popstrat.errors import InputError, shown_name
 
 Kind = str
 """What the cells of a column hold (`Column.cells` of the patient table: "id", "bool", "category", …), or "text" to read
-them as they stand."""
+them as they stand. Of "coded" ones few are different: whole numbers may come in a dictionary, too, batch by batch."""
 Kinds = Callable[[str], Kind | None]
 
 BATCH_ROWS = 1 << 17
+
+
+class FilePart(NamedTuple):
+    """Rows of a file from ``first_row`` on, which can be read by themselves."""
+
+    first_row: int
+    batches: Callable[[], Iterator[pa.RecordBatch]]
 
 
 class FileSource(ABC):
@@ -50,6 +57,10 @@ class FileSource(ABC):
 
         Raises `InputError` naming the file, and for CSV the rows, if it turns out to be damaged.
         """
+
+    def parts(self, columns: Sequence[str], *, batch_rows: int = BATCH_ROWS) -> Sequence[FilePart] | None:
+        """The same rows in parts, in order, that may be read at the same time; None where there is only one order."""
+        return None
 
     def content_hash(self, stopped: Callable[[], bool]) -> str:
         """The hash of what the file holds, for records; given up once ``stopped``. Raises ``OSError``."""

@@ -57,8 +57,8 @@ class DerivedList(FileSource):
         """Of the hashes of the files of people and rows, the layout, the specification and the code lists."""
         one = self.derivation
         hashes = [one.layout.sha256, str(one.features.record[HASH]), *(str(f[HASH]) for f in one.codelists.record)]
-        paths = [*one.people.paths, *(path for rows in one.rows.values() for path in rows.paths)]
-        hashes += [hash_file(path, stopped) for path in paths]
+        hashes += [hash_file(path, stopped) for path in one.people.paths]
+        hashes += [found for rows in one.rows.values() for found in rows.hashes(stopped)]
         return hashlib.new(HASH, "\n".join(hashes).encode()).hexdigest()
 
 

@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from popstrat.core.arrow import valid
+from popstrat.core.arrow import numbers, true, valid
 from popstrat.core.dates import days
-from popstrat.core.lazy import compute as pc
+from popstrat.engine import count_at
 from popstrat.packs.expected import BANDS, expected
 from popstrat.packs.flags import true_rows
 from popstrat.packs.patient_table import KEY_COLUMNS, PRACTICE, Column
@@ -56,31 +56,30 @@ class DataQuality:
         if not batch.num_rows:
             return
         people, bindings, practice = self._files[file]
-        cells = people.cells(batch)
+        cells = people.cells(batch).astype(np.int32)
         cells[cells < 0] = _CELLS - 1
         practices = self._practices(batch.column(practice))
         count = len(self._codes)
         if count > len(self._of_practice):
             self._of_practice = _longer(self._of_practice, count)
             self._by_practice = {name: _longer(of, count) for name, of in self._by_practice.items()}
-        both = np.bincount(practices * _CELLS + cells, minlength=count * _CELLS)
-        self._of_practice += both.reshape(count, _CELLS)
+        count_at(np.ones(len(cells), np.uint8), practices * _CELLS + cells, self._of_practice.reshape(-1))
         for binding in bindings:
             name = binding.column.name
             there, array = _there(batch, binding)
-            self._by_cell[name] += np.bincount(cells[there], minlength=_CELLS)
-            self._by_practice[name] += np.bincount(practices[there], minlength=count)
+            flags = there.view(np.uint8)
+            count_at(flags, cells, self._by_cell[name])
+            count_at(flags, practices, self._by_practice[name])
             if name in self._ages and array is not None:
-                age = self._as_of - _dates(array)[there]
-                age = age[(age >= 0) & (age <= _OLDEST)]
-                self._ages[name] += np.bincount(age, minlength=_OLDEST + 1)
+                count_at(flags, _dates(array), self._ages[name], self._as_of)
 
-    def _practices(self, column: pa.Array) -> NDArray[np.int64]:
+    def _practices(self, column: pa.Array) -> NDArray[np.int32]:
         if not pa.types.is_dictionary(column.type):
             column = column.dictionary_encode()
         names = ["" if n is None else str(n) for n in column.dictionary.to_pylist()]
-        table = np.array([self._codes.setdefault(name, len(self._codes)) for name in names] or [0], np.int64)
-        return np.asarray(table[column.indices.fill_null(0).to_numpy(zero_copy_only=False)])
+        table = np.array([self._codes.setdefault(name, len(self._codes)) for name in names] or [0], np.int32)
+        found: NDArray[np.int32] = table[numbers(column.indices.fill_null(0) if column.null_count else column.indices)]
+        return found
 
     def report(self, tally: Tally, as_of: dt.date) -> dict[str, Any]:
         """The whole as plain data: ``people``, ``columns`` (each with what is known of it) and ``practices``, those
@@ -141,17 +140,18 @@ def _there(batch: pa.RecordBatch, binding: Binding) -> tuple[NDArray[np.bool_], 
     if binding.kind not in ("id", "text"):
         array = converted(array, binding)
     if column.type == "bool":
-        return np.asarray(true_rows(array, column.name).to_numpy(zero_copy_only=False)), array
+        return true(true_rows(array, column.name)), array
     there = valid(array)
     if pa.types.is_floating(array.type):
-        there = there & ~np.asarray(pc.is_nan(array).fill_null(True).to_numpy(zero_copy_only=False))
+        values = numbers(array)
+        there = there & (values == values)
     return there, array
 
 
-def _dates(array: pa.Array) -> NDArray[np.int64]:
-    if not pa.types.is_integer(array.type):
-        array = array.cast(pa.int32())
-    return np.asarray(array.fill_null(0).to_numpy(zero_copy_only=False), np.int64)
+def _dates(array: pa.Array) -> NDArray[np.int32]:
+    """Days, whatever under nulls."""
+    found = numbers(array if pa.types.is_integer(array.type) else array.cast(pa.int32()))
+    return found if found.dtype == np.int32 else np.clip(found, -_OLDEST * 8, _OLDEST * 8).astype(np.int32)
 
 
 def _longer(array: NDArray[np.int64], count: int) -> NDArray[np.int64]:

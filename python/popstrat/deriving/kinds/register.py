@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from popstrat.core.blocks import Block
 from popstrat.core.dates import completed_years
@@ -73,7 +75,8 @@ output = true
         same, on = 0, has
         if ended is not None:
             resolved = some(ended.day)
-            same, on = int((has & (resolved == latest)).sum()), has & (resolved < latest)  # NO_DAY is before every day
+            same = _many(has & (resolved == latest))
+            on = has & (resolved < latest)  # NO_DAY is before every day
         old = on if self.minimum_age is None else on & ages.reached(self.minimum_age)
         treated = old
         if self.at_least:
@@ -82,8 +85,8 @@ output = true
             lambda: flags(treated),
             lambda: with_nulls(latest, treated, pa.date32()),
             same_day_resolved=same,
-            below_minimum_age=int(on.sum() - old.sum()),
-            without_medication=int(old.sum() - treated.sum()),
+            below_minimum_age=_many(on) - _many(old),
+            without_medication=_many(old) - _many(treated),
         )
 
     def plain(self, found: Mapping[str, One], person: Person) -> tuple[Value, ...]:
@@ -124,3 +127,7 @@ output = true
             text += f"; with issues of {lists(medication['codes'])} on at least {medication.get('at_least', 1)} "
             text += f"day{'s' if medication.get('at_least', 1) != 1 else ''}{months(medication)}"
         return [f"{text}."]
+
+
+def _many(people: NDArray[np.bool_]) -> int:
+    return int(np.count_nonzero(people))

@@ -43,6 +43,7 @@ TYPES: dict[Kind, pa.DataType] = {
     "id": pa.string(),
     "string": LABELS,
     "category": LABELS,
+    "coded": LABELS,
     "text": LABELS,
     "bool": pa.bool_(),
     "int": pa.float64(),

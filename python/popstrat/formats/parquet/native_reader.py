@@ -60,10 +60,12 @@ class NativeParquetSource(ParquetSource):
         if self._chunks is not None:
             arrow.before = _Room(name, self._chunks[:, self._parts[name]], file, memory)
         leaf, kind = self._leaves.get(name), self.schema.field(name).type
+        if name in self._coded and (kind == pa.int64() or (pa.types.is_dictionary(kind) and not kind.ordered)):
+            kind = pa.dictionary(pa.int32(), kind.value_type if pa.types.is_dictionary(kind) else kind)
         if self._chunks is None or leaf is None or not reads(kind, leaf.physical) or not leaf.counts_in_units_of(kind):
             return arrow
         column = Column(file.read_into, kind, leaf.physical, leaf.optional, memory)
-        return ByEngine(column, self._row_groups, self._chunks[:, leaf.index].tolist(), arrow)
+        return ByEngine(column, self._row_groups, self._chunks[:, leaf.index], arrow)
 
 
 class _Leaf:
@@ -111,9 +113,7 @@ def _chunks(footer: bytes, metadata: pq.FileMetaData) -> NDArray[np.int64] | Non
 class ByEngine(ColumnReader):
     """A column read by the engine, as far as it can."""
 
-    def __init__(
-        self, column: Column, row_groups: Sequence[int], chunks: Sequence[Sequence[int]], arrow: ByArrow
-    ) -> None:
+    def __init__(self, column: Column, row_groups: Sequence[int], chunks: NDArray[np.int64], arrow: ByArrow) -> None:
         self._column, self._row_groups, self._chunks, self._arrow = column, row_groups, chunks, arrow
         self._group = self._done = 0
         self._left_to_arrow = False
@@ -122,7 +122,7 @@ class ByEngine(ColumnReader):
         self.close()
         self._group, self._done, self._left_to_arrow = group, 0, False
         try:
-            self._column.open(self._row_groups[group], self._chunks[group])
+            self._column.open(self._row_groups[group], self._chunks[group].tolist())
         except ChunkError as error:
             self._leave_to_arrow(error)
 

@@ -6,10 +6,12 @@ It is what `native_reader` falls back on for columns and chunks that the engine 
 
 from __future__ import annotations
 
+import itertools
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from operator import methodcaller
 from pathlib import Path
 from typing import Self
@@ -19,7 +21,7 @@ import pyarrow.parquet as pq
 
 from popstrat.core.soundness import refuse_unsound
 from popstrat.errors import InputError
-from popstrat.formats.source import BATCH_ROWS, FileSource, Kinds, reading
+from popstrat.formats.source import BATCH_ROWS, FilePart, FileSource, Kinds, reading
 from popstrat.formats.workers import Workers
 
 INT96 = "us"
@@ -27,6 +29,8 @@ INT96 = "us"
 MOST_FOOTER = 1 << 25
 """Bytes of a footer that is read; a column chunk takes some 150 of them."""
 TOO_MANY_PARTS = "describes too many row groups and columns to be held in memory; write the file with larger row groups"
+MOST_PART = 1 << 22
+"""Rows of a row group up to which the row groups are read apart from each other; of larger ones too many are held."""
 _BUFFER = 1 << 20  # bytes of a column chunk that pyarrow holds at a time, which else are all of it
 
 
@@ -51,7 +55,10 @@ class ParquetSource(FileSource):
         self.rows = self._metadata.num_rows
         if self.rows != sum(self._row_groups):
             raise InputError("is damaged: its row groups have not the rows that it says", file=self.name)
-        self._as_dictionary = {f.name for f in schema if _is_text(f.type) and kinds(f.name) in ("string", "category")}
+        known = {f.name: kinds(f.name) for f in schema}
+        labels = ("string", "category", "coded")
+        self._as_dictionary = {f.name for f in schema if _is_text(f.type) and known[f.name] in labels}
+        self._coded = {f.name for f in schema if known[f.name] == "coded"}
         fields = [
             f.with_type(pa.dictionary(pa.int32(), f.type)) if f.name in self._as_dictionary else f for f in schema
         ]
@@ -78,20 +85,42 @@ class ParquetSource(FileSource):
         """A look at the file while it is open for its schema."""
 
     def batches(self, columns: Sequence[str], *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+        yield from self._read(columns, range(len(self._row_groups)), batch_rows, self._threads)
+
+    def parts(self, columns: Sequence[str], *, batch_rows: int = BATCH_ROWS) -> Sequence[FilePart] | None:
+        if max(self._row_groups, default=0) > MOST_PART:
+            return None
+        firsts = itertools.accumulate(self._row_groups, initial=0)
+        return [
+            FilePart(first, partial(self._read, columns, [group], batch_rows, 1))
+            for group, first in zip(range(len(self._row_groups)), firsts, strict=False)
+        ]
+
+    def _read(
+        self, columns: Sequence[str], groups: Sequence[int], batch_rows: int, threads: int
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of some row groups, which follow one another."""
         columns = list(columns)
         with reading(self.name, "Parquet"), ExitStack() as stack:
             readers = self._readers(columns, batch_rows, stack)
-            workers = stack.enter_context(Workers(min(self._threads, len(readers)), "popstrat-read"))
-            first_row = 0
-            for group, rows in enumerate(self._row_groups):
+            workers = stack.enter_context(Workers(min(threads, len(readers)), "popstrat-read"))
+            kinds: list[pa.DataType] = []
+            schema = pa.schema([])
+            first_row = sum(self._row_groups[: groups[0]]) if groups else 0
+            for group in groups:
+                rows = self._row_groups[group]
                 with _located(self.name, first_row):
                     for reader in readers:
                         reader.begin(group)
                 for start in range(0, rows, batch_rows):
                     with _located(self.name, first_row + start):
                         arrays = workers.each(methodcaller("read", min(batch_rows, rows - start)), readers)
-                    fields = [self.schema.field(n).with_type(a.type) for n, a in zip(columns, arrays, strict=True)]
-                    yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+                    if kinds != (found := [array.type for array in arrays]) or not found:
+                        kinds = found
+                        schema = pa.schema(
+                            [self.schema.field(n).with_type(k) for n, k in zip(columns, found, strict=True)]
+                        )
+                    yield pa.RecordBatch.from_arrays(arrays, schema=schema)
                 first_row += rows
 
     def _readers(self, columns: Sequence[str], batch_rows: int, stack: ExitStack) -> Sequence[ColumnReader]:
