@@ -18,7 +18,7 @@ from popstrat.packs.compared import Kind, Said
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.tables import PackTables
 from popstrat.packs.typed import choices
-from popstrat.packs.uses import used_words, versions
+from popstrat.packs.uses import SENTENCES, used_words, versions
 
 
 @dataclass(frozen=True)
@@ -193,6 +193,8 @@ def _parts(x: Mapping[str, Any], y: Mapping[str, Any]) -> Said:
     yield from compared.value("output", x.get("output", False), y.get("output", False))
     for kind in kinds:
         yield from kind.differences(x, y)
+    if x.get(SENTENCES) != y.get(SENTENCES):
+        yield "wording", "its sentences"
 
 
 # -- what a change reaches ---------------------------------------------------------------------------------------------

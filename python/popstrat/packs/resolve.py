@@ -43,7 +43,7 @@ from popstrat.packs.uses import WORD, used_words
 _TEXT_KEYS = {"title", "means", "source", "assumption", "caveat", "version", "licence", "unit"}
 _COMMON_KEYS = _TEXT_KEYS | {
     "kind", LIKE, "eligible", "output", OFFERED, "type", "effective_from", "effective_to", "versions",
-    "reference_patients",
+    "reference_patients", "sentences",
 }  # fmt: skip
 _PARAMETER_KEYS = {"value", "one_of", "title", "unit", "source", "means", "assumption", OFFERED}
 _WINDOW_KEYS = {"months", "title", "means", "source", OFFERED}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,15 +25,17 @@ def find_patient(
     *,
     mapping: ColumnMap = NO_MAP,
     encoding: str = "utf-8",
+    besides: Collection[str] = (),
 ) -> pa.Table:
-    """The row of one patient as a table of one row: the columns that the scorer reads, under our names.
+    """The row of one patient as a table of one row: the columns that the scorer reads and those ``besides``, under our
+    names.
 
     Raises `InputError` if nobody has that id (the message does not repeat it), or if a flag of that row is neither true
     nor false.
     """
     wanted = wanted_key(patient)
     reading = Reading.given(mapping, encoding, threads=1)
-    files = open_inputs(inputs, scorer, reading)
+    files = open_inputs(inputs, scorer, reading, besides=besides)
     for batch in read_ids(files, reading.batch_rows):
         row = position(batch.ids, wanted)
         if row is not None:
