@@ -16,6 +16,7 @@ from popstrat.packs import compared
 from popstrat.packs.alike import LIKE
 from popstrat.packs.compared import Kind, Said
 from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.rank import DEFAULT_RANK, RANK
 from popstrat.packs.tables import PackTables
 from popstrat.packs.typed import choices
 from popstrat.packs.uses import SENTENCES, used_words, versions
@@ -188,7 +189,7 @@ def _parts(x: Mapping[str, Any], y: Mapping[str, Any]) -> Said:
             yield from compared.rule("rule" if key == "value" else key, x.get(key), y.get(key))
         else:
             yield from compared.value(key, x.get(key), y.get(key))
-    for key in (*dict.fromkeys(key for kind in kinds for key in kind.values), "type"):
+    for key in (*dict.fromkeys(key for kind in kinds for key in kind.values), "type", RANK, DEFAULT_RANK):
         yield from compared.value(key, x.get(key), y.get(key))
     yield from compared.value("output", x.get("output", False), y.get("output", False))
     for kind in kinds:
