@@ -31,9 +31,9 @@ from popstrat.packs.key_shapes import check_keys
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.model.parts import Model
 from popstrat.packs.patient_table import Schema
+from popstrat.packs.rank import DEFAULT_RANK, RANK
 from popstrat.packs.read import builtin_packs, read_file
 from popstrat.packs.resolved import Resolved
-from popstrat.packs.rank import DEFAULT_RANK, RANK
 from popstrat.packs.seal import seal_is_gone
 from popstrat.packs.shapes import is_number, only
 from popstrat.packs.tables import PackTables

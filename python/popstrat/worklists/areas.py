@@ -62,7 +62,9 @@ def parse_capacity(text: str | int | None) -> Capacity:
         if not 0 < number <= _MOST:
             raise ValueError
     except (ValueError, InvalidOperation):
-        raise InputError(f"--capacity needs a number of people such as 60, or a share such as 1.5%, not {given[:40]!r}") from None
+        raise InputError(
+            f"--capacity needs a number of people such as 60, or a share such as 1.5%, not {given[:40]!r}"
+        ) from None
     return Capacity(number=number)
 
 
@@ -132,9 +134,8 @@ class Areas:
             table = np.array([code in self._wanted for code in self._level.practices().codes] + [False])
             inside = table[at]  # −1 is the last
         by = PLACE if self.asked.by_place else self.asked.split
-        if by is None:
-            found = np.zeros(scored.num_rows, np.int32)
-        else:
+        found = np.zeros(scored.num_rows, np.int32)
+        if by is not None:
             found = self._lists.indices(scored.column(LEVELS[by]))
         self.without += int((inside & (found == ELSEWHERE)).sum())
         found = np.where(inside, found, ELSEWHERE).astype(np.int32)
@@ -167,12 +168,18 @@ class Areas:
         met = self._level.practices().codes
         for name in self.asked.names:
             if name not in met:
-                raise InputError(f"--{self.asked.level}: nobody is registered in {name!r}{suggest(name, met)}", file=file)
+                raise InputError(
+                    f"--{self.asked.level}: nobody is registered in {name!r}{suggest(name, met)}", file=file
+                )
 
 
 def refuse_absent(asked: Asked, names: Collection[str], file: str) -> None:
     """Raise `InputError` if LIST has not the columns that the areas need."""
     for column in asked.columns:
         if column not in names:
-            why = "is needed for --capacity in %" if asked.by_place and column == PLACE else "is needed for the areas asked for"
+            why = (
+                "is needed for --capacity in %"
+                if asked.by_place and column == PLACE
+                else "is needed for the areas asked for"
+            )
             raise InputError(f"{why}, and LIST has no such column", column=column, file=file)

@@ -8,7 +8,7 @@ have been dropped; they are counted as they go, which makes the count of ties ex
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,6 +66,14 @@ class Chosen:
     tied: NDArray[np.bool_]
     cuts: dict[int, Cut]
 
+    def by(self, names: Sequence[str]) -> Chosen:
+        """The same with the lists in the order of their names; `at` keeps their numbers."""
+        place = np.empty(len(names), np.int64)
+        place[sorted(range(len(names)), key=lambda number: names[number])] = np.arange(len(names))
+        order = np.lexsort((self.position, place[self.at]))
+        rows = self.rows.take(pa.array(order)).combine_chunks() if len(order) else self.rows
+        return Chosen(rows, self.at[order], self.position[order], self.tied[order], self.cuts)
+
 
 class Best:
     """The best rows of each list. ``capacity`` says how many list number so-and-so takes, and is asked once."""
@@ -74,10 +82,10 @@ class Best:
         self._ask = capacity
         self._capacity = np.zeros(0, np.int64)
         self._full = np.zeros(0, bool)
-        self._last: tuple[NDArray[np.uint8], U64, U64] = (np.zeros(0, np.uint8), np.zeros(0, np.uint64), np.zeros(0, np.uint64))
+        self._last: tuple[NDArray[np.uint8], U64] = (np.zeros(0, np.uint8), np.zeros(0, np.uint64))
         self._gone = np.zeros(0, np.int64)  # dropped, with the rank and measure of the last
         self._held: list[tuple[NDArray[np.int32], NDArray[np.uint8], U64, U64]] = []
-        self._rows: list[pa.RecordBatch] = []
+        self._rows: list[pa.Table] = []
         self._count = 0
 
     def may_be(self, at: NDArray[np.int32], rank: NDArray[np.uint8], measure: U64) -> NDArray[np.bool_]:
@@ -85,28 +93,27 @@ class Best:
         self._grow(int(at.max(initial=-1)) + 1)
         last_rank, last_measure = self._last[0][at], self._last[1][at]
         worse = (rank > last_rank) | ((rank == last_rank) & (measure > last_measure))
-        return ~(worse & self._full[at])
+        found: NDArray[np.bool_] = ~(worse & self._full[at])
+        return found
 
-    def add(
-        self, at: NDArray[np.int32], rank: NDArray[np.uint8], measure: U64, tie: U64, rows: pa.RecordBatch
-    ) -> None:
+    def add(self, at: NDArray[np.int32], rank: NDArray[np.uint8], measure: U64, tie: U64, rows: pa.RecordBatch) -> None:
         """Take rows, of which `may_be` holds."""
         self._grow(int(at.max(initial=-1)) + 1)
         self._held.append((at, rank, measure, tie))
-        self._rows.append(rows)
+        self._rows.append(pa.Table.from_batches([rows]))
         self._count += len(at)
         limited = self._capacity[self._capacity < NO_LIMIT]
         most = 2 * int(limited.sum()) + _LEAST_HELD
         if len(limited) == len(self._capacity) and self._count > most:
             self._compact()
 
-    def finish(self, schema: pa.Schema) -> Chosen:
-        """The rows of every list; ``schema`` is theirs, also where there are none."""
+    def finish(self) -> Chosen:
+        """The rows of every list, list by list as they are numbered; a table without columns where there are none."""
         if self._held:
             self._compact()
         if not self._held or not self._count:
             empty = np.zeros(0, np.int64)
-            return Chosen(schema.empty_table(), empty.astype(np.int32), empty, empty.astype(bool), {})
+            return Chosen(pa.table({}), empty.astype(np.int32), empty, empty.astype(bool), {})
         at, rank, measure, _ = self._held[0]
         position = _positions(at) + 1
         tied = np.zeros(len(at), bool)
@@ -120,7 +127,7 @@ class Best:
             on_list = int(same.sum())
             cuts[number] = Cut(on_list, on_list + int(self._gone[number]))
             tied[here] = same & cuts[number].tied
-        return Chosen(pa.Table.from_batches(self._rows).combine_chunks(), at, position, tied, cuts)
+        return Chosen(self._rows[0], at, position, tied, cuts)
 
     def _grow(self, lists: int) -> None:
         more = lists - len(self._capacity)
@@ -129,12 +136,8 @@ class Best:
             self._capacity = np.r_[self._capacity, np.array(asked, np.int64)]
             self._full = np.r_[self._full, np.zeros(more, bool)]
             self._gone = np.r_[self._gone, np.zeros(more, np.int64)]
-            rank, measure, tie = self._last
-            self._last = (
-                np.r_[rank, np.zeros(more, np.uint8)],
-                np.r_[measure, np.zeros(more, np.uint64)],
-                np.r_[tie, np.zeros(more, np.uint64)],
-            )
+            rank, measure = self._last
+            self._last = np.r_[rank, np.zeros(more, np.uint8)], np.r_[measure, np.zeros(more, np.uint64)]
 
     def _compact(self) -> None:
         """Bring what is held into order, and drop what is over."""
@@ -153,14 +156,12 @@ class Best:
             if not (self._full[number] and same):
                 self._gone[number] = 0  # of those who were dropped, none is as good as this
             self._full[number] = True
-            for held, new in zip(self._last, (rank[i], measure[i], tie[i]), strict=True):
-                held[number] = new
+            self._last[0][number], self._last[1][number] = rank[i], measure[i]
         over = ~kept
         alike = over & self._full[at] & (rank == self._last[0][at]) & (measure == self._last[1][at])
         np.add.at(self._gone, at[alike], 1)
-        rows = pa.Table.from_batches(self._rows).take(pa.array(order[kept])).combine_chunks()
+        self._rows = [_together(self._rows).take(pa.array(order[kept])).combine_chunks()]
         self._held = [(at[kept], rank[kept], measure[kept], tie[kept])]
-        self._rows = rows.to_batches() or []
         self._count = int(kept.sum())
 
 
@@ -171,3 +172,8 @@ def _positions(at: NDArray[np.int32]) -> NDArray[np.int64]:
     first = np.r_[True, at[1:] != at[:-1]]
     starts = np.flatnonzero(first)
     return np.arange(len(at)) - np.repeat(starts, np.diff(np.r_[starts, len(at)]))
+
+
+def _together(tables: Sequence[pa.Table]) -> pa.Table:
+    """Tables one after the other; what a file of LIST lacks is null, numbers get the wider type."""
+    return pa.concat_tables(tables, promote_options="permissive")

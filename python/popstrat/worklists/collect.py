@@ -22,7 +22,7 @@ from popstrat.worklists.order import Order
 
 GIVEN, MADE = "given:", "made:"
 """Before the names of columns of LIST and of the scored table, in the rows that are kept."""
-KEY, NUMBER = "key", "number"
+KEY, NUMBER, FILE = "key", "number", "file"
 NOT_THERE, ELSEWHERE, NOT_IN_COHORT, EXCLUDED, LEFT_OUT, IN_COHORT = range(6)
 """What became of somebody who was on the last list."""
 
@@ -77,7 +77,6 @@ class Collector:
         self.before_at = np.full(before, -1, np.int32)
         """The list that this person could be on now."""
         self._scored: pa.RecordBatch | None = None
-        self.schema: pa.Schema | None = None
 
     def put(self, scored: pa.RecordBatch) -> None:
         self._scored = scored
@@ -107,11 +106,16 @@ class Collector:
         kept = np.flatnonzero(eligible & self.best.may_be(at, rank, measure))
         if not len(kept):
             return
-        made = {MADE + name: _plain(_taken(c, rows[kept])) for name, c in zip(scored.schema.names, scored.columns, strict=True)}
+        made = {
+            MADE + name: _plain(_taken(c, rows[kept]))
+            for name, c in zip(scored.schema.names, scored.columns, strict=True)
+        }
         beside = {GIVEN + name: c for name, c in rows_of(given, pa.array(rows[kept]), self.columns).items()}
         known = {} if numbers is None else {NUMBER: pa.array(numbers[kept])}
         key = self.keys.cast(_taken(scored.column(ID), rows[kept]))
-        held = pa.RecordBatch.from_pydict({KEY: key, **known, **made, **beside})
+        held = pa.RecordBatch.from_pydict(
+            {KEY: key, FILE: pa.array(np.full(len(kept), file, np.int32)), **known, **made, **beside}
+        )
         self.best.add(at[kept], rank[kept], measure[kept], ties(key, self._day), held)
 
     def _keys(self, ids: pa.Array) -> pa.Array:

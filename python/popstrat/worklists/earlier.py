@@ -74,7 +74,9 @@ class EarlierList:
                     refuse_null(read, ID)
                     key = keys.read(read)
             except pa.ArrowInvalid:
-                raise InputError("has keys that are not whole numbers, and LIST's are", column=ID, file=part.name) from None
+                raise InputError(
+                    "has keys that are not whole numbers, and LIST's are", column=ID, file=part.name
+                ) from None
             except InputError as error:
                 raise error.located(part.name) from None
             found.append(key)
@@ -139,5 +141,3 @@ def _of_file(path: Path, area: str) -> _Part:
             return _Part(str(path), form, area, numbers.kind, numbers.ids)
     people = open_people(path, "--previous")
     return _Part(str(path), people.format, area, ID, read_all_people(people))
-
-

@@ -20,7 +20,8 @@ def stems(areas: Sequence[str], level: str, as_of: dt.date, file: str) -> Mappin
     """For each area the beginning of its files' names. Codes of practices stand as they are; of other names, letters
     and digits, and where that is nothing or two are alike, a hash that tells them apart.
 
-    Raises `InputError` for a practice code that cannot be part of a file name, and for two that differ in capitals only.
+    Raises `InputError` for a practice code that cannot be part of a file name, and for two that differ in capitals
+    only.
     """
     if level == "practice":
         _check_codes(areas, file)

@@ -129,4 +129,8 @@ def read_all_people(file: PeopleFile) -> pa.Array:
     parts = [values(batch, ID) for _, batch in batches(file.source, [ID])]
     kind = file.source.schema.field(ID).type
     found = [plain(part) for part in parts]
-    return pa.concat_arrays(found) if found else plain(pa.array([], kind if not pa.types.is_dictionary(kind) else pa.string()))
+    return (
+        pa.concat_arrays(found)
+        if found
+        else plain(pa.array([], kind if not pa.types.is_dictionary(kind) else pa.string()))
+    )

@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-ROLES = ("position", "change", "tied", "key", "cohort", "rank", "measure", "caseload", "words", "output", "list", "recorded")
+ROLES = (
+    "position",
+    "change",
+    "tied",
+    "key",
+    "cohort",
+    "rank",
+    "measure",
+    "caseload",
+    "words",
+    "output",
+    "list",
+    "recorded",
+)
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from popstrat.worklists.areas import Areas
 from popstrat.worklists.best import Chosen
-from popstrat.worklists.collect import ListCounts
+from popstrat.worklists.collect import MADE, ListCounts
 from popstrat.worklists.identities import REASONS
 from popstrat.worklists.order import Order
-from popstrat.worklists.sheet import MADE, Sheet, one
+from popstrat.worklists.sheet import Sheet, one
 
 GONE = (
     "no longer in the list of patients",
@@ -30,8 +29,8 @@ GONE = (
 
 @dataclass(frozen=True)
 class Reach:
-    """A list in numbers. ``last_rank`` and ``last_measure`` are those of the last on it; of the ``tied`` people who have
-    both, ``tied_on_list`` are on it; both 0 where nobody had to be left out who has them."""
+    """A list in numbers. ``last_rank`` and ``last_measure`` are those of the last on it; of the ``tied`` people who
+    have both, ``tied_on_list`` are on it; both 0 where nobody had to be left out who has them."""
 
     name: str
     registered: int

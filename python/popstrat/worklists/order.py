@@ -17,7 +17,6 @@ from popstrat.packs.definition import NUMBER_TYPES, Definition
 from popstrat.packs.patient_table import Column
 from popstrat.packs.rank import rank_of
 from popstrat.packs.resolved import Resolved
-from popstrat.scoring.columns import bind_column
 from popstrat.worklists.best import U64, measures
 from popstrat.worklists.given import converted
 
@@ -58,7 +57,8 @@ class Cohort:
             found = true(column)
             return found if self.label == "true" else valid(column) & ~found
         code = column.dictionary.to_pylist().index(self.label)
-        return valid(column) & (numbers(column.indices) == code)
+        named: NDArray[np.bool_] = valid(column) & (numbers(column.indices) == code)
+        return named
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,9 @@ def _cohort(asked: str, outputs: Iterable[Definition]) -> Cohort:
         return Cohort(definition, label or "true")
     labels = definition.node.type.labels
     if label not in labels:
-        problem = f"there is no {label[:60]!r} in {name}{suggest(label, labels)}" if given else f"{name} has several groups"
+        problem = (
+            f"there is no {label[:60]!r} in {name}{suggest(label, labels)}" if given else f"{name} has several groups"
+        )
         raise InputError(f"--cohort: {problem}: say {name}=LABEL, one of {', '.join(labels)}")
     return Cohort(definition, label)
 

@@ -29,7 +29,8 @@ def _template() -> Template:
 
 
 class Rows:
-    """Every row of a run as HTML; a page has some of them in a row. Columns in which nobody has anything are left out."""
+    """Every row of a run as HTML; a page has some of them in a row. Columns in which nobody has anything are left
+    out."""
 
     def __init__(self, columns: Sequence[SheetColumn], shown: Sequence[pa.Array]) -> None:
         """``shown``: the cells as people read them."""
@@ -57,25 +58,29 @@ def page(
     """The page of the rows from ``start`` to before ``stop``; ``gone`` as of `workbook.workbook`."""
     columns = rows.columns
     total = sum(c.of.share for c in columns)
-    widths = [f".list th:nth-child({i}) {{ width: {100 * c.of.share / total:.2f}%; }}" for i, c in enumerate(columns, 1)]
+    widths = [f'<col style="width: {100 * c.of.share / total:.2f}%">' for c in columns]
     labels = [f'  .list td:nth-child({i})::before {{ content: "{_css(c.label)}"; }}' for i, c in enumerate(columns, 1)]
     (_, care), (_, many), *rest = read_me
     if rows.left_out:
         rest = [*rest, ("Columns left out", (f"Nobody has anything in: {', '.join(rows.left_out)}.",))]
-    return _template().substitute(
-        title=escape(title),
-        under=escape(under),
-        day=escape(long_date(as_of)),
-        secret=escape(CONFIDENTIAL),
-        care="\n".join(f"<p>{escape(line)}</p>" for line in (*care[1:], *many)),
-        columns=len(columns),
-        heads="".join(f'<th scope="col">{escape(c.label)}</th>' for c in columns),
-        rows=rows.between(start, stop),
-        gone=_gone(gone),
-        sections="\n".join(_section(heading, lines) for heading, lines in rest if lines),
-        widths="\n".join(widths),
-        labels="\n".join(labels),
-    ).encode()
+    return (
+        _template()
+        .substitute(
+            title=escape(title),
+            under=escape(under),
+            day=escape(long_date(as_of)),
+            secret=escape(CONFIDENTIAL),
+            care="\n".join(f"<p>{escape(line)}</p>" for line in (*care[1:], *many)),
+            columns=len(columns),
+            heads="".join(f'<th scope="col">{escape(c.label)}</th>' for c in columns),
+            rows=rows.between(start, stop),
+            gone=_gone(gone),
+            sections="\n".join(_section(heading, lines) for heading, lines in rest if lines),
+            widths="".join(widths),
+            labels="\n".join(labels),
+        )
+        .encode()
+    )
 
 
 def _cell(column: SheetColumn, texts: pa.Array) -> pa.Array:
@@ -108,4 +113,8 @@ def _gone(gone: Sequence[Sequence[str]]) -> str:
 
 
 def _section(heading: str, lines: Sequence[str]) -> str:
-    return f"<section><h2>{escape(heading)}</h2>\n" + "\n".join(f"<p>{escape(line)}</p>" for line in lines) + "\n</section>"
+    return (
+        f"<section><h2>{escape(heading)}</h2>\n"
+        + "\n".join(f"<p>{escape(line)}</p>" for line in lines)
+        + "\n</section>"
+    )

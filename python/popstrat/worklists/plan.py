@@ -14,7 +14,6 @@ from popstrat.errors import InputError
 from popstrat.packs.patient_table import ID
 from popstrat.runs.input_files import InputFile, Reading, agreed_schema, known_columns, open_inputs
 from popstrat.scoring.scorer import Scorer
-from popstrat.upload import policy
 from popstrat.upload.lookup import LookupFile, open_lookup
 from popstrat.upload.patient_keys import Keyed, KeyRule, key_rule
 from popstrat.upload.templates.settings import Settings, load_settings
@@ -120,19 +119,21 @@ def make_plan(
         raise InputError("work lists are for direct care: there is none for secondary use")
     known = known_columns(scorer)
     order = order_of(cohort, rank_by, scorer.resolved, known)
-    policy.check_logged_path(given.lookup, given.audit)
+    _check_logged(given)
     sharing = _basis(given.sharing)
     if sharing is not None and given.lookup is None:
         raise InputError("--shared-care-basis is for lists with NHS numbers: give --lookup, or leave it out")
     settings = load_settings(given.settings)
     wanted = dict.fromkeys([*columns_of_list(), *needed(order), *asked.columns, *more_columns])
-    files = open_inputs(inputs, scorer, reading, also=[name for name in wanted if name in known])
+    files = open_inputs(inputs, scorer, reading, besides=[name for name in wanted if name in known])
     schema = agreed_schema(files)
     for file in files:
         refuse_absent(asked, file.columns, file.source.name)
         for name in needed(order):
             if name not in file.columns:
-                raise InputError("is what --rank-by names, and LIST has no such column", column=name, file=file.source.name)
+                raise InputError(
+                    "is what --rank-by names, and LIST has no such column", column=name, file=file.source.name
+                )
     lookup = None if given.lookup is None else open_lookup(given.lookup, settings)
     exclude = None if given.exclude is None else open_people(given.exclude, "--exclude")
     caseload = None if given.caseload is None else open_people(given.caseload, "--caseload")
@@ -162,3 +163,8 @@ def _basis(text: str | None) -> str | None:
 def named_areas(given: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     """Areas by level, those of which names were given."""
     return {level: list(names) for level, names in given.items() if names}
+
+
+def _check_logged(given: Given) -> None:
+    if given.lookup is not None and given.audit is None:
+        raise InputError("to put NHS numbers to keys is to be logged: give --audit FILE, or set POPSTRAT_AUDIT")

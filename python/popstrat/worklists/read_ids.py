@@ -23,6 +23,7 @@ _SPACE = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _HEADINGS = {"Patient": ID, "NHS number": NHS_NUMBER}
 _CELL = re.compile(r'<td class="id">([^<]*)</td>')
 _MOST = 1 << 30
+_DAMAGED = (zipfile.BadZipFile, ElementTree.ParseError, pa.ArrowException)
 _LETTERS = re.compile(r"[A-Z]+")
 
 
@@ -43,7 +44,7 @@ def read_ids(raw: bytes, form: str, file: str) -> Ids:
                 return _of_workbook(raw)
             case "html":
                 return _of_page(raw)
-    except (ValueError, KeyError, LookupError, zipfile.BadZipFile, ElementTree.ParseError, pa.ArrowException, OSError, EOFError):
+    except (ValueError, LookupError, OSError, EOFError, StopIteration, *_DAMAGED):
         raise InputError(_NO_LIST, file=file) from None
     raise InputError(f"is not one of {', '.join(FORMATS)}", file=file)
 

@@ -1,9 +1,9 @@
-"""What goes with every list: what it is, by which definitions, how it was ordered, whom it leaves out, and the caution."""
+"""What goes with every list: what it is, by which definitions, in which order, whom it leaves out, and the caution."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from popstrat.packs.definition import Definition
@@ -14,8 +14,8 @@ from popstrat.worklists.sheet import SheetColumn
 
 CONFIDENTIAL = "Confidential: information about patients, for their direct care"
 CAUTION = (
-    "A work list supports the review of patients by those who care for them; it decides nothing. Look at the record before "
-    "you act: the list was made from an extract, and knows nothing that was not recorded or has changed since."
+    "A work list supports the review of patients by those who care for them; it decides nothing. Look at the record "
+    "before you act: the list was made from an extract, and knows nothing that was not recorded or has changed since."
 )
 
 Section = tuple[str, tuple[str, ...]]
@@ -59,8 +59,8 @@ def counted(reach: Reach, about: About) -> Iterator[str]:
         yield f"The last on the list: {colour}{measure.title[:1].lower()}{measure.title[1:]} {risk}."
     if reach.tied:
         yield (
-            f"{reach.tied:,} people are as high as the last; {reach.tied_on_list:,} of them are on the list, drawn by a "
-            "hash of the date and the patient's key."
+            f"{reach.tied:,} people are as high as the last; {reach.tied_on_list:,} of them are on the list, drawn by "
+            "a hash of the date and the patient's key."
         )
     if reach.new is not None:
         yield f"Since the last list: {reach.new:,} new, {reach.rows - reach.new:,} still on it, {reach.gone:,} gone."
@@ -94,7 +94,12 @@ def sections(about: About, reach: Sequence[Reach], columns: Sequence[SheetColumn
         found.append(("Sharing", (f"NHS numbers of several practices, shared on the basis of: {about.sharing}",)))
     found.append(("Columns", tuple(f"{c.label}: {c.of.means}" for c in columns if c.of.means)))
     if about.absent:
-        found.append(("Not in the extract", (f"Empty for everybody, since LIST has no such column: {', '.join(about.absent)}.",)))
+        found.append(
+            (
+                "Not in the extract",
+                (f"Empty for everybody, since the extract has no such column: {', '.join(about.absent)}.",),
+            )
+        )
     if about.notices:
         found.append(("Before you rely on it", tuple(about.notices)))
     return found
@@ -115,15 +120,18 @@ def _ordered(about: About) -> Iterator[str]:
     measure = order.measure
     if measure.ours:
         assert measure.definition is not None
-        yield f"Then by {measure.title}, version {measure.definition.version}, the highest first; nobody without it comes before somebody with it."
+        yield (
+            f"Then by {measure.title}, version {measure.definition.version}, the highest first; whoever has none comes "
+            "last."
+        )
         if disclaimer := measure.definition.raw.get("disclaimer"):
             yield str(disclaimer)
     else:
         yield (
-            f"Then by {measure.name} ({measure.title}), the highest first. It is not popstrat's: it was in the extract, and "
-            "what it is and how good it is is for its supplier to say."
+            f"Then by {measure.name} ({measure.title}), the highest first; whoever has none comes last. It is not "
+            "popstrat's: it was in the extract, and how good it is is for its supplier to say."
         )
-    yield "Then by a hash of the date and the patient's key, so that chance decides between equals, another one each month."
+    yield "Between equals a hash of the date and the patient's key decides: chance, and another one each month."
 
 
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
@@ -143,6 +151,3 @@ def as_text(found: Sequence[Section]) -> str:
 def as_data(found: Sequence[Section]) -> list[dict[str, object]]:
     """A read-me for records."""
     return [{"heading": heading, "lines": list(lines)} for heading, lines in found if lines]
-
-
-Notes = Mapping[str, str]

@@ -77,7 +77,11 @@ def read_record_of(path: Path) -> tuple[dict[str, Any], str]:
         found = parse_json(raw)
         good = found["command"] == COMMAND and isinstance(found["as_of"], str) and isinstance(found["worklist"], dict)
         for file in found["outputs"]:
-            good = good and file["kind"] in _KINDS and all(isinstance(file[k], str) for k in ("name", "area", "sha256", "format"))
+            good = (
+                good
+                and file["kind"] in _KINDS
+                and all(isinstance(file[k], str) for k in ("name", "area", "sha256", "format"))
+            )
             good = good and all(isinstance(file[k], int) for k in ("rows", "bytes"))
         if not good:
             raise ValueError

@@ -1,4 +1,4 @@
-"""What the files of a run say, before any of them is written: every list's people, a column of values for each column."""
+"""What the files of a run say, before any of them is written: the people of every list, column by column."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SheetColumn:
         """Whether nobody has anything in it."""
         if pa.types.is_string(self.values.type):
             return not bool(pc.any(pc.not_equal(self.values, "")).as_py())
-        return self.values.null_count == len(self.values)
+        return bool(self.values.null_count == len(self.values))
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ def make_sheet(chosen: Chosen, order: Order, schema: Schema, as_of: dt.date, wor
     absent: list[str] = []
     found: list[SheetColumn] = []
     for column in layout():
-        name, label, kind = column.name, column.label, "text"
+        name, label = column.name, column.label
+        kind: CellKind = "text"
         match column.role:
             case "position":
                 kind, values = "whole", pa.array(chosen.position)

@@ -46,7 +46,9 @@ def workbook(
 
     target = io.BytesIO()
     book = xlsxwriter.Workbook(target, _LITERAL)
-    book.set_properties({"title": title, "comments": CONFIDENTIAL, "created": dt.datetime(as_of.year, as_of.month, as_of.day)})
+    book.set_properties(
+        {"title": title, "comments": CONFIDENTIAL, "created": dt.datetime(as_of.year, as_of.month, as_of.day)}
+    )
     _list_sheet(book, title, as_of, columns, texts, start, stop)
     if gone:
         _gone_sheet(book, title, gone)
@@ -65,7 +67,9 @@ def _list_sheet(
     stop: int,
 ) -> None:
     sheet = book.add_worksheet(LIST)
-    head = book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bg_color": "#005EB8", "font_color": "#FFFFFF", "border": 1})
+    head = book.add_format(
+        {"bold": True, "text_wrap": True, "valign": "top", "bg_color": "#005EB8", "font_color": "#FFFFFF", "border": 1}
+    )
     for i, (column, cells) in enumerate(zip(columns, texts, strict=True)):
         form = book.add_format({"valign": "top", "border": 1, "border_color": "#D8DDE0", **_FORMATS[column.kind]})
         sheet.set_column(i, i, column.of.width)
@@ -123,5 +127,5 @@ def _printed(sheet: Any, title: str) -> None:
     sheet.fit_to_pages(1, 0)
     sheet.set_margins(left=0.4, right=0.4, top=0.6, bottom=0.5)
     plain = title.replace("&", "&&")[:120]
-    sheet.set_header(f"&L{plain}&R&\"Arial,Bold\"CONFIDENTIAL")
+    sheet.set_header(f'&L{plain}&R&"Arial,Bold"CONFIDENTIAL')
     sheet.set_footer("&LFor direct care only&RPage &P of &N")
