@@ -24,6 +24,8 @@ from popstrat.worklists.record import listed, read_record_of
 from popstrat.worklists.sheet import NHS_NUMBER
 
 _READABLE = ("csv", "xlsx", "html")
+_WITHOUT_TYPES = "csv"
+"""How keys are read that were written as text, whatever they are."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def _of_file(path: Path, area: str) -> _Part:
     form = path.suffix.lower().removeprefix(".")
     if form in ("xlsx", "html"):
         found = read_ids(path.read_bytes(), form, str(path))
-        return _Part(str(path), form, area, found.kind, found.ids)
+        return _Part(str(path), _WITHOUT_TYPES, area, found.kind, found.ids)
     if form == "csv":
         with path.open("rb") as file:
             head = file.readline(1 << 16)
