@@ -451,7 +451,7 @@ def _warnings(
     if not any(one.cohort for one in reach):
         found.append("nobody is in the cohort")
     if plan.lookup is None:
-        found.append("no lookup: whether people are still registered was not checked since LIST was made")
+        found.append("no lookup: nobody checked whether people are still registered")
     if identities is not None and identities.test_numbers:
         many = f"{identities.test_numbers:,} NHS numbers of the lookup begin with 999"
         found.append(f"{many}: they are never issued to anybody")
