@@ -9,6 +9,9 @@ import io
 import json
 import math
 import random
+import shutil
+import subprocess
+import zipfile
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -628,6 +631,62 @@ def test_practice_codes_that_cannot_be_in_file_names(
     told = capsys.readouterr().err
     assert "cannot be part of a file name" in told or "differ in capitals only" in told
     assert [path.name for path in tmp_path.iterdir()] == ["list.parquet"]
+
+
+# -- workbooks and pages -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(shutil.which("soffice") is None, reason="LibreOffice is not there")
+def test_a_workbook_opens_elsewhere_without_losing_a_digit(tmp_path: Path) -> None:
+    """Keys of 19 digits, with leading zeros, and that look like numbers or dates, as LibreOffice has them."""
+    made = table().slice(0, 400)
+    keys = [f"{i:019}" if i % 3 else f"{i}E{i % 7}" if i % 2 else f"0{i % 28 + 1}-02-{1900 + i}" for i in range(1, 401)]
+    at = made.schema.get_field_index("patient_id")
+    pq.write_table(made.set_column(at, "patient_id", pa.array(keys)), tmp_path / "list.parquet")
+    to = tmp_path / "l.xlsx"
+    asked = ["--cohort", "frailty_int_segment", *AS_OF, "-q", "-o", str(to)]
+    assert run(["worklist", str(tmp_path / "list.parquet"), *asked]) == 0
+    wanted = read_ids(to.read_bytes(), "xlsx", "l.xlsx").ids.to_pylist()
+    assert len(wanted) > 30
+    assert set(wanted) <= set(keys)
+    form = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,false,false,1"
+    profile = f"-env:UserInstallation=file://{tmp_path}/profile"
+    command = ["soffice", profile, "--headless", "--convert-to", form, "--outdir", str(tmp_path), str(to)]
+    subprocess.run(command, check=True, capture_output=True, timeout=240)
+    (opened,) = tmp_path.glob("l*.csv")
+    assert [row["Patient"] for row in csv.DictReader(opened.read_text(encoding="utf-8").splitlines())] == wanted
+
+
+def test_a_workbook_has_header_filters_and_a_read_me(given: Path, tmp_path: Path) -> None:
+    worklist(given, tmp_path / "l.xlsx", "--cohort", "frailty_int_segment", "--capacity", "5")
+    with zipfile.ZipFile(tmp_path / "l.xlsx") as book:
+        names = book.read("xl/workbook.xml").decode()
+        sheet = book.read("xl/worksheets/sheet1.xml").decode()
+        texts = book.read("xl/sharedStrings.xml").decode()
+    assert 'name="Work list"' in names
+    assert 'name="Read me"' in names
+    assert 'state="frozen"' in sheet
+    assert '<autoFilter ref="A1:' in sheet
+    assert 'orientation="landscape"' in sheet
+    assert "CONFIDENTIAL" in sheet
+    assert "<f>" not in sheet
+    for said in ("it decides nothing", "Frailty cohort, version", "30 June 2026", "5 of the", "london-2026"):
+        assert said in texts
+
+
+def test_a_page_needs_nothing_else_and_repeats_its_header(given: Path, tmp_path: Path) -> None:
+    worklist(given, tmp_path / "l.html", "--cohort", "frailty_int_segment", "--capacity", "5")
+    text = (tmp_path / "l.html").read_text(encoding="utf-8")
+    for what in ("http:", "https:", "<script", "<link", "url(", "@import", "$"):
+        assert what not in text
+    assert "size: A4 landscape" in text
+    assert "display: table-header-group" in text
+    head = text[text.index("<thead>") : text.index("</thead>")]
+    assert "CONFIDENTIAL" in head
+    shown = head.count('<th scope="col">')
+    body = text[text.index("<tbody>") : text.index("</tbody>")]
+    assert all(row.count("<td") == shown for row in body.split("</tr>")[:-1])
+    assert body.count("<tr>") == 5
 
 
 def test_no_identifier_is_told(given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,7 +33,7 @@ class ListColumn:
     source: str = ""
     means: str = ""
     width: int = 12
-    share: int = 0
+    share: float = 0
     print: bool = True
     recorded_in: tuple[str, ...] = ()
     not_recorded: str = ""

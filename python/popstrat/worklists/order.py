@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -167,13 +167,3 @@ def _measure(name: str, resolved: Resolved, known: Mapping[str, Column]) -> Meas
 def needed(order: Order) -> list[str]:
     """The columns of the list that the order itself reads."""
     return [order.measure.name] if order.measure.of == "list" else []
-
-
-def described(order: Order) -> dict[str, Any]:
-    """For records."""
-    return {
-        "cohort": order.cohort.asked,
-        "rank": None if order.rank is None else str(order.rank.output),
-        "measure": order.measure.name,
-        "measure_of": "popstrat" if order.measure.ours else "LIST",
-    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from popstrat.worklists.areas import Asked, refuse_absent
 from popstrat.worklists.earlier import EarlierList, open_earlier
 from popstrat.worklists.files_of_people import PeopleFile, open_people
 from popstrat.worklists.layout import columns_of_list
-from popstrat.worklists.order import Order, needed, order_of
+from popstrat.worklists.order import Order, needed
 
 _LONGEST_BASIS = 300
 
@@ -108,8 +108,7 @@ def make_plan(
     scorer: Scorer,
     reading: Reading,
     *,
-    cohort: str,
-    rank_by: str | None,
+    order: Order,
     asked: Asked,
     given: Given,
     more_columns: Sequence[str] = (),
@@ -118,7 +117,6 @@ def make_plan(
     if scorer.profile != "direct-care":
         raise InputError("work lists are for direct care: there is none for secondary use")
     known = known_columns(scorer)
-    order = order_of(cohort, rank_by, scorer.resolved, known)
     _check_logged(given)
     sharing = _basis(given.sharing)
     if sharing is not None and given.lookup is None:
@@ -158,11 +156,6 @@ def _basis(text: str | None) -> str | None:
     if not 3 <= len(found) <= _LONGEST_BASIS or not found.isprintable():
         raise InputError(f"--shared-care-basis names the local sharing agreement, in 3 to {_LONGEST_BASIS} characters")
     return found
-
-
-def named_areas(given: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """Areas by level, those of which names were given."""
-    return {level: list(names) for level, names in given.items() if names}
 
 
 def _check_logged(given: Given) -> None:

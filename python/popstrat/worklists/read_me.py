@@ -55,8 +55,8 @@ def counted(reach: Reach, about: About) -> Iterator[str]:
     if reach.rows:
         measure = about.order.measure
         risk = "no record" if reach.last_measure is None else shown(reach.last_measure, measure_kind(about))
-        colour = f"{reach.last_rank or 'no colour'}, " if about.order.rank is not None else ""
-        yield f"The last on the list: {colour}{measure.title[:1].lower()}{measure.title[1:]} {risk}."
+        colour = f"{reach.last_rank or 'no colour'}; " if about.order.rank is not None else ""
+        yield f"The last on the list: {colour}{measure.title}: {risk}."
     if reach.tied:
         yield (
             f"{reach.tied:,} people are as high as the last; {reach.tied_on_list:,} of them are on the list, drawn by "

@@ -29,7 +29,6 @@ from popstrat.packs.column_map import NO_MAP, ColumnMap
 from popstrat.packs.keys import as_read
 from popstrat.packs.patient_table import PRACTICE
 from popstrat.privacy import audit_log as audits
-from popstrat.reasons.sentences import Sentences
 from popstrat.runs.clock import Clock
 from popstrat.runs.file_record import file_record
 from popstrat.runs.input_files import Reading, known_columns
@@ -49,6 +48,7 @@ from popstrat.worklists.gone import Before, Movers, movers
 from popstrat.worklists.identities import REASONS, Identities
 from popstrat.worklists.known import Known
 from popstrat.worklists.lists import Reach, reaches
+from popstrat.worklists.order import order_of
 from popstrat.worklists.plan import Given, Plan, make_plan
 from popstrat.worklists.read_ids import FORMATS, read_ids
 from popstrat.worklists.read_me import About, as_data, as_text
@@ -66,7 +66,7 @@ from popstrat.worklists.record import (
 from popstrat.worklists.sheet import Beside, Sheet, make_sheet, one
 from popstrat.worklists.trace import Written, trace
 from popstrat.worklists.verify import verify
-from popstrat.worklists.wording import columns_needed, words_of
+from popstrat.worklists.wording import Wording, wording_of, words_of
 
 _BASIS_NEEDED = (
     "names people of several practices ({practices}), so it carries keys only: leave out --lookup, or name the local "
@@ -149,17 +149,17 @@ def run_worklist(
     )
     forms = _formats(target, split, formats)
     reading = Reading.given(mapping, encoding, threads, batch_rows)
-    sentences = Sentences(scorer)
+    order = order_of(cohort, rank_by, scorer.resolved, known_columns(scorer))
+    wording = wording_of(scorer, order)
     with clock.timed("open"):
         plan = make_plan(
             inputs,
             scorer,
             reading,
-            cohort=cohort,
-            rank_by=rank_by,
+            order=order,
             asked=asked,
             given=given,
-            more_columns=columns_needed(sentences, known_columns(scorer)),
+            more_columns=wording.columns_needed,
         )
     sources = [*(f.source.path for f in plan.files), *given.paths]
     refuse_input_as_output(target, [path for path in sources if not path.is_dir()])
@@ -169,8 +169,8 @@ def run_worklist(
         policy.check_log_path(audit, target)
         audits.ready(audit, [*(path for path in sources if not path.is_dir()), target, record_path(target)])
     if split is None:
-        return _into_file(plan, target, forms[0], making, log, sentences, clock, options, force, progress)
-    return _into_folder(plan, target, forms, making, log, sentences, clock, options, force, progress)
+        return _into_file(plan, target, forms[0], making, log, wording, clock, options, force, progress)
+    return _into_folder(plan, target, forms, making, log, wording, clock, options, force, progress)
 
 
 # -- a single file -----------------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ def _into_file(
     form: str,
     making: Making,
     log: _Log,
-    sentences: Sentences,
+    wording: Wording,
     clock: Clock,
     options: Mapping[str, Any] | None,
     force: bool,
@@ -196,7 +196,7 @@ def _into_file(
         refuse_other(targets, making, read_record(record_file), force, own=[record_file])
         log.started()
         try:
-            run = _make(plan, sentences, target.parent, clock, progress)
+            run = _make(plan, wording, target.parent, clock, progress)
             (part,) = run.parts
             files = []
             content = run.writer.content(part, form, run.gone(part))
@@ -229,7 +229,7 @@ def _into_folder(
     forms: Sequence[str],
     making: Making,
     log: _Log,
-    sentences: Sentences,
+    wording: Wording,
     clock: Clock,
     options: Mapping[str, Any] | None,
     force: bool,
@@ -239,7 +239,7 @@ def _into_folder(
     log.started()
     try:
         with writing(target), HiddenFolder(target, "worklist", replaces=replaces) as folder:
-            run = _make(plan, sentences, folder.scratch, clock, progress)
+            run = _make(plan, wording, folder.scratch, clock, progress)
             split = plan.asked.split
             assert split is not None
             names = stems([part.area for part in run.parts], split, plan.as_of, plan.files[0].source.name)
@@ -327,7 +327,7 @@ def _formats(target: Path, split: str | None, formats: Sequence[str]) -> list[st
     return found
 
 
-def _make(plan: Plan, sentences: Sentences, scratch: Path, clock: Clock, progress: Progress | None) -> _Made:
+def _make(plan: Plan, wording: Wording, scratch: Path, clock: Clock, progress: Progress | None) -> _Made:
     """The one pass over LIST, and everything that follows from it."""
     areas = Areas(plan.asked)
     people = _people_by_place(plan) if plan.asked.by_place else {}
@@ -365,7 +365,7 @@ def _make(plan: Plan, sentences: Sentences, scratch: Path, clock: Clock, progres
     beside = Beside(None if moved is None else moved.still, caseload)
 
     def words(given: pa.Table, scored: pa.Table) -> Mapping[str, pa.Array]:
-        return words_of(chosen, sentences, plan.files)
+        return words_of(chosen, wording, plan.files)
 
     sheet = make_sheet(chosen, plan.order, plan.scorer.pack.schema, plan.as_of, words, beside)
     counted = [] if moved is None else [moved.count(areas.file_of(i)) for i in range(len(areas.names()))]
