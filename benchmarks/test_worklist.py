@@ -23,6 +23,7 @@ from popstrat.worklists.best import ties
 MakeList = Callable[[int, str], Path]
 COHORT, CAPACITY = "frailty_int_segment", 60
 COLUMNS = {"practice": "practice_code", "neighbourhood": "neighbourhood"}
+FIGURES = {"practice": "worklist-practice", "neighbourhood": "worklist-neighbourhood"}
 
 
 def _lists(scored: Path, level: str, as_of: dt.date) -> dict[str, list[int]]:
@@ -72,5 +73,5 @@ def test_all_teams_lists(
         threads=CORES,
         peer=("popstrat score", score),
         peer_threads=CORES,
-        cost=f"worklist-{level}",
+        cost=FIGURES[level],
     )
