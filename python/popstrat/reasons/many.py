@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from popstrat.core.dates import days, from_days
+from popstrat.core.lazy import compute as pc
 from popstrat.lang import nodes as n
 from popstrat.packs.definition import Definition
 from popstrat.packs.pack import Pack
@@ -184,7 +184,7 @@ def _raising(listing: Drivers, made: Sequence[pa.Array], rows: int) -> _Lines:
     row = row[up]
     first = np.arange(len(row)) - np.searchsorted(row, row) < MOST_DRIVERS
     row, up = row[first], up[first]
-    titles = pa.array([term.title for term in listing.model.terms], pa.string())
+    titles = pa.array(listing.titles, pa.string())
     texts = titles.take(items.field("term").indices.take(pa.array(up)))
     found = np.unique(row)
     joined = _by_row(texts, np.bincount(row, minlength=rows)[found], BETWEEN_DRIVERS)

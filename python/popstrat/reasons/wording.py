@@ -31,4 +31,4 @@ def number(value: float, precise: bool = False) -> str:
 
 def percent(value: float, precise: bool = False) -> str:
     """A share in per cent with one decimal; ``precise``: as of `number`."""
-    return f"{100 * value:.6g} %" if precise else f"{100 * value:.1f} %"
+    return f"{100 * value:.6g}%" if precise else f"{100 * value:.1f}%"
