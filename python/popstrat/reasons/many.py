@@ -95,8 +95,10 @@ class Bound:
 
     def columns(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
         """The columns of text for a batch."""
-        scored = self._scorer.score(batch)[0]
-        made = scored.columns[scored.num_columns - self._count :]
+        made: list[pa.Array] = []
+        if self._count:  # a pack may have nothing to say
+            scored = self._scorer.score(batch)[0]
+            made = scored.columns[scored.num_columns - self._count :]
         rows, found = batch.num_rows, {}
         for group in GROUPS:
             here = [s for s in self.told if s.under == group]
