@@ -77,7 +77,11 @@ def shown(pieces: tuple[Piece, ...]) -> str:
         if isinstance(piece, str):
             found += re.escape(piece)
         elif isinstance(piece, Slot):
-            found += "()" if piece.style == "condition" else r"(\d{1,2} [A-Z][a-z]+ \d{4}|-?[\d,.]*\d|[a-z ]+)%?"
+            found += (
+                "()"
+                if piece.style == "condition"
+                else r"(?:over |under )?(\d{1,2} [A-Z][a-z]+ \d{4}|-?[\d,.]*\d|[a-z ]+)%?"
+            )
         else:
             found += f"(?:{shown(piece)})?"
     return found

@@ -42,6 +42,9 @@ GROUPS: Mapping[str, str] = {
 }
 """What sentences stand ``under``: by what there is to do, with its heading."""
 
+DRIVERS = "drivers"
+"""What raises a model's risk most stands under this, after the sentences."""
+
 _KEYS = ("under", "label", "when", "say")
 MONEY = ("£", "€", "$")
 """What a unit begins with that is one of money."""

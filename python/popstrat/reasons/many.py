@@ -22,8 +22,8 @@ from popstrat.lang import nodes as n
 from popstrat.packs.definition import Definition
 from popstrat.packs.pack import Pack
 from popstrat.packs.resolved import Resolved
-from popstrat.packs.sentences import GROUPS, Piece, Sentence, Slot
-from popstrat.reasons.one import BETWEEN, BETWEEN_DRIVERS, DRIVERS, MOST_DRIVERS, Drivers, written
+from popstrat.packs.sentences import DRIVERS, GROUPS, Piece, Sentence, Slot
+from popstrat.reasons.one import BETWEEN, BETWEEN_DRIVERS, MOST_DRIVERS, Drivers, written
 from popstrat.scoring.attribution import Listing
 from popstrat.scoring.bound import BoundScorer
 

@@ -12,12 +12,10 @@ from popstrat.packs.evaluator import Patient, Reference
 from popstrat.packs.model.parts import Model
 from popstrat.packs.phrases import words
 from popstrat.packs.resolved import Resolved
-from popstrat.packs.sentences import GROUPS, Piece, Sentence, Slot
+from popstrat.packs.sentences import DRIVERS, GROUPS, Piece, Sentence, Slot
 from popstrat.reasons import wording
 from popstrat.scoring.attribution import Listing
 
-DRIVERS = "drivers"
-"""What raises a model's risk most stands under this, after the sentences."""
 MOST_DRIVERS = 3
 BETWEEN_DRIVERS = "; "
 BETWEEN = ". "

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from popstrat.packs.definition import Definition
+from popstrat.packs.sentences import DRIVERS
 from popstrat.reasons.findings import Explanation, Finding
-from popstrat.reasons.one import BETWEEN, DRIVERS, Told
+from popstrat.reasons.one import BETWEEN, Told
 from popstrat.reasons.sentences import COLUMNS
 
 _TO_DO = ("undiagnosed", "not_at_target", "missing_treatment", "due", "why", "risk", DRIVERS, "situation")
