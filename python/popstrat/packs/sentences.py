@@ -42,6 +42,9 @@ GROUPS: Mapping[str, str] = {
 }
 """What sentences stand ``under``: by what there is to do, with its heading."""
 
+DRIVERS = "drivers"
+"""What raises a model's risk most stands under this, after the sentences."""
+
 _KEYS = ("under", "label", "when", "say")
 MONEY = ("£", "€", "$")
 """What a unit begins with that is one of money."""
@@ -206,7 +209,9 @@ class _Writer:
             slot = self._slot(named, lambda told: self.resolver.fault(ident, told))
             behind = "" if slot.style == "percent" or not unit else f" {unit}"
             there = negation(is_null(named, ident), ident)
-            yield made("why", there, f"{title}: ", slot, *([behind] if behind else []))
+            yield made(
+                "risk" if slot.style == "percent" else "why", there, f"{title}: ", slot, *([behind] if behind else [])
+            )
 
 
 def _pieces(text: str, value: Callable[[str], Slot], fault: Callable[[str], PackError]) -> tuple[Piece, ...]:
@@ -253,4 +258,4 @@ def _pieces(text: str, value: Callable[[str], Slot], fault: Callable[[str], Pack
 
 
 def _caveat(definition: Definition) -> str:
-    return str(definition.raw.get("caveat", "")).rstrip(".")
+    return str(definition.raw.get("caveat") or definition.raw.get("disclaimer", "")).rstrip(".")

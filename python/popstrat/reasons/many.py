@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from popstrat.core.dates import days, from_days
+from popstrat.core.lazy import compute as pc
 from popstrat.lang import nodes as n
 from popstrat.packs.definition import Definition
 from popstrat.packs.pack import Pack
 from popstrat.packs.resolved import Resolved
-from popstrat.packs.sentences import GROUPS, Piece, Sentence, Slot
-from popstrat.reasons.one import BETWEEN, BETWEEN_DRIVERS, DRIVERS, MOST_DRIVERS, Drivers, written
+from popstrat.packs.sentences import DRIVERS, GROUPS, Piece, Sentence, Slot
+from popstrat.reasons.one import BETWEEN, BETWEEN_DRIVERS, MOST_DRIVERS, Drivers, written
 from popstrat.scoring.attribution import Listing
 from popstrat.scoring.bound import BoundScorer
 
@@ -95,8 +95,10 @@ class Bound:
 
     def columns(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
         """The columns of text for a batch."""
-        scored = self._scorer.score(batch)[0]
-        made = scored.columns[scored.num_columns - self._count :]
+        made: list[pa.Array] = []
+        if self._count:  # a pack may have nothing to say
+            scored = self._scorer.score(batch)[0]
+            made = scored.columns[scored.num_columns - self._count :]
         rows, found = batch.num_rows, {}
         for group in GROUPS:
             here = [s for s in self.told if s.under == group]
@@ -184,7 +186,7 @@ def _raising(listing: Drivers, made: Sequence[pa.Array], rows: int) -> _Lines:
     row = row[up]
     first = np.arange(len(row)) - np.searchsorted(row, row) < MOST_DRIVERS
     row, up = row[first], up[first]
-    titles = pa.array([term.title for term in listing.model.terms], pa.string())
+    titles = pa.array(listing.titles, pa.string())
     texts = titles.take(items.field("term").indices.take(pa.array(up)))
     found = np.unique(row)
     joined = _by_row(texts, np.bincount(row, minlength=rows)[found], BETWEEN_DRIVERS)

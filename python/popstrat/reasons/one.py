@@ -12,12 +12,10 @@ from popstrat.packs.evaluator import Patient, Reference
 from popstrat.packs.model.parts import Model
 from popstrat.packs.phrases import words
 from popstrat.packs.resolved import Resolved
-from popstrat.packs.sentences import GROUPS, Piece, Sentence, Slot
+from popstrat.packs.sentences import DRIVERS, GROUPS, Piece, Sentence, Slot
 from popstrat.reasons import wording
 from popstrat.scoring.attribution import Listing
 
-DRIVERS = "drivers"
-"""What raises a model's risk most stands under this, after the sentences."""
 MOST_DRIVERS = 3
 BETWEEN_DRIVERS = "; "
 BETWEEN = ". "
@@ -41,6 +39,8 @@ class Drivers(Listing):
     def __init__(self, resolved: Resolved, model: Model, called: str) -> None:
         super().__init__(resolved, model, _LISTED)
         self.called = called
+        words = resolved.definitions[model.id].raw.get("called", {})
+        self.titles = [str(words.get(term.id, term.title)) for term in model.terms]
 
     def of_patient(self, reference: Reference, patient: Patient) -> str | None:
         """Those of one patient, None for whoever has no score or whose risk nothing raises."""
@@ -52,7 +52,7 @@ class Drivers(Listing):
             number = float(value) if isinstance(value, bool | int | float) else 0.0
             found.append((number if entry.amount is None else entry.amount * number, entry.term))
         found.sort(key=lambda item: (-abs(item[0]), item[1]))
-        titles = [self.model.terms[term].title for adds, term in found[:_LISTED] if adds > 0][:MOST_DRIVERS]
+        titles = [self.titles[term] for adds, term in found[:_LISTED] if adds > 0][:MOST_DRIVERS]
         return self.called + BETWEEN_DRIVERS.join(titles) if titles else None
 
 

@@ -16,10 +16,10 @@ from popstrat.packs.columns_read import read_columns
 from popstrat.packs.definition import Definition
 from popstrat.packs.evaluator import Patient, Reference
 from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
-from popstrat.packs.sentences import GROUPS, Sentence, sentences_of
+from popstrat.packs.sentences import DRIVERS, GROUPS, Sentence, sentences_of
 from popstrat.reasons import one
 from popstrat.reasons.many import Bound, Setting, outputs_of
-from popstrat.reasons.one import DRIVERS, Drivers, Told
+from popstrat.reasons.one import Drivers, Told
 from popstrat.scoring.scorer import Scorer
 
 COLUMNS: Mapping[str, str] = {**GROUPS, DRIVERS: "What raises the risk most"}

@@ -27,6 +27,7 @@ from popstrat.packs.trace_parts import Line, Traced
 from popstrat.reasons.findings import Explanation, Finding, SetAside
 from popstrat.reasons.narrator import Narrator
 from popstrat.reasons.sentences import Sentences
+from popstrat.reasons.short import in_order
 from popstrat.scoring import columns as bind
 from popstrat.scoring.scorer import Scorer
 
@@ -50,8 +51,10 @@ def trace(scorer: Scorer, table: pa.Table, sentences: Sentences | None = None) -
     if scored:
         _compare(scorer.resolved, reference.score(row), scored)
     narrator = Narrator(reference, row)
+    told = () if sentences is None else sentences.of_patient(reference, narrator.patient)
     follower = _Follower(narrator)
-    findings = tuple(follower.finding(d) for d in scorer.resolved.outputs if d.parent is None)
+    outputs = in_order([d for d in scorer.resolved.outputs if d.parent is None], told)
+    findings = tuple(follower.finding(d) for d in outputs)
     schema, patient = scorer.pack.schema, narrator.patient
     years = reference.column(schema.either[0][1], patient) if schema.either else None
     sex = patient.values.get("sex")
@@ -70,7 +73,7 @@ def trace(scorer: Scorer, table: pa.Table, sentences: Sentences | None = None) -
         notices=tuple(dict.fromkeys([*scorer.notices, *bound.notices])),
         findings=findings,
         scored=scored,
-        told=() if sentences is None else sentences.of_patient(reference, narrator.patient),
+        told=told,
     )
 
 

@@ -30,5 +30,10 @@ def number(value: float, precise: bool = False) -> str:
 
 
 def percent(value: float, precise: bool = False) -> str:
-    """A share in per cent with one decimal; ``precise``: as of `number`."""
-    return f"{100 * value:.6g} %" if precise else f"{100 * value:.1f} %"
+    """A share in per cent with one decimal, of which only what is certain or impossible is all or nothing; ``precise``:
+    as of `number`."""
+    if precise:
+        return f"{100 * value:.6g}%"
+    if 0 < value < 0.0005:
+        return "under 0.1%"
+    return "over 99.9%" if 0.9995 <= value < 1 else f"{100 * value:.1f}%"
