@@ -240,6 +240,30 @@ def test_a_column_that_one_file_lacks_is_no_finding_there(tmp_path: Path) -> Non
     assert not any("Smoking" in text for who, text in told.items() if who in second)
 
 
+@pytest.mark.parametrize("form", ["csv", "xlsx", "html"])
+def test_a_list_of_nobody(form: str, given: Path, tmp_path: Path) -> None:
+    """Children's cohort of a list without children, alone, split, with NHS numbers and beside a last list."""
+    pq.write_table(table().filter(pl.Series(scored()["age"] >= 18).to_arrow()), tmp_path / "list.parquet")
+    (tmp_path / "keys.csv").write_text("patient_id\n7\n")
+    asked = ["worklist", str(tmp_path / "list.parquet"), *AS_OF, "-q", "--cohort", "cyp_int_segment", "--previous",
+             str(tmp_path / "keys.csv")]  # fmt: skip
+    lookup = ["--lookup", str(given / "lookup.parquet"), "--audit", str(tmp_path / "audit.jsonl")]
+    assert run([*asked, "-o", str(tmp_path / f"l.{form}")]) == 0
+    assert run([*asked, *lookup, "-o", str(tmp_path / "all"), "--split", "practice", "--format", form]) == 0
+    assert run(["verify", str(tmp_path / "all"), "-q"]) == 0
+    assert run(["verify", str(tmp_path / f"l.{form}"), "-q"]) == 0
+    assert any(
+        "nobody is in the cohort" in w for w in json.loads((tmp_path / f"l.{form}.run.json").read_text())["warnings"]
+    )
+
+
+def test_a_list_without_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pq.write_table(table().slice(0, 0), tmp_path / "list.parquet")
+    asked = ["worklist", str(tmp_path / "list.parquet"), *AS_OF, "-q", "--cohort", "cyp_int_segment"]
+    assert run([*asked, "-o", str(tmp_path / "l.csv")]) == 2
+    assert "holds nobody" in capsys.readouterr().err
+
+
 # -- other files ---------------------------------------------------------------------------------------------------
 
 
@@ -640,7 +664,9 @@ def test_practice_codes_that_cannot_be_in_file_names(
 def test_a_workbook_opens_elsewhere_without_losing_a_digit(tmp_path: Path) -> None:
     """Keys of 19 digits, with leading zeros, and that look like numbers or dates, as LibreOffice has them."""
     made = table().slice(0, 400)
-    keys = [f"{i:019}" if i % 3 else f"{i}EX{i % 7}" if i % 2 else f"0{i % 28 + 1}-02-{1900 + i}" for i in range(1, 401)]
+    keys = [
+        f"{i:019}" if i % 3 else f"{i}EX{i % 7}" if i % 2 else f"0{i % 28 + 1}-02-{1900 + i}" for i in range(1, 401)
+    ]
     at = made.schema.get_field_index("patient_id")
     pq.write_table(made.set_column(at, "patient_id", pa.array(keys)), tmp_path / "list.parquet")
     to = tmp_path / "l.xlsx"

@@ -57,7 +57,7 @@ def _by_batches(people: list[tuple[int, int, float | None]], capacity: list[int]
         keep = np.flatnonzero(lists.may_be(at, rank, measure))
         ids = pa.array(keep + start)
         lists.add(at[keep], rank[keep], measure[keep], ties(ids, 20_000), pa.RecordBatch.from_pydict({"id": ids}))
-    return lists.finish()
+    return lists.finish(pa.table({"id": pa.array([], pa.int64())}))
 
 
 def test_measures_put_numbers_of_every_type_in_order() -> None:

@@ -107,13 +107,13 @@ class Best:
         if len(limited) == len(self._capacity) and self._count > most:
             self._compact()
 
-    def finish(self) -> Chosen:
-        """The rows of every list, list by list as they are numbered; a table without columns where there are none."""
+    def finish(self, nobody: pa.Table) -> Chosen:
+        """The rows of every list, list by list as they are numbered; ``nobody`` where there are none."""
         if self._held:
             self._compact()
         if not self._held or not self._count:
             empty = np.zeros(0, np.int64)
-            return Chosen(pa.table({}), empty.astype(np.int32), empty, empty.astype(bool), {})
+            return Chosen(nobody, empty.astype(np.int32), empty, empty.astype(bool), {})
         at, rank, measure, _ = self._held[0]
         position = _positions(at) + 1
         tied = np.zeros(len(at), bool)

@@ -11,10 +11,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from popstrat.core.arrow import without_views
+from popstrat.errors import InputError
 from popstrat.packs.patient_table import ID, PRACTICE, Column
 from popstrat.upload.patient_keys import KeyRule
 from popstrat.worklists.areas import Areas
-from popstrat.worklists.best import Best, ties
+from popstrat.worklists.best import Best, Chosen, ties
 from popstrat.worklists.given import rows_of
 from popstrat.worklists.identities import Identities
 from popstrat.worklists.known import Known
@@ -76,6 +77,8 @@ class Collector:
         """Of each row of the last list, what became of its person."""
         self.before_at = np.full(before, -1, np.int32)
         """The list that this person could be on now."""
+        self.nobody: pa.Table | None = None
+        """The columns of what is kept, without rows."""
         self._scored: pa.RecordBatch | None = None
 
     def put(self, scored: pa.RecordBatch) -> None:
@@ -97,26 +100,47 @@ class Collector:
         self._count(at, "cohort")
         numbers = None
         eligible = np.ones(len(rows), bool)
-        if self.files.by_key and len(rows):
+        if self.files.by_key:
             outcome, numbers = self._outcomes(scored, rows, at)
             eligible = outcome == IN_COHORT
         column = self.order.measure.column
         values = scored.column(self.order.measure.name) if column is None else given.column(column.name)
         rank, measure = self.order.ranks(scored)[rows], self.order.measure.values(_taken(values, rows))
         kept = np.flatnonzero(eligible & self.best.may_be(at, rank, measure))
+        if self.nobody is None:
+            self.nobody = pa.Table.from_batches([self._rows(file, scored, given, rows[:0], numbers)])
         if not len(kept):
             return
-        made = {
-            MADE + name: _plain(_taken(c, rows[kept]))
-            for name, c in zip(scored.schema.names, scored.columns, strict=True)
-        }
-        beside = {GIVEN + name: c for name, c in rows_of(given, pa.array(rows[kept]), self.columns).items()}
-        known = {} if numbers is None else {NUMBER: pa.array(numbers[kept])}
-        key = self.keys.cast(_taken(scored.column(ID), rows[kept]))
-        held = pa.RecordBatch.from_pydict(
-            {KEY: key, FILE: pa.array(np.full(len(kept), file, np.int32)), **known, **made, **beside}
-        )
+        held = self._rows(file, scored, given, rows[kept], None if numbers is None else numbers[kept])
+        key = held.column(KEY)
         self.best.add(at[kept], rank[kept], measure[kept], ties(key, self._day), held)
+
+    def _rows(
+        self,
+        file: int,
+        scored: pa.RecordBatch,
+        given: pa.RecordBatch,
+        rows: NDArray[np.int64],
+        numbers: NDArray[np.int64] | None,
+    ) -> pa.RecordBatch:
+        """Some rows of a batch as they are kept."""
+        columns = {
+            KEY: self.keys.cast(_taken(scored.column(ID), rows)),
+            FILE: pa.array(np.full(len(rows), file, np.int32)),
+        }
+        if numbers is not None:
+            columns[NUMBER] = pa.array(numbers[: len(rows)])
+        for name, column in zip(scored.schema.names, scored.columns, strict=True):
+            columns[MADE + name] = _plain(_taken(column, rows))
+        for name, column in rows_of(given, pa.array(rows), self.columns).items():
+            columns[GIVEN + name] = column
+        return pa.RecordBatch.from_pydict(columns)
+
+    def chosen(self, file: str) -> Chosen:
+        """The rows of every list. Raises `InputError` if LIST held nobody."""
+        if self.nobody is None:
+            raise InputError("holds nobody", file=file)
+        return self.best.finish(self.nobody)
 
     def _keys(self, ids: pa.Array) -> pa.Array:
         return self.keys.cast(ids) if self.keys.mixed is None else self.keys.read(ids)

@@ -35,9 +35,9 @@ class Rows:
     def __init__(self, columns: Sequence[SheetColumn], shown: Sequence[pa.Array]) -> None:
         """``shown``: the cells as people read them."""
         both = [(c, cells) for c, cells in zip(columns, shown, strict=True) if c.of.print and c.of.share]
-        self.columns = [c for c, _ in both if not c.empty]
-        self.left_out = [c.label for c, _ in both if c.empty]
-        cells = [_cell(column, texts) for column, texts in both if not column.empty]
+        self.columns = [c for c, _ in both if _has_a_place(c)]
+        self.left_out = [c.label for c, _ in both if not _has_a_place(c)]
+        cells = [_cell(column, texts) for column, texts in both if _has_a_place(column)]
         start, end, nothing = (pa.scalar(text, pa.large_string()) for text in ("<tr>", "</tr>\n", ""))
         self._rows = pc.binary_join_element_wise(start, *[c.cast(pa.large_string()) for c in cells], end, nothing)
 
@@ -81,6 +81,11 @@ def page(
         )
         .encode()
     )
+
+
+def _has_a_place(column: SheetColumn) -> bool:
+    """Whether somebody has anything in it; who somebody is always has."""
+    return column.of.role == "key" or not column.empty
 
 
 def _cell(column: SheetColumn, texts: pa.Array) -> pa.Array:

@@ -35,6 +35,7 @@ from popstrat.runs.input_files import Reading, known_columns
 from popstrat.runs.record import Record
 from popstrat.runs.score_files import ListCounts as FilesRead
 from popstrat.runs.score_files import score_files
+from popstrat.runs.withheld import without_numbers
 from popstrat.scoring.scorer import Scorer
 from popstrat.upload import policy
 from popstrat.upload.practices import Numbering
@@ -357,7 +358,7 @@ def _make(plan: Plan, wording: Wording, scratch: Path, clock: Clock, progress: P
     areas.check_met(name)
     _refuse_spanning(plan, areas, name)
     _check_left_out(plan, collector)
-    chosen = collector.best.finish().by(areas.names())
+    chosen = collector.chosen(name).by(areas.names())
     moved = None
     if before is not None:
         moved = movers(before, chosen, collector, areas, identities, plan.sharing is not None)
@@ -505,7 +506,7 @@ def _record(run: _Made, files: Sequence[FileMade], clock: Clock, options: Mappin
         options=options,
         outputs=[file.described() for file in files],
         worklist={
-            **plan.described(),
+            **without_numbers(plan.described()),
             "id": run.sheet.ids.name,
             "columns": [column.name for column in run.sheet.columns],
             "lists": [one.described() for one in run.reach],
