@@ -99,7 +99,7 @@ def read(slot: Slot, text: str) -> Any:
 def close(slot: Slot, value: Any, found: Any) -> bool:
     if slot.style in ("date", "label"):
         return bool(value == found)
-    step = 0.0005 if slot.style == "percent" else 0.05 if abs(value) >= 10 else 0.005
+    step = 0.001 if slot.style == "percent" else 0.05 if abs(value) >= 10 else 0.005
     return abs(value - found) <= step * 1.001
 
 

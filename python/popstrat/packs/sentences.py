@@ -126,10 +126,9 @@ class _Writer:
         for key in table:
             if key not in _KEYS:
                 raise self.resolver.fault(ident, f"unknown key {key!r}{suggest(key, _KEYS)}", at=(*at, key))
-        under = table.get("under")
+        under = str(table.get("under", ""))
         if under not in GROUPS:
-            known = ", ".join(GROUPS)
-            raise fault(f"a sentence stands `under` one of {known}{suggest(str(under or ''), GROUPS)}", "under")
+            raise fault(f"a sentence stands `under` one of {', '.join(GROUPS)}{suggest(under, GROUPS)}", "under")
         if not isinstance(table.get("say"), str) or not table["say"].strip():
             raise fault("a sentence needs `say`, its text", "say")
         condition = self._holds(definition, table.get("label"), fault)

@@ -103,7 +103,7 @@ class Bound:
         for group in GROUPS:
             here = [s for s in self.told if s.under == group]
             parts = [self._sentence(s, made) for s in here]
-            found[group] = _together([*parts, *_caveats(here, parts)], rows)
+            found[group] = _together([*parts, *_caveats(here, parts, rows)], rows)
         parts, at = [], len(self._places)
         for listing in self.drivers:
             parts.append(_raising(listing, made[at : at + len(listing.definitions)], rows))
@@ -168,11 +168,14 @@ def _joined(pieces: Sequence[Piece], texts: Mapping[int, pa.Array]) -> Any:
     return pc.binary_join_element_wise(*parts, "", null_handling="emit_null")
 
 
-def _caveats(sentences: Sequence[Sentence], parts: Sequence[_Lines]) -> Iterator[_Lines]:
+def _caveats(sentences: Sequence[Sentence], parts: Sequence[_Lines], rows: int) -> Iterator[_Lines]:
     """What goes with sentences of a group wherever one of them is told, once a row."""
     for caveat in dict.fromkeys(s.caveat for s in sentences if s.caveat):
-        rows = [lines[0] for s, lines in zip(sentences, parts, strict=True) if s.caveat == caveat]
-        found = np.unique(np.concatenate(rows))
+        told = np.zeros(rows, bool)
+        for sentence, (where, _) in zip(sentences, parts, strict=True):
+            if sentence.caveat == caveat:
+                told[where] = True
+        found = np.flatnonzero(told)
         yield found, pa.repeat(caveat, len(found))
 
 
@@ -183,13 +186,13 @@ def _raising(listing: Drivers, made: Sequence[pa.Array], rows: int) -> _Lines:
     items = listed.flatten()
     row = np.repeat(np.arange(rows), pc.fill_null(pc.list_value_length(listed), 0).to_numpy(zero_copy_only=False))
     up = np.flatnonzero(items.field("amount").to_numpy() > 0)
-    row = row[up]
-    first = np.arange(len(row)) - np.searchsorted(row, row) < MOST_DRIVERS
-    row, up = row[first], up[first]
-    titles = pa.array(listing.titles, pa.string())
-    texts = titles.take(items.field("term").indices.take(pa.array(up)))
-    found = np.unique(row)
-    joined = _by_row(texts, np.bincount(row, minlength=rows)[found], BETWEEN_DRIVERS)
+    counts = np.bincount(row[up], minlength=rows)
+    place = np.arange(len(up)) - np.repeat(np.cumsum(counts) - counts, counts)
+    texts = pa.array(listing.titles, pa.string()).take(
+        items.field("term").indices.take(pa.array(up[place < MOST_DRIVERS]))
+    )
+    found = np.flatnonzero(counts)
+    joined = _by_row(texts, np.minimum(counts[found], MOST_DRIVERS), BETWEEN_DRIVERS)
     return found, pc.binary_join_element_wise(listing.called, joined, "") if listing.called else joined
 
 
