@@ -10,7 +10,9 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from popstrat.core.dates import from_days
 from popstrat.worklists.read_me import CONFIDENTIAL, Section
@@ -18,11 +20,15 @@ from popstrat.worklists.sheet import SheetColumn
 
 LIST, GONE, READ_ME = "Work list", "Gone", "Read me"
 _LITERAL = {"strings_to_numbers": False, "strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
-_NARROW = 10  # characters: what is in narrower columns stands in the middle
+_LINE, _HEAD, _HIGHEST = 12.5, 46.0, 400.0
+"""Points of a line, of the header, and of the highest row that there may be."""
+_FILLED = 1.2  # characters of this size to one of a column's width, less what a word leaves free
+_WIDE = 100  # characters of a line of the read-me
+_BODY = {"valign": "top", "font_size": 9, "border": 1, "border_color": "#D8DDE0"}
 _FORMATS: dict[str, dict[str, Any]] = {
     "text": {"text_wrap": True},
-    "key": {"num_format": "@"},
-    "nhs_number": {"num_format": "@"},
+    "key": {"num_format": "@", "indent": 1},
+    "nhs_number": {"num_format": "@", "indent": 1},
     "whole": {"num_format": "0"},
     "number": {"num_format": "0.##"},
     "share": {"num_format": "0.0%"},
@@ -70,8 +76,14 @@ def _list_sheet(
     head = book.add_format(
         {"bold": True, "text_wrap": True, "valign": "top", "bg_color": "#005EB8", "font_color": "#FFFFFF", "border": 1}
     )
-    for i, (column, cells) in enumerate(zip(columns, texts, strict=True)):
-        form = book.add_format({"valign": "top", "border": 1, "border_color": "#D8DDE0", **_FORMATS[column.kind]})
+    both = sorted(zip(columns, texts, strict=True), key=lambda pair: not pair[0].of.print)  # what is not printed: last
+    for row, height in enumerate(_heights([(c, cells.slice(start, stop - start)) for c, cells in both]), 1):
+        sheet.set_row(row, height)
+    columns = [column for column, _ in both]
+    for i, (column, cells) in enumerate(both):
+        form = book.add_format(
+            {"valign": "top", "font_size": 9, "border": 1, "border_color": "#D8DDE0", **_FORMATS[column.kind]}
+        )
         sheet.set_column(i, i, column.of.width)
         sheet.write_string(0, i, column.label, head)
         if column.kind in ("text", "key", "nhs_number"):
@@ -86,10 +98,23 @@ def _list_sheet(
             else:
                 sheet.write_number(row, i, value, form)
     ids = next(i for i, c in enumerate(columns) if c.of.role == "key")
+    sheet.set_row(0, _HEAD)
     sheet.freeze_panes(1, ids + 1)
     sheet.autofilter(0, 0, max(stop - start, 1), len(columns) - 1)
+    sheet.print_area(0, 0, stop - start, sum(column.of.print for column in columns) - 1)
     _printed(sheet, title)
     sheet.repeat_rows(0)
+
+
+def _heights(cells: Sequence[tuple[SheetColumn, pa.Array]]) -> list[float]:
+    """The height of each row in points, so that wrapped text is seen in programs that do not work it out."""
+    lines = np.ones(len(cells[0][1]), np.float64)
+    for column, texts in cells:
+        if column.kind == "text":
+            lengths = np.asarray(pc.utf8_length(texts)).astype(np.float64)
+            lines = np.maximum(lines, np.ceil(lengths / (column.of.width * _FILLED)))
+    found: list[float] = np.minimum(lines * _LINE + 3, _HIGHEST).tolist()
+    return found
 
 
 def _gone_sheet(book: Any, title: str, gone: Sequence[Sequence[str]]) -> None:
@@ -108,7 +133,7 @@ def _read_me_sheet(book: Any, title: str, read_me: Sequence[Section]) -> None:
     sheet = book.add_worksheet(READ_ME)
     bold = book.add_format({"bold": True, "font_size": 12, "font_color": "#003087"})
     text = book.add_format({"text_wrap": True, "valign": "top"})
-    sheet.set_column(0, 0, 110)
+    sheet.set_column(0, 0, _WIDE)
     row = 0
     for heading, lines in read_me:
         if not lines:
@@ -116,6 +141,7 @@ def _read_me_sheet(book: Any, title: str, read_me: Sequence[Section]) -> None:
         sheet.write_string(row, 0, heading, bold)
         for line in lines:
             row += 1
+            sheet.set_row(row, min((len(line) // _WIDE + 1) * 15.0, _HIGHEST))
             sheet.write_string(row, 0, line, text)
         row += 2
     _printed(sheet, title)
