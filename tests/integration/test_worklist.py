@@ -715,6 +715,18 @@ def test_a_page_needs_nothing_else_and_repeats_its_header(given: Path, tmp_path:
     assert body.count("<tr>") == 5
 
 
+@pytest.mark.parametrize("form", ["xlsx", "html"])
+def test_a_score_that_is_not_ours_is_named_as_such(form: str, given: Path, tmp_path: Path) -> None:
+    worklist(
+        given, tmp_path / f"l.{form}", "--cohort", "frailty_int_segment", "--capacity", "5", "--rank-by", "sq_score"
+    )
+    raw = (tmp_path / f"l.{form}").read_bytes()
+    text = raw.decode() if form == "html" else zipfile.ZipFile(io.BytesIO(raw)).read("xl/sharedStrings.xml").decode()
+    assert "A risk score that the GP system supplies (sq_score)" in text
+    assert text.replace("&#x27;", "'").count("What drives popstrat's own risk most") > 0
+    assert "It is not popstrat" in text
+
+
 def test_no_identifier_is_told(given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     audit = tmp_path / "audit.jsonl"
     assert run([

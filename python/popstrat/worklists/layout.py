@@ -31,6 +31,7 @@ class ListColumn:
     label: str
     role: str
     source: str = ""
+    label_beside: str = ""
     means: str = ""
     width: int = 12
     share: float = 0

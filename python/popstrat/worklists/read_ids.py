@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 import zipfile
@@ -44,15 +45,14 @@ def read_ids(raw: bytes, form: str, file: str) -> Ids:
                 return _of_workbook(raw)
             case "html":
                 return _of_page(raw)
-    except (ValueError, LookupError, OSError, EOFError, StopIteration, *_DAMAGED):
+    except (ValueError, LookupError, OSError, EOFError, StopIteration, csv.Error, *_DAMAGED):
         raise InputError(_NO_LIST, file=file) from None
     raise InputError(f"is not one of {', '.join(FORMATS)}", file=file)
 
 
 def _of_csv(raw: bytes) -> Ids:
     text = raw.decode("utf-8-sig").encode()
-    head = next(iter(pa_csv.open_csv(io.BytesIO(text[: text.index(b"\n") + 1]))), None)
-    names = pa_csv.read_csv(io.BytesIO(text)).column_names if head is None else head.schema.names
+    (names,) = csv.reader([text[: text.index(b"\n")].decode().rstrip("\r")])
     kind = next(name for name in (ID, NHS_NUMBER) if name in names)
     table = pa_csv.read_csv(
         io.BytesIO(text),

@@ -116,6 +116,7 @@ def make_sheet(chosen: Chosen, order: Order, schema: Schema, as_of: dt.date, wor
             case "words":
                 if column.source not in said:
                     continue
+                label = label if order.measure.ours else column.label_beside or label
                 values = _text(said[column.source])
             case "output":
                 if column.source not in made.column_names:
