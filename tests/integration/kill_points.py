@@ -21,10 +21,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-NEEDED = ("score", "derive", "synth", "pseudonymise", "validate", "recalibrate", "fit", "upload")
+NEEDED = ("score", "derive", "synth", "pseudonymise", "validate", "recalibrate", "fit", "upload", "worklist")
 MODULES = (
     "runs.score", "synthetic._files", "privacy.pseudonymise", "validation.files", "validation.page", "fitting",
-    "fitting.recalibrator", "fitting.fitter", "upload.run",
+    "fitting.recalibrator", "fitting.fitter", "upload.run", "worklists.run",
 )  # fmt: skip
 NAMES = ("rename", "replace", "unlink", "remove", "rmdir", "mkdir", "link", "symlink")
 
@@ -247,6 +247,9 @@ def commands(given: Path, to: Path) -> dict[str, Callable[[int], list[str]]]:
                                 f"{to}/ours.toml", "-q", "--threads", "1"],
                 "upload": ["upload", f"{given}/scored{n}.parquet", "-o", f"{to}/upload", "--lookup",
                            f"{given}/lookup{n}.parquet", "--audit", f"{given}/audit", "-q"],
+                "worklist": ["worklist", lists, *DAY, "--cohort", "frailty_int_segment", "--capacity", "40", "-o",
+                             f"{to}/list.csv", "--previous", f"{given}/list{3 - n}.parquet", "--audit",
+                             f"{given}/audit", "-q", "--threads", "1"],
                 "fit": ["fit", f"{given}/small.toml", lists, "--outcome", ends, *DAY, "-o", f"{to}/fitted.toml", "-q",
                         "--threads", "1"],
             }[name]  # fmt: skip

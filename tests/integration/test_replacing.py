@@ -14,7 +14,7 @@ from popstrat.cli.main import COMMANDS
 
 DAY, OTHER = "2026-06-30", "2026-07-15"
 READ_ONLY = {"audit", "bench", "check", "explain", "packs", "verify"}
-WRITE = ["score", "derive", "synth", "pseudonymise", "validate", "recalibrate", "fit", "upload"]
+WRITE = ["score", "derive", "synth", "pseudonymise", "validate", "recalibrate", "fit", "upload", "worklist"]
 
 
 @pytest.fixture(scope="module")

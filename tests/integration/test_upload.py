@@ -30,8 +30,8 @@ from popstrat.cli import run
 from popstrat.core.hidden_folder import HiddenFolder
 from popstrat.errors import InputError, NoLinksError, RunError
 from popstrat.privacy import audit_log as audits
+from popstrat.upload import left_out, verify, write
 from popstrat.upload import run as upload_run
-from popstrat.upload import verify, write
 
 MONTH = "2026-06-30"
 ROWS = [ref.patient(k, f"E8500{k % 3}", risk_group=ref.GROUPS[k % 3], risk=k / 100) for k in range(1, 31)]
@@ -1185,11 +1185,11 @@ def test_keys_in_the_exceptions_are_quoted_and_no_formulas(work: Path, capsys: p
     pq.write_table(pa.Table.from_pylist(who, schema=schema), work / "lookup.parquet")
     assert upload(*WITH_LOOKUP) == 0
     found = {p.name[:6]: ref.read_csv(p)[1] for p in (work / "out").glob("*_exceptions.csv")}
-    why = "not in the lookup"
+    why = ["not in the lookup", left_out.REMEDIES["not in the lookup"]]
     assert found == {
-        "E85001": [['\'=HYPERLINK("x")', why]],
-        "E85002": [['a","b', why]],
-        "E85000": [["'@SUM(1)", why]],
+        "E85001": [['\'=HYPERLINK("x")', *why]],
+        "E85002": [['a","b', *why]],
+        "E85000": [["'@SUM(1)", *why]],
     }
     assert run(["verify", "out", "-q"]) == 0
     shutil.rmtree(work / "out")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import upload_reference as ref
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from popstrat.upload import left_out
 from popstrat.upload.run import run_upload
 from popstrat.upload.verify import verify
 
@@ -109,7 +111,7 @@ def test_every_file_is_what_the_reference_says(case: Any, partition_rows: int) -
         month = "2026-06-30"
         found = {path.name for path in out.iterdir()} - {"manifest.json"}
         names = {f"{p}_{month}.csv" for p in wanted.patients} | {
-            f"{p}_{month}_exceptions.csv" for p in wanted.exceptions
+            f"{p}_{month}_exceptions{end}" for p in wanted.exceptions for end in (".csv", "_read_me.txt")
         }
         assert found == names | {f"{p}_{month}_ended.csv" for p in wanted.ended}
         for practice, cells in wanted.patients.items():
@@ -117,7 +119,11 @@ def test_every_file_is_what_the_reference_says(case: Any, partition_rows: int) -
         for practice, cells in wanted.ended.items():
             assert ref.read_csv(out / f"{practice}_{month}_ended.csv")[1] == cells
         for practice, cells in wanted.exceptions.items():
-            assert ref.read_csv(out / f"{practice}_{month}_exceptions.csv")[1] == cells
+            told = [[*row, left_out.REMEDIES[row[1]]] for row in cells]
+            assert ref.read_csv(out / f"{practice}_{month}_exceptions.csv")[1] == told
+            read_me = (out / f"{practice}_{month}_exceptions_read_me.txt").read_text(encoding="utf-8")
+            for why, count in Counter(row[1] for row in cells).items():
+                assert f"\n{why}: {count}\n  {left_out.REMEDIES[why]}\n" in read_me
 
         totals = result.manifest["totals"]
         assert totals["scored"] == len(rows)

@@ -10,6 +10,7 @@ import pytest
 
 from popstrat.errors import InputError
 from popstrat.packs.load import load_pack
+from popstrat.packs.sentences import DRIVERS, GROUPS
 from popstrat.packs.snomed import verhoeff
 from popstrat.upload.templates.layout import Layout, resolve_layout
 from popstrat.upload.templates.settings import Settings, load_settings
@@ -48,6 +49,11 @@ def column(**more: str) -> str:
 
 
 REFUSED = [
+    (HEAD + FILE + "labels = 'nice'\n" + KEY, "[file] labels: is 'codes', as the pack has them, or 'words'"),
+    (HEAD + FILE + KEY + "[patients]\norder_by = 'group'\n", "[patients] order_by: is a list of columns"),
+    (HEAD + FILE + KEY + "[patients]\norder_by = ['grup']\n", "did you mean 'group'"),
+    (HEAD + FILE + KEY + "[patients]\norder_by = ['-place']\n", "order_by: place holds neither labels nor numbers"),
+    (HEAD + FILE + KEY + "[[column]]\nname = 'w'\nfrom = 'why'\n", "`popstrat score --reasons` writes it"),
     ("", "[template]: needs id, as text"),
     (HEAD, "[file]: needs name"),
     (HEAD + FILE, "[[column]]: there is no column"),
@@ -143,6 +149,14 @@ def test_what_a_template_becomes(tmp_path: Path) -> None:
     assert found.file_name("E85001", 1) == "E85001.csv"
 
 
+def test_labels_in_words_and_the_order_of_rows(tmp_path: Path) -> None:
+    text = HEAD + FILE + "labels = 'words'\n" + KEY + column(name='"f"', from_='"flag"')
+    text += column(name='"g"', from_='"group"') + "[patients]\norder_by = ['group', '-risk', '-flag']\n"
+    found = layout(tmp_path, text)
+    assert [c.texts for c in found.columns[1:]] == [("no", "yes"), ("high", "low")]
+    assert found.order == (("group", False), ("risk", True), ("flag", True))
+
+
 def test_unknown_templates_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="did you mean 'emis-style'\\?\\); built in: emis-style, neutral-csv"):
         load_template("emis_style")
@@ -161,6 +175,7 @@ def _columns_of_the_pack() -> dict[str, ScoredColumn]:
             labels = definition.node.type.labels if definition.dtype == "dictionary" else ()
             role: Any = "label" if labels else "flag" if definition.dtype == "bool" else "number"
             found[definition.output] = ScoredColumn(definition.output, role, labels)
+    found |= {name: ScoredColumn(name, "text") for name in (*GROUPS, DRIVERS)}  # of `score --reasons`
     return found
 
 
@@ -181,7 +196,7 @@ def test_those_that_ship_fit_the_pack_that_ships(name: str) -> None:
             template, settings, scored, as_of=AS_OF, pack=pack, lookup=template.identifies, previous=previous
         )
         assert found.group is not None
-        assert found.group.labels[0] == "specialist_end_of_life"  # the pack has the most severe first
+        assert found.group.labels[0] in ("specialist_end_of_life", "red")  # the pack has the most severe first
         assert found.dialect.excel_text == "none"
     needs_codes = name in ("emis-style", "systmone-style")
     assert bool(template.head.get("local_confirmation")) == needs_codes

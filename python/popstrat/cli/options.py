@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -90,16 +90,31 @@ FitProfile = Annotated[Profile, typer.Option("--profile", help="secondary-use le
 
 
 _LONGEST_ID = 1024
+_MOST_IDS = 100
 
 
-def given_id(text: str) -> str:
-    """A patient's id as it was given, or for ``-`` the first line of standard input, since a command line can be seen
-    in the list of processes, and stays in the shell's history. Raises `InputError` for an empty one."""
-    if text == "-":
-        text = sys.stdin.readline(_LONGEST_ID).strip() if sys.stdin is not None else ""
-    if not text:
+def given_ids(texts: Sequence[str]) -> list[str]:
+    """Patients' ids as they were given, and for ``-`` those of standard input, one a line: a command line can be seen
+    in the list of processes, and stays in the shell's history. Raises `InputError` for an empty one, or none."""
+    found: list[str] = []
+    for text in texts:
+        if text == "-":
+            found += _lines_of_input()
+        else:
+            found.append(text)
+    if not found or not all(found):
         raise InputError("--patient: no id was given")
-    return text
+    if len(found) > _MOST_IDS:
+        raise InputError(f"--patient: {len(found):,} ids, and at most {_MOST_IDS} can be shown at a time")
+    return found
+
+
+def _lines_of_input() -> list[str]:
+    """What stands on standard input, a line each; from a keyboard one line."""
+    if sys.stdin is None:
+        return []
+    text = sys.stdin.readline(_LONGEST_ID) if sys.stdin.isatty() else sys.stdin.read(_LONGEST_ID * _MOST_IDS)
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def parse_date(text: str | None) -> dt.date:

@@ -43,6 +43,9 @@ def score(
             "--contributions", min=1, max=64, metavar="K", help="List each patient's K largest contributions."
         ),
     ] = None,
+    reasons: Annotated[
+        bool, typer.Option("--reasons", help="Add columns that say in words why, and what there is to do.")
+    ] = False,
     threads: options.Threads = None,
     encoding: options.Encoding = "utf-8",
     patients: record_options.Patients = None,
@@ -71,12 +74,17 @@ def score(
 
     scorer = options.make_scorer(pack, date, profile, contributions)
     column_map = options.map_for_scorer(map_file, scorer)
+    sentences = None
+    if reasons:
+        from popstrat.reasons.sentences import Sentences
+
+        sentences = Sentences(scorer)
     release = imd_release.value if imd_release else None
     recorded = options.recorded(
         inputs=inputs, output=output, as_of=as_of, pack=pack, map=map_file, previous=previous, profile=profile.value,
-        contributions=contributions, threads=threads, encoding=encoding, imd_release=release, patients=patients,
-        registrations=registrations, events=events, medications=medications, activity=activity, codelists=codelists,
-        layout=layout if coded else None, spec=spec if coded else None,
+        contributions=contributions, reasons=reasons or None, threads=threads, encoding=encoding, imd_release=release,
+        patients=patients, registrations=registrations, events=events, medications=medications, activity=activity,
+        codelists=codelists, layout=layout if coded else None, spec=spec if coded else None,
     )  # fmt: skip
 
     def run(given: list[str] | Source) -> Record:
@@ -94,6 +102,7 @@ def score(
                 force=force,
                 previous=previous,
                 options=recorded,
+                besides=sentences,
             )
 
     if coded:

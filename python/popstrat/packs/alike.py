@@ -20,7 +20,7 @@ from popstrat.packs.unused import OFFERED
 LIKE = "like"
 OWN = frozenset({
     LIKE, "title", "means", "version", "versions", "effective_from", "effective_to", "horizon", "name", "output",
-    "missing_output", "reason_output", "reference_patients", "provenance", "draft", OFFERED,
+    "missing_output", "reason_output", "reference_patients", "provenance", "draft", OFFERED, "default_rank",
 })  # fmt: skip
 """What a definition says of itself only."""
 

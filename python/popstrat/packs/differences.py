@@ -16,9 +16,10 @@ from popstrat.packs import compared
 from popstrat.packs.alike import LIKE
 from popstrat.packs.compared import Kind, Said
 from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.rank import DEFAULT_RANK, RANK
 from popstrat.packs.tables import PackTables
 from popstrat.packs.typed import choices
-from popstrat.packs.uses import used_words, versions
+from popstrat.packs.uses import SENTENCES, used_words, versions
 
 
 @dataclass(frozen=True)
@@ -188,11 +189,13 @@ def _parts(x: Mapping[str, Any], y: Mapping[str, Any]) -> Said:
             yield from compared.rule("rule" if key == "value" else key, x.get(key), y.get(key))
         else:
             yield from compared.value(key, x.get(key), y.get(key))
-    for key in (*dict.fromkeys(key for kind in kinds for key in kind.values), "type"):
+    for key in (*dict.fromkeys(key for kind in kinds for key in kind.values), "type", RANK, DEFAULT_RANK):
         yield from compared.value(key, x.get(key), y.get(key))
     yield from compared.value("output", x.get("output", False), y.get("output", False))
     for kind in kinds:
         yield from kind.differences(x, y)
+    if x.get(SENTENCES) != y.get(SENTENCES):
+        yield "wording", "its sentences"
 
 
 # -- what a change reaches ---------------------------------------------------------------------------------------------

@@ -30,12 +30,12 @@ _KEYS: Mapping[str, _Shape] = {
     **dict.fromkeys((
         "title", "means", "source", "assumption", "caveat", "version", "licence", "unit", "why", "reason", "evidence",
         "intended_use", "disclaimer", "horizon", "name", "note", "label", "split", "link", "type",
-        "missing_output", "reason_output", "like", "diagnosed", "optimised", "undiagnosed",
+        "missing_output", "reason_output", "rank", "like", "diagnosed", "optimised", "undiagnosed", "say", "under",
     ), _TEXT),
-    **dict.fromkeys(("draft", "offered", "required"), _TRUTH),
+    **dict.fromkeys(("draft", "offered", "required", "default_rank"), _TRUTH),
     **dict.fromkeys(("effective_from", "effective_to"), _DATE),
     **dict.fromkeys(("id", "yes", "no"), _IDENT),
-    **dict.fromkeys(("versions", "nodes", "reference_patients"), _TABLES),
+    **dict.fromkeys(("versions", "nodes", "reference_patients", "sentences"), _TABLES),
     "output": _OUTPUT,
 }  # fmt: skip
 _NAMED = ("inputs", "derived")  # tables whose keys are names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from popstrat.packs.rank import check_ranks
 from popstrat.packs.reference_patients import checked
 from popstrat.packs.resolve import resolve
 from popstrat.packs.resolved import Resolved
@@ -16,4 +17,4 @@ class Pack(PackTables):
     def at(self, as_of: dt.date) -> Resolved:
         """Every definition, typed, as it stands at `as_of`, its reference patients seen to. Raises `PackError` pointing
         at file, line and word."""
-        return checked(resolve(self, as_of))
+        return checked(check_ranks(resolve(self, as_of)))

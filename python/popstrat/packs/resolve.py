@@ -31,6 +31,7 @@ from popstrat.packs.key_shapes import check_keys
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.model.parts import Model
 from popstrat.packs.patient_table import Schema
+from popstrat.packs.rank import DEFAULT_RANK, RANK
 from popstrat.packs.read import builtin_packs, read_file
 from popstrat.packs.resolved import Resolved
 from popstrat.packs.seal import seal_is_gone
@@ -43,7 +44,7 @@ from popstrat.packs.uses import WORD, used_words
 _TEXT_KEYS = {"title", "means", "source", "assumption", "caveat", "version", "licence", "unit"}
 _COMMON_KEYS = _TEXT_KEYS | {
     "kind", LIKE, "eligible", "output", OFFERED, "type", "effective_from", "effective_to", "versions",
-    "reference_patients",
+    "reference_patients", "sentences", RANK, DEFAULT_RANK,
 }  # fmt: skip
 _PARAMETER_KEYS = {"value", "one_of", "title", "unit", "source", "means", "assumption", OFFERED}
 _WINDOW_KEYS = {"months", "title", "means", "source", OFFERED}

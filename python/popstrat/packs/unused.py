@@ -9,7 +9,7 @@ from typing import Any
 from popstrat.packs import shapes
 from popstrat.packs.files import PackFile
 from popstrat.packs.kinds.registry import KINDS
-from popstrat.packs.uses import every_version, used_words
+from popstrat.packs.uses import SENTENCES, every_version, sentence_words, used_words
 
 SECTIONS = {
     "parameters": "parameter", "sets": "set", "windows": "window", "lookups": "lookup", "input": "input column",
@@ -114,6 +114,7 @@ def _words(files: Iterable[PackFile]) -> tuple[set[str], set[str]]:
                 republished.add(ident)
             used.update(shapes.texts(body.get("like")))
             for version in every_version(body):
+                used.update(sentence_words(version))
                 for entry in shapes.tables(version.get("reference_patients")):
                     used.update(shapes.items(entry.get("patient")))
                     used.update(name for name in shapes.items(entry.get("expected")) if name != ident)
@@ -134,12 +135,17 @@ def _words(files: Iterable[PackFile]) -> tuple[set[str], set[str]]:
 
 
 def _standing_alone(bodies: Iterable[tuple[str, Mapping[str, Any]]]) -> set[str]:
-    """The definitions that are of use by themselves: they write a column at some date, or their kind needs none."""
+    """The definitions that are of use by themselves: they write a column at some date or have something to say of
+    people, or their kind needs neither."""
     found = set()
     for name, body in bodies:
         for version in every_version(body):
             kind = version.get("kind")
-            if version.get("output") or (isinstance(kind, str) and kind in KINDS and KINDS[kind].alone):
+            if (
+                version.get("output")
+                or version.get(SENTENCES)
+                or (isinstance(kind, str) and kind in KINDS and KINDS[kind].alone)
+            ):
                 found.add(name)
     return found
 

@@ -13,6 +13,8 @@ from popstrat.packs import shapes
 from popstrat.packs.kinds.registry import KINDS
 
 WORD = re.compile(r"[^\W\d]\w*")
+SENTENCES = "sentences"
+"""The key of a definition under which stands what is said of people."""
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 _RULES = tuple(dict.fromkeys(key for kind in KINDS.values() for key in kind.rules))
 
@@ -34,6 +36,33 @@ def used_words(body: Mapping[str, Any]) -> list[str]:
             w for text in expressions(body) for w in WORD.findall(normal(_QUOTED.sub(" ", without_remarks(text))))
         )
     )
+
+
+def sentence_words(version: Mapping[str, Any]) -> list[str]:
+    """The words that the sentences of a definition's table use in rules: under `when`, and in the braces of `say`."""
+    found: list[str] = []
+    for sentence in shapes.tables(version.get(SENTENCES)):
+        rules = [*shapes.texts(sentence.get("when"))]
+        rules += [text[start + 1 : end] for text in shapes.texts(sentence.get("say")) for start, end in braces(text)]
+        for rule in rules:
+            found += WORD.findall(normal(_QUOTED.sub(" ", without_remarks(rule))))
+    return found
+
+
+def braces(text: str) -> Iterator[tuple[int, int]]:
+    """Where braces open and close in a text; an expression in them may have braces itself. One that is not closed ends
+    with the text."""
+    at = 0
+    while (start := text.find("{", at)) >= 0:
+        depth = 0
+        for end in range(start, len(text)):
+            depth += (text[end] == "{") - (text[end] == "}")
+            if depth == 0:
+                break
+        else:
+            end = len(text)
+        yield start, end
+        at = end + 1
 
 
 def every_version(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -22,12 +22,14 @@ from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.load import load_pack
 from popstrat.packs.names import Names
 from popstrat.packs.pack import Pack
+from popstrat.packs.phrases import rule_code
 from popstrat.packs.reading import boundaries, latest, list_packs, reach
 from popstrat.packs.readings import with_readings
 from popstrat.packs.resolved import Resolved
+from popstrat.packs.sentences import GROUPS, sentences_of
 from popstrat.packs.tables import PackTables
 from popstrat.packs.typed import choices
-from popstrat.packs.uses import used_words, versions
+from popstrat.packs.uses import SENTENCES, used_words, versions
 from popstrat.pages import patient_table, terminal
 from popstrat.pages.markdown import written
 
@@ -44,7 +46,7 @@ def sections(pack: Pack, as_of: dt.date | None = None) -> list[Section]:
     `PackError`."""
     pack.at(as_of or dt.date.today())  # which sees to what the dates are read from
     for date in {*boundaries(pack), as_of or latest(pack)}:  # every version is shown, so every version has to hold
-        with_readings(pack.at(date))
+        sentences_of(with_readings(pack.at(date)))
     page = Page(pack.at(as_of or latest(pack)))
     found = [
         _head(pack),
@@ -123,6 +125,7 @@ class Page:
             blocks += _eligible(d, version)
             blocks += KINDS[d.kind].page(version, self.names)
             blocks += _reference_patients(version)
+            blocks += _said(version)
         uses = [w for w in used_words(body) if w in self.names.titles and w != d.id]
         if uses:
             blocks.append("Uses " + ", ".join(map(self.names.link, uses)) + ".")
@@ -249,6 +252,17 @@ def _eligible(d: Definition, version: Mapping[str, Any]) -> list[Block]:
     return [f"For whom: {' and '.join(map(code, parts))}; {other} for anybody else."]
 
 
+def _said(version: Mapping[str, Any]) -> list[Block]:
+    """What is said of people: with a value for each pair of braces, and without what stands in square brackets where it
+    has none."""
+    rows = []
+    for sentence in version.get(SENTENCES, ()):
+        where = [code(sentence["label"])] if "label" in sentence else []
+        where += [rule_code(sentence["when"])] if "when" in sentence else []
+        rows.append((GROUPS[sentence["under"]], ", ".join(where), code(sentence["say"])))
+    return ["Said of people:", table(("under", "where", "sentence"), rows)] if rows else []
+
+
 def _reference_patients(version: Mapping[str, Any]) -> list[Block]:
     """Made-up people with the result that they must get."""
     rows = []
@@ -265,11 +279,15 @@ def _reference_patients(version: Mapping[str, Any]) -> list[Block]:
     return [told, table(("who", "record", "result"), rows)] if rows else []
 
 
+def _without_column(d: Definition) -> str:
+    return "told in sentences" if d.raw.get(SENTENCES) else "used by other definitions"
+
+
 def _facts(d: Definition, several: bool) -> Table:
     rows = [
         ("name", code(d.id)),
         ("kind", KINDS[d.kind].called),
-        ("output column", code(d.output) if d.output else "none; used by other definitions"),
+        ("output column", code(d.output) if d.output else f"none; {_without_column(d)}"),
         ("type", "true or false, never null" if d.node.type.kind == "bool" else _type(d)),
         ("unit", d.raw.get("unit", "")),
         ("version", "see above" if several else d.version),

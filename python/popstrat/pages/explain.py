@@ -11,19 +11,34 @@ from rich.text import Text
 
 from popstrat.packs.trace_parts import Line, ModelTrace
 from popstrat.pages.console import text_grid, unpadded
+from popstrat.reasons import wording
 from popstrat.reasons.findings import Explanation, Finding
+from popstrat.reasons.short import grouped, short
 
 
-def show(explanation: Explanation, console: Console) -> None:
-    """Print an explanation."""
+def show(explanation: Explanation, console: Console, *, brief: bool = False, costs: bool = False) -> None:
+    """Print an explanation: five lines in plain words, and unless it is to be ``brief`` the rules behind them, by what
+    there is to do. Amounts of money are shown if ``costs`` are asked for."""
     with unpadded(console):
-        _show(explanation, console)
+        _show_short(explanation, console)
+        if not brief:
+            _show(explanation, console, costs)
 
 
-def _show(explanation: Explanation, console: Console) -> None:
-    age = "age not known" if explanation.age is None else f"{explanation.age} years"
-    sex = f", {explanation.sex}" if explanation.sex else ""
-    console.print(Text(f"{explanation.pack} {explanation.version} · as of {explanation.as_of} · {age}{sex}", "bold"))
+def _show_short(explanation: Explanation, console: Console) -> None:
+    about = f"{explanation.pack} {explanation.version} · as of {wording.day(explanation.as_of)}"
+    console.print(Text(about, "dim"))
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(ratio=1, overflow="fold")
+    for label, text in short(explanation):
+        grid.add_row(Text(label, "bold"), Text(text))
+    console.print(grid)
+
+
+def _show(explanation: Explanation, console: Console, costs: bool) -> None:
+    if explanation.notices:
+        console.print()
     for notice in explanation.notices:
         console.print(Padding(Text(f"note: {notice}", "dim"), (0, 0, 0, 2)))
     if explanation.set_aside:
@@ -33,9 +48,17 @@ def _show(explanation: Explanation, console: Console) -> None:
         for item in explanation.set_aside:
             grid.add_row(item.title, f"{item.value}: {item.reason}" if item.value else item.reason)
         console.print(Padding(grid, (0, 0, 0, 2)))
-    for finding in explanation.findings:
+    for heading, sentences, findings in grouped(explanation):
+        shown = [finding for finding in findings if costs or not finding.cost]
+        if not sentences and not shown:
+            continue
         console.print()
-        _show_finding(finding, console, 0)
+        console.print(Text(heading, "bold underline"))
+        for sentence in sentences:
+            console.print(Padding(Text(sentence), (0, 0, 0, 2)))
+        for finding in shown:
+            console.print()
+            _show_finding(finding, console, 0)
 
 
 def _show_finding(finding: Finding, console: Console, depth: int) -> None:
@@ -106,7 +129,7 @@ def _show_model(model: ModelTrace, console: Console, indent: int) -> None:
     if model.start or model.contributions:
         console.print(Padding(grid, inset))
     many = f"{model.silent} other terms add" if model.silent != 1 else "1 other term adds"
-    told = f"Sum {model.linear_predictor!r}, exactly the linear predictor; {many} nothing."
+    told = f"Sum {model.linear_predictor:.4f}, the linear predictor; {many} nothing."
     console.print(Padding(Text(told), inset))
     console.print(Padding(Text(model.link), inset))
     if model.missing is not None:

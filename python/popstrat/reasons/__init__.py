@@ -1,4 +1,5 @@
-"""A trace in sentences: why a patient got what they got, rule by rule and term by term; nothing of a terminal or page.
+"""Why a patient got what they got, and what there is to do, in words; nothing of a terminal or a page.
 
-`trace.trace` follows a pack for one patient and gives an `Explanation` (`findings`), for pages, uploads and work lists.
+`trace.trace` follows a pack for one patient and gives an `Explanation` (`findings`). `sentences.Sentences` says what a
+pack's sentences say of people, one or many. Both are for pages, uploads and work lists.
 """

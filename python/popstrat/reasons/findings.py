@@ -10,12 +10,13 @@ from typing import Any
 
 from popstrat.lang import nodes as n
 from popstrat.packs.trace_parts import Line, ModelTrace
+from popstrat.reasons.one import Told
 
 
 @dataclass(frozen=True)
 class Finding:
     """One definition for this patient. `parts` are definitions without a column of their own that it used and that
-    were not shown before; `seen` are those that were."""
+    were not shown before; `seen` are those that were. `cost`: it is an amount of money."""
 
     id: str
     title: str
@@ -28,6 +29,7 @@ class Finding:
     note: str = ""
     model: ModelTrace | None = None
     caveat: str = ""
+    cost: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Explanation:
     notices: tuple[str, ...]
     findings: tuple[Finding, ...]
     scored: Mapping[str, Any] = field(default_factory=dict)  # the engine's row, without keys
+    told: tuple[Told, ...] = ()  # what there is to say of the patient, group by group
 
     def as_dict(self) -> dict[str, Any]:
         """The same as JSON-able values."""

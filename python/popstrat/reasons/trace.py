@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -22,15 +22,19 @@ from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
 from popstrat.packs.phrases import answer, no_record, shown, words
 from popstrat.packs.resolved import Resolved
+from popstrat.packs.sentences import MONEY
 from popstrat.packs.trace_parts import Line, Traced
 from popstrat.reasons.findings import Explanation, Finding, SetAside
 from popstrat.reasons.narrator import Narrator
+from popstrat.reasons.sentences import Sentences
+from popstrat.reasons.short import in_order
 from popstrat.scoring import columns as bind
 from popstrat.scoring.scorer import Scorer
 
 
-def trace(scorer: Scorer, table: pa.Table) -> Explanation:
-    """Follow every output definition for the one row of `table`.
+def trace(scorer: Scorer, table: pa.Table, sentences: Sentences | None = None) -> Explanation:
+    """Follow every output definition for the one row of `table`; what there is to say of the patient is told if the
+    pack's ``sentences`` are given.
 
     Raises `InputError` for a table that cannot be scored, `ValueError` unless it has one row, `TraceError` if the
     reference and the engine differ.
@@ -42,13 +46,15 @@ def trace(scorer: Scorer, table: pa.Table) -> Explanation:
     scored = {
         k: v for k, v in bound.score(batch)[0].to_pylist()[0].items() if k not in (*KEY_COLUMNS, *PLACE_COLUMNS)
     } if scorer.profile == "direct-care" else {}  # fmt: skip
-    row, singles = _row(scorer, batch)
+    row, singles = _row(scorer, batch, () if sentences is None else sentences.columns_needed)
     reference = Reference(scorer.resolved, set(row), singles)
     if scored:
         _compare(scorer.resolved, reference.score(row), scored)
     narrator = Narrator(reference, row)
+    told = () if sentences is None else sentences.of_patient(reference, narrator.patient)
     follower = _Follower(narrator)
-    findings = tuple(follower.finding(d) for d in scorer.resolved.outputs if d.parent is None)
+    outputs = in_order([d for d in scorer.resolved.outputs if d.parent is None], told)
+    findings = tuple(follower.finding(d) for d in outputs)
     schema, patient = scorer.pack.schema, narrator.patient
     years = reference.column(schema.either[0][1], patient) if schema.either else None
     sex = patient.values.get("sex")
@@ -67,15 +73,16 @@ def trace(scorer: Scorer, table: pa.Table) -> Explanation:
         notices=tuple(dict.fromkeys([*scorer.notices, *bound.notices])),
         findings=findings,
         scored=scored,
+        told=told,
     )
 
 
-def _row(scorer: Scorer, batch: pa.RecordBatch) -> tuple[dict[str, Any], set[str]]:
+def _row(scorer: Scorer, batch: pa.RecordBatch, besides: Collection[str]) -> tuple[dict[str, Any], set[str]]:
     """The values of the one row after conversion of types, and which columns are held in 32-bit floats: what the
-    definitions read, and who it is, read or not."""
+    definitions read, what is read ``besides``, and who it is, read or not."""
     schema = scorer.pack.schema
     who = [name for pair in schema.either for name in pair] + [c.name for c in schema if c.required]
-    bindings = bind.plan(batch.schema, schema, [c.name for c in schema if c.name in {*scorer.columns, *who}])
+    bindings = bind.plan(batch.schema, schema, [c.name for c in schema if c.name in {*scorer.columns, *besides, *who}])
     row: dict[str, Any] = {}
     singles = set()
     for name, binding in bindings.items():
@@ -127,6 +134,7 @@ class _Follower:
         return Finding(
             definition.id, definition.title, definition.output, value, result, (*lines, *traced.lines), parts, seen,
             self._note(definition), traced.model, str(definition.raw.get("caveat", "")),
+            str(definition.raw.get("unit", ""))[:1] in MONEY,
         )  # fmt: skip
 
     def _eligible(self, definition: Definition) -> tuple[list[Line], n.Node | None]:
@@ -187,6 +195,6 @@ class _Follower:
         told = KINDS[definition.kind].result(definition.raw, value)
         if told is not None:
             return told
-        if isinstance(value, float) and unit[:1] in tuple("£€$"):
+        if isinstance(value, float) and unit[:1] in MONEY:
             return f"{unit[0]}{value:,.2f}{unit[1:]}"
         return f"{shown(value)}{f' {unit}' if unit else ''}" if not isinstance(value, str) else words(value)

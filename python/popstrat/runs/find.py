@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,19 +26,41 @@ def find_patient(
     mapping: ColumnMap = NO_MAP,
     encoding: str = "utf-8",
 ) -> pa.Table:
-    """The row of one patient as a table of one row: the columns that the scorer reads, under our names.
+    """The row of one patient: `find_patients` of one."""
+    return find_patients(inputs, [patient], scorer, mapping=mapping, encoding=encoding)[0]
 
-    Raises `InputError` if nobody has that id (the message does not repeat it), or if a flag of that row is neither true
-    nor false.
+
+def find_patients(
+    inputs: Sequence[str | Path] | Source,
+    patients: Sequence[str],
+    scorer: Scorer,
+    *,
+    mapping: ColumnMap = NO_MAP,
+    encoding: str = "utf-8",
+    besides: Collection[str] = (),
+) -> list[pa.Table]:
+    """The rows of patients, each as a table of one row, in the order asked for: the columns that the scorer reads and
+    those ``besides``, under our names.
+
+    Raises `InputError` if nobody has one of the ids (the message does not repeat it), or if a flag of those rows is
+    neither true nor false.
     """
-    wanted = wanted_key(patient)
+    wanted = [wanted_key(patient) for patient in patients]
     reading = Reading.given(mapping, encoding, threads=1)
-    files = open_inputs(inputs, scorer, reading)
+    files = open_inputs(inputs, scorer, reading, besides=besides)
+    places: dict[int, tuple[int, int]] = {}
     for batch in read_ids(files, reading.batch_rows):
-        row = position(batch.ids, wanted)
-        if row is not None:
-            return _row(files[batch.file], batch.first_row + row, reading.batch_rows)
-    raise InputError("no row has the id asked for", column=ID, file=files[0].source.name if len(files) == 1 else None)
+        for number, patient in enumerate(wanted):
+            if number not in places and (row := position(batch.ids, patient)) is not None:
+                places[number] = batch.file, batch.first_row + row
+        if len(places) == len(wanted):
+            break
+    lost = next((number for number in range(len(wanted)) if number not in places), None)
+    if lost is not None:
+        which = "" if len(wanted) == 1 else f" (number {lost + 1} of {len(wanted)})"
+        name = files[0].source.name if len(files) == 1 else None
+        raise InputError(f"no row has the id asked for{which}", column=ID, file=name)
+    return [_row(files[file], row, reading.batch_rows) for file, row in (places[i] for i in range(len(wanted)))]
 
 
 def _row(file: InputFile, row: int, batch_rows: int) -> pa.Table:

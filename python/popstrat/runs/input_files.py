@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -131,10 +131,15 @@ def known_columns(scorer: Scorer) -> Mapping[str, Column]:
 
 
 def open_inputs(
-    inputs: Sequence[str | Path] | Source, scorer: Scorer, reading: Reading, *, check_only: bool = False
+    inputs: Sequence[str | Path] | Source,
+    scorer: Scorer,
+    reading: Reading,
+    *,
+    check_only: bool = False,
+    besides: Collection[str] = (),
 ) -> list[InputFile]:
     """Open every file, unless they are given open, and bind the scorer to it: for scoring, or for checking every column
-    that popstrat knows.
+    that popstrat knows. ``besides`` are columns of ours that are read although scoring does not need them.
 
     Raises `InputError` naming the file for one that cannot be read, lacks what it needs or is not what the map says.
     """
@@ -150,7 +155,7 @@ def open_inputs(
         )
     )
     several = len(source.files) > 1
-    return [_bound(file, scorer, reading.mapping, check_only, several) for file in source.files]
+    return [_bound(file, scorer, reading.mapping, check_only, several, besides) for file in source.files]
 
 
 def called(file: FileSource, several: bool) -> str:
@@ -158,12 +163,19 @@ def called(file: FileSource, several: bool) -> str:
     return without_numbers(file.path.name) if several else "the input"
 
 
-def _bound(file: FileSource, scorer: Scorer, mapping: ColumnMap, check_only: bool, several: bool) -> InputFile:
+def _bound(
+    file: FileSource,
+    scorer: Scorer,
+    mapping: ColumnMap,
+    check_only: bool,
+    several: bool,
+    besides: Collection[str],
+) -> InputFile:
     known = known_columns(scorer)
     plan = mapping.plan(file.schema.names, known, called(file, several))
     whole = plan.schema(file.schema)
     schema = scorer.pack.schema
-    columns = schema.kept(whole.names, known if check_only else scorer.columns_counted)
+    columns = schema.kept(whole.names, known if check_only else {*scorer.columns_counted, *besides})
     try:
         # Look at every column for what is missing or repeated, then bind those that are read.
         bind_columns(whole, schema, ())

@@ -12,7 +12,7 @@ from popstrat.core.files import Outputs, writing
 from popstrat.core.hashing import HASH, hash_file
 from popstrat.core.progress import Progress
 from popstrat.core.rerun import Making, pack_named, read_record, record_path, refuse_other
-from popstrat.errors import RunError
+from popstrat.errors import InputError, RunError
 from popstrat.formats import Source, check_target, open_sink
 from popstrat.formats.pipeline import HashBehind, WriteBehind
 from popstrat.packs.column_map import NO_MAP, ColumnMap
@@ -22,7 +22,7 @@ from popstrat.runs.earlier import counts_of, earlier_run
 from popstrat.runs.file_record import file_record
 from popstrat.runs.input_files import InputFile, Reading, agreed_schema, open_inputs
 from popstrat.runs.record import Record, reconcile, to_json
-from popstrat.runs.score_files import ListCounts, score_files
+from popstrat.runs.score_files import Besides, ListCounts, score_files
 from popstrat.scoring.attribution import as_text
 from popstrat.scoring.scorer import Scorer
 
@@ -47,6 +47,7 @@ def run_score(
     audit_log: Path | None = None,
     force: bool = False,
     previous: Path | None = None,
+    besides: Besides | None = None,
 ) -> Record:
     """Score the input files (or what is open already) into ``output`` and ``<output>.run.json``; return the run record.
 
@@ -55,6 +56,7 @@ def run_score(
     gets a line before the outputs get their names; if it cannot be written, they do not appear. An output that is there
     is replaced if its record shows the same command, as-of date and pack, or with ``force``. ``previous`` is the run
     record of an earlier run, to hold the counts against; without it that of the output that is replaced is.
+    ``besides`` adds columns behind the scored ones.
     Raises `InputError` for whatever is wrong with the input, the mapping or the output's place, `RunError` if
     rows do not reconcile, ``OSError`` if the output cannot be written to the end.
     """
@@ -62,10 +64,10 @@ def run_score(
     reading = Reading.given(mapping, encoding, threads, batch_rows)
     earlier = None if previous is None else earlier_run(previous)
     with clock.timed("open"):
-        files = open_inputs(inputs, scorer, reading)
+        files = open_inputs(inputs, scorer, reading, besides=() if besides is None else besides.columns_needed)
     sources = [f.source.path for f in files]
     check_target(output, sources)
-    schema = agreed_schema(files)
+    schema = agreed_schema(files) if besides is None else _with_fields(agreed_schema(files), besides.schema)
     if audit_log is not None:
         _ready_to_audit(audit_log, [*sources, output])
     record_file = record_path(output)
@@ -75,7 +77,7 @@ def run_score(
         making = Making("score", scorer.as_of.isoformat(), pack_named(scorer.pack_record))
         replaced = read_record(record_file)
         refuse_other([output, record_file], making, replaced, force, own=[record_file])
-        counts, written = _write_scored(files, partial, schema, output, reading, clock, progress)
+        counts, written = _write_scored(files, partial, schema, output, reading, clock, progress, besides)
         record = file_record(
             "score",
             scorer,
@@ -104,6 +106,7 @@ def _write_scored(
     reading: Reading,
     clock: Clock,
     progress: Progress | None,
+    besides: Besides | None,
 ) -> tuple[ListCounts, Record]:
     """Score the files into ``partial``, which is to be called ``output``: what was counted, and what was written."""
     sink = open_sink(
@@ -117,7 +120,9 @@ def _write_scored(
     )
     try:
         with HashBehind(partial) as hashed, WriteBehind(sink.write, _BEHIND) as writer:
-            counts = score_files(files, writer.put, reading, clock, progress=progress, spill_dir=output.parent)
+            counts = score_files(
+                files, writer.put, reading, clock, progress=progress, spill_dir=output.parent, besides=besides
+            )
             with clock.timed("write"):
                 writer.finish()
                 sink.close()
@@ -131,6 +136,14 @@ def _write_scored(
     if size != hashed.bytes:
         raise RunError("internal error: the output was not written from its beginning to its end")
     return counts, {"name": output.name, "rows": sink.rows, "bytes": size, HASH: content}
+
+
+def _with_fields(schema: pa.Schema, more: pa.Schema) -> pa.Schema:
+    """A schema with other fields behind it. Raises `InputError` if a pack writes a column of such a name."""
+    twice = next((name for name in more.names if name in schema.names), None)
+    if twice is not None:
+        raise InputError("is a column of the pack, and of the reasons that are asked for", column=twice)
+    return pa.schema([*schema, *more])
 
 
 def _ready_to_audit(log: Path, files: Sequence[Path]) -> None:

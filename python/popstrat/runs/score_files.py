@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
@@ -30,6 +30,17 @@ from popstrat.scoring.tally import Tally
 from popstrat.scoring.unique_ids import IdBatch, UniqueIds
 
 _AHEAD = 3
+
+
+class Besides(Protocol):
+    """Columns that are made of the rows of a list as they are read, and written behind the scored ones."""
+
+    columns_needed: tuple[str, ...]
+
+    @property
+    def schema(self) -> pa.Schema: ...
+    def of_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Of so many rows so many. Raises `InputError`."""
 
 
 @dataclass
@@ -82,9 +93,10 @@ def score_files(
     progress: Progress | None = None,
     spill_dir: Path | None = None,
     look: Callable[[int, pa.RecordBatch], None] | None = None,
+    besides: Besides | None = None,
 ) -> ListCounts:
     """Read every file once, hand every scored batch to ``put``, and return what was counted. ``look`` is shown the
-    number of the file and each batch as it is read, once it has been found sound.
+    number of the file and each batch as it is read, once it has been found sound; ``besides`` adds columns.
 
     Raises `InputError` for values that cannot be read, a flag that is neither true nor false, columns that are swapped,
     ids that are null or repeated (which are read again only if something looks repeated), a file that changes.
@@ -98,7 +110,7 @@ def score_files(
     with ids, _Hashing(files, clock) as hashing:
         with ReadAhead(_batches(files, reading.batch_rows), _AHEAD) as batches:
             for batch in batches:
-                _score(files[batch.file], batch, ids, put, counts, reading.threads, clock)
+                _score(files[batch.file], batch, ids, put, counts, reading.threads, clock, besides)
                 if look is not None:
                     look(batch.file, batch.data)
                 if progress is not None:
@@ -130,6 +142,7 @@ def _score(
     counts: ListCounts,
     threads: int,
     clock: Clock,
+    besides: Besides | None,
 ) -> None:
     """Score one batch and pass it on."""
     try:
@@ -145,11 +158,20 @@ def _score(
     try:
         with clock.timed("score"):
             scored, tally = started.run(threads)
+            if besides is not None:
+                scored = _with(scored, besides.of_batch(started.batch))
     except InputError as error:
         raise file.located(error, batch.first_row) from None
     counts.rows += batch.data.num_rows
     counts.files[batch.file].add(batch.data, tally)
     put(scored)
+
+
+def _with(scored: pa.RecordBatch, more: pa.RecordBatch) -> pa.RecordBatch:
+    """The columns of two batches in one."""
+    return pa.RecordBatch.from_arrays(
+        [*scored.columns, *more.columns], schema=pa.schema([*scored.schema, *more.schema])
+    )
 
 
 def _refuse_silent(file: InputFile, opt_outs: OptOutsSaid) -> None:

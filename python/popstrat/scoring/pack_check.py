@@ -21,6 +21,7 @@ from popstrat.packs.reading import boundaries, reach
 from popstrat.packs.reference_patients import coarse
 from popstrat.packs.resolve import resolve
 from popstrat.packs.resolved import Resolved
+from popstrat.packs.sentences import sentences_of
 from popstrat.packs.unused import SECTIONS
 from popstrat.packs.uses import versions
 from popstrat.scoring.reference_patients import check_engine
@@ -51,7 +52,7 @@ def examine(name_or_path: str | Path | Pack, as_of: dt.date | None = None) -> Re
         dates = tuple(sorted({date, *boundaries(pack)}))
         for date in dates:
             scorer = Scorer(pack, date)
-            _ = scorer.counting  # which raises if the readings are at fault
+            sentences_of(scorer.counting)  # which raises if the readings, or the sentences, are at fault
             compared = max(compared, check_engine(scorer))
             keys = set(scorer.input_schema.names)
             outputs.update(dict.fromkeys(n for n in scorer.output_schema.names if n not in keys or n in scorer.titles))

@@ -7,7 +7,7 @@ import re
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.packs.patient_table import PRACTICE
-from popstrat.upload.left_out import exceptions_name
+from popstrat.upload.left_out import exceptions_name, read_me_name
 from popstrat.upload.manifest import MANIFEST
 from popstrat.upload.plan import Plan
 from popstrat.upload.read import ScoredRows
@@ -47,7 +47,7 @@ def check_names(plan: Plan, scored: ScoredRows) -> None:
         if layout.ended:
             names += [layout.file_name(code, part, ended=True) for part in parts]
         if plan.lookup is not None:
-            names.append(exceptions_name(layout, code))
+            names += [exceptions_name(layout, code), read_me_name(layout, code)]
         for name in names:
             other = seen.setdefault(name.casefold(), code)
             if other != code or name.casefold() in ours:

@@ -28,7 +28,7 @@ from popstrat.privacy import nhs_numbers
 from popstrat.upload.batches import batches, refuse_null, values
 from popstrat.upload.partition import Partitions, Repeats, partition_of_keys
 from popstrat.upload.patient_keys import KeyRule
-from popstrat.upload.practices import Practices
+from popstrat.upload.practices import Numbering, Practices
 from popstrat.upload.templates.settings import STATUSES, Settings
 
 NUMBER, STATUS, BIRTH = "nhs_number", "registration_status", "date_of_birth"
@@ -135,7 +135,13 @@ def lookup_columns(
 
 
 def read_lookup(
-    lookup: LookupFile, practices: Practices, keys: KeyRule, folder: Path, partitions: int, *, called: str = "lookup"
+    lookup: LookupFile,
+    practices: Practices | Numbering,
+    keys: KeyRule,
+    folder: Path,
+    partitions: int,
+    *,
+    called: str = "lookup",
 ) -> LookupRows:
     """Read a lookup and deal it out by key into files in ``folder``, whose names begin with what it is ``called``.
 

@@ -25,7 +25,7 @@ from popstrat.upload.templates.layout import Layout
 MANIFEST = "manifest.json"
 RESULTS = ("warnings", "totals", "practices")
 """What a manifest has besides the plan of its upload."""
-KINDS = ("patients", "ended", "exceptions")
+KINDS = ("patients", "ended", "exceptions", "read_me")
 """What a file holds, in the order of the manifest."""
 _NOT_ASKED = "practice not asked for"
 

@@ -59,10 +59,11 @@ class Plan:
 
     @property
     def columns(self) -> tuple[ScoredColumn, ...]:
-        """The columns of the scored table that files or the cohort filter need, but for key and practice."""
+        """The columns of the scored table that files, the cohort filter or the order need, but for key and practice."""
         both = [*self.layout.columns, *self.layout.ended]
         names = [c.source for c in both if c.scored and c.role not in ("key", "practice")]
         names += self.layout.cohort.columns if self.layout.cohort is not None else ()
+        names += [name for name, _ in self.layout.order]
         return tuple(self.table.columns[name] for name in dict.fromkeys(names))
 
 

@@ -21,6 +21,7 @@ from popstrat.errors import InputError
 from popstrat.privacy import nhs_numbers
 from popstrat.scoring.unique_ids import hash_ids
 from popstrat.upload import left_out
+from popstrat.upload.csv_text import header
 from popstrat.upload.manifest import KINDS, MANIFEST
 from popstrat.upload.partition import Partitions, column, partition_of_keys
 from popstrat.upload.practices import Practices
@@ -167,11 +168,14 @@ def _read(
         raise InputError("is not what was written: its content differs from the manifest", file=shown)
     layout = manifest["layout"]
     kind = file["kind"]
+    if kind == "read_me":
+        return _FileRead(pa.array([], pa.string()), np.zeros(0, np.int64))
     if kind == "exceptions":
-        if not raw.startswith(left_out.HEADER):
-            raise InputError("has another header", file=shown)
         dialect = left_out.DIALECT
-        table = _parsed(raw, dialect.encoding, dialect.delimiter, [c.name for c in left_out.COLUMNS], shown)
+        columns = left_out.COLUMNS if raw.startswith(left_out.HEADER) else left_out.EARLIER
+        if not raw.startswith(header(columns, dialect)):
+            raise InputError("has another header", file=shown)
+        table = _parsed(raw, dialect.encoding, dialect.delimiter, [c.name for c in columns], shown)
         _check_rows(table, raw, dialect.line_end.encode(), file, shown)
         return _FileRead(column(table, "0"), np.zeros(0, np.int64))
     columns = layout["columns"] if kind == "patients" else layout["ended"]

@@ -22,10 +22,11 @@ from popstrat.upload.patient_keys import refuse_repeated
 from popstrat.upload.plan import Plan
 from popstrat.upload.practices import Practices
 from popstrat.upload.read import ScoredRows
-from popstrat.upload.rows import data_by_source
+from popstrat.upload.rows import data_by_source, scored_field
 from popstrat.upload.selection import UNSELECTED, select
 from popstrat.upload.templates.columns import FileColumn
 from popstrat.upload.templates.dialect import Dialect
+from popstrat.upload.templates.layout import Layout
 
 
 def write_practices(
@@ -55,7 +56,8 @@ def _write_partition(rows: pa.Table, practices: Practices, plan: Plan, folder: H
         refuse_repeated(column(rows, "key"), plan.table.name)
     layout = plan.layout
     chosen = select(rows, layout)
-    patients = write_files(rows.filter(pa.array(chosen.written)), "patients", practices, plan, folder)
+    listed = _in_order(rows.filter(pa.array(chosen.written)), layout)
+    patients = write_files(listed, "patients", practices, plan, folder)
     ended = write_files(rows.filter(pa.array(chosen.ended)), "ended", practices, plan, folder) if layout.ended else {}
     exceptions = _write_exceptions(rows, chosen.excluded, practices, plan, folder)
     no_group = len(layout.labels)
@@ -76,6 +78,20 @@ def _write_partition(rows: pa.Table, practices: Practices, plan: Plan, folder: H
             moves=None if plan.previous is None else moves_of(rows.slice(start, stop - start), layout),
             files=tuple(files),
         )
+
+
+def _in_order(rows: pa.Table, layout: Layout) -> pa.Table:
+    """Rows sorted by practice in the order that the template asks for within each; no value comes last."""
+    if not layout.order or not rows.num_rows:
+        return rows
+    keys: list[NDArray[np.float64]] = []
+    for name, largest_first in layout.order:
+        values = column(rows.combine_chunks(), scored_field(name))
+        number = pc.fill_null(values.cast(pa.float64() if values.type != pa.bool_() else pa.int8()), 0)
+        key = np.asarray(number).astype(np.float64)
+        keys += [np.where(values.is_valid(), -key if largest_first else key, np.inf)]
+    order = np.lexsort((column(rows, "row").to_numpy(), *reversed(keys), column(rows, "practice").to_numpy()))
+    return rows.take(pa.array(order)).combine_chunks()
 
 
 def _nobody(index: int, code: str, plan: Plan, folder: HiddenFolder) -> PracticeEntry:
@@ -116,18 +132,28 @@ def write_files(
 def _write_exceptions(
     rows: pa.Table, excluded: NDArray[np.uint8], practices: Practices, plan: Plan, folder: HiddenFolder
 ) -> dict[int, list[FileEntry]]:
-    """Who was left out and why, under the key alone, for the practice whose patient it is by the scored table."""
+    """Who was left out, why, and what can be done, under the key alone, for the practice whose patient it is by the
+    scored table; and a read-me."""
     if not excluded.any():
         return {}
     rows = rows.select(["row", "practice", "key"]).filter(pa.array(excluded > 0)).combine_chunks()
-    reasons = pa.array(REASONS).take(pa.array(excluded[excluded > 0].astype(np.int32) - 1))
-    data = {ID: column(rows, "key").cast(pa.string()), left_out.REASON: reasons}
+    codes = excluded[excluded > 0]
+    which = pa.array(codes.astype(np.int32) - 1)
+    data = {
+        ID: column(rows, "key").cast(pa.string()),
+        left_out.REASON: pa.array(REASONS).take(which),
+        left_out.REMEDY: pa.array([left_out.REMEDIES[reason] for reason in REASONS]).take(which),
+    }
     body = _lines(left_out.COLUMNS, data, rows, left_out.DIALECT, plan)
     found: dict[int, list[FileEntry]] = {}
     for index, start, stop in _runs(column(rows, "practice").to_numpy()):
-        name = left_out.exceptions_name(plan.layout, practices.codes[index])
+        code, counts = practices.codes[index], _counted(REASONS, codes[start:stop])
+        name, explained = left_out.exceptions_name(plan.layout, code), left_out.read_me_name(plan.layout, code)
         piece = csv_text.slices(body, [start, stop])[0]
-        found[index] = [_write_file(folder, name, "exceptions", stop - start, left_out.HEADER, piece)]
+        found[index] = [
+            _write_file(folder, name, "exceptions", stop - start, left_out.HEADER, piece),
+            _write_file(folder, explained, "read_me", 0, left_out.read_me(plan.layout, code, counts)),
+        ]
     return found
 
 

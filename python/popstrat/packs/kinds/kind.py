@@ -159,6 +159,10 @@ class Kind(ABC):
         """The result in a trace where it reads otherwise than a value of its type does."""
         return None
 
+    def said(self, title: str) -> Mapping[str, tuple[str, str]]:
+        """Label → what a sentence about people with it stands under, and the sentence, where a pack has none."""
+        return {}
+
     def places(self, raw: Raw) -> int | None:
         """To how many decimal places the result is rounded."""
         return raw.get("decimals", self.decimals) if self.decimals is not None else None

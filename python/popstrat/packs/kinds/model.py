@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from popstrat.core.blocks import Block, Table, code, table
+from popstrat.core.text import suggest
 from popstrat.errors import TraceError
 from popstrat.lang import nodes as n
 from popstrat.lang.compose import less
@@ -36,7 +37,7 @@ class RiskModel(Kind):
     keys = frozenset({
         "inputs", "derived", "strata", "terms", "coefficients", "link", "intercept", "baseline_survival", "horizons",
         "horizon", "recalibration", "decimals", "missing_output", "reason_output", "intended_use", "disclaimer",
-        "evidence", "provenance", "draft", "name",
+        "evidence", "provenance", "draft", "name", "called",
     })  # fmt: skip
     told = ("above", "the linked sum")
     rules = ("eligible",)
@@ -74,6 +75,8 @@ output = true
 
     def build(self, builder: Builder, ident: str, raw: Raw) -> Built:
         built = ModelBuilder(builder, ident, raw).build()
+        if "called" in raw:
+            _check_called(builder, ident, raw["called"], built.model)
         return Built(built.node, {}, built.besides, built.model, built.tallies)
 
     def eligible(self, builder: Builder, ident: str, raw: Raw) -> tuple[n.Node, ...]:
@@ -192,6 +195,18 @@ output = true
                 for raw in (before, after)
             )
             yield from compared.keyed(what, x, y)
+        if before.get("called") != after.get("called"):
+            yield "wording", "what its terms are called in sentences"
+
+
+def _check_called(builder: Builder, ident: str, called: Any, model: Model) -> None:
+    """Refuse what is no text for a term of the model."""
+    if not isinstance(called, dict) or not all(isinstance(text, str) and text for text in called.values()):
+        raise builder.fault(ident, "`called` is a table of what terms are called in sentences: term = text", "called")
+    terms = [term.id for term in model.terms]
+    for name in called:
+        if name not in terms:
+            raise builder.fault(ident, f"`called`: there is no term {name!r}{suggest(name, terms)}", name)
 
 
 # -- on a page ---------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from popstrat.core.blocks import Block, code, table
 from popstrat.lang.compose import together
@@ -86,6 +86,12 @@ output = true
         else:
             agree(definition, witness, "undiagnosed" if found is True else "none")
         return Traced(tuple(lines))
+
+    def said(self, title: str) -> Mapping[str, tuple[str, str]]:
+        return {
+            "undiagnosed": ("undiagnosed", f"{title}: suggested by the record, and not diagnosed"),
+            "unoptimised": ("not_at_target", f"{title}, not at target"),
+        }
 
     def differences(self, before: Raw, after: Raw) -> Said:
         yield from ()

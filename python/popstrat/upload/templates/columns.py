@@ -15,6 +15,8 @@ from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.packs import snomed
 from popstrat.packs.patient_table import ID
+from popstrat.packs.phrases import words
+from popstrat.packs.sentences import DRIVERS, GROUPS
 from popstrat.upload.templates.dialect import DATE_FORMATS, Dialect, format_date, refuse_unwritable, safe_text
 from popstrat.upload.templates.settings import Settings
 from popstrat.upload.templates.sources import (
@@ -30,6 +32,7 @@ from popstrat.upload.templates.template import Template
 from popstrat.upload.templates.toml_file import Fault
 
 OMIT = "omit"
+_FLAGS_IN_WORDS = ("no", "yes")
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ class Offer:
     run_values: Mapping[str, Any]
     lookup: bool
     previous: bool
+    in_words: bool = False
+    """Whether labels and flags are written in words where a column does not say how."""
 
     def fault(self, entry: str, problem: str) -> InputError:
         return Fault(self.template.name)(entry, problem)
@@ -90,6 +95,8 @@ def run_values(template: Template, pack: Mapping[str, Any], as_of: dt.date) -> d
 
 def unknown_column(name: str, scored: Mapping[str, ScoredColumn], values: Mapping[str, Any]) -> str:
     """What is wrong with a name that is no source."""
+    if name in (*GROUPS, DRIVERS):
+        return f"the scored table has no column {name!r}: `popstrat score --reasons` writes it"
     known = [*scored, NHS_NUMBER, BIRTH, CHANGE, PREVIOUS, *values]
     return f"the scored table has no column {name!r}{suggest(name, known)}"
 
@@ -217,6 +224,8 @@ def _texts(raw: Mapping[str, Any], entry: str, labels: Sequence[str], offer: Off
     """The text of each label: its own, or what ``values`` says, which must then name every one."""
     values = raw.get("values")
     if values is None:
+        if offer.in_words:
+            labels = _FLAGS_IN_WORDS if tuple(labels) == FLAG_LABELS else [words(label) for label in labels]
         return tuple(_safe(label, entry, offer) for label in labels)
     if not isinstance(values, dict) or not all(isinstance(v, str) for v in values.values()):
         raise offer.fault(entry, "values is a table of texts: label = 'text'")

@@ -45,6 +45,8 @@ class Layout:
     group: ScoredColumn | None
     most_severe_first: bool
     as_of: dt.date
+    order: tuple[tuple[str, bool], ...] = ()
+    """The columns by which a practice's patients are ordered, and whether the largest, or the last label, is first."""
 
     @property
     def omitted(self) -> frozenset[tuple[str, int | None]]:
@@ -93,7 +95,10 @@ def resolve_layout(
     values = run_values(template, pack, as_of)
     group = _group(movers, scored, values, fault)
     dialect = read_dialect(file, fault)
-    offer = Offer(template, settings, dialect, scored, group, values, lookup, previous)
+    labels = file.get("labels", "codes")
+    if labels not in ("codes", "words"):
+        raise fault("[file] labels", "is 'codes', as the pack has them, or 'words'")
+    offer = Offer(template, settings, dialect, scored, group, values, lookup, previous, labels == "words")
     columns = resolve_columns(raw["column"], "column", offer)
     ended = resolve_columns(raw.get("ended", []), "ended", offer) if previous else ()
     ids = [{c.role for c in some if c.role in ("key", "nhs_number")} for some in (columns, ended) if some]
@@ -130,7 +135,27 @@ def resolve_layout(
         group=group,
         most_severe_first=severity == "first",
         as_of=as_of,
+        order=_order(raw.get("patients", {}).get("order_by", []), scored, values, fault),
     )
+
+
+def _order(
+    given: Any, scored: Mapping[str, ScoredColumn], values: Mapping[str, Any], fault: Fault
+) -> tuple[tuple[str, bool], ...]:
+    """What ``[patients] order_by`` asks for."""
+    entry = "[patients] order_by"
+    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+        raise fault(entry, "is a list of columns, with a - before those of which the largest is first")
+    found = []
+    for text in given:
+        name = text.removeprefix("-").strip()
+        column = scored.get(name)
+        if column is None:
+            raise fault(entry, unknown_column(name, scored, values))
+        if column.role not in ("label", "flag", "number"):
+            raise fault(entry, f"{name} holds neither labels nor numbers nor what is true or false")
+        found.append((name, text.startswith("-")))
+    return tuple(found)
 
 
 def _group(

@@ -20,9 +20,9 @@ _TABLES = {
     "template": {"id", "version", "title", "notes", "local_confirmation"},
     "file": {
         "name", "ended_name", "encoding", "line_end", "delimiter", "quoting", "date_format", "excel_text", "formulas",
-        "max_rows",
+        "max_rows", "labels",
     },
-    "patients": {"which", "where"},
+    "patients": {"which", "where", "order_by"},
     "movers": {"column", "most_severe"},
 }  # fmt: skip
 _COLUMN_KEYS = {
