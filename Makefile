@@ -14,7 +14,7 @@ SEED ?= 1
 SOURCES := $(shell find engine python synthetic -name '*.py' -o -name '*.pyx' -o -name '*.pyi' -o -name '*.h' -o -name '*.toml')
 COMPILED := $(subst /,.,$(patsubst %.pyx,popstrat/%,$(shell find engine -name '*.pyx')))
 
-.PHONY: demo test smoke variants nightly setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof fuzz sanitize leaks leaks-proof docs kinds clean
+.PHONY: demo test smoke variants nightly dbt setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof fuzz sanitize leaks leaks-proof docs kinds clean
 
 demo: setup
 	@mkdir -p demo
@@ -102,6 +102,11 @@ bench: setup $(VENV)/.dev
 # everything, up to 63 million patients: about half an hour, and 5 GB of disk, most of it for lists that are kept until `make clean`
 bench-full: setup $(VENV)/.dev
 	$(BIN)/python benchmarks/report.py --run --write -- --patients 2.5M --events 40M --full
+
+# a pack as a dbt model; dbt has an environment of its own, since it asks for other versions than our tools do
+dbt: setup $(VENV)/.test
+	@test -x build/dbt/bin/dbt || { $(PYTHON) -m venv build/dbt && build/dbt/bin/python -m pip install --quiet "dbt-core<1.11" "dbt-duckdb<1.11"; }
+	POPSTRAT_DBT=$(CURDIR)/build/dbt/bin/dbt $(BIN)/python -m pytest tests/integration/test_sql_dbt.py
 
 # the performance gate (docs/performance-gate.md); the first half needs valgrind
 gate: gate-instructions gate-ratios
