@@ -18,7 +18,7 @@ import zlib
 import numpy as np
 import pyarrow as pa
 
-from popstrat.engine._engine import LARGE
+from popstrat.engine._engine import LARGE as _LARGE
 from popstrat.engine._engine import Memory as Reused
 from popstrat.errors import ChunkError
 
@@ -218,7 +218,7 @@ cdef class _Bytes:
 
     @staticmethod
     cdef _Bytes new(int64_t size):
-        if size < LARGE:
+        if size < _LARGE:
             return _Bytes.of(pa.allocate_buffer(size), True)
         return _Bytes.of(pa.py_buffer(Reused(size)), True)  # batch after batch takes the same
 

@@ -211,7 +211,9 @@ def test_what_is_read() -> None:
     assert not reads(pa.int8(), "INT64")
     assert not reads(pa.decimal128(5), "INT32")
     assert not reads(pa.binary(), "BYTE_ARRAY")
-    assert not reads(pa.dictionary(pa.int8(), pa.int64()), "INT64")
+    assert reads(pa.dictionary(pa.int32(), pa.int64()), "INT64")
+    assert not reads(pa.dictionary(pa.int32(), pa.int64()), "INT32")
+    assert not reads(pa.dictionary(pa.int32(), pa.float64()), "INT64")
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
