@@ -42,7 +42,7 @@ def test_a_local_cohort_has_the_usual_rank_or_its_own(tmp_path: Path) -> None:
     usual = resolved(tmp_path, COHORT).resolved
     own = resolved(tmp_path, f'{COHORT}rank = "nwl_risk_group"\n').resolved
     alike = resolved(
-        tmp_path, '[definition.more]\nlike = "mltc_int_segment"\ntitle = "M"\nversion = "1"\noutput = true\n'
+        tmp_path, '[definition.more]\nlike = "mltc_int_priority"\ntitle = "M"\nversion = "1"\noutput = true\n'
     )
     assert [r.id for r in (rank_of(usual, "our_cohort"), rank_of(own, "our_cohort")) if r] == [
         "need_rag",
