@@ -1390,3 +1390,26 @@ def test_too_many_changed_numbers_stop_the_upload(work: Path, capsys: pytest.Cap
     ref.write_lookup(work / "last.parquet", moved)
     assert "last month's lookup" in refused(work, capsys, *WITH_LOOKUP, "--previous-lookup", "last.parquet")
     assert "--lookup, and none" in refused(work, capsys, *WITH_KEYS, "--previous-lookup", "last.parquet")
+
+
+def test_exceptions_of_an_earlier_release_are_verified(work: Path) -> None:
+    """They had two columns and no read-me."""
+    ref.write_lookup(work / "lookup.parquet", [dict(r) for r in LOOKUP[1:]])
+    assert upload(*WITH_LOOKUP) == 0
+    path = work / "out" / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    files = [file for practice in manifest["practices"] for file in practice["files"]]
+    assert {"exceptions", "read_me"} <= {file["kind"] for file in files}
+    for practice in manifest["practices"]:
+        practice["files"] = [file for file in practice["files"] if file["kind"] != "read_me"]
+        for file in (file for file in practice["files"] if file["kind"] == "exceptions"):
+            there = work / "out" / file["name"]
+            lines = [line.rsplit('","', 1)[0] + '"' for line in there.read_bytes().decode().split("\r\n") if line]
+            raw = "".join(f"{line}\r\n" for line in lines).encode()
+            there.write_bytes(raw)
+            file |= {"bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
+    for left in (work / "out").glob("*_read_me.txt"):
+        left.unlink()
+    manifest["totals"]["files"] = sum(len(practice["files"]) for practice in manifest["practices"])
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    assert verify.verify(work / "out")

@@ -163,6 +163,8 @@ def test_no_number_has_17_digits_and_dates_are_in_words(london: Scorer) -> None:
         ('[{ under = "why", say = "BP [high]" }]', "needs a value in braces"),
         ('[{ under = "why", say = "x", label = "red" }]', "`label` is for what gives labels"),
         ('[{ under = "why", say = "x", when = "systolic_bp" }]', "a condition is needed"),
+        (f'[{{ under = "why", say = "{"[" * 20}{{bmi}}{"]" * 20}" }}]', "8 deep at most"),
+        (f'[{{ under = "why", say = "{{{" + ".join(["(bmi"] * 40)}{")" * 40}}}" }}]', "more than 30 deep"),
         ('"x"', "a list of tables"),
     ],
 )

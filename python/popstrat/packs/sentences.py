@@ -46,6 +46,8 @@ DRIVERS = "drivers"
 """What raises a model's risk most stands under this, after the sentences."""
 
 _KEYS = ("under", "label", "when", "say")
+_DEEPEST = 8  # brackets in brackets
+_MOST_NESTED = 30  # of an expression in a sentence, without the definitions that it uses
 MONEY = ("£", "€", "$")
 """What a unit begins with that is one of money."""
 
@@ -135,6 +137,7 @@ class _Writer:
         needs: set[str] = set()
         if "when" in table:
             when = self.resolver.parse(ident, "when", table["when"], condition=True, at=(*at, "when"))
+            _refuse_deep(when, lambda told: fault(told, "when"))
             condition = conjunction([condition, when], str(table["when"]))
             needs |= self._read(when)
 
@@ -161,6 +164,7 @@ class _Writer:
         return n.IsIn(n.BOOL, definition.id, named, (label,))
 
     def _slot(self, node: n.Node, fault: Callable[[str], PackError]) -> Slot:
+        _refuse_deep(node, fault)
         if isinstance(node, n.Coalesce) and isinstance(node.otherwise, n.Const) and node.text == node.item.text:
             node = node.item  # what a column reads as where it has no record is nothing to tell
         match node.type.kind:
@@ -213,6 +217,12 @@ class _Writer:
             )
 
 
+def _refuse_deep(node: n.Node, fault: Callable[[str], PackError]) -> None:
+    """Refuse what nests so deep that, with the definitions that it uses, what reads it might not go down as far."""
+    if n.extent(node, {})[0] > _MOST_NESTED:
+        raise fault(f"nests more than {_MOST_NESTED} deep: give a part of it a definition of its own")
+
+
 def _pieces(text: str, value: Callable[[str], Slot], fault: Callable[[str], PackError]) -> tuple[Piece, ...]:
     """A text with its values in braces and its parts in square brackets."""
     stack: list[list[Piece]] = [[]]
@@ -235,6 +245,8 @@ def _pieces(text: str, value: Callable[[str], Slot], fault: Callable[[str], Pack
             stack[-1].append(value(text[at + 1 : at + end]))
             at += end
         elif sign == "[":
+            if len(stack) > _DEEPEST:
+                raise fault(f"brackets stand in brackets, {_DEEPEST} deep at most")
             flush()
             stack.append([])
         elif sign == "]":
