@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from html import unescape
 from typing import NamedTuple
@@ -24,7 +25,7 @@ _SPACE = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _HEADINGS = {"Patient": ID, "NHS number": NHS_NUMBER}
 _CELL = re.compile(r'<td class="id">([^<]*)</td>')
 _MOST = 1 << 30
-_DAMAGED = (zipfile.BadZipFile, ElementTree.ParseError, pa.ArrowException)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, ElementTree.ParseError, pa.ArrowException, csv.Error)
 _LETTERS = re.compile(r"[A-Z]+")
 
 
@@ -45,7 +46,7 @@ def read_ids(raw: bytes, form: str, file: str) -> Ids:
                 return _of_workbook(raw)
             case "html":
                 return _of_page(raw)
-    except (ValueError, LookupError, OSError, EOFError, StopIteration, csv.Error, *_DAMAGED):
+    except (ValueError, LookupError, OSError, EOFError, StopIteration, RuntimeError, *_DAMAGED):  # of an encrypted zip
         raise InputError(_NO_LIST, file=file) from None
     raise InputError(f"is not one of {', '.join(FORMATS)}", file=file)
 
