@@ -92,11 +92,9 @@ class Metric:
     reason: str | None = None
     """Why it cannot be computed from a patient table; None where it is computed."""
     per: int = 1
-    """1,000 where the numerator counts events, which one person may have several of."""
-
-    @property
-    def events(self) -> bool:
-        return self.per != 1
+    """1,000 where the value is a rate per 1,000 people."""
+    events: bool = False
+    """Whether the numerator counts events, of which one person may have several."""
 
 
 @dataclass(frozen=True)

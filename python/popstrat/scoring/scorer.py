@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from popstrat.core.dates import parse_as_of
 from popstrat.errors import InputError
 from popstrat.packs import DEFAULT_PACK, plausibility
 from popstrat.packs.columns_read import read_columns, rests_on
+from popstrat.packs.definition import Definition
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.load import load_pack
 from popstrat.packs.pack import Pack
@@ -38,6 +39,8 @@ class Scorer:
             table must hold both opt-out columns).
         contributions: how many of each patient's largest contributions to list, for each model, in a column
             ``<model>_contributions`` (a list of structs: term, amount); None for no such column.
+        besides: of the resolved pack, definitions that are worked out besides its outputs, in columns after all others
+            (a function that can be pickled, as the scorer can).
 
     Raises:
         PackError: the pack is at fault. InputError: the date or the profile is.
@@ -50,6 +53,7 @@ class Scorer:
         *,
         profile: str = "direct-care",
         contributions: int | None = None,
+        besides: Callable[[Resolved], Iterable[Definition]] | None = None,
     ) -> None:
         if profile not in PROFILES:
             raise InputError(f"there is no profile {profile!r}; it is one of {', '.join(PROFILES)}")
@@ -58,6 +62,8 @@ class Scorer:
         self.profile = profile
         self.resolved: Resolved = self.pack.at(self.as_of)
         self.contributions = contributions
+        self._besides = besides
+        self.besides: tuple[Definition, ...] = () if besides is None else tuple(besides(self.resolved))
         self.listings: tuple[Listing, ...] = ()
         if contributions is not None:
             self.listings = tuple(Listing(self.resolved, m, contributions) for m in self.resolved.models.values())
@@ -72,7 +78,7 @@ class Scorer:
         super().__setattr__(name, value)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _make_scorer, (self.pack, self.as_of, self.profile, self.contributions)
+        return _make_scorer, (self.pack, self.as_of, self.profile, self.contributions, self._besides)
 
     @property
     def pack_record(self) -> dict[str, Any]:
@@ -98,6 +104,7 @@ class Scorer:
     def columns(self) -> tuple[str, ...]:
         """The columns of the patient table that scoring reads, in schema order."""
         read = {*read_columns(self.resolved, self.pack.schema), *KEY_COLUMNS, *PLACE_COLUMNS}
+        read.update(read_columns(self.resolved, self.pack.schema, self.besides))
         if self.profile == "secondary-use":
             read.update(OPT_OUTS)
         return tuple(c.name for c in self.pack.schema if c.name in read)
@@ -213,8 +220,14 @@ class Scorer:
             yield self.score_batch(batch)
 
 
-def _make_scorer(pack: Pack, as_of: dt.date, profile: str, contributions: int | None = None) -> Scorer:
-    return Scorer(pack, as_of, profile=profile, contributions=contributions)
+def _make_scorer(
+    pack: Pack,
+    as_of: dt.date,
+    profile: str,
+    contributions: int | None = None,
+    besides: Callable[[Resolved], Iterable[Definition]] | None = None,
+) -> Scorer:
+    return Scorer(pack, as_of, profile=profile, contributions=contributions, besides=besides)
 
 
 _scorers: dict[tuple[str, dt.date, str, int | None], Scorer] = {}

@@ -1,0 +1,132 @@
+/* Rows counted by cell: how many rows of a bitmap, and what sums, fall into each cell of several tables.
+
+   A row lies in one cell of each table; its cells stand side by side, so that a set bit is one look at memory that is
+   read in order, and one increment a table. Only set bits are looked at. */
+#ifndef POPSTRAT_CELLS_H
+#define POPSTRAT_CELLS_H
+
+#include <stdint.h>
+#include <string.h>
+
+#define CELLS_BLOCK 65536 /* rows: their cells stay in the second-level cache while one bitmap after the other is counted */
+#define CELLS_TABLES 8
+
+typedef struct {
+    const uint8_t *codes;
+    const uint8_t *valid; /* NULL where none is null */
+    int64_t offset;       /* of both */
+    uint32_t size;        /* codes from here on, and nulls, are the last one, size - 1 */
+    uint32_t stride;
+    int table;
+} cells_group;
+
+static inline int cells_bit(const uint8_t *bits, int64_t at) { return bits[at >> 3] >> (at & 7) & 1; }
+
+static inline int64_t cells_index(const uint8_t *indices, int width, int64_t at) {
+    switch (width) {
+    case 1: return ((const int8_t *)indices)[at];
+    case 2: return ((const int16_t *)indices)[at];
+    case 4: return ((const int32_t *)indices)[at];
+    default: return ((const int64_t *)indices)[at];
+    }
+}
+
+/* `out[row] = table[index]` for the rows of a dictionary's indices, -1 for null. The first row whose index lies outside
+   the table, or -1. */
+static int64_t cells_numbered(const uint8_t *indices, int width, const uint8_t *valid, int64_t offset, int64_t rows,
+                              const int32_t *table, int64_t entries, int32_t *out) {
+    for (int64_t row = 0; row < rows; row++) {
+        if (valid != NULL && !cells_bit(valid, offset + row)) {
+            out[row] = -1;
+            continue;
+        }
+        const int64_t index = cells_index(indices, width, offset + row);
+        if (index < 0 || index >= entries) return row;
+        out[row] = table[index];
+    }
+    return -1;
+}
+
+/* Which one thing each of `many` wholes is in: `held[whole]` is set by the first row that says, and -1 before. The first
+   row that says another, or -1; numbers are below `many`, which whoever made them has seen to. */
+static int64_t cells_astray(const int32_t *whole, const int32_t *in, int64_t rows, int32_t *held) {
+    for (int64_t row = 0; row < rows; row++) {
+        if (in[row] < 0 || whole[row] < 0) continue;
+        int32_t *place = held + whole[row];
+        if (*place < 0) *place = in[row];
+        else if (*place != in[row]) return row;
+    }
+    return -1;
+}
+
+/* The cells of rows [start, stop): `whole` × `width`, and in each table the groups' codes times their strides from its
+   `first` cell on. The first row without a whole below `most`, or -1. */
+static int64_t cells_of(const int32_t *whole, int64_t most, int64_t width, const cells_group *groups, int count,
+                        const uint32_t *first, int tables, int64_t start, int64_t stop, uint32_t *cells) {
+    for (int64_t row = start; row < stop; row++) {
+        if (whole[row] < 0 || whole[row] >= most) return row;
+        const uint32_t at = (uint32_t)(whole[row] * width);
+        for (int t = 0; t < tables; t++) cells[row * tables + t] = at + first[t];
+    }
+    for (int g = 0; g < count; g++) {
+        const cells_group *group = groups + g;
+        const uint32_t last = group->size - 1;
+        for (int64_t row = start; row < stop; row++) {
+            uint32_t code = group->codes[group->offset + row];
+            if (code > last || (group->valid != NULL && !cells_bit(group->valid, group->offset + row))) code = last;
+            cells[row * tables + group->table] += code * group->stride;
+        }
+    }
+    return -1;
+}
+
+static inline uint64_t cells_word(const uint8_t *bits, int64_t word, int64_t rows) {
+    const int64_t left = rows - word * 64;
+    uint64_t out = ~UINT64_C(0);
+    if (bits != NULL) {
+        const int64_t bytes = (left + 7) / 8;
+        out = 0;
+        memcpy(&out, bits + word * 8, bytes >= 8 ? 8 : (size_t)bytes);
+    }
+    return left >= 64 ? out : out & ((UINT64_C(1) << left) - 1);
+}
+
+static inline __attribute__((always_inline)) void cells_block(const uint8_t *bits, int64_t rows, int64_t from, int64_t to,
+                                                              const uint32_t *cells, int tables, uint32_t *counts) {
+    for (int64_t word = from / 64; word * 64 < to; word++)
+        for (uint64_t set = cells_word(bits, word, rows); set; set &= set - 1) {
+            const uint32_t *at = cells + (word * 64 + __builtin_ctzll(set)) * tables;
+            for (int t = 0; t < tables; t++) counts[at[t]]++;
+        }
+}
+
+/* How many set bits of each bitmap (all rows where it is NULL) fall into each cell, added to its counts. */
+static void cells_count(const uint8_t *const *bits, int64_t many, int64_t rows, const uint32_t *cells, int tables,
+                        uint32_t *const *counts) {
+    for (int64_t from = 0; from < rows; from += CELLS_BLOCK) {
+        const int64_t to = rows - from < CELLS_BLOCK ? rows : from + CELLS_BLOCK;
+        for (int64_t i = 0; i < many; i++)
+            switch (tables) { /* so that the loop over tables is none */
+            case 1: cells_block(bits[i], rows, from, to, cells, 1, counts[i]); break;
+            case 2: cells_block(bits[i], rows, from, to, cells, 2, counts[i]); break;
+            case 3: cells_block(bits[i], rows, from, to, cells, 3, counts[i]); break;
+            default: cells_block(bits[i], rows, from, to, cells, tables, counts[i]);
+            }
+    }
+}
+
+/* The sum of whole numbers, and of their squares, of the rows that have one. */
+static void cells_sum(const double *values, const uint8_t *valid, int64_t rows, const uint32_t *cells, int tables,
+                      int64_t *sums, int64_t *squares) {
+    for (int64_t word = 0; word * 64 < rows; word++)
+        for (uint64_t set = cells_word(valid, word, rows); set; set &= set - 1) {
+            const int64_t row = word * 64 + __builtin_ctzll(set), value = (int64_t)values[row];
+            if (value == 0) continue;
+            for (int t = 0; t < tables; t++) {
+                sums[cells[row * tables + t]] += value;
+                squares[cells[row * tables + t]] += value * value;
+            }
+        }
+}
+
+#endif
