@@ -41,8 +41,8 @@ class Plan:
     """What is counted, and by what.
 
     `definitions` are worked out besides the pack's outputs, for `Scorer`. For each metric `numerators` and
-    `denominators` name the column among them that it counts: None as a denominator is everybody, as a numerator nobody (not computable).
-    `tables` are groupings, each of several parts, whose cells every other grouping is added up from.
+    `denominators` name the column among them that it counts: None as a denominator is everybody, as a numerator nobody
+    (not computable). `tables` are groupings, each of several parts, whose cells every other grouping is added up from.
     """
 
     metrics: tuple[Metric, ...]
@@ -91,7 +91,7 @@ def _metric(d: Definition) -> Metric:
     return Metric(
         d.id, d.title, d.version, measure, cohort_of(raw), raw["good"], raw.get("target"), d.source,
         raw.get("caveat", ""), raw.get("not_computable"), 1000 if measure is Measure.RATE else 1,
-        d.node.type.kind == "number",
+        d.node.type.kind != "number",
     )  # fmt: skip
 
 

@@ -93,8 +93,13 @@ class Metric:
     """Why it cannot be computed from a patient table; None where it is computed."""
     per: int = 1
     """1,000 where the value is a rate per 1,000 people."""
-    events: bool = False
-    """Whether the numerator counts events, of which one person may have several."""
+    once: bool = False
+    """Whether the numerator of a rate counts people, each once, and not events."""
+
+    @property
+    def events(self) -> bool:
+        """Whether the numerator counts events, of which one person may have several."""
+        return self.per != 1 and not self.once
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ _ETHNICITY = {
     "black": ("M", "N", "P"),
     "other": ("R", "S"),
 }
-"""The broad groups of the 2001 categories; Chinese (R) is in the last. Not stated (Z) and not known (99) are in none."""
+"""The broad groups of the 2001 categories; Chinese (R) is in the last, not stated (Z) and not known (99) in none."""
 _RULES: dict[str, list[tuple[str, str]]] = {
     Grouping.SEX: [(sex, f'sex == "{sex}"') for sex in ("female", "male", "intersex")],
     Grouping.AGE_BAND: [
@@ -46,8 +46,8 @@ DEFAULT: dict[Level, tuple[str, ...]] = {
     Level.PLACE: _EVERY,
     Level.ICB: _EVERY,
 }
-"""By what people are divided at each level, besides not at all, unless something is said. Rates are standardised with the
-ages of a PCN."""
+"""By what people are divided at each level, besides not at all, unless something is said. A PCN's ages are what rates are
+standardised with."""
 
 
 def parts(grouping: str) -> tuple[str, ...]:
