@@ -88,10 +88,11 @@ def share(numerator: npt.ArrayLike, denominator: npt.ArrayLike, level: float = L
 
 def poisson_limits(count: npt.ArrayLike, level: float = LEVEL) -> tuple[Floats, Floats]:
     """The exact Poisson limits of a count, by the gamma distribution."""
-    k = _floats(count)
+    # Few counts are different, rounded ones above all, and the distribution takes its time.
+    k, back = np.unique(_floats(count), return_inverse=True)
     tail = (1 - level) / 2
     low = np.where(k > 0, special.gammaincinv(np.where(k > 0, k, 1.0), tail), np.where(k == 0, 0.0, np.nan))
-    return low, special.gammainccinv(k + 1, tail)
+    return low[back], special.gammainccinv(k + 1, tail)[back]
 
 
 def weighted_limits(value: Floats, variance: Floats, count: npt.ArrayLike, limits: tuple[Floats, Floats]) -> Interval:
@@ -227,9 +228,10 @@ def funnel(numerator: npt.ArrayLike, denominator: npt.ArrayLike, *, dispersion: 
 
 def _between(z: Floats, variance: Floats) -> float:
     """The variance between areas beyond chance, by the method of moments from winsorised z-scores."""
-    low, high = np.quantile(z, [WINSORISED, 1 - WINSORISED])
-    phi = float(np.mean(np.clip(z, low, high) ** 2))
-    areas, weight = len(z), 1 / variance
+    areas, weight, inner = len(z), 1 / variance, np.sort(z)
+    # The quantiles between ranks, as NumPy's own has them in ten times the time.
+    ends = np.interp([WINSORISED * (areas - 1), (1 - WINSORISED) * (areas - 1)], np.arange(areas), inner)
+    phi = float(np.mean(np.clip(z, ends[0], ends[1]) ** 2))
     if areas * phi <= areas - 1:
         return 0.0
     return float((areas * phi - (areas - 1)) / (weight.sum() - (weight**2).sum() / weight.sum()))
