@@ -48,7 +48,10 @@ def trace(scorer: Scorer, table: pa.Table) -> Explanation:
         _compare(scorer.resolved, reference.score(row), scored)
     narrator = Narrator(reference, row)
     follower = _Follower(narrator)
-    findings = tuple(follower.finding(d) for d in scorer.resolved.outputs if d.parent is None)
+    counted = [d for d in scorer.resolved.definitions.values() if KINDS[d.kind].counted and d.rules]
+    told = [d for d in scorer.resolved.outputs if d.parent is None]
+    told += [d for d in counted if all(narrator.value(condition) is True for condition in d.eligible)]
+    findings = tuple(follower.finding(d) for d in told)
     schema, patient = scorer.pack.schema, narrator.patient
     years = reference.column(schema.either[0][1], patient) if schema.either else None
     sex = patient.values.get("sex")
@@ -155,7 +158,7 @@ class _Follower:
         parts, seen = [], []
         for ident in dict.fromkeys(mentioned):
             part = self.resolved.definitions[ident]
-            if part.output is not None or part.parent is not None:
+            if part.output is not None or part.parent is not None or KINDS[part.kind].counted:
                 continue  # it has a place of its own
             if ident in self._shown:
                 seen.append(part.title)
