@@ -62,7 +62,7 @@ def rows_of(figures: Figures, shown: Shown, as_of: dt.date) -> pa.Table:
         figures,
         np.arange(len(figures)),
         as_of,
-        measure=_named([Measure.RATE if metric.events else Measure.PROPORTION for metric in figures.metrics], figures),
+        measure=_named([metric.measure for metric in figures.metrics], figures),
         group=_groups(figures),
         numerator=shown.numerator,
         denominator=shown.denominator,
