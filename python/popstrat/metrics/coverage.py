@@ -1,6 +1,6 @@
 """Floor and coverage: how many people teams should support, may support and do support.
 
-Counted like any metric, as pairs of a part and its whole (`CoverageCounts`), shown under the same disclosure control,
+Counted like any metric, as pairs of a part and its whole (`CaseloadCounts`), shown under the same disclosure control,
 and then set against the floor: so many per cent of the registered people of each place, for all cohorts together, each
 person once. A floor is what a borough answers for; below it a share by list size says what would be fair.
 """
@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from popstrat.metrics.caseload import Bools, Caseload, Cohort
+from popstrat.metrics.caseload import Bools, Caseload
 from popstrat.metrics.figures import NOWHERE, Areas, Metric
 from popstrat.metrics.rows import LEVELS, Level, Measure, table_of_columns
 from popstrat.metrics.side_files import Days
@@ -26,6 +26,8 @@ from popstrat.metrics.statistics import Floats
 
 ALL = "all"
 """All cohorts together."""
+DATES = ("last_admission_date", "care_plan_date", "cga_date")
+"""Columns of the list that say more of people on the caseload."""
 APPORTIONED = "apportioned: the floor of the place shared by list size"
 CARE_PLAN_TARGET = 0.95
 CARE_PLAN_SOURCE = "95 % of people with complex needs to have a care plan by 2027"
@@ -45,42 +47,32 @@ class Counted:
 
 
 @dataclass
-class CoverageCounts:
-    """What is counted of coverage, batch by batch; with a caseload also of that."""
+class CaseloadCounts:
+    """What is counted of a caseload, batch by batch."""
 
-    cohorts: tuple[Cohort, ...]
+    caseload: Caseload
     version: str
-    caseload: Caseload | None = None
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """In the order of `counted`."""
         nobody = np.zeros(0, dtype=np.bool_)
-        flags = {column: nobody for cohort in self.cohorts for column in cohort.columns}
-        none = np.zeros(0, dtype=np.int32)
-        days = {"last_admission_date": none, "care_plan_date": none, "cga_date": none}
+        flags = {column: nobody for cohort in self.caseload.cohorts for column in cohort.columns}
+        days = {name: np.zeros(0, dtype=np.int32) for name in DATES}
         return tuple(one.metric for one in self.counted(pa.array([], pa.large_string()), flags, days))
 
     def counted(self, ids: pa.Array, flags: Mapping[str, Bools], days: Mapping[str, Days]) -> list[Counted]:
-        """The parts and wholes of a batch. ``flags`` has the cohorts' columns; ``days`` the list's own
-        `last_admission_date`, `care_plan_date` and `cga_date`, as days since 1970 and `NO_DAY` for none."""
+        """The parts and wholes of a batch. ``flags`` has the cohorts' columns; ``days`` the list's own `DATES`, as days
+        since 1970 and `NO_DAY` for none."""
         everybody = np.ones(len(ids), dtype=np.bool_)
-        found = []
-        for what, columns in (("eligible", "segment"), ("priority", "priority")):
-            of_each = [flags[getattr(cohort, columns)] for cohort in self.cohorts]
-            found.append(self._metric(what, ALL, _any(of_each, everybody), everybody))
-            for cohort, flag in zip(self.cohorts, of_each, strict=True):
-                found.append(self._metric(what, cohort.name, flag, everybody))
-        if self.caseload is not None:
-            found += self._of_caseload(self.caseload, ids, flags, days, everybody)
-        return found
+        return list(self._counted(self.caseload, ids, flags, days, everybody))
 
-    def _of_caseload(
+    def _counted(
         self, caseload: Caseload, ids: pa.Array, flags: Mapping[str, Bools], days: Mapping[str, Days], everybody: Bools
     ) -> Iterator[Counted]:
         at = caseload.find(ids)
         there, row = at >= 0, np.maximum(at, 0)
-        none = np.zeros((len(ids), len(self.cohorts)), dtype=np.bool_)
+        none = np.zeros((len(ids), len(caseload.cohorts)), dtype=np.bool_)
         if not len(caseload.people):
             on, named, care_plan, cga = none, none, np.zeros(none.shape, np.int32), np.zeros(none.shape, np.int32)
             active = np.zeros((len(caseload.months), len(ids)), dtype=np.bool_)
@@ -90,7 +82,7 @@ class CoverageCounts:
             care_plan, cga = caseload.care_plan[row], caseload.cga[row]
             active = caseload.active[:, row].any(axis=2) & there
         least = np.iinfo(np.int32).min
-        for i, cohort in enumerate([None, *self.cohorts]):
+        for i, cohort in enumerate([None, *caseload.cohorts]):
             which = slice(None) if cohort is None else slice(i - 1, i)
             name = ALL if cohort is None else cohort.name
             mine = on[:, which].any(axis=1)
@@ -110,7 +102,9 @@ class CoverageCounts:
             columns = (None,) if cohort is None else cohort.columns
             for column in columns:
                 said = (
-                    _any([flags[one.segment] for one in self.cohorts], everybody) if column is None else flags[column]
+                    _any([flags[one.segment] for one in caseload.cohorts], everybody)
+                    if column is None
+                    else flags[column]
                 )
                 yield self._metric("on_caseload", column or ALL, mine & said, said)
                 yield self._metric("caseload_outside_cohort", column or ALL, mine & ~said, mine)
@@ -124,8 +118,6 @@ class CoverageCounts:
 
 _AT = "@"
 _TITLES: Mapping[str, tuple[str, str]] = {
-    "eligible": ("Registered people whom a team may support", "none"),
-    "priority": ("Registered people who come first", "none"),
     "caseload": ("Registered people on the caseload", "high"),
     "caseload_active": ("Registered people on the caseload at the end of the month", "high"),
     "caseload_care_plan": ("People on the caseload with a care plan", "high"),
