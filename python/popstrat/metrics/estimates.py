@@ -49,8 +49,13 @@ class Shown:
 
 
 def rows_of(figures: Figures, shown: Shown, as_of: dt.date) -> pa.Table:
-    """A row for each figure, in their order; then the standardised rates, the gaps and the slopes of the areas of which
-    there are figures by age and by deprivation."""
+    """A row for each figure, in their order, but for floors (`coverage.floor_rows`); then the standardised rates, the
+    gaps and the slopes of the areas of which there are figures by age and by deprivation."""
+    plain_value = np.array([metric.measure is not Measure.FLOOR for metric in figures.metrics], dtype=np.bool_)
+    rows = np.flatnonzero(plain_value[figures.metric])
+    if len(rows) < len(figures):
+        figures = figures.where(rows)
+        shown = Shown(shown.numerator[rows], shown.denominator[rows], shown.dispersion[rows])
     worked_out = estimates(figures, shown)
     suppressed = np.isnan(shown.numerator) | np.isnan(shown.denominator)
     reasons = np.full(len(figures), None, dtype=object)
