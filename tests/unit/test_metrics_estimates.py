@@ -147,6 +147,17 @@ def test_an_area_without_anybody_in_a_band_that_counts_has_no_standardised_rate(
     assert reasons == [("Borough", None), ("N1", "nobody is in an age band")]
 
 
+def test_bands_that_are_withheld_everywhere_do_not_count() -> None:
+    """Of a metric of adults nought children are withheld everywhere: the rate is over the bands of adults."""
+    people = [0, 0, 100, 100, 100, 100, 100]
+    rows = [("admissions", Level.PLACE, "Borough", "age_band", *row) for row in zip(BANDS, people, people, strict=True)]
+    figures = figures_of(rows)
+    shown = Shown.uncontrolled(figures)
+    shown.numerator[:2] = shown.denominator[:2] = np.nan
+    [row] = [one for one in rows_of(figures, shown, AS_OF).to_pylist() if one["measure"] == "standardised_rate"]
+    assert (row["value"], row["numerator"], row["denominator"], row["reason"]) == (1000, 500, 500, None)
+
+
 def test_gaps_by_hand() -> None:
     """60 % among the most deprived, 80 % among the least: 20 points less, three quarters; a line through the five."""
     shares = (60, 65, 70, 75, 80)

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from popstrat.metrics.caseload import Bools, Caseload
 from popstrat.metrics.figures import NOWHERE, Areas, Metric
-from popstrat.metrics.rows import LEVELS, Level, Measure, table_of_columns
+from popstrat.metrics.rows import LEVELS, Level, Measure, table_of_columns, words
 from popstrat.metrics.side_files import Days
 from popstrat.metrics.statistics import Floats
 
@@ -85,7 +85,7 @@ class CaseloadCounts:
         for i, cohort in enumerate([None, *caseload.cohorts]):
             which = slice(None) if cohort is None else slice(i - 1, i)
             name = ALL if cohort is None else cohort.name
-            mine = on[:, which].any(axis=1)
+            mine: Bools = np.asarray(on[:, which].any(axis=1))
             # Where a date also stands in the list the later wins; of several spells too.
             plan, assessed = (
                 np.maximum(np.where(on, given, least)[:, which].max(axis=1, initial=least), days[column])
@@ -97,7 +97,7 @@ class CaseloadCounts:
                 self._metric("caseload_care_plan", name, mine & (plan > least), mine), CARE_PLAN_TARGET
             )
             yield self._metric("caseload_cga", name, mine & (assessed > least), mine)
-            yield self._metric("caseload_coordinator", name, named[:, which].any(axis=1), mine)
+            yield self._metric("caseload_coordinator", name, np.asarray(named[:, which].any(axis=1)), mine)
             yield self._metric("caseload_review_due", name, mine & (admitted > plan), mine)
             columns = (None,) if cohort is None else cohort.columns
             for column in columns:
@@ -183,7 +183,7 @@ class Floors:
     value: Floats
     low: Floats
     high: Floats
-    reason: list[str | None]
+    reason: Sequence[str | None]
 
 
 Registered = Mapping[Level, Floats]
@@ -211,7 +211,8 @@ def floors(areas: Areas, registered: Registered, share: float, *, rounded: bool)
     whole = [np.nan if reason else float(part.sum()) for part in (places.value, places.low, places.high)]
     if outside and reason is None:
         reason = f"of the places: {outside:,} of {len(areas.practices):,} practices are in none"
-    found[Level.ICB] = Floors(*(np.array([part]) for part in whole), [reason])
+    total, low, high = (np.array([part]) for part in whole)
+    found[Level.ICB] = Floors(total, low, high, [reason])
     for level in (Level.NEIGHBOURHOOD, Level.PCN, Level.PRACTICE):
         found[level] = _apportioned(areas, registered, level, places)
     return found
@@ -275,7 +276,7 @@ def floor_rows(
             "parent": [areas.parent(level, i) for i in range(len(names))], "group_by": "none", "denominator": people,
         }  # fmt: skip
         low, high = (np.where(floor.low == floor.high, np.nan, end) for end in (floor.low, floor.high))
-        ranges = np.where(np.isfinite(low), "rounding of the registered people", None)
+        ranges = words(np.isfinite(low), "rounding of the registered people")
         tables.append(
             table_of_columns(
                 len(names),
@@ -285,7 +286,7 @@ def floor_rows(
                 value=floor.value,
                 low=low,
                 high=high,
-                interval=ranges.tolist(),
+                interval=ranges,
                 suppressed=np.isnan(people),
                 reason=floor.reason,
             )
@@ -308,7 +309,7 @@ def floor_rows(
                 value=gap,
                 low=least,
                 high=most,
-                interval=ranges.tolist(),
+                interval=ranges,
                 suppressed=np.isnan(on) | np.isnan(people),
                 reason=missing,
             )

@@ -17,16 +17,17 @@ import pyarrow as pa
 
 from popstrat.metrics import statistics
 from popstrat.metrics.figures import Figures
-from popstrat.metrics.rows import AGE_BANDS, LEVELS, Grouping, Level, Measure, table_of_columns
+from popstrat.metrics.rows import AGE_BANDS, LEVELS, Grouping, Level, Measure, table_of_columns, words
 from popstrat.metrics.statistics import FEWEST_EVENTS, Floats, Interval
 
 MOST_DEPRIVED, LEAST_DEPRIVED = "1", "5"
 """The groups of `Grouping.IMD_QUINTILE` between which a gap is."""
 QUINTILES = ("1", "2", "3", "4", "5")
 WITHHELD = "withheld: a small count, or one from which a small count would follow"
+TOO_FEW = f"fewer than {FEWEST_EVENTS} events"
 NOBODY = "nobody is in the denominator"
 
-_METHOD = {True: "exact Poisson", False: "Wilson"}
+EXACT, WILSON = "exact Poisson", "Wilson"
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,7 @@ def rows_of(figures: Figures, shown: Shown, as_of: dt.date) -> pa.Table:
         shown = Shown(shown.numerator[rows], shown.denominator[rows], shown.dispersion[rows])
     worked_out = estimates(figures, shown)
     suppressed = np.isnan(shown.numerator) | np.isnan(shown.denominator)
-    reasons = np.full(len(figures), None, dtype=object)
-    reasons[np.asarray(shown.denominator == 0)] = NOBODY
-    reasons[suppressed] = WITHHELD
+    reasons = words(suppressed, WITHHELD, words(shown.denominator == 0, NOBODY))
     limits = funnels(figures, shown)
     events = _of_events(figures)[figures.metric]
     plain = _table(
@@ -71,12 +70,10 @@ def rows_of(figures: Figures, shown: Shown, as_of: dt.date) -> pa.Table:
         group=_groups(figures),
         numerator=shown.numerator,
         denominator=shown.denominator,
-        **_interval(
-            worked_out, np.array([_METHOD[bool(one)] for one in (False, True)], dtype=object)[events.astype(int)]
-        ),
+        **_interval(worked_out, words(events, EXACT, [WILSON] * len(figures))),
         **limits,
         suppressed=suppressed,
-        reason=reasons.tolist(),
+        reason=reasons,
     )
     return pa.concat_tables(
         [plain, standardised_rates(figures, shown, as_of), *gaps(figures, shown, worked_out, as_of)]
@@ -123,35 +120,28 @@ def standardised_rates(figures: Figures, shown: Shown, as_of: dt.date) -> pa.Tab
     events, people, spread = (_taken(values, rows) for values in (shown.numerator, shown.denominator, shown.dispersion))
     weights = statistics.standard_population([first for _, first in AGE_BANDS])
     found = [np.full(len(rows), np.nan) for _ in range(3)]
-    few = np.zeros(len(rows), dtype=np.bool_)
+    total, of_whom = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
     metric = figures.metric[rows.max(axis=1)]
     for one in np.unique(metric):
         of_it = np.flatnonzero(metric == one)
-        # A band that is empty or missing in every area is one that the metric does not count.
-        some = (np.nan_to_num(people[of_it], nan=1.0) > 0).any(axis=0)
+        # A band in which no area has anybody to show is one that the metric does not count.
+        some = (people[of_it] > 0).any(axis=0)
         k, n = events[of_it], people[of_it]
         k = np.where(n == 0, 0.0, k)
         done = statistics.standardised(k, n, k * np.maximum(spread[of_it], 1.0), np.where(some, weights, 0.0))
-        few[of_it] = k[:, some].sum(axis=1) < FEWEST_EVENTS
+        total[of_it], of_whom[of_it] = k[:, some].sum(axis=1), n[:, some].sum(axis=1)
         for column, values in zip(found, done, strict=True):
             column[of_it] = values
-    total = events.sum(axis=1, where=~np.isnan(events))
-    withheld = np.isnan(events).any(axis=1)
-    reason = np.where(
-        np.isfinite(found[0]),
-        None,
-        np.where(
-            withheld,
-            "an age band is withheld",
-            np.where(few, f"fewer than {FEWEST_EVENTS} events", "nobody is in an age band"),
-        ),
-    )
+    withheld = np.isnan(total + of_whom)
+    few = np.asarray(total < FEWEST_EVENTS)
+    empty = ["nobody is in an age band"] * len(rows)
+    reason = words(np.isfinite(found[0]), "", words(withheld, "an age band is withheld", words(few, TOO_FEW, empty)))
     return _table(
         figures, rows.max(axis=1), as_of,
         measure=Measure.STANDARDISED, group_by=Grouping.NONE,
-        numerator=np.where(withheld, np.nan, total), denominator=np.where(withheld, np.nan, people.sum(axis=1)),
+        numerator=np.where(withheld, np.nan, total), denominator=np.where(withheld, np.nan, of_whom),
         **_interval(Interval(*found), "Dobson"),
-        suppressed=withheld, reason=reason.tolist(),
+        suppressed=withheld, reason=[one or None for one in reason],
     )  # fmt: skip
 
 
@@ -172,7 +162,7 @@ def gaps(figures: Figures, shown: Shown, worked_out: Interval, as_of: dt.date) -
         Measure.GAP_RELATIVE: (statistics.ratio(one, other), "MOVER"),
         Measure.SLOPE_INDEX: (statistics.slope_index(value, variance, people), "normal"),
     }
-    ends = np.isnan(one.value) | np.isnan(other.value)
+    ends = np.asarray(np.isnan(one.value) | np.isnan(other.value))
     every = np.isnan(value).any(axis=1)
     for measure, (interval, method) in found.items():
         unknown = every if measure is Measure.SLOPE_INDEX else ends
@@ -181,13 +171,13 @@ def gaps(figures: Figures, shown: Shown, worked_out: Interval, as_of: dt.date) -
             if measure is Measure.SLOPE_INDEX
             else ("quintile 1 or 5 is withheld or has nobody")
         )
-        nought = ~unknown & ~np.isfinite(interval.value)
+        nought = np.asarray(~unknown & ~np.isfinite(interval.value))
         yield _table(
             figures, first, as_of,
             measure=measure, group_by=Grouping.IMD_QUINTILE,
             **_interval(interval, method),
             suppressed=unknown,
-            reason=np.where(unknown, missing, np.where(nought, "quintile 5 has none", None)).tolist(),
+            reason=words(unknown, missing, words(nought, "quintile 5 has none")),
         )  # fmt: skip
 
 
@@ -241,12 +231,15 @@ def _taken(values: Floats, rows: npt.NDArray[np.int64], missing: float = 0.0) ->
     return np.where(rows >= 0, values[rows], missing)
 
 
-def _interval(found: Interval, method: Any) -> dict[str, Any]:
+def _interval(found: Interval, method: str | Sequence[str | None]) -> dict[str, Any]:
     """The columns of a value and its limits; a limit without a value is none."""
     there = np.isfinite(found.value)
-    names = np.where(there & np.isfinite(found.low), method, None).tolist()
-    return {"value": found.value, "low": np.where(there, found.low, np.nan),
-            "high": np.where(there, found.high, np.nan), "interval": names}  # fmt: skip
+    names = [method] * len(there) if isinstance(method, str) else method
+    named = [
+        name if here else None for name, here in zip(names, (there & np.isfinite(found.low)).tolist(), strict=True)
+    ]
+    low, high = (np.where(there, limit, np.nan) for limit in (found.low, found.high))
+    return {"value": found.value, "low": low, "high": high, "interval": named}
 
 
 def _named(names: Sequence[str], figures: Figures) -> pa.Array:
@@ -263,7 +256,8 @@ def _groups(figures: Figures) -> pa.Array:
 def _table(figures: Figures, rows: npt.NDArray[Any], as_of: dt.date, **columns: Any) -> pa.Table:
     """A table with the keys of some figures and further columns."""
     some = figures.where(rows)
-    areas, above = [], []
+    areas: list[str] = []
+    above: list[str | None] = []
     for level in LEVELS:
         names = figures.areas.names(level)
         areas += names

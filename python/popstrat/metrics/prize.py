@@ -36,12 +36,10 @@ def rows_of(
     whole = np.array([group_by == Grouping.NONE for group_by in everybody], dtype=np.bool_)
     practices = np.flatnonzero(whole & (figures.level == LEVELS.index(Level.PRACTICE)))
     tables = [
-        _table(figures.areas, metric, as_of, measure, *found)
+        _table(figures.areas, metric, as_of, *found)
         for number, metric in enumerate(figures.metrics)
         if metric.measure is Measure.PROPORTION and metric.good in ("high", "low") and metric.id not in left_out
-        for measure, *found in _of_metric(
-            figures, shown, practices[figures.metric[practices] == number], metric, as_of, plan
-        )
+        for found in _of_metric(figures, shown, practices[figures.metric[practices] == number], metric, as_of, plan)
     ]
     return pa.concat_tables([table_of_columns(0), *tables])
 

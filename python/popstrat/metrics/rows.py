@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 
@@ -135,6 +136,12 @@ def table_of(rows: Iterable[Row]) -> pa.Table:
     listed = list(rows)
     columns = [pa.array([getattr(row, name) for row in listed], SCHEMA.field(name).type) for name in COLUMNS]
     return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def words(mask: npt.NDArray[np.bool_], said: str, otherwise: Sequence[str | None] | None = None) -> list[str | None]:
+    """What is said of each row: a text where the mask is, nothing (or what is said otherwise) elsewhere."""
+    rest = otherwise if otherwise is not None else [None] * len(mask)
+    return [said if here else other for here, other in zip(mask.tolist(), rest, strict=True)]
 
 
 def table_of_columns(length: int, **given: Any) -> pa.Table:
