@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 
@@ -132,4 +135,32 @@ def table_of(rows: Iterable[Row]) -> pa.Table:
     """Rows as a table of `SCHEMA`, in their order."""
     listed = list(rows)
     columns = [pa.array([getattr(row, name) for row in listed], SCHEMA.field(name).type) for name in COLUMNS]
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def words(mask: npt.NDArray[np.bool_], said: str, otherwise: Sequence[str | None] | None = None) -> list[str | None]:
+    """What is said of each row: a text where the mask is, nothing (or what is said otherwise) elsewhere."""
+    rest = otherwise if otherwise is not None else [None] * len(mask)
+    return [said if here else other for here, other in zip(mask.tolist(), rest, strict=True)]
+
+
+def table_of_columns(length: int, **given: Any) -> pa.Table:
+    """A table of `SCHEMA` from some of its columns, each an array or one value for all rows; the others are null, and
+    nothing is suppressed. NaN and infinite numbers are null."""
+    columns = []
+    for column in SCHEMA:
+        values = given.pop(column.name, False if column.name == "suppressed" else None)
+        if isinstance(values, np.ndarray) and values.dtype == np.float64:
+            whole = pa.types.is_integer(column.type)
+            values = pa.array(np.where(np.isfinite(values), values, 0), mask=~np.isfinite(values))
+            columns.append(values.cast(column.type) if whole else values)
+        elif isinstance(values, pa.Array | pa.ChunkedArray):
+            columns.append(values.cast(column.type))
+        elif isinstance(values, list | np.ndarray):
+            columns.append(pa.array(values, column.type))
+        else:
+            one = pa.scalar(str(values) if isinstance(values, StrEnum) else values, column.type)
+            columns.append(pa.repeat(one, length))
+    if given:
+        raise TypeError(f"no such column: {', '.join(given)}")
     return pa.Table.from_arrays(columns, schema=SCHEMA)
