@@ -1,6 +1,6 @@
 """The metrics of neighbourhood-2026, as tables: who is counted (yes), who is not but could be (no), who could not (-).
 
-Of events, the cell is their number. Edges: the day 12 months ago, over 30 and over 10, the ages at which people come in.
+Of events, the cell is their number. Edges: the day 12 months ago, over 30, over 10, the ages at which people come in.
 """
 
 from __future__ import annotations
@@ -255,7 +255,8 @@ def test_what_no_table_can_say_has_its_reason() -> None:
     found = {d.id: d for d in scorer(AS_OF).resolved.definitions.values() if KINDS[d.kind].counted}
     without = {name for name, d in found.items() if "not_computable" in d.raw}
     assert {"length_of_stay", "acsc_admissions", "place_of_death", "gp_patient_survey", "eq_5d", "patient_activation",
-            "gp_appointments_offered", "hypertension_detection_gap", "national_hospital_activity"} <= without  # fmt: skip
+            "gp_appointments_offered", "hypertension_detection_gap",
+            "national_hospital_activity"} <= without  # fmt: skip
     assert all(d.output is None for d in found.values())
     floors = {name for name, d in found.items() if d.raw.get("target") == 0.015 or "1.5 %" in d.raw["source"]}
     assert floors == {"in_frailty_int_priority", "int_floor", "top_non_elective_activity"}
