@@ -25,7 +25,7 @@ from popstrat.errors import InputError, PackError, RunError
 # none waits for what another needs.
 COMMANDS = (
     "score", "check", "map", "synth", "explain", "bench", "packs", "audit", "fit", "pseudonymise", "recalibrate",
-    "upload", "validate", "verify",
+    "upload", "evidence", "validate", "verify",
 )  # fmt: skip
 
 

@@ -58,8 +58,11 @@ def rows_of(figures: Figures, shown: Shown, as_of: dt.date) -> pa.Table:
         figures = figures.where(rows)
         shown = Shown(shown.numerator[rows], shown.denominator[rows], shown.dispersion[rows])
     worked_out = estimates(figures, shown)
-    suppressed = np.isnan(shown.numerator) | np.isnan(shown.denominator)
+    never = np.array([metric.reason is not None for metric in figures.metrics], dtype=np.bool_)[figures.metric]
+    suppressed = (np.isnan(shown.numerator) | np.isnan(shown.denominator)) & ~never
     reasons = words(suppressed, WITHHELD, words(shown.denominator == 0, NOBODY))
+    for row in np.flatnonzero(never).tolist():
+        reasons[row] = figures.metrics[figures.metric[row]].reason
     limits = funnels(figures, shown)
     events = _of_events(figures)[figures.metric]
     plain = _table(
@@ -68,8 +71,8 @@ def rows_of(figures: Figures, shown: Shown, as_of: dt.date) -> pa.Table:
         as_of,
         measure=_named([metric.measure for metric in figures.metrics], figures),
         group=_groups(figures),
-        numerator=shown.numerator,
-        denominator=shown.denominator,
+        numerator=np.where(never, np.nan, shown.numerator),
+        denominator=np.where(never, np.nan, shown.denominator),
         **_interval(worked_out, words(events, EXACT, [WILSON] * len(figures))),
         **limits,
         suppressed=suppressed,
