@@ -100,14 +100,6 @@ def test_what_is_withheld_or_of_nobody_says_why() -> None:
     ]
 
 
-def test_what_cannot_be_computed_is_a_row_with_its_reason() -> None:
-    gone = Metric("stay", "Length of stay", "1", Measure.RATE, "all", "low", reason="not in a patient table", per=1000)
-    figures = figures_of([("stay", Level.ICB, "all", "none", None, 0, 0)], [gone])
-    for withheld in ([], [0]):
-        [row] = found(figures, Measure.RATE, "metric", "numerator", "value", "suppressed", "reason", withheld=withheld)
-        assert row == ("stay", None, None, False, "not in a patient table")
-
-
 def test_practices_have_a_funnel_and_the_icb_none() -> None:
     practices = [("at_target", Level.PRACTICE, f"P{i:05}", "none", None, 25, 100) for i in range(12)]
     figures = figures_of([*practices, ("at_target", Level.ICB, "all", "none", None, 300, 1200)])

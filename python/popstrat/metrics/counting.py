@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
 from typing import Any
@@ -51,6 +51,20 @@ class Plan:
     definitions: tuple[Definition, ...]
     parts: Mapping[str, Definition]
     tables: tuple[tuple[str, ...], ...]
+    given: tuple[str, ...] = ()
+    """Conditions whose bitmaps come with each batch, and are no columns of it."""
+
+    def with_given(self, metrics: Sequence[Metric]) -> Plan:
+        """The same and further metrics, of which whoever counts gives the part and the whole of each batch."""
+        parts = [f"part {i}" for i in range(len(metrics))]
+        wholes = [f"whole {i}" for i in range(len(metrics))]
+        return replace(
+            self,
+            metrics=(*self.metrics, *metrics),
+            numerators=(*self.numerators, *parts),
+            denominators=(*self.denominators, *wholes),
+            given=(*self.given, *parts, *wholes),
+        )
 
 
 def plan(resolved: Resolved, groupings: Iterable[str], only: Sequence[str] | None = None) -> Plan:
@@ -153,6 +167,9 @@ class Counted:
     events: Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]]
     """Column of events → their sum, and the sum of squares."""
 
+    order: NDArray[np.int64]
+    """The place among `practices` of each practice as it was numbered while it was counted."""
+
     def areas(self) -> Areas:
         nothing = (None,) * len(self.practices)
         return Areas(self.practices, *(self.within.get(column, nothing) for column in _PLACES))
@@ -169,33 +186,46 @@ class Counter:
         self._room = 0
         sizes = [[len(by.labels(plan.parts[part])) for part in table] for table in plan.tables]
         self._width = sum(prod(some) for some in sizes)
-        numbers = {str(d.output) for d in plan.definitions if d.dtype == "float64"}
-        conditions = {str(d.output) for d in plan.definitions if d.dtype == "bool"}
+        numbers = {
+            name for name in plan.numerators if name in {d.output for d in plan.definitions if d.dtype == "float64"}
+        }
+        conditions = [*(str(d.output) for d in plan.definitions if d.dtype == "bool"), *plan.given]
+        self.whole: NDArray[np.int32] = np.empty(0, np.int32)
+        """The practices of the latest batch, as they are numbered."""
         self._people: dict[str | None, NDArray[np.uint32]] = {c: np.zeros(0, np.uint32) for c in (None, *conditions)}
-        self._events = {c: (np.zeros(0, np.int64), np.zeros(0, np.int64)) for c in numbers}
+        self._events = {c: (np.zeros(0, np.int64), np.zeros(0, np.int64)) for c in sorted(numbers)}
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="popstrat-count") if threads > 1 else None
 
-    def add(self, scored: pa.RecordBatch) -> None:
-        """Count a batch. Raises `InputError` for a practice that is in two of what a practice is in one of."""
+    def add(self, scored: pa.RecordBatch, given: Sequence[NDArray[np.bool_]] = ()) -> None:
+        """Count a batch, and the conditions that are ``given`` for it, in the plan's order.
+
+        Raises `InputError` for a practice that is in two PCNs, neighbourhoods or places.
+        """
         rows = scored.num_rows
         if rows == 0:
             return
         self._practices_of(scored)
-        cells = Cells(self._whole, len(self._practices), [self._groups(scored, table) for table in self.plan.tables])
+        cells = Cells(self.whole, len(self._practices), [self._groups(scored, table) for table in self.plan.tables])
         step = -(-rows // self.threads)
         starts = range(0, rows, step)
         self._each([partial(self._fill, cells, start, min(start + step, rows)) for start in starts])
         jobs: list[Callable[[], Any]] = []
-        planes = [(None if name is None else scored.column(name).buffers()[1], name) for name in self._people]
+        bits = {n: np.packbits(rows, bitorder="little") for n, rows in zip(self.plan.given, given, strict=True)}
+        planes = [(self._plane(scored, name, bits), name) for name in self._people]
         share = -(-len(planes) // (4 * self.threads))  # small pieces, so that threads end together
         for at in range(0, len(planes), share):
             some = planes[at : at + share]
-            bits, counts = [bits for bits, _ in some], [self._people[name] for _, name in some]
-            jobs.append(partial(cells.count, bits, counts))
+            jobs.append(partial(cells.count, [plane for plane, _ in some], [self._people[name] for _, name in some]))
         for name, (sums, squares) in self._events.items():
             valid, values = scored.column(name).buffers()
             jobs.append(partial(cells.sum, values, valid, sums, squares))
         self._each(jobs)
+
+    @staticmethod
+    def _plane(scored: pa.RecordBatch, name: str | None, given: Mapping[str, NDArray[np.uint8]]) -> Any | None:
+        if name is None:
+            return None
+        return given[name] if name in given else scored.column(name).buffers()[1]
 
     def finish(self) -> Counted:
         """What was counted; practices in the order of their codes."""
@@ -214,13 +244,14 @@ class Counter:
             by_practice(self._people[None]),
             {name: by_practice(counts) for name, counts in self._people.items() if name is not None},
             {name: (by_practice(sums), by_practice(squares)) for name, (sums, squares) in self._events.items()},
+            np.argsort(sort),
         )
 
     # -- practices and what they are in --
 
     def _practices_of(self, scored: pa.RecordBatch) -> None:
         """Number the batch's practices, make room for new ones and see what they are in."""
-        self._whole = self._numbered(scored.column(_PRACTICE), _PRACTICE, self._practices)
+        self.whole = self._numbered(scored.column(_PRACTICE), _PRACTICE, self._practices)
         if len(self._practices) > self._room:
             self._grow()
         for column in _PLACES:
@@ -232,11 +263,11 @@ class Counter:
                 more = np.full(self._room - len(held), -1, np.int32)
                 held = self._held[column] = np.concatenate([held, more])
             within = self._numbered(scored.column(column), column, names)
-            row = astray(self._whole, within, held)
+            row = astray(self.whole, within, held)
             if row >= 0:
                 called = {number: name for name, number in names.items()}
-                practice = next(name for name, number in self._practices.items() if number == self._whole[row])
-                one, other = sorted((called[int(held[self._whole[row]])], called[int(within[row])]))
+                practice = next(name for name, number in self._practices.items() if number == self.whole[row])
+                one, other = sorted((called[int(held[self.whole[row]])], called[int(within[row])]))
                 raise InputError(
                     f"the practice {shown_name(practice)} is in {shown_name(one)} and in {shown_name(other)}: "
                     "a practice is in one", column=column,

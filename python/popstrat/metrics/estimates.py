@@ -58,11 +58,8 @@ def rows_of(figures: Figures, shown: Shown, as_of: dt.date) -> pa.Table:
         figures = figures.where(rows)
         shown = Shown(shown.numerator[rows], shown.denominator[rows], shown.dispersion[rows])
     worked_out = estimates(figures, shown)
-    never = np.array([metric.reason is not None for metric in figures.metrics], dtype=np.bool_)[figures.metric]
-    suppressed = (np.isnan(shown.numerator) | np.isnan(shown.denominator)) & ~never
+    suppressed = np.isnan(shown.numerator) | np.isnan(shown.denominator)
     reasons = words(suppressed, WITHHELD, words(shown.denominator == 0, NOBODY))
-    for row in np.flatnonzero(never).tolist():
-        reasons[row] = figures.metrics[figures.metric[row]].reason
     limits = funnels(figures, shown)
     events = _of_events(figures)[figures.metric]
     plain = _table(
@@ -71,8 +68,8 @@ def rows_of(figures: Figures, shown: Shown, as_of: dt.date) -> pa.Table:
         as_of,
         measure=_named([metric.measure for metric in figures.metrics], figures),
         group=_groups(figures),
-        numerator=np.where(never, np.nan, shown.numerator),
-        denominator=np.where(never, np.nan, shown.denominator),
+        numerator=shown.numerator,
+        denominator=shown.denominator,
         **_interval(worked_out, words(events, EXACT, [WILSON] * len(figures))),
         **limits,
         suppressed=suppressed,
@@ -90,7 +87,8 @@ def estimates(figures: Figures, shown: Shown) -> Interval:
     k, n, spread = (values[events] for values in (shown.numerator, shown.denominator, shown.dispersion))
     for column, values in zip(found, statistics.rate(k, n, k * np.maximum(spread, 1.0)), strict=True):
         column[events] = values
-    return found
+    once = _per_person(figures)[figures.metric]
+    return Interval(*(column * once for column in found))
 
 
 def funnels(figures: Figures, shown: Shown) -> dict[str, Floats]:
@@ -106,7 +104,7 @@ def funnels(figures: Figures, shown: Shown) -> dict[str, Floats]:
         dispersion = _pooled(shown, rows) if events[metric] else None
         limits = statistics.funnel(shown.numerator[rows], shown.denominator[rows], dispersion=dispersion)
         if limits is not None:
-            per = 1000 if events[metric] else 1
+            per = figures.metrics[metric].per
             for name, values in zip(found, limits[:4], strict=True):
                 found[name][rows] = values * per
     return found
@@ -159,7 +157,9 @@ def gaps(figures: Figures, shown: Shown, worked_out: Interval, as_of: dt.date) -
     events = _of_events(figures)[figures.metric[first]][:, np.newaxis]
     count, spread = _taken(shown.numerator, rows), np.maximum(_taken(shown.dispersion, rows), 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        variance = np.where(events, 1e6 * count * spread / people**2, value * (1 - value) / people)
+        per = _per_person(figures)[figures.metric[first]][:, np.newaxis]
+        share = value / per
+        variance = np.where(events, 1e6 * count * spread / people**2, per**2 * share * (1 - share) / people)
     found = {
         Measure.GAP_ABSOLUTE: (statistics.difference(one, other), "MOVER"),
         Measure.GAP_RELATIVE: (statistics.ratio(one, other), "MOVER"),
@@ -189,6 +189,11 @@ def gaps(figures: Figures, shown: Shown, worked_out: Interval, as_of: dt.date) -
 
 def _of_events(figures: Figures) -> npt.NDArray[np.bool_]:
     return np.array([metric.events for metric in figures.metrics], dtype=np.bool_)
+
+
+def _per_person(figures: Figures) -> Floats:
+    """Of each metric by what a share of people is multiplied; 1 where its unit is that of `statistics`."""
+    return np.array([1 if metric.events else metric.per for metric in figures.metrics], dtype=np.float64)
 
 
 def _pooled(shown: Shown, rows: npt.NDArray[np.intp]) -> float:

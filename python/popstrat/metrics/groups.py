@@ -46,8 +46,8 @@ DEFAULT: dict[Level, tuple[str, ...]] = {
     Level.PLACE: _EVERY,
     Level.ICB: _EVERY,
 }
-"""By what people are divided at each level, besides not at all, unless something is said. A PCN's ages are what rates are
-standardised with."""
+"""By what people are divided at each level, besides not at all, unless something is said. Rates are standardised over
+the ages of a PCN."""
 
 
 def parts(grouping: str) -> tuple[str, ...]:
