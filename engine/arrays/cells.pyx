@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, freethreading_compatible=True
 """Rows counted by cell. See cells.h. Everything runs without the GIL and raises ValueError if sizes do not fit."""
 
-from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 import numpy as np
@@ -39,8 +39,12 @@ def numbered(indices, int width, valid, int64_t offset, int64_t rows, const int3
         raise ValueError("rows out of range")
     cdef const uint8_t[::1] read = _bytes(indices, (offset + rows) * width)
     cdef const uint8_t[::1] bits = _bytes(b"\0" if valid is None else valid, 0 if valid is None else (offset + rows + 7) // 8)
-    cdef const uint8_t *known = NULL if valid is None else &bits[0]
-    cdef const int32_t *entries = &table[0] if len(table) else NULL
+    cdef const uint8_t *known = NULL
+    if valid is not None:
+        known = &bits[0]
+    cdef const int32_t *entries = NULL
+    if len(table):
+        entries = &table[0]
     cdef int64_t many = len(table), found
     if rows == 0:
         return -1
@@ -139,8 +143,8 @@ cdef class Cells:
         if len(counts) != many:
             raise ValueError("as many counts as bitmaps")
         held = []
-        cdef uint8_t **bits = <uint8_t **> PyMem_Calloc(many + 1, sizeof(void *))
-        cdef uint32_t **tables = <uint32_t **> PyMem_Calloc(many + 1, sizeof(void *))
+        cdef uint8_t **bits = <uint8_t **> calloc(many + 1, sizeof(void *))
+        cdef uint32_t **tables = <uint32_t **> calloc(many + 1, sizeof(void *))
         try:
             if bits == NULL or tables == NULL:
                 raise MemoryError
@@ -158,14 +162,16 @@ cdef class Cells:
                 with nogil:
                     cells_count(<const uint8_t *const *> bits, many, self.rows, &self.cells[0], self.tables, tables)
         finally:
-            PyMem_Free(bits)
-            PyMem_Free(tables)
+            free(bits)
+            free(tables)
 
     def sum(self, values, valid, int64_t[::1] sums, int64_t[::1] squares):
         """Add to sums and squares, a cell each, the whole numbers (float64) of the rows that are valid, and their squares."""
         cdef const double[::1] numbers = np.frombuffer(values, np.float64, self.rows) if self.rows else np.zeros(1)
         cdef const uint8_t[::1] bits = _bytes(b"\0" if valid is None else valid, 0 if valid is None else (self.rows + 7) // 8)
-        cdef const uint8_t *known = NULL if valid is None else &bits[0]
+        cdef const uint8_t *known = NULL
+        if valid is not None:
+            known = &bits[0]
         if min(len(sums), len(squares)) < max(1, self.width * self.most):
             raise ValueError("fewer sums than cells")
         if self.rows:

@@ -37,6 +37,7 @@ from popstrat.engine import (
     levels,
 )
 from popstrat.engine import _table as table
+from popstrat.engine.arrays import cells as counted
 from popstrat.engine.arrays.check_digits import weighted_mod11
 from popstrat.engine.arrays.letters import made_of
 from popstrat.engine.arrays.top_k import top_k
@@ -222,6 +223,30 @@ def largest() -> None:
     refused(lambda: top_k([*columns, (5, None, object(), None)], None, 640, 0, 640, 2))
     refused(lambda: top_k([*columns, ("x", None, values, None)], None, 640, 0, 640, 2))
     refused(lambda: top_k(columns, b"", 640, 0, 640, 2))
+
+
+@call
+def cells() -> None:
+    whole, codes, bits = np.zeros(640, np.int32), np.zeros(640, np.uint8), all_valid(640, 3)
+    made = counted.Cells(whole, 1, [[(codes, bits, 0, 3)], []])
+    assert (made.rows, made.width) == (640, 4)
+    made.fill(0, 640)
+    counts, sums, squares = np.zeros((2, 4), np.uint32), np.zeros(4, np.int64), np.zeros(4, np.int64)
+    made.count([bits, None], list(counts))
+    made.sum(doubles(640).tobytes(), bits, sums, squares)
+    counted.numbered(codes, 1, bits, 0, 640, np.zeros(1, np.int32), np.zeros(640, np.int32))
+    counted.astray(whole, whole, np.full(1, -1, np.int32))
+    refused(lambda: counted.Cells(whole, 1, [[(codes[:9], None, 0, 3)]]))
+    refused(lambda: counted.Cells(whole, 1, [[(codes, bits[:9], 0, 3)]]))
+    refused(lambda: counted.Cells(object(), 1, [[]]))
+    refused(lambda: made.fill(0, 641))
+    refused(lambda: made.count([bits[:9]], [counts[0]]))
+    refused(lambda: made.count([object()], [counts[0]]))
+    refused(lambda: made.count([None, None], [counts[0], sums]))
+    refused(lambda: made.sum(b"", bits, sums, squares))
+    refused(lambda: made.sum(doubles(640).tobytes(), object(), sums, squares))
+    refused(lambda: counted.numbered(codes, 1, object(), 0, 640, np.zeros(1, np.int32), np.zeros(640, np.int32)))
+    refused(lambda: counted.astray(whole, whole[:9], whole.copy()))
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

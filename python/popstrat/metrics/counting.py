@@ -344,15 +344,17 @@ def table_axes(plan: Plan) -> list[tuple[tuple[str, ...], slice, tuple[int, ...]
 
 
 def grouped(plan: Plan, counts: NDArray[np.int64], grouping: str) -> NDArray[np.int64]:
-    """Counts of a practice × cell as those of a practice × group of one grouping."""
+    """Counts whose last axis is the cells of all tables, with the groups of one grouping in its place."""
     parts = by.parts(grouping)
     table, where, sizes = next(found for found in table_axes(plan) if set(parts) <= set(found[0]))
-    cube = counts[:, where].reshape(len(counts), *sizes)
-    away = tuple(i for i, part in enumerate(table, 1) if part not in parts)
-    found = cube.sum(axis=away)
+    before = counts.ndim - 1
+    cube = counts[..., where].reshape(*counts.shape[:-1], *sizes)
+    found = cube.sum(axis=tuple(before + i for i, part in enumerate(table) if part not in parts))
     kept = [part for part in table if part in parts]
-    return np.transpose(found, (0, *(1 + kept.index(part) for part in parts))).reshape(len(counts), -1)
+    order = (*range(before), *(before + kept.index(part) for part in parts))
+    return np.transpose(found, order).reshape(*counts.shape[:-1], -1)
 
 
 def all_groups(plan: Plan, groupings: Iterable[str]) -> tuple[Groups, ...]:
+    """The groupings with their groups."""
     return tuple(by.groups(grouping, dict(plan.parts)) for grouping in groupings)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popstrat.metrics import groups as by
-from popstrat.metrics.counting import Counted, Plan, grouped
-from popstrat.metrics.figures import NOWHERE, Areas, Figures
+from popstrat.metrics.counting import Counted, Plan, all_groups, grouped
+from popstrat.metrics.figures import NOWHERE, Figures
 from popstrat.metrics.rows import LEVELS, Grouping, Level
 
 Wanted = Mapping[Level, Sequence[str]]
@@ -34,69 +34,66 @@ def figures(plan: Plan, counted: Counted, wanted: Wanted) -> Figures:
     """
     areas = counted.areas()
     names = list(dict.fromkeys(grouping for some in wanted.values() for grouping in some))
-    blocks = [
-        _Block(plan, counted, areas, level, names, grouping) for level, some in wanted.items() for grouping in some
-    ]
-    columns: list[list[NDArray[np.int64]]] = [[] for _ in range(9)]
-    for number, metric in enumerate(plan.metrics):
-        numerator, denominator = plan.numerators[number], plan.denominators[number]
-        if numerator is None:
-            for column, value in zip(
-                columns, (number, LEVELS.index(next(iter(wanted))), 0, 0, 0, 0, 0, 0, 0), strict=True
-            ):
-                column.append(np.array([value], np.int64))
-            continue
-        for block in blocks:
-            people, squares = block.of(numerator)
-            of_whom = block.registered if denominator is None else block.of(denominator)[0]
-            rows = len(people)
-            found = (
-                np.full(rows, number, np.int64), block.level, block.area, block.grouping, block.group,
-                people, of_whom, squares if metric.events else people, block.registered,
-            )  # fmt: skip
-            for column, values in zip(columns, found, strict=True):
-                column.append(values)
-    joined = [np.concatenate(parts) if parts else np.zeros(0, np.int64) for parts in columns]
-    made = Figures(areas, plan.metrics, tuple(by.groups(name, dict(plan.parts)) for name in names), *joined)
+    columns, numerators, denominators, squares = _stacked(plan, counted)
+    computed = np.array([i for i, column in enumerate(plan.numerators) if column is not None], dtype=np.int64)
+    found = [_without(plan, wanted)]
+    for number, grouping in enumerate(names):
+        of_practices = grouped(plan, columns, grouping)
+        everybody = of_practices[-1].sum(axis=0)
+        groups = np.zeros(1, np.int64) if grouping == Grouping.NONE else np.flatnonzero(everybody)
+        for level in (level for level, some in wanted.items() if grouping in some):
+            counts = _summed(of_practices[:, :, groups], areas.of_practice(level), len(areas.names(level)))
+            metric, area, group = np.meshgrid(computed, np.arange(counts.shape[1]), groups, indexing="ij")
+            same = np.ones_like(metric)
+            found.append([
+                metric, LEVELS.index(level) * same, area, number * same, group,
+                counts[numerators], counts[denominators], counts[squares], counts[-1] * same,
+            ])  # fmt: skip
+    joined = [np.concatenate([np.ravel(part) for part in parts]) for parts in zip(*found, strict=True)]
+    made = Figures(areas, plan.metrics, all_groups(plan, names), *joined)
     return made.where(np.lexsort((made.group, made.grouping, made.area, made.level, made.metric)))
 
 
-class _Block:
-    """The figures of one level by one grouping."""
+_Numbers = NDArray[np.int64]
 
-    def __init__(
-        self, plan: Plan, counted: Counted, areas: Areas, level: Level, names: Sequence[str], grouping: str
-    ) -> None:
-        self._plan, self._counted, self._by = plan, counted, grouping
-        self._within = areas.of_practice(level)
-        self._areas = len(areas.names(level))
-        self._known: dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
-        everybody = grouped(plan, counted.registered, grouping)
-        self._groups = np.flatnonzero(everybody.sum(axis=0)) if grouping != Grouping.NONE else np.zeros(1, np.int64)
-        many = len(self._groups)
-        rows = self._areas * many
-        self.level = np.full(rows, LEVELS.index(level), np.int64)
-        self.area = np.repeat(np.arange(self._areas), many)
-        self.grouping = np.full(rows, names.index(grouping), np.int64)
-        self.group = np.tile(self._groups, self._areas)
-        self.registered = self._summed(everybody)
 
-    def of(self, column: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The people of a column, or its events and their squares."""
-        if column not in self._known:
-            if column in self._counted.people:
-                people = self._summed(grouped(self._plan, self._counted.people[column], self._by))
-                self._known[column] = people, people
-            else:
-                events, squares = self._counted.events[column]
-                self._known[column] = (
-                    self._summed(grouped(self._plan, events, self._by)),
-                    self._summed(grouped(self._plan, squares, self._by)),
-                )
-        return self._known[column]
+def _stacked(plan: Plan, counted: Counted) -> tuple[_Numbers, _Numbers, _Numbers, _Numbers]:
+    """All that was counted as one array (column, practice, cell), everybody last; and of each metric that is computed
+    which column is its numerator, its denominator, and its squares."""
+    names = dict.fromkeys(name for name in (*plan.numerators, *plan.denominators) if name is not None)
+    place: dict[str, tuple[int, int]] = {}
+    columns: list[_Numbers] = []
+    for name in names:
+        if name in counted.people:
+            place[name] = len(columns), len(columns)
+            columns.append(counted.people[name])
+        else:
+            place[name] = len(columns), len(columns) + 1
+            columns += counted.events[name]
+    everybody = len(columns)
+    pairs = [(a, b) for a, b in zip(plan.numerators, plan.denominators, strict=True) if a is not None]
+    return (
+        np.stack([*columns, counted.registered]),
+        np.array([place[a][0] for a, _ in pairs], dtype=np.int64),
+        np.array([everybody if b is None else place[b][0] for _, b in pairs], dtype=np.int64),
+        np.array([place[a][1] for a, _ in pairs], dtype=np.int64),
+    )
 
-    def _summed(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
-        found = np.zeros((self._areas, len(self._groups)), np.int64)
-        inside = self._within != NOWHERE
-        np.add.at(found, self._within[inside], counts[inside][:, self._groups])
-        return found.ravel()
+
+def _without(plan: Plan, wanted: Wanted) -> list[_Numbers]:
+    """The one figure of each metric that is not computable."""
+    metric = np.array([i for i, column in enumerate(plan.numerators) if column is None], dtype=np.int64)
+    nothing = np.zeros_like(metric)
+    level = LEVELS.index(next(iter(wanted))) if wanted else 0
+    return [metric, np.full_like(metric, level), *[nothing] * 7]
+
+
+def _summed(counts: _Numbers, within: _Numbers, areas: int) -> _Numbers:
+    """Counts of practices (second axis) as those of the areas that they are in."""
+    order = np.argsort(within, kind="stable")
+    order = order[within[order] != NOWHERE]
+    found = np.zeros((counts.shape[0], areas, counts.shape[2]), np.int64)
+    if len(order):
+        starts = np.searchsorted(within[order], np.arange(areas))
+        found[:] = np.add.reduceat(counts[:, order], starts, axis=1)  # every area has a practice
+    return found
