@@ -17,7 +17,7 @@ from popstrat.metrics.caseload import Caseload, cohorts_of, month_ends, read_cas
 from popstrat.metrics.coverage import APPORTIONED, CaseloadCounts, finish, floor_rows, floors
 from popstrat.metrics.estimates import Shown, rows_of
 from popstrat.metrics.figures import Areas, Figures, Groups, Metric
-from popstrat.metrics.rows import LEVELS, Level, Measure
+from popstrat.metrics.rows import LEVELS, Level, Measure, table_of_columns
 from popstrat.metrics.side_files import NO_DAY
 
 AS_OF = dt.date(2026, 6, 30)
@@ -338,3 +338,11 @@ def test_rows_as_they_are_published() -> None:
         ("not_on_caseload", "coverage", "none", None, 70, 100, 0.7),
     ]
     assert rows[2]["low"] == pytest.approx(1 - rows[0]["high"])
+
+
+def test_what_is_left_over_of_a_gap_is_no_row() -> None:
+    rows = table_of_columns(
+        1, as_of=AS_OF, metric="on_caseload", version="1", measure=Measure.GAP_ABSOLUTE, cohort="all", level="icb",
+        area="all", group_by="imd_quintile", value=np.array([0.1]),
+    )  # fmt: skip
+    assert finish(rows).num_rows == 1

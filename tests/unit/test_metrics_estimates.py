@@ -180,12 +180,22 @@ def test_a_withheld_quintile_leaves_what_can_be_said() -> None:
     figures = figures_of(rows)
     for withheld, measure, reason in (
         (2, Measure.GAP_ABSOLUTE, None),
-        (2, Measure.SLOPE_INDEX, "a quintile is withheld or has nobody"),
-        (4, Measure.GAP_ABSOLUTE, "quintile 1 or 5 is withheld or has nobody"),
-        (4, Measure.GAP_RELATIVE, "quintile 1 or 5 is withheld or has nobody"),
+        (2, Measure.SLOPE_INDEX, "a quintile is withheld"),
+        (4, Measure.GAP_ABSOLUTE, "quintile 1 or 5 is withheld"),
+        (4, Measure.GAP_RELATIVE, "quintile 1 or 5 is withheld"),
     ):
         [(value, why)] = found(figures, measure, "value", "reason", withheld=[withheld])
         assert (value is None, why) == (reason is not None, reason)
+
+
+def test_a_quintile_of_nobody_is_not_withheld() -> None:
+    rows = [
+        ("at_target", Level.ICB, "all", "imd_quintile", str(i), 0 if i == 5 else 50, 0 if i == 5 else 100)
+        for i in range(1, 6)
+    ]
+    figures = figures_of(rows)
+    for measure, which in ((Measure.GAP_ABSOLUTE, "quintile 1 or 5"), (Measure.SLOPE_INDEX, "a quintile")):
+        assert found(figures, measure, "value", "suppressed", "reason") == [(None, False, f"nobody is in {which}")]
 
 
 def test_no_figures_no_rows() -> None:

@@ -25,7 +25,7 @@ from popstrat.errors import InputError, PackError, RunError
 # none waits for what another needs.
 COMMANDS = (
     "score", "check", "map", "synth", "explain", "metrics", "bench", "packs", "audit", "fit", "pseudonymise",
-    "recalibrate", "upload", "validate", "verify",
+    "recalibrate", "upload", "evidence", "validate", "verify",
 )  # fmt: skip
 
 

@@ -145,3 +145,24 @@ def recorded(**given: Any) -> dict[str, Any]:
     return {
         name: str(value) if isinstance(value, Path) else value for name, value in given.items() if value is not None
     }
+
+
+def practice_codes(given: str) -> frozenset[str]:
+    """Practice codes from a list with commas or a file with one a line (# begins a remark). Raises `InputError`."""
+    path = Path(given)
+    if path.is_file():
+        from popstrat.core.small_files import read_small  # here, as for all that only some runs need
+
+        try:
+            lines = read_small(path).decode("utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError):
+            raise InputError("cannot be read as a list of practice codes", file=given) from None
+        codes = [line.split("#", 1)[0].strip() for line in lines]
+    elif "/" in given or "." in given:
+        raise InputError("--practices: there is no such file", file=given)
+    else:
+        codes = [code.strip() for code in given.split(",")]
+    found = frozenset(code for code in codes if code)
+    if not found:
+        raise InputError("--practices names no practice")
+    return found

@@ -26,6 +26,8 @@ from popstrat.metrics.statistics import Floats
 
 ALL = "all"
 """All cohorts together."""
+GAP = "_gap"
+"""What the metric of the gap to a floor ends in."""
 DATES = ("last_admission_date", "care_plan_date", "cga_date")
 """Columns of the list that say more of people on the caseload."""
 APPORTIONED = "apportioned: the floor of the place shared by list size"
@@ -158,7 +160,8 @@ def finish(rows: pa.Table) -> pa.Table:
     for column, values in (("metric", [name for name, _, _ in parts]), ("group_by", by), ("group", group)):
         at = found.schema.get_field_index(column)
         found = found.set_column(at, found.schema.field(at), pa.array(values, pa.string()))
-    rest = found.filter(pc.equal(found["metric"], "on_caseload"))
+    whole = pc.equal(found["measure"], Measure.COVERAGE.value)  # what is left over of a gap is no gap
+    rest = found.filter(pc.and_(pc.equal(found["metric"], "on_caseload"), whole))
     left = pc.subtract(rest["denominator"], rest["numerator"])
     swapped = {
         "metric": pa.array(["not_on_caseload"] * len(rest), pa.string()),
@@ -303,7 +306,7 @@ def floor_rows(
             table_of_columns(
                 len(names),
                 **keys,
-                metric=f"{metric.id}_gap",
+                metric=metric.id + GAP,
                 measure=Measure.COVERAGE,
                 numerator=on,
                 value=gap,

@@ -167,20 +167,21 @@ def gaps(figures: Figures, shown: Shown, worked_out: Interval, as_of: dt.date) -
     }
     ends = np.asarray(np.isnan(one.value) | np.isnan(other.value))
     every = np.isnan(value).any(axis=1)
+    hidden = np.isnan(count) | np.isnan(people)  # of the others nobody is there
     for measure, (interval, method) in found.items():
-        unknown = every if measure is Measure.SLOPE_INDEX else ends
-        missing = (
-            "a quintile is withheld or has nobody"
-            if measure is Measure.SLOPE_INDEX
-            else ("quintile 1 or 5 is withheld or has nobody")
-        )
+        all_five = measure is Measure.SLOPE_INDEX
+        unknown, which = (every, "a quintile") if all_five else (ends, "quintile 1 or 5")
+        withheld = (hidden if all_five else hidden[:, [0, -1]]).any(axis=1)
         nought = np.asarray(~unknown & ~np.isfinite(interval.value))
         yield _table(
             figures, first, as_of,
             measure=measure, group_by=Grouping.IMD_QUINTILE,
             **_interval(interval, method),
-            suppressed=unknown,
-            reason=words(unknown, missing, words(nought, "quintile 5 has none")),
+            suppressed=withheld,
+            reason=words(
+                withheld, f"{which} is withheld",
+                words(unknown, f"nobody is in {which}", words(nought, "quintile 5 has none")),
+            ),
         )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from popstrat.core.rerun import Making, pack_named, read_record, record_path, re
 from popstrat.errors import InputError
 from popstrat.formats import check_target, open_sink
 from popstrat.metrics.figures import Figures, Metric
-from popstrat.metrics.overlap import overlapping
+from popstrat.metrics.overlap import overlapping, unfitted
 from popstrat.metrics.people import PeopleCount
 from popstrat.metrics.plan import NO_PLAN, read_plan
 from popstrat.metrics.request import Request
@@ -150,6 +150,7 @@ def _released(people: PeopleCount, scorer: Scorer, request: Request, encoding: s
     plan = NO_PLAN
     if request.plan is not None:
         plan = read_plan(request.plan, figures.areas, {m.id: m.measure for m in figures.metrics}, encoding)
+    names = [metric.id for metric in figures.metrics]
     made = release(
         figures,
         shown(figures, request.controlled),
@@ -158,7 +159,8 @@ def _released(people: PeopleCount, scorer: Scorer, request: Request, encoding: s
         history=history,
         plan=plan,
         rounded=request.controlled,
-        overlapping=overlapping(scorer.resolved, tuple(m.id for m in figures.metrics)),
+        overlapping=overlapping(scorer.resolved, names),
+        unfitted=unfitted(scorer.resolved, names),
     )
     return made, figures
 

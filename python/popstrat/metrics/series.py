@@ -19,6 +19,7 @@ from popstrat.core.rerun import pack_named, read_record, record_path
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.formats import open_source
+from popstrat.metrics.coverage import GAP
 from popstrat.metrics.plan import NO_PLAN, Plan, expected, next_target
 from popstrat.metrics.rows import SCHEMA, Level
 from popstrat.metrics.signals import FEWEST, signals
@@ -28,7 +29,9 @@ KEYS = ("metric", "measure", "cohort", "level", "area", "group_by", "group")
 """What a figure is followed by."""
 ENDINGS = (".parquet", ".arrow", ".csv")
 OVERLAPPING = "no signal: what it counts looks back over several months, which overlap from month to month"
-FEW = f"no signal: fewer than {FEWEST} months follow each other"
+FEW = f"history: no signals, since fewer than {FEWEST} months follow each other up to this one"
+TESTED = ("proportion", "rate_per_1000", "standardised_rate", "coverage")
+"""Measures of which signals are looked for."""
 ON, OFF = "on", "off"
 
 _USED = ("as_of", "version", *KEYS, "value")
@@ -130,10 +133,18 @@ def _said(months: list[Month], as_of: dt.date, pack: str | None, later: int) -> 
             f"history: {_files(len(others))} of another pack or version ({others[-1].pack}); figures are compared "
             "where their metric has the same version"
         )
+    if months and _in_a_row(months, as_of) < FEWEST - 1:
+        told.append(FEW)
     unknown = sum(month.controlled is None for month in months)
     if unknown:
         told.append(f"history: {_files(unknown)} without a run record: whether disclosure was controlled is not known")
     return told
+
+
+def _in_a_row(months: list[Month], as_of: dt.date) -> int:
+    """How many months follow each other up to the one before."""
+    there, now = {month.number for month in months}, as_of.year * 12 + as_of.month - 1
+    return next(back for back in range(len(there) + 1) if now - back - 1 not in there)
 
 
 def _files(count: int) -> str:
@@ -226,31 +237,36 @@ def _numbers(column: pa.ChunkedArray) -> Floats:
 def _planned(
     rows: pa.Table, as_of: dt.date, plan: Plan, good: Mapping[str, str], value: Floats
 ) -> tuple[Floats, list[str | None]]:
-    """The target of each row, the plan's before the pack's, and whether it is on its way there."""
+    """The target of each row, the plan's before the pack's, and whether it is on its way there. What is planned of a
+    floor is people, which the row of the gap to it has as its numerator."""
     target = _numbers(rows["target"])
     trajectory: list[str | None] = [None] * len(rows)
     if not plan.points:
         return target, trajectory
     names = {key.metric for key in plan.points}
+    names |= {name + GAP for name in names}
+    people = _numbers(rows["numerator"])
     whole = pc.and_(pc.equal(rows["group_by"], "none"), pc.is_in(rows["metric"], value_set=pa.array(sorted(names))))
     kinds = pa.array(["proportion", "rate_per_1000", "coverage"])
     some = np.flatnonzero(np.asarray(pc.and_(whole, pc.is_in(rows["measure"], value_set=kinds)).fill_null(False)))
     columns = (rows[name].take(pa.array(some)).to_pylist() for name in ("metric", "cohort", "level", "area"))
     for row, metric, cohort, level, area in zip(some.tolist(), *columns, strict=True):
-        points = plan.of(metric, cohort, Level(level), area)
+        gap = metric.endswith(GAP)
+        points = plan.of(metric.removesuffix(GAP), cohort, Level(level), area)
+        reached = people[row] if gap else value[row]
         to_reach, by_now = next_target(points, as_of), expected(points, as_of)
         if to_reach is not None:
             target[row] = to_reach
-        if by_now is not None and np.isfinite(value[row]) and good.get(metric) in ("high", "low"):
-            reached = value[row] >= by_now if good[metric] == "high" else value[row] <= by_now
-            trajectory[row] = ON if reached else OFF
+        better = good.get(metric.removesuffix(GAP))
+        if by_now is not None and np.isfinite(reached) and better in ("high", "low"):
+            trajectory[row] = ON if (reached >= by_now if better == "high" else reached <= by_now) else OFF
     return target, trajectory
 
 
 def _signals(
     rows: pa.Table, history: History, past: Floats, value: Floats, now: int, overlapping: Collection[str]
 ) -> tuple[pa.Array, pa.Array]:
-    """The signal of each row, and its reason where there is none and nothing else is said of it."""
+    """The signal of each row, and why its windows allow none, where nothing else is said of it."""
     reason = rows["reason"].combine_chunks()
     if not history.months:
         return pa.nulls(len(rows), pa.string()), reason
@@ -259,11 +275,12 @@ def _signals(
     for i, month in enumerate(history.months):
         values[month.number - first] = past[i]
     values[-1] = value
+    tested = pc.is_in(rows["measure"], value_set=pa.array(TESTED)).combine_chunks()
     overlap = pc.is_in(rows["metric"], value_set=pa.array(sorted(overlapping), pa.string())).combine_chunks()
-    found = pc.if_else(overlap, pa.scalar(None, pa.string()), pa.array(signals(values), pa.string()))
-    why = pc.if_else(overlap, OVERLAPPING, FEW)
-    said = pc.or_(pc.is_valid(found), pa.array(~np.isfinite(value)))
-    return found, pc.coalesce(reason, pc.if_else(said, pa.scalar(None, pa.string()), why))
+    nothing = pa.scalar(None, pa.string())
+    found = pc.if_else(pc.and_not(tested, overlap), pa.array(signals(values), pa.string()), nothing)
+    why = pc.and_(pc.and_(tested, overlap), pa.array(np.isfinite(value)))
+    return found, pc.coalesce(reason, pc.if_else(why, OVERLAPPING, nothing))
 
 
 def _set(rows: pa.Table, name: str, values: pa.Array) -> pa.Table:

@@ -36,16 +36,17 @@ def release(
     plan: Plan = NO_PLAN,
     rounded: bool = True,
     overlapping: Collection[str] = (),
+    unfitted: Collection[str] = (),
 ) -> Release:
     """Every row: the metrics by area and group with what follows from them, floors and coverage, the size of the prize,
     who moved, and last what is not computable. ``rounded``: counts are to the nearest 5. ``overlapping``: metrics whose
-    windows overlap from month to month."""
+    windows overlap from month to month. ``unfitted``: those that rest on a risk not fitted here."""
     computed = np.array([metric.reason is None for metric in figures.metrics], dtype=np.bool_)[figures.metric]
     rows = np.flatnonzero(computed)
     some = figures.where(rows)
     seen = Shown(shown.numerator[rows], shown.denominator[rows], shown.dispersion[rows])
     tables = [coverage.finish(estimates.rows_of(some, seen, as_of)), *_floors(some, seen, as_of, plan, rounded)]
-    tables.append(prize.rows_of(some, seen, as_of, plan))
+    tables.append(prize.rows_of(some, seen, as_of, plan, left_out=unfitted))
     if moved is not None:
         tables.append(estimates.rows_of(*moved, as_of))
     tables.append(_not_computable(figures, as_of))
@@ -54,7 +55,7 @@ def release(
     if not history.months and not plan.points:
         return Release(table, list(history.notices))
     table, notices = series.with_series(table, as_of, history, plan, good=good, overlapping=overlapping)
-    return Release(table, [*history.notices, *notices])
+    return Release(table, notices)
 
 
 def _floors(figures: Figures, shown: Shown, as_of: dt.date, plan: Plan, rounded: bool) -> list[pa.Table]:
