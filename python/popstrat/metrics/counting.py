@@ -181,7 +181,8 @@ class Counted:
 
     def areas(self) -> Areas:
         nothing = (None,) * len(self.practices)
-        return Areas(self.practices, *(self.within.get(column, nothing) for column in _PLACES))
+        pcn, neighbourhood, place = (self.within.get(column, nothing) for column in _PLACES)
+        return Areas(self.practices, pcn, neighbourhood, place)
 
 
 class Counter:

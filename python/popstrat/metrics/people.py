@@ -13,13 +13,14 @@ from popstrat.core.dates import days
 from popstrat.core.rerun import pack_named
 from popstrat.errors import InputError
 from popstrat.metrics import movers
-from popstrat.metrics.caseload import NO_DAY, cohorts_of, read_caseload
+from popstrat.metrics.caseload import cohorts_of, read_caseload
 from popstrat.metrics.counting import Counted, Counter, Plan
 from popstrat.metrics.coverage import DATES, CaseloadCounts
 from popstrat.metrics.figures import Figures
 from popstrat.metrics.gather import figures
 from popstrat.metrics.request import Request, days_since
 from popstrat.metrics.rows import Level
+from popstrat.metrics.side_files import NO_DAY
 from popstrat.packs.patient_table import ID
 from popstrat.scoring.scorer import Scorer
 
