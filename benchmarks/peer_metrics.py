@@ -18,6 +18,11 @@ EXTRA = (
     "cga_date", "diabetes_onset_age", "care_plan_date", "smi_check_date", "ld_check_date", "acr_date", "phq9_date",
     "ae_attendances_12m",
 )  # fmt: skip
+RAW = (
+    *EXTRA, "emergency_admissions_12m", "cfs", "bmi", "smoking", "ethnicity", "sex", "imd_decile", "hypertension",
+    "diabetes", "ckd", "atrial_fibrillation", "heart_failure", "obesity", "smi", "complex_needs", "learning_disability",
+    "diabetes_type", "cvd_risk_10y",
+)  # fmt: skip
 COHORTS = ("frailty_int_segment", "frailty_int_priority", "mltc_int_segment", "mltc_int_priority", "cyp_int_segment")
 AGES = (("0-4", 4), ("5-17", 17), ("18-39", 39), ("40-64", 64), ("65-74", 74), ("75-84", 84))
 ETHNICITY = {"white": "ABC", "mixed": "DEFG", "asian": "HJKL", "black": "MNP", "other": "RS"}
@@ -28,10 +33,7 @@ USUAL = {"icb": GROUPS, "place": GROUPS, "neighbourhood": GROUPS, "pcn": GROUPS[
 
 def prepare(table: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
     """What is read: the columns that scoring needs, and those that only metrics do."""
-    raw = [c for c in (*EXTRA, "emergency_admissions_12m", "cfs", "bmi", "smoking", "ethnicity", "sex", "imd_decile",
-                       *("hypertension", "diabetes", "ckd", "atrial_fibrillation", "heart_failure", "obesity", "smi",
-                         "complex_needs", "learning_disability", "diabetes_type", "cvd_risk_10y"))]  # fmt: skip
-    frame = pl.from_arrow(table.select([c for c in raw if c in table.column_names]))
+    frame = pl.from_arrow(table.select([c for c in RAW if c in table.column_names]))
     assert isinstance(frame, pl.DataFrame)
     return peer_polars.prepare(table), frame.rename({c: f"raw_{c}" for c in frame.columns}).rechunk()
 

@@ -19,11 +19,12 @@ cdef extern from "arrays/cells.h" nogil:
 
     int64_t cells_numbered(const uint8_t *indices, int width, const uint8_t *valid, int64_t offset, int64_t rows,
                            const int32_t *table, int64_t entries, int32_t *out)
-    int64_t cells_astray(const int32_t *whole, const int32_t *within, int64_t rows, int32_t *held)
+    int64_t cells_within(const int32_t *whole, const uint8_t *indices, int width, const uint8_t *valid, int64_t offset,
+                         int64_t rows, const int32_t *table, int64_t entries, int32_t *held)
     int64_t cells_of(const int32_t *whole, int64_t most, int64_t width, const cells_group *groups, int count,
-                     const uint32_t *first, int tables, int64_t start, int64_t stop, uint32_t *cells)
+                     const uint32_t *first, int tables, int64_t rows, int64_t start, int64_t stop, uint32_t *cells)
     void cells_count(const uint8_t *const *bits, int64_t many, int64_t rows, const uint32_t *cells, int tables,
-                     uint32_t *const *counts)
+                     const uint32_t *everybody, int64_t width, uint8_t *dense, uint32_t *const *counts)
     void cells_sum(const uint8_t *values, int is_short, const uint8_t *valid, int64_t rows, const uint32_t *cells,
                    int tables, int64_t *sums, int64_t *squares)
 
@@ -53,18 +54,29 @@ def numbered(indices, int width, valid, int64_t offset, int64_t rows, const int3
     return found
 
 
-def astray(const int32_t[::1] whole, const int32_t[::1] within, int32_t[::1] held):
-    """Keep in `held` which one of the things in `within` each whole is in (-1: not said yet); the first row that says
-    another than the rows before it, or -1. Rows of -1 say nothing."""
-    cdef int64_t rows = len(whole), found
-    if len(within) != rows:
-        raise ValueError("of each row its whole, and what that is in")
+def within(const int32_t[::1] whole, indices, int width, valid, int64_t offset, const int32_t[::1] table, int32_t[::1] held):
+    """Keep in `held` which one of the things of a dictionary, by their numbers in `table`, each whole is in (-1: not said
+    yet), from its indices of so many bytes. The first row that says another than those before it, or -1. Null, and -1, say
+    nothing. Raises ValueError for an index outside the table."""
+    cdef int64_t rows = len(whole), found, many = len(table)
+    if width not in (1, 2, 4, 8) or not 0 <= offset <= 1 << 50:
+        raise ValueError("rows out of range")
     if rows == 0:
         return -1
+    cdef const uint8_t[::1] read = _bytes(indices, (offset + rows) * width)
+    cdef const uint8_t[::1] bits = _bytes(b"\0" if valid is None else valid, 0 if valid is None else (offset + rows + 7) // 8)
+    cdef const uint8_t *known = NULL
+    if valid is not None:
+        known = &bits[0]
+    cdef const int32_t *entries = NULL
+    if many:
+        entries = &table[0]
     if np.max(whole) >= len(held):
         raise ValueError("a whole beyond those that there are")
     with nogil:
-        found = cells_astray(&whole[0], &within[0], rows, &held[0])
+        found = cells_within(&whole[0], &read[0], width, known, offset, rows, entries, many, &held[0])
+    if found < -1:
+        raise ValueError("an index outside the table")
     return found
 
 
@@ -129,17 +141,26 @@ cdef class Cells:
         if start == stop:
             return -1
         with nogil:
-            found = cells_of(&self.whole[0], self.most, self.width, self.group, self.groups, self.first, self.tables, start,
-                             stop, &self.cells[0])
+            found = cells_of(&self.whole[0], self.most, self.width, self.group, self.groups, self.first, self.tables,
+                             self.rows, start, stop, &self.cells[0])
         return found
 
-    def count(self, planes, counts):
+    def count(self, planes, counts, everybody=None):
         """Add to each of the counts (uint32, a cell each) how many rows of its bitmap, or of all where it is None, lie in
-        each cell."""
+        each cell. ``everybody`` is how many rows lie in each, if that is known already: then bitmaps that are mostly set
+        take less time."""
         cdef Py_ssize_t many = len(planes), i
         cdef int64_t bitmap = (self.rows + 7) // 8
         cdef const uint8_t[::1] view
         cdef uint32_t[::1] into
+        cdef const uint32_t[::1] all_of
+        cdef const uint32_t *whole = NULL
+        cdef const uint8_t[::1] dense = np.zeros(many + 1, np.uint8)
+        if everybody is not None:
+            all_of = everybody
+            if len(all_of) < max(1, self.width * self.most):
+                raise ValueError("fewer counts than cells")
+            whole = &all_of[0]
         if len(counts) != many:
             raise ValueError("as many counts as bitmaps")
         held = []
@@ -160,7 +181,8 @@ cdef class Cells:
                     bits[i] = <uint8_t *> &view[0]
             if self.rows:
                 with nogil:
-                    cells_count(<const uint8_t *const *> bits, many, self.rows, &self.cells[0], self.tables, tables)
+                    cells_count(<const uint8_t *const *> bits, many, self.rows, &self.cells[0], self.tables,
+                                whole, self.width * self.most, <uint8_t *> &dense[0], tables)
         finally:
             free(bits)
             free(tables)

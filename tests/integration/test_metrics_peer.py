@@ -41,5 +41,5 @@ def test_every_cell_of_forty_metrics(as_of: dt.date, seed: int) -> None:
                 of_whom = row.get(f"of {name}", row["registered"])
                 assert found[key] == (row[name], of_whom), key
                 compared += 1
-    assert compared > 8_000
-    assert sum(n > 0 for n, _ in found.values()) > 3_000
+    assert compared > 5_000
+    assert sum(n > 0 for n, _ in found.values()) > 2_000

@@ -232,10 +232,11 @@ def cells() -> None:
     assert (made.rows, made.width) == (640, 4)
     made.fill(0, 640)
     counts, sums, squares = np.zeros((2, 4), np.uint32), np.zeros(4, np.int64), np.zeros(4, np.int64)
-    made.count([bits, None], list(counts))
+    made.count([None], [counts[1]])
+    made.count([bits, None], list(counts), counts[1].copy())
     made.sum(doubles(640).tobytes(), 8, bits, sums, squares)
     counted.numbered(codes, 1, bits, 0, 640, np.zeros(1, np.int32), np.zeros(640, np.int32))
-    counted.astray(whole, whole, np.full(1, -1, np.int32))
+    counted.within(whole, codes, 1, bits, 0, np.zeros(1, np.int32), np.full(1, -1, np.int32))
     refused(lambda: counted.Cells(whole, 1, [[(codes[:9], None, 0, 3)]]))
     refused(lambda: counted.Cells(whole, 1, [[(codes, bits[:9], 0, 3)]]))
     refused(lambda: counted.Cells(object(), 1, [[]]))
@@ -246,7 +247,8 @@ def cells() -> None:
     refused(lambda: made.sum(b"", 2, bits, sums, squares))
     refused(lambda: made.sum(doubles(640).tobytes(), 2, object(), sums, squares))
     refused(lambda: counted.numbered(codes, 1, object(), 0, 640, np.zeros(1, np.int32), np.zeros(640, np.int32)))
-    refused(lambda: counted.astray(whole, whole[:9], whole.copy()))
+    refused(lambda: counted.within(whole, codes[:9], 1, bits, 0, np.zeros(1, np.int32), whole.copy()))
+    refused(lambda: made.count([bits], [counts[0]], sums))
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from popstrat.engine.arrays.cells import Cells, astray, numbered
+from popstrat.engine.arrays.cells import Cells, numbered, within
 
 
 def packed(bits: Any) -> Any:
@@ -43,7 +43,11 @@ def test_counts_and_sums(seed: int) -> None:
     assert cells.fill(0, middle) == cells.fill(middle, rows) == -1
     bits = rng.random(rows) < rng.choice([0.01, 0.5, 1.0])
     counts = np.ones((2, most * start + 3), np.uint32)
-    cells.count([packed(bits), None], list(counts))
+    everybody = None
+    if rng.random() < 0.5:
+        everybody = np.zeros(max(1, most * start), np.uint32)
+        cells.count([None], [everybody])
+    cells.count([packed(bits), None], list(counts), everybody)
     values = rng.integers(-3, 1000, rows)
     sums, squares = np.zeros((2, most * start), np.int64)
     kind = np.float64 if rng.random() < 0.5 else np.int16
@@ -77,13 +81,20 @@ def test_numbers_of_a_dictionary() -> None:
 
 
 def test_what_is_in_two_is_found() -> None:
-    held = np.full(3, -1, np.int32)
+    held, table = np.full(3, -1, np.int32), np.array([4, 6, -1, 9], np.int32)
     whole = np.array([0, 1, 0, 2, -1], np.int32)
-    assert astray(whole, np.array([4, -1, 4, 6, 1], np.int32), held) == -1
+    assert within(whole, np.array([9, 0, 2, 0, 1, 0], np.int8), 1, None, 1, table, held) == -1
     assert held.tolist() == [4, -1, 6]
-    assert astray(whole, np.array([4, 5, 4, 7, 1], np.int32), held) == 3
+    assert within(whole, np.array([0, 3, 0, 0, 0], np.int16), 2, None, 0, table, held) == 3
+    assert within(whole, np.array([0, 3, 0, 0, 0], np.int16), 2, packed([1, 1, 1, 0, 1]), 0, table, held) == -1
+    assert within(whole[:0], b"", 4, None, 0, table, held) == -1
+    for wrong in (4, -1):
+        with pytest.raises(ValueError, match="outside"):
+            within(whole, np.array([wrong] * 5, np.int64), 8, None, 0, table, held)
     with pytest.raises(ValueError, match="beyond"):
-        astray(np.array([3], np.int32), np.array([0], np.int32), held)
+        within(np.array([3], np.int32), np.array([0], np.int8), 1, None, 0, table, held)
+    with pytest.raises(ValueError, match="shorter"):
+        within(whole, np.array([0] * 4, np.int8), 1, None, 0, table, held)
 
 
 def test_buffers_that_are_too_short_are_refused() -> None:
@@ -106,6 +117,8 @@ def test_buffers_that_are_too_short_are_refused() -> None:
         cells.count([codes[:12]], [np.zeros(2, np.uint32)])
     with pytest.raises(ValueError, match="cells"):
         cells.count([None], [np.zeros(1, np.uint32)])
+    with pytest.raises(ValueError, match="cells"):
+        cells.count([None], [np.zeros(2, np.uint32)], np.zeros(1, np.uint32))
     with pytest.raises(ValueError, match="as many"):
         cells.count([None], [])
     with pytest.raises(ValueError, match="sums"):

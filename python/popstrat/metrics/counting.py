@@ -19,7 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from popstrat.core.text import suggest
-from popstrat.engine.arrays.cells import MOST_TABLES, Cells, astray, numbered
+from popstrat.engine.arrays.cells import MOST_TABLES, Cells, numbered, within
 from popstrat.errors import InputError, shown_name
 from popstrat.lang import nodes as n
 from popstrat.lang.parser import conjunction
@@ -213,28 +213,26 @@ class Counter:
         rows = scored.num_rows
         if rows == 0:
             return
-        self._practices_of(scored)
+        self._each(self._practices_of(scored))
         cells = Cells(self.whole, len(self._practices), [self._groups(scored, table) for table in self.plan.tables])
         step = -(-rows // self.threads)
         starts = range(0, rows, step)
         self._each([partial(self._fill, cells, start, min(start + step, rows)) for start in starts])
-        jobs: list[Callable[[], Any]] = []
+        everybody = np.zeros(max(1, len(self._practices) * self._width), np.uint32)
+        cells.count([None], [everybody])
+        self._people[None][: len(everybody)] += everybody
         bits = {n: np.packbits(rows, bitorder="little") for n, rows in zip(self.plan.given, given, strict=True)}
-        planes = [(self._plane(scored, name, bits), name) for name in self._people]
-        share = -(-len(planes) // (4 * self.threads))  # small pieces, so that threads end together
-        for at in range(0, len(planes), share):
-            some = planes[at : at + share]
-            jobs.append(partial(cells.count, [plane for plane, _ in some], [self._people[name] for _, name in some]))
+        names = [name for name in self._people if name is not None]
+        share = -(-len(names) // (4 * self.threads)) or 1  # small pieces, so that threads end together
+        jobs: list[Callable[[], Any]] = []
+        for at in range(0, len(names), share):
+            some = names[at : at + share]
+            planes = [bits[name] if name in bits else scored.column(name).buffers()[1] for name in some]
+            jobs.append(partial(cells.count, planes, [self._people[name] for name in some], everybody))
         for name, (sums, squares) in self._events.items():
             valid, values = scored.column(name).buffers()
             jobs.append(partial(cells.sum, values, self._widths[name], valid, sums, squares))
         self._each(jobs)
-
-    @staticmethod
-    def _plane(scored: pa.RecordBatch, name: str | None, given: Mapping[str, NDArray[np.uint8]]) -> Any | None:
-        if name is None:
-            return None
-        return given[name] if name in given else scored.column(name).buffers()[1]
 
     def finish(self) -> Counted:
         """What was counted; practices in the order of their codes."""
@@ -258,29 +256,35 @@ class Counter:
 
     # -- practices and what they are in --
 
-    def _practices_of(self, scored: pa.RecordBatch) -> None:
-        """Number the batch's practices, make room for new ones and see what they are in."""
-        self.whole = self._numbered(scored.column(_PRACTICE), _PRACTICE, self._practices)
+    def _practices_of(self, scored: pa.RecordBatch) -> list[Callable[[], None]]:
+        """Number the batch's practices and make room for new ones; what is then to be done to see what they are in."""
+        coded = _Coded(scored.column(_PRACTICE), self._practices)
+        self.whole = np.empty(scored.num_rows, np.int32)
+        row = numbered(coded.values, coded.width, coded.valid, coded.offset, scored.num_rows, coded.table, self.whole)
+        if row >= 0:
+            raise InputError("leads outside its dictionary", column=_PRACTICE, rows=[row])
         if len(self._practices) > self._room:
             self._grow()
-        for column in _PLACES:
-            if column not in scored.schema.names:
-                continue
-            names = self._names.setdefault(column, {})
+        columns = [column for column in _PLACES if column in scored.schema.names]
+        for column in columns:
+            self._names.setdefault(column, {})
             held = self._held.setdefault(column, np.full(self._room, -1, np.int32))
             if len(held) < self._room:
-                more = np.full(self._room - len(held), -1, np.int32)
-                held = self._held[column] = np.concatenate([held, more])
-            within = self._numbered(scored.column(column), column, names)
-            row = astray(self.whole, within, held)
-            if row >= 0:
-                called = {number: name for name, number in names.items()}
-                practice = next(name for name, number in self._practices.items() if number == self.whole[row])
-                one, other = sorted((called[int(held[self.whole[row]])], called[int(within[row])]))
-                raise InputError(
-                    f"the practice {shown_name(practice)} is in {shown_name(one)} and in {shown_name(other)}: "
-                    "a practice is in one", column=column,
-                )  # fmt: skip
+                self._held[column] = np.concatenate([held, np.full(self._room - len(held), -1, np.int32)])
+        return [partial(self._look_within, scored.column(column), column) for column in columns]
+
+    def _look_within(self, column: pa.Array, name: str) -> None:
+        """See what each practice is in. Raises `InputError` for one that is in two."""
+        names, held = self._names[name], self._held[name]
+        coded = _Coded(column, names)
+        row = within(self.whole, coded.values, coded.width, coded.valid, coded.offset, coded.table, held)
+        if row < 0:
+            return
+        practice = next(code for code, number in self._practices.items() if number == self.whole[row])
+        one = next(area for area, number in names.items() if number == held[self.whole[row]])
+        other = str(column[row].as_py())
+        told = " and in ".join(map(shown_name, sorted((one, other))))
+        raise InputError(f"the practice {shown_name(practice)} is in {told}: a practice is in one", column=name)
 
     def _grow(self) -> None:
         self._room = max(64, 2 * len(self._practices))
@@ -292,25 +296,6 @@ class Counter:
         called: dict[int, str | None] = {number: name for name, number in self._names[column].items()}
         held = self._held[column]
         return tuple(called.get(int(held[i])) if i < len(held) else None for i in sort)
-
-    def _numbered(self, column: pa.Array, name: str, known: dict[str, int]) -> NDArray[np.int32]:
-        """Each row's text as a number, -1 for null; `known` gets new ones."""
-        coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-        texts = coded.dictionary.to_pylist()
-        table = np.array(
-            [-1 if t is None or t == "" else known.setdefault(str(t), len(known)) for t in texts], np.int32
-        )
-        indices = coded.indices
-        if not pa.types.is_signed_integer(indices.type):
-            indices = indices.cast(pa.int64())
-        valid, values = indices.buffers()
-        out = np.empty(len(column), np.int32)
-        width = indices.type.bit_width // 8
-        valid = valid if indices.null_count else None
-        row = numbered(values, width, valid, indices.offset, len(column), table, out)
-        if row >= 0:
-            raise InputError("leads outside its dictionary", column=name, rows=[row])
-        return out
 
     # -- cells --
 
@@ -336,6 +321,23 @@ class Counter:
             return
         for done in [self._pool.submit(job) for job in jobs]:
             done.result()
+
+
+class _Coded:
+    """The indices of a column of text, and the number of each entry of its dictionary (-1: null or empty); ``known``,
+    which has the numbers so far, gets new ones."""
+
+    def __init__(self, column: pa.Array, known: dict[str, int]) -> None:
+        coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+        texts = coded.dictionary.to_pylist()
+        numbers = (-1 if text is None or text == "" else known.setdefault(str(text), len(known)) for text in texts)
+        self.table = np.fromiter(numbers, np.int32, len(texts))
+        indices = coded.indices
+        if not pa.types.is_signed_integer(indices.type):
+            indices = indices.cast(pa.int64())
+        valid, self.values = indices.buffers()
+        self.valid = valid if indices.null_count else None
+        self.offset, self.width = indices.offset, indices.type.bit_width // 8
 
 
 def _longer(counts: NDArray[Any], cells: int) -> NDArray[Any]:

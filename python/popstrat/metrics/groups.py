@@ -67,7 +67,8 @@ def definitions(resolved: Resolved, groupings: Iterable[str]) -> dict[str, Defin
 def _definition(resolved: Resolved, part: str) -> Definition:
     if part in _RULES:
         rules = _RULES[part]
-        node = label_cases([(expression(resolved, when), label) for label, when in rules], None, tuple(dict(rules)))
+        items = [(expression(resolved, when), label) for label, when in rules]
+        node = label_cases(items, UNKNOWN, (*dict(rules), UNKNOWN))
     else:
         node = _of_pack(resolved, part)
     column = f"group by {part}"
@@ -94,6 +95,8 @@ def _of_pack(resolved: Resolved, name: str) -> n.Node:
 def labels(definition: Definition) -> tuple[str, ...]:
     """The groups of a part, that of people without one last."""
     own = definition.node.type.labels
+    if definition.title in _RULES:
+        return own
     return (*own, UNKNOWN if UNKNOWN not in own else "no record")
 
 
