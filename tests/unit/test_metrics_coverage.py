@@ -340,6 +340,12 @@ def test_rows_as_they_are_published() -> None:
     assert rows[2]["low"] == pytest.approx(1 - rows[0]["high"])
 
 
+def test_a_month_is_not_divided_further(tmp_path: Path) -> None:
+    metrics = CaseloadCounts(caseload(tmp_path), "1").metrics
+    assert {one.id.startswith("caseload_active@") for one in metrics if one.undivided} == {True}
+    assert sum(one.undivided for one in metrics) == 12
+
+
 def test_what_is_left_over_of_a_gap_is_no_row() -> None:
     rows = table_of_columns(
         1, as_of=AS_OF, metric="on_caseload", version="1", measure=Measure.GAP_ABSOLUTE, cohort="all", level="icb",
