@@ -248,7 +248,9 @@ def test_ids_of_any_type_meet_those_of_the_list(tmp_path: Path, kind: pa.DataTyp
     assert found.find(
         ids.cast(pa.string()).dictionary_encode() if pa.types.is_dictionary(kind) else ids.cast(kind)
     ).tolist() == [-1, 1]
-    assert found.said() == ["1 person on the caseload is not registered: not counted"]
+    assert found.said() == [
+        "1 person on the caseload is not among those counted: not registered, or left out by the profile"
+    ]
 
 
 # -- both together -----------------------------------------------------------------------------------------------------
@@ -295,7 +297,9 @@ def test_the_caseload_against_the_list(tmp_path: Path) -> None:
         ("caseload_active@2026-01", "all"): (3, 5), ("caseload_active@2026-06", "all"): (3, 5),
     }  # fmt: skip
     assert {key: found[key] for key in expected} == expected
-    assert load.said() == ["1 person on the caseload is not registered: not counted"]
+    assert load.said() == [
+        "1 person on the caseload is not among those counted: not registered, or left out by the profile"
+    ]
 
 
 def test_an_empty_caseload_is_nobody(tmp_path: Path) -> None:

@@ -166,12 +166,12 @@ def gaps(figures: Figures, shown: Shown, worked_out: Interval, as_of: dt.date) -
         Measure.SLOPE_INDEX: (statistics.slope_index(value, variance, people), "normal"),
     }
     ends = np.asarray(np.isnan(one.value) | np.isnan(other.value))
-    every = np.isnan(value).any(axis=1)
+    every = np.asarray(np.isnan(value).any(axis=1))
     hidden = np.isnan(count) | np.isnan(people)  # of the others nobody is there
     for measure, (interval, method) in found.items():
         all_five = measure is Measure.SLOPE_INDEX
         unknown, which = (every, "a quintile") if all_five else (ends, "quintile 1 or 5")
-        withheld = (hidden if all_five else hidden[:, [0, -1]]).any(axis=1)
+        withheld = np.asarray((hidden if all_five else hidden[:, [0, -1]]).any(axis=1))
         nought = np.asarray(~unknown & ~np.isfinite(interval.value))
         yield _table(
             figures, first, as_of,
