@@ -116,17 +116,25 @@ static void cells_count(const uint8_t *const *bits, int64_t many, int64_t rows, 
 }
 
 /* The sum of whole numbers, and of their squares, of the rows that have one. */
-static void cells_sum(const double *values, const uint8_t *valid, int64_t rows, const uint32_t *cells, int tables,
-                      int64_t *sums, int64_t *squares) {
+static inline __attribute__((always_inline)) void cells_sum_of(const uint8_t *values, int is_short, const uint8_t *valid,
+                                                               int64_t rows, const uint32_t *cells, int tables,
+                                                               int64_t *sums, int64_t *squares) {
     for (int64_t word = 0; word * 64 < rows; word++)
         for (uint64_t set = cells_word(valid, word, rows); set; set &= set - 1) {
-            const int64_t row = word * 64 + __builtin_ctzll(set), value = (int64_t)values[row];
+            const int64_t row = word * 64 + __builtin_ctzll(set);
+            const int64_t value = is_short ? ((const int16_t *)values)[row] : (int64_t)((const double *)values)[row];
             if (value == 0) continue;
             for (int t = 0; t < tables; t++) {
                 sums[cells[row * tables + t]] += value;
                 squares[cells[row * tables + t]] += value * value;
             }
         }
+}
+
+static void cells_sum(const uint8_t *values, int is_short, const uint8_t *valid, int64_t rows, const uint32_t *cells,
+                      int tables, int64_t *sums, int64_t *squares) {
+    if (is_short) cells_sum_of(values, 1, valid, rows, cells, tables, sums, squares);
+    else cells_sum_of(values, 0, valid, rows, cells, tables, sums, squares);
 }
 
 #endif

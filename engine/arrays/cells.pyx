@@ -24,8 +24,8 @@ cdef extern from "arrays/cells.h" nogil:
                      const uint32_t *first, int tables, int64_t start, int64_t stop, uint32_t *cells)
     void cells_count(const uint8_t *const *bits, int64_t many, int64_t rows, const uint32_t *cells, int tables,
                      uint32_t *const *counts)
-    void cells_sum(const double *values, const uint8_t *valid, int64_t rows, const uint32_t *cells, int tables,
-                   int64_t *sums, int64_t *squares)
+    void cells_sum(const uint8_t *values, int is_short, const uint8_t *valid, int64_t rows, const uint32_t *cells,
+                   int tables, int64_t *sums, int64_t *squares)
 
 MOST_TABLES = CELLS_TABLES
 cdef int64_t _MOST_CELLS = (1 << 32) - 1
@@ -165,9 +165,12 @@ cdef class Cells:
             free(bits)
             free(tables)
 
-    def sum(self, values, valid, int64_t[::1] sums, int64_t[::1] squares):
-        """Add to sums and squares, a cell each, the whole numbers (float64) of the rows that are valid, and their squares."""
-        cdef const double[::1] numbers = np.frombuffer(values, np.float64, self.rows) if self.rows else np.zeros(1)
+    def sum(self, values, int width, valid, int64_t[::1] sums, int64_t[::1] squares):
+        """Add to sums and squares, a cell each, the whole numbers of the rows that are valid, and their squares: int16 (of
+        a ``width`` of 2 bytes) or float64 (8)."""
+        if width not in (2, 8):
+            raise ValueError("numbers of 2 or 8 bytes")
+        cdef const uint8_t[::1] numbers = _bytes(values, self.rows * width)
         cdef const uint8_t[::1] bits = _bytes(b"\0" if valid is None else valid, 0 if valid is None else (self.rows + 7) // 8)
         cdef const uint8_t *known = NULL
         if valid is not None:
@@ -176,7 +179,7 @@ cdef class Cells:
             raise ValueError("fewer sums than cells")
         if self.rows:
             with nogil:
-                cells_sum(&numbers[0], known, self.rows, &self.cells[0], self.tables, &sums[0], &squares[0])
+                cells_sum(&numbers[0], width == 2, known, self.rows, &self.cells[0], self.tables, &sums[0], &squares[0])
 
 
 def _bytes(buffer, int64_t least):

@@ -46,7 +46,8 @@ def test_counts_and_sums(seed: int) -> None:
     cells.count([packed(bits), None], list(counts))
     values = rng.integers(-3, 1000, rows)
     sums, squares = np.zeros((2, most * start), np.int64)
-    cells.sum(values.astype(np.float64), packed(bits), sums, squares)
+    kind = np.float64 if rng.random() < 0.5 else np.int16
+    cells.sum(values.astype(kind), np.dtype(kind).itemsize, packed(bits), sums, squares)
     for at in expected:
         where = whole * start + at
         for found, some in zip(counts, (bits, np.ones(rows, bool)), strict=True):
@@ -108,9 +109,12 @@ def test_buffers_that_are_too_short_are_refused() -> None:
     with pytest.raises(ValueError, match="as many"):
         cells.count([None], [])
     with pytest.raises(ValueError, match="sums"):
-        cells.sum(np.zeros(100), None, np.zeros(2, np.int64), np.zeros(1, np.int64))
-    with pytest.raises(ValueError):
-        cells.sum(np.zeros(99), None, np.zeros(2, np.int64), np.zeros(2, np.int64))
+        cells.sum(np.zeros(100), 8, None, np.zeros(2, np.int64), np.zeros(1, np.int64))
+    for kind, width in ((np.float64, 8), (np.int16, 2)):
+        with pytest.raises(ValueError, match="shorter"):
+            cells.sum(np.zeros(99, kind), width, None, np.zeros(2, np.int64), np.zeros(2, np.int64))
+    with pytest.raises(ValueError, match="bytes"):
+        cells.sum(np.zeros(100), 4, None, np.zeros(2, np.int64), np.zeros(2, np.int64))
     with pytest.raises(ValueError, match="range"):
         numbered(codes, 3, None, 0, 1, whole, whole.copy())
     with pytest.raises(ValueError, match="shorter"):

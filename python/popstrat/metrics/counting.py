@@ -29,11 +29,14 @@ from popstrat.metrics.rows import Measure
 from popstrat.packs.definition import Definition
 from popstrat.packs.kinds.metric import cohort_of, measure_of
 from popstrat.packs.kinds.registry import KINDS
+from popstrat.packs.reach import About, fits
 from popstrat.packs.resolved import Resolved
 
 _MOST_TOGETHER = 64  # groups of one table: each set bit is counted once in each, and tables should stay small
 _PLACES = ("pcn_code", "neighbourhood", "place")
 _PRACTICE = "practice_code"
+_WIDTHS = {"int16": 2, "float64": 8}
+"""Bytes of a number of events, by what holds it."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def plan(resolved: Resolved, groupings: Iterable[str], only: Sequence[str] | Non
                 raise InputError(f"the pack {resolved.pack.id} has no metric {name!r}{suggest(name, known)}")
         chosen = [d for d in chosen if d.id in only]
     parts = by.definitions(resolved, groupings)
-    made = _Made()
+    made = _Made(About(resolved.pack.schema))
     pairs = [made.of(d) for d in chosen]
     return Plan(
         tuple(map(_metric, chosen)),
@@ -112,7 +115,8 @@ def _metric(d: Definition) -> Metric:
 class _Made:
     """Columns to count, each expression once."""
 
-    def __init__(self) -> None:
+    def __init__(self, about: About) -> None:
+        self._about = about
         self.definitions: dict[n.Node, Definition] = {}
 
     def of(self, d: Definition) -> tuple[str | None, str | None]:
@@ -122,8 +126,13 @@ class _Made:
         denominator = conjunction(d.eligible, "") if d.eligible else n.Const(n.BOOL, "true", True)
         everybody = isinstance(denominator, n.Const) and denominator.value is True
         of_whom = None if everybody else self._column(denominator, f"denominator of {d.id}", "bool")
-        kind = "bool" if d.node.type.kind in ("bool", "null") else "float64"
-        return self._column(d.node, f"numerator of {d.id}", kind), of_whom
+        return self._column(d.node, f"numerator of {d.id}", self._held(d.node)), of_whom
+
+    def _held(self, node: n.Node) -> str:
+        """As what a column of an expression comes: of events the narrower type, as there may be many."""
+        if node.type.kind != "number":
+            return "bool"
+        return "int16" if fits(node, "int16", self._about) else "float64"
 
     def _column(self, node: n.Node, name: str, dtype: str) -> str:
         if node not in self.definitions:
@@ -186,14 +195,13 @@ class Counter:
         self._room = 0
         sizes = [[len(by.labels(plan.parts[part])) for part in table] for table in plan.tables]
         self._width = sum(prod(some) for some in sizes)
-        numbers = {
-            name for name in plan.numerators if name in {d.output for d in plan.definitions if d.dtype == "float64"}
-        }
-        conditions = [*(str(d.output) for d in plan.definitions if d.dtype == "bool"), *plan.given]
+        held = {str(d.output): d.dtype for d in plan.definitions}
+        self._widths = {n: _WIDTHS[held[n]] for n in plan.numerators if n in held and held[n] in _WIDTHS}
+        conditions = [*(name for name, dtype in held.items() if dtype == "bool"), *plan.given]
         self.whole: NDArray[np.int32] = np.empty(0, np.int32)
         """The practices of the latest batch, as they are numbered."""
         self._people: dict[str | None, NDArray[np.uint32]] = {c: np.zeros(0, np.uint32) for c in (None, *conditions)}
-        self._events = {c: (np.zeros(0, np.int64), np.zeros(0, np.int64)) for c in sorted(numbers)}
+        self._events = {c: (np.zeros(0, np.int64), np.zeros(0, np.int64)) for c in self._widths}
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="popstrat-count") if threads > 1 else None
 
     def add(self, scored: pa.RecordBatch, given: Sequence[NDArray[np.bool_]] = ()) -> None:
@@ -218,7 +226,7 @@ class Counter:
             jobs.append(partial(cells.count, [plane for plane, _ in some], [self._people[name] for _, name in some]))
         for name, (sums, squares) in self._events.items():
             valid, values = scored.column(name).buffers()
-            jobs.append(partial(cells.sum, values, valid, sums, squares))
+            jobs.append(partial(cells.sum, values, self._widths[name], valid, sums, squares))
         self._each(jobs)
 
     @staticmethod

@@ -14,15 +14,11 @@ from popstrat.core.progress import Progress
 from popstrat.core.rerun import Making, pack_named, read_record, record_path, refuse_other
 from popstrat.errors import InputError
 from popstrat.formats import check_target, open_sink
-from popstrat.metrics.figures import Figures, Metric
-from popstrat.metrics.overlap import overlapping, unfitted
+from popstrat.metrics.figures import Metric
 from popstrat.metrics.people import PeopleCount
-from popstrat.metrics.plan import NO_PLAN, read_plan
+from popstrat.metrics.released import released
 from popstrat.metrics.request import Request
 from popstrat.metrics.rows import LEVELS
-from popstrat.metrics.series import NO_HISTORY, read_history
-from popstrat.metrics.shown import shown
-from popstrat.metrics.table import Release, release
 from popstrat.runs.clock import Clock
 from popstrat.runs.column_map import NO_MAP, ColumnMap
 from popstrat.runs.earlier import counts_of
@@ -77,7 +73,7 @@ def run_metrics(
         refuse_other([output, record_file], making, replaced, force, own=[record_file])
         people = PeopleCount(request, scorer, reading.threads, encoding)
         counts = _counted(files, people, reading, clock, progress, output.parent)
-        made, figures = _released(people, scorer, request, encoding)
+        made, figures = released(people, scorer, request, encoding)
         with clock.timed("write"):
             _write(made.rows, partial, output.suffix, encoding)
         record = file_record(
@@ -139,30 +135,6 @@ def _counted(
     out = sum(found.tally.rows_out for found in counts.files)
     reconcile(counts.tally, counts.rows, out)
     return counts
-
-
-def _released(people: PeopleCount, scorer: Scorer, request: Request, encoding: str) -> tuple[Release, Figures]:
-    figures, moved = people.figures()
-    of_pack = pack_named(scorer.pack_record)
-    history = NO_HISTORY
-    if request.history is not None:
-        history = read_history(request.history, scorer.as_of, pack=of_pack, controlled=request.controlled)
-    plan = NO_PLAN
-    if request.plan is not None:
-        plan = read_plan(request.plan, figures.areas, {m.id: m.measure for m in figures.metrics}, encoding)
-    names = [metric.id for metric in figures.metrics]
-    made = release(
-        figures,
-        shown(figures, request.controlled),
-        scorer.as_of,
-        moved=None if moved is None else (moved, shown(moved, request.controlled)),
-        history=history,
-        plan=plan,
-        rounded=request.controlled,
-        overlapping=overlapping(scorer.resolved, names),
-        unfitted=unfitted(scorer.resolved, names),
-    )
-    return made, figures
 
 
 def _write(rows: pa.Table, partial: Path, suffix: str, encoding: str) -> None:
