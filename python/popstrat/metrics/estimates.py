@@ -48,6 +48,18 @@ class Shown:
         spread = np.divide(figures.squares, numerator, out=np.ones_like(numerator), where=numerator > 0)
         return cls(numerator, figures.denominator.astype(np.float64), spread)
 
+    @classmethod
+    def controlled(cls, figures: Figures, numerator: Floats, denominator: Floats) -> Shown:
+        """Counts as disclosure control gives them. The dispersion is that of the largest area that there is, everybody
+        together, to a tenth: an area's own would tell of the one person in it who has many events."""
+        exact = cls.uncontrolled(figures).dispersion
+        everybody = figures.grouping == _number(figures, Grouping.NONE)
+        found = np.ones(len(figures.metrics))
+        for row in np.flatnonzero(everybody & (figures.level == figures.level.min(initial=len(LEVELS)))).tolist():
+            metric = figures.metric[row]
+            found[metric] = max(found[metric], round(float(exact[row]), 1))
+        return cls(numerator, denominator, found[figures.metric])
+
 
 def rows_of(figures: Figures, shown: Shown, as_of: dt.date) -> pa.Table:
     """A row for each figure, in their order, but for floors (`coverage.floor_rows`); then the standardised rates, the
@@ -188,6 +200,10 @@ def gaps(figures: Figures, shown: Shown, worked_out: Interval, as_of: dt.date) -
 # -- figures, columns and rows -----------------------------------------------------------------------------------------
 
 
+def _number(figures: Figures, grouping: Grouping) -> int:
+    return next((i for i, one in enumerate(figures.groupings) if one.name == grouping), -1)
+
+
 def _of_events(figures: Figures) -> npt.NDArray[np.bool_]:
     return np.array([metric.events for metric in figures.metrics], dtype=np.bool_)
 
@@ -221,8 +237,8 @@ def _by_group(
 ) -> npt.NDArray[np.int64]:
     """The rows of figures by a grouping: one for each metric and area, a column for each of ``groups``; -1 where there
     is no such figure. In the order of metric, level and area."""
-    at = next((i for i, one in enumerate(figures.groupings) if one.name == grouping), None)
-    if at is None:
+    at = _number(figures, grouping)
+    if at < 0:
         return np.empty((0, len(groups)), dtype=np.int64)
     place = {label: i for i, label in enumerate(groups)}
     column = np.array([place.get(label or "", -1) for label in figures.groupings[at].groups], dtype=np.int64)
