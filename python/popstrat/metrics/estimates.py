@@ -105,14 +105,14 @@ def estimates(figures: Figures, shown: Shown) -> Interval:
 
 def funnels(figures: Figures, shown: Shown) -> dict[str, Floats]:
     """The limits of each figure among those of its metric, level and group, under the names of their columns; the ICB,
-    and levels of few areas, have none."""
+    levels of few areas, and movers have none."""
     found = {name: np.full(len(figures), np.nan) for name in
              ("limit_95_low", "limit_95_high", "limit_998_low", "limit_998_high")}  # fmt: skip
     events = _of_events(figures)
     for rows in _together(figures.metric, figures.level, figures.grouping, figures.group):
-        if len(rows) < statistics.FEWEST_AREAS:
-            continue
         metric = int(figures.metric[rows[0]])
+        if len(rows) < statistics.FEWEST_AREAS or figures.metrics[metric].measure is Measure.MOVERS:
+            continue
         dispersion = _pooled(shown, rows) if events[metric] else None
         limits = statistics.funnel(shown.numerator[rows], shown.denominator[rows], dispersion=dispersion)
         if limits is not None:

@@ -13,13 +13,14 @@ from popstrat.core.dates import days
 from popstrat.core.rerun import pack_named
 from popstrat.errors import InputError
 from popstrat.metrics import movers
-from popstrat.metrics.caseload import NO_DAY, cohorts_of, read_caseload
+from popstrat.metrics.caseload import cohorts_of, read_caseload
 from popstrat.metrics.counting import Counted, Counter, Plan
 from popstrat.metrics.coverage import DATES, CaseloadCounts
 from popstrat.metrics.figures import Figures
 from popstrat.metrics.gather import figures
 from popstrat.metrics.request import Request, days_since
 from popstrat.metrics.rows import Level
+from popstrat.metrics.side_files import NO_DAY
 from popstrat.packs.patient_table import ID
 from popstrat.scoring.scorer import Scorer
 
@@ -87,7 +88,9 @@ class PeopleCount:
             counted.order[practice].astype(np.int32),
             {name: np.concatenate([none, *parts]) for name, parts in self._groups.items()},
         )
-        return made, movers.figures_of(before, now, self._labels, made.areas, _VERSION, list(wanted))
+        # Of a practice nearly every move is of too few people to show, unless it is asked for.
+        levels = [level for level in wanted if level != Level.PRACTICE or self.request.levels is not None]
+        return made, movers.figures_of(before, now, self._labels, made.areas, _VERSION, levels)
 
     def _has(self, level: Level, counted: Counted) -> bool:
         if counted.areas().names(level):
