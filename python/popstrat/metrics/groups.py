@@ -77,7 +77,7 @@ def _definition(resolved: Resolved, part: str) -> Definition:
 def _of_pack(resolved: Resolved, name: str) -> n.Node:
     """A label or a condition of the pack, as labels."""
     labelled = [c.name for c in resolved.pack.schema if c.type in ("bool", "category")]
-    known = [*_RULES, *resolved.definitions, *labelled]
+    known = [*map(str, _RULES), *resolved.definitions, *labelled]
     try:
         node = expression(resolved, name) if name.isidentifier() else None
     except ExpressionError:

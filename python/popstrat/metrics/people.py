@@ -71,9 +71,14 @@ class PeopleCount:
                 self._groups[name].append(movers.coded(scored.column(name), labels, name))
 
     def figures(self) -> tuple[Figures, Figures | None]:
-        """The figures of the metrics, and those of who moved since the earlier table. Raises `InputError` for a level
-        that is asked for and of which the list has no area, and for an earlier table that is none."""
+        """The figures of the metrics, and those of who moved since the earlier table.
+
+        Raises `InputError` for a list of nobody, for a level that is asked for and of which it has no area, and for an
+        earlier table that is none.
+        """
         counted = self._counter.finish()
+        if not counted.practices:
+            raise InputError("there is nobody to count: the list is empty, or the profile leaves everybody out")
         wanted = {level: some for level, some in self.request.wanted.items() if self._has(level, counted)}
         if self.caseload is not None:
             self.notices += self.caseload.caseload.said()

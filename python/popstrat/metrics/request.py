@@ -68,7 +68,9 @@ def levels_of(names: Iterable[str]) -> tuple[Level, ...] | None:
     found = []
     for name in names:
         if name not in LEVELS:
-            raise InputError(f"--level is one of {', '.join(LEVELS)}, not {name!r}{suggest(name, LEVELS)}")
+            raise InputError(
+                f"--level is one of {', '.join(LEVELS)}, not {name!r}{suggest(name, list(map(str, LEVELS)))}"
+            )
         found.append(Level(name))
     return tuple(found) or None
 
