@@ -248,7 +248,9 @@ def test_ids_of_any_type_meet_those_of_the_list(tmp_path: Path, kind: pa.DataTyp
     assert found.find(
         ids.cast(pa.string()).dictionary_encode() if pa.types.is_dictionary(kind) else ids.cast(kind)
     ).tolist() == [-1, 1]
-    assert found.said() == ["1 person on the caseload is not registered: not counted"]
+    assert found.said() == [
+        "1 person on the caseload is not among those counted: not registered, or left out by the profile"
+    ]
 
 
 # -- both together -----------------------------------------------------------------------------------------------------
@@ -295,7 +297,9 @@ def test_the_caseload_against_the_list(tmp_path: Path) -> None:
         ("caseload_active@2026-01", "all"): (3, 5), ("caseload_active@2026-06", "all"): (3, 5),
     }  # fmt: skip
     assert {key: found[key] for key in expected} == expected
-    assert load.said() == ["1 person on the caseload is not registered: not counted"]
+    assert load.said() == [
+        "1 person on the caseload is not among those counted: not registered, or left out by the profile"
+    ]
 
 
 def test_an_empty_caseload_is_nobody(tmp_path: Path) -> None:
@@ -338,6 +342,12 @@ def test_rows_as_they_are_published() -> None:
         ("not_on_caseload", "coverage", "none", None, 70, 100, 0.7),
     ]
     assert rows[2]["low"] == pytest.approx(1 - rows[0]["high"])
+
+
+def test_a_month_is_not_divided_further(tmp_path: Path) -> None:
+    metrics = CaseloadCounts(caseload(tmp_path), "1").metrics
+    assert {one.id.startswith("caseload_active@") for one in metrics if one.undivided} == {True}
+    assert sum(one.undivided for one in metrics) == 12
 
 
 def test_what_is_left_over_of_a_gap_is_no_row() -> None:

@@ -198,6 +198,18 @@ def test_a_quintile_of_nobody_is_not_withheld() -> None:
         assert found(figures, measure, "value", "suppressed", "reason") == [(None, False, f"nobody is in {which}")]
 
 
+def test_under_control_the_dispersion_is_that_of_everybody() -> None:
+    """One person of P00001 has nine events: 81 of the squares there; the list's are 1,234 for 1,000 events."""
+    figures = figures_of([
+        ("admissions", Level.ICB, "all", "none", None, 1000, 9000, 1234),
+        ("admissions", Level.PRACTICE, "P00001", "none", None, 10, 90, 82),
+        ("at_target", Level.PRACTICE, "P00001", "none", None, 10, 90),
+    ])  # fmt: skip
+    k, n = np.array([1000.0, 10, 10]), np.array([9000.0, 90, 90])
+    assert Shown.controlled(figures, k, n).dispersion.tolist() == [1.2, 1.2, 1]
+    assert Shown.uncontrolled(figures).dispersion.tolist() == [1.234, 8.2, 1]
+
+
 def test_no_figures_no_rows() -> None:
     assert rows_of(figures_of([]), Shown.uncontrolled(figures_of([])), AS_OF).num_rows == 0
 

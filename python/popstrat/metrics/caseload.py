@@ -88,8 +88,9 @@ class Caseload:
     def said(self) -> list[str]:
         """What is to be said once the whole list was seen."""
         gone = int((self.on.any(axis=1) & ~self.met).sum())
-        told = [_many(gone, "person on the caseload is", "people on the caseload are") + " not registered: not counted"]
-        return [*self.notices, *(told if gone else [])]
+        who = _many(gone, "person on the caseload is", "people on the caseload are")
+        told = f"{who} not among those counted: not registered, or left out by the profile"
+        return [*self.notices, *([told] if gone else [])]
 
 
 def month_ends(as_of: dt.date, months: int = MONTHS) -> list[dt.date]:

@@ -115,7 +115,9 @@ class CaseloadCounts:
 
     def _metric(self, ident: str, cohort: str, part: Bools, whole: Bools) -> Counted:
         title, good = _TITLES[ident.partition(_AT)[0]]
-        return Counted(Metric(ident, title, self.version, Measure.COVERAGE, cohort, good), part, whole)
+        monthly = _AT in ident  # the months are its groups
+        metric = Metric(ident, title, self.version, Measure.COVERAGE, cohort, good, undivided=monthly)
+        return Counted(metric, part, whole)
 
 
 _AT = "@"
@@ -147,15 +149,13 @@ def _any(flags: Sequence[Bools], everybody: Bools) -> Bools:
 def finish(rows: pa.Table) -> pa.Table:
     """The rows of coverage as they are published: months in `group`, and who is in a cohort and not on the caseload,
     which is what is left of those who are in it."""
-    names = rows["metric"].to_pylist()
-    if not any(name == "on_caseload" or _AT in name for name in names):
+    monthly = pc.match_substring(rows["metric"], _AT)
+    if not pc.any(pc.or_(monthly, pc.equal(rows["metric"], "on_caseload"))).as_py():
         return rows
-    parts = [name.partition(_AT) for name in names]
-    by = [
-        given if not month else "month"
-        for given, (_, _, month) in zip(rows["group_by"].to_pylist(), parts, strict=True)
-    ]
-    group = [month or given for given, (_, _, month) in zip(rows["group"].to_pylist(), parts, strict=True)]
+    parts = [name.partition(_AT) for name in rows["metric"].to_pylist()]
+    months = [month for _, _, month in parts]
+    by = ["month" if month else given for given, month in zip(rows["group_by"].to_pylist(), months, strict=True)]
+    group = [month or given for given, month in zip(rows["group"].to_pylist(), months, strict=True)]
     found = rows
     for column, values in (("metric", [name for name, _, _ in parts]), ("group_by", by), ("group", group)):
         at = found.schema.get_field_index(column)

@@ -48,6 +48,18 @@ class Shown:
         spread = np.divide(figures.squares, numerator, out=np.ones_like(numerator), where=numerator > 0)
         return cls(numerator, figures.denominator.astype(np.float64), spread)
 
+    @classmethod
+    def controlled(cls, figures: Figures, numerator: Floats, denominator: Floats) -> Shown:
+        """Counts as disclosure control gives them. The dispersion is that of the largest area that there is, everybody
+        together, to a tenth: an area's own would tell of the one person in it who has many events."""
+        exact = cls.uncontrolled(figures).dispersion
+        everybody = figures.grouping == _number(figures, Grouping.NONE)
+        found = np.ones(len(figures.metrics))
+        for row in np.flatnonzero(everybody & (figures.level == figures.level.min(initial=len(LEVELS)))).tolist():
+            metric = figures.metric[row]
+            found[metric] = max(found[metric], round(float(exact[row]), 1))
+        return cls(numerator, denominator, found[figures.metric])
+
 
 def rows_of(figures: Figures, shown: Shown, as_of: dt.date) -> pa.Table:
     """A row for each figure, in their order, but for floors (`coverage.floor_rows`); then the standardised rates, the
@@ -93,14 +105,14 @@ def estimates(figures: Figures, shown: Shown) -> Interval:
 
 def funnels(figures: Figures, shown: Shown) -> dict[str, Floats]:
     """The limits of each figure among those of its metric, level and group, under the names of their columns; the ICB,
-    and levels of few areas, have none."""
+    levels of few areas, and movers have none."""
     found = {name: np.full(len(figures), np.nan) for name in
              ("limit_95_low", "limit_95_high", "limit_998_low", "limit_998_high")}  # fmt: skip
     events = _of_events(figures)
     for rows in _together(figures.metric, figures.level, figures.grouping, figures.group):
-        if len(rows) < statistics.FEWEST_AREAS:
-            continue
         metric = int(figures.metric[rows[0]])
+        if len(rows) < statistics.FEWEST_AREAS or figures.metrics[metric].measure is Measure.MOVERS:
+            continue
         dispersion = _pooled(shown, rows) if events[metric] else None
         limits = statistics.funnel(shown.numerator[rows], shown.denominator[rows], dispersion=dispersion)
         if limits is not None:
@@ -166,12 +178,12 @@ def gaps(figures: Figures, shown: Shown, worked_out: Interval, as_of: dt.date) -
         Measure.SLOPE_INDEX: (statistics.slope_index(value, variance, people), "normal"),
     }
     ends = np.asarray(np.isnan(one.value) | np.isnan(other.value))
-    every = np.isnan(value).any(axis=1)
+    every = np.asarray(np.isnan(value).any(axis=1))
     hidden = np.isnan(count) | np.isnan(people)  # of the others nobody is there
     for measure, (interval, method) in found.items():
         all_five = measure is Measure.SLOPE_INDEX
         unknown, which = (every, "a quintile") if all_five else (ends, "quintile 1 or 5")
-        withheld = (hidden if all_five else hidden[:, [0, -1]]).any(axis=1)
+        withheld = np.asarray((hidden if all_five else hidden[:, [0, -1]]).any(axis=1))
         nought = np.asarray(~unknown & ~np.isfinite(interval.value))
         yield _table(
             figures, first, as_of,
@@ -186,6 +198,10 @@ def gaps(figures: Figures, shown: Shown, worked_out: Interval, as_of: dt.date) -
 
 
 # -- figures, columns and rows -----------------------------------------------------------------------------------------
+
+
+def _number(figures: Figures, grouping: Grouping) -> int:
+    return next((i for i, one in enumerate(figures.groupings) if one.name == grouping), -1)
 
 
 def _of_events(figures: Figures) -> npt.NDArray[np.bool_]:
@@ -221,8 +237,8 @@ def _by_group(
 ) -> npt.NDArray[np.int64]:
     """The rows of figures by a grouping: one for each metric and area, a column for each of ``groups``; -1 where there
     is no such figure. In the order of metric, level and area."""
-    at = next((i for i, one in enumerate(figures.groupings) if one.name == grouping), None)
-    if at is None:
+    at = _number(figures, grouping)
+    if at < 0:
         return np.empty((0, len(groups)), dtype=np.int64)
     place = {label: i for i, label in enumerate(groups)}
     column = np.array([place.get(label or "", -1) for label in figures.groupings[at].groups], dtype=np.int64)

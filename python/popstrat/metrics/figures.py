@@ -95,6 +95,8 @@ class Metric:
     """1,000 where the value is a rate per 1,000 people."""
     once: bool = False
     """Whether the numerator of a rate counts people, each once, and not events."""
+    undivided: bool = False
+    """Whether it is counted of everybody together alone, and by no group."""
 
     @property
     def events(self) -> bool:

@@ -36,18 +36,21 @@ def figures(plan: Plan, counted: Counted, wanted: Wanted) -> Figures:
     names = list(dict.fromkeys(grouping for some in wanted.values() for grouping in some))
     columns, numerators, denominators, squares = _stacked(plan, counted)
     computed = np.array([i for i, column in enumerate(plan.numerators) if column is not None], dtype=np.int64)
+    whole = np.arange(len(computed))
+    divided = whole[[not plan.metrics[i].undivided for i in computed]]
     found = [_without(plan, wanted)]
     for number, grouping in enumerate(names):
         of_practices = grouped(plan, columns, grouping)
         everybody = of_practices[-1].sum(axis=0)
         groups = np.zeros(1, np.int64) if grouping == Grouping.NONE else np.flatnonzero(everybody)
-        for level in (level for level, some in wanted.items() if grouping in some):
+        some = whole if grouping == Grouping.NONE else divided
+        for level in (level for level, by_what in wanted.items() if grouping in by_what):
             counts = _summed(of_practices[:, :, groups], areas.of_practice(level), len(areas.names(level)))
-            metric, area, group = np.meshgrid(computed, np.arange(counts.shape[1]), groups, indexing="ij")
+            metric, area, group = np.meshgrid(computed[some], np.arange(counts.shape[1]), groups, indexing="ij")
             same = np.ones_like(metric)
             found.append([
-                metric, LEVELS.index(level) * same, area, number * same, group,
-                counts[numerators], counts[denominators], counts[squares], counts[-1] * same,
+                metric, LEVELS.index(level) * same, area, number * same, group, counts[numerators[some]],
+                counts[denominators[some]], counts[squares[some]], counts[-1] * same,
             ])  # fmt: skip
     joined = [np.concatenate([np.ravel(part) for part in parts]) for parts in zip(*found, strict=True)]
     made = Figures(areas, plan.metrics, all_groups(plan, names), *joined)

@@ -93,7 +93,9 @@ class PeopleCount:
             counted.order[practice].astype(np.int32),
             {name: np.concatenate([none, *parts]) for name, parts in self._groups.items()},
         )
-        return made, movers.figures_of(before, now, self._labels, made.areas, _VERSION, list(wanted))
+        # Of a practice nearly every move is of too few people to show, unless it is asked for.
+        levels = [level for level in wanted if level != Level.PRACTICE or self.request.levels is not None]
+        return made, movers.figures_of(before, now, self._labels, made.areas, _VERSION, levels)
 
     def _has(self, level: Level, counted: Counted) -> bool:
         if counted.areas().names(level):

@@ -85,7 +85,8 @@ def rows_of(uploads: Sequence[Upload], practices: Collection[str] | None = None)
     that do not add up.
     """
     months = _months(uploads)
-    rows, seen = [], {}
+    rows: list[dict[str, Any]] = []
+    seen: dict[tuple[str, str], str] = {}
     for upload in uploads:
         for entry in upload.manifest["practices"]:
             code = entry["practice"]
