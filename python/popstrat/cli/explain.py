@@ -26,10 +26,10 @@ def explain(
     patient = options.given_id(patient)
     # not above: --help does not wait for Arrow
     from popstrat.pages.explain import show
-    from popstrat.reasons.trace import trace
+    from popstrat.reasons.trace import counted, trace
     from popstrat.runs.find import find_patient
 
-    scorer = options.make_scorer(pack, date, options.Profile.DIRECT_CARE)
+    scorer = options.make_scorer(pack, date, options.Profile.DIRECT_CARE, besides=counted)
     column_map = options.map_for_scorer(map_file, scorer)
     row = find_patient(inputs, patient, scorer, mapping=column_map, encoding=encoding)
     show(trace(scorer, row), open_console())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +20,9 @@ from popstrat.errors import InputError
 from popstrat.packs import DEFAULT_PACK as DEFAULT_PACK
 
 if TYPE_CHECKING:
+    from popstrat.packs.definition import Definition
     from popstrat.packs.patient_table import Column
+    from popstrat.packs.resolved import Resolved
     from popstrat.runs.column_map import ColumnMap
     from popstrat.scoring.scorer import Scorer
 
@@ -111,12 +113,18 @@ def day_of_list(text: str | None) -> dt.date:
     return parse_date(text)
 
 
-def make_scorer(pack: str, as_of: dt.date, profile: Profile, contributions: int | None = None) -> Scorer:
+def make_scorer(
+    pack: str,
+    as_of: dt.date,
+    profile: Profile,
+    contributions: int | None = None,
+    besides: Callable[[Resolved], Iterable[Definition]] | None = None,
+) -> Scorer:
     """The scorer of a command; what it would warn of is among the notices of the run."""
     from popstrat.scoring.scorer import Scorer
 
     with warnings_as_notices():
-        return Scorer(pack, as_of, profile=profile.value, contributions=contributions)
+        return Scorer(pack, as_of, profile=profile.value, contributions=contributions, besides=besides)
 
 
 def map_for_scorer(path: Path | None, scorer: Scorer) -> ColumnMap:

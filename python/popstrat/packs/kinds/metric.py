@@ -69,9 +69,8 @@ target = 0.05
 
     def _check_values(self, builder: Builder, ident: str, raw: Raw) -> None:
         if raw.get("good") not in GOOD:
-            raise builder.fault(
-                ident, f"needs `good`, the direction that is: {', '.join(GOOD)}", str(raw.get("good", ""))
-            )
+            told = f"needs `good`, the direction that is good: {', '.join(GOOD)}"
+            raise builder.fault(ident, told, str(raw.get("good", "")))
         if "measure" in raw and raw["measure"] not in MEASURES:
             raise builder.fault(ident, f"`measure` is one of {', '.join(MEASURES)}", str(raw["measure"]))
         if "per" in raw and (raw["per"] != _PER or isinstance(raw["per"], bool)):
