@@ -1,0 +1,408 @@
+"""Shielding counts of large tables: which more must be withheld, shown by points well inside what the attacker knows.
+
+What the attacker knows is a polytope: bounds on each count and sums that hold. A withheld count is shielded if two
+points of it lie `WIDTH` apart in that count. From one point well inside (`_middle`) each withheld count is moved up and
+down, all others following with least effort, where effort is by the room that each has; mostly that is all. Where it
+is not, the move goes on from where it is, with the room as it is there: each step is an interior point of the same
+polytope, and the last but the exact bound. Every end is checked against sums and bounds before it is believed.
+
+Where that is too little, what the last step pressed against says who stands in the way; of these the count is
+withheld that helps most for the least cost. Withholding more never makes anything found before false.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from popstrat.core.compiled import compiled
+from popstrat.privacy.disclosure.rules import WIDTH
+from popstrat.privacy.disclosure.sums import Floats, Ints, Pattern, Sums, factor, keep_sums, pattern, sums_of, worst_off
+
+Bools = npt.NDArray[np.bool_]
+
+_FAR = 100.0
+"""Room that is as good as any."""
+_NONE = 1e-7
+"""Room under this is none."""
+_ENOUGH = 1e-9
+_STEPS = 14
+_ROUNDS = 40
+_GATHER = 6
+_NEAR = 0.995
+"""How far of the way to the nearest bound a step goes."""
+
+
+class Known(NamedTuple):
+    """Counts as the attacker knows them. ``loose`` are small rests of which less is known once their count is withheld
+    (from ``loose_starts``), ``owners`` the other way round."""
+
+    x: Floats
+    low: Floats
+    high: Floats
+    guarded: Bools
+    movable: Bools
+    costs: Floats
+    loose_starts: Ints
+    loose: Ints
+    owner_starts: Ints
+    owners: Ints
+
+
+@compiled
+def _implied(sums: Sums, low: Floats, high: Floats, r: int, i: int) -> tuple[float, float]:
+    """What one sum says of one of its counts."""
+    a, b, sign = 0.0, 0.0, 1.0
+    for k in range(sums.starts[r], sums.starts[r + 1]):
+        c = sums.counts[k]
+        if c == i:
+            sign = sums.signs[k]
+        elif sums.signs[k] > 0:
+            a += low[c]
+            b += high[c]
+        else:
+            a -= high[c]
+            b -= low[c]
+    return (-b, -a) if sign > 0 else (a, b)
+
+
+@compiled
+def _withhold(known: Known, i: int) -> None:
+    known.movable[i], known.guarded[i] = False, True
+    known.low[i], known.high[i] = 0.0, np.inf
+    for k in range(known.loose_starts[i], known.loose_starts[i + 1]):
+        j = known.loose[k]
+        known.low[j], known.high[j] = 0.0, np.inf
+
+
+@compiled
+def _by_rows(sums: Sums, known: Known, hidden: Bools) -> None:
+    """Where one sum alone bounds a count too closely, one of that sum must go, whatever else does: the cheapest."""
+    todo = [0][:0]
+    for i in range(len(known.x)):
+        if known.guarded[i]:
+            todo.append(i)
+    done = 0
+    while done < len(todo):
+        i = todo[done]
+        done += 1
+        for q in range(sums.row_starts[i], sums.row_starts[i + 1]):
+            r = sums.rows[q]
+            while True:
+                a, b = _implied(sums, known.low, known.high, r, i)
+                if min(b, known.high[i]) - max(a, known.low[i]) >= WIDTH - 1e-6:
+                    break
+                pick = -1
+                for k in range(sums.starts[r], sums.starts[r + 1]):
+                    c = sums.counts[k]
+                    if known.movable[c] and (pick < 0 or known.costs[c] < known.costs[pick]):
+                        pick = c
+                if pick < 0:
+                    break
+                hidden[pick] = True
+                _withhold(known, pick)
+                todo.append(pick)
+
+
+@compiled
+def _room(known: Known, x: Floats, free: Bools, weights: Floats) -> None:
+    for j in range(len(x)):
+        room = min(x[j] - known.low[j], known.high[j] - x[j], _FAR)
+        weights[j] = room * room if free[j] and room > _NONE else 0.0
+
+
+@compiled
+def _middle(
+    sums: Sums, shape: Pattern, known: Known, free: Bools, weights: Floats, x: Floats, y: Floats, lower: Floats
+) -> None:  # fmt: skip
+    """A point well inside: the middle of what is published, as far as the sums let it, between there and the truth.
+
+    By turns onto the bounds and onto the sums; counts that cannot leave their bound, whatever others do, are kept."""
+    n = len(x)
+    z = np.empty(n)
+    for j in range(n):
+        free[j] = known.high[j] - known.low[j] > _ENOUGH
+    share = 0.0
+    for turn in range(6):
+        for j in range(n):
+            half = min((known.high[j] - known.low[j]) / 2, 30.0)
+            weights[j] = half * half if free[j] else 0.0
+            if known.guarded[j] and half < 10.0:
+                weights[j] *= 1.0
+            x[j] = known.x[j]
+            if free[j] and half < 10.0:
+                x[j] = known.low[j] + 0.2 if known.guarded[j] else (known.high[j] + known.low[j]) / 2
+        factor(sums, shape, weights, lower)
+        keep_sums(sums, shape, lower, weights, x, y)
+        for step in range(40):
+            worst = 0.0
+            margin = 0.3 if step < 25 else 0.1
+            for j in range(n):
+                z[j] = x[j]
+                a, b = known.low[j], known.high[j]
+                if x[j] < a or x[j] > b:
+                    worst = max(worst, a - x[j], x[j] - b)
+                    inside = min(margin, (b - a) / 2)
+                    z[j] = min(max(x[j], a + inside), b - inside)
+            if worst <= 0.0:
+                break
+            for j in range(n):
+                x[j] += 1.5 * (z[j] - x[j])
+            keep_sums(sums, shape, lower, weights, x, y)
+        share = 1.0
+        for j in range(n):
+            if x[j] < known.low[j]:
+                share = min(share, (known.x[j] - known.low[j]) / (known.x[j] - x[j]))
+            elif x[j] > known.high[j]:
+                share = min(share, (known.high[j] - known.x[j]) / (x[j] - known.x[j]))
+        if share > 0.7 or turn == 5:
+            break
+        for j in range(n):
+            if (x[j] < known.low[j] and known.x[j] - known.low[j] < 0.5) or (
+                x[j] > known.high[j] and known.high[j] - known.x[j] < 0.5
+            ):
+                free[j] = False
+    share *= 1.0 if share == 1.0 else 0.97
+    for j in range(n):
+        x[j] = known.x[j] + share * (x[j] - known.x[j])
+        free[j] = known.high[j] - known.low[j] > _ENOUGH
+
+
+@compiled
+def _farthest(known: Known, x: Floats, move: Floats, sign: float, wanted: float) -> float:
+    """How far of a move there is room for, at most as far as wanted."""
+    step = wanted
+    for j in range(len(x)):
+        by = sign * move[j]
+        if by > 1e-12:
+            step = min(step, (known.high[j] - x[j]) / by)
+        elif by < -1e-12:
+            step = min(step, (known.low[j] - x[j]) / by)
+    return max(step, 0.0)
+
+
+@compiled
+def _settle(sums: Sums, shape: Pattern, known: Known) -> None:
+    """Start from a point well inside instead of the truth, where small counts are as low as can be: a few people spread
+    over many areas would have to come from everywhere to show that they could be in any one."""
+    n, m = len(known.x), len(sums.starts) - 1
+    x, y, move, room, weights = np.empty(n), np.empty(m), np.empty(n), np.empty(n), np.empty(n)
+    lower, free = np.zeros(len(shape.rows)), np.empty(n, np.bool_)
+    _middle(sums, shape, known, free, weights, x, y, lower)
+    for step in range(_GATHER):
+        _room(known, x, free, room)
+        factor(sums, shape, room, lower)
+        for j in range(n):
+            move[j] = -room[j] if known.guarded[j] and np.isfinite(known.high[j]) else 0.0
+        keep_sums(sums, shape, lower, room, move, y)
+        far = _farthest(known, x, move, 1.0, 1e6)
+        for j in range(n):
+            x[j] += 0.8 * far * move[j]
+    known.x[:] = x
+
+
+@compiled
+def _sound(sums: Sums, known: Known, x: Floats, off: float) -> bool:
+    for j in range(len(x)):
+        if x[j] < known.low[j] - 1e-6 or x[j] > known.high[j] + 1e-6:
+            return False
+    return worst_off(sums, x) <= off + 1e-5
+
+
+@compiled
+def _stops(known: Known, x: Floats, move: Floats, room: Floats, blame: Floats) -> None:
+    """Who stops a count: those at their bounds, with how much further it would go for each step of theirs."""
+    for j in range(len(x)):
+        if room[j] > 0.0 and min(x[j] - known.low[j], known.high[j] - x[j]) < 0.3:
+            by = min(abs(move[j]) / room[j], 1.0)
+            if by > 1e-3:
+                if known.movable[j]:
+                    blame[j] = max(blame[j], by)
+                for k in range(known.owner_starts[j], known.owner_starts[j + 1]):
+                    owner = known.owners[k]
+                    if known.movable[owner]:
+                        blame[owner] = max(blame[owner], by)
+
+
+@compiled
+def shield(sums: Sums, shape: Pattern, known: Known, asked: Bools, shown: Bools, hidden: Bools, tally: Ints) -> None:
+    """Withhold counts until every guarded one of those ``asked`` has the width.
+
+    ``shown`` says for which it was, ``hidden`` which were withheld (and are asked from then on); bounds, guarded and
+    movable of ``known`` are changed with them."""
+    n, m = len(known.x), len(sums.starts) - 1
+    weights, room = np.empty(n), np.empty(n)
+    lower, lower_there = np.zeros(len(shape.rows)), np.zeros(len(shape.rows))
+    y, base, x, move, first = np.empty(m), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    free, blame, gain = np.empty(n, np.bool_), np.zeros(n), np.zeros(n)
+    top, bottom = known.x.copy(), known.x.copy()  # of all points found so far
+    off = worst_off(sums, known.x)
+    for turn in range(_ROUNDS):
+        base[:] = known.x
+        for j in range(n):
+            free[j] = known.high[j] - known.low[j] > _ENOUGH
+        _room(known, base, free, weights)
+        factor(sums, shape, weights, lower)
+        np.maximum(top, base, top)
+        np.minimum(bottom, base, bottom)
+        failing, who, what, share = 0, [0][:0], [0][:0], [0.0][:0]
+        for i in range(n):
+            if not known.guarded[i] or shown[i] or not asked[i]:
+                continue
+            if top[i] - bottom[i] >= WIDTH:
+                shown[i] = True
+                continue
+            tally[1] += 1
+            first[:] = 0.0
+            first[i] = 1.0
+            keep_sums(sums, shape, lower, weights, first, y)
+            blame[:] = 0.0
+            for phase in range(4):  # up and down as far as the first step goes; if that is too little, on from there
+                sign = 1.0 - 2.0 * (phase % 2)
+                if first[i] < 1e-9:
+                    break
+                x[:] = base
+                lack = WIDTH + 1e-7 - (top[i] - bottom[i])
+                gone = top[i] - base[i] if sign > 0 else base[i] - bottom[i]
+                own = known.high[i] - base[i] if sign > 0 else base[i] - known.low[i]
+                goal = min(gone + lack, own)  # no further than its own bound, for which nobody is to blame
+                if goal - gone < 1e-9:
+                    continue
+                move[:] = first
+                slow, went = 0, 0.0
+                last = False
+                for step in range(1 if phase < 2 else _STEPS):
+                    if step > 0:
+                        tally[2] += 1
+                        _room(known, x, free, room)
+                        factor(sums, shape, room, lower_there)
+                        move[:] = 0.0
+                        move[i] = 1.0
+                        keep_sums(sums, shape, lower_there, room, move, y)
+                        if move[i] < 1e-9:
+                            break
+                    wanted = (goal - went) / move[i]
+                    far = _farthest(known, x, move, sign, wanted)
+                    last = far >= wanted
+                    if not last:
+                        far *= 0.9 if step == 0 and phase > 1 else _NEAR
+                    for j in range(n):
+                        x[j] += sign * far * move[j]
+                    went += far * move[i]
+                    if last:
+                        break
+                    slow = slow + 1 if far * move[i] < 0.02 * (goal - went) else 0
+                    if slow == 2:
+                        break
+                if _sound(sums, known, x, off):
+                    np.maximum(top, x, top)
+                    np.minimum(bottom, x, bottom)
+                if top[i] - bottom[i] >= WIDTH:
+                    break
+                if phase > 1 and not last:
+                    _stops(known, x, move, room, blame)
+            if top[i] - bottom[i] >= WIDTH:
+                shown[i] = True
+                continue
+            for j in range(n):
+                if blame[j] > 0.0:
+                    who.append(failing)
+                    what.append(j)
+                    share.append(blame[j])
+            failing += 1
+        tally[3] += failing if turn == 0 else 0
+        tally[4] += 1
+        if failing == 0:
+            break
+        helped = np.zeros(failing, np.bool_)
+        while not helped.all():
+            gain[:] = 0.0
+            for k in range(len(who)):
+                if not helped[who[k]] and known.movable[what[k]]:
+                    gain[what[k]] += share[k]
+            pick = -1
+            for j in range(n):
+                if gain[j] > 0.0 and (
+                    pick < 0 or max(known.costs[j], 1.0) * gain[pick] < max(known.costs[pick], 1.0) * gain[j]
+                ):
+                    pick = j
+            if pick < 0:
+                break
+            for k in range(len(who)):
+                if what[k] == pick:
+                    helped[who[k]] = True
+            hidden[pick] = asked[pick] = True
+            _withhold(known, pick)
+        if not helped.any():  # nobody near may be withheld that would help
+            tally[5] += failing
+            break
+
+
+@compiled
+def within(sums: Sums, inside: Ints, at: Ints) -> tuple[Ints, Ints, Floats]:
+    """The sums over some of the counts, those outside staying as they are; ``at`` is -1 for every count, and left so."""
+    for j in range(len(inside)):
+        at[inside[j]] = j
+    seen = np.zeros(len(sums.starts) - 1, np.bool_)
+    starts, counts, signs = [0], [0][:0], [0.0][:0]
+    for j in range(len(inside)):
+        for q in range(sums.row_starts[inside[j]], sums.row_starts[inside[j] + 1]):
+            r = sums.rows[q]
+            if not seen[r]:
+                seen[r] = True
+                for k in range(sums.starts[r], sums.starts[r + 1]):
+                    if at[sums.counts[k]] >= 0:
+                        counts.append(at[sums.counts[k]])
+                        signs.append(sums.signs[k])
+                starts.append(len(counts))
+    for j in range(len(inside)):
+        at[inside[j]] = -1
+    return np.array(starts, np.int64), np.array(counts, np.int64), np.array(signs, np.float64)
+
+
+def _part(starts: Ints, ends: Ints, inside: Ints, at: Ints) -> tuple[Ints, Ints]:
+    """Lists of some of the counts, in the numbers of those."""
+    sizes = starts[inside + 1] - starts[inside]
+    found = np.zeros(len(inside) + 1, np.int64)
+    np.cumsum(sizes, out=found[1:])
+    index = np.repeat(starts[inside] - found[:-1], sizes) + np.arange(found[-1])
+    return found, at[ends[index]]
+
+
+def shield_all(sums: Sums, known: Known, blocks: Ints, tally: Ints) -> tuple[Bools, Bools]:
+    """Withhold counts until every guarded one has the width: which were withheld, and for which it was shown.
+
+    ``blocks`` numbers the block of each count, -1 for those that hang together with all. First each block alone (with
+    those of -1) is gone over, all others staying as they are; what remains, with all together."""
+    n = len(known.x)
+    hidden, shown, at = np.zeros(n, bool), np.zeros(n, bool), np.full(n, -1, np.int64)
+    _by_rows(sums, known, hidden)
+    tally[0] += hidden.sum()
+    everything = pattern(sums)
+    _settle(sums, everything, known)
+    for block in range(blocks.max(initial=-1) + 1):
+        inside = np.flatnonzero((blocks == block) | (blocks == -1))
+        starts, counts, signs = within(sums, inside, at)
+        of = sums_of(len(inside), starts, counts, signs)
+        at[inside] = np.arange(len(inside))
+        loose = _part(known.loose_starts, known.loose, inside, at)
+        owners = _part(known.owner_starts, known.owners, inside, at)
+        at[inside] = -1
+        part = Known(*(values[inside] for values in known[:6]), *loose, *owners)
+        shown_here, hidden_here = shown[inside], np.zeros(len(inside), bool)
+        shield(of, pattern(of), part, blocks[inside] == block, shown_here, hidden_here, tally)
+        shown[inside] = shown_here
+        hidden[inside] |= hidden_here
+        again = hidden_here[blocks[inside] < 0].any()
+        for values, now in zip(known[1:5], part[1:5], strict=True):
+            values[inside] = now
+        if again:  # the blocks to come need not stay where this was not known
+            _settle(sums, everything, known)
+    if (known.guarded & ~shown).any():
+        more = np.zeros(8, np.int64)
+        shield(sums, everything, known, np.ones(n, bool), shown, hidden, more)
+        tally[6:] += more[1:3]
+        tally[5] += more[5]
+    return hidden, shown
