@@ -30,7 +30,7 @@ _NONE = 1e-7
 _ENOUGH = 1e-9
 _STEPS = 14
 _ROUNDS = 40
-_GATHER = 6
+_GATHER = 3
 _NEAR = 0.995
 """How far of the way to the nearest bound a step goes."""
 
@@ -78,11 +78,11 @@ def _withhold(known: Known, i: int) -> None:
 
 
 @compiled
-def _by_rows(sums: Sums, known: Known, hidden: Bools) -> None:
+def _by_rows(sums: Sums, known: Known, of: Bools, hidden: Bools) -> None:
     """Where one sum alone bounds a count too closely, one of that sum must go, whatever else does: the cheapest."""
     todo = [0][:0]
     for i in range(len(known.x)):
-        if known.guarded[i]:
+        if known.guarded[i] and of[i]:
             todo.append(i)
     done = 0
     while done < len(todo):
@@ -199,7 +199,7 @@ def _settle(sums: Sums, shape: Pattern, known: Known) -> None:
         keep_sums(sums, shape, lower, room, move, y)
         far = _farthest(known, x, move, 1.0, 1e6)
         for j in range(n):
-            x[j] += 0.8 * far * move[j]
+            x[j] += 0.6 * far * move[j]
     known.x[:] = x
 
 
@@ -227,7 +227,32 @@ def _stops(known: Known, x: Floats, move: Floats, room: Floats, blame: Floats) -
 
 
 @compiled
-def shield(sums: Sums, shape: Pattern, known: Known, asked: Bools, shown: Bools, hidden: Bools, tally: Ints) -> None:
+def _nearest(sums: Sums, known: Known, i: int) -> int:
+    """The cheapest count that may be withheld among those fewest sums away; -1 if there is none."""
+    seen, edge = np.zeros(len(known.x), np.bool_), [i]
+    seen[i] = True
+    while len(edge):
+        pick, more = -1, [0][:0]
+        for j in edge:
+            for q in range(sums.row_starts[j], sums.row_starts[j + 1]):
+                r = sums.rows[q]
+                for k in range(sums.starts[r], sums.starts[r + 1]):
+                    c = sums.counts[k]
+                    if not seen[c]:
+                        seen[c] = True
+                        more.append(c)
+                        if known.movable[c] and (pick < 0 or known.costs[c] < known.costs[pick]):
+                            pick = c
+        if pick >= 0:
+            return pick
+        edge = more
+    return -1
+
+
+@compiled
+def shield(
+    sums: Sums, shape: Pattern, known: Known, asked: Bools, shown: Bools, hidden: Bools, last_resort: bool,
+) -> None:  # fmt: skip
     """Withhold counts until every guarded one of those ``asked`` has the width.
 
     ``shown`` says for which it was, ``hidden`` which were withheld (and are asked from then on); bounds, guarded and
@@ -254,7 +279,6 @@ def shield(sums: Sums, shape: Pattern, known: Known, asked: Bools, shown: Bools,
             if top[i] - bottom[i] >= WIDTH:
                 shown[i] = True
                 continue
-            tally[1] += 1
             first[:] = 0.0
             first[i] = 1.0
             keep_sums(sums, shape, lower, weights, first, y)
@@ -275,7 +299,6 @@ def shield(sums: Sums, shape: Pattern, known: Known, asked: Bools, shown: Bools,
                 last = False
                 for step in range(1 if phase < 2 else _STEPS):
                     if step > 0:
-                        tally[2] += 1
                         _room(known, x, free, room)
                         factor(sums, shape, room, lower_there)
                         move[:] = 0.0
@@ -312,11 +335,9 @@ def shield(sums: Sums, shape: Pattern, known: Known, asked: Bools, shown: Bools,
                     what.append(j)
                     share.append(blame[j])
             failing += 1
-        tally[3] += failing if turn == 0 else 0
-        tally[4] += 1
         if failing == 0:
             break
-        helped = np.zeros(failing, np.bool_)
+        helped, new = np.zeros(failing, np.bool_), np.zeros(n, np.bool_)
         while not helped.all():
             gain[:] = 0.0
             for k in range(len(who)):
@@ -333,11 +354,24 @@ def shield(sums: Sums, shape: Pattern, known: Known, asked: Bools, shown: Bools,
             for k in range(len(who)):
                 if what[k] == pick:
                     helped[who[k]] = True
-            hidden[pick] = asked[pick] = True
+            new[pick] = True
             _withhold(known, pick)
-        if not helped.any():  # nobody near may be withheld that would help
-            tally[5] += failing
-            break
+        if not helped.any():  # nothing that is pressed against may be withheld
+            if not last_resort:
+                break
+            pick = -1
+            for i in range(n):
+                if known.guarded[i] and asked[i] and not shown[i]:
+                    pick = _nearest(sums, known, i)
+                    break
+            if pick < 0:
+                break
+            new[pick] = True
+            _withhold(known, pick)
+        _by_rows(sums, known, new.copy(), new)
+        for j in range(n):
+            if new[j]:
+                hidden[j] = asked[j] = True
 
 
 @compiled
@@ -371,15 +405,14 @@ def _part(starts: Ints, ends: Ints, inside: Ints, at: Ints) -> tuple[Ints, Ints]
     return found, at[ends[index]]
 
 
-def shield_all(sums: Sums, known: Known, blocks: Ints, tally: Ints) -> tuple[Bools, Bools]:
+def shield_all(sums: Sums, known: Known, blocks: Ints) -> tuple[Bools, Bools]:
     """Withhold counts until every guarded one has the width: which were withheld, and for which it was shown.
 
     ``blocks`` numbers the block of each count, -1 for those that hang together with all. First each block alone (with
     those of -1) is gone over, all others staying as they are; what remains, with all together."""
     n = len(known.x)
     hidden, shown, at = np.zeros(n, bool), np.zeros(n, bool), np.full(n, -1, np.int64)
-    _by_rows(sums, known, hidden)
-    tally[0] += hidden.sum()
+    _by_rows(sums, known, np.ones(n, bool), hidden)
     everything = pattern(sums)
     _settle(sums, everything, known)
     for block in range(blocks.max(initial=-1) + 1):
@@ -392,7 +425,7 @@ def shield_all(sums: Sums, known: Known, blocks: Ints, tally: Ints) -> tuple[Boo
         at[inside] = -1
         part = Known(*(values[inside] for values in known[:6]), *loose, *owners)
         shown_here, hidden_here = shown[inside], np.zeros(len(inside), bool)
-        shield(of, pattern(of), part, blocks[inside] == block, shown_here, hidden_here, tally)
+        shield(of, pattern(of), part, blocks[inside] == block, shown_here, hidden_here, False)
         shown[inside] = shown_here
         hidden[inside] |= hidden_here
         again = hidden_here[blocks[inside] < 0].any()
@@ -401,8 +434,5 @@ def shield_all(sums: Sums, known: Known, blocks: Ints, tally: Ints) -> tuple[Boo
         if again:  # the blocks to come need not stay where this was not known
             _settle(sums, everything, known)
     if (known.guarded & ~shown).any():
-        more = np.zeros(8, np.int64)
-        shield(sums, everything, known, np.ones(n, bool), shown, hidden, more)
-        tally[6:] += more[1:3]
-        tally[5] += more[5]
+        shield(sums, everything, known, np.ones(n, bool), shown, hidden, True)
     return hidden, shown
