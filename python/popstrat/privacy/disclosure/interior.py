@@ -28,9 +28,12 @@ _FAR = 100.0
 _NONE = 1e-7
 """Room under this is none."""
 _ENOUGH = 1e-9
-_STEPS = 14
+_WIDE = WIDTH - 5e-7
+_STEPS = 20
 _ROUNDS = 40
-_GATHER = 3
+_PATIENCE = 2
+_TURNS, _NEWTON, _INSIDE = 8, 40, 3
+_LOW = 0.3, 12.0
 _NEAR = 0.995
 """How far of the way to the nearest bound a step goes."""
 
@@ -114,63 +117,6 @@ def _room(known: Known, x: Floats, free: Bools, weights: Floats) -> None:
 
 
 @compiled
-def _middle(
-    sums: Sums, shape: Pattern, known: Known, free: Bools, weights: Floats, x: Floats, y: Floats, lower: Floats
-) -> None:  # fmt: skip
-    """A point well inside: the middle of what is published, as far as the sums let it, between there and the truth.
-
-    By turns onto the bounds and onto the sums; counts that cannot leave their bound, whatever others do, are kept."""
-    n = len(x)
-    z = np.empty(n)
-    for j in range(n):
-        free[j] = known.high[j] - known.low[j] > _ENOUGH
-    share = 0.0
-    for turn in range(6):
-        for j in range(n):
-            half = min((known.high[j] - known.low[j]) / 2, 30.0)
-            weights[j] = half * half if free[j] else 0.0
-            if known.guarded[j] and half < 10.0:
-                weights[j] *= 1.0
-            x[j] = known.x[j]
-            if free[j] and half < 10.0:
-                x[j] = known.low[j] + 0.2 if known.guarded[j] else (known.high[j] + known.low[j]) / 2
-        factor(sums, shape, weights, lower)
-        keep_sums(sums, shape, lower, weights, x, y)
-        for step in range(40):
-            worst = 0.0
-            margin = 0.3 if step < 25 else 0.1
-            for j in range(n):
-                z[j] = x[j]
-                a, b = known.low[j], known.high[j]
-                if x[j] < a or x[j] > b:
-                    worst = max(worst, a - x[j], x[j] - b)
-                    inside = min(margin, (b - a) / 2)
-                    z[j] = min(max(x[j], a + inside), b - inside)
-            if worst <= 0.0:
-                break
-            for j in range(n):
-                x[j] += 1.5 * (z[j] - x[j])
-            keep_sums(sums, shape, lower, weights, x, y)
-        share = 1.0
-        for j in range(n):
-            if x[j] < known.low[j]:
-                share = min(share, (known.x[j] - known.low[j]) / (known.x[j] - x[j]))
-            elif x[j] > known.high[j]:
-                share = min(share, (known.high[j] - known.x[j]) / (x[j] - known.x[j]))
-        if share > 0.7 or turn == 5:
-            break
-        for j in range(n):
-            if (x[j] < known.low[j] and known.x[j] - known.low[j] < 0.5) or (
-                x[j] > known.high[j] and known.high[j] - known.x[j] < 0.5
-            ):
-                free[j] = False
-    share *= 1.0 if share == 1.0 else 0.97
-    for j in range(n):
-        x[j] = known.x[j] + share * (x[j] - known.x[j])
-        free[j] = known.high[j] - known.low[j] > _ENOUGH
-
-
-@compiled
 def _farthest(known: Known, x: Floats, move: Floats, sign: float, wanted: float) -> float:
     """How far of a move there is room for, at most as far as wanted."""
     step = wanted
@@ -184,23 +130,69 @@ def _farthest(known: Known, x: Floats, move: Floats, sign: float, wanted: float)
 
 
 @compiled
-def _settle(sums: Sums, shape: Pattern, known: Known) -> None:
-    """Start from a point well inside instead of the truth, where small counts are as low as can be: a few people spread
-    over many areas would have to come from everywhere to show that they could be in any one."""
+def _settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float) -> bool:
+    """Start from a point well inside instead of the truth, where small counts are rather low: a few people spread over
+    many areas would have to come from everywhere to show that they could be in any one. Whether there is such a point.
+
+    Newton's method on the logarithms of all room, within bounds that are first as much wider as is needed (``slack``)
+    and then less and less. A count that cannot leave its bound whatever others do stays there.
+    """
     n, m = len(known.x), len(sums.starts) - 1
-    x, y, move, room, weights = np.empty(n), np.empty(m), np.empty(n), np.empty(n), np.empty(n)
+    x, y, move, weights = np.empty(n), np.empty(m), np.empty(n), np.empty(n)
     lower, free = np.zeros(len(shape.rows)), np.empty(n, np.bool_)
-    _middle(sums, shape, known, free, weights, x, y, lower)
-    for step in range(_GATHER):
-        _room(known, x, free, room)
-        factor(sums, shape, room, lower)
+    for j in range(n):
+        free[j] = known.high[j] - known.low[j] > _ENOUGH
+    for turn in range(_TURNS):
+        x[:] = truth
+        slack, inside = 1.0, 0
+        for step in range(_NEWTON):
+            for j in range(n):
+                weights[j] = move[j] = 0.0
+                if free[j]:
+                    a = 1.0 / (x[j] - known.low[j] + slack)
+                    b = 1.0 / (min(known.high[j], truth[j] + _FAR) - x[j] + slack)
+                    pull = b - a
+                    if known.guarded[j] and np.isfinite(known.high[j]):
+                        pull += low
+                    weights[j] = 1.0 / (a * a + b * b)
+                    move[j] = -pull * weights[j]
+            factor(sums, shape, weights, lower)
+            keep_sums(sums, shape, lower, weights, move, y)
+            far = 1.0
+            for j in range(n):
+                if free[j]:
+                    if move[j] > 0.0:
+                        far = min(far, 0.7 * (min(known.high[j], truth[j] + _FAR) - x[j] + slack) / move[j])
+                    elif move[j] < 0.0:
+                        far = min(far, 0.7 * (x[j] - known.low[j] + slack) / -move[j])
+            worst = -np.inf
+            for j in range(n):
+                x[j] += far * move[j]
+                if free[j]:
+                    worst = max(worst, known.low[j] - x[j], x[j] - known.high[j])
+            inside = inside + 1 if slack == 0.0 else 0
+            if inside == _INSIDE:
+                break
+            if slack > 0.0:
+                slack = 0.0 if worst < 0.0 else min(slack, max(2.0 * worst + 1e-4, 0.3 * slack))
+        share = 1.0  # of the way from the truth: what is but a little off is inside before it is there
         for j in range(n):
-            move[j] = -room[j] if known.guarded[j] and np.isfinite(known.high[j]) else 0.0
-        keep_sums(sums, shape, lower, room, move, y)
-        far = _farthest(known, x, move, 1.0, 1e6)
+            if x[j] < known.low[j]:
+                share = min(share, (truth[j] - known.low[j]) / (truth[j] - x[j]))
+            elif x[j] > known.high[j]:
+                share = min(share, (known.high[j] - truth[j]) / (x[j] - truth[j]))
+        if share > 0.5:
+            share *= 1.0 if slack == 0.0 else 0.95
+            for j in range(n):
+                known.x[j] = truth[j] + share * (x[j] - truth[j])
+            return True
+        stays = False
         for j in range(n):
-            x[j] += 0.6 * far * move[j]
-    known.x[:] = x
+            if free[j] and (x[j] < known.low[j] + slack / 2 or x[j] > known.high[j] - slack / 2):
+                free[j], stays = False, True
+        if not stays:
+            break
+    return False
 
 
 @compiled
@@ -276,7 +268,7 @@ def shield(
         for i in range(n):
             if not known.guarded[i] or shown[i] or not asked[i]:
                 continue
-            if top[i] - bottom[i] >= WIDTH:
+            if top[i] - bottom[i] >= _WIDE:
                 shown[i] = True
                 continue
             first[:] = 0.0
@@ -288,7 +280,7 @@ def shield(
                 if first[i] < 1e-9:
                     break
                 x[:] = base
-                lack = WIDTH + 1e-7 - (top[i] - bottom[i])
+                lack = _WIDE + 1e-8 - (top[i] - bottom[i])
                 gone = top[i] - base[i] if sign > 0 else base[i] - bottom[i]
                 own = known.high[i] - base[i] if sign > 0 else base[i] - known.low[i]
                 goal = min(gone + lack, own)  # no further than its own bound, for which nobody is to blame
@@ -322,11 +314,11 @@ def shield(
                 if _sound(sums, known, x, off):
                     np.maximum(top, x, top)
                     np.minimum(bottom, x, bottom)
-                if top[i] - bottom[i] >= WIDTH:
+                if top[i] - bottom[i] >= _WIDE:
                     break
                 if phase > 1 and not last:
                     _stops(known, x, move, room, blame)
-            if top[i] - bottom[i] >= WIDTH:
+            if top[i] - bottom[i] >= _WIDE:
                 shown[i] = True
                 continue
             for j in range(n):
@@ -356,18 +348,17 @@ def shield(
                     helped[who[k]] = True
             new[pick] = True
             _withhold(known, pick)
-        if not helped.any():  # nothing that is pressed against may be withheld
-            if not last_resort:
-                break
-            pick = -1
+        if not helped.any() and not last_resort:  # nothing that is pressed against may be withheld
+            break
+        if not helped.any() or (last_resort and turn > _PATIENCE):
             for i in range(n):
                 if known.guarded[i] and asked[i] and not shown[i]:
                     pick = _nearest(sums, known, i)
-                    break
-            if pick < 0:
-                break
-            new[pick] = True
-            _withhold(known, pick)
+                    if pick >= 0:
+                        new[pick] = True
+                        _withhold(known, pick)
+        if not new.any():
+            break
         _by_rows(sums, known, new.copy(), new)
         for j in range(n):
             if new[j]:
@@ -413,26 +404,37 @@ def shield_all(sums: Sums, known: Known, blocks: Ints) -> tuple[Bools, Bools]:
     n = len(known.x)
     hidden, shown, at = np.zeros(n, bool), np.zeros(n, bool), np.full(n, -1, np.int64)
     _by_rows(sums, known, np.ones(n, bool), hidden)
-    everything = pattern(sums)
-    _settle(sums, everything, known)
-    for block in range(blocks.max(initial=-1) + 1):
-        inside = np.flatnonzero((blocks == block) | (blocks == -1))
-        starts, counts, signs = within(sums, inside, at)
-        of = sums_of(len(inside), starts, counts, signs)
-        at[inside] = np.arange(len(inside))
-        loose = _part(known.loose_starts, known.loose, inside, at)
-        owners = _part(known.owner_starts, known.owners, inside, at)
-        at[inside] = -1
-        part = Known(*(values[inside] for values in known[:6]), *loose, *owners)
-        shown_here, hidden_here = shown[inside], np.zeros(len(inside), bool)
-        shield(of, pattern(of), part, blocks[inside] == block, shown_here, hidden_here, False)
-        shown[inside] = shown_here
-        hidden[inside] |= hidden_here
-        again = hidden_here[blocks[inside] < 0].any()
-        for values, now in zip(known[1:5], part[1:5], strict=True):
-            values[inside] = now
-        if again:  # the blocks to come need not stay where this was not known
-            _settle(sums, everything, known)
+    everything, truth = pattern(sums), known.x.copy()
+    for low in _LOW:
+        if not (known.guarded & ~shown).any():
+            break
+        _settle(sums, everything, known, truth, low)
+        for block in range(blocks.max(initial=-1) + 1):
+            if not (known.guarded & ~shown & (blocks == block)).any():
+                continue
+            inside = np.flatnonzero((blocks == block) | (blocks == -1))
+            if _alone(sums, known, inside, blocks[inside] == block, shown, hidden, at):
+                # The blocks to come need not stay where they were before this was withheld.
+                _settle(sums, everything, known, truth, low)
     if (known.guarded & ~shown).any():
+        _settle(sums, everything, known, truth, _LOW[0])
         shield(sums, everything, known, np.ones(n, bool), shown, hidden, True)
     return hidden, shown
+
+
+def _alone(sums: Sums, known: Known, inside: Ints, asked: Bools, shown: Bools, hidden: Bools, at: Ints) -> bool:
+    """`shield` some counts, those outside staying as they are; whether any was withheld that is of all blocks."""
+    starts, counts, signs = within(sums, inside, at)
+    of = sums_of(len(inside), starts, counts, signs)
+    at[inside] = np.arange(len(inside))
+    loose = _part(known.loose_starts, known.loose, inside, at)
+    owners = _part(known.owner_starts, known.owners, inside, at)
+    at[inside] = -1
+    part = Known(*(values[inside] for values in known[:6]), *loose, *owners)
+    shown_here, hidden_here, own = shown[inside], np.zeros(len(inside), bool), asked.copy()
+    shield(of, pattern(of), part, asked, shown_here, hidden_here, False)
+    shown[inside] = shown_here
+    hidden[inside] |= hidden_here
+    for values, now in zip(known[1:5], part[1:5], strict=True):
+        values[inside] = now
+    return bool((hidden_here & ~own).any())
