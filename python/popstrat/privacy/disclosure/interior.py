@@ -31,7 +31,7 @@ _ENOUGH = 1e-9
 _WIDE = WIDTH - 5e-7
 _STEPS = 20
 _ROUNDS = 40
-_PATIENCE = 2
+_PATIENCE = 6
 _TURNS, _NEWTON, _INSIDE = 8, 40, 3
 _LOW = 0.3, 12.0
 _NEAR = 0.995
@@ -174,7 +174,9 @@ def _settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float)
             if inside == _INSIDE:
                 break
             if slack > 0.0:
-                slack = 0.0 if worst < 0.0 else min(slack, max(2.0 * worst + 1e-4, 0.3 * slack))
+                slack = 0.0 if worst < 0.0 else min(
+                    slack, max((1.3 if far == 1.0 else 2.0) * worst + 1e-4, 0.3 * slack)
+                )
         share = 1.0  # of the way from the truth: what is but a little off is inside before it is there
         for j in range(n):
             if x[j] < known.low[j]:
