@@ -33,7 +33,7 @@ _STEPS = 20
 _ROUNDS = 40
 _PATIENCE = 6
 _TURNS, _NEWTON, _INSIDE = 8, 40, 3
-_LOW = 0.3, 12.0
+_LOW = 0.3, 300.0
 _NEAR = 0.995
 """How far of the way to the nearest bound a step goes."""
 
@@ -130,6 +130,14 @@ def _farthest(known: Known, x: Floats, move: Floats, sign: float, wanted: float)
 
 
 @compiled
+def _sound(sums: Sums, known: Known, x: Floats, off: float) -> bool:
+    for j in range(len(x)):
+        if x[j] < known.low[j] - 1e-6 or x[j] > known.high[j] + 1e-6:
+            return False
+    return worst_off(sums, x) <= off + 1e-6
+
+
+@compiled
 def _settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float) -> bool:
     """Start from a point well inside instead of the truth, where small counts are rather low: a few people spread over
     many areas would have to come from everywhere to show that they could be in any one. Whether there is such a point.
@@ -158,6 +166,7 @@ def _settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float)
                     move[j] = -pull * weights[j]
             factor(sums, shape, weights, lower)
             keep_sums(sums, shape, lower, weights, move, y)
+            keep_sums(sums, shape, lower, weights, move, y)  # once more, for what was lost to rounding
             far = 1.0
             for j in range(n):
                 if free[j]:
@@ -186,7 +195,17 @@ def _settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float)
         if share > 0.5:
             share *= 1.0 if slack == 0.0 else 0.95
             for j in range(n):
-                known.x[j] = truth[j] + share * (x[j] - truth[j])
+                room = min(x[j] - known.low[j], known.high[j] - x[j], 1.0)
+                weights[j] = room if free[j] and room > 0.0 else 0.0
+                move[j] = share * (x[j] - truth[j])
+            factor(sums, shape, weights, lower)
+            keep_sums(sums, shape, lower, weights, move, y)
+            keep_sums(sums, shape, lower, weights, move, y)
+            for j in range(n):
+                x[j] = truth[j] + move[j]
+            if not _sound(sums, known, x, worst_off(sums, truth)):
+                return False
+            known.x[:] = x
             return True
         stays = False
         for j in range(n):
@@ -198,20 +217,17 @@ def _settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float)
 
 
 @compiled
-def _sound(sums: Sums, known: Known, x: Floats, off: float) -> bool:
-    for j in range(len(x)):
-        if x[j] < known.low[j] - 1e-6 or x[j] > known.high[j] + 1e-6:
-            return False
-    return worst_off(sums, x) <= off + 1e-5
-
-
-@compiled
 def _stops(known: Known, x: Floats, move: Floats, room: Floats, blame: Floats) -> None:
-    """Who stops a count: those at their bounds, with how much further it would go for each step of theirs."""
+    """Who stops a count: those at their bounds, with how much further it would go for each step of theirs (of the
+    one for whom that is most, 1)."""
+    most = 0.0
+    for j in range(len(x)):
+        if room[j] > 0.0:
+            most = max(most, abs(move[j]) / room[j])
     for j in range(len(x)):
         if room[j] > 0.0 and min(x[j] - known.low[j], known.high[j] - x[j]) < 0.3:
-            by = min(abs(move[j]) / room[j], 1.0)
-            if by > 1e-3:
+            by = abs(move[j]) / room[j] / most
+            if by > 0.02:
                 if known.movable[j]:
                     blame[j] = max(blame[j], by)
                 for k in range(known.owner_starts[j], known.owner_starts[j + 1]):
@@ -259,6 +275,8 @@ def shield(
     top, bottom = known.x.copy(), known.x.copy()  # of all points found so far
     off = worst_off(sums, known.x)
     for turn in range(_ROUNDS):
+        if turn > 0:  # what was withheld has made room
+            _settle(sums, shape, known, base, _LOW[0])
         base[:] = known.x
         for j in range(n):
             free[j] = known.high[j] - known.low[j] > _ENOUGH
@@ -279,8 +297,8 @@ def shield(
             blame[:] = 0.0
             for phase in range(4):  # up and down as far as the first step goes; if that is too little, on from there
                 sign = 1.0 - 2.0 * (phase % 2)
-                if first[i] < 1e-9:
-                    break
+                if first[i] < 1e-9 and phase < 2:
+                    continue
                 x[:] = base
                 lack = _WIDE + 1e-8 - (top[i] - bottom[i])
                 gone = top[i] - base[i] if sign > 0 else base[i] - bottom[i]
@@ -292,14 +310,13 @@ def shield(
                 slow, went = 0, 0.0
                 last = False
                 for step in range(1 if phase < 2 else _STEPS):
-                    if step > 0:
+                    if step > 0 or first[i] < 1e-9:
                         _room(known, x, free, room)
+                        room[i] = 0.0  # it goes one way, and the others follow
                         factor(sums, shape, room, lower_there)
                         move[:] = 0.0
                         move[i] = 1.0
                         keep_sums(sums, shape, lower_there, room, move, y)
-                        if move[i] < 1e-9:
-                            break
                     wanted = (goal - went) / move[i]
                     far = _farthest(known, x, move, sign, wanted)
                     last = far >= wanted

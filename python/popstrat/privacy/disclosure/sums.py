@@ -17,7 +17,7 @@ from popstrat.core.compiled import compiled
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-_REDUNDANT = 1e-9
+_REDUNDANT = 1e-12
 
 
 class Sums(NamedTuple):
