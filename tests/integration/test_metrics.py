@@ -207,3 +207,46 @@ good = "low"
     smokers = sum(s == "current" for s in old["smoking"].to_pylist())
     assert (row["metric"], row["version"], row["cohort"]) == ("smokers", "3", "frailty_int_segment")
     assert (row["numerator"], row["denominator"]) == (smokers, old.num_rows)
+
+
+def test_files_beside_the_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A caseload, an earlier scored table, a month of history and a plan, all in one release."""
+    pq.write_table(people(), tmp_path / "now.parquet")
+    earlier = synthetic.table(6_000, seed=5, as_of=dt.date(2026, 5, 31), practices=6)
+    pq.write_table(earlier, tmp_path / "then.parquet")
+    (tmp_path / "history").mkdir()
+    may = ["--as-of", "2026-05-31", "-q"]
+    scored, before = tmp_path / "scored.parquet", tmp_path / "history" / "2026-05.parquet"
+    assert run(["score", str(tmp_path / "then.parquet"), "-o", str(scored), *may]) == 0
+    assert run(["metrics", str(tmp_path / "then.parquet"), "-o", str(before), "--no-disclosure-control", *may]) == 0
+    ids = people()["patient_id"].to_pylist()
+    lines = [f"{i},frailty_int,2026-01-05" for i in ids[:100]] + ["999999999,frailty_int,2026-01-05"]
+    (tmp_path / "caseload.csv").write_text("\n".join(["patient_id,cohort,start", *lines]))
+    (tmp_path / "plan.csv").write_text("metric,level,area,date,value\nfrailty_coded,icb,all,2026-06-30,0.5\n")
+    out = tmp_path / "now.metrics.parquet"
+    beside = [*("--caseload", tmp_path / "caseload.csv", "--previous", scored), *("--history", tmp_path / "history")]
+    asked = [
+        "metrics",
+        tmp_path / "now.parquet",
+        "-o",
+        out,
+        *EXACT[:-1],
+        *beside,
+        "--plan",
+        tmp_path / "plan.csv",
+        "--json",
+    ]
+    assert run([str(a) for a in asked]) == 0
+    notices = json.loads(capsys.readouterr().out)["notices"]
+    assert any("1 person on the caseload" in told for told in notices)
+    found = pq.read_table(out)
+    [on] = rows(found, metric="caseload", cohort="all", level="icb", group_by="none")
+    assert (on["numerator"], on["denominator"]) == (100, 6_000)
+    [coded] = rows(found, metric="frailty_coded", level="icb", group_by="none", measure="proportion")
+    assert coded["previous"] is not None
+    assert (coded["target"], coded["trajectory"]) == (0.5, "on" if coded["value"] >= 0.5 else "off")
+    moves = rows(found, metric="cvrm_rag", measure="movers", level="icb")
+    assert sum(row["numerator"] for row in moves) == moves[0]["denominator"]
+    [floor] = rows(found, metric="int_floor", level="place", measure="floor")
+    [gap] = rows(found, metric="int_floor_gap", level="place")
+    assert gap["value"] == floor["value"] - 100
