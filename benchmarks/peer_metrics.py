@@ -131,8 +131,11 @@ def group_codes() -> list[pl.Expr]:
 def cells(
     frames: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame], as_of: dt.date, engine: Any = "streaming"
 ) -> pl.DataFrame:
-    """Everything counted in each cell of practice and groups."""
-    scored = peer_polars.lazy(frames[0].lazy(), as_of, checks=False)
+    """Everything counted in each cell of practice and groups.
+
+    Scored with the plausibility checks, as popstrat does; what only metrics read is trusted, which is less than it does.
+    """
+    scored = peer_polars.lazy(frames[0].lazy(), as_of)
     both = pl.concat([scored, frames[1].lazy()], how="horizontal")
     sums = [pl.len().alias("registered")]
     for name, (numerator, denominator) in metrics(as_of).items():

@@ -155,8 +155,15 @@ static void cells_count(const uint8_t *const *bits, int64_t many, int64_t rows, 
 static inline __attribute__((always_inline)) void cells_sum_of(const uint8_t *values, int is_short, const uint8_t *valid,
                                                                int64_t rows, const uint32_t *cells, int tables,
                                                                int64_t *sums, int64_t *squares) {
-    for (int64_t word = 0; word * 64 < rows; word++)
-        for (uint64_t set = cells_word(valid, word, rows); set; set &= set - 1) {
+    for (int64_t word = 0; word * 64 < rows; word++) {
+        uint64_t some = cells_word(valid, word, rows);
+        if (is_short && some && word * 64 + 64 <= rows) { /* most people have none: those are passed over by words */
+            uint64_t nothing = 0;
+            const int16_t *from = (const int16_t *)values + word * 64;
+            for (int i = 0; i < 64; i++) nothing |= (uint64_t)(from[i] == 0) << i;
+            some &= ~nothing;
+        }
+        for (uint64_t set = some; set; set &= set - 1) {
             const int64_t row = word * 64 + __builtin_ctzll(set);
             const int64_t value = is_short ? ((const int16_t *)values)[row] : (int64_t)((const double *)values)[row];
             if (value == 0) continue;
@@ -165,6 +172,7 @@ static inline __attribute__((always_inline)) void cells_sum_of(const uint8_t *va
                 squares[cells[t * rows + row]] += value * value;
             }
         }
+    }
 }
 
 static void cells_sum(const uint8_t *values, int is_short, const uint8_t *valid, int64_t rows, const uint32_t *cells,
