@@ -133,7 +133,7 @@ def cells(
 ) -> pl.DataFrame:
     """Everything counted in each cell of practice and groups.
 
-    Scored with the plausibility checks, as popstrat does; what only metrics read is trusted, which is less than it does.
+    Scored with the plausibility checks, as popstrat does; what only metrics read is trusted, which is less.
     """
     scored = peer_polars.lazy(frames[0].lazy(), as_of)
     both = pl.concat([scored, frames[1].lazy()], how="horizontal")

@@ -48,16 +48,17 @@ static int64_t cells_numbered(const uint8_t *indices, int width, const uint8_t *
 
 /* Which one thing each whole is in, by the rows of a dictionary's indices: `held[whole]` is set by the first row that says,
    and -1 before; rows of null, and entries of -1, say nothing. -1 if no row says another; else that row, or -2 - row for
-   one whose index lies outside the table. Neighbours mostly say the same, and are passed over. */
-static int64_t cells_within(const int32_t *whole, const uint8_t *indices, int width, const uint8_t *valid, int64_t offset,
-                            int64_t rows, const int32_t *table, int64_t entries, int32_t *held) {
+   one whose index lies outside the table, or whose whole is not among `wholes`. Neighbours mostly say the same, and are passed over. */
+static inline __attribute__((always_inline)) int64_t cells_within_of(
+    const int32_t *whole, const uint8_t *indices, int width, const uint8_t *valid, int64_t offset, int64_t rows,
+    const int32_t *table, int64_t entries, int32_t *held, int64_t wholes) {
     int64_t last = -1;
     int32_t of = -1;
     for (int64_t row = 0; row < rows; row++) {
         if (valid != NULL && !cells_bit(valid, offset + row)) continue;
         const int64_t index = cells_index(indices, width, offset + row);
         if (index == last && whole[row] == of) continue;
-        if (index < 0 || index >= entries) return -2 - row;
+        if (index < 0 || index >= entries || whole[row] >= wholes) return -2 - row;
         last = index;
         of = whole[row];
         if (of < 0 || table[index] < 0) continue;
@@ -65,6 +66,15 @@ static int64_t cells_within(const int32_t *whole, const uint8_t *indices, int wi
         else if (held[of] != table[index]) return row;
     }
     return -1;
+}
+
+static int64_t cells_within(const int32_t *whole, const uint8_t *indices, int width, const uint8_t *valid, int64_t offset,
+                            int64_t rows, const int32_t *table, int64_t entries, int32_t *held, int64_t wholes) {
+    if (valid == NULL && width == 1)
+        return cells_within_of(whole, indices, 1, NULL, offset, rows, table, entries, held, wholes);
+    if (valid == NULL && width == 4)
+        return cells_within_of(whole, indices, 4, NULL, offset, rows, table, entries, held, wholes);
+    return cells_within_of(whole, indices, width, valid, offset, rows, table, entries, held, wholes);
 }
 
 /* The cells of rows [start, stop), those of each table `rows` after those of the one before it: `whole` × `width`, and in
