@@ -22,7 +22,7 @@ from popstrat.errors import InputError
 from popstrat.metrics import table as figures_of
 from popstrat.metrics.request import Request, groupings_of, levels_of
 from popstrat.metrics.rows import COLUMNS, SCHEMA
-from popstrat.metrics.run import run_metrics
+from popstrat.metrics.run import public, run_metrics
 
 DAY = dt.date(2026, 6, 30)
 AS_OF = DAY.isoformat()
@@ -250,3 +250,16 @@ def test_files_beside_the_list(tmp_path: Path, capsys: pytest.CaptureFixture[str
     [floor] = rows(found, metric="int_floor", level="place", measure="floor")
     [gap] = rows(found, metric="int_floor_gap", level="place")
     assert gap["value"] == floor["value"] - 100
+
+
+def test_a_record_beside_controlled_figures_tells_nothing_of_few_people(listed: Path, tmp_path: Path) -> None:
+    request = Request(controlled=False)
+    scorer = request.scorer("neighbourhood-2026", AS_OF, "direct-care")
+    record = run_metrics([listed], tmp_path / "m.parquet", scorer, request)
+    record["notices"] += ["practice_code: 3 rows were written otherwise", "there is no figure by pcn"]
+    found = public(record, scorer.notices)
+    assert found["notices"] == [*scorer.notices, "there is no figure by pcn"]
+    assert {"groups", "rows", "quality", "recorded", "warnings", "readings", "models", "means"}.isdisjoint(found)
+    assert set(found["inputs"][0]) == {"name", "format", "blake3"} or "rows" not in found["inputs"][0]
+    assert found["pack"] == record["pack"]
+    assert found["metrics"] == record["metrics"]
