@@ -48,16 +48,17 @@ static int64_t cells_numbered(const uint8_t *indices, int width, const uint8_t *
 
 /* Which one thing each whole is in, by the rows of a dictionary's indices: `held[whole]` is set by the first row that says,
    and -1 before; rows of null, and entries of -1, say nothing. -1 if no row says another; else that row, or -2 - row for
-   one whose index lies outside the table. Neighbours mostly say the same, and are passed over. */
-static int64_t cells_within(const int32_t *whole, const uint8_t *indices, int width, const uint8_t *valid, int64_t offset,
-                            int64_t rows, const int32_t *table, int64_t entries, int32_t *held) {
+   one whose index lies outside the table, or whose whole is not among `wholes`. Neighbours mostly say the same, and are passed over. */
+static inline __attribute__((always_inline)) int64_t cells_within_of(
+    const int32_t *whole, const uint8_t *indices, int width, const uint8_t *valid, int64_t offset, int64_t rows,
+    const int32_t *table, int64_t entries, int32_t *held, int64_t wholes) {
     int64_t last = -1;
     int32_t of = -1;
     for (int64_t row = 0; row < rows; row++) {
         if (valid != NULL && !cells_bit(valid, offset + row)) continue;
         const int64_t index = cells_index(indices, width, offset + row);
         if (index == last && whole[row] == of) continue;
-        if (index < 0 || index >= entries) return -2 - row;
+        if (index < 0 || index >= entries || whole[row] >= wholes) return -2 - row;
         last = index;
         of = whole[row];
         if (of < 0 || table[index] < 0) continue;
@@ -65,6 +66,15 @@ static int64_t cells_within(const int32_t *whole, const uint8_t *indices, int wi
         else if (held[of] != table[index]) return row;
     }
     return -1;
+}
+
+static int64_t cells_within(const int32_t *whole, const uint8_t *indices, int width, const uint8_t *valid, int64_t offset,
+                            int64_t rows, const int32_t *table, int64_t entries, int32_t *held, int64_t wholes) {
+    if (valid == NULL && width == 1)
+        return cells_within_of(whole, indices, 1, NULL, offset, rows, table, entries, held, wholes);
+    if (valid == NULL && width == 4)
+        return cells_within_of(whole, indices, 4, NULL, offset, rows, table, entries, held, wholes);
+    return cells_within_of(whole, indices, width, valid, offset, rows, table, entries, held, wholes);
 }
 
 /* The cells of rows [start, stop), those of each table `rows` after those of the one before it: `whole` × `width`, and in
@@ -155,8 +165,15 @@ static void cells_count(const uint8_t *const *bits, int64_t many, int64_t rows, 
 static inline __attribute__((always_inline)) void cells_sum_of(const uint8_t *values, int is_short, const uint8_t *valid,
                                                                int64_t rows, const uint32_t *cells, int tables,
                                                                int64_t *sums, int64_t *squares) {
-    for (int64_t word = 0; word * 64 < rows; word++)
-        for (uint64_t set = cells_word(valid, word, rows); set; set &= set - 1) {
+    for (int64_t word = 0; word * 64 < rows; word++) {
+        uint64_t some = cells_word(valid, word, rows);
+        if (is_short && some && word * 64 + 64 <= rows) { /* most people have none: those are passed over by words */
+            uint64_t nothing = 0;
+            const int16_t *from = (const int16_t *)values + word * 64;
+            for (int i = 0; i < 64; i++) nothing |= (uint64_t)(from[i] == 0) << i;
+            some &= ~nothing;
+        }
+        for (uint64_t set = some; set; set &= set - 1) {
             const int64_t row = word * 64 + __builtin_ctzll(set);
             const int64_t value = is_short ? ((const int16_t *)values)[row] : (int64_t)((const double *)values)[row];
             if (value == 0) continue;
@@ -165,6 +182,7 @@ static inline __attribute__((always_inline)) void cells_sum_of(const uint8_t *va
                 squares[cells[t * rows + row]] += value * value;
             }
         }
+    }
 }
 
 static void cells_sum(const uint8_t *values, int is_short, const uint8_t *valid, int64_t rows, const uint32_t *cells,

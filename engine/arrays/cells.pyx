@@ -20,7 +20,7 @@ cdef extern from "arrays/cells.h" nogil:
     int64_t cells_numbered(const uint8_t *indices, int width, const uint8_t *valid, int64_t offset, int64_t rows,
                            const int32_t *table, int64_t entries, int32_t *out)
     int64_t cells_within(const int32_t *whole, const uint8_t *indices, int width, const uint8_t *valid, int64_t offset,
-                         int64_t rows, const int32_t *table, int64_t entries, int32_t *held)
+                         int64_t rows, const int32_t *table, int64_t entries, int32_t *held, int64_t wholes)
     int64_t cells_of(const int32_t *whole, int64_t most, int64_t width, const cells_group *groups, int count,
                      const uint32_t *first, int tables, int64_t rows, int64_t start, int64_t stop, uint32_t *cells)
     void cells_count(const uint8_t *const *bits, int64_t many, int64_t rows, const uint32_t *cells, int tables,
@@ -71,12 +71,13 @@ def within(const int32_t[::1] whole, indices, int width, valid, int64_t offset, 
     cdef const int32_t *entries = NULL
     if many:
         entries = &table[0]
-    if np.max(whole) >= len(held):
-        raise ValueError("a whole beyond those that there are")
+    cdef int64_t wholes = len(held)
+    if wholes == 0:
+        raise ValueError("there is no whole")
     with nogil:
-        found = cells_within(&whole[0], &read[0], width, known, offset, rows, entries, many, &held[0])
+        found = cells_within(&whole[0], &read[0], width, known, offset, rows, entries, many, &held[0], wholes)
     if found < -1:
-        raise ValueError("an index outside the table")
+        raise ValueError("an index outside the table, or a whole beyond those that there are")
     return found
 
 

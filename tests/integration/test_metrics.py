@@ -22,7 +22,7 @@ from popstrat.errors import InputError
 from popstrat.metrics import table as figures_of
 from popstrat.metrics.request import Request, groupings_of, levels_of
 from popstrat.metrics.rows import COLUMNS, SCHEMA
-from popstrat.metrics.run import run_metrics
+from popstrat.metrics.run import public, run_metrics
 
 DAY = dt.date(2026, 6, 30)
 AS_OF = DAY.isoformat()
@@ -207,3 +207,59 @@ good = "low"
     smokers = sum(s == "current" for s in old["smoking"].to_pylist())
     assert (row["metric"], row["version"], row["cohort"]) == ("smokers", "3", "frailty_int_segment")
     assert (row["numerator"], row["denominator"]) == (smokers, old.num_rows)
+
+
+def test_files_beside_the_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A caseload, an earlier scored table, a month of history and a plan, all in one release."""
+    pq.write_table(people(), tmp_path / "now.parquet")
+    earlier = synthetic.table(6_000, seed=5, as_of=dt.date(2026, 5, 31), practices=6)
+    pq.write_table(earlier, tmp_path / "then.parquet")
+    (tmp_path / "history").mkdir()
+    may = ["--as-of", "2026-05-31", "-q"]
+    scored, before = tmp_path / "scored.parquet", tmp_path / "history" / "2026-05.parquet"
+    assert run(["score", str(tmp_path / "then.parquet"), "-o", str(scored), *may]) == 0
+    assert run(["metrics", str(tmp_path / "then.parquet"), "-o", str(before), "--no-disclosure-control", *may]) == 0
+    ids = people()["patient_id"].to_pylist()
+    lines = [f"{i},frailty_int,2026-01-05" for i in ids[:100]] + ["999999999,frailty_int,2026-01-05"]
+    (tmp_path / "caseload.csv").write_text("\n".join(["patient_id,cohort,start", *lines]))
+    (tmp_path / "plan.csv").write_text("metric,level,area,date,value\nfrailty_coded,icb,all,2026-06-30,0.5\n")
+    out = tmp_path / "now.metrics.parquet"
+    beside = [*("--caseload", tmp_path / "caseload.csv", "--previous", scored), *("--history", tmp_path / "history")]
+    asked = [
+        "metrics",
+        tmp_path / "now.parquet",
+        "-o",
+        out,
+        *EXACT[:-1],
+        *beside,
+        "--plan",
+        tmp_path / "plan.csv",
+        "--json",
+    ]
+    assert run([str(a) for a in asked]) == 0
+    notices = json.loads(capsys.readouterr().out)["notices"]
+    assert any("1 person on the caseload" in told for told in notices)
+    found = pq.read_table(out)
+    [on] = rows(found, metric="caseload", cohort="all", level="icb", group_by="none")
+    assert (on["numerator"], on["denominator"]) == (100, 6_000)
+    [coded] = rows(found, metric="frailty_coded", level="icb", group_by="none", measure="proportion")
+    assert coded["previous"] is not None
+    assert (coded["target"], coded["trajectory"]) == (0.5, "on" if coded["value"] >= 0.5 else "off")
+    moves = rows(found, metric="cvrm_rag", measure="movers", level="icb")
+    assert sum(row["numerator"] for row in moves) == moves[0]["denominator"]
+    [floor] = rows(found, metric="int_floor", level="place", measure="floor")
+    [gap] = rows(found, metric="int_floor_gap", level="place")
+    assert gap["value"] == floor["value"] - 100
+
+
+def test_a_record_beside_controlled_figures_tells_nothing_of_few_people(listed: Path, tmp_path: Path) -> None:
+    request = Request(controlled=False)
+    scorer = request.scorer("neighbourhood-2026", AS_OF, "direct-care")
+    record = run_metrics([listed], tmp_path / "m.parquet", scorer, request)
+    record["notices"] += ["practice_code: 3 rows were written otherwise", "there is no figure by pcn"]
+    found = public(record, scorer.notices)
+    assert found["notices"] == [*scorer.notices, "there is no figure by pcn"]
+    assert {"groups", "rows", "quality", "recorded", "warnings", "readings", "models", "means"}.isdisjoint(found)
+    assert set(found["inputs"][0]) == {"name", "format", "blake3"} or "rows" not in found["inputs"][0]
+    assert found["pack"] == record["pack"]
+    assert found["metrics"] == record["metrics"]

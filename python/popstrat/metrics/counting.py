@@ -223,10 +223,9 @@ class Counter:
         self._people[None][: len(everybody)] += everybody
         bits = {n: np.packbits(rows, bitorder="little") for n, rows in zip(self.plan.given, given, strict=True)}
         names = [name for name in self._people if name is not None]
-        share = -(-len(names) // (4 * self.threads)) or 1  # small pieces, so that threads end together
         jobs: list[Callable[[], Any]] = []
-        for at in range(0, len(names), share):
-            some = names[at : at + share]
+        for start in range(min(self.threads, len(names))):  # each thread goes over the cells once
+            some = names[start :: self.threads]
             planes = [bits[name] if name in bits else scored.column(name).buffers()[1] for name in some]
             jobs.append(partial(cells.count, planes, [self._people[name] for name in some], everybody))
         for name, (sums, squares) in self._events.items():

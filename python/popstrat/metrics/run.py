@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,15 +101,19 @@ def run_metrics(
             metrics=[_told(metric) for metric in figures.metrics],
         )
         record["notices"] = list(dict.fromkeys([*record["notices"], *people.notices, *made.notices]))
-        record_partial.write_text(to_json(public(record) if request.controlled else record), encoding="utf-8")
+        known = [*scorer.notices, *made.notices]
+        shown = public(record, known) if request.controlled else record
+        record_partial.write_text(to_json(shown), encoding="utf-8")
         outputs.commit()
     return record
 
 
-def public(record: Record) -> Record:
-    """A record without what it tells of the people of the list."""
+def public(record: Record, known: Collection[str] = ()) -> Record:
+    """A record without what it tells of the people of the list: of its notices those that are ``known`` beforehand, and
+    others that hold no number."""
     found = {key: value for key, value in record.items() if key not in _OF_PEOPLE}
     found["inputs"] = [{k: v for k, v in one.items() if k not in _OF_FILES} for one in record.get("inputs", ())]
+    found["notices"] = [n for n in record["notices"] if n in known or not any(map(str.isdigit, n))]
     return found
 
 
