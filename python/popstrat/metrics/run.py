@@ -73,7 +73,9 @@ def run_metrics(
         refuse_other([output, record_file], making, replaced, force, own=[record_file])
         people = PeopleCount(request, scorer, reading.threads, encoding)
         counts = _counted(files, people, reading, clock, progress, output.parent)
-        made, figures = released(people, scorer, request, encoding)
+        clock.seconds["control"] = 0.0
+        with clock.timed("control"):
+            made, figures = released(people, scorer, request, encoding, reading.threads)
         with clock.timed("write"):
             _write(made.rows, partial, output.suffix, encoding)
         record = file_record(

@@ -35,7 +35,10 @@ TESTED = ("proportion", "rate_per_1000", "standardised_rate", "coverage")
 ON, OFF = "on", "off"
 
 _USED = ("as_of", "version", *KEYS, "value")
-_KINDS = {"as_of": "date", "value": "float"}
+_WITHHELD = ("numerator", "denominator", "suppressed")
+_KINDS = {
+    "as_of": "date", "value": "float", "numerator": "float", "denominator": "float", "suppressed": "bool",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class History:
 
     months: tuple[Month, ...]
     notices: tuple[str, ...] = ()
+    same_day: tuple[Month, ...] = ()
+    """Of the same day as the current one: what they withheld stays withheld."""
 
 
 NO_HISTORY = History(())
@@ -75,9 +80,12 @@ def read_history(folder: Path, as_of: dt.date, *, pack: str | None = None, contr
     if not folder.is_dir():
         raise InputError("there is no such folder", file=str(folder))
     months: list[Month] = []
+    same_day: list[Month] = []
     later = 0
     for path in sorted(path for path in folder.iterdir() if path.suffix in ENDINGS and not path.name.startswith(".")):
         month = _read(path)
+        if month.as_of == as_of and set(_WITHHELD) <= set(month.rows.column_names):
+            same_day.append(month)
         if month.number >= as_of.year * 12 + as_of.month - 1:
             later += month.as_of != as_of
             continue
@@ -90,9 +98,9 @@ def read_history(folder: Path, as_of: dt.date, *, pack: str | None = None, contr
             )
         months.append(month)
     months.sort(key=lambda month: month.number)
-    if not months and not later:
+    if not months and not later and not same_day:
         raise InputError(f"holds no metrics of a month before {as_of:%Y-%m}", file=str(folder))
-    return History(tuple(months), tuple(_said(months, as_of, pack, later)))
+    return History(tuple(months), tuple(_said(months, as_of, pack, later)), tuple(same_day))
 
 
 def _read(path: Path) -> Month:
@@ -101,10 +109,11 @@ def _read(path: Path) -> Month:
     if missing is not None:
         near = suggest(missing, source.schema.names)
         raise InputError(f"is missing{near}: these are no metrics", column=missing, file=str(path))
-    batches = list(source.batches(list(_USED)))
-    table = pa.Table.from_batches(batches) if batches else pa.schema([SCHEMA.field(n) for n in _USED]).empty_table()
+    used = [*_USED, *(name for name in _WITHHELD if name in source.schema.names)]
+    batches = list(source.batches(used))
+    table = pa.Table.from_batches(batches) if batches else pa.schema([SCHEMA.field(n) for n in used]).empty_table()
     try:
-        table = table.cast(pa.schema([pa.field(name, SCHEMA.field(name).type) for name in _USED]))
+        table = table.cast(pa.schema([pa.field(name, SCHEMA.field(name).type) for name in used]))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise InputError("has columns of other types than metrics have", file=str(path)) from None
     days = pc.unique(table["as_of"]).to_pylist()

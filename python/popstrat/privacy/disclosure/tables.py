@@ -80,7 +80,8 @@ def withheld(
     alone = sorted({whole for _, whole in parts} | (set(range(len(counts))) - {part for part, _ in parts}))
     with ThreadPoolExecutor(max(1, threads)) as pool:
         for jobs in (*_turns([(None, table) for table in alone], parts), *_turns(list(parts), parts)):
-            for (part, whole), (of_part, of_whole) in zip(jobs, pool.map(state.protect, jobs), strict=True):
+            done = list(pool.map(state.protect, jobs))  # each sees what was known before any of them
+            for (part, whole), (of_part, of_whole) in zip(jobs, done, strict=True):
                 if part is not None:
                     state.off[part] |= of_part
                 state.off[whole] |= of_whole
