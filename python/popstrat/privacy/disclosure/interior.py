@@ -30,9 +30,10 @@ _NONE = 1e-7
 _ENOUGH = 1e-9
 _WIDE = WIDTH - 5e-7
 _STEPS = 20
-_ROUNDS = 40
-_PATIENCE = 6
-_TURNS, _NEWTON, _INSIDE = 8, 40, 3
+_ROUNDS = 200
+_PATIENCE, _MANY = 10, 10
+_ENOUGH_FAIL = 12
+_TURNS, _NEWTON, _INSIDE = 8, 40, 4
 _LOW = 0.3, 300.0
 _NEAR = 0.995
 """How far of the way to the nearest bound a step goes."""
@@ -138,21 +139,23 @@ def _sound(sums: Sums, known: Known, x: Floats, off: float) -> bool:
 
 
 @compiled
-def _settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float) -> bool:
+def _settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float, on: bool) -> bool:
     """Start from a point well inside instead of the truth, where small counts are rather low: a few people spread over
     many areas would have to come from everywhere to show that they could be in any one. Whether there is such a point.
 
     Newton's method on the logarithms of all room, within bounds that are first as much wider as is needed (``slack``)
-    and then less and less. A count that cannot leave its bound whatever others do stays there.
+    and then less and less; or ``on`` from where it is. A count that cannot leave its bound whatever others do stays there.
     """
     n, m = len(known.x), len(sums.starts) - 1
     x, y, move, weights = np.empty(n), np.empty(m), np.empty(n), np.empty(n)
     lower, free = np.zeros(len(shape.rows)), np.empty(n, np.bool_)
     for j in range(n):
         free[j] = known.high[j] - known.low[j] > _ENOUGH
+        if on and min(known.x[j] - known.low[j], known.high[j] - known.x[j]) < _NONE:
+            free[j] = False
     for turn in range(_TURNS):
-        x[:] = truth
-        slack, inside = 1.0, 0
+        x[:] = known.x if on and turn == 0 else truth
+        slack, inside = 0.0 if on and turn == 0 else 1.0, 0
         for step in range(_NEWTON):
             for j in range(n):
                 weights[j] = move[j] = 0.0
@@ -161,7 +164,7 @@ def _settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float)
                     b = 1.0 / (min(known.high[j], truth[j] + _FAR) - x[j] + slack)
                     pull = b - a
                     if known.guarded[j] and np.isfinite(known.high[j]):
-                        pull += low
+                        pull += low if slack == 0.0 else _LOW[0]
                     weights[j] = 1.0 / (a * a + b * b)
                     move[j] = -pull * weights[j]
             factor(sums, shape, weights, lower)
@@ -180,7 +183,7 @@ def _settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float)
                 if free[j]:
                     worst = max(worst, known.low[j] - x[j], x[j] - known.high[j])
             inside = inside + 1 if slack == 0.0 else 0
-            if inside == _INSIDE:
+            if inside == (3 * _INSIDE if on else _INSIDE):
                 break
             if slack > 0.0:
                 slack = 0.0 if worst < 0.0 else min(
@@ -272,11 +275,13 @@ def shield(
     lower, lower_there = np.zeros(len(shape.rows)), np.zeros(len(shape.rows))
     y, base, x, move, first = np.empty(m), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     free, blame, gain = np.empty(n, np.bool_), np.zeros(n), np.zeros(n)
+    left, tried = np.zeros(n, np.bool_), np.zeros(n, np.int64)
     top, bottom = known.x.copy(), known.x.copy()  # of all points found so far
     off = worst_off(sums, known.x)
+    more_room = False
     for turn in range(_ROUNDS):
-        if turn > 0:  # what was withheld has made room
-            _settle(sums, shape, known, base, _LOW[0])
+        if turn > 0 and more_room:  # what was withheld has made room
+            _settle(sums, shape, known, base, _LOW[0], False)
         base[:] = known.x
         for j in range(n):
             free[j] = known.high[j] - known.low[j] > _ENOUGH
@@ -286,7 +291,7 @@ def shield(
         np.minimum(bottom, base, bottom)
         failing, who, what, share = 0, [0][:0], [0][:0], [0.0][:0]
         for i in range(n):
-            if not known.guarded[i] or shown[i] or not asked[i]:
+            if not known.guarded[i] or shown[i] or not asked[i] or left[i]:
                 continue
             if top[i] - bottom[i] >= _WIDE:
                 shown[i] = True
@@ -345,7 +350,10 @@ def shield(
                     who.append(failing)
                     what.append(j)
                     share.append(blame[j])
+            tried[failing] = i
             failing += 1
+            if failing == _ENOUGH_FAIL and not last_resort:  # what helps them may help others too
+                break
         if failing == 0:
             break
         helped, new = np.zeros(failing, np.bool_), np.zeros(n, np.bool_)
@@ -368,7 +376,11 @@ def shield(
             new[pick] = True
             _withhold(known, pick)
         if not helped.any() and not last_resort:  # nothing that is pressed against may be withheld
-            break
+            for k in range(failing):
+                left[tried[k]] = True
+            more_room = False
+            continue
+        more_room = True
         if not helped.any() or (last_resort and turn > _PATIENCE):
             for i in range(n):
                 if known.guarded[i] and asked[i] and not shown[i]:
@@ -376,6 +388,7 @@ def shield(
                     if pick >= 0:
                         new[pick] = True
                         _withhold(known, pick)
+                    break
         if not new.any():
             break
         _by_rows(sums, known, new.copy(), new)
@@ -427,16 +440,17 @@ def shield_all(sums: Sums, known: Known, blocks: Ints) -> tuple[Bools, Bools]:
     for low in _LOW:
         if not (known.guarded & ~shown).any():
             break
-        _settle(sums, everything, known, truth, low)
+        _settle(sums, everything, known, truth, low, low != _LOW[0])
         for block in range(blocks.max(initial=-1) + 1):
             if not (known.guarded & ~shown & (blocks == block)).any():
                 continue
             inside = np.flatnonzero((blocks == block) | (blocks == -1))
             if _alone(sums, known, inside, blocks[inside] == block, shown, hidden, at):
                 # The blocks to come need not stay where they were before this was withheld.
-                _settle(sums, everything, known, truth, low)
+                _settle(sums, everything, known, truth, low, low != _LOW[0])
     if (known.guarded & ~shown).any():
-        _settle(sums, everything, known, truth, _LOW[0])
+        if np.count_nonzero(known.guarded & ~shown) > _MANY:
+            _settle(sums, everything, known, truth, _LOW[0], False)
         shield(sums, everything, known, np.ones(n, bool), shown, hidden, True)
     return hidden, shown
 
