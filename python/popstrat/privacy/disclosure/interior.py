@@ -34,7 +34,7 @@ _ROUNDS = 200
 _PATIENCE, _MANY = 10, 10
 _ENOUGH_FAIL = 12
 _TURNS, _NEWTON, _INSIDE = 8, 40, 4
-_LOW = 0.3, 300.0
+_LOW = 0.3, 200.0
 _NEAR = 0.995
 """How far of the way to the nearest bound a step goes."""
 
@@ -156,6 +156,7 @@ def _settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float,
     for turn in range(_TURNS):
         x[:] = known.x if on and turn == 0 else truth
         slack, inside = 0.0 if on and turn == 0 else 1.0, 0
+        now = _LOW[0]
         for step in range(_NEWTON):
             for j in range(n):
                 weights[j] = move[j] = 0.0
@@ -164,7 +165,7 @@ def _settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float,
                     b = 1.0 / (min(known.high[j], truth[j] + _FAR) - x[j] + slack)
                     pull = b - a
                     if known.guarded[j] and np.isfinite(known.high[j]):
-                        pull += low if slack == 0.0 else _LOW[0]
+                        pull += now
                     weights[j] = 1.0 / (a * a + b * b)
                     move[j] = -pull * weights[j]
             factor(sums, shape, weights, lower)
@@ -183,6 +184,8 @@ def _settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float,
                 if free[j]:
                     worst = max(worst, known.low[j] - x[j], x[j] - known.high[j])
             inside = inside + 1 if slack == 0.0 else 0
+            if slack == 0.0:
+                now = min(2.0 * now, low)
             if inside == (3 * _INSIDE if on else _INSIDE):
                 break
             if slack > 0.0:
