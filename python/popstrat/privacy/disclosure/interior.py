@@ -34,7 +34,8 @@ _ROUNDS = 200
 _PATIENCE, _MANY = 10, 10
 _ENOUGH_FAIL = 12
 _TURNS, _NEWTON, _INSIDE = 8, 40, 4
-_LOW = 0.3, 200.0
+_GENTLE = 0.3
+_LOW = _GENTLE, 200.0
 _NEAR = 0.995
 """How far of the way to the nearest bound a step goes."""
 
@@ -156,7 +157,7 @@ def _settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float,
     for turn in range(_TURNS):
         x[:] = known.x if on and turn == 0 else truth
         slack, inside = 0.0 if on and turn == 0 else 1.0, 0
-        now = _LOW[0]
+        now = _GENTLE
         for step in range(_NEWTON):
             for j in range(n):
                 weights[j] = move[j] = 0.0
@@ -186,7 +187,7 @@ def _settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float,
             inside = inside + 1 if slack == 0.0 else 0
             if slack == 0.0:
                 now = min(2.0 * now, low)
-            if inside == (3 * _INSIDE if on else _INSIDE):
+            if inside == (_INSIDE if low == _GENTLE else 3 * _INSIDE):
                 break
             if slack > 0.0:
                 slack = 0.0 if worst < 0.0 else min(
@@ -284,7 +285,7 @@ def shield(
     more_room = False
     for turn in range(_ROUNDS):
         if turn > 0 and more_room:  # what was withheld has made room
-            _settle(sums, shape, known, base, _LOW[0], False)
+            _settle(sums, shape, known, base, _GENTLE, False)
         base[:] = known.x
         for j in range(n):
             free[j] = known.high[j] - known.low[j] > _ENOUGH
@@ -453,7 +454,7 @@ def shield_all(sums: Sums, known: Known, blocks: Ints) -> tuple[Bools, Bools]:
                 _settle(sums, everything, known, truth, low, low != _LOW[0])
     if (known.guarded & ~shown).any():
         if np.count_nonzero(known.guarded & ~shown) > _MANY:
-            _settle(sums, everything, known, truth, _LOW[0], False)
+            _settle(sums, everything, known, truth, _GENTLE, False)
         shield(sums, everything, known, np.ones(n, bool), shown, hidden, True)
     return hidden, shown
 

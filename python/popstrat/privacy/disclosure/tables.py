@@ -17,12 +17,14 @@ import numpy.typing as npt
 
 from popstrat.errors import ExposedError
 from popstrat.privacy.disclosure.interior import Bools, Known, shield_all
+from popstrat.privacy.disclosure.protect import Problem
 from popstrat.privacy.disclosure.rules import ROUND_TO, SMALLEST
 from popstrat.privacy.disclosure.sums import Floats, Ints, Sums, sums_of
 
 _LARGE = 24
 """A rest this large cannot be a small one, whatever whole and part, both shown, are rounded from."""
 _BLUR = ROUND_TO // 2
+_FEW_SUMS = 2500
 
 
 class Why(IntEnum):
@@ -76,7 +78,7 @@ def withheld(
         left = counts[whole] - counts[part]
         rest[part] |= (left > 0) & (left < SMALLEST) & ~small[part]
     off = small | rest if earlier is None else small | rest | earlier
-    state = _State(layout, counts, small, rest, off.copy())
+    state = _State(layout, counts, parts, small, rest, off.copy())
     alone = sorted({whole for _, whole in parts} | (set(range(len(counts))) - {part for part, _ in parts}))
     with ThreadPoolExecutor(max(1, threads)) as pool:
         for jobs in (*_turns([(None, table) for table in alone], parts), *_turns(list(parts), parts)):
@@ -85,10 +87,55 @@ def withheld(
                 if part is not None:
                     state.off[part] |= of_part
                 state.off[whole] |= of_whole
+    if len(counts) > 2 and len(counts) * len(layout.starts) < _FEW_SUMS:
+        state.all_together()
     found = np.where(state.off, np.uint8(Why.PROTECTS), np.uint8(Why.SHOWN))
     found[rest] = Why.REST
     found[small] = Why.SMALL
     return found
+
+
+def published(
+    layout: Layout,
+    counts: npt.NDArray[np.int64],
+    parts: Sequence[tuple[int, int]],
+    why: npt.NDArray[np.uint8],
+) -> Problem:
+    """What is known of all tables together once they are published, for `popstrat.privacy.disclosure.audit`: the
+    counts of one table after those of the other, and then small rests."""
+    tables, n = counts.shape
+    small, off = why == Why.SMALL, why != Why.SHOWN
+    near = nearest_five(counts)
+    low = np.where(off, 0.0, near - float(_BLUR)).ravel()
+    high = np.where(off, np.where(small, SMALLEST - 1.0, np.inf), near + float(_BLUR)).ravel()
+    totals = [
+        (int(layout.counts[a]), layout.counts[a + 1 : b].tolist())
+        for a, b in zip(layout.starts[:-1], layout.starts[1:], strict=True)
+    ]
+    relations = [(t * n + total, tuple(t * n + p for p in of)) for t in range(tables) for total, of in totals]
+    rests, x, lows, highs, guarded = [], [counts.ravel().astype(np.float64)], [low], [high], [off.ravel()]
+    first = counts.size
+    for part, whole in parts:
+        left = counts[whole] - counts[part]
+        few = (left > 0) & (left < SMALLEST)
+        both = ~off[part] & ~off[whole]
+        for cell in range(n):
+            if left[cell] >= _LARGE:
+                rests.append((whole * n + cell, part * n + cell, float(left[cell])))
+                continue
+            relations.append((whole * n + cell, (part * n + cell, first)))
+            first += 1
+        some = np.flatnonzero(left < _LARGE)
+        x.append(left[some].astype(np.float64))
+        lows.append(np.where(~few & both & (left > 0), float(SMALLEST), 0.0)[some])
+        nought = np.where(both & (left == 0), 0.0, np.inf)
+        highs.append(np.where(few, np.where(small[part], np.inf, SMALLEST - 1.0), nought)[some])
+        guarded.append(few[some])
+    size = first
+    return Problem(
+        np.concatenate(x), np.concatenate(lows), np.concatenate(highs), np.concatenate(guarded), np.zeros(size, bool),
+        np.zeros(size), relations, rests, float(SMALLEST),
+    )  # fmt: skip
 
 
 _Job = tuple[int | None, int]
@@ -128,6 +175,7 @@ def _check(layout: Layout, counts: npt.NDArray[np.int64], parts: Sequence[tuple[
 class _State:
     layout: Layout
     counts: npt.NDArray[np.int64]
+    parts: Sequence[tuple[int, int]]
     small: Bools
     rest: Bools
     off: Bools
@@ -138,9 +186,34 @@ class _State:
         n = len(self.layout)
         sums, known, blocks = self.known(part, whole)
         hidden, shown = shield_all(sums, known, blocks)
-        if (exposed := int(np.count_nonzero(known.guarded & ~shown))):
-            raise ExposedError(f"{exposed:,} withheld counts cannot be protected; nothing of this can be published")
+        _refuse(known, shown)
         return hidden[:n], hidden[:n] if part is None else hidden[n : 2 * n]
+
+    def all_together(self) -> None:
+        """The same for all tables at once, where they are few: in a list of few people much hangs together."""
+        why = np.where(self.off, np.uint8(Why.PROTECTS), np.uint8(Why.SHOWN))
+        why[self.small] = Why.SMALL
+        problem = published(self.layout, self.counts, self.parts, why)
+        n = len(problem.x)
+        terms = [(total, *of) for total, of in problem.relations]
+        starts = np.cumsum([0, *map(len, terms)])
+        signs = np.concatenate([np.array([1.0, *[-1.0] * (len(one) - 1)]) for one in terms])
+        sums = sums_of(n, starts, np.array([i for one in terms for i in one], np.int64), signs)
+        rests = {of[1]: (total, of[0]) for total, of in problem.relations if of[-1] >= self.counts.size}
+        loose = [(i, j) for j, both in rests.items() for i in both if not problem.guarded[j]]
+        a, b = (np.array([pair[k] for pair in loose], np.int64) for k in (0, 1))
+        low, high = problem.low, problem.high
+        for whole, part, left in problem.rests:
+            low[whole] = max(low[whole], problem.x[whole] - left / 2)
+            high[part] = min(high[part], problem.x[part] + left / 2)
+        movable = np.concatenate([~self.off.ravel(), np.zeros(n - self.off.size, bool)])
+        costs = np.concatenate([self.counts.ravel().astype(np.float64), np.full(n - self.off.size, np.inf)])
+        known = Known(
+            problem.x, low, high, problem.guarded, movable, costs, *_lists(n, a, b), *_lists(n, b, a)
+        )  # fmt: skip
+        hidden, shown = shield_all(sums, known, np.zeros(n, np.int64))
+        _refuse(known, shown)
+        self.off |= hidden[: self.off.size].reshape(self.off.shape)
 
     def known(self, part: int | None, whole: int) -> tuple[Sums, Known, Ints]:
         """What is known of a part and its whole before more is withheld; and the blocks of its counts."""
@@ -198,6 +271,12 @@ class _State:
         low = np.where(off, 0.0, near - float(_BLUR))
         high = np.where(off, np.where(self.small[table], SMALLEST - 1.0, np.inf), near + float(_BLUR))
         return low, high
+
+
+def _refuse(known: Known, shown: Bools) -> None:
+    exposed = int(np.count_nonzero(known.guarded & ~shown))
+    if exposed:
+        raise ExposedError(f"{exposed:,} withheld counts cannot be protected; nothing of this can be published")
 
 
 def _lists(n: int, keys: Ints, values: Ints) -> tuple[Ints, Ints]:
