@@ -41,9 +41,9 @@ def explain(
     patient = options.given_id(patient)
     # not above: --help does not wait for Arrow
     from popstrat.pages.explain import show
-    from popstrat.reasons.trace import trace
+    from popstrat.reasons.trace import counted, trace
 
-    scorer = options.make_scorer(pack, date, options.Profile.DIRECT_CARE)
+    scorer = options.make_scorer(pack, date, options.Profile.DIRECT_CARE, besides=counted)
     if not coded:
         from popstrat.runs.find import find_patient
 

@@ -269,7 +269,7 @@ def _facts(d: Definition, several: bool) -> Table:
     rows = [
         ("name", code(d.id)),
         ("kind", KINDS[d.kind].called),
-        ("output column", code(d.output) if d.output else "none; used by other definitions"),
+        ("output column", code(d.output) if d.output else _without_column(d)),
         ("type", "true or false, never null" if d.node.type.kind == "bool" else _type(d)),
         ("unit", d.raw.get("unit", "")),
         ("version", "see above" if several else d.version),
@@ -278,6 +278,10 @@ def _facts(d: Definition, several: bool) -> Table:
         ("licence", d.raw.get("licence", "")),
     ]
     return table(("", ""), [r for r in rows if r[1]])
+
+
+def _without_column(d: Definition) -> str:
+    return "none; counted by area" if KINDS[d.kind].counted else "none; used by other definitions"
 
 
 # -- the page of the default pack --------------------------------------------------------------------------------------
