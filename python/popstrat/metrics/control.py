@@ -32,6 +32,8 @@ Floats = npt.NDArray[np.float64]
 RARE = 0.01
 """Groups of fewer than this share of everybody are published together."""
 OR = " or "
+_NOBODY, _NOT_HERE = -1, -2
+"""In place of the row of a cell: by the metric's rules nobody is in it; the metric has none."""
 
 _WITHIN = {
     Level.ICB: (Level.PLACE, Level.NEIGHBOURHOOD, Level.PCN, Level.PRACTICE),
@@ -109,18 +111,22 @@ def control(figures: Figures, earlier: Iterable[pa.Table] = (), *, threads: int 
     jobs: dict[bytes, list[int]] = {}
     cell, cells = _cells(figures)
     rows_of = [np.flatnonzero(figures.metric == number) for number in range(len(figures.metrics))]
+    at: dict[int, Numbers] = {}
     for number, rows in enumerate(rows_of):
         if len(rows) and computed[number]:
             kind = b"movers" if movers[number] else b""
-            jobs.setdefault(kind + np.sort(cell[rows]).tobytes(), []).append(number)
+            at[number] = np.full(len(cells), _NOT_HERE)
+            at[number][_of_nobody(figures, number, rows, cells)] = _NOBODY
+            at[number][cell[rows]] = rows
+            jobs.setdefault(kind + (at[number] != _NOT_HERE).tobytes(), []).append(number)
     try:
         for kind, numbers in jobs.items():
-            rows = [rows_of[number][np.argsort(cell[rows_of[number]], kind="stable")] for number in numbers]
-            here = cells[cell[rows[0]]]
+            there = at[numbers[0]] != _NOT_HERE
+            found = [at[number][there] for number in numbers]
             if kind.startswith(b"movers"):
-                _control_movers(figures, here, rows, before, why)
+                _control_movers(figures, cells[there], found, before, why)
             else:
-                _control_metrics(figures, here, rows, before, why, threads)
+                _control_metrics(figures, numbers, cells[there], found, before, why, threads)
     except ExposedError as error:
         raise InputError(f"disclosure control: {error}") from None
     numerator, denominator = (
@@ -138,6 +144,16 @@ def _cells(figures: Figures) -> tuple[Numbers, Numbers]:
     keys = np.stack([figures.level, figures.area, figures.grouping, figures.group], axis=1)
     cells, number = np.unique(keys, axis=0, return_inverse=True)
     return number.reshape(-1), cells
+
+
+def _of_nobody(figures: Figures, metric: int, rows: Numbers, cells: Numbers) -> Bools:
+    """Which cells a metric has no figure of, since by its rules nobody is in them, of divisions that it has."""
+    starts = np.cumsum([0, *(len(one.groups) for one in figures.groupings)])
+    never = np.concatenate([np.empty(0, np.bool_), *figures.of_nobody(metric)])
+    divided = np.zeros((len(LEVELS), len(figures.groupings)), np.bool_)
+    divided[figures.level[rows], figures.grouping[rows]] = True
+    found: Bools = never[starts[cells[:, 2]] + cells[:, 3]] & divided[cells[:, 0], cells[:, 2]]
+    return found
 
 
 def layout_of(figures: Figures, cells: Numbers) -> Layout:
@@ -251,7 +267,7 @@ def _blocks(figures: Figures, cells: Numbers) -> Numbers:
 
 
 def _control_metrics(
-    figures: Figures, cells: Numbers, rows: Sequence[Numbers], before: Mapping[str, Bools],
+    figures: Figures, numbers: Sequence[int], cells: Numbers, rows: Sequence[Numbers], before: Mapping[str, Bools],
     why: Mapping[str, npt.NDArray[np.uint8]], threads: int,
 ) -> None:  # fmt: skip
     """Metrics that have the same cells, all together."""
@@ -259,39 +275,44 @@ def _control_metrics(
     counts: list[Numbers] = []
     few: list[Bools] = []
     hidden: list[Bools] = []
+    nobody: list[Bools] = []
 
-    def table(values: Numbers, withheld_before: Bools, seen: Bools | None = None) -> int:
+    def table(values: Numbers, withheld_before: Bools, never: Bools, seen: Bools | None = None) -> int:
         key = values.tobytes()
         if key not in tables:
             tables[key] = len(counts)
             counts.append(values)
             few.append(np.zeros(len(values), np.bool_))
             hidden.append(np.zeros(len(values), np.bool_))
+            nobody.append(np.ones(len(values), np.bool_))
         at = tables[key]
         hidden[at] |= withheld_before
+        nobody[at] &= never
         if seen is not None:
             few[at] |= seen
         return at
 
     places: list[tuple[int, int]] = []
     parts: dict[tuple[int, int], None] = {}
-    for of in rows:
-        metric = figures.metrics[figures.metric[of[0]]]
-        numerator, squares = figures.numerator[of], figures.squares[of]
-        denominator = figures.denominator[of]
+    for number, of in zip(numbers, rows, strict=True):
+        metric, never = figures.metrics[number], of == _NOBODY
+        numerator, squares, denominator = (
+            np.where(never, 0, values[of]) for values in (figures.numerator, figures.squares, figures.denominator)
+        )
         # Of people with events there are at least as many as this, of people counted once exactly so many.
         seen = numerator.astype(np.float64) ** 2 < SMALLEST * squares.astype(np.float64) if metric.events else None
-        one = table(numerator, before["numerator"][of], seen)
-        other = table(denominator, before["denominator"][of])
+        one = table(numerator, before["numerator"][of] & ~never, never, seen)
+        other = table(denominator, before["denominator"][of] & ~never, never)
         places.append((one, other))
         if one != other and not metric.events and (numerator <= denominator).all():
             parts[one, other] = None
     found = withheld(
         layout_of(figures, cells), np.stack(counts), list(parts), few_seen=np.stack(few), earlier=np.stack(hidden),
-        threads=threads,
+        nobody=np.stack(nobody), threads=threads,
     )  # fmt: skip
     for of, (one, other) in zip(rows, places, strict=True):
-        why["numerator"][of], why["denominator"][of] = found[one], found[other]
+        there = of != _NOBODY
+        why["numerator"][of[there]], why["denominator"][of[there]] = found[one][there], found[other][there]
 
 
 def _control_movers(

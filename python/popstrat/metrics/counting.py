@@ -26,6 +26,7 @@ from popstrat.lang.parser import conjunction
 from popstrat.metrics import groups as by
 from popstrat.metrics.figures import Areas, Groups, Metric
 from popstrat.metrics.rows import Measure
+from popstrat.packs.ages import Ages
 from popstrat.packs.definition import Definition
 from popstrat.packs.kinds.metric import cohort_of, measure_of
 from popstrat.packs.kinds.registry import KINDS
@@ -85,8 +86,10 @@ def plan(resolved: Resolved, groupings: Iterable[str], only: Sequence[str] | Non
     parts = by.definitions(resolved, groupings)
     made = _Made(About(resolved.pack.schema))
     pairs = [made.of(d) for d in chosen]
+    ages = Ages(resolved)
+    metrics = [replace(_metric(d), never=frozenset(by.never(parts, d.eligible, ages))) for d in chosen]
     return Plan(
-        tuple(map(_metric, chosen)),
+        tuple(metrics),
         tuple(numerator for numerator, _ in pairs),
         tuple(denominator for _, denominator in pairs),
         (*made.definitions.values(), *parts.values()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from popstrat.metrics.rows import LEVELS, Level, Measure
+from popstrat.metrics.rows import LEVELS, SEPARATOR, Level, Measure
 
 NOWHERE = -1
 """The number of the area of practices that are in none."""
@@ -97,6 +97,9 @@ class Metric:
     """Whether the numerator of a rate counts people, each once, and not events."""
     undivided: bool = False
     """Whether it is counted of everybody together alone, and by no group."""
+    never: frozenset[tuple[str, str]] = frozenset()
+    """Groups, each as what divides and its label, that by its rules nobody of whom it counts is in: children in a
+    metric of adults."""
 
     @property
     def events(self) -> bool:
@@ -110,6 +113,16 @@ class Groups:
 
     name: str
     groups: tuple[str | None, ...]
+
+    def among(self, labels: Collection[tuple[str, str]]) -> NDArray[np.bool_]:
+        """Which groups are among some labels, each with what it divides; of groups of several parts, in any of them."""
+        parts = self.name.split(SEPARATOR)
+        found = [
+            label is not None
+            and any(one in labels for one in zip(parts, label.split(SEPARATOR, len(parts) - 1), strict=True))
+            for label in self.groups
+        ]
+        return np.array(found, dtype=np.bool_)
 
 
 Numbers = NDArray[np.int64]
@@ -150,6 +163,11 @@ class Figures:
             self.groupings,
             *(values[rows] for values in self._columns()),
         )
+
+    def of_nobody(self, metric: int) -> list[NDArray[np.bool_]]:
+        """For each grouping which of its groups a metric says by its rules that nobody is in."""
+        never = self.metrics[metric].never
+        return [one.among(never) for one in self.groupings]
 
     def metric_ids(self) -> list[str]:
         """The metric of each figure."""

@@ -29,8 +29,9 @@ def wanted(levels: Iterable[Level] | None, groupings: Sequence[str] | None) -> d
 def figures(plan: Plan, counted: Counted, wanted: Wanted) -> Figures:
     """Every metric's figures, by metric, level, area, grouping and group.
 
-    A metric that is not computable has one, of the largest area. A group in which nobody of the whole list is has none;
-    every other has one in each area, so that which figures there are tells nothing of an area.
+    A metric that is not computable has one, of the largest area. A group in which nobody of the whole list is, or by
+    the metric's own rules nobody whom it counts, has none; every other has one in each area, so that which figures
+    there are tells nothing of an area.
     """
     areas = counted.areas()
     names = list(dict.fromkeys(grouping for some in wanted.values() for grouping in some))
@@ -39,21 +40,24 @@ def figures(plan: Plan, counted: Counted, wanted: Wanted) -> Figures:
     whole = np.arange(len(computed))
     divided = whole[[not plan.metrics[i].undivided for i in computed]]
     found = [_without(plan, wanted)]
+    labelled = all_groups(plan, names)
     for number, grouping in enumerate(names):
         of_practices = grouped(plan, columns, grouping)
         everybody = of_practices[-1].sum(axis=0)
         groups = np.zeros(1, np.int64) if grouping == Grouping.NONE else np.flatnonzero(everybody)
         some = whole if grouping == Grouping.NONE else divided
+        anybody = ~np.array([labelled[number].among(plan.metrics[i].never) for i in computed], dtype=np.bool_)
         for level in (level for level, by_what in wanted.items() if grouping in by_what):
             counts = _summed(of_practices[:, :, groups], areas.of_practice(level), len(areas.names(level)))
             metric, area, group = np.meshgrid(computed[some], np.arange(counts.shape[1]), groups, indexing="ij")
             same = np.ones_like(metric)
-            found.append([
+            there = np.broadcast_to(anybody[some][:, np.newaxis, groups], metric.shape)
+            found.append([column[there] for column in (
                 metric, LEVELS.index(level) * same, area, number * same, group, counts[numerators[some]],
                 counts[denominators[some]], counts[squares[some]], counts[-1] * same,
-            ])  # fmt: skip
+            )])  # fmt: skip
     joined = [np.concatenate([np.ravel(part) for part in parts]) for parts in zip(*found, strict=True)]
-    made = Figures(areas, plan.metrics, all_groups(plan, names), *joined)
+    made = Figures(areas, plan.metrics, labelled, *joined)
     return made.where(_in_order(made))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, product
 
 from popstrat.core.text import suggest
@@ -10,6 +10,7 @@ from popstrat.errors import ExpressionError, InputError
 from popstrat.lang import nodes as n
 from popstrat.metrics.figures import Groups
 from popstrat.metrics.rows import AGE_BANDS, SEPARATOR, UNKNOWN, Grouping, Level
+from popstrat.packs.ages import Ages
 from popstrat.packs.definition import Definition
 from popstrat.packs.resolve import expression
 from popstrat.packs.resolved import Resolved
@@ -90,6 +91,18 @@ def _of_pack(resolved: Resolved, name: str) -> n.Node:
     if node.type.kind != "category":
         raise InputError(f"--group-by: {name!r} is {node.type}, and people are divided by labels or conditions")
     return node
+
+
+def never(of: dict[str, Definition], conditions: Sequence[n.Node], ages: Ages) -> Iterator[tuple[str, str]]:
+    """The groups that by their ages nobody is in of whom all the conditions hold: each part with its label."""
+    of_whom = ages.of(conditions)
+    if of_whom == ages.every:
+        return
+    for part, definition in of.items():
+        if isinstance(definition.node, n.Cases):
+            for condition, label in definition.node.items:
+                if isinstance(label, n.Const) and not of_whom & ages.of([condition]):
+                    yield part, str(label.value)
 
 
 def labels(definition: Definition) -> tuple[str, ...]:

@@ -35,14 +35,16 @@ _PATIENCE, _MANY = 10, 10
 _ENOUGH_FAIL = 12
 _TURNS, _NEWTON, _INSIDE = 8, 40, 4
 _GENTLE = 0.3
-_LOW = _GENTLE, 200.0
+_LOW = 200.0
+_TURN_LOW = _GENTLE, _LOW, _GENTLE
 _NEAR = 0.995
 """How far of the way to the nearest bound a step goes."""
 
 
 class Known(NamedTuple):
-    """Counts as the attacker knows them. ``loose`` are small rests of which less is known once their count is withheld
-    (from ``loose_starts``), ``owners`` the other way round."""
+    """Counts as the attacker knows them. ``floor`` and ``ceiling`` are what is known of a count once it is withheld to
+    protect others. ``loose`` are small rests of which less is known once their count is withheld (from
+    ``loose_starts``), ``owners`` the other way round."""
 
     x: Floats
     low: Floats
@@ -50,6 +52,8 @@ class Known(NamedTuple):
     guarded: Bools
     movable: Bools
     costs: Floats
+    floor: Floats
+    ceiling: Floats
     loose_starts: Ints
     loose: Ints
     owner_starts: Ints
@@ -76,7 +80,7 @@ def _implied(sums: Sums, low: Floats, high: Floats, r: int, i: int) -> tuple[flo
 @compiled
 def _withhold(known: Known, i: int) -> None:
     known.movable[i], known.guarded[i] = False, True
-    known.low[i], known.high[i] = 0.0, np.inf
+    known.low[i], known.high[i] = known.floor[i], known.ceiling[i]
     for k in range(known.loose_starts[i], known.loose_starts[i + 1]):
         j = known.loose[k]
         known.low[j], known.high[j] = 0.0, np.inf
@@ -432,29 +436,33 @@ def _part(starts: Ints, ends: Ints, inside: Ints, at: Ints) -> tuple[Ints, Ints]
     return found, at[ends[index]]
 
 
-def shield_all(sums: Sums, known: Known, blocks: Ints) -> tuple[Bools, Bools]:
+def shield_all(
+    sums: Sums, known: Known, blocks: Ints, *, done: Bools | None = None, to_the_end: bool = True
+) -> tuple[Bools, Bools]:
     """Withhold counts until every guarded one has the width: which were withheld, and for which it was shown.
 
     ``blocks`` numbers the block of each count, -1 for those that hang together with all. First each block alone (with
-    those of -1) is gone over, all others staying as they are; what remains, with all together."""
+    those of -1) is gone over, all others staying as they are; what remains, with all together, unless it is not ``to
+    the end``. Of those ``done`` it is shown already."""
     n = len(known.x)
-    hidden, shown, at = np.zeros(n, bool), np.zeros(n, bool), np.full(n, -1, np.int64)
-    _by_rows(sums, known, np.ones(n, bool), hidden)
+    hidden, at = np.zeros(n, bool), np.full(n, -1, np.int64)
+    shown = np.zeros(n, bool) if done is None else done.copy()
+    _by_rows(sums, known, ~shown, hidden)
     everything, truth = pattern(sums), known.x.copy()
-    for low in _LOW:
+    for low in _TURN_LOW if to_the_end else _TURN_LOW[:2]:
         if not (known.guarded & ~shown).any():
             break
-        _settle(sums, everything, known, truth, low, low != _LOW[0])
+        _settle(sums, everything, known, truth, low, low != _GENTLE)
+        if low != _GENTLE:
+            _settle(sums, everything, known, truth, low, True)
         for block in range(blocks.max(initial=-1) + 1):
             if not (known.guarded & ~shown & (blocks == block)).any():
                 continue
             inside = np.flatnonzero((blocks == block) | (blocks == -1))
             if _alone(sums, known, inside, blocks[inside] == block, shown, hidden, at):
                 # The blocks to come need not stay where they were before this was withheld.
-                _settle(sums, everything, known, truth, low, low != _LOW[0])
-    if (known.guarded & ~shown).any():
-        if np.count_nonzero(known.guarded & ~shown) > _MANY:
-            _settle(sums, everything, known, truth, _GENTLE, False)
+                _settle(sums, everything, known, truth, low, low != _GENTLE)
+    if to_the_end and (known.guarded & ~shown).any():
         shield(sums, everything, known, np.ones(n, bool), shown, hidden, True)
     return hidden, shown
 
@@ -467,7 +475,7 @@ def _alone(sums: Sums, known: Known, inside: Ints, asked: Bools, shown: Bools, h
     loose = _part(known.loose_starts, known.loose, inside, at)
     owners = _part(known.owner_starts, known.owners, inside, at)
     at[inside] = -1
-    part = Known(*(values[inside] for values in known[:6]), *loose, *owners)
+    part = Known(*(values[inside] for values in known[:8]), *loose, *owners)
     shown_here, hidden_here, own = shown[inside], np.zeros(len(inside), bool), asked.copy()
     shield(of, pattern(of), part, asked, shown_here, hidden_here, False)
     shown[inside] = shown_here

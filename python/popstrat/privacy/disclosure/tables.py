@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -25,6 +25,7 @@ _LARGE = 24
 """A rest this large cannot be a small one, whatever whole and part, both shown, are rounded from."""
 _BLUR = ROUND_TO // 2
 _FEW_SUMS = 2500
+_ROOMY = 7.0
 
 
 class Why(IntEnum):
@@ -63,25 +64,31 @@ def withheld(
     *,
     few_seen: Bools | None = None,
     earlier: Bools | None = None,
+    nobody: Bools | None = None,
     threads: int = 1,
 ) -> npt.NDArray[np.uint8]:
     """Why each count (table, cell) is withheld (`Why`).
 
     ``parts`` are pairs of tables, a part and its whole. ``few_seen`` marks counts that rest on few people, withheld
-    like small ones, ``earlier`` those that an earlier release of the same people withheld. Raises ``ValueError`` where
+    like small ones, ``earlier`` those that an earlier release of the same people withheld, ``nobody`` those that
+    everybody knows to be nought, of which nothing is published. Raises ``ValueError`` where
     cells do not add up or a part exceeds its whole; `ExposedError` where a count cannot be protected.
     """
     _check(layout, counts, parts)
-    small = counts < SMALLEST
+    nobody = np.zeros(counts.shape, np.bool_) if nobody is None else nobody
+    small = (counts < SMALLEST) & ~nobody
     rest = np.zeros_like(small) if few_seen is None else few_seen & ~small
     for part, whole in parts:
         left = counts[whole] - counts[part]
         rest[part] |= (left > 0) & (left < SMALLEST) & ~small[part]
     off = small | rest if earlier is None else small | rest | earlier
-    state = _State(layout, counts, parts, small, rest, off.copy())
+    state = _State(layout, counts, parts, small, rest, off.copy(), nobody)
     alone = sorted({whole for _, whole in parts} | (set(range(len(counts))) - {part for part, _ in parts}))
+    # Of a table of which nothing is published nothing can be worked out but that it is small, and of its whole nothing.
+    told = (~small & ~nobody).any(axis=1)
+    alone, pairs = [table for table in alone if told[table]], [pair for pair in parts if told[pair[0]]]
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        for jobs in (*_turns([(None, table) for table in alone], parts), *_turns(list(parts), parts)):
+        for jobs in (*_turns([(None, table) for table in alone], parts), *_turns(pairs, parts)):
             done = list(pool.map(state.protect, jobs))  # each sees what was known before any of them
             for (part, whole), (of_part, of_whole) in zip(jobs, done, strict=True):
                 if part is not None:
@@ -100,6 +107,7 @@ def published(
     counts: npt.NDArray[np.int64],
     parts: Sequence[tuple[int, int]],
     why: npt.NDArray[np.uint8],
+    nobody: Bools | None = None,
 ) -> Problem:
     """What is known of all tables together once they are published, for `popstrat.privacy.disclosure.audit`: the
     counts of one table after those of the other, and then small rests."""
@@ -108,6 +116,8 @@ def published(
     near = nearest_five(counts)
     low = np.where(off, 0.0, near - float(_BLUR)).ravel()
     high = np.where(off, np.where(small, SMALLEST - 1.0, np.inf), near + float(_BLUR)).ravel()
+    if nobody is not None:
+        low[nobody.ravel()] = high[nobody.ravel()] = 0.0
     totals = [
         (int(layout.counts[a]), layout.counts[a + 1 : b].tolist())
         for a, b in zip(layout.starts[:-1], layout.starts[1:], strict=True)
@@ -179,21 +189,69 @@ class _State:
     small: Bools
     rest: Bools
     off: Bools
+    nobody: Bools
+    closest: dict[int, npt.NDArray[np.int64]] = field(init=False)
+    """Of each count of a whole the part that comes closest to it, which is the one to hold it against."""
+
+    def __post_init__(self) -> None:
+        self.closest = {}
+        for whole in dict.fromkeys(whole for _, whole in self.parts):
+            own = np.array([part for part, of in self.parts if of == whole])
+            self.closest[whole] = own[self.counts[own].argmax(axis=0)]
 
     def protect(self, job: _Job) -> tuple[Bools, Bools]:
         """Which counts of a part and its whole, or of one table alone, are withheld to protect others."""
         part, whole = job
         n = len(self.layout)
-        sums, known, blocks = self.known(part, whole)
-        hidden, shown = shield_all(sums, known, blocks)
+        if part is None:
+            sums, known, blocks = self.known(None, whole)
+            hidden, shown = shield_all(sums, known, blocks)
+            _refuse(known, shown)
+            return hidden, hidden
+        with_whole_fixed, done = self._alone(part, whole)
+        sums, known, blocks = self.known(part, whole, with_whole_fixed)
+        k = len(blocks) - 2 * n
+        cells = np.flatnonzero(self._near(part, whole)) if k else np.empty(0, np.int64)
+        of_whole = self.closest[whole] != part
+        hidden, shown = shield_all(sums, known, blocks, done=np.concatenate([done, of_whole, done[cells]]))
         _refuse(known, shown)
-        return hidden[:n], hidden[:n] if part is None else hidden[n : 2 * n]
+        return hidden[:n] | with_whole_fixed, hidden[n : 2 * n]
+
+    def _alone(self, part: int, whole: int) -> tuple[Bools, Bools]:
+        """Of a part, its whole staying as it truly is: which more are withheld, and for which it is shown. That is much
+        the quicker, and enough for all counts but those of which the whole is small as well."""
+        layout, x, x_whole = self.layout, self.counts[part].astype(np.float64), self.counts[whole].astype(np.float64)
+        low, high = self._bounds(part)
+        low_rest, high_rest = self._rest_bounds(part, whole)
+        low, high = np.maximum(low, x_whole - high_rest), np.minimum(high, x_whole - low_rest)
+        off, n = self.off[part], len(layout)
+        none = np.zeros(n + 1, np.int64), np.empty(0, np.int64)
+        may = ~(off | self.nobody[part])
+        known = Known(x, low, high, off.copy(), may, x.copy(), np.zeros(n), x_whole, *none, *none)
+        tight = off & (high - low < _ROOMY)
+        sums = sums_of(n, layout.starts, layout.counts, layout.signs)
+        hidden, shown = shield_all(sums, known, layout.blocks, done=tight, to_the_end=False)
+        return hidden, shown & ~tight
+
+    def _near(self, part: int, whole: int) -> Bools:
+        return (self.counts[whole] - self.counts[part] < _LARGE) | self.off[whole]
+
+    def _rest_bounds(self, part: int, whole: int, more: Bools | None = None) -> tuple[Floats, Floats]:
+        """What is known of the rests."""
+        left = self.counts[whole] - self.counts[part]
+        off = self.off[part] if more is None else self.off[part] | more
+        few = (left > 0) & (left < SMALLEST)
+        both = ~off & ~self.off[whole]
+        # That a small part is withheld says nothing of its rest: it would have been withheld anyhow.
+        low = np.where(~few & both & (left > 0), float(SMALLEST), 0.0)
+        high = np.where(few, SMALLEST - 1.0, np.where(both & (left == 0), 0.0, np.inf))
+        return low, np.where(few & self.small[part], np.inf, high)
 
     def all_together(self) -> None:
         """The same for all tables at once, where they are few: in a list of few people much hangs together."""
         why = np.where(self.off, np.uint8(Why.PROTECTS), np.uint8(Why.SHOWN))
         why[self.small] = Why.SMALL
-        problem = published(self.layout, self.counts, self.parts, why)
+        problem = published(self.layout, self.counts, self.parts, why, self.nobody)
         n = len(problem.x)
         terms = [(total, *of) for total, of in problem.relations]
         starts = np.cumsum([0, *map(len, terms)])
@@ -206,17 +264,27 @@ class _State:
         for whole, part, left in problem.rests:
             low[whole] = max(low[whole], problem.x[whole] - left / 2)
             high[part] = min(high[part], problem.x[part] + left / 2)
-        movable = np.concatenate([~self.off.ravel(), np.zeros(n - self.off.size, bool)])
+        movable = np.concatenate([~(self.off | self.nobody).ravel(), np.zeros(n - self.off.size, bool)])
         costs = np.concatenate([self.counts.ravel().astype(np.float64), np.full(n - self.off.size, np.inf)])
         known = Known(
-            problem.x, low, high, problem.guarded, movable, costs, *_lists(n, a, b), *_lists(n, b, a)
+            problem.x, low, high, problem.guarded, movable, costs, *self._ends(problem),
+            *_lists(n, a, b), *_lists(n, b, a),
         )  # fmt: skip
         hidden, shown = shield_all(sums, known, np.zeros(n, np.int64))
         _refuse(known, shown)
         self.off |= hidden[: self.off.size].reshape(self.off.shape)
 
-    def known(self, part: int | None, whole: int) -> tuple[Sums, Known, Ints]:
-        """What is known of a part and its whole before more is withheld; and the blocks of its counts."""
+    @staticmethod
+    def _ends(problem: Problem) -> tuple[Floats, Floats]:
+        """What is known of counts that are withheld: of large rests whole and part go no further than half each."""
+        floor, ceiling = np.zeros(len(problem.x)), np.full(len(problem.x), np.inf)
+        for whole, part, left in problem.rests:
+            floor[whole] = max(floor[whole], problem.x[whole] - left / 2)
+            ceiling[part] = min(ceiling[part], problem.x[part] + left / 2)
+        return floor, ceiling
+
+    def known(self, part: int | None, whole: int, more: Bools | None = None) -> tuple[Sums, Known, Ints]:
+        """What is known of a part, ``more`` of which is withheld, and its whole; and the blocks of its counts."""
         layout, n = self.layout, len(self.layout)
         x_whole = self.counts[whole].astype(np.float64)
         low, high = self._bounds(whole)
@@ -224,11 +292,13 @@ class _State:
         if part is None:
             off = self.off[whole]
             sums = sums_of(n, layout.starts, layout.counts, layout.signs)
-            return sums, Known(x_whole, low, high, off.copy(), ~off, x_whole.copy(), *none, *none), layout.blocks
+            free = np.zeros(n), np.full(n, np.inf)
+            may = ~(off | self.nobody[whole])
+            return sums, Known(x_whole, low, high, off.copy(), may, x_whole.copy(), *free, *none, *none), layout.blocks
         x_part = self.counts[part].astype(np.float64)
         left = x_whole - x_part
-        off_part, off_whole, small = self.off[part], self.off[whole], self.small[part]
-        near = (left < _LARGE) | off_whole
+        off_part, off_whole = self.off[part] if more is None else self.off[part] | more, self.off[whole]
+        near = self._near(part, whole)
         cells = np.flatnonzero(near)
         k = len(cells)
         starts = np.concatenate(
@@ -239,13 +309,8 @@ class _State:
         )
         signs = np.concatenate([layout.signs, layout.signs, np.tile([1.0, -1.0, 1.0], k)])
         few = (left[cells] > 0) & (left[cells] < SMALLEST)
-        both = ~off_part[cells] & ~off_whole[cells]
-        # That a small part is withheld says nothing of its rest: it would have been withheld anyhow.
-        low_rest = np.where(~few & both & (left[cells] > 0), float(SMALLEST), 0.0)
-        high_rest = np.where(
-            few, np.where(small[cells], np.inf, SMALLEST - 1.0), np.where(both & (left[cells] == 0), 0.0, np.inf)
-        )
-        low_part, high_part = self._bounds(part)
+        low_rest, high_rest = (values[cells] for values in self._rest_bounds(part, whole, more))
+        low_part, high_part = self._bounds(part, more)
         # Of large rests it is enough that each of the two goes no further than half of it.
         high_part = np.where(near, high_part, np.minimum(high_part, x_part + left / 2))
         low = np.where(near, low, np.maximum(low, x_whole - left / 2))
@@ -259,19 +324,22 @@ class _State:
                 np.concatenate([low_part, low, low_rest]),
                 np.concatenate([high_part, high, high_rest]),
                 np.concatenate([off_part, off_whole, few]),
-                np.concatenate([~off_part, ~off_whole, np.zeros(k, bool)]),
+                np.concatenate([~(off_part | self.nobody[part]), ~(off_whole | self.nobody[whole]), np.zeros(k, bool)]),
                 np.concatenate([x_part, x_whole, np.full(k, np.inf)]),
+                np.concatenate([np.zeros(n), np.where(near, 0.0, x_whole - left / 2), np.zeros(k)]),
+                np.concatenate([np.where(near, np.inf, x_part + left / 2), np.full(n + k, np.inf)]),
                 *_lists(size, owners, np.tile(2 * n + loose, 2)),
                 *_lists(size, np.tile(2 * n + loose, 2), owners),
             ),
             np.concatenate([layout.blocks, layout.blocks, layout.blocks[cells]]),
         )
 
-    def _bounds(self, table: int) -> tuple[Floats, Floats]:
-        x, off = self.counts[table], self.off[table]
+    def _bounds(self, table: int, more: Bools | None = None) -> tuple[Floats, Floats]:
+        x, off = self.counts[table], self.off[table] if more is None else self.off[table] | more
         near = nearest_five(x)
         low = np.where(off, 0.0, near - float(_BLUR))
         high = np.where(off, np.where(self.small[table], SMALLEST - 1.0, np.inf), near + float(_BLUR))
+        low[self.nobody[table]] = high[self.nobody[table]] = 0.0
         return low, high
 
 
