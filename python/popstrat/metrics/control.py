@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ import pyarrow as pa
 from popstrat.errors import ExposedError, InputError
 from popstrat.metrics.figures import NOWHERE, Figures, Groups
 from popstrat.metrics.rows import LEVELS, SEPARATOR, Grouping, Level, Measure
-from popstrat.privacy.disclosure import SMALLEST
+from popstrat.privacy.disclosure import ROUND_TO, SMALLEST
 from popstrat.privacy.disclosure.tables import Layout, Why, nearest_five, withheld
 
 Numbers = npt.NDArray[np.int64]
@@ -134,6 +135,25 @@ def control(figures: Figures, earlier: Iterable[pa.Table] = (), *, threads: int 
         for name in ("numerator", "denominator")
     )
     return Controlled(numerator, denominator, why["numerator"], why["denominator"])
+
+
+def cost(figures: Figures, found: Controlled) -> list[dict[str, Any]]:
+    """What protecting others costs: for each level and grouping how many counts are over 7 (and do not leave a few of
+    their whole), how many of these are withheld, and which share."""
+    whys = found.why_numerator, found.why_denominator
+    over, lost = (sum(np.isin(why, which).astype(np.int64) for why in whys) for which in (
+        (Why.SHOWN, Why.PROTECTS), Why.PROTECTS))  # fmt: skip
+    computed = np.array([m.reason is None for m in figures.metrics], dtype=np.bool_)[figures.metric]
+    told = []
+    for level, name in enumerate(LEVELS):
+        for grouping, one in enumerate(figures.groupings):
+            rows = computed & (figures.level == level) & (figures.grouping == grouping)
+            if rows.any():
+                counts, withheld_too = int(np.sum(over[rows])), int(np.sum(lost[rows]))
+                share = round(withheld_too / counts, 4) if counts else None
+                told.append({"level": str(name), "group_by": one.name, "over_7": counts, "withheld": withheld_too,
+                             "share": share})  # fmt: skip
+    return told
 
 
 # -- what there is, and how it adds up ---------------------------------------------------------------------------------
@@ -267,7 +287,7 @@ def _blocks(figures: Figures, cells: Numbers) -> Numbers:
 
 
 def _control_metrics(
-    figures: Figures, numbers: Sequence[int], cells: Numbers, rows: Sequence[Numbers], before: Mapping[str, Bools],
+    figures: Figures, numbers: Sequence[int], cells: Numbers, rows: Sequence[Numbers], before: _Before,
     why: Mapping[str, npt.NDArray[np.uint8]], threads: int,
 ) -> None:  # fmt: skip
     """Metrics that have the same cells, all together."""
@@ -275,19 +295,22 @@ def _control_metrics(
     counts: list[Numbers] = []
     few: list[Bools] = []
     hidden: list[Bools] = []
+    told: list[Bools] = []
     nobody: list[Bools] = []
 
-    def table(values: Numbers, withheld_before: Bools, never: Bools, seen: Bools | None = None) -> int:
+    def table(values: Numbers, name: str, of: Numbers, seen: Bools | None = None) -> int:
         key = values.tobytes()
         if key not in tables:
             tables[key] = len(counts)
             counts.append(values)
             few.append(np.zeros(len(values), np.bool_))
             hidden.append(np.zeros(len(values), np.bool_))
+            told.append(np.zeros(len(values), np.bool_))
             nobody.append(np.ones(len(values), np.bool_))
-        at = tables[key]
-        hidden[at] |= withheld_before
-        nobody[at] &= never
+        at, there = tables[key], of != _NOBODY
+        hidden[at] |= before.withheld[name][of] & there
+        told[at] |= before.told[name][of] & there
+        nobody[at] &= ~there
         if seen is not None:
             few[at] |= seen
         return at
@@ -301,14 +324,14 @@ def _control_metrics(
         )
         # Of people with events there are at least as many as this, of people counted once exactly so many.
         seen = numerator.astype(np.float64) ** 2 < SMALLEST * squares.astype(np.float64) if metric.events else None
-        one = table(numerator, before["numerator"][of] & ~never, never, seen)
-        other = table(denominator, before["denominator"][of] & ~never, never)
+        one = table(numerator, "numerator", of, seen)
+        other = table(denominator, "denominator", of)
         places.append((one, other))
         if one != other and not metric.events and (numerator <= denominator).all():
             parts[one, other] = None
     found = withheld(
         layout_of(figures, cells), np.stack(counts), list(parts), few_seen=np.stack(few), earlier=np.stack(hidden),
-        nobody=np.stack(nobody), threads=threads,
+        told=np.stack(told), nobody=np.stack(nobody), threads=threads,
     )  # fmt: skip
     for of, (one, other) in zip(rows, places, strict=True):
         there = of != _NOBODY
@@ -316,7 +339,7 @@ def _control_metrics(
 
 
 def _control_movers(
-    figures: Figures, cells: Numbers, rows: Sequence[Numbers], before: Mapping[str, Bools],
+    figures: Figures, cells: Numbers, rows: Sequence[Numbers], before: _Before,
     why: Mapping[str, npt.NDArray[np.uint8]],
 ) -> None:  # fmt: skip
     """Who moved from where to where: those of an area add up to everybody in it, the denominator of each."""
@@ -332,16 +355,23 @@ def _control_movers(
         counts = np.concatenate([figures.numerator[of], everybody])
         rest = everybody[whole] - figures.numerator[of]
         few = np.concatenate([(rest > 0) & (rest < SMALLEST), np.zeros(k, np.bool_)])
-        hidden = np.concatenate([before["numerator"][of], np.zeros(k, np.bool_)])
-        hidden[n + whole] |= before["denominator"][of]
+        hidden = np.concatenate([before.withheld["numerator"][of], np.zeros(k, np.bool_)])
+        hidden[n + whole] |= before.withheld["denominator"][of]
         found = withheld(layout, counts[np.newaxis], [], few_seen=few[np.newaxis], earlier=hidden[np.newaxis])[0]
         why["numerator"][of], why["denominator"][of] = found[:n], found[n:][whole]
 
 
-def _before(figures: Figures, earlier: Iterable[pa.Table]) -> dict[str, Bools]:
-    """Which numerators and denominators were withheld before."""
+@dataclass(frozen=True)
+class _Before:
+    """Which numerators and denominators an earlier release of the same day withheld, and which it showed."""
+
+    withheld: dict[str, Bools]
+    told: dict[str, Bools]
+
+
+def _before(figures: Figures, earlier: Iterable[pa.Table]) -> _Before:
     names = ("numerator", "denominator")
-    found = {name: np.zeros(len(figures), np.bool_) for name in names}
+    found = _Before(*({name: np.zeros(len(figures), np.bool_) for name in names} for _ in range(2)))
     keys = ("metric", "cohort", "level", "area", "group_by", "group")
     tables = list(earlier)
     if not tables:
@@ -352,14 +382,16 @@ def _before(figures: Figures, earlier: Iterable[pa.Table]) -> dict[str, Bools]:
         figures.area_names(), figures.group_bys(), figures.groups(), strict=True,
     )  # fmt: skip
     at = {key: i for i, key in enumerate(of)}
+    measures = [str(metric.measure) for metric in figures.metrics]
     for one in tables:
-        rows = one.filter(one["suppressed"])
-        columns = [rows[name].to_pylist() for name in (*keys, *names)]
-        for *key, numerator, denominator in zip(*columns, strict=True):
+        columns = [one[name].to_pylist() for name in (*keys, "measure", "suppressed", *names)]
+        for *key, measure, suppressed, numerator, denominator in zip(*columns, strict=True):
             i = at.get(tuple(key))
-            if i is not None:
-                found["numerator"][i] |= numerator is None
-                found["denominator"][i] |= denominator is None
+            if i is None or measure != measures[figures.metric[i]]:
+                continue
+            for name, value in zip(names, (numerator, denominator), strict=True):
+                found.withheld[name][i] |= value is None and suppressed
+                found.told[name][i] |= value is not None and abs(value - getattr(figures, name)[i]) <= ROUND_TO / 2
     return found
 
 

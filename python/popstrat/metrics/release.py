@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,8 @@ class Release:
 
     rows: pa.Table
     notices: list[str] = field(default_factory=list)
+    disclosure: dict[str, Any] | None = None
+    """What the record says of disclosure control; None without it."""
 
 
 def release(

@@ -12,6 +12,7 @@ from popstrat.metrics.release import Release, release
 from popstrat.metrics.request import Request
 from popstrat.metrics.series import NO_HISTORY, read_history
 from popstrat.metrics.shown import shown
+from popstrat.privacy.disclosure import ROUND_TO, SMALLEST, WIDTH
 from popstrat.scoring.scorer import Scorer
 
 
@@ -31,15 +32,22 @@ def released(
         plan = read_plan(request.plan, figures.areas, {m.id: m.measure for m in figures.metrics}, encoding)
     earlier = [month.rows for month in history.same_day]
     names = [metric.id for metric in figures.metrics]
+    seen, cost = shown(figures, request.controlled, earlier, threads=threads)
     made = release(
         figures,
-        shown(figures, request.controlled, earlier, threads=threads),
+        seen,
         scorer.as_of,
-        moved=None if moved is None else (moved, shown(moved, request.controlled, earlier)),
+        moved=None if moved is None else (moved, shown(moved, request.controlled, earlier)[0]),
         history=history,
         plan=plan,
         rounded=request.controlled,
         overlapping=overlapping(scorer.resolved, names),
         unfitted=unfitted(scorer.resolved, names),
     )
+    if request.controlled:
+        made.disclosure = {
+            "smallest": SMALLEST, "round_to": ROUND_TO, "least_width": WIDTH,
+            "earlier_releases": {"same_day": len(earlier), "months": len(history.months)},
+            "withheld_to_protect_others": cost,
+        }  # fmt: skip
     return made, figures

@@ -29,6 +29,9 @@ from popstrat.runs.score_files import ListCounts, score_files
 from popstrat.scoring.scorer import Scorer
 
 COMMAND = "metrics"
+NO_EARLIER = (
+    "no earlier releases were given (--history): whether a withheld count follows from one of them was not looked at"
+)
 _OF_PEOPLE = (
     "rows", "groups", "means", "readings", "models", "quality", "disorder", "ids", "recorded", "recorded_by_file",
     "newest_record_date", "rows_per_second", "warnings", "absent_columns", "empty_columns",
@@ -94,6 +97,7 @@ def run_metrics(
                 HASH: hash_file(partial),
             },
             disclosure_control=request.controlled,
+            disclosure=made.disclosure,
             areas={level.value: len(figures.areas.names(level)) for level in LEVELS},
             figures={
                 "rows": made.rows.num_rows,
@@ -102,8 +106,9 @@ def run_metrics(
             },
             metrics=[_told(metric) for metric in figures.metrics],
         )
-        record["notices"] = list(dict.fromkeys([*record["notices"], *people.notices, *made.notices]))
-        known = [*scorer.notices, *made.notices]
+        unheld = [NO_EARLIER] if request.controlled and request.history is None else []
+        record["notices"] = list(dict.fromkeys([*record["notices"], *people.notices, *made.notices, *unheld]))
+        known = [*scorer.notices, *made.notices, *unheld]
         shown = public(record, known) if request.controlled else record
         record_partial.write_text(to_json(shown), encoding="utf-8")
         outputs.commit()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,6 +19,20 @@ def show(record: Record, output: Path, console: Console) -> None:
     """Print what was counted, and what is to be known of it."""
     with unpadded(console):
         _show(record, output, console)
+
+
+def _show_cost(cost: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Of each level the share of counts over 7 that is withheld so that others cannot be worked out."""
+    told = []
+    for level, called in _CALLED.items():
+        rows = [row for row in cost if row["level"] == level and row["share"] is not None]
+        if rows:
+            by = ", ".join(f"{row['group_by'].replace('_', ' ')} {100 * row['share']:.1f} %" for row in rows)
+            told.append(f"  {called}: {by}")
+    if told:
+        console.print("withheld to protect others, of counts over 7, by level and group:", style="dim")
+        for line in told:
+            console.print(escape(line), style="dim", soft_wrap=True)
 
 
 def _show(record: Record, output: Path, console: Console) -> None:
@@ -34,6 +50,8 @@ def _show(record: Record, output: Path, console: Console) -> None:
     console.print(told + (f"; {left_out} that a patient table cannot say" if left_out else ""))
     control = "disclosure controlled" if record["disclosure_control"] else "exact counts: disclosure is not controlled"
     console.print(f"{figures['rows']:,} figures, {figures['withheld']:,} withheld · {control}")
+    if record["disclosure"]:
+        _show_cost(record["disclosure"]["withheld_to_protect_others"], console)
     for word in ("warnings", "notices"):
         for text in record[word]:
             console.print(f"{word.removesuffix('s')}: {escape(text)}", style="yellow" if word == "warnings" else "dim")

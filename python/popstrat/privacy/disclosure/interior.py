@@ -462,8 +462,8 @@ def shield_all(
             if _alone(sums, known, inside, blocks[inside] == block, shown, hidden, at):
                 # The blocks to come need not stay where they were before this was withheld.
                 _settle(sums, everything, known, truth, low, low != _GENTLE)
-    if to_the_end and (known.guarded & ~shown).any():
-        shield(sums, everything, known, np.ones(n, bool), shown, hidden, True)
+    if (known.guarded & ~shown).any():
+        shield(sums, everything, known, np.ones(n, bool), shown, hidden, to_the_end)
     return hidden, shown
 
 

@@ -64,13 +64,15 @@ def withheld(
     *,
     few_seen: Bools | None = None,
     earlier: Bools | None = None,
+    told: Bools | None = None,
     nobody: Bools | None = None,
     threads: int = 1,
 ) -> npt.NDArray[np.uint8]:
     """Why each count (table, cell) is withheld (`Why`).
 
     ``parts`` are pairs of tables, a part and its whole. ``few_seen`` marks counts that rest on few people, withheld
-    like small ones, ``earlier`` those that an earlier release of the same people withheld, ``nobody`` those that
+    like small ones, ``earlier`` those that an earlier release of the same people withheld, ``told`` those that it
+    showed, which it would help nobody to withhold now, ``nobody`` those that
     everybody knows to be nought, of which nothing is published. Raises ``ValueError`` where
     cells do not add up or a part exceeds its whole; `ExposedError` where a count cannot be protected.
     """
@@ -82,7 +84,7 @@ def withheld(
         left = counts[whole] - counts[part]
         rest[part] |= (left > 0) & (left < SMALLEST) & ~small[part]
     off = small | rest if earlier is None else small | rest | earlier
-    state = _State(layout, counts, parts, small, rest, off.copy(), nobody)
+    state = _State(layout, counts, parts, small, rest, off.copy(), nobody, nobody if told is None else nobody | told)
     alone = sorted({whole for _, whole in parts} | (set(range(len(counts))) - {part for part, _ in parts}))
     # Of a table of which nothing is published nothing can be worked out but that it is small, and of its whole nothing.
     told = (~small & ~nobody).any(axis=1)
@@ -190,6 +192,8 @@ class _State:
     rest: Bools
     off: Bools
     nobody: Bools
+    kept: Bools
+    """Those that cannot be withheld to protect others."""
     closest: dict[int, npt.NDArray[np.int64]] = field(init=False)
     """Of each count of a whole the part that comes closest to it, which is the one to hold it against."""
 
@@ -226,7 +230,7 @@ class _State:
         low, high = np.maximum(low, x_whole - high_rest), np.minimum(high, x_whole - low_rest)
         off, n = self.off[part], len(layout)
         none = np.zeros(n + 1, np.int64), np.empty(0, np.int64)
-        may = ~(off | self.nobody[part])
+        may = ~(off | self.kept[part])
         known = Known(x, low, high, off.copy(), may, x.copy(), np.zeros(n), x_whole, *none, *none)
         tight = off & (high - low < _ROOMY)
         sums = sums_of(n, layout.starts, layout.counts, layout.signs)
@@ -264,7 +268,7 @@ class _State:
         for whole, part, left in problem.rests:
             low[whole] = max(low[whole], problem.x[whole] - left / 2)
             high[part] = min(high[part], problem.x[part] + left / 2)
-        movable = np.concatenate([~(self.off | self.nobody).ravel(), np.zeros(n - self.off.size, bool)])
+        movable = np.concatenate([~(self.off | self.kept).ravel(), np.zeros(n - self.off.size, bool)])
         costs = np.concatenate([self.counts.ravel().astype(np.float64), np.full(n - self.off.size, np.inf)])
         known = Known(
             problem.x, low, high, problem.guarded, movable, costs, *self._ends(problem),
@@ -293,7 +297,7 @@ class _State:
             off = self.off[whole]
             sums = sums_of(n, layout.starts, layout.counts, layout.signs)
             free = np.zeros(n), np.full(n, np.inf)
-            may = ~(off | self.nobody[whole])
+            may = ~(off | self.kept[whole])
             return sums, Known(x_whole, low, high, off.copy(), may, x_whole.copy(), *free, *none, *none), layout.blocks
         x_part = self.counts[part].astype(np.float64)
         left = x_whole - x_part
@@ -324,7 +328,7 @@ class _State:
                 np.concatenate([low_part, low, low_rest]),
                 np.concatenate([high_part, high, high_rest]),
                 np.concatenate([off_part, off_whole, few]),
-                np.concatenate([~(off_part | self.nobody[part]), ~(off_whole | self.nobody[whole]), np.zeros(k, bool)]),
+                np.concatenate([~(off_part | self.kept[part]), ~(off_whole | self.kept[whole]), np.zeros(k, bool)]),
                 np.concatenate([x_part, x_whole, np.full(k, np.inf)]),
                 np.concatenate([np.zeros(n), np.where(near, 0.0, x_whole - left / 2), np.zeros(k)]),
                 np.concatenate([np.where(near, np.inf, x_part + left / 2), np.full(n + k, np.inf)]),
