@@ -141,15 +141,17 @@ def cost(figures: Figures, found: Controlled) -> list[dict[str, Any]]:
     """What protecting others costs: for each level and grouping how many counts are over 7 (and do not leave a few of
     their whole), how many of these are withheld, and which share."""
     whys = found.why_numerator, found.why_denominator
-    over, lost = (sum(np.isin(why, which).astype(np.int64) for why in whys) for which in (
-        (Why.SHOWN, Why.PROTECTS), Why.PROTECTS))  # fmt: skip
     computed = np.array([m.reason is None for m in figures.metrics], dtype=np.bool_)[figures.metric]
     told = []
     for level, name in enumerate(LEVELS):
         for grouping, one in enumerate(figures.groupings):
             rows = computed & (figures.level == level) & (figures.grouping == grouping)
             if rows.any():
-                counts, withheld_too = int(np.sum(over[rows])), int(np.sum(lost[rows]))
+                shown, withheld_too = (
+                    sum(int(np.count_nonzero(why[rows] == wanted)) for why in whys)
+                    for wanted in (Why.SHOWN, Why.PROTECTS)
+                )
+                counts = shown + withheld_too
                 share = round(withheld_too / counts, 4) if counts else None
                 told.append({"level": str(name), "group_by": one.name, "over_7": counts, "withheld": withheld_too,
                              "share": share})  # fmt: skip

@@ -475,7 +475,10 @@ def _alone(sums: Sums, known: Known, inside: Ints, asked: Bools, shown: Bools, h
     loose = _part(known.loose_starts, known.loose, inside, at)
     owners = _part(known.owner_starts, known.owners, inside, at)
     at[inside] = -1
-    part = Known(*(values[inside] for values in known[:8]), *loose, *owners)
+    part = Known(
+        known.x[inside], known.low[inside], known.high[inside], known.guarded[inside], known.movable[inside],
+        known.costs[inside], known.floor[inside], known.ceiling[inside], *loose, *owners,
+    )  # fmt: skip
     shown_here, hidden_here, own = shown[inside], np.zeros(len(inside), bool), asked.copy()
     shield(of, pattern(of), part, asked, shown_here, hidden_here, False)
     shown[inside] = shown_here

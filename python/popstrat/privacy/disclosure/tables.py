@@ -87,15 +87,16 @@ def withheld(
     state = _State(layout, counts, parts, small, rest, off.copy(), nobody, nobody if told is None else nobody | told)
     alone = sorted({whole for _, whole in parts} | (set(range(len(counts))) - {part for part, _ in parts}))
     # Of a table of which nothing is published nothing can be worked out but that it is small, and of its whole nothing.
-    told = (~small & ~nobody).any(axis=1)
-    alone, pairs = [table for table in alone if told[table]], [pair for pair in parts if told[pair[0]]]
+    something: Bools = np.asarray((~small & ~nobody).any(axis=1))
+    lone: list[_Job] = [(None, table) for table in alone if something[table]]
+    pairs: list[_Job] = [(part, whole) for part, whole in parts if something[part]]
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        for jobs in (*_turns([(None, table) for table in alone], parts), *_turns(pairs, parts)):
+        for jobs in (*_turns(lone, parts), *_turns(pairs, parts)):
             done = list(pool.map(state.protect, jobs))  # each sees what was known before any of them
-            for (part, whole), (of_part, of_whole) in zip(jobs, done, strict=True):
-                if part is not None:
-                    state.off[part] |= of_part
-                state.off[whole] |= of_whole
+            for (a_part, its_whole), (of_part, of_whole) in zip(jobs, done, strict=True):
+                if a_part is not None:
+                    state.off[a_part] |= of_part
+                state.off[its_whole] |= of_whole
     if len(counts) > 2 and len(counts) * len(layout.starts) < _FEW_SUMS:
         state.all_together()
     found = np.where(state.off, np.uint8(Why.PROTECTS), np.uint8(Why.SHOWN))
@@ -238,7 +239,8 @@ class _State:
         return hidden, shown & ~tight
 
     def _near(self, part: int, whole: int) -> Bools:
-        return (self.counts[whole] - self.counts[part] < _LARGE) | self.off[whole]
+        near: Bools = (self.counts[whole] - self.counts[part] < _LARGE) | self.off[whole]
+        return near
 
     def _rest_bounds(self, part: int, whole: int, more: Bools | None = None) -> tuple[Floats, Floats]:
         """What is known of the rests."""
