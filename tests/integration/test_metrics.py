@@ -263,3 +263,57 @@ def test_a_record_beside_controlled_figures_tells_nothing_of_few_people(listed: 
     assert set(found["inputs"][0]) == {"name", "format", "blake3"} or "rows" not in found["inputs"][0]
     assert found["pack"] == record["pack"]
     assert found["metrics"] == record["metrics"]
+
+
+def test_a_metric_of_adults_has_no_rows_of_children() -> None:
+    found = counted(
+        metrics=["bmi_over_30", "ltc_0", "frailty_coded"], levels=["icb"], group_by=["age_band", "sex+age_band"]
+    )
+    for metric, lowest in (("bmi_over_30", "18-39"), ("ltc_0", "0-4"), ("frailty_coded", "65-74")):
+        for group_by in ("age_band", "sex+age_band"):
+            groups = {
+                r["group"].split("+")[-1] for r in rows(found, metric=metric, measure="proportion", group_by=group_by)
+            }
+            bands = ["0-4", "5-17", "18-39", "40-64", "65-74", "75-84"]
+            assert groups & {*bands} == {*bands[bands.index(lowest) :]}
+
+
+def test_controlled_figures_and_what_they_cost(listed: Path, tmp_path: Path) -> None:
+    """Rounded or withheld; the record says what protecting others costs, and that nothing earlier was looked at."""
+    out, again = tmp_path / "now" / "m.parquet", tmp_path / "again.parquet"
+    out.parent.mkdir()
+    few = ["--metric", "bmi_over_30", "--metric", "smi_check", "--as-of", AS_OF, "-q"]
+    assert run(["metrics", str(listed), "-o", str(out), *few]) == 0
+    record = json.loads(Path(f"{out}.run.json").read_text(encoding="utf-8"))
+    assert record["disclosure"]["earlier_releases"] == {"same_day": 0, "months": 0}
+    assert any("no earlier releases were given" in told for told in record["notices"])
+    cost = {(one["level"], one["group_by"]): one for one in record["disclosure"]["withheld_to_protect_others"]}
+    assert cost["practice", "sex"]["withheld"] <= cost["practice", "sex"]["over_7"]
+    first = pq.read_table(out)
+    for name in ("numerator", "denominator"):
+        shown = [n for n in first[name].drop_null().to_pylist() if n is not None]
+        assert shown
+        assert min(shown) >= 10 or min(shown) == 0
+    whole = rows(first, metric="bmi_over_30", measure="proportion")
+    assert all(r["numerator"] % 5 == 0 for r in whole if r["numerator"] is not None)
+    assert any(r["suppressed"] for r in whole)
+    assert run(["metrics", str(listed), "-o", str(again), *few, "--history", str(out.parent)]) == 0
+    record = json.loads(Path(f"{again}.run.json").read_text(encoding="utf-8"))
+    assert record["disclosure"]["earlier_releases"] == {"same_day": 1, "months": 0}
+    assert not any("no earlier releases were given" in told for told in record["notices"])
+    second = pq.read_table(again)
+    assert second["numerator"].equals(first["numerator"])
+    assert second["denominator"].equals(first["denominator"])
+
+
+def test_a_practice_of_few_people_is_withheld_altogether(listed: Path, tmp_path: Path) -> None:
+    list_of = people()
+    code = list_of["practice_code"].to_pylist()[0]
+    keep = pc.equal(list_of["practice_code"], code).to_pylist()
+    few = [i for i, here in enumerate(keep) if here][:6] + [i for i, here in enumerate(keep) if not here]
+    pq.write_table(list_of.take(sorted(few)), listed)
+    out = tmp_path / "m.parquet"
+    assert run(["metrics", str(listed), "-o", str(out), "--metric", "bmi_over_30", "--as-of", AS_OF, "-q"]) == 0
+    own = rows(pq.read_table(out), level="practice", area=code)
+    assert own
+    assert all(r["suppressed"] and r["value"] is None and r["reason"] for r in own if r["measure"] == "proportion")
