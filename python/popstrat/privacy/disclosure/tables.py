@@ -211,7 +211,8 @@ class _State:
         if part is None:
             sums, known, blocks = self.known(None, whole)
             hidden, shown = shield_all(sums, known, blocks)
-            _refuse(known, shown)
+            if (known.guarded & ~shown).any():
+                hidden = self._all_of(whole)
             return hidden, hidden
         with_whole_fixed, done = self._alone(part, whole)
         sums, known, blocks = self.known(part, whole, with_whole_fixed)
@@ -219,8 +220,17 @@ class _State:
         cells = np.flatnonzero(self._near(part, whole)) if k else np.empty(0, np.int64)
         of_whole = self.closest[whole] != part
         hidden, shown = shield_all(sums, known, blocks, done=np.concatenate([done, of_whole, done[cells]]))
-        _refuse(known, shown)
+        if (known.guarded & ~shown).any():
+            return self._all_of(part), np.zeros(n, np.bool_)
         return hidden[:n] | with_whole_fixed, hidden[n : 2 * n]
+
+    def _all_of(self, table: int) -> Bools:
+        """Where not all of a table can be shown to be protected none of it is published: then nothing follows from it,
+        and its whole is as it was. Raises `ExposedError` where an earlier release showed some of it."""
+        shown_before = self.kept[table] & ~self.nobody[table]
+        if shown_before.any():
+            raise ExposedError("withheld counts would follow from an earlier release; nothing of this can be published")
+        return ~self.nobody[table]
 
     def _alone(self, part: int, whole: int) -> tuple[Bools, Bools]:
         """Of a part, its whole staying as it truly is: which more are withheld, and for which it is shown. That is much
