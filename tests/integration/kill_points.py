@@ -21,10 +21,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-NEEDED = ("score", "derive", "synth", "pseudonymise", "validate", "recalibrate", "fit", "upload", "worklist")
+NEEDED = (
+    "score", "derive", "synth", "metrics", "pseudonymise", "validate", "recalibrate", "fit", "upload", "evidence",
+    "worklist",
+)  # fmt: skip
 MODULES = (
     "runs.score", "synthetic._files", "privacy.pseudonymise", "validation.files", "validation.page", "fitting",
-    "fitting.recalibrator", "fitting.fitter", "upload.run", "worklists.run",
+    "fitting.recalibrator", "fitting.fitter", "upload.run", "upload.evidence", "metrics.run", "worklists.run",
 )  # fmt: skip
 NAMES = ("rename", "replace", "unlink", "remove", "rmdir", "mkdir", "link", "symlink")
 
@@ -211,6 +214,8 @@ def prepare(folder: Path) -> None:
         score = command("score", f"{folder}/list{number}.parquet", *DAY, "-o", f"{folder}/scored{number}.parquet", "-q")
         assert score() == 0
         record = f"{folder}/record{number}"
+        upload = ["upload", f"{folder}/scored{number}.parquet", "-o", f"{folder}/uploads{number}", "-q"]
+        assert command(*upload, "--lookup", f"{folder}/lookup{number}.parquet", "--audit", f"{folder}/released")() == 0
         assert command("synth", "-n", "300", "--seed", str(number), *DAY, "--events", record, "-q")() == 0
     (folder / "small.toml").write_text(SPECIFICATION)
     (folder / "key").write_bytes(os.urandom(32).hex().encode())
@@ -237,6 +242,10 @@ def commands(given: Path, to: Path) -> dict[str, Callable[[int], list[str]]]:
                            f"{to}/quality.json", "-q", "--threads", "1"],
                 "synth": ["synth", "-n", "200", "--seed", str(n), *DAY, "-o", f"{to}/list.parquet", "--outcomes",
                           f"{to}/outcomes.csv", "--lookup", f"{to}/lookup.csv", "-q", "--threads", "1"],
+                "metrics": ["metrics", lists, *DAY, "-o", f"{to}/figures.parquet", "--metric", "smoking_current",
+                            "--level", "icb", "-q", "--threads", "1"],
+                "evidence": ["evidence", f"{given}/uploads{n}", "-o", f"{to}/evidence.csv", "--audit",
+                             f"{given}/released", "-q"],
                 "pseudonymise": ["pseudonymise", lists, "-o", f"{to}/out.parquet", "-c", "patient_id", "--key-file",
                                  f"{given}/key", "--lookup", f"{to}/lookup.csv", "--audit", f"{given}/audit",
                                  "--force", "-q", "--threads", "1"],

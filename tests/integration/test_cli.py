@@ -432,7 +432,7 @@ def test_scoring_loads_nothing_that_it_does_not_need(work: Path, command: str, s
     heavy = {"duckdb", "glum", "jinja2", "llvmlite", "matplotlib", "numba", "pandas", "polars", "rich", "scipy",
              "sklearn", "statsmodels", "tomlkit"}  # fmt: skip
     assert not {name.partition(".")[0] for name in modules} & heavy
-    unneeded = ("pyarrow.dataset", "popstrat.fitting", "popstrat.upload", "popstrat.validation",
+    unneeded = ("pyarrow.dataset", "popstrat.fitting", "popstrat.metrics", "popstrat.upload", "popstrat.validation",
                 "popstrat.privacy.pseudonymise", "popstrat.privacy.audit_log", "popstrat.deriving")  # fmt: skip
     assert not [name for name in modules if name.startswith(unneeded)]
     commands = {name for name in modules if name.startswith("popstrat.cli.")}

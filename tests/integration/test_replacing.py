@@ -14,7 +14,8 @@ from popstrat.cli.main import COMMANDS
 
 DAY, OTHER = "2026-06-30", "2026-07-15"
 READ_ONLY = {"audit", "bench", "check", "explain", "packs", "verify"}
-WRITE = ["score", "derive", "synth", "pseudonymise", "validate", "recalibrate", "fit", "upload", "worklist"]
+WRITE = ["score", "derive", "synth", "metrics", "pseudonymise", "validate", "recalibrate", "fit", "upload", "evidence",
+         "worklist"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +25,8 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
     kill_points.prepare(folder)
     other = ["--as-of", OTHER, "-o", f"{folder}/scored3.parquet", "-q"]
     assert run(["score", f"{folder}/list1.parquet", *other]) == 0
+    upload = ["upload", f"{folder}/scored3.parquet", "-o", f"{folder}/uploads3", "-q"]
+    assert run([*upload, "--lookup", f"{folder}/lookup1.parquet", "--audit", f"{folder}/released"]) == 0
     return folder
 
 
@@ -35,7 +38,7 @@ def arguments(command: str, given: Path, to: Path, other: bool) -> list[str]:
         return found
     if command == "pseudonymise":  # as of no date: of the same files, key, columns and form
         return [*found, "--as", "int64"]
-    return [OTHER if a == DAY else a.replace("scored1", "scored3") for a in found]
+    return [OTHER if a == DAY else a.replace("scored1", "scored3").replace("uploads1", "uploads3") for a in found]
 
 
 def all_files(folder: Path) -> dict[str, bytes]:

@@ -38,6 +38,7 @@ from popstrat.engine import (
     levels,
 )
 from popstrat.engine import _table as table
+from popstrat.engine.arrays import cells as counted
 from popstrat.engine.arrays.check_digits import weighted_mod11
 from popstrat.engine.arrays.letters import changes, made_of
 from popstrat.engine.arrays.top_k import top_k
@@ -317,6 +318,32 @@ def events_refused() -> None:
     refused(lambda: Columns(rules, 0, 0))
     refused(lambda: Spill(rules, 0, 80, 7, 20, 1, 4))
     refused(lambda: Spill(rules, 0, 80, 20, 7, 1, 4).read(12, hits, hits))
+
+
+@call
+def cells() -> None:
+    whole, codes, bits = np.zeros(640, np.int32), np.zeros(640, np.uint8), all_valid(640, 3)
+    made = counted.Cells(whole, 1, [[(codes, bits, 0, 3)], []])
+    assert (made.rows, made.width) == (640, 4)
+    made.fill(0, 640)
+    counts, sums, squares = np.zeros((2, 4), np.uint32), np.zeros(4, np.int64), np.zeros(4, np.int64)
+    made.count([None], [counts[1]])
+    made.count([bits, None], list(counts), counts[1].copy())
+    made.sum(doubles(640).tobytes(), 8, bits, sums, squares)
+    counted.numbered(codes, 1, bits, 0, 640, np.zeros(1, np.int32), np.zeros(640, np.int32))
+    counted.within(whole, codes, 1, bits, 0, np.zeros(1, np.int32), np.full(1, -1, np.int32))
+    refused(lambda: counted.Cells(whole, 1, [[(codes[:9], None, 0, 3)]]))
+    refused(lambda: counted.Cells(whole, 1, [[(codes, bits[:9], 0, 3)]]))
+    refused(lambda: counted.Cells(object(), 1, [[]]))
+    refused(lambda: made.fill(0, 641))
+    refused(lambda: made.count([bits[:9]], [counts[0]]))
+    refused(lambda: made.count([object()], [counts[0]]))
+    refused(lambda: made.count([None, None], [counts[0], sums]))
+    refused(lambda: made.sum(b"", 2, bits, sums, squares))
+    refused(lambda: made.sum(doubles(640).tobytes(), 2, object(), sums, squares))
+    refused(lambda: counted.numbered(codes, 1, object(), 0, 640, np.zeros(1, np.int32), np.zeros(640, np.int32)))
+    refused(lambda: counted.within(whole, codes[:9], 1, bits, 0, np.zeros(1, np.int32), whole.copy()))
+    refused(lambda: made.count([bits], [counts[0]], sums))
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

@@ -26,7 +26,8 @@ GIVES = r"\b(?:free|munmap|PyBuffer_Release|PyThread_free_lock)\((?!void|Py)[^)]
 TAKES = r"\b(?:malloc|calloc|realloc|aligned_alloc|mmap|PyThread_allocate_lock)\("
 CALLED = {
     "arrays/_arrays.pyx": "whole_columns", "arrays/distinct.h": "whole_columns", "arrays/top_k.pyx": "largest",
-    "arrays/check_digits.pyx": "check_digits", "arrays/letters.pyx": "letters", "program/memory": "memory",
+    "arrays/cells.pyx": "cells", "arrays/check_digits.pyx": "check_digits", "arrays/letters.pyx": "letters",
+    "program/memory": "memory",
     "program/pool.pxi": "work", "program/frame.pxi": "frames", "program/execute.h": "frames work",
     "formats/csv_read": "csv_cells", "formats/csv_write": "csv_lines",
     "formats/parquet_read": "parquet_read_sound parquet_read_refused",

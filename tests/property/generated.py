@@ -780,7 +780,7 @@ def packs(draw: Draw, kinds: Sequence[str] = ANY) -> Pack:
             case "tree":
                 body["nodes"] = tree_nodes(draw, words)
             case "example":
-                chosen = draw(st.sampled_from(list(KINDS)))
+                chosen = draw(st.sampled_from([name for name, kind in KINDS.items() if not kind.counted]))
                 body |= {**tomllib.loads(KINDS[chosen].example), "kind": chosen, "reference_patients": []}
                 if KINDS[chosen].reference_patients:
                     body["draft"] = True

@@ -69,9 +69,9 @@ def explain(
     asked = options.given_ids(patient)
     # not above: --help does not wait for Arrow
     from popstrat.reasons.sentences import Sentences
-    from popstrat.reasons.trace import trace
+    from popstrat.reasons.trace import counted, trace
 
-    scorer = options.make_scorer(pack, date, options.Profile.DIRECT_CARE)
+    scorer = options.make_scorer(pack, date, options.Profile.DIRECT_CARE, besides=counted)
     sentences = Sentences(scorer)
     log = options.audit_log(audit_file) if audit_file is not None or lookup is not None else None
     asked = _keys(asked, lookup, settings, log, scorer, html)

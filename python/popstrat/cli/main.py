@@ -24,8 +24,8 @@ from popstrat.errors import InputError, PackError, RunError
 # In the order of the help. The module of a command is imported when that is called (or for the help of all), so that
 # none waits for what another needs.
 COMMANDS = (
-    "score", "check", "derive", "map", "synth", "explain", "bench", "packs", "audit", "fit", "pseudonymise",
-    "recalibrate", "upload", "validate", "verify", "worklist",
+    "score", "check", "derive", "map", "synth", "explain", "metrics", "bench", "packs", "audit", "fit", "pseudonymise",
+    "recalibrate", "upload", "evidence", "validate", "verify", "worklist",
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +21,9 @@ from popstrat.packs import DEFAULT_PACK as DEFAULT_PACK
 
 if TYPE_CHECKING:
     from popstrat.packs.column_map import ColumnMap
+    from popstrat.packs.definition import Definition
     from popstrat.packs.patient_table import Column
+    from popstrat.packs.resolved import Resolved
     from popstrat.scoring.scorer import Scorer
 
 
@@ -138,12 +140,18 @@ def day_of_list(text: str | None) -> dt.date:
     return parse_date(text)
 
 
-def make_scorer(pack: str, as_of: dt.date, profile: Profile, contributions: int | None = None) -> Scorer:
+def make_scorer(
+    pack: str,
+    as_of: dt.date,
+    profile: Profile,
+    contributions: int | None = None,
+    besides: Callable[[Resolved], Iterable[Definition]] | None = None,
+) -> Scorer:
     """The scorer of a command; what it would warn of is among the notices of the run."""
     from popstrat.scoring.scorer import Scorer
 
     with warnings_as_notices():
-        return Scorer(pack, as_of, profile=profile.value, contributions=contributions)
+        return Scorer(pack, as_of, profile=profile.value, contributions=contributions, besides=besides)
 
 
 def map_for_scorer(path: Path | None, scorer: Scorer) -> ColumnMap:
@@ -172,3 +180,24 @@ def recorded(**given: Any) -> dict[str, Any]:
     return {
         name: str(value) if isinstance(value, Path) else value for name, value in given.items() if value is not None
     }
+
+
+def practice_codes(given: str) -> frozenset[str]:
+    """Practice codes from a list with commas or a file with one a line (# begins a remark). Raises `InputError`."""
+    path = Path(given)
+    if path.is_file():
+        from popstrat.core.small_files import read_small  # here, as for all that only some runs need
+
+        try:
+            lines = read_small(path).decode("utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError):
+            raise InputError("cannot be read as a list of practice codes", file=given) from None
+        codes = [line.split("#", 1)[0].strip() for line in lines]
+    elif "/" in given or "." in given:
+        raise InputError("--practices: there is no such file", file=given)
+    else:
+        codes = [code.strip() for code in given.split(",")]
+    found = frozenset(code for code in codes if code)
+    if not found:
+        raise InputError("--practices names no practice")
+    return found

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from popstrat.cli.options import AsJson, Force, Profile, Quiet, audit_log, parse_date
+from popstrat.cli.options import AsJson, Force, Profile, Quiet, audit_log, parse_date, practice_codes
 from popstrat.cli.terminal import open_console, print_json, progress_bar
-from popstrat.errors import InputError
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -66,7 +65,7 @@ def upload(
             previous=previous,
             lookup=lookup,
             previous_lookup=previous_lookup,
-            practices=None if practices is None else _practices(practices),
+            practices=None if practices is None else practice_codes(practices),
             as_of=None if as_of is None else parse_date(as_of),
             profile=profile.value,
             audit=audit_log(audit),
@@ -91,24 +90,3 @@ def upload(
         from popstrat.upload.summary import render  # not above: a quiet run does not wait for rich
 
         render(result, output, open_console())
-
-
-def _practices(given: str) -> frozenset[str]:
-    """Practice codes from a list with commas, or from a file with one a line (# begins a remark)."""
-    path = Path(given)
-    if path.is_file():
-        from popstrat.core.small_files import read_small  # here, as for all that only some runs need
-
-        try:
-            lines = read_small(path).decode("utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError):
-            raise InputError("cannot be read as a list of practice codes", file=given) from None
-        codes = [line.split("#", 1)[0].strip() for line in lines]
-    elif "/" in given or "." in given:
-        raise InputError("--practices: there is no such file", file=given)
-    else:
-        codes = [code.strip() for code in given.split(",")]
-    found = frozenset(code for code in codes if code)
-    if not found:
-        raise InputError("--practices names no practice")
-    return found

@@ -76,6 +76,13 @@ def resolve(pack: PackTables, as_of: dt.date) -> Resolved:
     return resolved
 
 
+def expression(resolved: Resolved, text: str) -> n.Node:
+    """What a rule says in the words of a pack, though it stands in none. Raises `ExpressionError`."""
+    resolver = Resolver(resolved.pack, resolved.as_of)
+    resolver.definitions |= resolved.definitions
+    return parse(text, resolver)
+
+
 class Resolver:
     """The scope in which the words of a pack are looked up, and the definitions built so far (a `builder.Builder`)."""
 

@@ -280,14 +280,16 @@ def _reference_patients(version: Mapping[str, Any]) -> list[Block]:
 
 
 def _without_column(d: Definition) -> str:
-    return "told in sentences" if d.raw.get(SENTENCES) else "used by other definitions"
+    if KINDS[d.kind].counted:
+        return "none; counted by area"
+    return "none; told in sentences" if d.raw.get(SENTENCES) else "none; used by other definitions"
 
 
 def _facts(d: Definition, several: bool) -> Table:
     rows = [
         ("name", code(d.id)),
         ("kind", KINDS[d.kind].called),
-        ("output column", code(d.output) if d.output else f"none; {_without_column(d)}"),
+        ("output column", code(d.output) if d.output else _without_column(d)),
         ("type", "true or false, never null" if d.node.type.kind == "bool" else _type(d)),
         ("unit", d.raw.get("unit", "")),
         ("version", "see above" if several else d.version),

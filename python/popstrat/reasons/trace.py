@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -43,18 +44,25 @@ def trace(scorer: Scorer, table: pa.Table, sentences: Sentences | None = None) -
         raise ValueError(f"a table of one row is needed, not of {table.num_rows}")
     batch = table.combine_chunks().to_batches()[0]
     bound = scorer.bind(batch.schema)
-    scored = {
-        k: v for k, v in bound.score(batch)[0].to_pylist()[0].items() if k not in (*KEY_COLUMNS, *PLACE_COLUMNS)
-    } if scorer.profile == "direct-care" else {}  # fmt: skip
+    besides = {str(d.output): d for d in scorer.besides}
+    passed = {*KEY_COLUMNS, *PLACE_COLUMNS, *besides}
+    found = bound.score(batch)[0].to_pylist() if scorer.profile == "direct-care" else [{}]
+    scored = {k: v for k, v in found[0].items() if k not in passed}
     row, singles = _row(scorer, batch, () if sentences is None else sentences.columns_needed)
     reference = Reference(scorer.resolved, set(row), singles)
     if scored:
         _compare(scorer.resolved, reference.score(row), scored)
+        _compare_counted(besides, reference, row, found[0])
     narrator = Narrator(reference, row)
     told = () if sentences is None else sentences.of_patient(reference, narrator.patient)
     follower = _Follower(narrator)
     outputs = in_order([d for d in scorer.resolved.outputs if d.parent is None], told)
-    findings = tuple(follower.finding(d) for d in outputs)
+    outputs += [
+        d
+        for d in counted(scorer.resolved)
+        if scorer.besides and all(narrator.value(condition) is True for condition in d.eligible)
+    ]
+    findings = tuple(follower.finding(replace(d, output=None) if KINDS[d.kind].counted else d) for d in outputs)
     schema, patient = scorer.pack.schema, narrator.patient
     years = reference.column(schema.either[0][1], patient) if schema.either else None
     sex = patient.values.get("sex")
@@ -75,6 +83,13 @@ def trace(scorer: Scorer, table: pa.Table, sentences: Sentences | None = None) -
         scored=scored,
         told=told,
     )
+
+
+def counted(resolved: Resolved) -> list[Definition]:
+    """What a pack counts of people and does not write, as what a `Scorer` works out besides: an explanation tells of
+    those whose denominator the patient is in."""
+    found = (d for d in resolved.definitions.values() if KINDS[d.kind].counted and d.rules)
+    return [replace(d, output=f"counted {d.id}") for d in found]
 
 
 def _row(scorer: Scorer, batch: pa.RecordBatch, besides: Collection[str]) -> tuple[dict[str, Any], set[str]]:
@@ -111,6 +126,17 @@ def _compare(resolved: Resolved, ours: Mapping[str, n.Value], engine: Mapping[st
             same = math.isclose(value, other, rel_tol=1e-9, abs_tol=1.01 * 10.0 ** -places.get(name, 12))
         if not same:
             raise TraceError(f"internal error: {name} is {other!r} from the engine and {value!r} from the reference")
+
+
+def _compare_counted(
+    besides: Mapping[str, Definition], reference: Reference, row: Mapping[str, Any], engine: Mapping[str, Any]
+) -> None:
+    """Refuse a trace of something that the engine did not count."""
+    patient = reference.patient(row)
+    for name, definition in besides.items():
+        ours = reference.output(definition, patient)
+        if ours != engine[name]:
+            raise TraceError(f"internal error: {name} is {engine[name]!r} from the engine and {ours!r} otherwise")
 
 
 # -- following the rules -----------------------------------------------------------------------------------------------
@@ -163,7 +189,7 @@ class _Follower:
         parts, seen = [], []
         for ident in dict.fromkeys(mentioned):
             part = self.resolved.definitions[ident]
-            if part.output is not None or part.parent is not None:
+            if part.output is not None or part.parent is not None or KINDS[part.kind].counted:
                 continue  # it has a place of its own
             if ident in self._shown:
                 seen.append(part.title)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pyarrow as pa
 
@@ -24,13 +24,16 @@ from popstrat.packs.plausibility import refuse_disorder
 from popstrat.packs.spellings import with_remedy
 from popstrat.runs.doubts import LOOKED_AT, doubts, near_misses
 from popstrat.runs.earlier import earlier_run
-from popstrat.scoring.bound import Together
-from popstrat.scoring.completeness import LEAST_EMPTY
+from popstrat.scoring.bound import BoundScorer, Together
+from popstrat.scoring.completeness import LEAST_EMPTY, Earlier, Facts
 from popstrat.scoring.completeness import facts as facts_of
 from popstrat.scoring.mapped import map_given, mapped, needs_plan, plan_of
 from popstrat.scoring.opt_outs import OptOutsSaid
-from popstrat.scoring.scorer import kept_scorer
+from popstrat.scoring.scorer import Scorer, kept_scorer
 from popstrat.scoring.tally import Tally
+
+if TYPE_CHECKING:
+    from popstrat.packs.column_map import ColumnMap
 
 _LISTED_ROWS = 1 << 18  # rows of a batch whose contributions are held, all terms, until the largest are chosen
 
@@ -87,9 +90,51 @@ def score(
     hold.
     """
     started = dt.datetime.now(dt.UTC) if record else None
-    table = as_table(table)
-    earlier = None if previous is None else earlier_run(previous)
     scorer = kept_scorer(pack, parse_as_of(as_of), profile, contributions)
+    threads = threads or cores()
+    earlier = None if previous is None else earlier_run(previous)
+    scored = score_table(as_table(table), scorer, threads=threads, counted=record, mapping=mapping, earlier=earlier)
+    for doubt in scored.doubted:
+        warnings.warn(doubt, DataWarning, stacklevel=2)
+    out = pa.Table.from_batches(scored.batches, schema=scored.bound.output_schema)
+    if started is None:
+        return out
+    from popstrat.runs.table_record import memory_record  # here, because most calls want no record
+
+    made = memory_record(
+        scorer, scored.bound, scored.tally, scored.facts, scored.first_ids, earlier,
+        converted=scored.column_map.units if scored.column_map else (), started=started, threads=threads,
+    )  # fmt: skip
+    if scored.column_map is not None:
+        from popstrat.runs.file_record import mapping_record  # as above
+
+        made["mapping"] = mapping_record(scored.column_map)
+    return out, made
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A table that was scored, and what was found in it; ``doubted`` is what makes the results doubtful."""
+
+    batches: list[pa.RecordBatch]
+    tally: Tally
+    bound: BoundScorer
+    facts: Facts
+    first_ids: pa.Array
+    doubted: list[str]
+    column_map: ColumnMap | None
+
+
+def score_table(
+    table: pa.Table,
+    scorer: Scorer,
+    *,
+    threads: int,
+    counted: bool,
+    mapping: str | Path | Mapping[str, Any] | None = None,
+    earlier: Earlier | None = None,
+) -> Scored:
+    """Score a whole table with a scorer at hand, as `score` does. Raises `InputError`."""
     doubted: list[str] = []
     known = scorer.pack.schema.columns
     column_map = map_given(mapping, known)
@@ -100,8 +145,7 @@ def score(
         table, kept = mapped(table, plan, scorer.pack.schema, scorer.columns_counted)
         doubted = [*plan.notices(), *keys_without_rows([plan], kept)]
     passed_over = [n for n in table.schema.names if n not in known]
-    bound = scorer.bind(table.schema, counted=record)
-    threads = threads or cores()
+    bound = scorer.bind(table.schema, counted=counted)
     first, at = 0, table.schema.get_field_index(ID)
     ids: list[pa.Array] = []  # as they are compared
     most = _LISTED_ROWS if scorer.listings else None
@@ -126,31 +170,17 @@ def score(
     finished = together.finished()
     total = sum((tally for _, tally in finished), Tally())
     refuse_disorder(total.disorder, scorer.pack.schema)
-    if profile == "secondary-use":
+    if scorer.profile == "secondary-use":
         said = OptOutsSaid()
         said.look(table)
         said.refuse_silent()
     facts = facts_of("", total, bound.absent, people.by_sex_and_age, scorer.pack.schema)
-    converted = column_map.units if column_map else ()
     first_ids = ids[0].slice(0, LOOKED_AT)
+    converted = column_map.units if column_map else ()
     doubted += doubts(scorer, total, [replace(facts, absent=())], first_ids, earlier, converted)
     doubted += notes(total.respelt)
     if passed_over:
         doubted += near_misses(
             scorer, [table.schema.names], [[recorded_name(n, i) for i, n in enumerate(passed_over, 1)]]
         )
-    for doubt in doubted:
-        warnings.warn(doubt, DataWarning, stacklevel=2)
-    out = pa.Table.from_batches([scored for scored, _ in finished], schema=bound.output_schema)
-    if started is None:
-        return out
-    from popstrat.runs.table_record import memory_record  # here, because most calls want no record
-
-    made = memory_record(
-        scorer, bound, total, facts, first_ids, earlier, converted=converted, started=started, threads=threads
-    )
-    if column_map is not None:
-        from popstrat.runs.file_record import mapping_record  # as above
-
-        made["mapping"] = mapping_record(column_map)
-    return out, made
+    return Scored([scored for scored, _ in finished], total, bound, facts, first_ids, doubted, column_map)

@@ -65,6 +65,7 @@ class Setting(Protocol):
     profile: str
     resolved: Resolved
     listings: tuple[Listing, ...]
+    besides: tuple[Definition, ...]
 
     @property
     def columns(self) -> tuple[str, ...]: ...
@@ -113,6 +114,7 @@ class BoundScorer:
         kinds = {name: b.kind for name, b in self.bindings.items() if b.kind not in ("id", "text")}
         outputs = [] if check_only else scorer.resolved.outputs if instead is None else list(instead)
         self.listings = () if check_only or instead is not None else scorer.listings
+        besides = () if check_only or instead is not None else scorer.besides
         checked = kinds if check_only else [c for c in read_columns(scorer.resolved, patient) if c in kinds]
         of_people = check_only or instead is None
         self._questions = self._answerable(checked, check_only) if of_people else {}
@@ -124,7 +126,7 @@ class BoundScorer:
             check=checked,
             flags=not check_only and instead is None,
             tallies={} if check_only or instead is not None else resolved.tallies,
-            aside=[d for listing in self.listings for d in listing.definitions],
+            aside=[*(d for listing in self.listings for d in listing.definitions), *besides],
             filled=[c for c in checked if c not in left_out] if of_people else (),
             questions=self._questions,
             counted=counted,
@@ -134,7 +136,8 @@ class BoundScorer:
         self._needed: list[int | None] = []  # bytes a row of every buffer of the outputs; None: a bit
         for i, output in enumerate(self.compiled.outputs):
             self._needed += [_BYTES.get(output.kind), None] if output.nulls_of == i else [_BYTES.get(output.kind)]
-        self.outputs = self.compiled.outputs[: len(self.compiled.outputs) - aside]
+        end = len(self.compiled.outputs) - len(besides)
+        self.outputs, self.besides = self.compiled.outputs[: end - aside], self.compiled.outputs[end:]
         self._read: list[tuple[bind.Binding, Labels | None]] = [
             (self.bindings[name], bind.label_codes(patient[name]) if kinds[name].startswith("str") else None)
             for name in self.compiled.columns
@@ -158,10 +161,11 @@ class BoundScorer:
         fields = [*keys, *(schema.field(c) for c in self.place)]
         fields += [pa.field(o.name, self._type(o), nullable=o.nullable) for o in self.outputs]
         fields += [pa.field(listing.name, LISTED) for listing in self.listings]
+        fields += [pa.field(o.name, self._type(o), nullable=o.nullable) for o in self.besides]
         self.output_schema: pa.Schema = pa.schema(fields)
         self._dictionaries = {
             o.name: bind.text_array(o.definition.node.type.labels)
-            for o in self.outputs
+            for o in (*self.outputs, *self.besides)
             if o.definition is not None and o.kind == "codes" and o.definition.dtype == "dictionary"
         }
         self._keys = [
@@ -275,6 +279,8 @@ class BoundScorer:
             end = start + len(listing.definitions)
             columns.append(listing.column(made[start:end], batch.num_rows))
             start = end
+        besides = zip(self.besides, made[start:], strict=True)
+        columns += [self._array(o, batch.num_rows, room, counters) for o, room in besides]
         return pa.RecordBatch.from_arrays(columns, schema=self.output_schema)
 
     def people(self) -> People:

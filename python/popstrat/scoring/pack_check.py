@@ -106,7 +106,11 @@ def _oddities(pack: Pack, resolved: Resolved) -> Iterator[str]:
             yield f"definition {d.id} does not say what it `means`"
         if ("definition", d.id) in unused:
             yield unused["definition", d.id]
-        elif KINDS[d.kind].alone and not any(v.get("output") for v in versions(raw["definition"][d.id])):
+        elif (
+            KINDS[d.kind].alone
+            and not KINDS[d.kind].counted
+            and not any(v.get("output") for v in versions(raw["definition"][d.id]))
+        ):
             used = {word for o in definitions if o.id != d.id for word in reach(pack, o.id)}
             if d.id not in used:
                 yield f"definition {d.id} writes no column, and nothing uses it"

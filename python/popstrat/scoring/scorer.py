@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from popstrat.core.dates import parse_as_of
 from popstrat.errors import InputError
 from popstrat.packs import DEFAULT_PACK, plausibility
 from popstrat.packs.columns_read import read_columns, rests_on
+from popstrat.packs.definition import Definition
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.load import load_pack
 from popstrat.packs.pack import Pack
@@ -45,6 +46,8 @@ class Scorer:
             ``<model>_contributions`` (a list of structs: term, amount); None for no such column.
         mapping: a column map, as ``--map`` takes it, for batches with other names, values or dates: the path of a TOML
             file, which is read once, or its content as a mapping.
+        besides: of the resolved pack, definitions that are worked out besides its outputs, in columns after all others
+            (a function that can be pickled, as the scorer can).
 
     Raises:
         PackError: the pack is at fault. InputError: the date, the profile or the map is.
@@ -58,6 +61,7 @@ class Scorer:
         profile: str = "direct-care",
         contributions: int | None = None,
         mapping: str | Path | Mapping[str, Any] | None = None,
+        besides: Callable[[Resolved], Iterable[Definition]] | None = None,
     ) -> None:
         if profile not in PROFILES:
             raise InputError(f"there is no profile {profile!r}; it is one of {', '.join(PROFILES)}")
@@ -66,6 +70,8 @@ class Scorer:
         self.profile = profile
         self.resolved: Resolved = self.pack.at(self.as_of)
         self.contributions = contributions
+        self._besides = besides
+        self.besides: tuple[Definition, ...] = () if besides is None else tuple(besides(self.resolved))
         self.listings: tuple[Listing, ...] = ()
         if contributions is not None:
             self.listings = tuple(Listing(self.resolved, m, contributions) for m in self.resolved.models.values())
@@ -83,7 +89,7 @@ class Scorer:
 
     def __reduce__(self) -> tuple[Any, ...]:
         content = None if self.mapping is None else dict(self.mapping.content)
-        return _make_scorer, (self.pack, self.as_of, self.profile, self.contributions, content)
+        return _make_scorer, (self.pack, self.as_of, self.profile, self.contributions, content, self._besides)
 
     @property
     def pack_record(self) -> dict[str, Any]:
@@ -109,6 +115,7 @@ class Scorer:
     def columns(self) -> tuple[str, ...]:
         """The columns of the patient table that scoring reads, in schema order."""
         read = {*read_columns(self.resolved, self.pack.schema), *KEY_COLUMNS, *PLACE_COLUMNS}
+        read.update(read_columns(self.resolved, self.pack.schema, self.besides))
         if self.profile == "secondary-use":
             read.update(OPT_OUTS)
         return tuple(c.name for c in self.pack.schema if c.name in read)
@@ -247,8 +254,9 @@ def _make_scorer(
     profile: str,
     contributions: int | None = None,
     mapping: Mapping[str, Any] | None = None,
+    besides: Callable[[Resolved], Iterable[Definition]] | None = None,
 ) -> Scorer:
-    return Scorer(pack, as_of, profile=profile, contributions=contributions, mapping=mapping)
+    return Scorer(pack, as_of, profile=profile, contributions=contributions, mapping=mapping, besides=besides)
 
 
 _scorers: dict[tuple[str, dt.date, str, int | None], Scorer] = {}

@@ -44,3 +44,12 @@ def events_of(audit: Path, manifest_sha256: str) -> set[str]:
     with audit.open(encoding="utf-8") as lines:
         found = [json.loads(line) for line in lines if manifest_sha256 in line]
     return {line["event"] for line in found if line.get("manifest_sha256") == manifest_sha256}
+
+
+def released_at(audit: Path) -> dict[str, str]:
+    """When a log released which manifests: their hashes, and the time (UTC) of the last such line. The log is checked
+    first; raises `InputError` as `audit.verify` does."""
+    audits.verify(audit)
+    with audit.open(encoding="utf-8") as lines:
+        found = [json.loads(line) for line in lines if '"upload-released"' in line]
+    return {line["manifest_sha256"]: line["time"] for line in found if line["event"] == "upload-released"}

@@ -97,6 +97,8 @@ class Kind(ABC):
     """To how many places the result is rounded where the definition does not say; None for no rounding."""
     alone: ClassVar[bool] = False
     """Whether it is of use without a column and without another definition that uses it."""
+    counted: ClassVar[bool] = False
+    """Whether it is counted over people, by area, in place of being written for each."""
     defaults: ClassVar[bool] = False
     """Whether something stands in for columns without a record."""
     tells_eligible: ClassVar[bool] = False

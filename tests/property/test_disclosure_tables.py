@@ -1,0 +1,160 @@
+"""Disclosure control of many tables at once: no withheld count can be bounded closely, by linear programming."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("scipy")
+
+from popstrat.errors import ExposedError
+from popstrat.privacy.disclosure import SMALLEST, WIDTH
+from popstrat.privacy.disclosure.audit import widths
+from popstrat.privacy.disclosure.sums import factor, keep_sums, pattern, sums_of, worst_off
+from popstrat.privacy.disclosure.tables import Layout, Why, nearest_five, published, withheld
+
+Counts = np.ndarray[Any, np.dtype[np.int64]]
+
+
+def made(rng: np.random.Generator) -> tuple[Layout, Counts, list[tuple[int, int]]]:
+    """Practices by group within two kinds of area that overlap, in one or two places; a whole, parts of it, and a part
+    of the first part."""
+    practices, groups = int(rng.integers(2, 8)), int(rng.integers(2, 4))
+    places = rng.integers(0, rng.integers(1, 3), practices)
+    areas: list[tuple[int, list[int]]] = [(int(places[p]), [p]) for p in range(practices)]
+    within: list[tuple[list[int], list[list[int]]]] = []
+    for _ in range(2):
+        kind = places * 10 + rng.integers(0, 2, practices)
+        own = []
+        for a in np.unique(kind):
+            rows = np.flatnonzero(kind == a).tolist()
+            areas.append((int(a) // 10, rows))
+            within.append((rows, [[p] for p in rows]))
+            own.append(rows)
+        for place in np.unique(places):
+            rows = np.flatnonzero(places == place).tolist()
+            within.append((rows, [one for one in own if one[0] in rows]))
+    for place in np.unique(places):
+        areas.append((int(place), np.flatnonzero(places == place).tolist()))
+    areas.append((-1, list(range(practices))))
+    within.append((list(range(practices)), [np.flatnonzero(places == p).tolist() for p in np.unique(places)]))
+    names = list(dict.fromkeys(tuple(rows) for _, rows in areas))
+    block = {tuple(rows): b for b, rows in reversed(areas)}
+    at = {key: i for i, key in enumerate(product(names, range(groups + 1)))}
+    sums = [(at[a, groups], [at[a, g] for g in range(groups)]) for a in names]
+    for rows, parts in within:
+        if [rows] != parts:
+            sums += [(at[tuple(rows), g], [at[tuple(p), g] for p in parts]) for g in range(groups + 1)]
+    starts = np.cumsum([0, *(1 + len(p) for _, p in sums)])
+    counts = np.concatenate([[t, *p] for t, p in sums])
+    signs = np.concatenate([[1.0, *[-1.0] * len(p)] for _, p in sums])
+    layout = Layout(starts, counts, signs, np.array([block[a] for a, _ in at], np.int64))
+    whole = rng.poisson(rng.choice([3, 12, 40, 150], groups), (practices, groups))
+    one = rng.binomial(whole, rng.choice([0.04, 0.5, 0.96, 1.0]))
+    other = rng.binomial(whole, rng.choice([0.1, 0.7]))
+    tables = [whole, one, other, rng.binomial(one, rng.choice([0.1, 0.6, 0.95]))]
+    found = np.array([
+        [int(table[list(a)].sum() if g == groups else table[list(a), g].sum()) for a, g in at] for table in tables
+    ])  # fmt: skip
+    return layout, found, [(1, 0), (2, 0), (3, 1)]
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_no_withheld_count_can_be_bounded_closely(seed: int) -> None:
+    layout, counts, parts = made(np.random.default_rng(seed))
+    why = withheld(layout, counts, parts)
+    rest = np.zeros(counts.shape, bool)
+    for part, whole in parts:
+        left = counts[whole] - counts[part]
+        rest[part] |= (left > 0) & (left < SMALLEST)
+    assert np.array_equal(why == Why.SMALL, counts < SMALLEST)
+    assert np.array_equal(why == Why.REST, rest & (counts >= SMALLEST))
+    problem = published(layout, counts, parts, why)
+    some = np.flatnonzero(problem.guarded)
+    chosen = np.random.default_rng(seed).choice(some, min(len(some), 25), replace=False)
+    assert min(widths(problem, chosen).values(), default=np.inf) >= WIDTH - 1e-5
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_threads_change_nothing(seed: int) -> None:
+    layout, counts, parts = made(np.random.default_rng(100 + seed))
+    assert np.array_equal(withheld(layout, counts, parts), withheld(layout, counts, parts, threads=3))
+
+
+def test_what_was_withheld_before_stays_withheld() -> None:
+    layout, counts, parts = made(np.random.default_rng(5))
+    free = np.argwhere(withheld(layout, counts, parts) == Why.SHOWN)
+    table, cell = free[len(free) // 2]
+    before = np.zeros(counts.shape, bool)
+    before[table, cell] = True
+    why = withheld(layout, counts, parts, earlier=before)
+    assert why[table, cell] == Why.PROTECTS
+    problem = published(layout, counts, parts, why)
+    at = table * len(layout) + cell
+    assert widths(problem, [at])[at] >= WIDTH - 1e-5
+
+
+def test_counts_that_rest_on_few_people_are_withheld() -> None:
+    layout, counts, parts = made(np.random.default_rng(7))
+    seen = np.zeros(counts.shape, bool)
+    seen[0, np.flatnonzero(counts[0] >= 20)[0]] = True
+    assert (withheld(layout, counts, parts, few_seen=seen)[seen] == Why.REST).all()
+
+
+def test_nothing_that_contradicts_itself_is_published() -> None:
+    layout, counts, parts = made(np.random.default_rng(1))
+    wrong = counts.copy()
+    wrong[0, 0] += 1
+    with pytest.raises(ValueError, match="add up"):
+        withheld(layout, wrong, parts)
+    with pytest.raises(ValueError, match="more than its whole"):
+        withheld(layout, counts, [(0, 3)])
+
+
+def test_a_lone_count_of_few_people_needs_nobody_else() -> None:
+    nothing = np.empty(0, np.int64)
+    layout = Layout(np.zeros(1, np.int64), nothing, np.empty(0), np.zeros(2, np.int64))
+    assert withheld(layout, np.array([[3, 40]]), []).tolist() == [[Why.SMALL, Why.SHOWN]]
+
+
+def test_rounding_is_to_the_nearest_five() -> None:
+    assert nearest_five(np.array([8, 12, 13, 17, 18, 100])).tolist() == [10, 10, 15, 15, 20, 100]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_move_is_turned_into_the_nearest_that_keeps_all_sums(seed: int) -> None:
+    """Against the same by dense least squares, redundant sums and counts that do not move among them."""
+    rng = np.random.default_rng(seed)
+    n, m = int(rng.integers(3, 25)), int(rng.integers(1, 14))
+    rows = [rng.permutation(n)[: rng.integers(2, min(n, 6) + 1)] for _ in range(m)]
+    rows += [rows[0]] if seed % 2 else []
+    signs = [np.array([1.0, *[-1.0] * (len(r) - 1)]) for r in rows]
+    starts = np.cumsum([0, *map(len, rows)]).astype(np.int64)
+    sums = sums_of(n, starts, np.concatenate(rows).astype(np.int64), np.concatenate(signs))
+    weights = rng.random(n) * (rng.random(n) < 0.9)
+    shape = pattern(sums)
+    found = np.zeros(len(shape.rows))
+    factor(sums, shape, weights, found)
+    move = rng.standard_normal(n) * (weights > 0)
+    dense = np.zeros((len(rows), n))
+    for i, (row, sign) in enumerate(zip(rows, signs, strict=True)):
+        dense[i, row] = sign
+    scaled = dense * np.sqrt(weights)
+    root = np.divide(move, np.sqrt(weights), out=np.zeros(n), where=weights > 0)
+    expected = np.sqrt(weights) * (root - np.linalg.pinv(scaled) @ (scaled @ root))
+    keep_sums(sums, shape, found, weights, move, np.zeros(len(rows)))
+    assert np.allclose(move, expected, atol=1e-8)
+    assert worst_off(sums, move) < 1e-8
+
+
+def test_what_cannot_be_protected_is_not_published() -> None:
+    """Two counts that make up each other, of which an earlier release withheld what is now known."""
+    layout = Layout(np.array([0, 2]), np.array([0, 1]), np.array([1.0, -1.0]), np.zeros(2, np.int64))
+    try:
+        why = withheld(layout, np.array([[40, 40]]), [], earlier=np.array([[True, False]]))
+    except ExposedError:
+        return
+    assert (why == Why.PROTECTS).all()
