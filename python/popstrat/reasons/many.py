@@ -41,6 +41,7 @@ class Setting:
     columns: tuple[str, ...]
     profile: str = "direct-care"
     listings: tuple[Listing, ...] = ()
+    besides: tuple[Definition, ...] = ()
 
     @property
     def columns_counted(self) -> tuple[str, ...]:
