@@ -230,7 +230,8 @@ class _State:
         shown_before = self.kept[table] & ~self.nobody[table]
         if shown_before.any():
             raise ExposedError("withheld counts would follow from an earlier release; nothing of this can be published")
-        return np.logical_not(self.nobody[table])
+        everybody: Bools = ~self.nobody[table]
+        return everybody
 
     def _alone(self, part: int, whole: int) -> tuple[Bools, Bools]:
         """Of a part, its whole staying as it truly is: which more are withheld, and for which it is shown. That is much
