@@ -117,6 +117,26 @@ def test_a_cell_that_differs_is_shown_with_its_definition(people: pa.Table) -> N
     assert found.title == "CHA2DS2-VASc"
 
 
+def test_metrics_are_counted_as_they_are_by_the_engine(people: pa.Table) -> None:
+    import duckdb
+
+    from popstrat.metrics import table as figures
+
+    exact = figures(people, AS_OF, pack="neighbourhood-2026", levels=["practice"], group_by=["none"],
+                    disclosure_control=False).to_pylist()  # fmt: skip
+    text = popstrat.sql("neighbourhood-2026", AS_OF, columns=people.schema, counts_by="practice_code")
+    with duckdb.connect() as connection:
+        connection.register("patients", people)
+        counted = {row["practice_code"]: row for row in connection.sql(text).to_arrow_table().to_pylist()}
+    compared = 0
+    for row in exact:
+        if row["level"] == "practice" and row["numerator"] is not None and row["metric"] in counted[row["area"]]:
+            found = counted[row["area"]]
+            assert (found[row["metric"]], found[f"{row['metric']}_of"]) == (row["numerator"], row["denominator"]), row
+            compared += 1
+    assert compared > 90
+
+
 # -- the command -------------------------------------------------------------------------------------------------------
 
 
@@ -148,6 +168,8 @@ def test_check(file: Path) -> None:
         (("london-2026", "--table", "a'; DROP TABLE b; --"), "is not the name of a table"),
         (("london-2026", "--columns", "nowhere.parquet"), "nowhere.parquet"),
         (("london-2026", "--dbt", "nowhere"), "nowhere is not a folder"),
+        (("london-2026", "--counts-by", "practice_code"), "has no metrics"),
+        (("neighbourhood-2026", "--counts-by", "sex"), "are not counted by 'sex'"),
     ],
 )
 def test_one_clear_message(arguments: tuple[str, ...], said: str) -> None:

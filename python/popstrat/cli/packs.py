@@ -131,6 +131,10 @@ def sql_command(
         str | None,
         typer.Option("--check", metavar="FILE", help="Run it in DuckDB on a list, and show every cell that differs."),
     ] = None,
+    counts_by: Annotated[
+        str | None,
+        typer.Option("--counts-by", metavar="COLUMN", help="Count the pack's metrics by practice_code or a place."),
+    ] = None,
     dbt: Annotated[
         Path | None, typer.Option("--dbt", metavar="DIR", help="Write a dbt model there, with its texts and tests.")
     ] = None,
@@ -164,7 +168,7 @@ def sql_command(
 
         (source,) = open_source([columns], kinds=lambda n: pack.schema[n].cells if n in pack.schema else None).files
         schema = source.schema
-    text = sql(pack, date, dialect=dialect, table=table, columns=schema, profile=profile.value)
+    text = sql(pack, date, dialect=dialect, table=table, columns=schema, profile=profile.value, counts_by=counts_by)
     if dbt is not None:
         from popstrat.queries.dbt import write_model
 
