@@ -106,6 +106,17 @@ def test_flags_and_labels_as_numbers(people: pa.Table) -> None:
     assert not check(changed, "london-2026", AS_OF).differing
 
 
+@pytest.mark.parametrize("value", ["min(age, null)", "max(null, age)", "min(age, systolic_bp, null)"])
+def test_what_is_null_makes_a_number_null(value: str, people: pa.Table, tmp_path: Path) -> None:
+    pack = tmp_path / "nulls.toml"
+    pack.write_text(
+        '[pack]\nid = "nulls"\nversion = "1.0.0"\ntitle = "t"\n[definition.one]\nkind = "expression"\ntitle = "t"\n'
+        'source = "x"\nversion = "1"\noutput = true\n'
+        f"value = '{value.replace('null', 'systolic_bp if (null) else null')}'\n"
+    )
+    assert not check(people, pack, AS_OF).differing
+
+
 def test_a_cell_that_differs_is_shown_with_its_definition(people: pa.Table) -> None:
     scorer = Scorer("cha2ds2-vasc", AS_OF)
     ours = pa.Table.from_batches(list(scorer.score_batches(people.to_batches())))

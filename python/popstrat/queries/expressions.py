@@ -510,7 +510,7 @@ class Writer:
         for part in node.arguments[1:]:
             other = self.number(part, double=True)
             branches = [(binary(sign, other, found), other.copy())]
-            if isinstance(part, n.Const):
+            if isinstance(part, n.Const) and part.value is not None:
                 found = case(branches, found.copy())
             else:
                 found = case([*branches, (binary(contrary, other.copy(), found.copy()), found.copy())])
