@@ -170,7 +170,12 @@ class Checks:
 
     def _sound(self, column: Column) -> exp.Expression:
         """Where a value may be used."""
-        return q.all_of([_contrary(fault) for _, fault in self._faults(column)])
+        faults = [fault for _, fault in self._faults(column)]
+        if column.type != "date":
+            return q.all_of([_contrary(fault) for fault in faults])
+        late, early, *others = faults
+        days = q.between(late.this.copy(), early.expression.copy(), late.expression.copy())
+        return q.all_of([days, *(_contrary(fault) for fault in others)])
 
     def _faults(self, column: Column) -> list[tuple[str, exp.Expression]]:
         """Reason and condition of every fault that a value may have, in the order in which they are looked for."""
