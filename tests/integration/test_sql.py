@@ -180,6 +180,9 @@ def test_check(file: Path) -> None:
         (("london-2026", "--columns", "nowhere.parquet"), "nowhere.parquet"),
         (("london-2026", "--dbt", "nowhere"), "nowhere is not a folder"),
         (("london-2026", "--counts-by", "practice_code"), "has no metrics"),
+        (("neighbourhood-2026", "--counts-by", "place", "--check", "x.csv"), "takes no --counts-by"),
+        (("neighbourhood-2026", "--counts-by", "place", "--dbt", "."), "takes no --counts-by"),
+        (("london-2026", "--check", "x.csv", "--dialect", "tsql"), "takes no --dialect"),
         (("neighbourhood-2026", "--counts-by", "sex"), "are not counted by 'sex'"),
     ],
 )

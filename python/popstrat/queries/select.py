@@ -268,4 +268,4 @@ def _table(name: str, dialect: Dialect) -> exp.Table:
     try:
         return exp.to_table(name, dialect=dialect.grammar)
     except SqlglotError:
-        raise InputError(f"{name!r} is not the name of a table in {dialect.name}{suggest(name, ())}") from None
+        raise InputError(f"{name!r} is not the name of a table in {dialect.name}") from None
