@@ -14,7 +14,7 @@ SEED ?= 1
 SOURCES := $(shell find engine python synthetic -name '*.py' -o -name '*.pyx' -o -name '*.pyi' -o -name '*.h' -o -name '*.toml')
 COMPILED := $(subst /,.,$(patsubst %.pyx,popstrat/%,$(shell find engine -name '*.pyx')))
 
-.PHONY: demo test smoke variants nightly dbt setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof fuzz sanitize leaks leaks-proof docs kinds clean
+.PHONY: demo test smoke variants nightly dbt setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof fuzz sanitize leaks leaks-proof packages docs kinds clean
 
 demo: setup
 	@mkdir -p demo
@@ -120,6 +120,11 @@ gate-ratios: setup $(VENV)/.dev
 # builds an engine with slowed kernels and sees the gate fail
 gate-proof: setup $(VENV)/.dev
 	$(BIN)/python -m pytest benchmarks/gate_is_real.py -s
+
+# the source distribution, a wheel from it, each extra alone, the smoke tests against the wheel without a compiler
+packages: setup $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --group release
+	$(BIN)/python tests/packages/run.py --lowest
 
 # damaged and hostile inputs for whatever reads files (docs/fuzzing.md); hours with SECONDS=, others with SEED=
 fuzz: setup $(VENV)/.test

@@ -141,8 +141,10 @@ def folded(
     return dict(chunk.folded), folding.counts
 
 
-def compare(features: Features, rng: random.Random, count: int, most: int) -> None:
-    """Whether the engine makes of so many people, with up to so many rows each, what plain Python makes of each."""
+def compare(features: Features, rng: random.Random, count: int, most: int, tolerance: float = 0.0) -> None:
+    """Whether the engine makes of so many people, with up to so many rows each, what plain Python makes of each.
+
+    ``tolerance``: relative, of numbers; powers are not rounded alike."""
     codes = codes_of(features, rng)
     batch = people(rng, count, features.as_of)
     persons = batch.to_pylist()
@@ -155,7 +157,10 @@ def compare(features: Features, rng: random.Random, count: int, most: int) -> No
     for i, (person, record) in enumerate(zip(persons, records, strict=True)):
         derived = derive_one(features, person, record, codes)
         row = {name: table.column(name)[i].as_py() for name in table.schema.names[2:]}
-        assert row == {name: derived.values[name] for name in row}
+        for name, value in row.items():
+            want = derived.values[name]
+            near = isinstance(value, float) and isinstance(want, float) and math.isclose(value, want, rel_tol=tolerance)
+            assert value == want or near, name
         assert set(derived.values) == set(row)
         for why in derived.features.values():
             aside.update((one.fold, one.reason) for one in why.aside if one.reason in SET_ASIDE)

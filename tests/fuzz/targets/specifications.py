@@ -37,7 +37,7 @@ def judge(content: bytes, folder: Path) -> str:
     path.write_bytes(content)
     features = load_spec(path).at(AS_OF)
     try:
-        compare(features, random.Random(len(content)), 3, 20)
+        compare(features, random.Random(len(content)), 3, 20, tolerance=1e-9)
     except AssertionError as error:
         raise WrongError(f"the engine and plain Python differ: {str(error)[:200]}") from None
     return "read"
