@@ -37,9 +37,20 @@ PLAIN = [
     ["check", "list.parquet", "--as-of", "2025-06-30"],
     ["score", "list.parquet", "--as-of", "2025-06-30", "-o", "scored.parquet"],
     ["metrics", "list.parquet", "--as-of", "2025-06-30", "-o", "metrics.parquet"],
-    ["worklist", "list.parquet", "--as-of", "2025-06-30", "--cohort", "frailty_int_priority", "--capacity", "20", "-o", "work.xlsx"],
+    [
+        "worklist",
+        "list.parquet",
+        "--as-of",
+        "2025-06-30",
+        "--cohort",
+        "frailty_int_priority",
+        "--capacity",
+        "20",
+        "-o",
+        "work.xlsx",
+    ],
     ["packs", "check", "london-2026"],
-]
+]  # fmt: skip
 NEEDING = {
     "validate": ["validate", "scored.parquet", *OUTCOMES, "-o", "validation"],
     "fit": ["recalibrate", "list.parquet", *OUTCOMES, "--model", "admission_risk", "--method", "intercept",
