@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import commands  # noqa: E402 (beside this file)
 import library  # noqa: E402
 
-TOP = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md", "SAFETY.md": "safety.md",
-       "SECURITY.md": "security.md"}  # fmt: skip
+TOP = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md", "RELEASING.md": "releasing.md",
+       "SAFETY.md": "safety.md", "SECURITY.md": "security.md"}  # fmt: skip
 """Files of the top folder, and the pages that they are."""
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)#\s]*)(#[^)\s]*)?\)")
 

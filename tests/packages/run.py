@@ -29,7 +29,7 @@ AS_OF = "2026-06-30"
 IN_SOURCE = ("tests/conftest.py", "tests/spec", "docs", "benchmarks", "CHANGELOG.md", "SECURITY.md", "SAFETY.md",
              "CONTRIBUTING.md", "LICENSE", "Makefile", "engine/ops.h", "synthetic")  # fmt: skip
 """What a source distribution must hold besides the package."""
-NOT_IN_WHEEL = re.compile(r"\.(pyx|pxi|c|o)$|(^|/)(tests|docs|benchmarks)/")
+NOT_IN_WHEEL = re.compile(r"\.(pyx|pxi|c|h|o)$|(^|/)(tests|docs|benchmarks)/")
 
 OUTCOMES = ["--outcome", "outcomes.parquet", "--time-column", "days", "--event-column", "event"]
 PLAIN = [
