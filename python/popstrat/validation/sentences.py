@@ -60,7 +60,7 @@ _ORDER = ((0.8, "very well"), (0.7, "well"), (0.6, "fairly"), (0.0, "hardly bett
 
 def _right(oe: Mapping[str, Any]) -> bool:
     if oe["low"] is None:
-        return abs(oe["value"] - 1) <= _ABOUT
+        return bool(abs(oe["value"] - 1) <= _ABOUT)
     return bool(oe["low"] <= 1 <= oe["high"])
 
 
