@@ -14,7 +14,7 @@ SEED ?= 1
 SOURCES := $(shell find engine python synthetic -name '*.py' -o -name '*.pyx' -o -name '*.pyi' -o -name '*.h' -o -name '*.toml')
 COMPILED := $(subst /,.,$(patsubst %.pyx,popstrat/%,$(shell find engine -name '*.pyx')))
 
-.PHONY: demo test smoke variants nightly dbt setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof fuzz sanitize leaks leaks-proof packages site docs kinds clean
+.PHONY: demo test smoke pages variants nightly dbt setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof fuzz sanitize leaks leaks-proof packages site docs kinds clean
 
 demo: setup
 	@mkdir -p demo
@@ -31,6 +31,10 @@ test: setup $(VENV)/.test
 # a fast and broad part of the tests
 smoke: setup $(VENV)/.test
 	$(BIN)/python -m pytest -m smoke --numprocesses auto
+
+# every kind of page in a browser: accessibility, phone, keyboard, paper; needs Chromium
+pages: setup $(VENV)/.test
+	POPSTRAT_CHROMIUM=1 $(BIN)/python -m pytest tests/integration/test_accessible_pages.py
 
 # that part where other code does the work: pyarrow reads and writes every file
 variants: setup $(VENV)/.test

@@ -27,7 +27,7 @@ def _show_cost(cost: Sequence[Mapping[str, Any]], console: Console) -> None:
     for level, called in _CALLED.items():
         rows = [row for row in cost if row["level"] == level and row["share"] is not None]
         if rows:
-            by = ", ".join(f"{row['group_by'].replace('_', ' ')} {100 * row['share']:.1f} %" for row in rows)
+            by = ", ".join(f"{row['group_by'].replace('_', ' ')} {100 * row['share']:.1f}%" for row in rows)
             told.append(f"  {called}: {by}")
     if told:
         console.print("withheld to protect others, of counts over 7, by level and group:", style="dim")

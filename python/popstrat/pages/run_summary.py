@@ -183,7 +183,7 @@ def _model(model: Mapping[str, Any], rows: int, console: Console) -> None:
     for kind, words in (("missing", "No record, so that a default stood in"), ("clipped", "Kept within bounds")):
         found = sorted(((n, name) for name, n in model[kind].items() if n), reverse=True)
         if found and scored:
-            shown = ", ".join(f"{escape(name)} {_percent(n, scored)} %" for n, name in found)
+            shown = ", ".join(f"{escape(name)} {_percent(n, scored)}%" for n, name in found)
             console.print(f"{words}: {shown}")
 
 
