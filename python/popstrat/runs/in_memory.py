@@ -149,6 +149,7 @@ def score_table(
     first, at = 0, table.schema.get_field_index(ID)
     ids: list[pa.Array] = []  # as they are compared
     most = _LISTED_ROWS if scorer.listings else None
+    sound: list[pa.RecordBatch] = []  # the batches as they are read
     people = bound.people()
     # many small chunks are as far larger than the caches as one
     with Together(threads, stream=table.num_rows >= STREAM_ROWS) as together:
@@ -161,18 +162,20 @@ def score_table(
                 raise with_remedy(error).located(None, first) from None
             first += batch.num_rows
             ids.append(one.given.column(at))
+            sound.append(one.given)
         from popstrat.scoring import unique_ids  # now, while the other threads are at work: hashing is slow to import
 
-        unique_ids.check_unique(pa.chunked_array(ids, table.schema.field(at).type))
+        unique_ids.check_unique(pa.chunked_array(ids, ids[0].type))
         if table.num_rows >= LEAST_EMPTY:  # of fewer there is nothing to expect
-            for batch in batches:
+            for batch in sound:
                 people.look(batch)
     finished = together.finished()
     total = sum((tally for _, tally in finished), Tally())
     refuse_disorder(total.disorder, scorer.pack.schema)
     if scorer.profile == "secondary-use":
         said = OptOutsSaid()
-        said.look(table)
+        for batch in sound:
+            said.look(batch)
         said.refuse_silent()
     facts = facts_of("", total, bound.absent, people.by_sex_and_age, scorer.pack.schema)
     first_ids = ids[0].slice(0, LOOKED_AT)

@@ -112,7 +112,7 @@ def score_files(
             for batch in batches:
                 _score(files[batch.file], batch, ids, put, counts, reading.threads, clock, besides)
                 if look is not None:
-                    look(batch.file, batch.data)
+                    look(batch.file, started.given)
                 if progress is not None:
                     progress(counts.rows, total)
         clock.seconds["read"] += batches.busy
@@ -163,7 +163,7 @@ def _score(
     except InputError as error:
         raise file.located(error, batch.first_row) from None
     counts.rows += batch.data.num_rows
-    counts.files[batch.file].add(batch.data, tally)
+    counts.files[batch.file].add(started.given, tally)
     put(scored)
 
 

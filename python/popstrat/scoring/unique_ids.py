@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from popstrat.core.arrow import is_text, plain
 from popstrat.core.lazy import compute as pc
+from popstrat.core.plain_types import plain as plain_type
 from popstrat.core.soundness import cleared, refuse_astray, refuse_unsound
 from popstrat.engine import distinct, increasing
 from popstrat.errors import InputError
@@ -390,6 +391,8 @@ def _adjacent_equal(values: U64) -> U64:
 
 def _comparable(ids: pa.Array) -> pa.Array:
     """Integers, or text that is neither in a dictionary nor in views."""
+    if (made := plain_type(ids.type, whole=True)) is not None:
+        ids = made.convert(ids, "")
     ids = plain(cleared(ids))
     return ids if pa.types.is_integer(ids.type) or is_text(ids.type) else ids.cast(pa.large_string())
 
