@@ -141,4 +141,6 @@ def _whole_numbers(column: pa.Array, name: str) -> pa.Array:
         most = pa.scalar(2**63, pa.decimal256(76, 0))
         beyond = pc.or_(pc.greater_equal(wide, most), pc.less(wide, pc.negate(most)))
         rows = np.flatnonzero(np.asarray(beyond.fill_null(False)))
-        raise InputError(_TOO_LARGE, column=name, rows=rows[:_NAMED].tolist(), more=max(0, len(rows) - _NAMED)) from None
+        raise InputError(
+            _TOO_LARGE, column=name, rows=rows[:_NAMED].tolist(), more=max(0, len(rows) - _NAMED)
+        ) from None

@@ -94,8 +94,6 @@ class BoundScorer:
         the pack writes. Not ``counted``: tallies hold the numbers of rows and what is warned of. ``options``: what
         the compiler may leave undone. Not ``whole``: the table need not have what a patient table must."""
         self.scorer, self.given_schema, self.counted = scorer, schema, counted
-        self._made_plain = bind.made_plain(schema, scorer.pack.schema)
-        self.schema = schema = bind.plain_schema(schema, self._made_plain)
         patient = scorer.pack.schema
         readings = counted and not check_only and instead is None
         resolved = scorer.counting if readings else scorer.resolved
@@ -103,6 +101,9 @@ class BoundScorer:
             wanted: Sequence[str] = [c.name for c in patient]
         else:
             wanted = scorer.columns_counted if readings else scorer.columns
+        looked_at = {*wanted, *KEY_COLUMNS, *PLACE_COLUMNS, *OPT_OUTS}
+        self._made_plain = bind.made_plain(schema, patient, looked_at)
+        self.schema = schema = bind.plain_schema(schema, self._made_plain)
         self.bindings = bind.plan(schema, patient, wanted, whole=whole)
         self.place = [c for c in PLACE_COLUMNS if c in schema.names and not check_only]
         if scorer.profile == "secondary-use":

@@ -7,7 +7,7 @@ Numbers, flags, dates, dictionary indices and strings are read where they lie; o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -68,11 +68,11 @@ def plan(table: pa.Schema, schema: Schema, wanted: Sequence[str], *, whole: bool
     }
 
 
-def made_plain(table: pa.Schema, schema: Schema) -> dict[int, Plain]:
-    """Of a table's columns that we know, those of unusual types: what each is read as, by position."""
+def made_plain(table: pa.Schema, schema: Schema, looked_at: Collection[str]) -> dict[int, Plain]:
+    """Of a table's columns that are looked at, those of unusual types: what each is read as, by position."""
     found = {}
     for i, field in enumerate(table):
-        column = schema.columns.get(field.name)
+        column = schema.columns.get(field.name) if field.name in looked_at else None
         if column is not None and (one := plain(field.type, whole=column.type in WHOLE_TYPES)) is not None:
             found[i] = one
     return found
