@@ -67,7 +67,8 @@ def as_batch(data: Any, wanted: Wanted = EVERYTHING) -> pa.RecordBatch:
 
 
 def batches_of(data: Any, wanted: Wanted = EVERYTHING) -> Iterator[pa.RecordBatch]:
-    """The batches of a list as they come: of an iterable those of each part, one after the other. Raises as `as_table`."""
+    """The batches of a list as they come, of an iterable those of each part, one after the other. Raises as
+    `as_table`."""
     if isinstance(data, pa.RecordBatch):
         yield data
     elif _is_iterable_of_parts(data):
@@ -175,12 +176,12 @@ def _of_columns(data: Mapping[Any, Any]) -> pa.Table:
 
 
 def column(values: Any, name: str) -> pa.Array | pa.ChunkedArray:
-    """A column of values of Python, NumPy or pandas. Raises `InputError` naming it and its first rows where they are not
-    of one type."""
+    """A column of values of Python, NumPy or pandas. Raises `InputError` naming it and its first rows where they are
+    not of one type."""
     if isinstance(values, pa.Array | pa.ChunkedArray):
         return values
     try:
-        return pa.array(values, from_pandas=True)
+        return pa.array(values)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         rows, kinds = _odd_rows(values)
     told = (

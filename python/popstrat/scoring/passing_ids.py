@@ -1,7 +1,7 @@
 """Ids of batches that come once and do not come again: compared as exactly as those of a file.
 
-What `unique_ids` may have to read twice is kept aside as it passes: in memory while it is little, then in a file without
-a name.
+What `unique_ids` may have to read twice is kept aside as it passes: in memory while it is little, then in a file
+without a name.
 """
 
 from __future__ import annotations
