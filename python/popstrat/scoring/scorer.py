@@ -28,6 +28,7 @@ from popstrat.scoring.bound import BoundScorer
 from popstrat.scoring.completeness import Earlier, Facts, Inputs, remarks
 from popstrat.scoring.mapped import kept_columns, map_given, mapped_batch, needs_plan, plan_of
 from popstrat.scoring.passing_ids import PassingIds
+from popstrat.scoring.tally import Tally
 
 if TYPE_CHECKING:
     from popstrat.packs.column_map import MapPlan
@@ -230,22 +231,23 @@ class Scorer:
         """Score one record batch: any rows, slices included. One thread, the GIL released. What is no record batch, but
         a table of any kind that `popstrat.score` takes, is made one first. Ids are not checked for uniqueness. Raises
         `InputError`."""
-        return self._scored(as_batch(batch, self.wanted()))[0]
+        return self.scored(as_batch(batch, self.wanted()))[0]
 
-    def _scored(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.Array]:
-        """The scored batch, and the ids of all its rows as they are compared."""
-        last = self._last.get(False)  # of a schema that is under our names
+    def scored(self, batch: pa.RecordBatch, *, counted: bool = False) -> tuple[pa.RecordBatch, Tally, pa.RecordBatch]:
+        """The scored batch, what was counted (as for `bind`), and the batch as it was read: under our names, its keys
+        as they are compared. Raises as `score_batch`."""
+        last = self._last.get(counted)  # of a schema that is under our names
         if last is None or not last[0].equals(batch.schema):
             names = batch.schema.names
             if self.mapping is not None or needs_plan(names, None, self.pack.schema.columns):
                 batch = self._mapped(batch)
         try:
-            started = self.bind(batch.schema, counted=False).start(batch)
+            started = self.bind(batch.schema, counted=counted).start(batch)
             scored, tally = started.run(1)
         except InputError as error:
             raise with_remedy(error) from None
         plausibility.refuse_disorder(tally.disorder, self.pack.schema)
-        return scored, started.given.column(batch.schema.get_field_index(ID))
+        return scored, tally, started.given
 
     def _mapped(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """A batch under our names and with our values."""
@@ -253,11 +255,19 @@ class Scorer:
         found = self._plans.get(key)
         if found is None:
             plan = plan_of(key.names, self.mapping, self.pack.schema)
-            found = plan, kept_columns(plan, key, self.pack.schema, self.columns)[1]
+            found = plan, kept_columns(plan, key, self.pack.schema, self.columns_counted)[1]
             for oldest in list(self._plans)[:-_KEPT]:
                 self._plans.pop(oldest, None)
             self._plans[key] = found
         return mapped_batch(batch, *found)
+
+    def planned(self, schema: pa.Schema) -> pa.Schema:
+        """What a table of this schema is under our names, as it is scored. Raises `InputError`."""
+        if self.mapping is None and not needs_plan(schema.names, None, self.pack.schema.columns):
+            return schema
+        plan = plan_of(schema.names, self.mapping, self.pack.schema)
+        whole, kept = kept_columns(plan, schema.remove_metadata(), self.pack.schema, self.columns_counted)
+        return pa.schema([whole.field(name) for name in kept])
 
     def score_batches(self, batches: Any) -> Iterator[pa.RecordBatch]:
         """Score record batches one by one, in order: of an iterable, or of a table of any kind that `popstrat.score`
@@ -270,8 +280,8 @@ class Scorer:
         with PassingIds() as ids:
             for batch in batches_of(batches, self.wanted()):
                 try:
-                    scored, column = self._scored(batch)
-                    ids.add(column)
+                    scored, _, given = self.scored(batch)
+                    ids.add(given.column(given.schema.get_field_index(ID)))
                 except InputError as error:
                     raise error.located(None, first) from None
                 first += batch.num_rows
