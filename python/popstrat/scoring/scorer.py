@@ -233,7 +233,9 @@ class Scorer:
         `InputError`."""
         return self.scored(as_batch(batch, self.wanted()))[0]
 
-    def scored(self, batch: pa.RecordBatch, *, counted: bool = False) -> tuple[pa.RecordBatch, Tally, pa.RecordBatch]:
+    def scored(
+        self, batch: pa.RecordBatch, *, counted: bool = False, threads: int = 1
+    ) -> tuple[pa.RecordBatch, Tally, pa.RecordBatch]:
         """The scored batch, what was counted (as for `bind`), and the batch as it was read: under our names, its keys
         as they are compared. Raises as `score_batch`."""
         last = self._last.get(counted)  # of a schema that is under our names
@@ -243,7 +245,7 @@ class Scorer:
                 batch = self._mapped(batch)
         try:
             started = self.bind(batch.schema, counted=counted).start(batch)
-            scored, tally = started.run(1)
+            scored, tally = started.run(threads)
         except InputError as error:
             raise with_remedy(error) from None
         plausibility.refuse_disorder(tally.disorder, self.pack.schema)
