@@ -46,7 +46,7 @@ nightly: setup $(VENV)/.test
 	POPSTRAT_FORMATS=arrow $(BIN)/python -m pytest --numprocesses auto
 	@command -v java >/dev/null || { echo "Java is missing, which Spark needs (on Debian and Ubuntu: apt-get install default-jre-headless)"; exit 1; }
 	$(BIN)/python -m pip install --quiet --group spark
-	POPSTRAT_SPARK=1 $(BIN)/python -m pytest tests/integration/test_sql_spark.py
+	POPSTRAT_SPARK=1 $(BIN)/python -m pytest tests/integration/test_sql_spark.py tests/integration/test_spark.py
 
 setup: $(VENV)/.installed
 

@@ -1,0 +1,88 @@
+"""Polars frames as Arrow, categories as the numbers that Polars holds.
+
+Polars exports a categorical column by working out which of its categories are used, and renumbering every row: several
+times what scoring takes. The numbers themselves can be had as they lie; the labels stand in the type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from popstrat.core.arrow import from_numpy, numbers, valid
+
+if TYPE_CHECKING:
+    from popstrat.frames.sources import Wanted
+
+
+def lazy_names(data: Any) -> list[str] | None:
+    """The columns of a lazy frame; None for whatever is none."""
+    return list(data.collect_schema().names()) if hasattr(data, "collect_schema") and hasattr(data, "collect") else None
+
+
+def table(frame: Any, wanted: Wanted) -> pa.Table:
+    """A frame as a table: what lies in memory is not copied. Of categorical columns that are not ``wanted`` for their
+    labels, entries that no row has are left out."""
+    kinds = dict(zip(frame.columns, frame.dtypes, strict=True)) if hasattr(frame, "dtypes") else {}
+    coded = {name: kind.categories for name, kind in kinds.items() if _numbered(kind)}
+    if not coded:
+        return pa.table(frame)
+    # Labels may be added by others meanwhile, and are never taken away: numbers first.
+    columns = [frame.get_column(name) for name in frame.columns]
+    physical = frame.with_columns([c.to_physical() for c in columns if c.name in coded])
+    found = pa.table(physical)
+    labels: dict[str, pa.Array] = {}
+    made = []
+    for name, held in zip(found.column_names, found.columns, strict=True):
+        if name in coded:
+            entries = _labels(coded[name], labels)
+            keep = not wanted.reads(name) or wanted.labels(name)
+            held = pa.chunked_array(_columns(held, entries, keep), None if held.num_chunks else _kind(held, entries))
+        made.append(held)
+    return pa.table(made, names=found.column_names)
+
+
+def _numbered(kind: Any) -> bool:
+    """Whether it is a type whose numbers are those of the categories in the type, in their order."""
+    return type(kind).__name__ == "Categorical" and type(getattr(kind, "categories", None)).__name__ == "Categories"
+
+
+def _labels(categories: Any, known: dict[str, pa.Array]) -> pa.Array:
+    name = f"{categories.namespace()} {categories.name()}"
+    if name not in known:
+        known[name] = categories.to_series().to_arrow().cast(pa.string())
+    return known[name]
+
+
+def _kind(held: pa.ChunkedArray, entries: pa.Array) -> pa.DataType:
+    return pa.dictionary(held.type, entries.type)
+
+
+def _columns(held: pa.ChunkedArray, entries: pa.Array, keep: bool) -> list[pa.Array]:
+    make: Callable[[pa.Array, pa.Array], pa.Array] = _whole if keep else _used
+    made = [make(chunk, entries) for chunk in held.chunks]
+    return made if len({str(m.type) for m in made}) < 2 else [_whole(chunk, entries) for chunk in held.chunks]
+
+
+def _whole(codes: pa.Array, entries: pa.Array) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(codes, entries, safe=False)
+
+
+def _used(codes: pa.Array, entries: pa.Array) -> pa.Array:
+    """With only the entries that some row has, in narrower numbers."""
+    rows, there = numbers(codes), valid(codes) if codes.null_count else None
+    counted = np.bincount(rows if there is None else rows[there], minlength=len(entries))
+    used = np.flatnonzero(counted)
+    if len(used) > 1 << 15 or len(counted) > len(entries):
+        return _whole(codes, entries)
+    renumbered = np.zeros(len(entries), np.int16)
+    renumbered[used] = np.arange(len(used), dtype=np.int16)
+    if there is not None:
+        rows = np.where(there, rows, 0)
+    indices = from_numpy(
+        renumbered[rows] if len(entries) else np.zeros(len(rows), np.int16), None if there is None else ~there
+    )
+    return pa.DictionaryArray.from_arrays(indices, entries.take(from_numpy(used)), safe=False)
