@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
+from popstrat.cli.conversion import convert_plainly
 from popstrat.cli.terminal import Described
 from popstrat.core import stopping
 from popstrat.errors import InputError, PackError, RunError
@@ -38,7 +39,7 @@ class _Commands(Described):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
-        command = typer.main.get_command(importlib.import_module(f"popstrat.cli.{cmd_name}").app)
+        command = convert_plainly(typer.main.get_command(importlib.import_module(f"popstrat.cli.{cmd_name}").app))
         command.name = cmd_name
         return command
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperGroup
 
+from popstrat.cli.conversion import plain_help
 from popstrat.errors import PopstratWarning
 from popstrat.pages.progress_bar import progress_bar as progress_bar
 
@@ -62,6 +63,9 @@ _WHOLE = 1000
 
 class Described(TyperGroup):
     """A group of commands whose help has the whole description of each, where typer's own has what one line holds."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        return plain_help(super().get_help_option(ctx))
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         named = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
