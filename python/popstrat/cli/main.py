@@ -148,7 +148,7 @@ def main() -> None:
     """The console script."""
     # Starting makes a hundred thousand objects and throws few of them away: looking for those after every 700th, and
     # through all that is left at the end, would be a fifth of a short run.
-    gc.set_threshold(50_000)
+    gc.set_threshold(1_000_000)
     # A stream that is closed is None; what is written to it goes nowhere.
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
 import platform
 import sys
+import threading
 from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
@@ -18,9 +20,30 @@ from popstrat.core.version import version
 _HASHED_SUFFIXES = {".py", ".pyi", ".toml", ".j2", ".so", ".pyd"}
 
 
-@cache
+_ahead: list[threading.Thread] = []
+
+
+def hash_ahead() -> None:
+    """Begin what `program` takes, in a thread of its own, beside what a run does before its record is made."""
+    thread = threading.Thread(target=_quietly, name="popstrat-program", daemon=True)
+    _ahead[:] = [thread]
+    thread.start()
+
+
+def _quietly() -> None:
+    with contextlib.suppress(Exception):  # `program` meets it again, and says so
+        _program()
+
+
 def program() -> dict[str, Any]:
     """Name, version and content hash of popstrat itself: every source, data and compiled file of its packages."""
+    for thread in _ahead:
+        thread.join()  # of a thread that a fork has left behind: at once
+    return _program()
+
+
+@cache
+def _program() -> dict[str, Any]:
     digest = hashlib.new(HASH)
     make = getattr(hashlib, HASH)  # `hashlib.new` looks it up anew for each of hundreds of files
     for label, root in _package_roots():

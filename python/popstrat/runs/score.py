@@ -20,6 +20,7 @@ from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
 from popstrat.runs.clock import Clock
 from popstrat.runs.earlier import counts_of, earlier_run
 from popstrat.runs.file_record import file_record
+from popstrat.runs.host import hash_ahead
 from popstrat.runs.input_files import InputFile, Reading, agreed_schema, open_inputs
 from popstrat.runs.record import Record, reconcile, to_json
 from popstrat.runs.score_files import Besides, ListCounts, score_files
@@ -61,6 +62,7 @@ def run_score(
     rows do not reconcile, ``OSError`` if the output cannot be written to the end.
     """
     output, clock = Path(output), Clock()
+    hash_ahead()
     reading = Reading.given(mapping, encoding, threads, batch_rows)
     earlier = None if previous is None else earlier_run(previous)
     with clock.timed("open"):
