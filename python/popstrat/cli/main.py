@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from popstrat.cli.conversion import convert_plainly
-from popstrat.cli.terminal import Described
+from popstrat.cli.terminal import Described, warnings_as_notices
 from popstrat.core import stopping
 from popstrat.errors import InputError, PackError, RunError
 
@@ -76,7 +76,7 @@ def _top(
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return the exit status; errors are reported on standard error."""
     try:
-        with stopping.stoppable():
+        with stopping.stoppable(), warnings_as_notices():
             status = app(args=None if arguments is None else list(arguments), standalone_mode=False)
             sys.stdout.flush()
         return status if isinstance(status, int) else 0

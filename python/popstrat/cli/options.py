@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from popstrat.cli.terminal import warnings_as_notices
 from popstrat.errors import InputError
 from popstrat.packs import DEFAULT_PACK as DEFAULT_PACK
 
@@ -150,8 +149,7 @@ def make_scorer(
     """The scorer of a command; what it would warn of is among the notices of the run."""
     from popstrat.scoring.scorer import Scorer
 
-    with warnings_as_notices():
-        return Scorer(pack, as_of, profile=profile.value, contributions=contributions, besides=besides)
+    return Scorer(pack, as_of, profile=profile.value, contributions=contributions, besides=besides)
 
 
 def map_for_scorer(path: Path | None, scorer: Scorer) -> ColumnMap:

@@ -6,6 +6,8 @@ import sys
 
 VERSION = "0.1.0"
 """popstrat's own version, as `popstrat.__version__` has it."""
+STAMP = b"popstrat"
+"""The key of a scored table's schema metadata under which stands what it was scored with (`Scorer.stamp`)."""
 
 
 def version(package: str) -> str | None:

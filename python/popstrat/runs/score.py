@@ -145,7 +145,7 @@ def _with_fields(schema: pa.Schema, more: pa.Schema) -> pa.Schema:
     twice = next((name for name in more.names if name in schema.names), None)
     if twice is not None:
         raise InputError("is a column of the pack, and of the reasons that are asked for", column=twice)
-    return pa.schema([*schema, *more])
+    return pa.schema([*schema, *more], metadata=schema.metadata)
 
 
 def _ready_to_audit(log: Path, files: Sequence[Path]) -> None:
