@@ -53,8 +53,8 @@ _WHERE = {
     "sql": "queries.call",
 }
 __all__ = [
-    "AsOfWarning", "DataWarning", "DefinitionWarning", "InputError", "PackError", "PopstratError", "PopstratWarning", "Scorer",
-    "__version__", "contributions", "derive", "load_pack", "score", "sql",
+    "AsOfWarning", "DataWarning", "DefinitionWarning", "InputError", "PackError", "PopstratError", "PopstratWarning",
+    "Scorer", "__version__", "contributions", "derive", "load_pack", "score", "sql",
 ]  # fmt: skip
 
 

@@ -18,15 +18,18 @@ from typing import Annotated, Any
 import typer
 
 from popstrat.cli.conversion import convert_plainly
+from popstrat.cli.environment import LOG_FORMAT, refuse_near_misses
+from popstrat.cli.log import Format, log
 from popstrat.cli.terminal import Described, warnings_as_notices
 from popstrat.core import stopping
 from popstrat.errors import InputError, PackError, RunError
 
+COMPLETE = "_POPSTRAT_COMPLETE"
 # In the order of the help. The module of a command is imported when that is called (or for the help of all), so that
 # none waits for what another needs.
 COMMANDS = (
     "score", "check", "derive", "map", "synth", "explain", "metrics", "bench", "packs", "audit", "fit", "pseudonymise",
-    "recalibrate", "upload", "evidence", "validate", "verify", "worklist",
+    "recalibrate", "upload", "evidence", "validate", "verify", "worklist", "completion",
 )  # fmt: skip
 
 
@@ -66,25 +69,43 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _top(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
+    log_format: Annotated[
+        Format,
+        typer.Option(
+            "--log-format",
+            envvar=LOG_FORMAT,
+            show_envvar=True,
+            help="json: a line of JSON on standard error for each warning, error and end, for a scheduler.",
+        ),
+    ] = Format.TEXT,
 ) -> None:
     """Population segmentation and risk stratification for registered lists."""
+    log.format, log.command = log_format, context.invoked_subcommand or ""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return the exit status; errors are reported on standard error."""
+    log.begin(os.environ.get(LOG_FORMAT))
     try:
+        refuse_near_misses(os.environ)
         with stopping.stoppable(), warnings_as_notices():
+            if COMPLETE in os.environ:  # a shell asks what could follow
+                typer.completion.completion_init()
             status = app(args=None if arguments is None else list(arguments), standalone_mode=False)
             sys.stdout.flush()
-        return status if isinstance(status, int) else 0
+        status = status if isinstance(status, int) else 0
+        log.ended(status)
+        return status
     except BaseException as error:
         if os.environ.get("POPSTRAT_DEBUG") == "1":
             raise
         status, message = _verdict(error)
-        if message:
+        log.ended(status, error, message)
+        if message and not log.is_json:
             with contextlib.suppress(OSError):
                 print(f"error: {message}", file=sys.stderr, flush=True)
         return status

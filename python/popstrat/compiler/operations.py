@@ -77,8 +77,8 @@ def reads(operation: Operation) -> list[int]:
 
 @cache
 def _registers_among(name: str) -> tuple[list[int], list[tuple[int, int, int]]]:
-    """The operands that are values; and the lists that hold some: which, of how many parts an item is, and which part is
-    a value."""
+    """The operands that are values; and the lists that hold some: which, of how many parts an item is, and which part
+    is a value."""
     letters = list(enumerate(operand_letters(name)))
     lists = [(i, LISTED[letter]) for i, letter in letters if "r" in LISTED.get(letter, "")]
     return [i for i, letter in letters if SINGLE.get(letter) == "r"], [(i, len(m), m.find("r")) for i, m in lists]

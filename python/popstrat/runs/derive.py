@@ -19,7 +19,7 @@ from popstrat.core.rerun import Making, pack_named, read_record, record_path, re
 from popstrat.deriving.derivation import CodedRecord, Derivation, Paths, described, open_record
 from popstrat.deriving.spec import DEFAULT_SPEC
 from popstrat.errors import DataWarning, RunError
-from popstrat.formats import Source, check_target, open_sink
+from popstrat.formats import Source, check_target, ending, open_sink
 from popstrat.formats.pipeline import HashBehind, WriteBehind
 from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
@@ -96,7 +96,7 @@ def _write(
     schema = derivation.schema
     keys = (*KEY_COLUMNS, *PLACE_COLUMNS)
     sink = open_sink(
-        partial, schema, form=output.suffix, keys=keys, encoding=reading.encoding, threads=reading.threads
+        partial, schema, form=ending(output), keys=keys, encoding=reading.encoding, threads=reading.threads
     )  # fmt: skip
     try:
         with HashBehind(partial) as hashed, WriteBehind(sink.write, _BEHIND) as writer:
