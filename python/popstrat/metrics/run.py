@@ -13,7 +13,7 @@ from popstrat.core.hashing import HASH, hash_file
 from popstrat.core.progress import Progress
 from popstrat.core.rerun import Making, pack_named, read_record, record_path, refuse_other
 from popstrat.errors import InputError
-from popstrat.formats import check_target, open_sink
+from popstrat.formats import check_target, ending, open_sink
 from popstrat.metrics.figures import Metric
 from popstrat.metrics.people import PeopleCount
 from popstrat.metrics.released import released
@@ -80,7 +80,7 @@ def run_metrics(
         with clock.timed("control"):
             made, figures = released(people, scorer, request, encoding, reading.threads)
         with clock.timed("write"):
-            _write(made.rows, partial, output.suffix, encoding)
+            _write(made.rows, partial, ending(output), encoding)
         record = file_record(
             COMMAND,
             scorer,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import pyarrow as pa
 
 from popstrat.core.cpus import cores
-from popstrat.core.dates import parse_as_of
+from popstrat.core.dates import as_of_date
 from popstrat.engine import STREAM_ROWS
 from popstrat.errors import DataWarning, InputError, recorded_name
 from popstrat.frames.sources import as_table
@@ -50,6 +50,12 @@ def score(
     threads: int | None = ..., contributions: int | None = ..., record: Literal[True],
     mapping: str | Path | Mapping[str, Any] | None = ..., previous: str | Path | Mapping[str, Any] | None = ...,
 ) -> tuple[pa.Table, dict[str, Any]]: ...  # fmt: skip
+@overload
+def score(
+    table: Any, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
+    threads: int | None = ..., contributions: int | None = ..., record: bool,
+    mapping: str | Path | Mapping[str, Any] | None = ..., previous: str | Path | Mapping[str, Any] | None = ...,
+) -> pa.Table | tuple[pa.Table, dict[str, Any]]: ...  # fmt: skip
 
 
 def score(
@@ -70,7 +76,7 @@ def score(
         table: one row a patient, in the shape of the patient table: Arrow tables, batches, readers and datasets;
             Polars, pandas, DuckDB and Ibis frames, lazy ones too; iterables of those; paths of files; whatever else has
             ``__arrow_c_stream__``.
-        as_of: ISO text or a date; today if None.
+        as_of: ISO text or a date; today, with an `AsOfWarning`, if None.
         pack, profile: as for `Scorer`.
         threads: how many to use; None for all cores.
         contributions: as for `Scorer`: list so many of each patient's largest contributions.
@@ -79,7 +85,9 @@ def score(
         previous: the run record of an earlier run, as returned or its path, to hold the counts of values against.
 
     Returns:
-        The scored table, rows in the same order, less those the profile excludes; with ``record=True`` a pair.
+        The scored table, rows in the same order, less those the profile excludes; with ``record=True`` a pair. Its
+        schema's metadata has under ``popstrat``, as JSON, the pack with its version and hash, the as-of date and the
+        profile.
 
     Raises:
         InputError: the table or the map is at fault (names the column and the first rows). PackError: the pack is.
@@ -89,9 +97,24 @@ def score(
     read, keys of the map that stand for nothing, columns that hold nothing or far less than is to be expected, values
     set aside in numbers, columns that look swapped or in another unit, numbers that the type of a definition does not
     hold.
+
+    >>> import datetime as dt
+    >>> import popstrat
+    >>> from popstrat import synthetic
+    >>> people = synthetic.table(1_000, seed=1, as_of=dt.date(2026, 6, 30))
+    >>> scored, record = popstrat.score(people, "2026-06-30", record=True)
+    >>> scored.num_rows, record["rows"]["out"]
+    (1000, 1000)
+    >>> popstrat.score(
+    ...     {"id": [1], "practice_code": ["Y00001"], "age": [82], "sex": ["female"], "frailty": ["moderate"]},
+    ...     "2026-06-30",
+    ...     mapping={"columns": {"patient_id": "id"}},
+    ... )["frailty_category"].to_pylist()
+    ['moderate']
     """
     started = dt.datetime.now(dt.UTC) if record else None
-    scorer = kept_scorer(pack, parse_as_of(as_of), profile, contributions)
+    scorer = kept_scorer(pack, as_of_date(as_of), profile, contributions)
+    scorer.warn()
     threads = threads or cores()
     earlier = None if previous is None else earlier_run(previous)
     given = as_table(table, scorer.wanted(mapping))

@@ -68,6 +68,8 @@ class Setting(Protocol):
     besides: tuple[Definition, ...]
 
     @property
+    def stamp(self) -> dict[bytes, bytes] | None: ...
+    @property
     def columns(self) -> tuple[str, ...]: ...
     @property
     def columns_counted(self) -> tuple[str, ...]: ...
@@ -165,7 +167,8 @@ class BoundScorer:
         fields += [pa.field(o.name, self._type(o), nullable=o.nullable) for o in self.outputs]
         fields += [pa.field(listing.name, LISTED) for listing in self.listings]
         fields += [pa.field(o.name, self._type(o), nullable=o.nullable) for o in self.besides]
-        self.output_schema: pa.Schema = pa.schema(fields)
+        stamp = None if check_only or instead is not None else scorer.stamp
+        self.output_schema: pa.Schema = pa.schema(fields, metadata=stamp)
         self._dictionaries = {
             o.name: bind.text_array(o.definition.node.type.labels)
             for o in (*self.outputs, *self.besides)

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from popstrat.core.cpus import cores
-from popstrat.core.dates import parse_as_of
+from popstrat.core.dates import as_of_date
 from popstrat.errors import InputError
 from popstrat.frames.sources import as_table
 from popstrat.packs import DEFAULT_PACK
@@ -47,11 +47,20 @@ def contributions(
 
     Raises:
         InputError: the table or the map is at fault, or there is no such model. PackError: the pack is.
+
+    >>> import datetime as dt
+    >>> import popstrat
+    >>> from popstrat import synthetic
+    >>> people = synthetic.table(100, seed=1, as_of=dt.date(2026, 6, 30))
+    >>> added = popstrat.contributions(people, "2026-06-30", model="admission_risk")
+    >>> added.num_rows, added.column_names[-2:]
+    (100, ['defaults', 'linear_predictor'])
     """
     from popstrat.scoring import unique_ids
     from popstrat.scoring.attribution import chosen, every_term
 
-    scorer = kept_scorer(pack, parse_as_of(as_of), "direct-care")
+    scorer = kept_scorer(pack, as_of_date(as_of), "direct-care")
+    scorer.warn()
     table = as_table(table, scorer.wanted(mapping))
     schema = scorer.pack.schema
     column_map = map_given(mapping, schema.columns)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from popstrat.core.dates import parse_as_of
-from popstrat.errors import InputError
+from popstrat.core.dates import as_of_date
+from popstrat.core.version import STAMP
+from popstrat.errors import DefinitionWarning, InputError
 from popstrat.frames.sources import Wanted, as_batch, batches_of
 from popstrat.packs import DEFAULT_PACK, plausibility
 from popstrat.packs.columns_read import read_columns, rests_on
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from popstrat.packs.column_map import MapPlan
 
 PROFILES = ("direct-care", "secondary-use")
+_KEPT_SCORERS = 7  # besides the newest
 _KEPT = 15  # schemas for which a scorer is kept, besides the newest
 
 
@@ -42,7 +46,7 @@ class Scorer:
 
     Args:
         pack: the name of a built-in pack, the path of a TOML file, or a loaded `Pack`.
-        as_of: ISO text or a date; today if None.
+        as_of: ISO text or a date; today, with an `AsOfWarning`, if None.
         profile: ``direct-care`` (everybody) or ``secondary-use`` (people who opted out are left out and counted; the
             table must hold both opt-out columns).
         contributions: how many of each patient's largest contributions to list, for each model, in a column
@@ -54,6 +58,23 @@ class Scorer:
 
     Raises:
         PackError: the pack is at fault. InputError: the date, the profile or the map is.
+
+    Warns (`AsOfWarning`) if no as-of date is given, and (`DefinitionWarning`) if no version of a definition is in force
+    at it.
+
+    >>> import datetime as dt
+    >>> import popstrat
+    >>> from popstrat import synthetic
+    >>> scorer = popstrat.Scorer("london-2026", "2026-06-30")
+    >>> scorer
+    <popstrat.Scorer pack=london-2026@2.0.0, as_of=2026-06-30: 30 outputs>
+    >>> people = synthetic.table(1_000, seed=1, as_of=dt.date(2026, 6, 30)).to_batches()
+    >>> scorer.score_batch(people[0]).num_rows
+    1000
+    >>> sum(batch.num_rows for batch in scorer.score_batches(people))
+    1000
+    >>> scorer.output_schema.field("admission_risk").type
+    DataType(double)
     """
 
     def __init__(
@@ -66,10 +87,22 @@ class Scorer:
         mapping: str | Path | Mapping[str, Any] | None = None,
         besides: Callable[[Resolved], Iterable[Definition]] | None = None,
     ) -> None:
+        self._make(load_pack(pack), as_of_date(as_of), profile, contributions, mapping, besides)
+        self.warn()
+
+    def _make(
+        self,
+        pack: Pack,
+        as_of: dt.date,
+        profile: str,
+        contributions: int | None,
+        mapping: str | Path | Mapping[str, Any] | None,
+        besides: Callable[[Resolved], Iterable[Definition]] | None,
+    ) -> Scorer:
+        """Sets everything, and warns of nothing."""
         if profile not in PROFILES:
             raise InputError(f"there is no profile {profile!r}; it is one of {', '.join(PROFILES)}")
-        self.pack = load_pack(pack)
-        self.as_of = parse_as_of(as_of)
+        self.pack, self.as_of = pack, as_of
         self.profile = profile
         self.resolved: Resolved = self.pack.at(self.as_of)
         self.contributions = contributions
@@ -84,15 +117,39 @@ class Scorer:
         self._plans: dict[pa.Schema, tuple[MapPlan, list[str]]] = {}
         self._bound: dict[tuple[pa.Schema, bool], BoundScorer] = {}
         self._last: dict[bool, tuple[pa.Schema, BoundScorer]] = {}
+        return self
+
+    def warn(self, stacklevel: int = 3) -> None:
+        """Warn (`DefinitionWarning`) of definitions none of whose versions is in force at the as-of date."""
+        for told in self.resolved.not_in_force:
+            warnings.warn(told, DefinitionWarning, stacklevel=stacklevel)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if "_last" in self.__dict__:  # made, and perhaps shared
             raise AttributeError(f"a Scorer does not change: make another for a different {name}")
         super().__setattr__(name, value)
 
+    def __repr__(self) -> str:
+        told = [f"pack={self.pack.id}@{self.pack.version}", f"as_of={self.as_of.isoformat()}"]
+        if self.profile != PROFILES[0]:
+            told.append(f"profile={self.profile}")
+        if self.contributions is not None:
+            told.append(f"contributions={self.contributions}")
+        if self.mapping is not None:
+            told.append("mapping")
+        return f"<popstrat.Scorer {', '.join(told)}: {len(self.resolved.outputs)} outputs>"
+
     def __reduce__(self) -> tuple[Any, ...]:
         content = None if self.mapping is None else dict(self.mapping.content)
         return _make_scorer, (self.pack, self.as_of, self.profile, self.contributions, content, self._besides)
+
+    @property
+    def stamp(self) -> dict[bytes, bytes]:
+        """What the schema of a scored table says of itself, under the key ``popstrat``, as JSON: the pack with its
+        version and hash, the as-of date and the profile."""
+        pack = {"id": self.pack.id, "version": self.pack.version, "sha256": self.pack.sha256}
+        told = {"as_of": self.as_of.isoformat(), "pack": pack, "profile": self.profile}
+        return {STAMP: json.dumps(told, ensure_ascii=False).encode()}
 
     @property
     def pack_record(self) -> dict[str, Any]:
@@ -299,20 +356,21 @@ def _make_scorer(
     mapping: Mapping[str, Any] | None = None,
     besides: Callable[[Resolved], Iterable[Definition]] | None = None,
 ) -> Scorer:
-    return Scorer(pack, as_of, profile=profile, contributions=contributions, mapping=mapping, besides=besides)
+    return Scorer.__new__(Scorer)._make(pack, as_of, profile, contributions, mapping, besides)
 
 
 _scorers: dict[tuple[str, dt.date, str, int | None], Scorer] = {}
 
 
 def kept_scorer(pack: str | Path | Pack, as_of: dt.date, profile: str, contributions: int | None = None) -> Scorer:
-    """A scorer, kept for the next call with the same definitions (a changed pack file counts as another)."""
+    """A scorer, kept for the next call with the same definitions (a changed pack file counts as another). It has not
+    warned (`Scorer.warn`)."""
     loaded = load_pack(pack)
     key = (loaded.sha256, as_of, profile, contributions)
     found = _scorers.get(key)
     if found is None:
-        found = Scorer(loaded, as_of, profile=profile, contributions=contributions)
-        while len(_scorers) >= 8:
-            _scorers.pop(next(iter(_scorers)))
+        found = _make_scorer(loaded, as_of, profile, contributions)
+        for oldest in list(_scorers)[:-_KEPT_SCORERS]:  # no lock, as in `bind`; several threads may do this at once
+            _scorers.pop(oldest, None)
         _scorers[key] = found
     return found
