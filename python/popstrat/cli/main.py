@@ -25,7 +25,7 @@ from popstrat.errors import InputError, PackError, RunError
 # none waits for what another needs.
 COMMANDS = (
     "score", "check", "derive", "map", "synth", "explain", "metrics", "bench", "packs", "audit", "fit", "pseudonymise",
-    "recalibrate", "upload", "evidence", "validate", "verify", "worklist",
+    "recalibrate", "report", "upload", "evidence", "validate", "verify", "worklist",
 )  # fmt: skip
 
 
