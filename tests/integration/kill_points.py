@@ -26,7 +26,7 @@ NEEDED = (
     "worklist",
 )  # fmt: skip
 MODULES = (
-    "runs.score", "synthetic._files", "privacy.pseudonymise", "validation.files", "validation.page", "fitting",
+    "runs.score", "synthetic._files", "privacy.pseudonymise", "validation.files", "pages.validation_page", "fitting",
     "fitting.recalibrator", "fitting.fitter", "upload.run", "upload.evidence", "metrics.run", "worklists.run",
 )  # fmt: skip
 NAMES = ("rename", "replace", "unlink", "remove", "rmdir", "mkdir", "link", "symlink")

@@ -86,6 +86,7 @@ def validate(
     from popstrat.packs.column_map import NO_MAP
     from popstrat.packs.map_file import load_map
     from popstrat.packs.patient_table import patient_schema
+    from popstrat.pages.validation_page import render
     from popstrat.validation.files import run_validate
     from popstrat.validation.spec import Spec
 
@@ -101,6 +102,7 @@ def validate(
         result = run_validate(
             scored, outcome, output, spec, patients=patients, mapping=mapping, called=called, capacity=capacity,
             bootstrap=bootstrap, seed=seed, threads=threads, encoding=encoding, progress=progress, force=force,
+            page=render,
         )  # fmt: skip
     if as_json:
         print_json({**{k: result[k] for k in _SUMMARY}, "output": str(output)})

@@ -32,14 +32,17 @@ def dots(
     reference: float | None = None,
     called: str = "all",
     log: bool = False,
+    ends: tuple[float, float] | None = None,
     off_called: str = "clearly different",
 ) -> Chart:
     """Each row under its label and value, a dot on a line from end to end of its interval; ``reference`` is a line down
-    through all."""
+    through all; ``ends`` of the scale, where several charts are to have the same."""
     known = [v for r in rows for v in (r.value, r.low, r.high) if v is not None]
     known += [reference] if reference is not None else []
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
-    if log:
+    if ends is not None:
+        low, high = ends
+    elif log:
         low, high = low / 1.08, high * 1.08
     else:
         pad = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
@@ -67,8 +70,9 @@ def dots(
         if row.value is not None:
             colour = "mark-red" if row.off else "mark-1"
             if row.low is not None and row.high is not None:
-                canvas.line(across(max(row.low, low)), y + 25, across(min(row.high, high)), y + 25, "line", colour)
-            canvas.mark(across(row.value), y + 25, "diamond" if row.off else "disc", colour)
+                left, right = (across(min(max(end, low), high)) for end in (row.low, row.high))
+                canvas.line(left, y + 25, right, y + 25, "line", colour)
+            canvas.mark(across(min(max(row.value, low), high)), y + 25, "diamond" if row.off else "disc", colour)
         y += _ROW
     across_axis(canvas, across, _steps(low, high, log), write, bottom)
     told = "; ".join(f"{f'{r.heading}: ' if r.heading else ''}{r.label} {r.text}" for r in rows)

@@ -44,7 +44,4 @@ Array.prototype.forEach.call(document.querySelectorAll("table[data-sort]"),funct
  sortable(table);
  if(table.tBodies[0].rows.length>12)filterable(table);
 });
-window.addEventListener("beforeprint",function(){
- Array.prototype.forEach.call(document.querySelectorAll("details[data-print]"),function(d){d.open=true});
-});
 })();

@@ -34,7 +34,7 @@ class Shell:
     """What surrounds a page. ``title`` is what people call its subject; ``head_title`` what a browser's tab says, the
     same unless given. ``under`` are lines below the title, ``crumbs`` the pages above this one, ``pages`` those beside
     it. ``provenance``: which run, definitions and files the figures come from. ``private``: a line that marks the page
-    as confidential."""
+    as confidential; ``scripts``: whether tables can be sorted and filtered."""
 
     title: Text
     under: Sequence[Text] = ()
@@ -42,6 +42,7 @@ class Shell:
     pages: Sequence[Link] = ()
     provenance: Sequence[Text] = ()
     private: str = ""
+    scripts: bool = True
     tab: str = ""
 
     @property
