@@ -16,11 +16,13 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 @app.command()
 def report(
     metrics: Annotated[
-        list[str], typer.Argument(metavar="METRICS...", help="Files of popstrat metrics, a month each; the last is shown.")
+        list[str],
+        typer.Argument(metavar="METRICS...", help="Files of popstrat metrics, a month each; the last is shown."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="A new folder, for the pages.")],
     title: Annotated[
-        str | None, typer.Option("--title", metavar="NAME", help="What the whole list is called, such as an ICB's name.")
+        str | None,
+        typer.Option("--title", metavar="NAME", help="What the whole list is called, such as an ICB's name."),
     ] = None,
     quality: Annotated[
         Path | None,

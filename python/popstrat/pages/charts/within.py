@@ -27,11 +27,11 @@ class Lying:
     worse: bool = False
 
 
-def within(rows: Sequence[Lying], *, unit: str) -> Chart:
+def within(rows: Sequence[Lying], *, unit: str, called: str = "this place") -> Chart:
     """Each row under its label and value: a band for the 95% limits, a line from one 99.8% limit to the other, and the
     value. What lies beyond the outer limits is a triangle that points away."""
     canvas = Canvas()
-    key = [("disc", "mark-1", "this place"), ("up", "mark-red", "worse than the 99.8% limits"),
+    key = [("disc", "mark-1", called), ("up", "mark-red", "worse than the 99.8% limits"),
            ("line", "mark-5", "99.8% limits; the band: 95%")]  # fmt: skip
     y = canvas.swatch(0, key) + 4
     canvas.height = y + _ROW * len(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,13 +12,13 @@ from popstrat.core.hashing import HASH
 from popstrat.core.numbers import NOTHING, count, day, percent, stated
 from popstrat.core.rerun import pack_named
 from popstrat.metrics.rows import Level
-from popstrat.pages.design.parts import Cell, Link, Shell, Table, Text, Verdict
+from popstrat.pages.design.parts import Cell, Figure, Link, Shell, Table, Text, Verdict
 from popstrat.pages.design.render import render
 from popstrat.pages.report.model import CALLED, EVERYBODY, SEVERAL, Area, Definition, Place, Report
 from popstrat.pages.report.names import INDEX
 from popstrat.pages.report.read import Month
 from popstrat.pages.report.teller import DEFINITIONS, RUN
-from popstrat.pages.report.views import Linked, Page, Sentence
+from popstrat.pages.report.views import Block, Linked, Page, Sentence, Side
 
 _MOST_OPEN = 40
 _GOOD = {"high": "high is good", "low": "low is good", "none": "neither high nor low is good"}
@@ -35,8 +36,18 @@ def area_html(report: Report, area: Area, page: Page, files: Mapping[Place, str]
         [_linked(line) for line in page.provenance], "" if report.now.controlled else PRIVATE,
         f"{page.title}, {day(report.as_of)}",
     )  # fmt: skip
-    return render("pages/report.html.j2", shell, page=page, verdict=_verdict(page), keys=page.keys,
+    shown = [(section, _beside_each_other(section.blocks)) for section in page.sections]
+    return render("pages/report.html.j2", shell, sections=shown, verdict=_verdict(page), keys=page.keys,
                   below=_below(report, area, files))  # fmt: skip
+
+
+def _beside_each_other(blocks: Sequence[Block]) -> list[Block]:
+    """The blocks with figures that follow each other side by side."""
+    found: list[Block] = []
+    for figures, some in itertools.groupby(blocks, lambda block: isinstance(block, Figure)):
+        listed = list(some)
+        found += [Side([one for one in listed if isinstance(one, Figure)])] if figures and len(listed) > 1 else listed
+    return found
 
 
 def _beside(here: str) -> list[Link]:
@@ -67,8 +78,7 @@ def _below(report: Report, area: Area, files: Mapping[Place, str]) -> list[tuple
     for level, places in area.below.items():
         links = [Link(place.name, files[place]) for place in places]
         called = CALLED[level] if len(places) == 1 else SEVERAL[level]
-        heading = f"{len(places):,} {called}"
-        found.append((heading, links, len(places) > _MOST_OPEN or (level is Level.PRACTICE and len(found) > 0)))
+        found.append((f"{len(places):,} {called}", links, len(places) > _MOST_OPEN))
     return found
 
 
@@ -79,9 +89,7 @@ def definitions_html(report: Report) -> str:
     """The page of all definitions."""
     shell = Shell("Definitions", [f"{pack_named(report.record['pack'])}: {report.record['pack'].get('title', '')}"],
                   [Link(report.called, INDEX)], _beside(DEFINITIONS), _of_run(report))  # fmt: skip
-    shown = [
-        {"id": d.id, "title": d.title, "means": d.means, "facts": _facts(d)} for d in report.definitions.values()
-    ]
+    shown = [{"id": d.id, "title": d.title, "means": d.means, "facts": _facts(d)} for d in report.definitions.values()]
     return render("pages/report_definitions.html.j2", shell, definitions=shown)
 
 

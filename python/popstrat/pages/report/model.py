@@ -317,7 +317,9 @@ def _values(month: Month) -> dict[tuple[str, str, Key], Past]:
     rows = month.rows.filter(
         pc.and_(
             pc.is_in(month.rows["group_by"], value_set=pa.array([NONE, "month"])),
-            pc.is_in(month.rows["measure"], value_set=pa.array([SHARE, RATE, "coverage", "floor", "standardised_rate"])),
+            pc.is_in(
+                month.rows["measure"], value_set=pa.array([SHARE, RATE, "coverage", "floor", "standardised_rate"])
+            ),
         )
     )
     columns = [rows[name].to_pylist() for name in ("level", "area", *Key.__slots__)]

@@ -20,20 +20,16 @@ def page_of(report: Report, area: Area, files: Mapping[Place, str], layout: Layo
     t = Teller(report, area, files, layout)
     crumbs = [Linked(report.title(place), href=files[place]) for place in area.above]
     found = [section for make in SECTIONS if (section := make(t)) is not None]
-    return Page(
-        report.title(area.place), _under(t), crumbs, sentences(t), _keys(t), found, _provenance(report)
-    )
+    return Page(report.title(area.place), _under(t), crumbs, sentences(t), _keys(t), found, _provenance(report))
 
 
 def _under(t: Teller) -> list[Text]:
     report = t.report
-    what = {"icb": "All practices of the list"}.get(t.area.level.value, CALLED[t.area.level].capitalize())
-    if t.area.level.value == "pcn":
-        what = "Primary care network"
     inside = [
-        f"{len(places):,} {CALLED[level] if len(places) == 1 else SEVERAL[level]}" for level, places in t.area.below.items()
+        f"{len(places):,} {CALLED[level] if len(places) == 1 else SEVERAL[level]}"
+        for level, places in t.area.below.items()
     ]
-    lines: list[Text] = [f"{day(report.as_of)}. {what}{': ' + ', '.join(inside) if inside else ''}."]
+    lines: list[Text] = [f"Figures of {day(report.as_of)}{', of ' + ', '.join(inside) if inside else ''}"]
     if not report.now.controlled:
         lines.append("Exact counts: for direct care alone, not for publication.")
     return lines
@@ -54,14 +50,14 @@ def _keys(t: Teller) -> list[KeyFigure]:
     for colours in t.layout.colours[-1:]:
         red = t.get(colours.red)
         if red is not None:
-            share = none(red) if red.value is None else percent(red.value)
+            share = "" if red.value is None else f"{percent(red.value)}; "
             found.append(KeyFigure(count(red.numerator, NOTHING if not red.suppressed else WITHHELD),
-                                   f"{colours.of} are red", f"{share}; {colours.title.partition(':')[0].lower()}"))  # fmt: skip
+                                   f"{colours.of} are red", share + colours.title.partition(":")[0].lower()))  # fmt: skip
     for d in t.known(t.layout.headline[:1]):
         one = t.get(d.id)
         if one is not None:
             found.append(KeyFigure(none(one) if one.value is None else percent(one.value), d.title.lower(),
-                                   "" if t.is_top else f"{t.report.called}: {_words(t, d.id)}"))  # fmt: skip
+                                   "" if t.is_top else f"all practices: {_words(t, d.id)}"))  # fmt: skip
     return found
 
 

@@ -21,7 +21,9 @@ from popstrat.formats import open_source
 from popstrat.metrics.rows import COLUMNS, SCHEMA
 from popstrat.packs.patient_table import ID
 
-_NUMBERS = {field.name: "float" for field in SCHEMA if pa.types.is_floating(field.type) or pa.types.is_integer(field.type)}
+_NUMBERS = {
+    field.name: "float" for field in SCHEMA if pa.types.is_floating(field.type) or pa.types.is_integer(field.type)
+}
 _KINDS = {**_NUMBERS, "as_of": "date", "suppressed": "bool"}
 _TOLD = ("metrics", "disclosure_control", "pack", "output")
 """Without these a record does not say what the figures are."""
@@ -106,7 +108,9 @@ def _record(path: Path, name: str) -> tuple[Mapping[str, Any], str]:
         raw = read_small(place, MOST_RECORD_BYTES)
         found = parse_json(raw)
         good = isinstance(found, dict) and found.get("command") == "metrics" and all(key in found for key in _TOLD)
-        good = good and isinstance(found["metrics"], list) and all(isinstance(found[k], dict) for k in ("pack", "output"))
+        good = (
+            good and isinstance(found["metrics"], list) and all(isinstance(found[k], dict) for k in ("pack", "output"))
+        )
         good = good and all(isinstance(one, dict) and isinstance(one.get("id"), str) for one in found["metrics"])
         if not good:
             raise ValueError

@@ -20,7 +20,8 @@ _NAMED = 3
 def sentences(t: Teller) -> list[Sentence]:
     """The first of what can be said, at most three, in the order of what matters."""
     found = [*_coverage(t), *_prize(t)]
-    for one in (*_signals(t), *_outside(t), *_gap(t), *_calm(t)):
+    headline, others, better = _signals(t)
+    for one in (*headline, *_outside(t), *others, *_gap(t), *better, *_calm(t)):
         if len(found) >= MOST:
             break
         found.append(one)
@@ -39,9 +40,7 @@ def _coverage(t: Teller) -> Iterator[Sentence]:
     if mine.withheld:
         text = f"How many people are on the caseload is withheld; {floor} are the least that teams are to support"
     elif mine.on is None:
-        text = (
-            f"Teams are to support at least {floor} people here; no caseload was given, so it is not known how many they do"
-        )
+        text = f"Teams are to support at least {floor} people here; no caseload was given, so it is not known how many they do"
     elif mine.gap is not None and mine.gap > 0:
         short = coverage.gap_text(mine.gap)
         text = f"{count(mine.on)} people are on the caseload, {short} short of the floor of {floor}"
@@ -58,7 +57,9 @@ def _plan(t: Teller, mine: coverage.Reached) -> tuple[str, str]:
     if mine.planned is not None:
         by = f" ({count(mine.planned)} by {day(mine.by)})" if mine.by else f" ({count(mine.planned)} next)"
         colour = {"on": "green", "off": "red"}.get(mine.trajectory or "", "")
-        return (f": {mine.plan_words}{by}" if colour else f"; the plan is{by.replace('(', '').replace(')', '')}"), colour
+        return (
+            f": {mine.plan_words}{by}" if colour else f"; the plan is{by.replace('(', '').replace(')', '')}"
+        ), colour
     level, below = t.within()
     found = [one for one in (coverage.reached(t, area) for area in below) if one.planned is not None]
     if not found:
@@ -66,9 +67,9 @@ def _plan(t: Teller, mine: coverage.Reached) -> tuple[str, str]:
     on = sum(one.trajectory == "on" for one in found)
     off = sum(one.trajectory == "off" for one in found)
     rest = len(found) - on - off
-    told = f"; of {several(level, len(found))} with a plan {on} {'is' if on == 1 else 'are'} on it and {off} behind"
-    if rest:
-        told += f", {rest} cannot be said"
+    parts = [(on, "on it"), (off, "behind it"), (rest, "where that cannot be said")]
+    said = [f"{number} {words}" for number, words in parts if number]
+    told = f"; of {several(level, len(found))} with a plan, {' and '.join(said)}"
     return told, "red" if off else "green" if on == len(found) else ""
 
 
@@ -92,20 +93,22 @@ def _prize(t: Teller) -> Iterator[Sentence]:
     yield Sentence(text + ".", prize.ID)
 
 
-def _signals(t: Teller) -> Iterator[Sentence]:
-    """Changes for the worse that are more than chance, then those for the better."""
-    found: list[tuple[bool, Sentence]] = []
+def _signals(t: Teller) -> tuple[list[Sentence], list[Sentence], list[Sentence]]:
+    """Changes that are more than chance: headline figures for the worse, others for the worse, those for the better."""
+    found: tuple[list[Sentence], list[Sentence], list[Sentence]] = ([], [], [])
     for d in changes.section_metrics(t):
         one, before = t.get(d.id), t.before(d.id)
         signal = signal_words(one.signal) if one is not None else ""
-        if one is None or not signal or one.value is None or before is None or d.good == "none" or one.value == before:
+        if one is None or not signal or one.value is None or before is None or d.good == "none":
             continue
+        if written(d, one.value) == written(d, before):
+            continue  # it lies far from the average, as it did last month: nothing that a sentence could say
         up = one.value > before
         bad = up == (d.good == "low")
         text = (f"“{d.title}” {'rose' if up else 'fell'} from {written(d, before)} last month to {written(d, one.value)}, "
                 f"which is {'worse' if bad else 'better'}, and more than chance: {signal}.")  # fmt: skip
-        found.append((not bad, Sentence(text, changes.ID)))
-    yield from (sentence for _, sentence in sorted(found, key=lambda pair: pair[0]))
+        found[2 if not bad else d.id not in t.layout.headline].append(Sentence(text, changes.ID))
+    return found
 
 
 def _outside(t: Teller) -> Iterator[Sentence]:
@@ -151,9 +154,7 @@ def _gap(t: Teller) -> Iterator[Sentence]:
 
 def _calm(t: Teller) -> Iterator[Sentence]:
     """That nothing stands out, where that is so."""
-    with_limits = [
-        d for d in t.known(t.layout.headline) if (one := t.get(d.id)) is not None and one.limits is not None
-    ]
+    with_limits = [d for d in t.known(t.layout.headline) if (one := t.get(d.id)) is not None and one.limits is not None]
     wrong = [d for d in with_limits if abs(t.get(d.id).position) == 2 and worse(d, t.get(d.id).position)]  # type: ignore[union-attr]
     if with_limits and not wrong and t.area.level is not Level.ICB:
         yield Sentence(

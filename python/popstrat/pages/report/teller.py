@@ -14,6 +14,8 @@ from popstrat.pages.report.model import RATE, SEVERAL, SHARE, Area, Definition, 
 from popstrat.pages.report.views import Linked
 
 DEFINITIONS, RUN = "definitions.html", "run.html"
+EVERYWHERE = "All practices"
+"""What a column is headed that has the whole list's figures."""
 _RATES = (RATE, "standardised_rate")
 _SIGNALS = {
     "beyond_3_sigma": "this month lies further from the average than chance would take it",
@@ -157,7 +159,12 @@ def unit(d: Definition) -> str:
 
 def writer(d: Definition) -> Callable[[float], str]:
     """How a chart writes values of a metric."""
-    return (lambda v: decimal(v, 0)) if is_rate(d) else (lambda v: percent(v, 0) if v >= 0.1 else stated(round(v, 4)))
+    return lambda value: written(d, value)
+
+
+def tick_writer(d: Definition) -> Callable[[float], str]:
+    """How a chart writes the round values of its axis."""
+    return (lambda value: f"{value:,.10g}") if is_rate(d) else stated
 
 
 def interval(d: Definition, low: float | None, high: float | None) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from markupsafe import Markup
+
 from popstrat.core.numbers import NOTHING, count
 from popstrat.pages.charts.bars import Bar, bars
 from popstrat.pages.charts.stacked import PartOf, Stack, stacked
 from popstrat.pages.design.parts import Cell, Table, Text, rag
 from popstrat.pages.report.layout import Colours
-from popstrat.pages.report.teller import Teller, changed, figure, none
+from popstrat.pages.report.teller import EVERYWHERE, Teller, changed, figure, none
 from popstrat.pages.report.views import Block, Section
 
 ID = "care"
@@ -37,21 +39,27 @@ def _colours(t: Teller, c: Colours) -> Block | None:
         people = one.denominator if one.denominator is not None else people
         values.append(None if one.numerator is None else float(one.numerator))
         row: list[Text | Cell] = [
-            rag(colour), t.number(one.numerator, one), t.value(d, one), t.raw(d, before),
+            _named(t, colour, metric), t.number(one.numerator, one), t.value(d, one), t.raw(d, before),
             NOTHING if moved is None else t.cell(changed(d, moved), moved),
         ]  # fmt: skip
-        rows.append([*row, *([] if t.is_top else [t.of_all(metric)]), t.metric(metric, "what it means")])
-    heads = ["Colour", "People", f"Share of {c.of}", "Last month", "Change", *([] if t.is_top else [t.report.called]), "Definition"]
+        rows.append([*row, *([] if t.is_top else [t.of_all(metric)])])
+    heads = ["Colour", "People", f"Share of {c.of}", "Last month", "Change", *([] if t.is_top else [EVERYWHERE])]
     notes = [c.means] if c.means else []
-    table = Table(f"{c.id}-t", c.title, heads, rows, frozenset(range(1, len(heads) - 1)), notes=notes, sortable=False)
-    rest = None if people is None or None in values else max(people - sum(v for v in values if v is not None), 0)
+    table = Table(f"{c.id}-t", c.title, heads, rows, frozenset(range(1, len(heads))), notes=notes, sortable=False)
     if all(v is None for v in values) or people is None:
         return table
+    rest = max(people - sum(v for v in values if v is not None), 0)
+    none_of = "No colour, or withheld" if None in values else "No colour"
     parts = [PartOf("Red", "red", "red", "R"), PartOf("Amber", "amber", "amber", "A"),
-             PartOf("Green", "green", "green", "G"), PartOf("No colour", "sunken", "text")]  # fmt: skip
+             PartOf("Green", "green", "green", "G"), PartOf(none_of, "sunken", "text")]  # fmt: skip
     chart = stacked([Stack(t.report.title(t.area.place), [*values, rest], f"{count(people)} {c.of}")], parts,
                     unit=f"% of {c.of}")  # fmt: skip
     return figure(f"{c.id}-f", c.title, chart, table, f"% of {c.of}", opened=True)
+
+
+def _named(t: Teller, colour: str, metric: str) -> Text:
+    """A colour that leads to its definition."""
+    return Markup('<a href="{}">{}</a>').format(t.metric(metric).href, rag(colour))
 
 
 def _drivers(t: Teller) -> Block | None:
@@ -82,9 +90,9 @@ def _drivers(t: Teller) -> Block | None:
                 drawn.append((-1.0 if people is None else float(people), bar))
     if not rows:
         return None
-    heads = ["Condition", "Diagnosed", "Not optimised", "Of diagnosed", t.report.called, "Undiagnosed"]
+    heads = ["Condition", "Diagnosed", "Not optimised", "Of diagnosed", EVERYWHERE, "Undiagnosed"]
     if t.is_top:
-        heads.remove(t.report.called)
+        heads.remove(EVERYWHERE)
         rows = [[*row[:4], row[5]] for row in rows]
     table = Table("drivers-t", t.layout.drivers_title, heads, rows, frozenset(range(1, len(heads))), "People",
                   notes=["Undiagnosed: the record shows it and no diagnosis is coded; only people who were measured can be found."])  # fmt: skip
@@ -108,7 +116,7 @@ def _treatments(t: Teller) -> Block | None:
         rows.append([*row, *([] if t.is_top else [t.of_all(one.metric)])])
     if not rows:
         return None
-    heads = ["Medicine", "Missing", "Indicated", "Share", *([] if t.is_top else [t.report.called])]
+    heads = ["Medicine", "Missing", "Indicated", "Share", *([] if t.is_top else [EVERYWHERE])]
     table = Table("treatments-t", "Medicines indicated and missing", heads, rows, frozenset(range(1, len(heads))),
                   "People", notes=["Indicated by the record; contraindications and refusals are not in it."])  # fmt: skip
     return figure("treatments-f", "Medicines that the record indicates and that are missing", bars(drawn, unit="people"),

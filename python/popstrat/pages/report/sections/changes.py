@@ -8,11 +8,21 @@ from popstrat.core.numbers import NOTHING, WITHHELD, count, day, month, short_mo
 from popstrat.pages.charts.run_chart import Month, run_chart
 from popstrat.pages.design.parts import Cell, Table, Text, rag
 from popstrat.pages.report.model import Definition, Key
-from popstrat.pages.report.teller import Teller, changed, figure, signal_short, signal_words, unit, writer, written
+from popstrat.pages.report.teller import (
+    Teller,
+    changed,
+    figure,
+    signal_short,
+    signal_words,
+    tick_writer,
+    unit,
+    writer,
+    written,
+)
 from popstrat.pages.report.views import Block, Note, Section
 
 ID, MOVERS = "changes", "movers"
-_FEWEST, _MOST_CHARTS = 3, 9
+_FEWEST, _MOST_CHARTS = 3, 8
 _MOST_MOVES = 40
 
 
@@ -35,7 +45,9 @@ def series(t: Teller) -> Section | None:
         return None
     blocks: list[Block] = [table]
     if len(t.report.months) > 1:
-        ranked = sorted(metrics, key=lambda d: (_signal(t, d) is None, t.report.order[d.id]))
+        ranked = sorted(
+            metrics, key=lambda d: (_signal(t, d) is None, d.id not in t.layout.headline, t.report.order[d.id])
+        )
         drawn = [block for block in (_chart(t, d) for d in ranked) if block is not None]
         blocks += drawn[:_MOST_CHARTS]
     else:
@@ -115,7 +127,7 @@ def _chart(t: Teller, d: Definition) -> Block | None:
         months.append(Month(month(date), short_month(date), by_month.get(at),
                             signal if at == (last.year, last.month) else ""))  # fmt: skip
         at = (at[0] + at[1] // 12, at[1] % 12 + 1)
-    chart = run_chart(months, unit=unit(d), write=writer(d), target=one.target)
+    chart = run_chart(months, unit=unit(d), write=writer(d), write_tick=tick_writer(d), target=one.target)
     rows: list[list[Text | Cell]] = [[m.name, NOTHING if m.value is None else t.raw(d, m.value)] for m in months]
     table = Table(f"run-{d.id}-t", f"{d.title}, month by month", ("Month", unit(d).capitalize()), rows, frozenset({1}),
                   sortable=False)  # fmt: skip
@@ -138,9 +150,7 @@ def movers(t: Teller) -> Section | None:
         stayed = sum(people or 0 for start, end, people in flows[s.column] if start == end)
         shown = sorted((flow for flow in moved if flow[2]), key=lambda flow: -(flow[2] or 0))[:_MOST_MOVES]
         kept = sum(people is None for _, _, people in moved)
-        rows: list[list[Text | Cell]] = [
-            [_group(start), _group(end), t.number(people)] for start, end, people in shown
-        ]
+        rows: list[list[Text | Cell]] = [[_group(start), _group(end), t.number(people)] for start, end, people in shown]
         total = sum(people or 0 for _, _, people in shown)
         if not rows:
             blocks.append(Note(f"{s.title}: how many people moved is withheld in all {kept} directions."))

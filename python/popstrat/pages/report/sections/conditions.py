@@ -33,7 +33,7 @@ def section(t: Teller) -> Section | None:
         ]
         rows.append([label, t.number(people, found[0]), *shares])
         values = [None if one is None or one.numerator is None else float(one.numerator) for one in found]
-        if any(value is not None for value in values):
+        if all(value is not None for value in values):  # of what is left of a whole a withheld part could be read
             drawn.append(Stack(label, values, "" if people is None else f"{count(people)} people"))
     if not rows:
         return None

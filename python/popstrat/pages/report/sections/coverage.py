@@ -75,18 +75,13 @@ def section(t: Teller) -> Section | None:
     if mine.floor is None and t.get(c.eligible) is None:
         return None
     blocks: list[Block] = [_against(t, mine)]
-    level, below = t.within()
-    if below and any(reached(t, area).floor is not None for area in below):
-        blocks.append(_areas(t, f"{SEVERAL[level].capitalize() if level.value != 'pcn' else 'PCNs'}", below))
-    cohorts = _cohorts(t)
-    if cohorts is not None:
-        blocks.append(cohorts)
-    care = _care(t)
-    if care is not None:
-        blocks.append(care)
     grown = _months(t)
     if grown is not None:
         blocks.append(grown)
+    level, below = t.within()
+    if below and any(reached(t, area).floor is not None for area in below):
+        blocks.append(_areas(t, f"{SEVERAL[level].capitalize() if level.value != 'pcn' else 'PCNs'}", below))
+    blocks += [one for one in (_cohorts(t), _care(t)) if one is not None]
     if not _has_caseload(t):
         blocks.append(
             Note("No caseload was given (popstrat metrics --caseload), so how many people are supported is not known.")
@@ -121,12 +116,14 @@ def _against(t: Teller, mine: Reached) -> Block:
             t.metric(c.caseload, "On the caseload"), WITHHELD if mine.withheld else t.number(mine.on),
             none(on) if on is None or on.value is None else t.cell(percent(on.value), on.value),
         ])  # fmt: skip
-        rows.append([gap_label(mine.gap), WITHHELD if mine.gap is None and mine.withheld else gap_text(mine.gap), NOTHING])
+        rows.append(
+            [gap_label(mine.gap), WITHHELD if mine.gap is None and mine.withheld else gap_text(mine.gap), NOTHING]
+        )
     if mine.planned is not None:
         by = f"Planned on the caseload by {day(mine.by)}" if mine.by else "Planned on the caseload next"
         rows.append([by, t.number(mine.planned), mine.plan_words or NOTHING])
     table = Table(
-        "coverage-t", "Coverage: people and share of the registered people", ("", "People", "Share or state"), rows,
+        "coverage-t", "Coverage: people and share of the registered people", ("What", "People", "Share or state"), rows,
         frozenset({1, 2}), sortable=False,
     )  # fmt: skip
     if mine.floor is None or mine.floor.value is None:
@@ -199,7 +196,14 @@ def _cohorts(t: Teller) -> Table | None:
         rows.append(row)
     if not rows:
         return None
-    heads = ["Cohort", "People", "Share of registered", "Last month", "Priority", *(["On the caseload"] if caseload else [])]
+    heads = [
+        "Cohort",
+        "People",
+        "Share of registered",
+        "Last month",
+        "Priority",
+        *(["On the caseload"] if caseload else []),
+    ]
     return Table("cohorts-t", "Cohorts of the neighbourhood teams", heads, rows, frozenset(range(1, len(heads))),
                  "One person may be in several", sortable=False)  # fmt: skip
 
@@ -216,7 +220,7 @@ def _care(t: Teller) -> Table | None:
                      t.number(found.denominator, found), share, aim])  # fmt: skip
     if not rows:
         return None
-    return Table("care-t", "People on the caseload: what they have", ("", "People", "Of", "Share", "Target"), rows,
+    return Table("care-t", "People on the caseload: what they have", ("What", "People", "Of", "Share", "Target"), rows,
                  frozenset({1, 2, 3, 4}), sortable=False)  # fmt: skip
 
 

@@ -19,7 +19,7 @@ def section(t: Teller) -> Section | None:
     """Gaps by deprivation, and values by ethnic group; only where the file has them."""
     metrics = [d for d in t.known(t.layout.inequality) if _gap(t, d) is not None]
     blocks: list[Block] = [*_gaps(t, metrics)]
-    for by, groups, called in ((_BY, _FIFTHS, "fifth of deprivation (1: most deprived)"), ("ethnicity", _ETHNICITY, "ethnic group")):
+    for by, groups, called in ((_BY, _FIFTHS, "fifth of deprivation"), ("ethnicity", _ETHNICITY, "ethnic group")):
         table = _values(t, t.known(t.layout.inequality), by, groups, called)
         if table is not None:
             blocks.append(table)
@@ -122,6 +122,7 @@ def _values(t: Teller, metrics: list[Definition], by: str, groups: tuple[str, ..
             rows.append([t.metric(d.id), *(t.value(d, one) for one in found), t.value(d, t.get(d.id))])
     if not rows:
         return None
-    heads = ["Figure", *(group.capitalize() for group in groups), "Not recorded", "Everybody"]
+    named = {"1": "1, most deprived", "5": "5, least deprived"}
+    heads = ["Figure", *(named.get(group, group.capitalize()) for group in groups), "Not recorded", "Everybody"]
     return Table(f"by-{by}-t", f"By {called}", heads, rows, frozenset(range(1, len(heads))),
                  "Shares in %, rates per 1,000 people", sortable=False)  # fmt: skip

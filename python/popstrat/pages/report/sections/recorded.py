@@ -6,7 +6,7 @@ from popstrat.core.numbers import NOTHING, percent
 from popstrat.pages.charts.bars import Bar, bars
 from popstrat.pages.design.parts import Cell, Table, Text
 from popstrat.pages.report.quality import Quality
-from popstrat.pages.report.teller import POSITIONS, Teller, figure, none
+from popstrat.pages.report.teller import EVERYWHERE, POSITIONS, Teller, figure, none
 from popstrat.pages.report.views import Block, Note, Section
 
 ID = "recorded"
@@ -30,8 +30,10 @@ def section(t: Teller) -> Section | None:
         drawn.append(Bar(d.title, one.value, none(one) if one.value is None else percent(one.value)))
     if rows:
         heads = ["What is recorded", "People", "Of", "Share", "Last month"]
-        heads += [] if t.is_top else [t.report.called, "Where it lies"]
-        table = Table("recorded-t", "Share recorded", heads, rows, frozenset(range(1, 5 if t.is_top else 6)), "% of people")
+        heads += [] if t.is_top else [EVERYWHERE, "Where it lies"]
+        table = Table(
+            "recorded-t", "Share recorded", heads, rows, frozenset(range(1, 5 if t.is_top else 6)), "% of people"
+        )
         chart = bars(drawn, unit="% of people", top=1.0)
         blocks.append(figure("recorded-f", "Share recorded, of those it matters for", chart, table, "% of people"))
     quality = t.report.quality
@@ -59,9 +61,7 @@ def _quality(t: Teller, quality: Quality) -> list[Block]:
     odd = [one for one in quality.practices if one.practice in practices]
     if odd:
         links = {area.name: t.place(area) for area in t.practices()}
-        shown: list[list[Text | Cell]] = [
-            [links[one.practice], one.column, one.people, one.expected] for one in odd
-        ]
+        shown: list[list[Text | Cell]] = [[links[one.practice], one.column, one.people, one.expected] for one in odd]
         found.append(Table("quality-practices-t", "Practices whose record differs from the list by a factor of three",
                            ("Practice", "Column", "People", "Expected"), shown, frozenset({2, 3})))  # fmt: skip
     elif not t.is_top and quality.practices:

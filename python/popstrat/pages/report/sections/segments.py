@@ -6,7 +6,7 @@ from popstrat.core.numbers import NOTHING, percent, stated
 from popstrat.pages.charts.bars import Bar, bars
 from popstrat.pages.design.parts import Cell, Table, Text
 from popstrat.pages.report.layout import Segmentation
-from popstrat.pages.report.teller import Teller, changed, figure, interval, none
+from popstrat.pages.report.teller import EVERYWHERE, Teller, changed, figure, interval, none
 from popstrat.pages.report.views import Block, Section
 
 
@@ -49,7 +49,7 @@ def _of(t: Teller, s: Segmentation) -> Block | None:
     heads = ["Group", "People", f"Share of {s.of}", "95% interval"]
     heads += ["Last month", "Change"] if before_known else []
     heads += ["Published share"] if published else []
-    heads += [t.report.called] if not t.is_top else []
+    heads += [EVERYWHERE] if not t.is_top else []
     notes = [f"Published: {s.source}."] if s.source else []
     table = Table(f"{s.id}-t", s.title, heads, rows, frozenset(range(1, len(heads))), notes=notes, sortable=False)
     marked = "the published share" if published else "last month" if before_known else ""

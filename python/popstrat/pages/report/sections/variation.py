@@ -12,6 +12,7 @@ from popstrat.pages.charts.within import Lying, within
 from popstrat.pages.design.parts import Cell, Table, Text
 from popstrat.pages.report.model import CALLED, SEVERAL, Area, Definition, Figure
 from popstrat.pages.report.teller import (
+    EVERYWHERE,
     POSITIONS,
     Teller,
     figure,
@@ -19,6 +20,7 @@ from popstrat.pages.report.teller import (
     none,
     unit,
     worse,
+    tick_writer,
     writer,
     written,
 )
@@ -101,13 +103,13 @@ def _own(t: Teller) -> Block | None:
     called = CALLED[t.area.level]
     table = Table(
         "limits-t", f"Every figure with limits: where this {called} lies",
-        ("Figure", f"This {called}", t.report.called, "95% limits", "99.8% limits", "Where it lies"), rows,
+        ("Figure", f"This {called}", EVERYWHERE, "95% limits", "99.8% limits", "Where it lies"), rows,
         frozenset({1, 2, 3, 4}), "Shares in %, rates per 1,000 people",
     )  # fmt: skip
     if not drawn:
         return table
     title = f"Where this {called} lies among all {SEVERAL[t.area.level]}"
-    return figure("limits-f", title, within(drawn, unit="each on a scale of its own"), table,
+    return figure("limits-f", title, within(drawn, unit="each on a scale of its own", called=f"this {called}"), table,
                   "Each figure on a scale of its own; the middle is what all have together")  # fmt: skip
 
 
@@ -153,8 +155,8 @@ def _funnel(t: Teller, d: Definition) -> Block | None:
     table = Table(f"funnel-{d.id}-t", f"{d.title}: each practice and its limits",
                   ("Practice", "People", "Value", "95% limits", "99.8% limits", "Where it lies"), rows,
                   frozenset({1, 2, 3, 4}), unit(d))  # fmt: skip
-    chart = funnel(places, _limits(t, d), target=whole.value, unit=unit(d), sizes="people it is of", write=writer(d),
-                   write_size=count, target_called=t.report.called)  # fmt: skip
+    chart = funnel(places, _limits(t, d), target=whole.value, unit=unit(d), sizes="people it is of", write=writer(d), write_tick=tick_writer(d),
+                   write_size=count, target_called="all together")  # fmt: skip
     good = {"high": "high is good", "low": "low is good"}.get(d.good, "")
     return figure(f"funnel-{d.id}", f"{d.title}, by practice", chart, table, f"{unit(d)}; {good}")
 

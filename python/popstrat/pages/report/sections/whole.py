@@ -7,7 +7,7 @@ from collections import Counter
 from popstrat.core.numbers import NOTHING, WITHHELD_MEANS, count
 from popstrat.pages.design.parts import Cell, Table, Text
 from popstrat.pages.report.model import NONE, Key
-from popstrat.pages.report.teller import Teller, interval, signal_short
+from popstrat.pages.report.teller import EVERYWHERE, Teller, interval, signal_short
 from popstrat.pages.report.views import Block, Note, Section
 
 FIGURES, WITHHELD_ID = "figures", "withheld"
@@ -29,10 +29,12 @@ def figures(t: Teller) -> Section | None:
     if not rows:
         return None
     heads = ["Figure", "Value", "95% interval", "Who counts", "Of whom", "Last month",
-             *([] if t.is_top else [t.report.called]), "Signal"]  # fmt: skip
+             *([] if t.is_top else [EVERYWHERE]), "Signal"]  # fmt: skip
     table = Table("figures-t", "Every figure, everybody together", heads, rows, frozenset(range(1, len(heads) - 1)),
                   "Shares in %, rates per 1,000 people; people, or events for rates of use")  # fmt: skip
-    return Section(FIGURES, "Every figure", [table], ["Each name leads to its definition: who counts, of whom, from which source."])
+    return Section(
+        FIGURES, "Every figure", [table], ["Each name leads to its definition: who counts, of whom, from which source."]
+    )
 
 
 def withheld(t: Teller) -> Section | None:
@@ -64,21 +66,32 @@ def withheld(t: Teller) -> Section | None:
                         frozenset({1, 2, 3}), sortable=False))  # fmt: skip
     if reasons:
         why: list[list[Text | Cell]] = [[reason, t.number(number)] for reason, number in reasons.most_common()]
-        blocks.append(Table("reasons-t", "Why there is no value", ("Reason", "Figures"), why, frozenset({1}), sortable=False))
+        blocks.append(
+            Table("reasons-t", "Why there is no value", ("Reason", "Figures"), why, frozenset({1}), sortable=False)
+        )
     if whole:
         names: list[list[Text | Cell]] = [[t.metric(name)] for name in dict.fromkeys(key.metric for key in whole)]
-        blocks.append(Table("kept-t", "Figures of everybody here that are withheld", ("Figure",), names, sortable=False))
+        blocks.append(
+            Table("kept-t", "Figures of everybody here that are withheld", ("Figure",), names, sortable=False)
+        )
     return Section(WITHHELD_ID, "What was withheld, and why", blocks)
 
 
 def _by(name: str) -> str:
-    called = {"none": "nothing: everybody", "imd_quintile": "fifth of deprivation", "age_band": "age", "movers": "movement"}
+    called = {
+        "none": "nothing: everybody",
+        "imd_quintile": "fifth of deprivation",
+        "age_band": "age",
+        "movers": "movement",
+    }
     return called.get(name, name.replace("_", " "))
 
 
 def _rules(t: Teller) -> str:
     if not t.report.now.controlled:
-        return "Nothing is withheld: these are exact counts, for direct care alone. Do not publish or pass on this page."
+        return (
+            "Nothing is withheld: these are exact counts, for direct care alone. Do not publish or pass on this page."
+        )
     rules = t.report.record.get("disclosure") or {}
     smallest, step = rules.get("smallest"), rules.get("round_to")
     if not isinstance(smallest, int) or not isinstance(step, int):
