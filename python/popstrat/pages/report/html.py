@@ -23,22 +23,34 @@ from popstrat.pages.report.views import Block, Linked, Page, Sentence, Side
 _MOST_OPEN = 40
 _GOOD = {"high": "high is good", "low": "low is good", "none": "neither high nor low is good"}
 _MEASURES = {
-    "proportion": "share of people", "rate_per_1000": "per 1,000 people", "coverage": "share of people",
+    "proportion": "share of people",
+    "rate_per_1000": "per 1,000 people",
+    "coverage": "share of people",
     "floor": "people, the least",
-}  # fmt: skip
+}
 PRIVATE = "Exact counts: for direct care alone. Do not publish or pass on."
 
 
 def area_html(report: Report, area: Area, page: Page, files: Mapping[Place, str]) -> str:
     """The page of an area."""
     shell = Shell(
-        page.title, page.under, [Link(one.text, one.href) for one in page.crumbs], _beside(files[area.place]),
-        [_linked(line) for line in page.provenance], "" if report.now.controlled else PRIVATE,
-        f"{page.title}, {day(report.as_of)}",
-    )  # fmt: skip
+        page.title,
+        page.under,
+        [Link(one.text, one.href) for one in page.crumbs],
+        _beside(files[area.place]),
+        [_linked(line) for line in page.provenance],
+        private="" if report.now.controlled else PRIVATE,
+        tab=f"{page.title}, {day(report.as_of)}",
+    )
     shown = [(section, _beside_each_other(section.blocks)) for section in page.sections]
-    return render("pages/report.html.j2", shell, sections=shown, verdict=_verdict(page), keys=page.keys,
-                  below=_below(report, area, files))  # fmt: skip
+    return render(
+        "pages/report.html.j2",
+        shell,
+        sections=shown,
+        verdict=_verdict(page),
+        keys=page.keys,
+        below=_below(report, area, files),
+    )
 
 
 def _beside_each_other(blocks: Sequence[Block]) -> list[Block]:
@@ -63,9 +75,11 @@ def _verdict(page: Page) -> Verdict:
     said = [_sentence(one) for one in page.sentences]
     first = page.sentences[0] if page.sentences else None
     return Verdict(
-        said[0] if said else "There are no figures to speak of first.", said[1:], first.rag if first else "",
+        said[0] if said else "There are no figures to speak of first.",
+        said[1:],
+        first.rag if first else "",
         first.means if first else "",
-    )  # fmt: skip
+    )
 
 
 def _sentence(one: Sentence) -> Markup:
@@ -87,8 +101,13 @@ def _below(report: Report, area: Area, files: Mapping[Place, str]) -> list[tuple
 
 def definitions_html(report: Report) -> str:
     """The page of all definitions."""
-    shell = Shell("Definitions", [f"{pack_named(report.record['pack'])}: {report.record['pack'].get('title', '')}"],
-                  [Link(report.called, INDEX)], _beside(DEFINITIONS), _of_run(report))  # fmt: skip
+    shell = Shell(
+        "Definitions",
+        [f"{pack_named(report.record['pack'])}: {report.record['pack'].get('title', '')}"],
+        [Link(report.called, INDEX)],
+        _beside(DEFINITIONS),
+        _of_run(report),
+    )
     shown = [{"id": d.id, "title": d.title, "means": d.means, "facts": _facts(d)} for d in report.definitions.values()]
     return render("pages/report_definitions.html.j2", shell, definitions=shown)
 
@@ -120,8 +139,13 @@ def _facts(d: Definition) -> list[tuple[str, Text]]:
 
 def run_html(report: Report) -> str:
     """The page of the runs: which files, programs and definitions the figures come from, and what may be shown."""
-    shell = Shell("The runs behind the figures", [f"Figures as of {day(report.as_of)}"], [Link(report.called, INDEX)],
-                  _beside(RUN), _of_run(report))  # fmt: skip
+    shell = Shell(
+        "The runs behind the figures",
+        [f"Figures as of {day(report.as_of)}"],
+        [Link(report.called, INDEX)],
+        _beside(RUN),
+        _of_run(report),
+    )
     parts: list[tuple[str, Sequence[Any]]] = [
         ("The metrics file of this month", [_run_facts(report.now)]),
         ("All months on these pages", [_months(report.months)]),
@@ -156,12 +180,22 @@ def _run_facts(month: Month) -> list[tuple[str, str]]:
 
 def _months(months: Sequence[Month]) -> Table:
     rows: list[list[Text | Cell]] = [
-        [day(one.as_of), one.path.name, pack_named(one.record["pack"]) or NOTHING,
-         "controlled" if one.controlled else "exact counts", one.sha256[:16]]
+        [
+            day(one.as_of),
+            one.path.name,
+            pack_named(one.record["pack"]) or NOTHING,
+            "controlled" if one.controlled else "exact counts",
+            one.sha256[:16],
+        ]
         for one in months
-    ]  # fmt: skip
-    return Table("months-t", "Metrics files, the earliest first", ("As of", "File", "Definitions", "Disclosure", "SHA-256 begins"),
-                 rows, sortable=False)  # fmt: skip
+    ]
+    return Table(
+        "months-t",
+        "Metrics files, the earliest first",
+        ("As of", "File", "Definitions", "Disclosure", "SHA-256 begins"),
+        rows,
+        sortable=False,
+    )
 
 
 def _disclosure(report: Report) -> list[Any]:
@@ -169,20 +203,34 @@ def _disclosure(report: Report) -> list[Any]:
         return ["Disclosure was not controlled: the counts are exact, for direct care alone."]
     told = report.record.get("disclosure") or {}
     found: list[Any] = []
-    rules = [("Counts withheld", f"under {told.get('smallest', NOTHING)}"),
-             ("Other counts rounded to the nearest", str(told.get("round_to", NOTHING)))]  # fmt: skip
+    rules = [
+        ("Counts withheld", f"under {told.get('smallest', NOTHING)}"),
+        ("Other counts rounded to the nearest", str(told.get("round_to", NOTHING))),
+    ]
     earlier = told.get("earlier_releases")
     if isinstance(earlier, Mapping):
         rules.append(("Earlier releases looked at", str(earlier.get("months", 0))))
     found.append(rules)
     rows: list[list[Text | Cell]] = [
-        [CALLED.get(_level(one["level"]), one["level"]), one["group_by"].replace("_", " "), count(one["over_7"]),
-         count(one["withheld"]), percent(one["share"], none=NOTHING)]
+        [
+            CALLED.get(_level(one["level"]), one["level"]),
+            one["group_by"].replace("_", " "),
+            count(one["over_7"]),
+            count(one["withheld"]),
+            percent(one["share"], none=NOTHING),
+        ]
         for one in told.get("withheld_to_protect_others", ())
-    ]  # fmt: skip
+    ]
     if rows:
-        found.append(Table("cost-t", "Counts over 7 that are withheld so that others cannot be worked out",
-                           ("Level", "Divided by", "Counts over 7", "Withheld", "Share"), rows, frozenset({2, 3, 4})))  # fmt: skip
+        found.append(
+            Table(
+                "cost-t",
+                "Counts over 7 that are withheld so that others cannot be worked out",
+                ("Level", "Divided by", "Counts over 7", "Withheld", "Share"),
+                rows,
+                frozenset({2, 3, 4}),
+            )
+        )
     return found
 
 

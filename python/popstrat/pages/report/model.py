@@ -18,13 +18,19 @@ NONE = Grouping.NONE.value
 EVERYBODY = "all"
 SHARE, RATE = "proportion", "rate_per_1000"
 CALLED = {
-    Level.ICB: "ICB", Level.PLACE: "place", Level.NEIGHBOURHOOD: "neighbourhood", Level.PCN: "PCN",
+    Level.ICB: "ICB",
+    Level.PLACE: "place",
+    Level.NEIGHBOURHOOD: "neighbourhood",
+    Level.PCN: "PCN",
     Level.PRACTICE: "practice",
-}  # fmt: skip
+}
 SEVERAL = {
-    Level.ICB: "ICBs", Level.PLACE: "places", Level.NEIGHBOURHOOD: "neighbourhoods", Level.PCN: "PCNs",
+    Level.ICB: "ICBs",
+    Level.PLACE: "places",
+    Level.NEIGHBOURHOOD: "neighbourhoods",
+    Level.PCN: "PCNs",
     Level.PRACTICE: "practices",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +167,15 @@ class Report:
         return f"{'PCN' if place.level is Level.PCN else CALLED[place.level].capitalize()} {place.name}"
 
     def get(
-        self, area: Area, metric: str, group_by: str = NONE, group: str | None = None, *, measure: str | None = None,
+        self,
+        area: Area,
+        metric: str,
+        group_by: str = NONE,
+        group: str | None = None,
+        *,
+        measure: str | None = None,
         cohort: str | None = None,
-    ) -> Figure | None:  # fmt: skip
+    ) -> Figure | None:
         """A figure of an area; None if the file has none. Measure and cohort are the metric's own unless given."""
         definition = self.definitions.get(metric)
         if definition is not None:
@@ -227,11 +239,21 @@ def _definitions(record: Mapping[str, Any]) -> dict[str, Definition]:
         ident = one["id"].partition("@")[0]
         if ident not in found:
             found[ident] = Definition(
-                ident, _text(one.get("title")) or ident, _text(one.get("version")), _text(one.get("measure")) or SHARE,
-                _text(one.get("cohort")) or EVERYBODY, _text(one.get("good")) or "none", one.get("target"),
-                _text(one.get("source")), _text(one.get("caveat")), one.get("reason"), _text(one.get("means")),
-                _text(one.get("assumption")), _text(one.get("numerator")), _text(one.get("denominator")),
-            )  # fmt: skip
+                ident,
+                _text(one.get("title")) or ident,
+                _text(one.get("version")),
+                _text(one.get("measure")) or SHARE,
+                _text(one.get("cohort")) or EVERYBODY,
+                _text(one.get("good")) or "none",
+                one.get("target"),
+                _text(one.get("source")),
+                _text(one.get("caveat")),
+                one.get("reason"),
+                _text(one.get("means")),
+                _text(one.get("assumption")),
+                _text(one.get("numerator")),
+                _text(one.get("denominator")),
+            )
     return found
 
 

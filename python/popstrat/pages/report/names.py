@@ -17,8 +17,9 @@ _LONGEST = 48
 
 
 def page_names(places: Iterable[Place]) -> dict[Place, str]:
-    """The file of each area: ``index.html`` for the whole list, ``practice-y90001.html``; where two would have one name,
-    or an area's has no letters, a hash tells them apart. The first area has the index where there is no whole list."""
+    """The file of each area: ``index.html`` for the whole list, ``practice-y90001.html`` for a practice. Where two
+    would have one name, or an area's has no letters, a hash tells them apart. Without a whole list the first area has
+    the index."""
     listed = list(places)
     plain = {place: _plain(place.name) for place in listed}
     alike = Counter((place.level, name) for place, name in plain.items())

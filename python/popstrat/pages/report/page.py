@@ -51,13 +51,23 @@ def _keys(t: Teller) -> list[KeyFigure]:
         red = t.get(colours.red)
         if red is not None:
             share = "" if red.value is None else f"{percent(red.value)}; "
-            found.append(KeyFigure(count(red.numerator, NOTHING if not red.suppressed else WITHHELD),
-                                   f"{colours.of} are red", share + colours.title.partition(":")[0].lower()))  # fmt: skip
+            found.append(
+                KeyFigure(
+                    count(red.numerator, NOTHING if not red.suppressed else WITHHELD),
+                    f"{colours.of} are red",
+                    share + colours.title.partition(":")[0].lower(),
+                )
+            )
     for d in t.known(t.layout.headline[:1]):
         one = t.get(d.id)
         if one is not None:
-            found.append(KeyFigure(none(one) if one.value is None else percent(one.value), d.title.lower(),
-                                   "" if t.is_top else f"all practices: {_words(t, d.id)}"))  # fmt: skip
+            found.append(
+                KeyFigure(
+                    none(one) if one.value is None else percent(one.value),
+                    d.title.lower(),
+                    "" if t.is_top else f"all practices: {_words(t, d.id)}",
+                )
+            )
     return found
 
 
@@ -66,13 +76,14 @@ def _words(t: Teller, metric: str) -> str:
     return none(one) if one is None or one.value is None else percent(one.value)
 
 
-def _provenance(report: Report) -> list[Text]:
+def _provenance(report: Report) -> list[Text | Linked]:
     """Which run the figures come from, and where that and their definitions are told."""
     record = report.record
     program = record.get("program") or {}
+    made = f"{program.get('name', 'popstrat')} {program.get('version', '')}".strip()
+    control = "Disclosure controlled." if report.now.controlled else "Disclosure is not controlled."
     return [
         Linked(f"Definitions: {pack_named(record['pack'])}", href=DEFINITIONS),
         Linked(f"The run behind these figures: {report.now.path.name}, SHA-256 {report.now.sha256[:12]}…", href=RUN),
-        f"Figures as of {day(report.as_of)}, by {program.get('name', 'popstrat')} {program.get('version', '')}. "
-        f"{'Disclosure controlled.' if report.now.controlled else 'Disclosure is not controlled.'}",
+        f"Figures as of {day(report.as_of)}, by {made}. {control}",
     ]

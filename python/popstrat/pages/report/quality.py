@@ -18,8 +18,8 @@ FEW = f"0–{SMALLEST - 1} people"
 
 @dataclass(frozen=True)
 class ColumnQuality:
-    """A column as it is written: people with a value per 1,000, how many are expected, how old the middle value is and that
-    of nine in ten, in days, which share was set aside."""
+    """A column as it is written: people with a value per 1,000, how many are expected, how old the middle value is
+    and that of nine in ten, in days, which share was set aside."""
 
     title: str
     recorded: str
@@ -72,10 +72,15 @@ def _quality(found: Mapping[str, Any], name: str, controlled: bool) -> Quality:
     columns = tuple(_column(one, people, controlled) for one in found["columns"])
     titles = {one["column"]: one.get("title") or one["column"] for one in found["columns"]}
     practices = tuple(
-        Standing(practice["practice_code"], titles.get(one["column"], one["column"]),
-                 _people(one["people"], controlled), _people(round(float(one["expected"])), controlled))
-        for practice in found["practices"] for one in practice["columns"]
-    )  # fmt: skip
+        Standing(
+            practice["practice_code"],
+            titles.get(one["column"], one["column"]),
+            _people(one["people"], controlled),
+            _people(round(float(one["expected"])), controlled),
+        )
+        for practice in found["practices"]
+        for one in practice["columns"]
+    )
     return Quality(columns, practices, f"From {name}, of the record as of {day(found['as_of'])}.")
 
 
@@ -92,9 +97,14 @@ def _column(one: Mapping[str, Any], people: int, controlled: bool) -> ColumnQual
     share = FEW if kept is None else percent(min(kept / shown, 1.0)) if shown else NOTHING
     expected = one.get("expected_per_1000")
     return ColumnQuality(
-        str(one.get("title") or one["column"]), decimal(per, 1, WITHHELD), -1.0 if per is None else per,
-        NOTHING if expected is None else decimal(float(expected), 1), age, share, bool(one.get("doubtful")),
-    )  # fmt: skip
+        str(one.get("title") or one["column"]),
+        decimal(per, 1, WITHHELD),
+        -1.0 if per is None else per,
+        NOTHING if expected is None else decimal(float(expected), 1),
+        age,
+        share,
+        bool(one.get("doubtful")),
+    )
 
 
 def _shown(number: int, controlled: bool) -> int | None:

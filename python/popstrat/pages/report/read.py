@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +130,7 @@ def _record(path: Path, name: str) -> tuple[Mapping[str, Any], str]:
 
 def _check_together(months: Sequence[Month]) -> None:
     last = months[-1]
-    for before, after in zip(months, months[1:], strict=False):
+    for before, after in itertools.pairwise(months):
         if (before.as_of.year, before.as_of.month) == (after.as_of.year, after.as_of.month):
             raise InputError(f"is of {after.as_of:%B %Y}, and so is {before.path.name}", file=str(after.path))
     for month in months[:-1]:

@@ -111,10 +111,15 @@ def _record(
     """What the record of the folder says."""
     clock.stop()
     sources = [
-        {"role": "metrics", "name": month.path.name, "as_of": month.as_of.isoformat(), HASH: month.sha256,
-         f"record_{HASH}": month.record_sha256}
+        {
+            "role": "metrics",
+            "name": month.path.name,
+            "as_of": month.as_of.isoformat(),
+            HASH: month.sha256,
+            f"record_{HASH}": month.record_sha256,
+        }
         for month in report.months
-    ]  # fmt: skip
+    ]
     if quality is not None:
         sources.append({"role": "quality", "name": quality.name, HASH: quality_hash or ""})
     return {

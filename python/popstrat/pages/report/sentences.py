@@ -10,7 +10,7 @@ from popstrat.core.numbers import count, day, span
 from popstrat.metrics.rows import Level
 from popstrat.pages.report.model import CALLED, Definition
 from popstrat.pages.report.sections import changes, coverage, inequality, prize, variation
-from popstrat.pages.report.teller import Teller, several, signal_words, worse, written
+from popstrat.pages.report.teller import Teller, several, signal_words, written
 from popstrat.pages.report.views import Sentence
 
 MOST = 3
@@ -40,7 +40,7 @@ def _coverage(t: Teller) -> Iterator[Sentence]:
     if mine.withheld:
         text = f"How many people are on the caseload is withheld; {floor} are the least that teams are to support"
     elif mine.on is None:
-        text = f"Teams are to support at least {floor} people here; no caseload was given, so it is not known how many they do"
+        text = f"Teams are to support at least {floor} people; without a caseload it is not known how many they do"
     elif mine.gap is not None and mine.gap > 0:
         short = coverage.gap_text(mine.gap)
         text = f"{count(mine.on)} people are on the caseload, {short} short of the floor of {floor}"
@@ -83,8 +83,9 @@ def _prize(t: Teller) -> Iterator[Sentence]:
     if t.area.level is Level.PRACTICE:
         aim = "reached its plan" if by_plan else "did as well as the better quarter of practices"
         fewer = "fewer" if one.definition.good == "low" else "more"
-        yield Sentence(f"Most people are to gain in “{one.definition.title}”: {people} {fewer}, if the practice {aim}.",
-                       prize.ID)  # fmt: skip
+        yield Sentence(
+            f"Most people are to gain in “{one.definition.title}”: {people} {fewer}, if the practice {aim}.", prize.ID
+        )
         return
     aim = "reached its plan" if by_plan else "did as well as the better quarter"
     text = f"Most people are to gain in “{one.definition.title}”: {people}, if every practice {aim}"
@@ -105,8 +106,10 @@ def _signals(t: Teller) -> tuple[list[Sentence], list[Sentence], list[Sentence]]
             continue  # it lies far from the average, as it did last month: nothing that a sentence could say
         up = one.value > before
         bad = up == (d.good == "low")
-        text = (f"“{d.title}” {'rose' if up else 'fell'} from {written(d, before)} last month to {written(d, one.value)}, "
-                f"which is {'worse' if bad else 'better'}, and more than chance: {signal}.")  # fmt: skip
+        text = (
+            f"“{d.title}” {'rose' if up else 'fell'} from {written(d, before)} last month to {written(d, one.value)}, "
+            f"which is {'worse' if bad else 'better'}, and more than chance: {signal}."
+        )
         found[2 if not bad else d.id not in t.layout.headline].append(Sentence(text, changes.ID))
     return found
 
@@ -119,10 +122,12 @@ def _outside(t: Teller) -> Iterator[Sentence]:
             limits, value = one.figure.limits, one.figure.value
             if limits is None or value is None:
                 continue
-            text = (f"“{one.definition.title}” is {written(one.definition, value)}, "
-                    f"{'below' if one.figure.position < 0 else 'above'} the 99.8% limits for its size "
-                    f"({span(written(one.definition, limits[0]), written(one.definition, limits[3]))}): more than chance "
-                    "would explain.")  # fmt: skip
+            text = (
+                f"“{one.definition.title}” is {written(one.definition, value)}, "
+                f"{'below' if one.figure.position < 0 else 'above'} the 99.8% limits for its size "
+                f"({span(written(one.definition, limits[0]), written(one.definition, limits[3]))}): more than chance "
+                "would explain."
+            )
             yield Sentence(text, variation.ID)
         return
     by: dict[Definition, list[variation.Outside]] = defaultdict(list)
@@ -134,11 +139,12 @@ def _outside(t: Teller) -> Iterator[Sentence]:
     d, most = max(by.items(), key=lambda pair: (len(pair[1]), -order[pair[0].id]))
     side = "below" if most[0].figure.position < 0 else "above"
     names = ", ".join(one.area.name for one in most[:_NAMED]) + ("" if len(most) <= _NAMED else " and others")
+    lie = "lies" if len(most) == 1 else "lie"
     yield Sentence(
-        f"{several(Level.PRACTICE, len(most))} of {len(t.practices()):,} {'lies' if len(most) == 1 else 'lie'} {side} the "
+        f"{several(Level.PRACTICE, len(most))} of {len(t.practices()):,} {lie} {side} the "
         f"99.8% limits for “{d.title}”, which is worse than chance would explain: {names}.",
         variation.ID,
-    )  # fmt: skip
+    )
 
 
 def _gap(t: Teller) -> Iterator[Sentence]:
@@ -147,20 +153,20 @@ def _gap(t: Teller) -> Iterator[Sentence]:
     if found:
         d, first, last, _ = found[0]
         yield Sentence(
-            f"“{d.title}” is {written(d, first)} in the most deprived fifth and {written(d, last)} in the least deprived: "
-            "more than chance.", inequality.ID,
-        )  # fmt: skip
+            f"“{d.title}” is {written(d, first)} in the most deprived fifth and {written(d, last)} in the least "
+            "deprived one: more than chance.",
+            inequality.ID,
+        )
 
 
 def _calm(t: Teller) -> Iterator[Sentence]:
     """That nothing stands out, where that is so."""
-    with_limits = [d for d in t.known(t.layout.headline) if (one := t.get(d.id)) is not None and one.limits is not None]
-    wrong = [d for d in with_limits if abs(t.get(d.id).position) == 2 and worse(d, t.get(d.id).position)]  # type: ignore[union-attr]
-    if with_limits and not wrong and t.area.level is not Level.ICB:
+    found = [one for d in t.known(t.layout.headline) if (one := t.get(d.id)) is not None and one.limits is not None]
+    if found and all(abs(one.position) < 2 for one in found):
         yield Sentence(
-            f"In none of the {len(with_limits)} headline figures with limits does this {CALLED[t.area.level]} lie outside the "
-            "99.8% ones on the wrong side.", variation.ID,
-        )  # fmt: skip
+            f"In none of {len(found)} headline figures does this {CALLED[t.area.level]} lie outside the 99.8% limits.",
+            variation.ID,
+        )
     people = t.registered()
     if people is not None:
         yield Sentence(f"{count(people)} people are registered.", coverage.ID)

@@ -22,8 +22,10 @@ def show(record: Record, output: Path, console: Console) -> None:
     )
     months = sum(one["role"] == "metrics" for one in record["inputs"])
     console.print(f"[bold]{len(record['outputs'])} pages of {areas}[/]")
-    console.print(f"as of {day(record['as_of'])} · {escape(str(pack_named(record['pack'])))} · "
-                  f"{months} {'month' if months == 1 else 'months'}")  # fmt: skip
+    console.print(
+        f"as of {day(record['as_of'])} · {escape(str(pack_named(record['pack'])))} · "
+        f"{months} {'month' if months == 1 else 'months'}"
+    )
     control = "disclosure controlled" if record["disclosure_control"] else "exact counts: for direct care alone"
     console.print(control)
     spent = f"{duration(record['seconds']['total'])} · {record['bytes'] / 1e6:,.1f} MB"

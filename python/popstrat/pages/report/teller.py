@@ -8,7 +8,8 @@ from typing import Any
 from popstrat.core.numbers import NOTHING, WITHHELD, count, decimal, percent, percentage_points, span, stated
 from popstrat.metrics.rows import Level
 from popstrat.pages.charts.chart import Chart
-from popstrat.pages.design.parts import Cell, Figure as Drawn, Table, Text
+from popstrat.pages.design.parts import Cell, Table, Text
+from popstrat.pages.design.parts import Figure as Drawn
 from popstrat.pages.report.layout import Layout
 from popstrat.pages.report.model import RATE, SEVERAL, SHARE, Area, Definition, Figure, Key, Place, Report
 from popstrat.pages.report.views import Linked
@@ -24,14 +25,19 @@ _SIGNALS = {
     "two_of_three_beyond_2_sigma": "two of the last three months far from the average",
 }
 _SHORT_SIGNALS = {
-    "beyond_3_sigma": "far from average", "seven_on_one_side": "seven on one side",
-    "seven_rising_or_falling": "seven in one direction", "two_of_three_beyond_2_sigma": "two of three far off",
+    "beyond_3_sigma": "far from average",
+    "seven_on_one_side": "seven on one side",
+    "seven_rising_or_falling": "seven in one direction",
+    "two_of_three_beyond_2_sigma": "two of three far off",
     "none": "no more than chance",
-}  # fmt: skip
+}
 POSITIONS = {
-    -2: "below the 99.8% limits", -1: "below the 95% limits", 0: "within the limits", 1: "above the 95% limits",
+    -2: "below the 99.8% limits",
+    -1: "below the 95% limits",
+    0: "within the limits",
+    1: "above the 95% limits",
     2: "above the 99.8% limits",
-}  # fmt: skip
+}
 
 
 class Teller:

@@ -4,7 +4,7 @@ that leads somewhere says where."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 
 from popstrat.pages.design.parts import Cell, Figure, KeyFigure, Table, Text
@@ -68,7 +68,7 @@ class Page:
     sentences: Sequence[Sentence]
     keys: Sequence[KeyFigure]
     sections: Sequence[Section]
-    provenance: Sequence[Text] = field(default=())
+    provenance: Sequence[Text | Linked] = ()
 
     def tables(self) -> list[Table]:
         """All tables of the page in their order, those of figures too."""

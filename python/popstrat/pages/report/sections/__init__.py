@@ -1,5 +1,5 @@
-"""The sections of a page, a file each: from a `Teller` to a `Section`, or to nothing where the file has no figures for
-it. `SECTIONS` has them in the order of the page."""
+"""The sections of a page, a file each: from a `Teller` to a `Section`, or to nothing where the file has no figures
+for it. `SECTIONS` has them in the order of the page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Red, amber and green, and what drives them: which condition, undiagnosed or not optimised, which medicine is missing."""
+"""Red, amber and green, and what drives them: which condition, undiagnosed or not optimised, which medicine is
+missing."""
 
 from __future__ import annotations
 
@@ -39,9 +40,12 @@ def _colours(t: Teller, c: Colours) -> Block | None:
         people = one.denominator if one.denominator is not None else people
         values.append(None if one.numerator is None else float(one.numerator))
         row: list[Text | Cell] = [
-            _named(t, colour, metric), t.number(one.numerator, one), t.value(d, one), t.raw(d, before),
+            _named(t, colour, metric),
+            t.number(one.numerator, one),
+            t.value(d, one),
+            t.raw(d, before),
             NOTHING if moved is None else t.cell(changed(d, moved), moved),
-        ]  # fmt: skip
+        ]
         rows.append([*row, *([] if t.is_top else [t.of_all(metric)])])
     heads = ["Colour", "People", f"Share of {c.of}", "Last month", "Change", *([] if t.is_top else [EVERYWHERE])]
     notes = [c.means] if c.means else []
@@ -50,10 +54,15 @@ def _colours(t: Teller, c: Colours) -> Block | None:
         return table
     rest = max(people - sum(v for v in values if v is not None), 0)
     none_of = "No colour, or withheld" if None in values else "No colour"
-    parts = [PartOf("Red", "red", "red", "R"), PartOf("Amber", "amber", "amber", "A"),
-             PartOf("Green", "green", "green", "G"), PartOf(none_of, "sunken", "text")]  # fmt: skip
-    chart = stacked([Stack(t.report.title(t.area.place), [*values, rest], f"{count(people)} {c.of}")], parts,
-                    unit=f"% of {c.of}")  # fmt: skip
+    parts = [
+        PartOf("Red", "red", "red", "R"),
+        PartOf("Amber", "amber", "amber", "A"),
+        PartOf("Green", "green", "green", "G"),
+        PartOf(none_of, "sunken", "text"),
+    ]
+    chart = stacked(
+        [Stack(t.report.title(t.area.place), [*values, rest], f"{count(people)} {c.of}")], parts, unit=f"% of {c.of}"
+    )
     return figure(f"{c.id}-f", c.title, chart, table, f"% of {c.of}", opened=True)
 
 
@@ -85,8 +94,12 @@ def _drivers(t: Teller) -> Block | None:
         for words, figure_ in (("not optimised", poorly), ("undiagnosed", unknown)):
             if figure_ is not None:
                 people = figure_.numerator
-                bar = Bar(f"{short}: {words}", people, none(figure_) if people is None else count(people),
-                          colour="mark-1" if words == "not optimised" else "mark-3")  # fmt: skip
+                bar = Bar(
+                    f"{short}: {words}",
+                    people,
+                    none(figure_) if people is None else count(people),
+                    colour="mark-1" if words == "not optimised" else "mark-3",
+                )
                 drawn.append((-1.0 if people is None else float(people), bar))
     if not rows:
         return None
@@ -94,8 +107,17 @@ def _drivers(t: Teller) -> Block | None:
     if t.is_top:
         heads.remove(EVERYWHERE)
         rows = [[*row[:4], row[5]] for row in rows]
-    table = Table("drivers-t", t.layout.drivers_title, heads, rows, frozenset(range(1, len(heads))), "People",
-                  notes=["Undiagnosed: the record shows it and no diagnosis is coded; only people who were measured can be found."])  # fmt: skip
+    table = Table(
+        "drivers-t",
+        t.layout.drivers_title,
+        heads,
+        rows,
+        frozenset(range(1, len(heads))),
+        "People",
+        notes=[
+            "Undiagnosed: the record shows it and no diagnosis is coded; only people who were measured can be found."
+        ],
+    )
     ordered = [bar for _, bar in sorted(drawn, key=lambda pair: -pair[0])]
     return figure("drivers-f", t.layout.drivers_title, bars(ordered, unit="people"), table, "People, most first")
 
@@ -110,14 +132,28 @@ def _treatments(t: Teller) -> Block | None:
         people = None if found is None else found.numerator
         drawn.append(Bar(one.label, people, none(found) if people is None else count(people)))
         row: list[Text | Cell] = [
-            t.metric(one.metric, one.label), t.number(people, found),
-            t.number(None if found is None else found.denominator, found), t.value(d, found),
-        ]  # fmt: skip
+            t.metric(one.metric, one.label),
+            t.number(people, found),
+            t.number(None if found is None else found.denominator, found),
+            t.value(d, found),
+        ]
         rows.append([*row, *([] if t.is_top else [t.of_all(one.metric)])])
     if not rows:
         return None
     heads = ["Medicine", "Missing", "Indicated", "Share", *([] if t.is_top else [EVERYWHERE])]
-    table = Table("treatments-t", "Medicines indicated and missing", heads, rows, frozenset(range(1, len(heads))),
-                  "People", notes=["Indicated by the record; contraindications and refusals are not in it."])  # fmt: skip
-    return figure("treatments-f", "Medicines that the record indicates and that are missing", bars(drawn, unit="people"),
-                  table, "People")  # fmt: skip
+    table = Table(
+        "treatments-t",
+        "Medicines indicated and missing",
+        heads,
+        rows,
+        frozenset(range(1, len(heads))),
+        "People",
+        notes=["Indicated by the record; contraindications and refusals are not in it."],
+    )
+    return figure(
+        "treatments-f",
+        "Medicines that the record indicates and that are missing",
+        bars(drawn, unit="people"),
+        table,
+        "People",
+    )

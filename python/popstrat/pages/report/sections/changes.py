@@ -24,16 +24,24 @@ from popstrat.pages.report.views import Block, Note, Section
 ID, MOVERS = "changes", "movers"
 _FEWEST, _MOST_CHARTS = 3, 8
 _MOST_MOVES = 40
+_WHY = (
+    "Why a figure changed: other people count, or it is of other people, or both. The columns “then to now” say which. "
+    "Its definition is the same in all months compared here."
+)
 
 
 def section_metrics(t: Teller) -> list[Definition]:
     """The headline metrics, and others with a signal."""
     headline = t.known(t.layout.headline)
     others = [
-        d for d in t.report.definitions.values()
-        if d.id not in t.layout.headline and d.reason is None and (one := t.get(d.id)) is not None
-        and one.signal not in (None, "none") and d.good != "none"
-    ]  # fmt: skip
+        d
+        for d in t.report.definitions.values()
+        if d.id not in t.layout.headline
+        and d.reason is None
+        and (one := t.get(d.id)) is not None
+        and one.signal not in (None, "none")
+        and d.good != "none"
+    ]
     return [*headline, *others]
 
 
@@ -53,13 +61,14 @@ def series(t: Teller) -> Section | None:
     else:
         blocks.append(Note("Give the metrics files of earlier months too, and each figure is drawn month by month."))
     lead: list[Text] = [
-        "A signal is a change that chance would rarely make. Without one, a figure that went up or down tells nothing yet.",
-        "Why a figure changed: of whom it is (people this month and last), who counts, or both; the definitions are the "
-        "same in all months compared here.",
+        "A signal is a change that chance would rarely make. Without one, a figure that moved tells nothing yet.",
+        _WHY,
     ]
     if all(_figure_signal(t, d) is None for d in metrics):
-        lead.append("No signals were looked for: that needs 12 months that follow each other (popstrat metrics --history) "
-                    "and figures whose months do not overlap.")  # fmt: skip
+        lead.append(
+            "No signals were looked for: that needs 12 months that follow each other (popstrat metrics --history) "
+            "and figures whose months do not overlap."
+        )
     return Section(ID, "What changed", blocks, lead)
 
 
@@ -82,27 +91,41 @@ def _table(t: Teller, metrics: list[Definition]) -> Table | None:
             continue
         moved = None if one.value is None or before is None else one.value - before
         row: list[Text | Cell] = [
-            t.metric(d.id), t.raw(d, before), t.value(d, one),
+            t.metric(d.id),
+            t.raw(d, before),
+            t.value(d, one),
             NOTHING if moved is None else t.cell(changed(d, moved), moved),
-        ]  # fmt: skip
+        ]
         if people:
             then = t.report.before(t.area, t.key(d.id))
-            row += [_people(then[0] if then else None, one.numerator, one.suppressed),
-                    _people(then[1] if then else None, one.denominator, one.suppressed)]  # fmt: skip
+            row += [
+                _people(then[0] if then else None, one.numerator, one.suppressed),
+                _people(then[1] if then else None, one.denominator, one.suppressed),
+            ]
         row += [
-            t.raw(d, one.year_ago), signal_short(one.signal),
-            NOTHING if one.target is None else f"{stated(one.target) if d.measure == 'proportion' else written(d, one.target)}",
+            t.raw(d, one.year_ago),
+            signal_short(one.signal),
+            NOTHING
+            if one.target is None
+            else f"{stated(one.target) if d.measure == 'proportion' else written(d, one.target)}",
             rag("green" if one.trajectory == "on" else "red", "on plan" if one.trajectory == "on" else "behind plan")
-            if one.trajectory else NOTHING,
-        ]  # fmt: skip
+            if one.trajectory
+            else NOTHING,
+        ]
         rows.append(row)
     if not rows:
         return None
     heads = ["Figure", "Last month", f"{day(t.report.as_of)}", "Change"]
     heads += ["Who counts, then to now", "Of whom, then to now"] if people else []
     heads += ["Year ago", "Signal", "Target", "Plan"]
-    return Table("changes-t", "This month beside the last", heads, rows, frozenset(range(1, 7 if people else 5)),
-                 "Shares in %, rates per 1,000 people")  # fmt: skip
+    return Table(
+        "changes-t",
+        "This month beside the last",
+        heads,
+        rows,
+        frozenset(range(1, 7 if people else 5)),
+        "Shares in %, rates per 1,000 people",
+    )
 
 
 def _people(before: int | None, now: int | None, suppressed: bool) -> str:
@@ -124,13 +147,20 @@ def _chart(t: Teller, d: Definition) -> Block | None:
     at = (first.year, first.month)
     while at <= (last.year, last.month):
         date = first.replace(year=at[0], month=at[1], day=1)
-        months.append(Month(month(date), short_month(date), by_month.get(at),
-                            signal if at == (last.year, last.month) else ""))  # fmt: skip
+        months.append(
+            Month(month(date), short_month(date), by_month.get(at), signal if at == (last.year, last.month) else "")
+        )
         at = (at[0] + at[1] // 12, at[1] % 12 + 1)
     chart = run_chart(months, unit=unit(d), write=writer(d), write_tick=tick_writer(d), target=one.target)
     rows: list[list[Text | Cell]] = [[m.name, NOTHING if m.value is None else t.raw(d, m.value)] for m in months]
-    table = Table(f"run-{d.id}-t", f"{d.title}, month by month", ("Month", unit(d).capitalize()), rows, frozenset({1}),
-                  sortable=False)  # fmt: skip
+    table = Table(
+        f"run-{d.id}-t",
+        f"{d.title}, month by month",
+        ("Month", unit(d).capitalize()),
+        rows,
+        frozenset({1}),
+        sortable=False,
+    )
     under = unit(d) + (f"; signal: {signal}" if signal else "")
     return figure(f"run-{d.id}", f"{d.title}, month by month", chart, table, under)
 
@@ -157,8 +187,17 @@ def movers(t: Teller) -> Section | None:
             continue
         note = f"About {count(stayed)} people stayed in their group; {count(total)} moved as shown. "
         note += f"{kept} other directions are withheld." if kept else ""
-        blocks.append(Table(f"moved-{s.id}-t", f"{s.title}: who moved", ("From", "To", "People"), rows, frozenset({2}),
-                            "Since the earlier list; most people first", notes=[note]))  # fmt: skip
+        blocks.append(
+            Table(
+                f"moved-{s.id}-t",
+                f"{s.title}: who moved",
+                ("From", "To", "People"),
+                rows,
+                frozenset({2}),
+                "Since the earlier list; most people first",
+                notes=[note],
+            )
+        )
     return Section(MOVERS, "Who moved", blocks) if blocks else None
 
 

@@ -37,13 +37,24 @@ def section(t: Teller) -> Section | None:
             drawn.append(Stack(label, values, "" if people is None else f"{count(people)} people"))
     if not rows:
         return None
-    table = Table("ltc-t", t.layout.ltc_title, heads, rows, frozenset(range(1, len(heads))), "% of people of that age",
-                  sortable=False)  # fmt: skip
+    table = Table(
+        "ltc-t",
+        t.layout.ltc_title,
+        heads,
+        rows,
+        frozenset(range(1, len(heads))),
+        "% of people of that age",
+        sortable=False,
+    )
     if not drawn:
         return Section("conditions", t.layout.ltc_title, [table])
-    parts = [PartOf(group.label, colour, "text" if colour == "sunken" else "surface")
-             for group, colour in zip(groups, _COLOURS, strict=False)]  # fmt: skip
+    parts = [
+        PartOf(group.label, colour, "text" if colour == "sunken" else "surface")
+        for group, colour in zip(groups, _COLOURS, strict=False)
+    ]
     chart = stacked(drawn, parts, unit="% of people of that age")
-    return Section("conditions", t.layout.ltc_title, [
-        figure("ltc-f", "How many long-term conditions people have", chart, table, "% of people of that age")
-    ])  # fmt: skip
+    return Section(
+        "conditions",
+        t.layout.ltc_title,
+        [figure("ltc-f", "How many long-term conditions people have", chart, table, "% of people of that age")],
+    )

@@ -112,10 +112,13 @@ def _against(t: Teller, mine: Reached) -> Block:
         rows.append([t.metric(c.floor, "Floor: people to be supported"), floor_text(mine.floor), said])
     if _has_caseload(t):
         on = t.get(c.caseload, measure="coverage", cohort="all")
-        rows.append([
-            t.metric(c.caseload, "On the caseload"), WITHHELD if mine.withheld else t.number(mine.on),
-            none(on) if on is None or on.value is None else t.cell(percent(on.value), on.value),
-        ])  # fmt: skip
+        rows.append(
+            [
+                t.metric(c.caseload, "On the caseload"),
+                WITHHELD if mine.withheld else t.number(mine.on),
+                none(on) if on is None or on.value is None else t.cell(percent(on.value), on.value),
+            ]
+        )
         rows.append(
             [gap_label(mine.gap), WITHHELD if mine.gap is None and mine.withheld else gap_text(mine.gap), NOTHING]
         )
@@ -123,15 +126,26 @@ def _against(t: Teller, mine: Reached) -> Block:
         by = f"Planned on the caseload by {day(mine.by)}" if mine.by else "Planned on the caseload next"
         rows.append([by, t.number(mine.planned), mine.plan_words or NOTHING])
     table = Table(
-        "coverage-t", "Coverage: people and share of the registered people", ("What", "People", "Share or state"), rows,
-        frozenset({1, 2}), sortable=False,
-    )  # fmt: skip
+        "coverage-t",
+        "Coverage: people and share of the registered people",
+        ("What", "People", "Share or state"),
+        rows,
+        frozenset({1, 2}),
+        sortable=False,
+    )
     if mine.floor is None or mine.floor.value is None:
         return table
     drawn = [Bar("On the caseload", mine.on, count(mine.on), beside=mine.floor.value)] if _has_caseload(t) else []
     if mine.planned is not None:
-        drawn.append(Bar(f"Planned by {day(mine.by)}" if mine.by else "Planned", mine.planned, count(mine.planned),
-                         beside=mine.floor.value, colour="mark-5"))  # fmt: skip
+        drawn.append(
+            Bar(
+                f"Planned by {day(mine.by)}" if mine.by else "Planned",
+                mine.planned,
+                count(mine.planned),
+                beside=mine.floor.value,
+                colour="mark-5",
+            )
+        )
     if not drawn:
         return table
     chart = bars(drawn, unit="people", beside=f"the floor, {floor_text(mine.floor)}")
@@ -185,9 +199,11 @@ def _cohorts(t: Teller) -> Table | None:
         if d is None or found is None:
             continue
         row: list[Text | Cell] = [
-            t.metric(cohort.metric, cohort.label), t.number(found.numerator, found), t.value(d, found),
+            t.metric(cohort.metric, cohort.label),
+            t.number(found.numerator, found),
+            t.value(d, found),
             t.raw(d, t.before(cohort.metric)),
-        ]  # fmt: skip
+        ]
         first = t.get(cohort.priority) if cohort.priority else None
         row.append(t.number(first.numerator, first) if first is not None else NOTHING)
         if caseload:
@@ -204,8 +220,15 @@ def _cohorts(t: Teller) -> Table | None:
         "Priority",
         *(["On the caseload"] if caseload else []),
     ]
-    return Table("cohorts-t", "Cohorts of the neighbourhood teams", heads, rows, frozenset(range(1, len(heads))),
-                 "One person may be in several", sortable=False)  # fmt: skip
+    return Table(
+        "cohorts-t",
+        "Cohorts of the neighbourhood teams",
+        heads,
+        rows,
+        frozenset(range(1, len(heads))),
+        "One person may be in several",
+        sortable=False,
+    )
 
 
 def _care(t: Teller) -> Table | None:
@@ -216,30 +239,54 @@ def _care(t: Teller) -> Table | None:
             continue
         aim = NOTHING if found.target is None else stated(found.target)
         share = none(found) if found.value is None else t.cell(percent(found.value), found.value)
-        rows.append([t.metric(one.metric, one.label), t.number(found.numerator, found),
-                     t.number(found.denominator, found), share, aim])  # fmt: skip
+        rows.append(
+            [
+                t.metric(one.metric, one.label),
+                t.number(found.numerator, found),
+                t.number(found.denominator, found),
+                share,
+                aim,
+            ]
+        )
     if not rows:
         return None
-    return Table("care-t", "People on the caseload: what they have", ("What", "People", "Of", "Share", "Target"), rows,
-                 frozenset({1, 2, 3, 4}), sortable=False)  # fmt: skip
+    return Table(
+        "care-t",
+        "People on the caseload: what they have",
+        ("What", "People", "Of", "Share", "Target"),
+        rows,
+        frozenset({1, 2, 3, 4}),
+        sortable=False,
+    )
 
 
 def _months(t: Teller) -> Block | None:
     found = sorted(
-        (key.group or "", one) for key, one in t.area.figures.items()
+        (key.group or "", one)
+        for key, one in t.area.figures.items()
         if key.metric == t.layout.coverage.months and key.group_by == "month"
-    )  # fmt: skip
+    )
     if len(found) < 3 or all(one.numerator is None for _, one in found):
         return None
     floor = reached(t, t.area).floor
     months = [Month(month(_first(name)), short_month(_first(name)), one.numerator) for name, one in found]
     chart = run_chart(
-        months, unit="people on the caseload at the end of each month", write=count, from_nothing=True,
-        target=None if floor is None or floor.low is not None else floor.value, target_called="floor",
-    )  # fmt: skip
+        months,
+        unit="people on the caseload at the end of each month",
+        write=count,
+        from_nothing=True,
+        target=None if floor is None or floor.low is not None else floor.value,
+        target_called="floor",
+    )
     rows: list[list[Text | Cell]] = [[month(_first(name)), t.number(one.numerator, one)] for name, one in found]
-    table = Table("caseload-months-t", "On the caseload at the end of each month", ("Month", "People"), rows,
-                  frozenset({1}), sortable=False)  # fmt: skip
+    table = Table(
+        "caseload-months-t",
+        "On the caseload at the end of each month",
+        ("Month", "People"),
+        rows,
+        frozenset({1}),
+        sortable=False,
+    )
     return figure("caseload-months", "On the caseload, month by month", chart, table, "People")
 
 

@@ -62,11 +62,21 @@ def _gaps(t: Teller, metrics: list[Definition]) -> list[Block]:
     for d in metrics:
         gap, ratio, slope = (_gap(t, d, measure) for measure in ("gap_absolute", "gap_relative", "slope_index"))
         first, last = (t.get(d.id, _BY, group) for group in ("1", "5"))
-        rows.append([
-            t.metric(d.id), t.value(d, first), t.value(d, last), _said(t, d, gap), _span(d, gap),
-            _ratio(t, ratio), NOTHING if ratio is None or ratio.low is None or ratio.high is None
-            else span(decimal(ratio.low), decimal(ratio.high)), _said(t, d, slope), _span(d, slope),
-        ])  # fmt: skip
+        rows.append(
+            [
+                t.metric(d.id),
+                t.value(d, first),
+                t.value(d, last),
+                _said(t, d, gap),
+                _span(d, gap),
+                _ratio(t, ratio),
+                NOTHING
+                if ratio is None or ratio.low is None or ratio.high is None
+                else span(decimal(ratio.low), decimal(ratio.high)),
+                _said(t, d, slope),
+                _span(d, slope),
+            ]
+        )
         if gap is not None:
             value = gap.value
             clear = gap.low is not None and gap.high is not None and (gap.low > 0 or gap.high < 0)
@@ -74,11 +84,26 @@ def _gaps(t: Teller, metrics: list[Definition]) -> list[Block]:
             drawn[is_rate(d)].append(Dot(d.title, value, text, gap.low, gap.high, off=clear))
     if not rows:
         return []
-    heads = ("Figure", "Most deprived fifth", "Least deprived fifth", "Gap", "95% interval", "Ratio", "95% interval",
-             "Slope index", "95% interval")  # fmt: skip
-    table = Table("gaps-t", "Gap between the most and the least deprived fifth", heads, rows, frozenset(range(1, 9)),
-                  "Shares: gap in percentage points; rates: per 1,000 people",
-                  notes=["Slope index: the difference from one end of deprivation to the other, along all five fifths."])  # fmt: skip
+    heads = (
+        "Figure",
+        "Most deprived fifth",
+        "Least deprived fifth",
+        "Gap",
+        "95% interval",
+        "Ratio",
+        "95% interval",
+        "Slope index",
+        "95% interval",
+    )
+    table = Table(
+        "gaps-t",
+        "Gap between the most and the least deprived fifth",
+        heads,
+        rows,
+        frozenset(range(1, 9)),
+        "Shares: gap in percentage points; rates: per 1,000 people",
+        notes=["Slope index: the difference from one end of deprivation to the other, along all five fifths."],
+    )
     blocks: list[Block] = []
     for rates, words in ((False, "percentage points"), (True, "per 1,000 people")):
         some = [dot for dot in drawn[rates] if dot.value is not None]
@@ -86,8 +111,11 @@ def _gaps(t: Teller, metrics: list[Definition]) -> list[Block]:
             write = (lambda v: decimal(v, 0)) if rates else (lambda v: decimal(100 * v, 0))
             chart = dots(some, unit=words, write=write, reference=0.0, called="no gap", off_called="more than chance")
             title = "Gap between the most and the least deprived fifth" + (", rates" if rates else "")
-            blocks.append(figure(f"gaps-f{int(rates)}", title, chart, table, words) if not blocks else
-                          _alone(f"gaps-f{int(rates)}", title, chart, words))  # fmt: skip
+            blocks.append(
+                figure(f"gaps-f{int(rates)}", title, chart, table, words)
+                if not blocks
+                else _alone(f"gaps-f{int(rates)}", title, chart, words)
+            )
     return blocks or [table]
 
 
@@ -124,5 +152,12 @@ def _values(t: Teller, metrics: list[Definition], by: str, groups: tuple[str, ..
         return None
     named = {"1": "1, most deprived", "5": "5, least deprived"}
     heads = ["Figure", *(named.get(group, group.capitalize()) for group in groups), "Not recorded", "Everybody"]
-    return Table(f"by-{by}-t", f"By {called}", heads, rows, frozenset(range(1, len(heads))),
-                 "Shares in %, rates per 1,000 people", sortable=False)  # fmt: skip
+    return Table(
+        f"by-{by}-t",
+        f"By {called}",
+        heads,
+        rows,
+        frozenset(range(1, len(heads))),
+        "Shares in %, rates per 1,000 people",
+        sortable=False,
+    )

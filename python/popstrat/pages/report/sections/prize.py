@@ -11,12 +11,20 @@ from popstrat.pages.charts.bars import Bar, bars
 from popstrat.pages.design.parts import Cell, Table, Text
 from popstrat.pages.report.model import Area, Definition, Figure
 from popstrat.pages.report.teller import Teller, figure, written
-from popstrat.pages.report.views import Block, Section
+from popstrat.pages.report.views import Block, Section, Side
 
 ID = "prize"
 MEDIAN, QUARTER, PLAN = "prize_median", "prize_upper_quartile", "prize_plan"
 MEASURES = (MEDIAN, QUARTER, PLAN)
 _MOST_PRACTICES = 10
+_MEANS = (
+    "Where support would reach most people. It counts people and says nothing of how well a practice does: that is for "
+    "the limits above."
+)
+_COMPARED = (
+    "Median and better quarter: of the practices with 30 people or more. Where low is good, people to gain are people "
+    "fewer."
+)
 
 
 @dataclass(frozen=True)
@@ -88,25 +96,34 @@ def section(t: Teller) -> Section | None:
         heads[6] = "People to gain: plan"
     else:
         heads[2], heads[3] = "People to gain: better quarter", "People to gain: plan"
-    table = Table("prize-t", "People to gain, by figure", heads, rows, frozenset(range(1, len(heads))),
-                  "Most first; people may count in several figures",
-                  notes=["Median and better quarter: of the practices with 30 people or more. Where low is good, people to "
-                         "gain are people fewer."])  # fmt: skip
+    table = Table(
+        "prize-t",
+        "People to gain, by figure",
+        heads,
+        rows,
+        frozenset(range(1, len(heads))),
+        "Most first; people may count in several figures",
+        notes=[_COMPARED],
+    )
     top = [one for one in headline if size(one) >= 1][:8]
     blocks: list[Block] = []
     if top:
         drawn = [Bar(one.definition.title, size(one), count(size(one))) for one in top]
-        blocks.append(figure("prize-f", "People to gain in the headline figures", bars(drawn, unit="people"), table,
-                             "People, if the practices did as well as the better quarter, or as planned where that is more"))  # fmt: skip
+        blocks.append(
+            figure(
+                "prize-f",
+                "People to gain in the headline figures",
+                bars(drawn, unit="people"),
+                table,
+                "People, if the practices did as well as the better quarter, or as planned where that is more",
+            )
+        )
     else:
         blocks.append(table)
     if not single:
-        blocks += [block for block in (_where(t, one) for one in top[:4]) if block is not None]
-    lead: list[Text] = [
-        "Where support would reach most people. It counts people and says nothing of how well a practice does: for that "
-        "see the limits above."
-    ]
-    return Section(ID, "The size of the prize", blocks, lead, board=True)
+        tables = [block for block in (_where(t, one) for one in top[:4]) if block is not None]
+        blocks += [Side(tables)] if tables else []
+    return Section(ID, "The size of the prize", blocks, [_MEANS], board=True)
 
 
 def _aim(t: Teller, d: Definition, measure: str) -> Text | Cell:
@@ -131,6 +148,11 @@ def _where(t: Teller, one: Prize) -> Table | None:
     ]
     aim = practices[0][1].target
     compared = "the plan" if measure == PLAN else "the better quarter" + ("" if aim is None else f", {written(d, aim)}")
-    return Table(f"prize-{d.id}-t", f"{d.title}: where most people are to gain",
-                 ("Practice", "People it is of", "Now", "People to gain"), rows, frozenset({1, 2, 3}),
-                 f"Against {compared}; at most {_MOST_PRACTICES} practices")  # fmt: skip
+    return Table(
+        f"prize-{d.id}-t",
+        f"{d.title}: where most people are to gain",
+        ("Practice", "People it is of", "Now", "People to gain"),
+        rows,
+        frozenset({1, 2, 3}),
+        f"Against {compared}; at most {_MOST_PRACTICES} practices",
+    )

@@ -22,8 +22,13 @@ def section(t: Teller) -> Section | None:
         if one is None:
             continue
         before = t.before(d.id)
-        row: list[Text | Cell] = [t.metric(d.id), t.number(one.numerator, one), t.number(one.denominator, one),
-                                  t.value(d, one), t.raw(d, before)]  # fmt: skip
+        row: list[Text | Cell] = [
+            t.metric(d.id),
+            t.number(one.numerator, one),
+            t.number(one.denominator, one),
+            t.value(d, one),
+            t.raw(d, before),
+        ]
         if not t.is_top:
             row += [t.of_all(d.id), POSITIONS[one.position] if one.limits is not None else NOTHING]
         rows.append(row)
@@ -49,21 +54,41 @@ def _quality(t: Teller, quality: Quality) -> list[Block]:
     if t.is_top:
         rows: list[list[Text | Cell]] = []
         for one in quality.columns:
-            rows.append([
-                one.title, t.cell(one.recorded, one.order), one.expected, one.age, one.set_aside,
-                "doubtful" if one.doubtful else NOTHING,
-            ])  # fmt: skip
-        found.append(Table("quality-t", "The coded record, column by column",
-                           ("Column", "Recorded", "Expected", "Age of values", "Set aside", "In doubt"), rows,
-                           frozenset({1, 2, 3, 4}), "Per 1,000 people; age in days: the middle value, and the one that nine in ten are newer than",
-                           notes=[quality.said]))  # fmt: skip
+            rows.append(
+                [
+                    one.title,
+                    t.cell(one.recorded, one.order),
+                    one.expected,
+                    one.age,
+                    one.set_aside,
+                    "doubtful" if one.doubtful else NOTHING,
+                ]
+            )
+        found.append(
+            Table(
+                "quality-t",
+                "The coded record, column by column",
+                ("Column", "Recorded", "Expected", "Age of values", "Set aside", "In doubt"),
+                rows,
+                frozenset({1, 2, 3, 4}),
+                "Per 1,000 people; age in days: the middle value, and the one that nine in ten are newer than",
+                notes=[quality.said],
+            )
+        )
     practices = {area.name for area in t.practices()}
     odd = [one for one in quality.practices if one.practice in practices]
     if odd:
         links = {area.name: t.place(area) for area in t.practices()}
         shown: list[list[Text | Cell]] = [[links[one.practice], one.column, one.people, one.expected] for one in odd]
-        found.append(Table("quality-practices-t", "Practices whose record differs from the list by a factor of three",
-                           ("Practice", "Column", "People", "Expected"), shown, frozenset({2, 3})))  # fmt: skip
+        found.append(
+            Table(
+                "quality-practices-t",
+                "Practices whose record differs from the list by a factor of three",
+                ("Practice", "Column", "People", "Expected"),
+                shown,
+                frozenset({2, 3}),
+            )
+        )
     elif not t.is_top and quality.practices:
         found.append(Note("No practice here differs from the whole list by a factor of three in any column."))
     return found

@@ -33,9 +33,11 @@ def _of(t: Teller, s: Segmentation) -> Block | None:
         beside = group.published if published else before
         drawn.append(Bar(group.label, value, none(one) if value is None else percent(value), beside=beside))
         row: list[Text | Cell] = [
-            t.metric(group.metric, group.label), t.number(one.numerator if one else None, one), t.value(d, one),
+            t.metric(group.metric, group.label),
+            t.number(one.numerator if one else None, one),
+            t.value(d, one),
             NOTHING if one is None else interval(d, one.low, one.high),
-        ]  # fmt: skip
+        ]
         if before_known:
             moved = None if value is None or before is None else value - before
             row += [t.raw(d, before), NOTHING if moved is None else t.cell(changed(d, moved), moved)]

@@ -1,5 +1,5 @@
-"""Whether practices differ by more than chance: funnels of the practices in an area, and where one lies in them. Never a
-league table: practices stand in the order of their codes."""
+"""Whether practices differ by more than chance: funnels of the practices in an area, and where one lies in them. Never
+a league table: practices stand in the order of their codes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from popstrat.pages.report.teller import (
     figure,
     interval,
     none,
+    tick_writer,
     unit,
     worse,
-    tick_writer,
     writer,
     written,
 )
@@ -28,6 +28,11 @@ from popstrat.pages.report.views import Block, Note, Section
 
 ID = "variation"
 _MOST_LIMITS = 120
+_MEANS = (
+    "Each practice is expected to lie between limits that follow from its size, chance and the usual differences "
+    "between practices: 95% of them between the inner limits, 99.8% between the outer ones. Within them practices do "
+    "not differ in any way that a rank could tell."
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,8 @@ class Outside:
     def far(self) -> float:
         """How far beyond, in widths of the limits."""
         limits, value = self.figure.limits, self.figure.value
-        assert limits is not None and value is not None
+        assert limits is not None
+        assert value is not None
         width = (limits[3] - limits[0]) or 1.0
         return (value - limits[3] if value > limits[3] else limits[0] - value) / width
 
@@ -70,12 +76,7 @@ def section(t: Teller) -> Section | None:
             blocks += [_outside_table(t), *drawn]
     if not blocks:
         return None
-    lead: list[Text] = [
-        "Each practice is expected to lie between limits that follow from its size, chance and the usual differences "
-        "between practices: 95% of them between the inner limits, 99.8% between the outer ones. Within them practices do "
-        "not differ in any way that a rank could tell."
-    ]
-    return Section(ID, "Differences beyond chance", blocks, lead)
+    return Section(ID, "Differences beyond chance", blocks, [_MEANS])
 
 
 def _own(t: Teller) -> Block | None:
@@ -91,26 +92,49 @@ def _own(t: Teller) -> Block | None:
         bad = worse(d, one.position)
         where = POSITIONS[one.position]
         told = f"{where}: worse" if bad else f"{where}: better" if one.position else where
-        rows.append([
-            t.metric(d.id), t.value(d, one), t.of_all(d.id), interval(d, low, high), interval(d, lowest, highest),
-            t.cell(told, one.position * (-1 if d.good == "high" else 1)),
-        ])  # fmt: skip
+        rows.append(
+            [
+                t.metric(d.id),
+                t.value(d, one),
+                t.of_all(d.id),
+                interval(d, low, high),
+                interval(d, lowest, highest),
+                t.cell(told, one.position * (-1 if d.good == "high" else 1)),
+            ]
+        )
         if d.id in headline or abs(one.position) == 2:
-            drawn.append(Lying(d.title, one.value, written(d, one.value), one.limits, told, abs(one.position) == 2,
-                               bad and abs(one.position) == 2))  # fmt: skip
+            drawn.append(
+                Lying(
+                    d.title,
+                    one.value,
+                    written(d, one.value),
+                    one.limits,
+                    told,
+                    abs(one.position) == 2,
+                    bad and abs(one.position) == 2,
+                )
+            )
     if not rows:
         return None
     called = CALLED[t.area.level]
     table = Table(
-        "limits-t", f"Every figure with limits: where this {called} lies",
-        ("Figure", f"This {called}", EVERYWHERE, "95% limits", "99.8% limits", "Where it lies"), rows,
-        frozenset({1, 2, 3, 4}), "Shares in %, rates per 1,000 people",
-    )  # fmt: skip
+        "limits-t",
+        f"Every figure with limits: where this {called} lies",
+        ("Figure", f"This {called}", EVERYWHERE, "95% limits", "99.8% limits", "Where it lies"),
+        rows,
+        frozenset({1, 2, 3, 4}),
+        "Shares in %, rates per 1,000 people",
+    )
     if not drawn:
         return table
     title = f"Where this {called} lies among all {SEVERAL[t.area.level]}"
-    return figure("limits-f", title, within(drawn, unit="each on a scale of its own", called=f"this {called}"), table,
-                  "Each figure on a scale of its own; the middle is what all have together")  # fmt: skip
+    return figure(
+        "limits-f",
+        title,
+        within(drawn, unit="each on a scale of its own", called=f"this {called}"),
+        table,
+        "Each figure on a scale of its own; the middle is what all have together",
+    )
 
 
 def _outside_table(t: Teller) -> Block:
@@ -121,15 +145,24 @@ def _outside_table(t: Teller) -> Block:
     for one in found:
         limits = one.figure.limits
         assert limits is not None
-        rows.append([
-            t.place(one.area), t.metric(one.definition.id), t.value(one.definition, one.figure),
-            interval(one.definition, limits[0], limits[3]), t.number(one.figure.denominator, one.figure),
-            POSITIONS[one.figure.position],
-        ])  # fmt: skip
-    return Table("outside-t", "Practices outside the 99.8% limits on the wrong side",
-                 ("Practice", "Figure", "Value", "99.8% limits", "People", "Where it lies"), rows,
-                 frozenset({2, 3, 4}), "In the order of the figures and codes; ask why before anything else",
-                 )  # fmt: skip
+        rows.append(
+            [
+                t.place(one.area),
+                t.metric(one.definition.id),
+                t.value(one.definition, one.figure),
+                interval(one.definition, limits[0], limits[3]),
+                t.number(one.figure.denominator, one.figure),
+                POSITIONS[one.figure.position],
+            ]
+        )
+    return Table(
+        "outside-t",
+        "Practices outside the 99.8% limits on the wrong side",
+        ("Practice", "Figure", "Value", "99.8% limits", "People", "Where it lies"),
+        rows,
+        frozenset({2, 3, 4}),
+        "In the order of the figures and codes; ask why before anything else",
+    )
 
 
 def _funnel(t: Teller, d: Definition) -> Block | None:
@@ -143,20 +176,38 @@ def _funnel(t: Teller, d: Definition) -> Block | None:
     places: list[Place] = []
     for area, one in figures:
         limits = one.limits
-        rows.append([
-            t.place(area), t.number(one.denominator, one), t.value(d, one),
-            NOTHING if limits is None else interval(d, limits[1], limits[2]),
-            NOTHING if limits is None else interval(d, limits[0], limits[3]),
-            none(one) if one.value is None else t.cell(POSITIONS[one.position], one.position),
-        ])  # fmt: skip
+        rows.append(
+            [
+                t.place(area),
+                t.number(one.denominator, one),
+                t.value(d, one),
+                NOTHING if limits is None else interval(d, limits[1], limits[2]),
+                NOTHING if limits is None else interval(d, limits[0], limits[3]),
+                none(one) if one.value is None else t.cell(POSITIONS[one.position], one.position),
+            ]
+        )
         if one.value is not None and one.denominator is not None and limits is not None:
             way = {2: "above", -2: "below"}.get(one.position, "")
             places.append(Place(area.name, one.denominator, one.value, way, bool(way) and len(practices) <= 60))
-    table = Table(f"funnel-{d.id}-t", f"{d.title}: each practice and its limits",
-                  ("Practice", "People", "Value", "95% limits", "99.8% limits", "Where it lies"), rows,
-                  frozenset({1, 2, 3, 4}), unit(d))  # fmt: skip
-    chart = funnel(places, _limits(t, d), target=whole.value, unit=unit(d), sizes="people it is of", write=writer(d), write_tick=tick_writer(d),
-                   write_size=count, target_called="all together")  # fmt: skip
+    table = Table(
+        f"funnel-{d.id}-t",
+        f"{d.title}: each practice and its limits",
+        ("Practice", "People", "Value", "95% limits", "99.8% limits", "Where it lies"),
+        rows,
+        frozenset({1, 2, 3, 4}),
+        unit(d),
+    )
+    chart = funnel(
+        places,
+        _limits(t, d),
+        target=whole.value,
+        unit=unit(d),
+        sizes="people it is of",
+        write=writer(d),
+        write_tick=tick_writer(d),
+        write_size=count,
+        target_called="all together",
+    )
     good = {"high": "high is good", "low": "low is good"}.get(d.good, "")
     return figure(f"funnel-{d.id}", f"{d.title}, by practice", chart, table, f"{unit(d)}; {good}")
 

@@ -22,16 +22,34 @@ def figures(t: Teller) -> Section | None:
         if d.reason is not None or d.measure not in _MEASURES or one is None:
             continue
         row: list[Text | Cell] = [
-            t.metric(d.id), t.value(d, one), interval(d, one.low, one.high), t.number(one.numerator, one),
-            t.number(one.denominator, one), t.raw(d, t.before(d.id)),
-        ]  # fmt: skip
+            t.metric(d.id),
+            t.value(d, one),
+            interval(d, one.low, one.high),
+            t.number(one.numerator, one),
+            t.number(one.denominator, one),
+            t.raw(d, t.before(d.id)),
+        ]
         rows.append([*row, *([] if t.is_top else [t.of_all(d.id)]), signal_short(one.signal)])
     if not rows:
         return None
-    heads = ["Figure", "Value", "95% interval", "Who counts", "Of whom", "Last month",
-             *([] if t.is_top else [EVERYWHERE]), "Signal"]  # fmt: skip
-    table = Table("figures-t", "Every figure, everybody together", heads, rows, frozenset(range(1, len(heads) - 1)),
-                  "Shares in %, rates per 1,000 people; people, or events for rates of use")  # fmt: skip
+    heads = [
+        "Figure",
+        "Value",
+        "95% interval",
+        "Who counts",
+        "Of whom",
+        "Last month",
+        *([] if t.is_top else [EVERYWHERE]),
+        "Signal",
+    ]
+    table = Table(
+        "figures-t",
+        "Every figure, everybody together",
+        heads,
+        rows,
+        frozenset(range(1, len(heads) - 1)),
+        "Shares in %, rates per 1,000 people; people, or events for rates of use",
+    )
     return Section(
         FIGURES, "Every figure", [table], ["Each name leads to its definition: who counts, of whom, from which source."]
     )
@@ -61,9 +79,16 @@ def withheld(t: Teller) -> Section | None:
         [_by(by), t.number(total[by]), t.number(kept[by]), t.number(other[by])] for by in total
     ]
     blocks: list[Block] = [Note(_rules(t))]
-    blocks.append(Table("withheld-t", "Figures of this page's area by how people are divided",
-                        ("People divided by", "Figures", "Withheld", "No value for another reason"), rows,
-                        frozenset({1, 2, 3}), sortable=False))  # fmt: skip
+    blocks.append(
+        Table(
+            "withheld-t",
+            "Figures of this page's area by how people are divided",
+            ("People divided by", "Figures", "Withheld", "No value for another reason"),
+            rows,
+            frozenset({1, 2, 3}),
+            sortable=False,
+        )
+    )
     if reasons:
         why: list[list[Text | Cell]] = [[reason, t.number(number)] for reason, number in reasons.most_common()]
         blocks.append(
@@ -98,6 +123,6 @@ def _rules(t: Teller) -> str:
         return WITHHELD_MEANS
     return (
         f"Counts of 0 to {count(smallest - 1, NOTHING)} are withheld, and so is what would let one be worked out: from "
-        f"other groups, other areas, earlier months. All other counts are rounded to the nearest {step}, and every other "
-        "figure is worked out from the rounded ones, so that parts may not add up to their whole."
+        f"other groups, other areas, earlier months. Other counts are rounded to the nearest {step}, and every figure "
+        "is worked out from rounded ones, so that parts may not add up to their whole."
     )
