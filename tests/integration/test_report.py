@@ -32,7 +32,9 @@ def listed(people: int = 6_000) -> pa.Table:
     """A list of twelve practices in two places."""
     table = synthetic.table(people, seed=5, as_of=DAY, practices=12)
     near = sorted(set(table["neighbourhood"].to_pylist()))
-    places = ["Elmford" if name in near[len(near) // 2 :] else "Ashmarsh & Lea" for name in table["neighbourhood"].to_pylist()]
+    places = [
+        "Elmford" if name in near[len(near) // 2 :] else "Ashmarsh & Lea" for name in table["neighbourhood"].to_pylist()
+    ]
     return table.set_column(table.schema.get_field_index("place"), "place", pa.array(places))
 
 
@@ -98,7 +100,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert run(["metrics", lists, "-o", f"{folder}/exact.parquet", *exact, *more]) == 0
     assert run(["metrics", lists, "-o", f"{folder}/shown.parquet", *quiet, "--caseload", f"{folder}/caseload.csv"]) == 0
     history = sorted(str(p) for p in (folder / "history").glob("*.parquet"))
-    assert run(["report", f"{folder}/exact.parquet", *history, "-o", f"{folder}/exact", "--title", "Test ICB", "-q"]) == 0
+    assert (
+        run(["report", f"{folder}/exact.parquet", *history, "-o", f"{folder}/exact", "--title", "Test ICB", "-q"]) == 0
+    )
     assert run(["report", f"{folder}/shown.parquet", "-o", f"{folder}/shown", "-q"]) == 0
     return folder
 
@@ -376,7 +380,13 @@ def _inequality(c: Check) -> None:
                  for m in ("gap_absolute", "gap_relative", "slope_index")}  # fmt: skip
         gap, ratio, slope = found.values()
         held = ratio is not None and "withheld" in (ratio["reason"] or "")
-        said = f"{ratio['value']:.2f}" if ratio is not None and ratio["value"] is not None else WITHHELD if held else NOTHING
+        said = (
+            f"{ratio['value']:.2f}"
+            if ratio is not None and ratio["value"] is not None
+            else WITHHELD
+            if held
+            else NOTHING
+        )
         ends = NOTHING
         if ratio is not None and ratio["low"] is not None and ratio["high"] is not None:
             ends = f"{ratio['low']:,.2f}–{ratio['high']:,.2f}"
@@ -452,7 +462,9 @@ def _prize(c: Check) -> None:
     c.table("prize-t", prize)
     for ident in [one for one in c.page.tables if one.startswith("prize-")]:
         metric, table = ident.removeprefix("prize-").removesuffix("-t"), c.page.tables.pop(ident)
-        by = max(measures[1:], key=lambda m: (gains[m].filter(pl.col("metric") == metric)["value"].sum(), m == measures[1]))
+        by = max(
+            measures[1:], key=lambda m: (gains[m].filter(pl.col("metric") == metric)["value"].sum(), m == measures[1])
+        )
         found = gains[by].filter(pl.col("metric") == metric, pl.col("value") >= 0.5)
         found = found.sort(["value", "area"], descending=[True, False]).head(10)
         assert [cells[0].text for cells in table.rows] == found["area"].to_list()
@@ -495,7 +507,9 @@ def _coverage(c: Check) -> None:
         c.same(table, i, expected)
     areas = c.page.tables.pop("coverage-areas", None)
     if areas is not None:
-        level = {"Places": "place", "Neighbourhoods": "neighbourhood", "Practices": "practice", "PCNs": "pcn"}[areas.heads[0]]
+        level = {"Places": "place", "Neighbourhoods": "neighbourhood", "Practices": "practice", "PCNs": "pcn"}[
+            areas.heads[0]
+        ]
         for i, cells in enumerate(areas.rows):
             floor, gap, on = reached(level, cells[0].text)
             assert gap is not None
@@ -531,7 +545,9 @@ def _coverage(c: Check) -> None:
     c.table("care-t", care)
     months = c.page.tables.pop("caseload-months-t", None)
     if months is not None:
-        found = c.f.rows.filter(pl.col("level") == c.level, pl.col("area") == c.area, pl.col("metric") == "caseload_active")
+        found = c.f.rows.filter(
+            pl.col("level") == c.level, pl.col("area") == c.area, pl.col("metric") == "caseload_active"
+        )
         found = found.sort("group")
         assert len(found) == len(months.rows)
         for i, one in enumerate(found.iter_rows(named=True)):
@@ -551,7 +567,11 @@ def _by_age(c: Check) -> None:
 
 
 def _moved(c: Check) -> None:
-    columns = {"nwl": "nwl_risk_group", "bridges": "bridges_to_health_segment", "whole_systems": "whole_systems_segment"}
+    columns = {
+        "nwl": "nwl_risk_group",
+        "bridges": "bridges_to_health_segment",
+        "whole_systems": "whole_systems_segment",
+    }
     for ident in [one for one in c.page.tables if one.startswith("moved-")]:
         column, table = columns[ident.removeprefix("moved-").removesuffix("-t")], c.page.tables.pop(ident)
         found = c.f.rows.filter(pl.col("level") == c.level, pl.col("area") == c.area, pl.col("measure") == "movers",
@@ -559,9 +579,9 @@ def _moved(c: Check) -> None:
         moved = {tuple(one["group"].split(">")): one["numerator"] for one in found.iter_rows(named=True)}
         moved = {pair: number for pair, number in moved.items() if pair[0] != pair[1]}
         assert len(table.rows) == min(len(moved), 40)
-        assert sorted((people(n) for n in moved.values()), key=len) == sorted((r[2].text for r in table.rows), key=len) or (
-            len(moved) > 40 or sorted(map(people, moved.values())) == sorted(r[2].text for r in table.rows)
-        )
+        assert sorted((people(n) for n in moved.values()), key=len) == sorted(
+            (r[2].text for r in table.rows), key=len
+        ) or (len(moved) > 40 or sorted(map(people, moved.values())) == sorted(r[2].text for r in table.rows))
         for i in range(len(table.rows)):
             c.same(table, i, [None, None, None])
 
@@ -569,7 +589,12 @@ def _moved(c: Check) -> None:
 def _kept(c: Check) -> None:
     here = c.f.rows.filter(pl.col("level") == c.level, pl.col("area") == c.area)
     by = pl.when(pl.col("measure") == "movers").then(pl.lit("movers")).otherwise(pl.col("group_by"))
-    told = {"none": "nothing: everybody", "imd_quintile": "fifth of deprivation", "age_band": "age", "movers": "movement"}
+    told = {
+        "none": "nothing: everybody",
+        "imd_quintile": "fifth of deprivation",
+        "age_band": "age",
+        "movers": "movement",
+    }
     table = c.page.tables.pop("withheld-t")
     counted = here.with_columns(by=by).group_by("by").agg(
         pl.len(), kept=pl.col("suppressed").sum(), other=(~pl.col("suppressed") & pl.col("value").is_null()).sum())  # fmt: skip
