@@ -22,7 +22,7 @@ class Shell(StrEnum):
 @app.command()
 def completion(shell: Annotated[Shell, typer.Argument(help="bash, zsh, fish or powershell.")]) -> None:
     """Print what makes a shell complete popstrat's command lines; for bash: eval "$(popstrat completion bash)"."""
-    from typer.completion import get_completion_script
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
     typer.echo(
         get_completion_script(prog_name="popstrat", complete_var="_POPSTRAT_COMPLETE", shell=shell.value).strip()

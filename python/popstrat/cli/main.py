@@ -94,7 +94,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         refuse_near_misses(os.environ)
         with stopping.stoppable(), warnings_as_notices():
             if COMPLETE in os.environ:  # a shell asks what could follow
-                typer.completion.completion_init()
+                typer.completion.completion_init()  # type: ignore[attr-defined]
             status = app(args=None if arguments is None else list(arguments), standalone_mode=False)
             sys.stdout.flush()
         status = status if isinstance(status, int) else 0

@@ -79,10 +79,11 @@ def batches_of(data: Any, wanted: Wanted = EVERYTHING) -> Iterator[pa.RecordBatc
         yield from ([found] if isinstance(found, pa.RecordBatch) else _batches(found))
 
 
-def _batches(found: pa.Table | pa.RecordBatchReader) -> Iterable[pa.RecordBatch]:
+def _batches(found: pa.Table | pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     if isinstance(found, pa.RecordBatchReader):
-        return found
-    return found.to_batches() or [_one(found)]
+        yield from found
+    else:
+        yield from found.to_batches() or [_one(found)]
 
 
 def _one(table: pa.Table) -> pa.RecordBatch:
