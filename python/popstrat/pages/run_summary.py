@@ -78,7 +78,7 @@ def to_mind(record: Record) -> list[str]:
     there are, so that the first lines tell of them."""
     warnings = len(record["warnings"])
     told = [f"{plural(warnings, 'warning')} below" if warnings else "no warnings"]
-    doubtful = sum(bool(c["doubtful"]) for c in record.get("data_quality", {}).get("columns", ()))
+    doubtful = sum(bool(c.get("doubtful")) for c in record.get("data_quality", {}).get("columns", ()))
     if doubtful:
         told.append(plural(doubtful, "doubtful column"))
     aside = sum(n for reasons in record.get("quality", {}).values() for n in reasons.values())
