@@ -12,7 +12,7 @@ from rich.text import Text
 from popstrat.fitting.counts import in_words
 from popstrat.fitting.fitted import Fitted
 from popstrat.fitting.recalibrator import Recalibrated
-from popstrat.pages.console import dim_table
+from popstrat.pages.console import WARNING, dim_table
 
 _FIGURES = {
     "auroc": "AUROC",
@@ -104,7 +104,7 @@ def _doubts(period: str, warnings: Sequence[str], console: Console) -> None:
     if period:
         console.print(Text(f"{period[0].upper()}{period[1:]}"))
     for warning in warnings:
-        console.print(Text(f"! {warning}", "yellow"))
+        console.print(Text(f"! {warning}", WARNING))
 
 
 def _close(counts: object, output: str, console: Console) -> None:
@@ -112,5 +112,5 @@ def _close(counts: object, output: str, console: Console) -> None:
     left = counts["without_outcome"]
     console.print()
     if left:
-        console.print(Text(f"{in_words(left)} eligible people without an outcome were left out", "yellow"))
+        console.print(Text(f"{in_words(left)} eligible people without an outcome were left out", WARNING))
     console.print(Text(f"Written: {output}"))
