@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from popstrat.frames.sources import Wanted
 
 
+_FEW = 8  # at most one row in so many differs from the one before
+
+
 def lazy_names(data: Any) -> list[str] | None:
     """The columns of a lazy frame; None for whatever is none."""
     return list(data.collect_schema().names()) if hasattr(data, "collect_schema") and hasattr(data, "collect") else None
@@ -31,9 +34,9 @@ def table(frame: Any, wanted: Wanted) -> pa.Table:
     if not coded:
         return pa.table(frame)
     # Labels may be added by others meanwhile, and are never taken away: numbers first.
-    columns = [frame.get_column(name) for name in frame.columns]
-    physical = frame.with_columns([c.to_physical() for c in columns if c.name in coded])
-    found = pa.table(physical)
+    import polars as pl  # here: whoever has a frame of its has loaded it
+
+    found = pa.table(frame.with_columns(pl.col(list(coded)).to_physical()))
     labels: dict[str, pa.Array] = {}
     made = []
     for name, held in zip(found.column_names, found.columns, strict=True):
@@ -72,17 +75,23 @@ def _whole(codes: pa.Array, entries: pa.Array) -> pa.Array:
 
 
 def _used(codes: pa.Array, entries: pa.Array) -> pa.Array:
-    """With only the entries that some row has, in narrower numbers."""
-    rows, there = numbers(codes), valid(codes) if codes.null_count else None
-    counted = np.bincount(rows if there is None else rows[there], minlength=len(entries))
-    used = np.flatnonzero(counted)
-    if len(used) > 1 << 15 or len(counted) > len(entries):
-        return _whole(codes, entries)
-    renumbered = np.zeros(len(entries), np.int16)
-    renumbered[used] = np.arange(len(used), dtype=np.int16)
+    """With only the entries that some row has, in narrower numbers. In a list that is sorted by place few rows differ
+    from the one before: those are looked at, and the rest repeats them."""
+    rows = numbers(codes)
+    there = valid(codes) if codes.null_count else None
     if there is not None:
-        rows = np.where(there, rows, 0)
-    indices = from_numpy(
-        renumbered[rows] if len(entries) else np.zeros(len(rows), np.int16), None if there is None else ~there
-    )
+        rows = np.where(there, rows, len(entries))
+    starts = np.flatnonzero(rows[1:] != rows[:-1]) + 1
+    few = len(starts) < len(rows) // _FEW
+    some = rows[np.concatenate([[0], starts])] if few and len(rows) else rows
+    counted = np.bincount(some, minlength=len(entries) + 1)
+    used = np.flatnonzero(counted[: len(entries)])
+    if len(used) >= 1 << 15 or len(counted) > len(entries) + 1:
+        return _whole(codes, entries)
+    renumbered = np.zeros(len(entries) + 1, np.int16)
+    renumbered[used] = np.arange(len(used), dtype=np.int16)
+    made = renumbered[some]
+    if few and len(rows):
+        made = np.repeat(made, np.diff(starts, prepend=0, append=len(rows)))
+    indices = from_numpy(made, None if there is None else ~there)
     return pa.DictionaryArray.from_arrays(indices, entries.take(from_numpy(used)), safe=False)

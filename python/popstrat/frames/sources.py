@@ -100,9 +100,10 @@ def _read(data: Any, wanted: Wanted) -> pa.Table | pa.RecordBatch | pa.RecordBat
         if found is not None:
             return found
     if hasattr(data, "__arrow_c_stream__"):
-        return (
-            pa.RecordBatchReader.from_stream(data) if hasattr(pa.RecordBatchReader, "from_stream") else pa.table(data)
-        )
+        try:
+            return pa.RecordBatchReader.from_stream(data)
+        except pa.ArrowInvalid:
+            raise InputError(f"a table is needed, and the stream of {_article(type(data).__name__)} is none") from None
     if hasattr(data, "__arrow_c_array__"):
         return pa.record_batch(data)
     if isinstance(data, Mapping):
