@@ -36,6 +36,10 @@ COMMANDS = (
 class _Commands(Described):
     """The commands, each the ``app`` of the module of its name."""
 
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        convert_plainly(self)
+
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
@@ -78,8 +82,8 @@ def _top(
         typer.Option(
             "--log-format",
             envvar=LOG_FORMAT,
-            show_envvar=True,
-            help="json: a line of JSON on standard error for each warning, error and end, for a scheduler.",
+            show_envvar=False,
+            help=f"json: a line of JSON on standard error for each warning, error and end; or {LOG_FORMAT}.",
         ),
     ] = Format.TEXT,
 ) -> None:
@@ -95,7 +99,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         with stopping.stoppable(), warnings_as_notices():
             if COMPLETE in os.environ:  # a shell asks what could follow
                 typer.completion.completion_init()
-            status = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+            status = app(
+                args=None if arguments is None else list(arguments), standalone_mode=False, complete_var=COMPLETE
+            )
             sys.stdout.flush()
         status = status if isinstance(status, int) else 0
         log.ended(status)
