@@ -24,7 +24,7 @@ from popstrat.cli.terminal import Described, warnings_as_notices
 from popstrat.core import stopping
 from popstrat.errors import InputError, PackError, RunError
 
-COMPLETE = "_POPSTRAT_COMPLETE"
+COMPLETE = "_POPSTRAT_COMPLETE"  # as `completion` has it
 # In the order of the help. The module of a command is imported when that is called (or for the help of all), so that
 # none waits for what another needs.
 COMMANDS = (
@@ -98,7 +98,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         refuse_near_misses(os.environ)
         with stopping.stoppable(), warnings_as_notices():
             if COMPLETE in os.environ:  # a shell asks what could follow
-                typer.completion.completion_init()
+                importlib.import_module("popstrat.cli.completion").begin_completion()
             status = app(
                 args=None if arguments is None else list(arguments), standalone_mode=False, complete_var=COMPLETE
             )

@@ -103,7 +103,7 @@ class CsvSink(Sink):
 def _packed(path: Path) -> Any:
     """A file whose content is packed, without its name and the time in it: the same rows give the same bytes."""
     raw = path.open("wb")
-    file = gzip.GzipFile("", "wb", _LEVEL, raw, 0)
+    file: Any = gzip.GzipFile("", "wb", _LEVEL, raw, 0)
     file.myfileobj = raw  # which it then closes with itself
     return file
 
