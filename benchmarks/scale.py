@@ -2,8 +2,8 @@
 
     python benchmarks/scale.py [--patients N …] [--runs R] [--folder DIR] [--write docs/scale.md]
 
-Each run is a command of its own, `popstrat score`, Parquet to Parquet, over a synthetic list. The stages are those of its
-run record; what the record does not see is the start and the end of the process. Stages overlap: reading, scoring and
+Each run is a command of its own, `popstrat score`, Parquet to Parquet, over a synthetic list. The stages are those of
+its run record; what that does not see is the start and the end of the process. Stages overlap: reading, scoring and
 writing go on at the same time in threads of their own, so their seconds add up to more than the whole.
 """
 
