@@ -136,13 +136,16 @@ def test_what_is_shown_of_them_holds_no_data(people: pa.Table) -> None:
     assert repr(scorer.pack).startswith("<popstrat.Pack london-2026@")
 
 
+_RUN = "import sys\nfrom popstrat.cli import run\n"
+
+
 @pytest.mark.parametrize(
     "code",
     [
         "import popstrat; dir(popstrat); [getattr(popstrat, name) for name in popstrat.__all__]",
-        "import popstrat as p\np.score(p.Scorer(as_of='2026-06-30').input_schema.empty_table(), '2026-06-30', record=True)",
-        "import sys\nfrom popstrat.cli import run\nassert not run(['score', *sys.argv[1:], '--as-of', '2026-06-30', '-q'])",
-        "import sys\nfrom popstrat.cli import run\nassert not run(['check', sys.argv[1], '--as-of', '2026-06-30', '-q'])",
+        "import popstrat as p\ndate = '2026-06-30'\np.score(p.Scorer(as_of=date).input_schema.empty_table(), date)",
+        _RUN + "assert not run(['score', *sys.argv[1:], '--as-of', '2026-06-30', '-q'])",
+        _RUN + "assert not run(['check', sys.argv[1], '--as-of', '2026-06-30', '-q'])",
     ],
     ids=["names", "score", "command score", "command check"],
 )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from popstrat.errors import InputError
 
+_PREFIX = "POPSTRAT_"
 LOG_FORMAT = "POPSTRAT_LOG_FORMAT"
 VARIABLES: Mapping[str, str] = {
     "POPSTRAT_AS_OF": "--as-of of the commands that take today otherwise",
@@ -30,8 +31,9 @@ VARIABLES: Mapping[str, str] = {
 def refuse_near_misses(environment: Mapping[str, str]) -> None:
     """Raise `InputError` for a variable that is called nearly as one of popstrat's; others are somebody else's."""
     for name in environment:
-        if name.startswith("POPSTRAT_") and name not in VARIABLES:
+        if name.startswith(_PREFIX) and name not in VARIABLES:
             from popstrat.core.text import suggest  # here, because difflib takes a while to import
 
-            if near := suggest(name, VARIABLES):
+            known = [other.removeprefix(_PREFIX) for other in VARIABLES]
+            if near := suggest(name.removeprefix(_PREFIX), known).replace("'", f"'{_PREFIX}", 1):
                 raise InputError(f"{name} is no variable of the environment that popstrat reads{near}")

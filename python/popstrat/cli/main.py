@@ -24,7 +24,7 @@ from popstrat.cli.terminal import Described, warnings_as_notices
 from popstrat.core import stopping
 from popstrat.errors import InputError, PackError, RunError
 
-COMPLETE = "_POPSTRAT_COMPLETE"
+COMPLETE = "_POPSTRAT_COMPLETE"  # as `completion` has it
 # In the order of the help. The module of a command is imported when that is called (or for the help of all), so that
 # none waits for what another needs.
 COMMANDS = (
@@ -35,6 +35,10 @@ COMMANDS = (
 
 class _Commands(Described):
     """The commands, each the ``app`` of the module of its name."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        convert_plainly(self)
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
@@ -78,8 +82,8 @@ def _top(
         typer.Option(
             "--log-format",
             envvar=LOG_FORMAT,
-            show_envvar=True,
-            help="json: a line of JSON on standard error for each warning, error and end, for a scheduler.",
+            show_envvar=False,
+            help=f"json: a line of JSON on standard error for each warning, error and end; or {LOG_FORMAT}.",
         ),
     ] = Format.TEXT,
 ) -> None:
@@ -94,8 +98,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         refuse_near_misses(os.environ)
         with stopping.stoppable(), warnings_as_notices():
             if COMPLETE in os.environ:  # a shell asks what could follow
-                typer.completion.completion_init()  # type: ignore[attr-defined]
-            status = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+                importlib.import_module("popstrat.cli.completion").begin_completion()
+            status = app(
+                args=None if arguments is None else list(arguments), standalone_mode=False, complete_var=COMPLETE
+            )
             sys.stdout.flush()
         status = status if isinstance(status, int) else 0
         log.ended(status)

@@ -53,11 +53,17 @@ InputsOrRecord = Annotated[
         metavar="INPUT...", help="As of `check`; or none, with --events: a coded record in place of a list."
     ),
 ]
-Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Ends in .parquet, .arrow or .csv.")]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FILE", help="Ends in .parquet, .arrow, .csv or .csv.gz.")
+]
 AsOf = Annotated[
     str | None,
     typer.Option(
-        "--as-of", metavar="DATE", envvar="POPSTRAT_AS_OF", show_envvar=True, help="YYYY-MM-DD; today if not given."
+        "--as-of",
+        metavar="DATE",
+        envvar="POPSTRAT_AS_OF",
+        show_envvar=False,
+        help="YYYY-MM-DD; today if not given; or POPSTRAT_AS_OF.",
     ),
 ]
 PackName = Annotated[
@@ -66,9 +72,9 @@ PackName = Annotated[
         "--pack",
         metavar="NAME|FILE",
         envvar="POPSTRAT_PACK",
-        show_envvar=True,
+        show_envvar=False,
         autocompletion=_packs,
-        help="Definitions pack.",
+        help="Definitions pack; or POPSTRAT_PACK.",
     ),
 ]
 MetricsPack = Annotated[  # that of the environment is to score with, and need not have metrics
@@ -80,8 +86,8 @@ MapFile = Annotated[
         "--map",
         metavar="FILE",
         envvar="POPSTRAT_MAP",
-        show_envvar=True,
-        help="TOML: column names and values of the input.",
+        show_envvar=False,
+        help="TOML: column names and values of the input; or POPSTRAT_MAP.",
     ),
 ]
 Previous = Annotated[
@@ -94,7 +100,12 @@ AuditFile = Annotated[
 Threads = Annotated[
     int | None,
     typer.Option(
-        "--threads", min=1, metavar="T", envvar="POPSTRAT_THREADS", show_envvar=True, help="All cores if not given."
+        "--threads",
+        min=1,
+        metavar="T",
+        envvar="POPSTRAT_THREADS",
+        show_envvar=False,
+        help="All cores if not given; or POPSTRAT_THREADS.",
     ),
 ]
 Encoding = Annotated[

@@ -32,7 +32,8 @@ def expand(paths: Sequence[str | Path], within: Callable[[Path], list[Path]]) ->
         if path.exists() or not glob.has_magic(str(given)):
             found.append(path)
             continue
-        matches = sorted(p for p in map(Path, glob.glob(str(given), recursive=True)) if not p.is_dir())  # noqa: PTH207
+        there = sorted(map(Path, glob.glob(str(given), recursive=True)))  # noqa: PTH207
+        matches = [path for path in there if not path.is_dir()] or [file for path in there for file in within(path)]
         if not matches:
             raise InputError("no file matches this pattern", file=str(given))
         found.extend(matches)

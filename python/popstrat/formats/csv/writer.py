@@ -102,8 +102,8 @@ class CsvSink(Sink):
 
 def _packed(path: Path) -> Any:
     """A file whose content is packed, without its name and the time in it: the same rows give the same bytes."""
-    raw: Any = path.open("wb")
-    file = gzip.GzipFile("", "wb", _LEVEL, raw, 0)
+    raw = path.open("wb")
+    file: Any = gzip.GzipFile("", "wb", _LEVEL, raw, 0)
     file.myfileobj = raw  # which it then closes with itself
     return file
 
