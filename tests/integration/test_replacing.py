@@ -79,8 +79,7 @@ def test_a_re_run_replaces_and_anything_else_needs_force(
 
 @pytest.mark.parametrize("command", WRITE)
 def test_what_no_record_tells_of(command: str, given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each output in turn is somebody else's file; the folder of an upload or a report is not ours to empty, whatever is
-    given."""
+    """Each output in turn is somebody else's file; a folder of an upload or a report is never ours to empty."""
     never = command in ("upload", "report")
     made = tmp_path / "made"
     made.mkdir()

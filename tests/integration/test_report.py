@@ -158,9 +158,17 @@ class Figures:
         self.within = record["practices"]
 
     def find(
-        self, level: str, area: str, metric: str, *, measure: str | None = None, cohort: str | None = None,
-        by: str = "none", group: str | None = None, rows: Index | None = None,
-    ) -> Row | None:  # fmt: skip
+        self,
+        level: str,
+        area: str,
+        metric: str,
+        *,
+        measure: str | None = None,
+        cohort: str | None = None,
+        by: str = "none",
+        group: str | None = None,
+        rows: Index | None = None,
+    ) -> Row | None:
         told = self.titles.get(metric, {})
         measure, cohort = measure or told.get("measure", "proportion"), cohort or told.get("cohort", "all")
         index = self.index if rows is None else rows
@@ -249,11 +257,20 @@ class Check:
         return int(up) - int(down)
 
 
-WHERE = {-2: "below the 99.8% limits", -1: "below the 95% limits", 0: "within the limits", 1: "above the 95% limits",
-         2: "above the 99.8% limits"}  # fmt: skip
-SIGNALS = {"beyond_3_sigma": "far from average", "seven_on_one_side": "seven on one side",
-           "seven_rising_or_falling": "seven in one direction", "two_of_three_beyond_2_sigma": "two of three far off",
-           "none": "no more than chance"}  # fmt: skip
+WHERE = {
+    -2: "below the 99.8% limits",
+    -1: "below the 95% limits",
+    0: "within the limits",
+    1: "above the 95% limits",
+    2: "above the 99.8% limits",
+}
+SIGNALS = {
+    "beyond_3_sigma": "far from average",
+    "seven_on_one_side": "seven on one side",
+    "seven_rising_or_falling": "seven in one direction",
+    "two_of_three_beyond_2_sigma": "two of three far off",
+    "none": "no more than chance",
+}
 
 
 def signal(row: Row) -> str:
@@ -277,8 +294,13 @@ def check_page(c: Check, top: bool) -> None:
 
         return row
 
-    nwl = {"nwl_specialist_end_of_life": "0.7%", "nwl_high": "2.9%", "nwl_rising": "0.6%", "nwl_stable": "19%",
-           "nwl_well": "77%"}  # fmt: skip
+    nwl = {
+        "nwl_specialist_end_of_life": "0.7%",
+        "nwl_high": "2.9%",
+        "nwl_rising": "0.6%",
+        "nwl_stable": "19%",
+        "nwl_well": "77%",
+    }
     c.table("nwl-t", segments(nwl))
     c.table("bridges-t", segments({}))
     c.table("whole_systems-t", segments({}))
@@ -286,8 +308,14 @@ def check_page(c: Check, top: bool) -> None:
     def colour(metric: str, cells: list[str]) -> list[str | None]:
         one = c.get(metric)
         assert one is not None
-        return [None, c.number(one, "numerator"), c.value(metric, one), c.write(metric, one["previous"]),
-                c.change(metric, one), *all_of(metric)]  # fmt: skip
+        return [
+            None,
+            c.number(one, "numerator"),
+            c.value(metric, one),
+            c.write(metric, one["previous"]),
+            c.change(metric, one),
+            *all_of(metric),
+        ]
 
     c.table("need-t", colour)
     c.table("cvrm-t", colour)
@@ -296,33 +324,64 @@ def check_page(c: Check, top: bool) -> None:
         poorly = metric.replace("_optimised", "_unoptimised")
         unknown = metric.replace("_optimised", "_undiagnosed")
         known = unknown in c.f.titles
-        return [None, c.number(c.get(metric), "denominator"), c.number(c.get(poorly), "numerator"),
-                c.value(poorly, c.get(poorly)), *all_of(poorly),
-                c.number(c.get(unknown), "numerator") if known else NOTHING]  # fmt: skip
+        return [
+            None,
+            c.number(c.get(metric), "denominator"),
+            c.number(c.get(poorly), "numerator"),
+            c.value(poorly, c.get(poorly)),
+            *all_of(poorly),
+            c.number(c.get(unknown), "numerator") if known else NOTHING,
+        ]
 
     c.table("drivers-t", drivers)
-    c.table("treatments-t", lambda metric, cells: [
-        None, c.number(c.get(metric), "numerator"), c.number(c.get(metric), "denominator"), c.value(metric, c.get(metric)),
-        *all_of(metric)])  # fmt: skip
+    c.table(
+        "treatments-t",
+        lambda metric, cells: [
+            None,
+            c.number(c.get(metric), "numerator"),
+            c.number(c.get(metric), "denominator"),
+            c.value(metric, c.get(metric)),
+            *all_of(metric),
+        ],
+    )
 
     def recorded(metric: str, cells: list[str]) -> list[str | None]:
         one = c.get(metric)
         assert one is not None
         where = WHERE[c.position(one)] if one["limit_95_low"] is not None else NOTHING
-        return [None, c.number(one, "numerator"), c.number(one, "denominator"), c.value(metric, one),
-                c.write(metric, one["previous"]), *all_of(metric), *([] if top else [where])]  # fmt: skip
+        return [
+            None,
+            c.number(one, "numerator"),
+            c.number(one, "denominator"),
+            c.value(metric, one),
+            c.write(metric, one["previous"]),
+            *all_of(metric),
+            *([] if top else [where]),
+        ]
 
     c.table("recorded-t", recorded)
 
     def every(metric: str, cells: list[str]) -> list[str | None]:
         one = c.get(metric)
         assert one is not None
-        return [None, c.value(metric, one), c.span(metric, one["low"], one["high"]), c.number(one, "numerator"),
-                c.number(one, "denominator"), c.write(metric, one["previous"]), *all_of(metric), signal(one)]  # fmt: skip
+        return [
+            None,
+            c.value(metric, one),
+            c.span(metric, one["low"], one["high"]),
+            c.number(one, "numerator"),
+            c.number(one, "denominator"),
+            c.write(metric, one["previous"]),
+            *all_of(metric),
+            signal(one),
+        ]
 
     figures = {cells[0].href.partition("#")[2] for cells in c.page.tables["figures-t"].rows}
-    here = c.f.rows.filter(pl.col("level") == c.level, pl.col("area") == c.area, pl.col("group_by") == "none",
-                           pl.col("measure").is_in(["proportion", "rate_per_1000", "coverage"]))  # fmt: skip
+    here = c.f.rows.filter(
+        pl.col("level") == c.level,
+        pl.col("area") == c.area,
+        pl.col("group_by") == "none",
+        pl.col("measure").is_in(["proportion", "rate_per_1000", "coverage"]),
+    )
     computed = {m for m, told in c.f.titles.items() if told["reason"] is None}
     assert figures == set(here["metric"].to_list()) & computed - {"caseload_active"}
     c.table("figures-t", every)
@@ -332,9 +391,14 @@ def check_page(c: Check, top: bool) -> None:
         assert one is not None
         at, good = c.position(one), c.f.titles[metric]["good"]
         side = "" if not at else ": worse" if (at < 0) == (good == "high") else ": better"
-        return [None, c.value(metric, one), c.value(metric, c.f.find("icb", "all", metric)),
-                c.span(metric, one["limit_95_low"], one["limit_95_high"]),
-                c.span(metric, one["limit_998_low"], one["limit_998_high"]), WHERE[at] + side]  # fmt: skip
+        return [
+            None,
+            c.value(metric, one),
+            c.value(metric, c.f.find("icb", "all", metric)),
+            c.span(metric, one["limit_95_low"], one["limit_95_high"]),
+            c.span(metric, one["limit_998_low"], one["limit_998_high"]),
+            WHERE[at] + side,
+        ]
 
     c.table("limits-t", limits)
     _funnels(c)
@@ -355,9 +419,18 @@ def _funnels(c: Check) -> None:
             one = c.f.find("practice", cells[0].text, metric)
             assert one is not None
             where = WHERE[c.position(one)] if one["value"] is not None else c.value(metric, one)
-            c.same(table, i, [None, c.number(one, "denominator"), c.value(metric, one),
-                              c.span(metric, one["limit_95_low"], one["limit_95_high"]),
-                              c.span(metric, one["limit_998_low"], one["limit_998_high"]), where])  # fmt: skip
+            c.same(
+                table,
+                i,
+                [
+                    None,
+                    c.number(one, "denominator"),
+                    c.value(metric, one),
+                    c.span(metric, one["limit_95_low"], one["limit_95_high"]),
+                    c.span(metric, one["limit_998_low"], one["limit_998_high"]),
+                    where,
+                ],
+            )
     table = c.page.tables.pop("outside-t", None)
     for i, cells in enumerate(table.rows if table else []):
         assert table is not None
@@ -365,8 +438,18 @@ def _funnels(c: Check) -> None:
         one = c.f.find("practice", cells[0].text, metric)
         assert one is not None
         assert abs(c.position(one)) == 2
-        c.same(table, i, [None, None, c.value(metric, one), c.span(metric, one["limit_998_low"], one["limit_998_high"]),
-                          c.number(one, "denominator"), WHERE[c.position(one)]])  # fmt: skip
+        c.same(
+            table,
+            i,
+            [
+                None,
+                None,
+                c.value(metric, one),
+                c.span(metric, one["limit_998_low"], one["limit_998_high"]),
+                c.number(one, "denominator"),
+                WHERE[c.position(one)],
+            ],
+        )
 
 
 def _inequality(c: Check) -> None:
@@ -385,8 +468,10 @@ def _inequality(c: Check) -> None:
         return f"{low}–{high}" if low[0].isdigit() and high[0].isdigit() else f"{low} to {high}"
 
     def gaps(metric: str, cells: list[str]) -> list[str | None]:
-        found = {m: c.get(metric, measure=m, by="imd_quintile") or c.get(metric, measure=m)
-                 for m in ("gap_absolute", "gap_relative", "slope_index")}  # fmt: skip
+        found = {
+            m: c.get(metric, measure=m, by="imd_quintile") or c.get(metric, measure=m)
+            for m in ("gap_absolute", "gap_relative", "slope_index")
+        }
         gap, ratio, slope = found.values()
         held = ratio is not None and "withheld" in (ratio["reason"] or "")
         said = (
@@ -399,9 +484,17 @@ def _inequality(c: Check) -> None:
         ends = NOTHING
         if ratio is not None and ratio["low"] is not None and ratio["high"] is not None:
             ends = f"{ratio['low']:,.2f}–{ratio['high']:,.2f}"
-        return [None, c.value(metric, c.get(metric, by="imd_quintile", group="1")),
-                c.value(metric, c.get(metric, by="imd_quintile", group="5")), difference(metric, gap),
-                difference(metric, gap, True), said, ends, difference(metric, slope), difference(metric, slope, True)]  # fmt: skip
+        return [
+            None,
+            c.value(metric, c.get(metric, by="imd_quintile", group="1")),
+            c.value(metric, c.get(metric, by="imd_quintile", group="5")),
+            difference(metric, gap),
+            difference(metric, gap, True),
+            said,
+            ends,
+            difference(metric, slope),
+            difference(metric, slope, True),
+        ]
 
     c.table("gaps-t", gaps)
     for by, groups in (("imd_quintile", "12345"), ("ethnicity", ("white", "mixed", "asian", "black", "other"))):
@@ -422,8 +515,17 @@ def _changes(c: Check) -> None:
             parts = [f"{people(then[n] if then else None)} to {c.number(one, n)}" for n in ("numerator", "denominator")]
         aim = NOTHING if one["target"] is None else target(one["target"])
         plan = {"on": "G on plan", "off": "R behind plan", None: NOTHING}[one["trajectory"]]
-        return [None, c.write(metric, one["previous"]), c.value(metric, one), c.change(metric, one), *parts,
-                c.write(metric, one["year_ago"]), signal(one), aim, _shape(plan)]  # fmt: skip
+        return [
+            None,
+            c.write(metric, one["previous"]),
+            c.value(metric, one),
+            c.change(metric, one),
+            *parts,
+            c.write(metric, one["year_ago"]),
+            signal(one),
+            aim,
+            _shape(plan),
+        ]
 
     c.table("changes-t", changes)
     for ident in [one for one in c.page.tables if one.startswith("run-")]:
@@ -453,7 +555,7 @@ def _prize(c: Check) -> None:
     gains = {
         m: c.f.rows.filter(pl.col("measure") == m, pl.col("area").is_in(practices), pl.col("level") == "practice")
         for m in measures
-    }  # fmt: skip
+    }
 
     def total(metric: str, measure: str) -> str:
         found = gains[measure].filter(pl.col("metric") == metric)["value"]
@@ -478,15 +580,26 @@ def _prize(c: Check) -> None:
         found = found.sort(["value", "area"], descending=[True, False]).head(10)
         assert [cells[0].text for cells in table.rows] == found["area"].to_list()
         for i, one in enumerate(found.iter_rows(named=True)):
-            c.same(table, i, [None, people(one["denominator"]),
-                              c.value(metric, c.f.find("practice", one["area"], metric)), people(one["value"])])  # fmt: skip
+            c.same(
+                table,
+                i,
+                [
+                    None,
+                    people(one["denominator"]),
+                    c.value(metric, c.f.find("practice", one["area"], metric)),
+                    people(one["value"]),
+                ],
+            )
 
 
 def _coverage(c: Check) -> None:
     def reached(level: str, area: str) -> tuple[Row | None, Row | None, Row | None]:
         f = c.f.find
-        return (f(level, area, "int_floor", measure="floor", cohort="all"), f(level, area, "int_floor_gap", measure="coverage"),
-                f(level, area, "caseload", measure="coverage", cohort="all"))  # fmt: skip
+        return (
+            f(level, area, "int_floor", measure="floor", cohort="all"),
+            f(level, area, "int_floor_gap", measure="coverage"),
+            f(level, area, "caseload", measure="coverage", cohort="all"),
+        )
 
     def floor_text(row: Row | None) -> str:
         if row is None or row["value"] is None:
@@ -526,11 +639,18 @@ def _coverage(c: Check) -> None:
             assert floor is not None
             short = gap["value"]
             told = NOTHING if short is None else f"+{people(-short)}" if short < 0 else people(short)
-            expected = [None, people(floor["denominator"]), floor_text(floor), c.number(on, "numerator"),
-                        WITHHELD if short is None and on["numerator"] is None else told]  # fmt: skip
+            expected = [
+                None,
+                people(floor["denominator"]),
+                floor_text(floor),
+                c.number(on, "numerator"),
+                WITHHELD if short is None and on["numerator"] is None else told,
+            ]
             if "Plan" in areas.heads:
-                expected += [people(gap["target"]),
-                             {"on": "Gon plan", "off": "Rbehind plan", None: NOTHING}[gap["trajectory"]]]  # fmt: skip
+                expected += [
+                    people(gap["target"]),
+                    {"on": "Gon plan", "off": "Rbehind plan", None: NOTHING}[gap["trajectory"]],
+                ]
             c.same(areas, i, expected)
 
     def cohorts(metric: str, cells: list[str]) -> list[str | None]:
@@ -539,8 +659,14 @@ def _coverage(c: Check) -> None:
         name = metric.removeprefix("in_")
         first = c.get(f"in_{name.replace('segment', 'priority')}")
         on = c.get("on_caseload", measure="coverage", cohort=name)
-        return [None, c.number(one, "numerator"), c.value(metric, one), c.write(metric, one["previous"]),
-                c.number(first, "numerator"), c.number(on, "numerator")]  # fmt: skip
+        return [
+            None,
+            c.number(one, "numerator"),
+            c.value(metric, one),
+            c.write(metric, one["previous"]),
+            c.number(first, "numerator"),
+            c.number(on, "numerator"),
+        ]
 
     c.table("cohorts-t", cohorts)
 
@@ -548,8 +674,13 @@ def _coverage(c: Check) -> None:
         one = c.get(metric, measure="coverage", cohort="all")
         assert one is not None
         share = percent(one["value"]) if one["value"] is not None else WITHHELD if one["suppressed"] else NOTHING
-        return [None, c.number(one, "numerator"), c.number(one, "denominator"), share,
-                NOTHING if one["target"] is None else target(one["target"])]  # fmt: skip
+        return [
+            None,
+            c.number(one, "numerator"),
+            c.number(one, "denominator"),
+            share,
+            NOTHING if one["target"] is None else target(one["target"]),
+        ]
 
     c.table("care-t", care)
     months = c.page.tables.pop("caseload-months-t", None)
@@ -583,8 +714,13 @@ def _moved(c: Check) -> None:
     }
     for ident in [one for one in c.page.tables if one.startswith("moved-")]:
         column, table = columns[ident.removeprefix("moved-").removesuffix("-t")], c.page.tables.pop(ident)
-        found = c.f.rows.filter(pl.col("level") == c.level, pl.col("area") == c.area, pl.col("measure") == "movers",
-                                pl.col("group_by") == column, pl.col("numerator") > 0)  # fmt: skip
+        found = c.f.rows.filter(
+            pl.col("level") == c.level,
+            pl.col("area") == c.area,
+            pl.col("measure") == "movers",
+            pl.col("group_by") == column,
+            pl.col("numerator") > 0,
+        )
         moved = {tuple(one["group"].split(">")): one["numerator"] for one in found.iter_rows(named=True)}
         moved = {pair: number for pair, number in moved.items() if pair[0] != pair[1]}
         assert len(table.rows) == min(len(moved), 40)
@@ -608,8 +744,11 @@ def _kept(c: Check) -> None:
         "movers": "movement",
     }
     table = c.page.tables.pop("withheld-t")
-    counted = here.with_columns(by=by).group_by("by").agg(
-        pl.len(), kept=pl.col("suppressed").sum(), other=(~pl.col("suppressed") & pl.col("value").is_null()).sum())  # fmt: skip
+    counted = (
+        here.with_columns(by=by)
+        .group_by("by")
+        .agg(pl.len(), kept=pl.col("suppressed").sum(), other=(~pl.col("suppressed") & pl.col("value").is_null()).sum())
+    )
     expected = {told.get(one["by"], one["by"]): one for one in counted.iter_rows(named=True)}
     assert {cells[0].text for cells in table.rows} == set(expected)
     for i, cells in enumerate(table.rows):
@@ -723,8 +862,14 @@ def test_what_was_withheld_is_said(work: Path) -> None:
 
 def test_the_definition_and_the_run_of_a_figure(work: Path) -> None:
     page = read_page(work / "exact/definitions.html")
-    for words in ("Blood pressure at target", 'hypertension_status == "optimised"', "age >= 18 and hypertension",
-                  "QOF HYP008, HYP009", "an HbA1c counts for 24 months", "1.0, blood_pressure_at_target"):  # fmt: skip
+    for words in (
+        "Blood pressure at target",
+        'hypertension_status == "optimised"',
+        "age >= 18 and hypertension",
+        "QOF HYP008, HYP009",
+        "an HbA1c counts for 24 months",
+        "1.0, blood_pressure_at_target",
+    ):
         assert words in page.text
     told = read_page(work / "exact/run.html").text
     digest = hashlib.sha256((work / "exact.parquet").read_bytes()).hexdigest()
@@ -774,8 +919,9 @@ def test_what_is_refused(work: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "another edition of" in refused(
         capsys, to, june, made("edited.parquet", day=dt.date(2026, 5, 1), pack=edited)
     )
-    assert "was made without disclosure control" in refused(capsys, to, work / "shown.parquet",
-                                                            made("early.parquet", day=dt.date(2026, 5, 1)))  # fmt: skip
+    assert "was made without disclosure control" in refused(
+        capsys, to, work / "shown.parquet", made("early.parquet", day=dt.date(2026, 5, 1))
+    )
     lacking = made("lacking.parquet", table.drop_columns(["trajectory"]))
     assert "column 'trajectory': is missing: this is no metrics file" in refused(capsys, to, lacking)
     two = pa.concat_tables(
@@ -820,15 +966,24 @@ def test_the_same_figures_give_the_same_pages(work: Path, tmp_path: Path) -> Non
 def test_the_quality_of_the_coded_record(work: Path, tmp_path: Path) -> None:
     """Small counts of the quality file are not shown beside figures whose disclosure is controlled."""
     quality = {
-        "as_of": AS_OF, "people": 6000,
+        "as_of": AS_OF,
+        "people": 6000,
         "columns": [
-            {"column": "bmi", "title": "Body mass index", "people": 4003, "per_1000": 667.2, "expected_per_1000": 700.0,
-             "set_aside": {"outside 10 to 100": 3}, "days_old": {"values": 4003, "median": 120, "nine_in_ten": 400}},
+            {
+                "column": "bmi",
+                "title": "Body mass index",
+                "people": 4003,
+                "per_1000": 667.2,
+                "expected_per_1000": 700.0,
+                "set_aside": {"outside 10 to 100": 3},
+                "days_old": {"values": 4003, "median": 120, "nine_in_ten": 400},
+            },
             {"column": "acr", "title": "ACR", "people": 4, "per_1000": 0.7, "set_aside": {}, "doubtful": True},
         ],
-        "practices": [{"practice_code": "Y90002", "people": 300,
-                       "columns": [{"column": "acr", "people": 3, "expected": 41.2}]}],
-    }  # fmt: skip
+        "practices": [
+            {"practice_code": "Y90002", "people": 300, "columns": [{"column": "acr", "people": 3, "expected": 41.2}]}
+        ],
+    }
     file = tmp_path / "quality.json"
     file.write_text(json.dumps(quality))
     for name in ("shown", "exact"):
@@ -837,8 +992,10 @@ def test_the_quality_of_the_coded_record(work: Path, tmp_path: Path) -> None:
         rows = {r[0].text: [c.text for c in r[1:]] for r in read_page(to / "index.html").tables["quality-t"].rows}
         odd = [[c.text for c in r] for r in read_page(to / "practice-y90002.html").tables["quality-practices-t"].rows]
         if name == "shown":
-            assert rows == {"Body mass index": ["667.5", "700.0", "120; 400", "0–7 people", NOTHING],
-                            "ACR": [WITHHELD, NOTHING, NOTHING, "0–7 people", "doubtful"]}  # fmt: skip
+            assert rows == {
+                "Body mass index": ["667.5", "700.0", "120; 400", "0–7 people", NOTHING],
+                "ACR": [WITHHELD, NOTHING, NOTHING, "0–7 people", "doubtful"],
+            }
             assert odd == [["Y90002", "ACR", WITHHELD, "40"]]
         else:
             assert rows["Body mass index"] == ["667.2", "700.0", "120; 400", "0.07%", NOTHING]
