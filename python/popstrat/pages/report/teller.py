@@ -163,9 +163,14 @@ def unit(d: Definition) -> str:
     return "per 1,000 people" if is_rate(d) else "% of people"
 
 
-def writer(d: Definition) -> Callable[[float], str]:
-    """How a chart writes values of a metric."""
-    return lambda value: written(d, value)
+def writer(d: Definition, target: float | None = None) -> Callable[[float], str]:
+    """How a chart writes values of a metric; its target as somebody stated it."""
+    return lambda value: aim(d, value) if value == target else written(d, value)
+
+
+def aim(d: Definition, target: float) -> str:
+    """A target, with the digits that it was given."""
+    return f"{target:,.10g}" if is_rate(d) else stated(target)
 
 
 def tick_writer(d: Definition) -> Callable[[float], str]:

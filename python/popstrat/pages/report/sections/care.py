@@ -50,15 +50,15 @@ def _colours(t: Teller, c: Colours) -> Block | None:
     heads = ["Colour", "People", f"Share of {c.of}", "Last month", "Change", *([] if t.is_top else [EVERYWHERE])]
     notes = [c.means] if c.means else []
     table = Table(f"{c.id}-t", c.title, heads, rows, frozenset(range(1, len(heads))), notes=notes, sortable=False)
-    if all(v is None for v in values) or people is None:
-        return table
-    rest = max(people - sum(v for v in values if v is not None), 0)
-    none_of = "No colour, or withheld" if None in values else "No colour"
+    known = [value for value in values if value is not None]
+    if len(known) < len(values) or people is None:
+        return table  # of what is left of a whole a withheld part could be read
+    rest = max(people - sum(known), 0)
     parts = [
         PartOf("Red", "red", "red", "R"),
         PartOf("Amber", "amber", "amber", "A"),
         PartOf("Green", "green", "green", "G"),
-        PartOf(none_of, "sunken", "text"),
+        PartOf("No colour", "sunken", "text"),
     ]
     chart = stacked(
         [Stack(t.report.title(t.area.place), [*values, rest], f"{count(people)} {c.of}")], parts, unit=f"% of {c.of}"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from popstrat.core.numbers import NOTHING, WITHHELD, count, day, month, short_month, stated
+from popstrat.core.numbers import NOTHING, WITHHELD, count, day, month, short_month
 from popstrat.pages.charts.run_chart import Month, run_chart
 from popstrat.pages.design.parts import Cell, Table, Text, rag
 from popstrat.pages.report.model import Definition, Key
 from popstrat.pages.report.teller import (
     Teller,
+    aim,
     changed,
     figure,
     signal_short,
@@ -17,7 +18,6 @@ from popstrat.pages.report.teller import (
     tick_writer,
     unit,
     writer,
-    written,
 )
 from popstrat.pages.report.views import Block, Note, Section
 
@@ -105,9 +105,7 @@ def _table(t: Teller, metrics: list[Definition]) -> Table | None:
         row += [
             t.raw(d, one.year_ago),
             signal_short(one.signal),
-            NOTHING
-            if one.target is None
-            else f"{stated(one.target) if d.measure == 'proportion' else written(d, one.target)}",
+            NOTHING if one.target is None else aim(d, one.target),
             rag("green" if one.trajectory == "on" else "red", "on plan" if one.trajectory == "on" else "behind plan")
             if one.trajectory
             else NOTHING,
@@ -151,7 +149,7 @@ def _chart(t: Teller, d: Definition) -> Block | None:
             Month(month(date), short_month(date), by_month.get(at), signal if at == (last.year, last.month) else "")
         )
         at = (at[0] + at[1] // 12, at[1] % 12 + 1)
-    chart = run_chart(months, unit=unit(d), write=writer(d), write_tick=tick_writer(d), target=one.target)
+    chart = run_chart(months, unit=unit(d), write=writer(d, one.target), write_tick=tick_writer(d), target=one.target)
     rows: list[list[Text | Cell]] = [[m.name, NOTHING if m.value is None else t.raw(d, m.value)] for m in months]
     table = Table(
         f"run-{d.id}-t",
@@ -162,7 +160,7 @@ def _chart(t: Teller, d: Definition) -> Block | None:
         sortable=False,
     )
     under = unit(d) + (f"; signal: {signal}" if signal else "")
-    return figure(f"run-{d.id}", f"{d.title}, month by month", chart, table, under)
+    return figure(f"run-{d.id}-f", f"{d.title}, month by month", chart, table, under)
 
 
 def movers(t: Teller) -> Section | None:

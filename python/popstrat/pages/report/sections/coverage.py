@@ -287,7 +287,7 @@ def _months(t: Teller) -> Block | None:
         frozenset({1}),
         sortable=False,
     )
-    return figure("caseload-months", "On the caseload, month by month", chart, table, "People")
+    return figure("caseload-months-f", "On the caseload, month by month", chart, table, "People")
 
 
 def _first(name: str) -> dt.date | str:

@@ -209,7 +209,7 @@ def _funnel(t: Teller, d: Definition) -> Block | None:
         target_called="all together",
     )
     good = {"high": "high is good", "low": "low is good"}.get(d.good, "")
-    return figure(f"funnel-{d.id}", f"{d.title}, by practice", chart, table, f"{unit(d)}; {good}")
+    return figure(f"funnel-{d.id}-f", f"{d.title}, by practice", chart, table, f"{unit(d)}; {good}")
 
 
 def _limits(t: Teller, d: Definition) -> list[Limits]:
