@@ -75,13 +75,13 @@ def main(arguments: Sequence[str]) -> int:
         work = Path(name)
         run(work, "synth", "--patients", "100000", "--as-of", AS_OF, "--seed", "1", "-o", "list.parquet")
         said = ["score", "list.parquet", "--as-of", AS_OF, "-o", "scored.parquet"]
-        terminal("score", f"popstrat {' '.join(said)}", run(work, *said), 34)
+        terminal("score", f"popstrat {' '.join(said)}", run(work, *said), 23)
         picked = subprocess.run(
             [sys.executable, str(HERE.parents[1] / "benchmarks" / "pick_patient.py"), "scored.parquet"], cwd=work,
             capture_output=True, text=True, check=True,
         ).stdout  # fmt: skip
         said = ["explain", "list.parquet", "--as-of", AS_OF, "--patient", "-", "--short"]
-        terminal("explain", f"popstrat {' '.join(said)}", run(work, *said, given=picked), 12)
+        terminal("explain", f"popstrat {' '.join(said)}", run(work, *said, given=picked), 30)
         run(work, "metrics", "list.parquet", "--as-of", AS_OF, "-o", "june.parquet")
         run(work, "report", "june.parquet", "-o", "report")
         if not page(work / "report" / "index.html", "report"):
