@@ -80,9 +80,8 @@ def batches_of(data: Any, wanted: Wanted = EVERYTHING) -> Iterator[pa.RecordBatc
 
 
 def _batches(found: pa.Table | pa.RecordBatchReader) -> Iterable[pa.RecordBatch]:
-    if isinstance(found, pa.RecordBatchReader):
-        return found
-    return found.to_batches() or [_one(found)]
+    batches: Iterable[pa.RecordBatch] = found
+    return batches if isinstance(found, pa.RecordBatchReader) else found.to_batches() or [_one(found)]
 
 
 def _one(table: pa.Table) -> pa.RecordBatch:

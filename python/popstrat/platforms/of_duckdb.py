@@ -52,7 +52,7 @@ def score(
         A relation over the scored rows, in the same order, of ``connection`` (DuckDB's default one if None: name the
         one that the relation is of, to join it with tables there); with ``record=True`` a pair. Labels are enums.
     """
-    given = {
+    given: dict[str, Any] = {
         "pack": pack, "profile": profile, "threads": threads, "contributions": contributions, "mapping": mapping,
         "previous": previous,
     }  # fmt: skip

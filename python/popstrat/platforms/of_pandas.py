@@ -65,7 +65,7 @@ def score(
     """
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"popstrat.pandas.score takes a DataFrame of pandas, not {type(frame).__name__}")
-    given = {
+    given: dict[str, Any] = {
         "pack": pack, "profile": profile, "threads": threads, "contributions": contributions, "mapping": mapping,
         "previous": previous,
     }  # fmt: skip
