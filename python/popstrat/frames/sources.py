@@ -79,11 +79,9 @@ def batches_of(data: Any, wanted: Wanted = EVERYTHING) -> Iterator[pa.RecordBatc
         yield from ([found] if isinstance(found, pa.RecordBatch) else _batches(found))
 
 
-def _batches(found: pa.Table | pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    if isinstance(found, pa.RecordBatchReader):
-        yield from found
-    else:
-        yield from found.to_batches() or [_one(found)]
+def _batches(found: pa.Table | pa.RecordBatchReader) -> Iterable[pa.RecordBatch]:
+    batches: Iterable[pa.RecordBatch] = found
+    return batches if isinstance(found, pa.RecordBatchReader) else found.to_batches() or [_one(found)]
 
 
 def _one(table: pa.Table) -> pa.RecordBatch:
