@@ -51,10 +51,14 @@ class Shown:
 def told(task: Task) -> str:
     """How far a phase has come, and how long it still takes: "45% · about 12 s left"; or how long it has been going."""
     if task.total is None:
-        return duration(task.elapsed or 0.0)
+        return f"{_seconds(task.elapsed or 0.0)} so far"
     share = f"{min(int(task.percentage), _MOST)}%"
     left = task.time_remaining
-    return share if left is None else f"{share} · about {duration(max(left, 1.0))} left"
+    return share if left is None else f"{share} · about {_seconds(max(left, 1.0))} left"
+
+
+def _seconds(time: float) -> str:
+    return f"{time:.0f} s" if time < 60 else duration(time)
 
 
 @contextlib.contextmanager
