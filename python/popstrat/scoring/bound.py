@@ -195,7 +195,8 @@ class BoundScorer:
             if column.dates and column.name not in self.schema.names and column.name in self.scorer.columns:
                 there = [c for c in column.dates if c in self.schema.names]
                 if there:
-                    yield f"there is no column {column.name}: {' and '.join(there)} count as current"
+                    told, counts = " and ".join(there), "counts" if len(there) == 1 else "count"
+                    yield f"no dates of {told}: the list has no column {column.name}, so {told} {counts} as current"
 
     def _answerable(self, checked: Collection[str], check_only: bool) -> dict[str, Sequence[Node]]:
         """The conditions of each question all of whose columns are looked at and hold something."""

@@ -34,7 +34,10 @@ def _coverage(t: Teller) -> Iterator[Sentence]:
         return
     floor = coverage.floor_text(mine.floor)
     if mine.floor.value is None:
-        yield Sentence(f"The floor of people to be supported cannot be said: {mine.floor.reason}.", coverage.ID)
+        yield Sentence(
+            f"The floor of people to be supported is not known{': ' + why if (why := mine.floor.reason) else ''}.",
+            coverage.ID,
+        )
         return
     plan, colour = _plan(t, mine)
     if mine.withheld:

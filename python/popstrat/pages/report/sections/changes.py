@@ -134,9 +134,9 @@ def _people(before: int | None, now: int | None, suppressed: bool) -> str:
 def _chart(t: Teller, d: Definition) -> Block | None:
     key = Key(d.id, d.measure, d.cohort, "none", None)
     points = t.report.series(t.area, key)
-    if len(points) < _FEWEST:
+    one = t.area.figures.get(key)
+    if len(points) < _FEWEST or one is None:
         return None
-    one = t.area.figures[key]
     signal = signal_words(one.signal)
     last = points[-1][0]
     by_month = {(date.year, date.month): value for date, value in points}
