@@ -51,7 +51,8 @@ def made(rng: np.random.Generator) -> tuple[Layout, Counts, list[tuple[int, int]
     starts = np.cumsum([0, *(1 + len(p) for _, p in sums)])
     counts = np.concatenate([[t, *p] for t, p in sums])
     signs = np.concatenate([[1.0, *[-1.0] * len(p)] for _, p in sums])
-    layout = Layout(starts, counts, signs, np.array([block[a] for a, _ in at], np.int64))
+    ranks = np.array([2 * min(len(a) - 1, 2) + (g == groups) for a, g in at], np.int64)
+    layout = Layout(starts, counts, signs, np.array([block[a] for a, _ in at], np.int64), ranks)
     whole = rng.poisson(rng.choice([3, 12, 40, 150], groups), (practices, groups))
     one = rng.binomial(whole, rng.choice([0.04, 0.5, 0.96, 1.0]))
     other = rng.binomial(whole, rng.choice([0.1, 0.7]))
@@ -116,7 +117,7 @@ def test_nothing_that_contradicts_itself_is_published() -> None:
 
 def test_a_lone_count_of_few_people_needs_nobody_else() -> None:
     nothing = np.empty(0, np.int64)
-    layout = Layout(np.zeros(1, np.int64), nothing, np.empty(0), np.zeros(2, np.int64))
+    layout = Layout(np.zeros(1, np.int64), nothing, np.empty(0), np.zeros(2, np.int64), np.zeros(2, np.int64))
     assert withheld(layout, np.array([[3, 40]]), []).tolist() == [[Why.SMALL, Why.SHOWN]]
 
 
@@ -152,7 +153,7 @@ def test_a_move_is_turned_into_the_nearest_that_keeps_all_sums(seed: int) -> Non
 
 def test_what_cannot_be_protected_is_not_published() -> None:
     """Two counts that make up each other, of which an earlier release withheld what is now known."""
-    layout = Layout(np.array([0, 2]), np.array([0, 1]), np.array([1.0, -1.0]), np.zeros(2, np.int64))
+    layout = Layout(np.array([0, 2]), np.array([0, 1]), np.array([1.0, -1.0]), np.zeros(2, np.int64), np.arange(2))
     try:
         why = withheld(layout, np.array([[40, 40]]), [], earlier=np.array([[True, False]]))
     except ExposedError:

@@ -441,48 +441,92 @@ def shield_all(
 ) -> tuple[Bools, Bools]:
     """Withhold counts until every guarded one has the width: which were withheld, and for which it was shown.
 
-    ``blocks`` numbers the block of each count, -1 for those that hang together with all. First each block alone (with
-    those of -1) is gone over, all others staying as they are; what remains, with all together, unless it is not ``to
-    the end``. Of those ``done`` it is shown already."""
+    ``blocks`` numbers the block of each count, -1 for those that hang together with all. What must go is first sought
+    block by block, where counts of -1 follow as far as the other blocks have room: none of them is withheld for what a
+    block can do by itself. Then it is shown, block by block with all others staying as they are, and what remains with
+    all together; there counts of -1 may go as well. Of those ``done`` it is shown already. Unless it is ``to the end``
+    some may be left."""
     n = len(known.x)
     hidden, at = np.zeros(n, bool), np.full(n, -1, np.int64)
     shown = np.zeros(n, bool) if done is None else done.copy()
     _by_rows(sums, known, ~shown, hidden)
     everything, truth = pattern(sums), known.x.copy()
+    several, everybody = blocks.max(initial=-1) > 0, np.ones(n, bool)
     for low in _TURN_LOW if to_the_end else _TURN_LOW[:2]:
         if not (known.guarded & ~shown).any():
             break
         _settle(sums, everything, known, truth, low, low != _GENTLE)
         if low != _GENTLE:
             _settle(sums, everything, known, truth, low, True)
-        for block in range(blocks.max(initial=-1) + 1):
-            if not (known.guarded & ~shown & (blocks == block)).any():
-                continue
-            inside = np.flatnonzero((blocks == block) | (blocks == -1))
-            if _alone(sums, known, inside, blocks[inside] == block, shown, hidden, at):
-                # The blocks to come need not stay where they were before this was withheld.
+        if several:
+            todo = np.unique(blocks[known.guarded & ~shown & (blocks >= 0)]).tolist()
+            give = _give(sums, known, blocks)
+            found = [_seek(sums, known, blocks, block, give[:, block], shown, hidden, at) for block in todo]
+            if any(found):  # which has made room
                 _settle(sums, everything, known, truth, low, low != _GENTLE)
-    if (known.guarded & ~shown).any():
-        shield(sums, everything, known, np.ones(n, bool), shown, hidden, to_the_end)
+            for block in todo:
+                _show(sums, known, blocks, block, shown, at)
+        shield(sums, everything, known, everybody, shown, hidden, False)
+    if to_the_end and (known.guarded & ~shown).any():
+        shield(sums, everything, known, everybody, shown, hidden, True)
     return hidden, shown
 
 
-def _alone(sums: Sums, known: Known, inside: Ints, asked: Bools, shown: Bools, hidden: Bools, at: Ints) -> bool:
-    """`shield` some counts, those outside staying as they are; whether any was withheld that is of all blocks."""
+def _give(sums: Sums, known: Known, blocks: Ints) -> Floats:
+    """How far each count of no block can follow one block, by half of the room that those of the others in one sum with
+    it have; by block."""
+    n, m, count = len(known.x), len(sums.starts) - 1, int(blocks.max()) + 1
+    row, of = np.repeat(np.arange(m), np.diff(sums.starts)), blocks[sums.counts]
+    room = np.clip(np.minimum(known.x - known.low, known.high - known.x), 0.0, WIDTH)
+    of_row, inside = np.zeros((m, count)), of >= 0
+    np.add.at(of_row, (row[inside], of[inside]), room[sums.counts[inside]])
+    others = 0.5 * (of_row.sum(axis=1, keepdims=True) - of_row)
+    some = ~inside & (np.count_nonzero(of_row, axis=1) > 1)[row]
+    found = np.full((n, count), np.inf)
+    np.minimum.at(found, sums.counts[some], others[row[some]])
+    found[~np.isfinite(found)] = 0.0
+    return found
+
+
+def _seek(
+    sums: Sums, known: Known, blocks: Ints, block: int, give: Floats, shown: Bools, hidden: Bools, at: Ints
+) -> bool:
+    """What must go of one block, counts of no block following further than they can alone: so nothing is shown by it.
+    Whether anything must."""
+    own = blocks == block
+    inside = np.flatnonzero(own | (blocks == -1))
+    asked = own[inside]
+    wide = np.where(own, 0.0, give)
+    of, part = _inside(sums, known, inside, at, known.low - wide, known.high + wide, known.movable & own)
+    new = np.zeros(len(inside), bool)
+    shield(of, pattern(of), part, asked, shown[inside], new, False)
+    for i in inside[new].tolist():
+        _withhold(known, i)
+    hidden[inside[new]] = True
+    return bool(new.any())
+
+
+def _show(sums: Sums, known: Known, blocks: Ints, block: int, shown: Bools, at: Ints) -> None:
+    """Show for counts of one block that they have the width, all others but those of no block staying as they are."""
+    own = blocks == block
+    inside = np.flatnonzero(own | (blocks == -1))
+    of, part = _inside(sums, known, inside, at, known.low, known.high, np.zeros_like(own))
+    here, nothing = shown[inside], np.zeros(len(inside), bool)
+    shield(of, pattern(of), part, own[inside], here, nothing, False)
+    shown[inside] = here
+
+
+def _inside(
+    sums: Sums, known: Known, inside: Ints, at: Ints, low: Floats, high: Floats, movable: Bools
+) -> tuple[Sums, Known]:
+    """The sums over some counts and what is known of them, as copies."""
     starts, counts, signs = within(sums, inside, at)
-    of = sums_of(len(inside), starts, counts, signs)
     at[inside] = np.arange(len(inside))
     loose = _part(known.loose_starts, known.loose, inside, at)
     owners = _part(known.owner_starts, known.owners, inside, at)
     at[inside] = -1
     part = Known(
-        known.x[inside], known.low[inside], known.high[inside], known.guarded[inside], known.movable[inside],
-        known.costs[inside], known.floor[inside], known.ceiling[inside], *loose, *owners,
+        known.x[inside], low[inside], high[inside], known.guarded[inside], movable[inside], known.costs[inside],
+        known.floor[inside], known.ceiling[inside], *loose, *owners,
     )  # fmt: skip
-    shown_here, hidden_here, own = shown[inside], np.zeros(len(inside), bool), asked.copy()
-    shield(of, pattern(of), part, asked, shown_here, hidden_here, False)
-    shown[inside] = shown_here
-    hidden[inside] |= hidden_here
-    for values, now in zip(known[1:5], part[1:5], strict=True):
-        values[inside] = now
-    return bool((hidden_here & ~own).any())
+    return sums_of(len(inside), starts, counts, signs), part

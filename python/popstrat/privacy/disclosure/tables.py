@@ -26,6 +26,8 @@ _LARGE = 24
 _BLUR = ROUND_TO // 2
 _FEW_SUMS = 2500
 _ROOMY = 7.0
+_DEARER = 3.0
+"""How much dearer a count is than one of as many people that is of the rank below."""
 
 
 class Why(IntEnum):
@@ -41,12 +43,15 @@ class Why(IntEnum):
 class Layout:
     """Cells and how they add up: sums as the terms of each (from ``starts``) with their signs, which are nought.
 
-    ``blocks`` numbers the part of the layout that each cell is in (such as a place), -1 for cells that are of all."""
+    ``blocks`` numbers the part of the layout that each cell is in (such as a place), -1 for cells that are of all.
+    ``ranks`` say which cells are rather shown: those of rank 0, such as groups of practices, are withheld first, those
+    of the highest, such as the whole list, last."""
 
     starts: Ints
     counts: Ints
     signs: Floats
     blocks: Ints
+    ranks: Ints
 
     def __len__(self) -> int:
         return len(self.blocks)
@@ -212,7 +217,7 @@ class _State:
             sums, known, blocks = self.known(None, whole)
             hidden, shown = shield_all(sums, known, blocks)
             if (known.guarded & ~shown).any():
-                hidden = self._all_of(whole)
+                hidden, _ = self._coarser(None, whole, hidden, hidden, shown)
             return hidden, hidden
         with_whole_fixed, done = self._alone(part, whole)
         sums, known, blocks = self.known(part, whole, with_whole_fixed)
@@ -220,18 +225,33 @@ class _State:
         cells = np.flatnonzero(self._near(part, whole)) if k else np.empty(0, np.int64)
         of_whole = self.closest[whole] != part
         hidden, shown = shield_all(sums, known, blocks, done=np.concatenate([done, of_whole, done[cells]]))
+        of_part = hidden[:n] | with_whole_fixed
         if (known.guarded & ~shown).any():
-            return self._all_of(part), np.zeros(n, np.bool_)
-        return hidden[:n] | with_whole_fixed, hidden[n : 2 * n]
+            return self._coarser(part, whole, of_part, hidden[n : 2 * n], shown)
+        return of_part, hidden[n : 2 * n]
 
-    def _all_of(self, table: int) -> Bools:
-        """Where not all of a table can be shown to be protected none of it is published: then nothing follows from it,
-        and its whole is as it was. Raises `ExposedError` where an earlier release showed some of it."""
-        shown_before = self.kept[table] & ~self.nobody[table]
-        if shown_before.any():
+    def _coarser(
+        self, part: int | None, whole: int, of_part: Bools, of_whole: Bools, shown: Bools
+    ) -> tuple[Bools, Bools]:
+        """Where not all of a part can be shown to be protected, nothing of the lowest rank is published, and if that is
+        not enough nothing of the next; nothing at all if it must be: then nothing follows from it, and its whole is as
+        it was. Raises `ExposedError` where that would take back what an earlier release showed."""
+        table = whole if part is None else part
+        n, kept = len(self.layout), self.kept[table]
+        for rank in range(int(self.layout.ranks.max(initial=0))):
+            of_part = of_part | ((self.layout.ranks <= rank) & ~kept & ~self.off[table])
+            if part is None:
+                of_whole = of_part
+            sums, known, blocks = self.known(part, whole, of_part, of_whole)
+            hidden, shown = shield_all(sums, known, blocks, done=shown)
+            of_part = of_part | hidden[:n]
+            of_whole = of_part if part is None else of_whole | hidden[n : 2 * n]
+            if not (known.guarded & ~shown).any():
+                return of_part, of_whole
+        if (kept & ~self.nobody[table]).any():
             raise ExposedError("withheld counts would follow from an earlier release; nothing of this can be published")
         everybody: Bools = ~self.nobody[table]
-        return everybody
+        return everybody, np.zeros(n, np.bool_)
 
     def _alone(self, part: int, whole: int) -> tuple[Bools, Bools]:
         """Of a part, its whole staying as it truly is: which more are withheld, and for which it is shown. That is much
@@ -243,7 +263,7 @@ class _State:
         off, n = self.off[part], len(layout)
         none = np.zeros(n + 1, np.int64), np.empty(0, np.int64)
         may = ~(off | self.kept[part])
-        known = Known(x, low, high, off.copy(), may, x.copy(), np.zeros(n), x_whole, *none, *none)
+        known = Known(x, low, high, off.copy(), may, self._costs(x), np.zeros(n), x_whole, *none, *none)
         tight = off & (high - low < _ROOMY)
         sums = sums_of(n, layout.starts, layout.counts, layout.signs)
         hidden, shown = shield_all(sums, known, layout.blocks, done=tight, to_the_end=False)
@@ -253,12 +273,21 @@ class _State:
         near: Bools = (self.counts[whole] - self.counts[part] < _LARGE) | self.off[whole]
         return near
 
-    def _rest_bounds(self, part: int, whole: int, more: Bools | None = None) -> tuple[Floats, Floats]:
+    def _costs(self, x: Floats) -> Floats:
+        costs: Floats = x * _DEARER**self.layout.ranks
+        return costs
+
+    def _withheld(self, table: int, more: Bools | None) -> Bools:
+        found: Bools = self.off[table] if more is None else self.off[table] | more
+        return found
+
+    def _rest_bounds(
+        self, part: int, whole: int, of_part: Bools | None = None, of_whole: Bools | None = None
+    ) -> tuple[Floats, Floats]:
         """What is known of the rests."""
         left = self.counts[whole] - self.counts[part]
-        off = self.off[part] if more is None else self.off[part] | more
         few = (left > 0) & (left < SMALLEST)
-        both = ~off & ~self.off[whole]
+        both = ~self._withheld(part, of_part) & ~self._withheld(whole, of_whole)
         # That a small part is withheld says nothing of its rest: it would have been withheld anyhow.
         low = np.where(~few & both & (left > 0), float(SMALLEST), 0.0)
         high = np.where(few, SMALLEST - 1.0, np.where(both & (left == 0), 0.0, np.inf))
@@ -282,7 +311,8 @@ class _State:
             low[whole] = max(low[whole], problem.x[whole] - left / 2)
             high[part] = min(high[part], problem.x[part] + left / 2)
         movable = np.concatenate([~(self.off | self.kept).ravel(), np.zeros(n - self.off.size, bool)])
-        costs = np.concatenate([self.counts.ravel().astype(np.float64), np.full(n - self.off.size, np.inf)])
+        own = self._costs(self.counts.astype(np.float64)).ravel()
+        costs = np.concatenate([own, np.full(n - self.off.size, np.inf)])
         known = Known(
             problem.x, low, high, problem.guarded, movable, costs, *self._ends(problem),
             *_lists(n, a, b), *_lists(n, b, a),
@@ -300,21 +330,24 @@ class _State:
             ceiling[part] = min(ceiling[part], problem.x[part] + left / 2)
         return floor, ceiling
 
-    def known(self, part: int | None, whole: int, more: Bools | None = None) -> tuple[Sums, Known, Ints]:
-        """What is known of a part, ``more`` of which is withheld, and its whole; and the blocks of its counts."""
+    def known(
+        self, part: int | None, whole: int, of_part: Bools | None = None, of_whole: Bools | None = None
+    ) -> tuple[Sums, Known, Ints]:
+        """What is known of a part and its whole, of which more is withheld; and the blocks of their counts."""
         layout, n = self.layout, len(self.layout)
         x_whole = self.counts[whole].astype(np.float64)
-        low, high = self._bounds(whole)
+        low, high = self._bounds(whole, of_whole)
         none = np.zeros(n + 1, np.int64), np.empty(0, np.int64)
+        off_whole, costs_whole = self._withheld(whole, of_whole), self._costs(x_whole)
         if part is None:
-            off = self.off[whole]
             sums = sums_of(n, layout.starts, layout.counts, layout.signs)
             free = np.zeros(n), np.full(n, np.inf)
-            may = ~(off | self.kept[whole])
-            return sums, Known(x_whole, low, high, off.copy(), may, x_whole.copy(), *free, *none, *none), layout.blocks
+            may = ~(off_whole | self.kept[whole])
+            known = Known(x_whole, low, high, off_whole.copy(), may, costs_whole, *free, *none, *none)
+            return sums, known, layout.blocks
         x_part = self.counts[part].astype(np.float64)
         left = x_whole - x_part
-        off_part, off_whole = self.off[part] if more is None else self.off[part] | more, self.off[whole]
+        off_part = self._withheld(part, of_part)
         near = self._near(part, whole)
         cells = np.flatnonzero(near)
         k = len(cells)
@@ -326,8 +359,8 @@ class _State:
         )
         signs = np.concatenate([layout.signs, layout.signs, np.tile([1.0, -1.0, 1.0], k)])
         few = (left[cells] > 0) & (left[cells] < SMALLEST)
-        low_rest, high_rest = (values[cells] for values in self._rest_bounds(part, whole, more))
-        low_part, high_part = self._bounds(part, more)
+        low_rest, high_rest = (values[cells] for values in self._rest_bounds(part, whole, of_part, of_whole))
+        low_part, high_part = self._bounds(part, of_part)
         # Of large rests it is enough that each of the two goes no further than half of it.
         high_part = np.where(near, high_part, np.minimum(high_part, x_part + left / 2))
         low = np.where(near, low, np.maximum(low, x_whole - left / 2))
@@ -342,7 +375,7 @@ class _State:
                 np.concatenate([high_part, high, high_rest]),
                 np.concatenate([off_part, off_whole, few]),
                 np.concatenate([~(off_part | self.kept[part]), ~(off_whole | self.kept[whole]), np.zeros(k, bool)]),
-                np.concatenate([x_part, x_whole, np.full(k, np.inf)]),
+                np.concatenate([self._costs(x_part), costs_whole, np.full(k, np.inf)]),
                 np.concatenate([np.zeros(n), np.where(near, 0.0, x_whole - left / 2), np.zeros(k)]),
                 np.concatenate([np.where(near, np.inf, x_part + left / 2), np.full(n + k, np.inf)]),
                 *_lists(size, owners, np.tile(2 * n + loose, 2)),
@@ -352,7 +385,7 @@ class _State:
         )
 
     def _bounds(self, table: int, more: Bools | None = None) -> tuple[Floats, Floats]:
-        x, off = self.counts[table], self.off[table] if more is None else self.off[table] | more
+        x, off = self.counts[table], self._withheld(table, more)
         near = nearest_five(x)
         low = np.where(off, 0.0, near - float(_BLUR))
         high = np.where(off, np.where(self.small[table], SMALLEST - 1.0, np.inf), near + float(_BLUR))
