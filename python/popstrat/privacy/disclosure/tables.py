@@ -200,10 +200,13 @@ class _State:
     nobody: Bools
     kept: Bools
     """Those that cannot be withheld to protect others."""
+    last: Bools = field(init=False)
+    """Cells of the highest rank, which go only where nothing of the table is published."""
     closest: dict[int, npt.NDArray[np.int64]] = field(init=False)
     """Of each count of a whole the part that comes closest to it, which is the one to hold it against."""
 
     def __post_init__(self) -> None:
+        self.last = (self.layout.ranks == self.layout.ranks.max(initial=0)) & (self.layout.ranks > 0)
         self.closest = {}
         for whole in dict.fromkeys(whole for _, whole in self.parts):
             own = np.array([part for part, of in self.parts if of == whole])
@@ -243,7 +246,7 @@ class _State:
             if part is None:
                 of_whole = of_part
             sums, known, blocks = self.known(part, whole, of_part, of_whole)
-            hidden, shown = shield_all(sums, known, blocks, done=shown)
+            hidden, shown = shield_all(sums, known, blocks, done=shown, to_the_end=False)
             of_part = of_part | hidden[:n]
             of_whole = of_part if part is None else of_whole | hidden[n : 2 * n]
             if not (known.guarded & ~shown).any():
@@ -262,7 +265,7 @@ class _State:
         low, high = np.maximum(low, x_whole - high_rest), np.minimum(high, x_whole - low_rest)
         off, n = self.off[part], len(layout)
         none = np.zeros(n + 1, np.int64), np.empty(0, np.int64)
-        may = ~(off | self.kept[part])
+        may = ~(off | self.kept[part] | self.last)
         known = Known(x, low, high, off.copy(), may, self._costs(x), np.zeros(n), x_whole, *none, *none)
         tight = off & (high - low < _ROOMY)
         sums = sums_of(n, layout.starts, layout.counts, layout.signs)
@@ -339,15 +342,16 @@ class _State:
         low, high = self._bounds(whole, of_whole)
         none = np.zeros(n + 1, np.int64), np.empty(0, np.int64)
         off_whole, costs_whole = self._withheld(whole, of_whole), self._costs(x_whole)
+        may_whole = ~(off_whole | self.kept[whole] | self.last)
         if part is None:
             sums = sums_of(n, layout.starts, layout.counts, layout.signs)
             free = np.zeros(n), np.full(n, np.inf)
-            may = ~(off_whole | self.kept[whole])
-            known = Known(x_whole, low, high, off_whole.copy(), may, costs_whole, *free, *none, *none)
+            known = Known(x_whole, low, high, off_whole.copy(), may_whole, costs_whole, *free, *none, *none)
             return sums, known, layout.blocks
         x_part = self.counts[part].astype(np.float64)
         left = x_whole - x_part
         off_part = self._withheld(part, of_part)
+        may_part = ~(off_part | self.kept[part] | self.last)
         near = self._near(part, whole)
         cells = np.flatnonzero(near)
         k = len(cells)
@@ -374,7 +378,7 @@ class _State:
                 np.concatenate([low_part, low, low_rest]),
                 np.concatenate([high_part, high, high_rest]),
                 np.concatenate([off_part, off_whole, few]),
-                np.concatenate([~(off_part | self.kept[part]), ~(off_whole | self.kept[whole]), np.zeros(k, bool)]),
+                np.concatenate([may_part, may_whole, np.zeros(k, bool)]),
                 np.concatenate([self._costs(x_part), costs_whole, np.full(k, np.inf)]),
                 np.concatenate([np.zeros(n), np.where(near, 0.0, x_whole - left / 2), np.zeros(k)]),
                 np.concatenate([np.where(near, np.inf, x_part + left / 2), np.full(n + k, np.inf)]),
