@@ -106,6 +106,17 @@ def test_flags_and_labels_as_numbers(people: pa.Table) -> None:
     assert not check(changed, "london-2026", AS_OF).differing
 
 
+@pytest.mark.parametrize("value", ["min(age, null)", "max(null, age)", "min(age, systolic_bp, null)"])
+def test_what_is_null_makes_a_number_null(value: str, people: pa.Table, tmp_path: Path) -> None:
+    pack = tmp_path / "nulls.toml"
+    pack.write_text(
+        '[pack]\nid = "nulls"\nversion = "1.0.0"\ntitle = "t"\n[definition.one]\nkind = "expression"\ntitle = "t"\n'
+        'source = "x"\nversion = "1"\noutput = true\n'
+        f"value = '{value.replace('null', 'systolic_bp if (null) else null')}'\n"
+    )
+    assert not check(people, pack, AS_OF).differing
+
+
 def test_a_cell_that_differs_is_shown_with_its_definition(people: pa.Table) -> None:
     scorer = Scorer("cha2ds2-vasc", AS_OF)
     ours = pa.Table.from_batches(list(scorer.score_batches(people.to_batches())))
@@ -115,6 +126,26 @@ def test_a_cell_that_differs_is_shown_with_its_definition(people: pa.Table) -> N
     (found,) = compared(scorer, ours, ours.set_column(at, "cha2ds2_vasc", pa.array(points, pa.uint8()))).differing
     assert (found.column, found.cells, found.rows) == ("cha2ds2_vasc", 2, (11, 13))
     assert found.title == "CHA2DS2-VASc"
+
+
+def test_metrics_are_counted_as_they_are_by_the_engine(people: pa.Table) -> None:
+    import duckdb
+
+    from popstrat.metrics import table as figures
+
+    exact = figures(people, AS_OF, pack="neighbourhood-2026", levels=["practice"], group_by=["none"],
+                    disclosure_control=False).to_pylist()  # fmt: skip
+    text = popstrat.sql("neighbourhood-2026", AS_OF, columns=people.schema, counts_by="practice_code")
+    with duckdb.connect() as connection:
+        connection.register("patients", people)
+        counted = {row["practice_code"]: row for row in connection.sql(text).to_arrow_table().to_pylist()}
+    compared = 0
+    for row in exact:
+        if row["level"] == "practice" and row["numerator"] is not None and row["metric"] in counted[row["area"]]:
+            found = counted[row["area"]]
+            assert (found[row["metric"]], found[f"{row['metric']}_of"]) == (row["numerator"], row["denominator"]), row
+            compared += 1
+    assert compared > 90
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
@@ -148,6 +179,11 @@ def test_check(file: Path) -> None:
         (("london-2026", "--table", "a'; DROP TABLE b; --"), "is not the name of a table"),
         (("london-2026", "--columns", "nowhere.parquet"), "nowhere.parquet"),
         (("london-2026", "--dbt", "nowhere"), "nowhere is not a folder"),
+        (("london-2026", "--counts-by", "practice_code"), "has no metrics"),
+        (("neighbourhood-2026", "--counts-by", "place", "--check", "x.csv"), "takes no --counts-by"),
+        (("neighbourhood-2026", "--counts-by", "place", "--dbt", "."), "takes no --counts-by"),
+        (("london-2026", "--check", "x.csv", "--dialect", "tsql"), "takes no --dialect"),
+        (("neighbourhood-2026", "--counts-by", "sex"), "are not counted by 'sex'"),
     ],
 )
 def test_one_clear_message(arguments: tuple[str, ...], said: str) -> None:

@@ -231,7 +231,7 @@ def test_nor_do_files_and_messages(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "999 000" not in told
 
 
-@pytest.mark.parametrize("given", ["7\n", " 7 \nrest", "7"])
+@pytest.mark.parametrize("given", ["7\n", " 7 \n\n", "7"])
 def test_an_id_need_not_stand_on_the_command_line(
     given: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

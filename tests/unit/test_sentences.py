@@ -78,12 +78,12 @@ def test_a_sentence_a_gp_would_write(london: Scorer) -> None:
         (
             {"hypertension": False},
             "undiagnosed",
-            "Hypertension, not diagnosed: 152/84 on 2 March 2026, high from 140/90",
+            "Possible hypertension, not diagnosed: 152/84 on 2 March 2026, high from 140/90",
         ),
         (
             {"hypertension": False, "diastolic_bp": None},
             "undiagnosed",
-            "Hypertension, not diagnosed: systolic 152 on 2 March 2026, high from 140/90",
+            "Possible hypertension, not diagnosed: systolic 152 on 2 March 2026, high from 140/90",
         ),
     ],
 )

@@ -10,6 +10,7 @@ import typer
 
 from popstrat.cli import options
 from popstrat.cli.terminal import Described, open_console, print_json, warnings_as_notices
+from popstrat.errors import InputError
 
 app = typer.Typer(
     cls=Described,
@@ -131,12 +132,26 @@ def sql_command(
         str | None,
         typer.Option("--check", metavar="FILE", help="Run it in DuckDB on a list, and show every cell that differs."),
     ] = None,
+    counts_by: Annotated[
+        str | None,
+        typer.Option("--counts-by", metavar="COLUMN", help="Count the pack's metrics by practice_code or a place."),
+    ] = None,
     dbt: Annotated[
         Path | None, typer.Option("--dbt", metavar="DIR", help="Write a dbt model there, with its texts and tests.")
     ] = None,
 ) -> None:
     """Print a pack as one SELECT over the patient table, in a dialect of SQL."""
     date = options.parse_date(as_of)
+    if check is not None:  # in DuckDB, on a list that has its own columns, the scored table and nothing else
+        others = {"--counts-by": counts_by, "--dbt": dbt, "--columns": columns}
+        others |= {
+            "--dialect": dialect if dialect != "duckdb" else None,
+            "--table": table if table != "patients" else None,
+        }
+        if given := [name for name, value in others.items() if value is not None]:
+            raise InputError(f"--check compares the scored table in DuckDB, and takes no {given[0]}")
+    if dbt is not None and counts_by is not None:
+        raise InputError("--dbt writes the scored table as a model, and takes no --counts-by")
     # not above: --help does not wait for Arrow
     from popstrat.packs.load import load_pack
     from popstrat.queries.call import require_sqlglot
@@ -164,7 +179,7 @@ def sql_command(
 
         (source,) = open_source([columns], kinds=lambda n: pack.schema[n].cells if n in pack.schema else None).files
         schema = source.schema
-    text = sql(pack, date, dialect=dialect, table=table, columns=schema, profile=profile.value)
+    text = sql(pack, date, dialect=dialect, table=table, columns=schema, profile=profile.value, counts_by=counts_by)
     if dbt is not None:
         from popstrat.queries.dbt import write_model
 

@@ -31,6 +31,7 @@ def sql(
     table: str = "patients",
     columns: pa.Schema | None = None,
     profile: str = "direct-care",
+    counts_by: str | None = None,
 ) -> str:
     """A pack as one SELECT that gives the columns of the scored table, categories as text.
 
@@ -41,6 +42,8 @@ def sql(
         table: the name of the patient table, as the dialect has it.
         columns: the schema of a table with the columns that are there; all of the patient table if None.
         profile: secondary-use leaves out people who opted out.
+        counts_by: practice_code, pcn_code, neighbourhood or place: not the scored table, but for each of these how many
+            people (or events) each metric of the pack counts, and of how many people.
 
     Raises:
         InputError: a name, the date or the columns are at fault, or sqlglot is not installed. PackError: the pack is.
@@ -51,4 +54,4 @@ def sql(
 
     loaded = load_pack(pack)
     known = TableColumns.declared(loaded.schema) if columns is None else TableColumns.of(columns, loaded.schema)
-    return Query(loaded, parse_as_of(as_of), dialect_named(dialect), table, known, profile).text()
+    return Query(loaded, parse_as_of(as_of), dialect_named(dialect), table, known, profile, counts_by).text()

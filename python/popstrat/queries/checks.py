@@ -96,8 +96,7 @@ class Checks:
 
     def steps(self) -> list[Step]:
         """The values that may be used: first those that others are compared with."""
-        left, known, found = list(self._columns), set[str](), []
-        left = [c for c in left if c.type != "bool"]
+        left, known, found = [c for c in self._columns if c.type != "bool"], set[str](), []
         while left:
             ready = [c for c in left if not (self._needs(c) & self._names) - known]
             found.append(Step("values that may be used", [(c.name, self._usable(c)) for c in ready]))
@@ -170,7 +169,12 @@ class Checks:
 
     def _sound(self, column: Column) -> exp.Expression:
         """Where a value may be used."""
-        return q.all_of([_contrary(fault) for _, fault in self._faults(column)])
+        faults = [fault for _, fault in self._faults(column)]
+        if column.type != "date":
+            return q.all_of([_contrary(fault) for fault in faults])
+        late, early, *others = faults
+        days = q.between(late.this.copy(), early.expression.copy(), late.expression.copy())
+        return q.all_of([days, *(_contrary(fault) for fault in others)])
 
     def _faults(self, column: Column) -> list[tuple[str, exp.Expression]]:
         """Reason and condition of every fault that a value may have, in the order in which they are looked for."""
@@ -201,7 +205,7 @@ class Checks:
     def _bound(self, value: float) -> exp.Expression:
         if value == int(value) and abs(value) < 2**31:
             return q.integer(int(value))
-        return _double(self._dialect, value)
+        return q.double(self._dialect, value)
 
     def _faults_of_date(self, column: Column, given: exp.Expression) -> list[tuple[str, exp.Expression]]:
         earliest = self._schema.earliest_date
@@ -278,10 +282,3 @@ def _contrary(fault: exp.Expression) -> exp.Expression:
     others = dict.fromkeys(c.name for c in fault.find_all(exp.Column) if not c.name.endswith(GIVEN))
     missing = [q.is_null(q.column(name)) for name in others]  # nothing to compare with is no fault
     return exp.Paren(this=q.any_of([sound, *missing])) if missing else sound
-
-
-def _double(dialect: Dialect, value: float) -> exp.Expression:
-    written = repr(abs(value))
-    number = exp.Literal.number(written if "e" in written else f"{written}e0")
-    found = number if dialect.exponents else exp.cast(number, "double")
-    return exp.Neg(this=found) if value < 0 else found

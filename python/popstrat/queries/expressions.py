@@ -84,6 +84,18 @@ def integer(value: int) -> SQL:
     return exp.Literal.number(value) if value >= 0 else exp.Neg(this=exp.Literal.number(-value))
 
 
+def double(dialect: Dialect, value: float) -> SQL:
+    """A number that is a double to the dialect."""
+    written = repr(float(abs(value)))
+    if not dialect.exponents:
+        if value == math.floor(value) and abs(value) < 1e15:
+            written = str(int(abs(value)))
+        found: SQL = exp.cast(exp.Literal.number(written), "double")
+    else:
+        found = exp.Literal.number(written if "e" in written else f"{written.removesuffix('.0')}e0")
+    return exp.Neg(this=found) if value < 0 else found
+
+
 def date(value: dt.date) -> SQL:
     return exp.cast(exp.Literal.string(value.isoformat()), "date")
 
@@ -143,14 +155,7 @@ class Writer:
 
     def double(self, value: float) -> SQL:
         """A number that is a double to the dialect."""
-        written = repr(float(abs(value)))
-        if not self.dialect.exponents:
-            if value == math.floor(value) and abs(value) < 1e15:
-                written = str(int(abs(value)))
-            found: SQL = exp.cast(exp.Literal.number(written), "double")
-        else:
-            found = exp.Literal.number(written if "e" in written else f"{written.removesuffix('.0')}e0")
-        return exp.Neg(this=found) if value < 0 else found
+        return double(self.dialect, value)
 
     def plain(self, value: float) -> SQL:
         """A number that is compared, or stands for itself: a whole one as it is written."""
@@ -510,7 +515,7 @@ class Writer:
         for part in node.arguments[1:]:
             other = self.number(part, double=True)
             branches = [(binary(sign, other, found), other.copy())]
-            if isinstance(part, n.Const):
+            if isinstance(part, n.Const) and part.value is not None:
                 found = case(branches, found.copy())
             else:
                 found = case([*branches, (binary(contrary, other.copy(), found.copy()), found.copy())])

@@ -5,6 +5,7 @@ given → values that may be used → level 1 … n → the columns of the score
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ from popstrat.errors import InputError
 from popstrat.lang import nodes as n
 from popstrat.packs.columns_read import read_columns
 from popstrat.packs.definition import Definition
+from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.pack import Pack
-from popstrat.packs.patient_table import KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS, Schema
+from popstrat.packs.patient_table import KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS, PRACTICE, Schema
 from popstrat.packs.resolved import Resolved
 from popstrat.queries import expressions as q
 from popstrat.queries.checks import Checks
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 QUALITY = "quality_flags"
+_AREAS = (PRACTICE, *PLACE_COLUMNS)
+_EXACT = "counts are exact: not to be published without disclosure control"
 PROFILES = ("direct-care", "secondary-use")
 _TYPES = {
     "bool": "boolean",
@@ -80,7 +84,8 @@ class Query:
     """One pack as of a date, over one table, in one dialect."""
 
     def __init__(
-        self, pack: Pack, as_of: dt.date, dialect: Dialect, table: str, known: TableColumns, profile: str
+        self, pack: Pack, as_of: dt.date, dialect: Dialect, table: str, known: TableColumns, profile: str,
+        counts_by: str | None = None,
     ) -> None:  # fmt: skip
         if profile not in PROFILES:
             raise InputError(f"there is no profile {profile!r}; it is one of {', '.join(PROFILES)}")
@@ -89,8 +94,13 @@ class Query:
         self._table = _table(table, dialect)
         self.schema = pack.schema
         self._refuse_missing()
-        self.outputs = self.resolved.outputs
-        self.read = [c for c in read_columns(self.resolved, self.schema) if c in known.names]
+        self.counts_by = counts_by
+        self.outputs = self.resolved.outputs if counts_by is None else []
+        self.metrics = [] if counts_by is None else self._metrics(counts_by)
+        wanted = [*self.outputs, *(dataclasses.replace(m, node=n) for m in self.metrics for n in (m.node, *m.eligible))]
+        self._wanted = [definition.node for definition in wanted]
+        self._asked = read_columns(self.resolved, self.schema, wanted)
+        self.read = [c for c in self._asked if c in known.names]
         self._writer = Writer(self.resolved, dialect, self.read, known.singles)
         self._checks = Checks(self.resolved, dialect, self.read, known.singles, known.numbers)
 
@@ -106,6 +116,16 @@ class Query:
             for name in OPT_OUTS:
                 if name not in names:
                     raise InputError("the profile secondary-use needs this column", column=name)
+
+    def _metrics(self, by: str) -> list[Definition]:
+        """What a pack counts. Raises `InputError` if it counts nothing, or not by that column."""
+        if by not in _AREAS or by not in self._known.names:
+            there = [name for name in _AREAS if name in self._known.names]
+            raise InputError(f"people are not counted by {by!r}{suggest(by, there)}; it is one of {', '.join(there)}")
+        found = [d for d in self.resolved.definitions.values() if KINDS[d.kind].counted and d.rules]
+        if not found:
+            raise InputError(f"the pack {self.resolved.pack.id} has no metrics (definitions of the kind metric)")
+        return found
 
     @property
     def keys(self) -> list[str]:
@@ -137,7 +157,10 @@ class Query:
             held = True if self.dialect.materialized else None
             query = query.with_(name, as_=part, materialized=held, copy=False)
             before = name
-        query = query.select(*self._final(), copy=False).from_(exp.to_table(before), copy=False)
+        final = self._final() if self.counts_by is None else self._counts()
+        query = query.select(*final, copy=False).from_(exp.to_table(before), copy=False)
+        if self.counts_by is not None:
+            query = query.group_by(exp.column(self.counts_by), copy=False)
         if self.profile == "secondary-use":
             query = query.where(q.all_of([self._not(name) for name in OPT_OUTS]), copy=False)
         return query
@@ -156,7 +179,7 @@ class Query:
         return exp.Not(this=exp.Coalesce(this=item, expressions=[exp.false()]))
 
     def _age_read(self) -> set[str]:
-        return set(read_columns(self.resolved, self.schema))
+        return set(self._asked)
 
     def _levels(self) -> list[list[Definition]]:
         """The definitions that outputs depend on, each after those that it uses."""
@@ -173,6 +196,7 @@ class Query:
 
     def _needed(self) -> Iterable[str]:
         left = [d.id for d in self.outputs]
+        left += [p.id for node in self._wanted for p in node.walk() if isinstance(p, n.Named)]
         done: set[str] = set()
         while left:
             ident = left.pop()
@@ -199,6 +223,23 @@ class Query:
         found.append(_as(QUALITY, self._checks.quality_flags()))
         return found
 
+    def _counts(self) -> list[exp.Expression]:
+        """Of each metric the people, or events, and of how many people they are."""
+        found = [exp.column(str(self.counts_by)), _as("registered", exp.Count(this=exp.Star()))]
+        for metric in self.metrics:
+            name = self._writer.name(metric.id)
+            if metric.node.type.kind == "number":
+                events: exp.Expression = exp.Coalesce(this=self._writer.number(metric.node), expressions=[q.integer(0)])
+            else:
+                events = q.case([(self._writer.truth(metric.node), q.integer(1))], q.integer(0))
+            whole: exp.Expression = q.integer(1)
+            if metric.eligible:
+                within = q.all_of([self._writer.truth(condition) for condition in metric.eligible])
+                whole = q.case([(within, q.integer(1))], q.integer(0))
+            found.append(q.said(_as(name, exp.Sum(this=events)), metric.title))
+            found.append(_as(f"{name}_of", exp.Sum(this=whole)))
+        return found
+
     # -- its text --
 
     def text(self) -> str:
@@ -213,6 +254,7 @@ class Query:
             f"as of {self.resolved.as_of.isoformat()}; SHA-256 of the pack {pack.sha256}",
             f"{self.dialect.name}, profile {self.profile}, written by popstrat {VERSION}",
             *self.dialect.notes,
+            *([] if self.counts_by is None else [_EXACT]),
             "not checked here: ids that stand twice, flags that are neither true nor false (they count as false)",
         ]
         return "\n".join(f"-- {' '.join(str(line).split())}" for line in lines)
@@ -226,4 +268,4 @@ def _table(name: str, dialect: Dialect) -> exp.Table:
     try:
         return exp.to_table(name, dialect=dialect.grammar)
     except SqlglotError:
-        raise InputError(f"{name!r} is not the name of a table in {dialect.name}{suggest(name, ())}") from None
+        raise InputError(f"{name!r} is not the name of a table in {dialect.name}") from None

@@ -15,7 +15,8 @@ from popstrat.worklists.sheet import SheetColumn
 CONFIDENTIAL = "Confidential: information about patients, for their direct care"
 CAUTION = (
     "A work list supports the review of patients by those who care for them; it decides nothing. Look at the record "
-    "before you act: the list was made from an extract, and knows nothing that was not recorded or has changed since."
+    "before you act: the list was made from an extract, and knows nothing that was not recorded or has changed since. "
+    "Its order is not urgency: a very high reading can stand far down, and an empty cell is no finding, not a good one."
 )
 
 Section = tuple[str, tuple[str, ...]]

@@ -73,6 +73,8 @@ class _System:
         rows, columns, signs = (np.array(part) for part in zip(*entries, strict=True)) if entries else ([], [], [])
         shape = len(problem.relations) + len(problem.rests), len(self.truth)
         self.matrix = csc_array((signs, (rows, columns)), shape=shape)
+        self.terms = np.bincount(self.matrix.indices, minlength=shape[0])
+        """How many terms each sum has."""
         # Of a large rest nothing but its bounds is asked; it follows those that it is the rest of.
         self.rests = np.array([(whole, part) for whole, part, _ in problem.rests], dtype=np.int64).reshape(-1, 2)
 
@@ -95,7 +97,9 @@ class _System:
         own = self.matrix[:, columns]
         used = np.unique(own.indices)
         own = own.tocsr()[used]
-        return _Part(columns, own, own @ self.truth[columns], self.low[columns], self.high[columns])
+        sums = own @ self.truth[columns]
+        sums[np.diff(own.indptr) == self.terms[used]] = 0.0  # all of a sum moves, also what nobody knows the truth of
+        return _Part(columns, own, sums, self.low[columns], self.high[columns])
 
 
 class _Part:
