@@ -169,7 +169,7 @@ def test_what_no_definition_reads_may_be_absent(people: pa.Table) -> None:
 def test_an_absent_date_column_is_a_notice_of_its_own(people: pa.Table) -> None:
     assert warnings_of(people.drop_columns(["hba1c_date"])) == []
     record = json.loads(Path("out.parquet.run.json").read_text())
-    assert "there is no column hba1c_date: hba1c count as current" in record["notices"]
+    assert "no dates of hba1c: the list has no column hba1c_date, so hba1c counts as current" in record["notices"]
 
 
 def test_a_narrow_table_lists_all_absent_columns_in_the_record() -> None:

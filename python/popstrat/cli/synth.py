@@ -18,7 +18,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 def synth(
     patients: Annotated[int, typer.Option("--patients", "-n", min=0, metavar="N", help="Number of patients.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Ends in .parquet, .arrow or .csv.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Ends in .parquet, .arrow, .csv or .csv.gz.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="S", help="The same seed gives the same list.")] = 0,
     as_of: options.AsOf = None,

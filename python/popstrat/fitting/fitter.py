@@ -154,8 +154,8 @@ def _regression(spec: Spec, outcomes: Outcomes) -> str:
     if spec.body["link"] == "logistic":
         return "logistic"
     if not outcomes.timed and len(spec.days) > 1:
-        raise PackError(
-            f"{spec.pack.sources[0].name}: a model with several horizons needs --time-column and --event-column"
+        raise PackError.at(
+            spec.pack.sources[0].name, None, "a model with several horizons needs --time-column and --event-column"
         )
     return "cox" if outcomes.timed else "cloglog"
 

@@ -130,7 +130,7 @@ def recalibrate(
         body = base.raw.get("definition", {}).get(model, {})
         models = [k for k, v in base.raw.get("definition", {}).items() if v.get("kind") == "model"]
         if model not in models:
-            raise PackError(f"{base.sources[0].name}: there is no model {model!r}{suggest(model, models)}")
+            raise PackError.at(base.sources[0].name, None, f"there is no model {model!r}{suggest(model, models)}")
         if body.get("versions"):
             raise base.error(f"definition.{model}", "has dated versions, which cannot be recalibrated at once")
         if "of" in body.get("recalibration", {}):

@@ -111,7 +111,8 @@ def _metric(d: Definition) -> Metric:
     return Metric(
         d.id, d.title, d.version, measure, cohort_of(raw), raw["good"], raw.get("target"), d.source,
         raw.get("caveat", ""), raw.get("not_computable"), 1000 if measure is Measure.RATE else 1,
-        d.node.type.kind != "number",
+        d.node.type.kind != "number", means=d.means, assumption=raw.get("assumption", ""),
+        counted=raw.get("numerator", ""), of=raw.get("denominator", ""),
     )  # fmt: skip
 
 

@@ -191,7 +191,7 @@ def slope_index(value: npt.ArrayLike, variance: npt.ArrayLike, people: npt.Array
     weight = _over(n, n.sum(axis=-1, keepdims=True))
     rank = np.cumsum(weight, axis=-1) - weight / 2
     centred = rank - (weight * rank).sum(axis=-1, keepdims=True)
-    pull = -weight * centred / (weight * centred**2).sum(axis=-1, keepdims=True)
+    pull = _over(-weight * centred, (weight * centred**2).sum(axis=-1, keepdims=True))
     slope = (pull * y).sum(axis=-1)
     half = _quantile(level) * np.sqrt((pull**2 * v).sum(axis=-1))
     return Interval(slope, slope - half, slope + half)

@@ -45,6 +45,7 @@ def funnel(
     write_size: Callable[[float], str],
     areas: tuple[str, str] = ("practice", "practices"),
     target_called: str = "all together",
+    write_tick: Callable[[float], str] | None = None,
 ) -> Chart:
     """Places by size and value between their limits (95% inside, 99.8% outside). Outside the outer ones a place is a
     triangle that points the way it lies off."""
@@ -72,7 +73,7 @@ def funnel(
     high = min(max([*values, *reach]), target + 3 * widest)
     pad = (high - low) * 0.06 or 0.1
     down = Scale(low - pad if low > pad or low < 0 else 0.0, high + pad, bottom, top)
-    up_axis(canvas, down, [t for t in ticks(down.low, down.high, 5) if down.holds(t)], write)
+    up_axis(canvas, down, [t for t in ticks(down.low, down.high, 5) if down.holds(t)], write_tick or write)
     canvas.line(0, bottom, ACROSS, bottom, "base-line")
     across_axis(canvas, across, [t for t in ticks(across.low, across.high, 5) if across.holds(t)], write_size, bottom)
     canvas.text(ACROSS, bottom + 36, sizes, "tick", "end")
