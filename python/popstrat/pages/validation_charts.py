@@ -46,7 +46,7 @@ def calibration(result: Found) -> Chart | None:
             _marks("tenths of the list, 95% interval", bands, "disc", "mark-2"),
             _marks("the highest tenth in parts", top, "diamond", "mark-red"),
         ],
-        alternative=told, x=ends, y=ends, write_x=stated, write_y=stated, log=True, tall=300,
+        alternative=told, x=ends, y=ends, write_x=stated, write_y=stated, log=True,
         x_called="risk that the score gave", y_called="risk observed",
     )  # fmt: skip
 
@@ -109,7 +109,7 @@ def decision(result: Found) -> Chart | None:
         [],
         alternative=f"{told}.", x=(model[0][0], model[-1][0]), y=(-0.2 * top, 1.1 * top), write_x=stated,
         write_y=lambda v: f"{decimal(v, 0)}", x_called="threshold: the risk from which somebody is seen",
-        y_called="net benefit per 1,000 people", tall=220,
+        y_called="net benefit per 1,000 people",
     )  # fmt: skip
 
 

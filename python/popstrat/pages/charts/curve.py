@@ -44,7 +44,7 @@ def curve(
     x_called: str,
     y_called: str,
     log: bool = False,
-    tall: float = 260,
+    tall: float = 240,
 ) -> Chart:
     """Lines, then points over them, within ``x`` and ``y``."""
     canvas = Canvas()

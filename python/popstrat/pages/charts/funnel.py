@@ -75,7 +75,7 @@ def funnel(
     down = Scale(low - pad if low > pad or low < 0 else 0.0, high + pad, bottom, top)
     up_axis(canvas, down, [t for t in ticks(down.low, down.high, 5) if down.holds(t)], write_tick or write)
     canvas.line(0, bottom, ACROSS, bottom, "base-line")
-    across_axis(canvas, across, [t for t in ticks(across.low, across.high, 4) if across.holds(t)], write_size, bottom)
+    across_axis(canvas, across, [t for t in ticks(across.low, across.high, 5) if across.holds(t)], write_size, bottom)
     canvas.text(ACROSS, bottom + 36, sizes, "tick", "end")
     for name, kind in (("outer_low", "reference"), ("outer_high", "reference"), ("inner_low", "thin dashed"),
                        ("inner_high", "thin dashed")):  # fmt: skip
