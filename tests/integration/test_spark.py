@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import runpy
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -179,6 +181,29 @@ def test_rows_that_are_others_each_time_are_refused(spark: Any, path: str) -> No
     df = df.mapInArrow(some, df.schema)
     with pytest.raises(RunError, match="other rows each time"):
         popstrat.spark.score(df, AS_OF, record=True)
+
+
+@pytest.mark.parametrize("controlled", [True, False])
+def test_metrics_are_those_of_one_machine(spark: Any, people: pa.Table, path: str, controlled: bool) -> None:
+    from popstrat.metrics.in_memory import table
+
+    wanted = table(people, AS_OF, disclosure_control=controlled)
+    df = spark.read.parquet(path).repartition(4)
+    found = popstrat.spark.metrics(df, AS_OF, disclosure_control=controlled)
+    assert found.equals(wanted)
+
+
+def test_the_page_says_what_happens(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyspark.sql import Row
+
+    folder = Path(__file__).parents[2]
+    monkeypatch.chdir(tmp_path)
+    table = synthetic.table(1_000, seed=2, as_of=AS_OF)
+    text = [c.cast(pa.string()) if pa.types.is_dictionary(c.type) else c for c in table.columns]
+    pq.write_table(pa.table(text, names=table.column_names), "list.parquet")
+    how_to = runpy.run_path(str(folder / "tests" / "integration" / "test_how_to.py"))
+    there = SimpleNamespace(read=SimpleNamespace(parquet=lambda name: spark.read.parquet(str(tmp_path / name))))
+    how_to["run_python"](folder / "docs" / "how-to" / "spark.md", {"spark": there, "Row": Row})
 
 
 def test_an_executor_may_be_killed(spark: Any, people: pa.Table, path: str) -> None:

@@ -6,6 +6,7 @@ import datetime as dt
 import pickle
 import re
 import secrets
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,11 @@ from typing import Any, Literal, overload
 
 import pyarrow as pa
 
-from popstrat.errors import InputError, RunError
+from popstrat.errors import DataWarning, InputError, RunError
+from popstrat.metrics.people import PeopleCount
+from popstrat.metrics.released import released
+from popstrat.metrics.request import DEFAULT_PACK as METRICS_PACK
+from popstrat.metrics.request import Request, groupings_of, levels_of
 from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.column_map import MapPlan
 from popstrat.packs.pack import Pack
@@ -27,6 +32,7 @@ from popstrat.platforms.on_spark.partitions import (
     FOUND,
     NOTHING,
     Carried,
+    CountPartition,
     Found,
     LookPartition,
     PickRows,
@@ -105,6 +111,54 @@ def score(
     return job.recorded(started, check_ids)
 
 
+def metrics(
+    df: DataFrame,
+    as_of: str | dt.date | None = None,
+    *,
+    pack: str | Path | Pack = METRICS_PACK,
+    profile: str = "direct-care",
+    levels: Sequence[str] = (),
+    group_by: Sequence[str] = (),
+    metrics: Sequence[str] = (),
+    history: str | Path | None = None,
+    plan: str | Path | None = None,
+    disclosure_control: bool = True,
+    mapping: str | Path | Mapping[str, Any] | None = None,
+    check_ids: bool = True,
+) -> pa.Table:
+    """Figures by area of a list that is a Spark DataFrame; people are scored and counted on its executors, and only
+    counts by practice and group leave them.
+
+    Args:
+        df: one row a patient, as `score` takes it.
+        as_of: ISO text or a date; today if None.
+        pack: whose metrics are counted.
+        levels, group_by, metrics, history, plan, disclosure_control, mapping: as for
+            `popstrat.metrics.in_memory.table`; its ``caseload`` and ``previous`` are of people, and for one machine.
+        check_ids: as for `score`; they are compared in the same pass.
+
+    Returns:
+        The table of figures (`popstrat.metrics.rows.SCHEMA`), which is that of one machine.
+
+    Raises: as `score`, and `InputError` for a practice that is in two areas of one level.
+    Warns (`popstrat.DataWarning`) of what makes the figures doubtful.
+    """
+    request = Request(
+        levels_of(levels), groupings_of(group_by), tuple(metrics) or None,
+        history=None if history is None else Path(history), plan=None if plan is None else Path(plan),
+        controlled=disclosure_control,
+    )  # fmt: skip
+    scorer = request.scorer(pack, as_of, profile, mapping)
+    found = _Job.of(df, scorer).counted(request, check_ids)
+    people = PeopleCount(request, scorer, 1)
+    for counted in found.counted:
+        people.take(counted)
+    made, _ = released(people, scorer, request)
+    for doubt in [*people.notices, *made.notices]:
+        warnings.warn(doubt, DataWarning, stacklevel=2)
+    return made.rows
+
+
 def rows(df: DataFrame, partition: int, rows: Sequence[int]) -> DataFrame:
     """The rows of a DataFrame that a message names: those of one partition, counted from 1.
 
@@ -178,6 +232,23 @@ class _Job:
                     self._refuse_repeated(parts)
             finally:
                 parts.unpersist()
+
+    def counted(self, request: Request, check_ids: bool) -> Found:
+        """Everybody counted in one pass."""
+        self._schema()  # raises for what is missing
+        made = CountPartition(Carried.of(self.scorer, self.token), request, _BESIDES, self._key())
+        parts = self._mapped(made, _BESIDES).persist()
+        with _as_input_errors():
+            try:
+                found = _collected(parts)
+                self._refuse(found)
+                if check_ids:
+                    self._refuse_repeated(parts)
+            finally:
+                parts.unpersist()
+        reconcile(found.tally, sum(n for n, _ in found.rows.values()), sum(n for _, n in found.rows.values()))
+        refuse_disorder(found.tally.disorder, self.scorer.pack.schema)
+        return found
 
     def recorded(self, started: dt.datetime, check_ids: bool) -> tuple[DataFrame, Record]:
         """The scored list, worked out and kept, and its record."""

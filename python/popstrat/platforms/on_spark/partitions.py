@@ -16,6 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from popstrat.errors import InputError
+from popstrat.metrics.counting import Counted, Counter
+from popstrat.metrics.request import Request
 from popstrat.packs.patient_table import ID
 from popstrat.platforms.on_spark.ids import BUCKET, HASHES, Collected, IdReader
 from popstrat.platforms.on_spark.types import to_spark
@@ -78,11 +80,14 @@ class Found:
     people: NDArray[np.float64] | int
     saying: frozenset[str]
     """Opt-out columns in which somebody says something."""
+    counted: tuple[Counted, ...] = ()
+    """Of each partition whose people were counted."""
 
     def __add__(self, other: Found) -> Found:
         return Found(
-            self.rows | other.rows, self.tally + other.tally, self.people + other.people, self.saying | other.saying
-        )
+            self.rows | other.rows, self.tally + other.tally, self.people + other.people, self.saying | other.saying,
+            self.counted + other.counted,
+        )  # fmt: skip
 
 
 NOTHING = Found({}, Tally(), 0, frozenset())
@@ -131,6 +136,40 @@ class ScorePartition:
             yield _report(report, self.schema)
             for bucket, hashes in collected.buckets():
                 yield _row(self.schema, {BUCKET: bucket, HASHES: hashes})
+
+
+@dataclass(frozen=True)
+class CountPartition:
+    """Scores a partition and counts its people by practice and group; gives counts and hashes of ids alone."""
+
+    carried: Carried
+    request: Request
+    schema: pa.Schema
+    key: int
+
+    def __call__(self, batches: Batches) -> Iterator[pa.RecordBatch]:
+        scorer, number, first, rows_out = self.carried.scorer(), partition(), 0, 0
+        counter, collected = Counter(self.request.counting(scorer)), Collected(self.key)
+        tally, said = Tally(), OptOutsSaid()
+        secondary = scorer.profile == "secondary-use"
+        for batch in batches:
+            if not batch.num_rows:
+                continue
+            try:
+                scored, found, given = scorer.scored(batch)
+                collected.add(given.column(given.schema.get_field_index(ID)))
+                counter.add(scored)
+            except InputError as error:
+                raise located(error, number, first) from None
+            first += batch.num_rows
+            rows_out += scored.num_rows
+            tally += found
+            if secondary:
+                said.look(given)
+        saying = said.saying if secondary else frozenset()
+        yield _report(Found({number: (first, rows_out)}, tally, 0, saying, (counter.finish(),)), self.schema)
+        for bucket, hashes in collected.buckets():
+            yield _row(self.schema, {BUCKET: bucket, HASHES: hashes})
 
 
 @dataclass(frozen=True)
