@@ -13,7 +13,7 @@ from popstrat.cli import run
 from popstrat.cli.main import COMMANDS
 
 DAY, OTHER = "2026-06-30", "2026-07-15"
-READ_ONLY = {"audit", "bench", "check", "explain", "packs", "verify"}
+READ_ONLY = {"audit", "bench", "check", "completion", "explain", "packs", "verify"}
 WRITE = ["score", "derive", "synth", "metrics", "pseudonymise", "validate", "recalibrate", "fit", "upload", "evidence",
          "worklist", "report"]  # fmt: skip
 
