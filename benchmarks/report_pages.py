@@ -2,8 +2,8 @@
 
     python benchmarks/report_pages.py [--practices N] [--months M]
 
-The figures are made by script: those of a small list, given to so many practices with another draw of chance each, so that
-no list of millions has to be counted first. The folder of pages is thrown away.
+The figures are made by script: those of a small list, given to so many practices with another draw of chance each, so
+that no list of millions has to be counted first. The folder of pages is thrown away.
 """
 
 from __future__ import annotations
