@@ -16,7 +16,7 @@ from popstrat import synthetic
 from popstrat.core.cpus import cores
 from popstrat.core.files import writing
 from popstrat.errors import InputError
-from popstrat.formats import open_sink
+from popstrat.formats import ending, open_sink
 from popstrat.formats.pipeline import WriteBehind
 from popstrat.synthetic._coded import SCHEMAS, SLICE, CodedSlice, coded
 from popstrat.synthetic._meaning import lists, medicine_lists
@@ -230,7 +230,7 @@ def file_of(
         for f in schema
         if f.name == "patient_id" or str(f.type).startswith("dictionary<values=string, indices=int32")
     ]
-    sink = open_sink(partial, schema, form=target.suffix, keys=keys, encoding=encoding, threads=threads)
+    sink = open_sink(partial, schema, form=ending(target), keys=keys, encoding=encoding, threads=threads)
     try:
         with writing(target), WriteBehind(sink.write, ahead) as writer:
             yield writer.put

@@ -67,7 +67,15 @@ def recorded_name(name: str, place: int) -> str:
 
 
 class PopstratError(Exception):
-    """Anything that popstrat raises of its own."""
+    """Anything that popstrat raises of its own.
+
+    >>> import popstrat
+    >>> try:
+    ...     popstrat.score([1, 2], "2026-06-30")
+    ... except popstrat.PopstratError as error:
+    ...     print(type(error).__name__)
+    InputError
+    """
 
 
 class InputError(PopstratError, ValueError):
@@ -77,6 +85,14 @@ class InputError(PopstratError, ValueError):
     hand; at most a few), ``more`` (how many rows beyond those), ``file``, ``cells`` (what its cells were to be, where
     that is what is at fault), ``hint`` (what may be done about it, at the end of the message). The message never holds
     a patient identifier: the name of a column that looks like a number is withheld, though ``column`` has it.
+
+    >>> import popstrat
+    >>> people = {"patient_id": [1, 2, 2], "practice_code": ["Y00001"] * 3, "age": [40, 50, 60], "sex": ["female"] * 3}
+    >>> try:
+    ...     popstrat.score(people, "2026-06-30")
+    ... except popstrat.InputError as error:
+    ...     print(error.column, error.rows)
+    patient_id (2,)
     """
 
     def __init__(
@@ -171,7 +187,34 @@ class ExposedError(InputError):
 
 
 class PackError(PopstratError, ValueError):
-    """A definitions pack is at fault; the message points at the file, the line and the word (exit status 2)."""
+    """A definitions pack is at fault; the message points at the file, the line and the word (exit status 2).
+
+    Attributes: ``file`` (as the pack, or one that it extends, is called), ``line`` (from 1); each None where the fault
+    is of no one place.
+
+    >>> import popstrat
+    >>> try:
+    ...     popstrat.load_pack("london-2062")
+    ... except popstrat.PackError as error:
+    ...     print(error)
+    there is no pack 'london-2062' (did you mean 'london-2026'?); built in: ...
+    """
+
+    def __init__(self, message: str, *, file: str | None = None, line: int | None = None) -> None:
+        super().__init__(message)
+        self.file, self.line = file, line
+
+    @classmethod
+    def at(cls, file: str, line: int | None, told: str) -> PackError:
+        """One that says of a place what is wrong there."""
+        return cls(f"{file}: {told}" if line is None else f"{file}:{line}: {told}", file=file, line=line)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _pack_error, (type(self), str(self), self.file, self.line)
+
+
+def _pack_error(kind: type[PackError], message: str, file: str | None, line: int | None) -> PackError:
+    return kind(message, file=file, line=line)
 
 
 class ExpressionError(PopstratError, ValueError):
@@ -252,15 +295,67 @@ class ConflictError(PopstratError):
 
 
 class PopstratWarning(UserWarning):
-    """Anything that popstrat warns of."""
+    """Anything that popstrat warns of.
+
+    >>> import warnings
+    >>> import popstrat
+    >>> warnings.filterwarnings("ignore", category=popstrat.PopstratWarning)  # none of it, in a job that is known
+    """
 
 
 class DefinitionWarning(PopstratWarning):
-    """No version of a definition is in force at the as-of date; the nearest one was used."""
+    """No version of a definition is in force at the as-of date; the nearest one was used.
+
+    >>> import pathlib, tempfile, warnings
+    >>> import popstrat
+    >>> text = '''
+    ... [pack]
+    ... id = "mine"
+    ... version = "1"
+    ... [definition.over_75]
+    ... kind = "expression"
+    ... title = "Over 75"
+    ... source = "local"
+    ... output = true
+    ... version = "1"
+    ... versions = [{ version = "1", effective_from = 2026-07-01, value = "age > 75" }]
+    ... '''
+    >>> with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as warned:
+    ...     warnings.simplefilter("always")
+    ...     pack = pathlib.Path(folder, "mine.toml")
+    ...     _ = pack.write_text(text)
+    ...     scorer = popstrat.Scorer(pack, "2026-06-30")
+    >>> print(warned[0].category.__name__, warned[0].message, sep=": ")
+    DefinitionWarning: 1 definition has no version in force at 2026-06-30; the nearest was used: over_75
+    """
+
+
+class AsOfWarning(PopstratWarning):
+    """No as-of date was given, and today was taken: the same call tomorrow may give other results.
+
+    >>> import warnings
+    >>> import popstrat
+    >>> with warnings.catch_warnings(record=True) as warned:
+    ...     warnings.simplefilter("always")
+    ...     scorer = popstrat.Scorer()
+    >>> warned[0].category.__name__
+    'AsOfWarning'
+    """
 
 
 class DataWarning(PopstratWarning):
-    """The table can be scored, and something in it makes the results doubtful: a column that holds nothing, say."""
+    """The table can be scored, and something in it makes the results doubtful: a column that holds nothing, say.
+
+    >>> import datetime as dt, warnings
+    >>> import popstrat
+    >>> from popstrat import synthetic
+    >>> people = synthetic.table(200, seed=1, as_of=dt.date(2026, 6, 30))
+    >>> with warnings.catch_warnings(record=True) as warned:
+    ...     warnings.simplefilter("always")
+    ...     scored = popstrat.score(people.rename_columns({"systolic_bp": "systolicbp"}), "2026-06-30")
+    >>> {warning.category.__name__ for warning in warned}
+    {'DataWarning'}
+    """
 
 
 class BusyError(PopstratError):

@@ -304,7 +304,7 @@ def test_a_file_that_changes_while_it_is_read(
         (["--threads", "0"], "Invalid value for '--threads'"),
         (["--map", "missing.toml"], "missing.toml: there is no such mapping file"),
         (["--colour"], "No such option"),
-        (["-o", "out.xlsx"], "out.xlsx: the output should end in .parquet, .arrow or .csv"),
+        (["-o", "out.xlsx"], "out.xlsx: the output should end in .parquet, .arrow, .csv or .csv.gz"),
         (["-o", "missing/out.csv"], "missing/out.csv: cannot be written: there is no such folder"),
         (["-o", "in.parquet"], "in.parquet: is an input; choose another name"),
         (["-o", "folder.csv"], "folder.csv: cannot be written: something that is not a file has that name"),

@@ -418,6 +418,9 @@ def loaded(*arguments: str) -> set[str]:
     return set(done.stderr.rpartition("MODULES ")[2].split())
 
 
+SHARED = ("conversion", "environment", "log", "main", "options", "terminal")
+
+
 @pytest.mark.parametrize("command", ["score", "score-secondary", "check"])
 @pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".csv"])
 def test_scoring_loads_nothing_that_it_does_not_need(work: Path, command: str, suffix: str) -> None:
@@ -437,7 +440,7 @@ def test_scoring_loads_nothing_that_it_does_not_need(work: Path, command: str, s
     assert not [name for name in modules if name.startswith(unneeded)]
     commands = {name for name in modules if name.startswith("popstrat.cli.")}
     also = ("coded_record",) if arguments[0] == "score" else ()
-    assert commands == {f"popstrat.cli.{name}" for name in ("main", "options", "terminal", arguments[0], *also)}
+    assert commands == {f"popstrat.cli.{name}" for name in (*SHARED, arguments[0], *also)}
 
 
 def test_explaining_does_not_wait_for_pandas(work: Path, people: pa.Table) -> None:

@@ -118,8 +118,7 @@ def test_hba1c_in_per_cent_never_reaches_a_rule(people: pa.Table) -> None:
 def test_unmapped_labels_and_a_wrong_as_of_date(people: pa.Table) -> None:
     shouted = replaced(people, {"smoking": pa.array(["Ex smoker"] * ROWS)})
     assert any(
-        w.startswith("smoking: 4,000 values (100.0 % of those recorded) are unknown label")
-        for w in warnings_of(shouted)
+        w.startswith("smoking: 4,000 values (100.0% of those recorded) are unknown label") for w in warnings_of(shouted)
     )
     early = warnings_of(people, as_of="2026-03-01")
     (late,) = [w for w in early if "after the as-of date" in w]  # one cause, one warning

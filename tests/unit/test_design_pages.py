@@ -167,6 +167,27 @@ def some_page(text: str, withheld: bool = True) -> str:
     )  # fmt: skip
 
 
+def every_part() -> str:
+    """A page of every part and every kind of chart, for whoever looks at it in a browser."""
+    rows = [[f"row {i} ", f"{7919 * i % 40:,}", WITHHELD if i == 2 else percent(i / 30)] for i in range(20)]
+    figures = [
+        Figure(f"f{i}", f"Title {i}", chart, Table(f"ft{i}", f"Figures {i}", ["a", "b"], [["x", "1"]]), "units")
+        for i, chart in enumerate(some_charts(1))
+    ]
+    page = """{% extends "pages.design/base.html.j2" %}{% import "pages.design/parts.html.j2" as p %}{% block main %}
+    <div class="grid lead">{{ p.verdict(verdict) }}{{ p.keys(keys) }}</div>{{ p.notice("Mind", ["A line."]) }}
+    {{ p.table(table) }}<div class="grid two">{% for f in figures %}<section aria-labelledby="h{{ loop.index }}">
+    <h2 id="h{{ loop.index }}">Part {{ loop.index }}</h2>{{ p.figure(f) }}</section>{% endfor %}</div>
+    <p>{{ rag("red") }} {{ rag("amber") }} {{ rag("green", "on plan") }}</p>{{ p.facts([("Program", "popstrat")]) }}
+    {% endblock %}"""
+    shell = Shell("A place", ["As of 30 June 2026"], [Link("All", "#main")], [Link("Here", "#main", True)], ["A run."])
+    return environment().from_string(page).render(
+        shell=shell, verdict=Verdict("It is behind plan.", ["Because."], "amber", "Behind plan"), figures=figures,
+        keys=[KeyFigure("12,345", "people", "more")] * 3,
+        table=Table("t", "Rows", ["row", "people", "share"], rows, frozenset({1, 2})),
+    )  # fmt: skip
+
+
 def test_text_is_text_everywhere() -> None:
     page = some_page(HOSTILE)
     assert "<b>" not in page

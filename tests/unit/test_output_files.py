@@ -73,6 +73,6 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     for target in (existing, link):
         with pytest.raises(InputError, match="is an input"):
             check_target(target, [existing])
-    with pytest.raises(InputError, match=r"should end in .parquet, .arrow or .csv"):
+    with pytest.raises(InputError, match=r"should end in .parquet, .arrow, .csv or .csv.gz"):
         check_target(tmp_path / "a.xlsx")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["dir.csv", "in.csv", "link.csv"]

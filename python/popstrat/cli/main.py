@@ -17,20 +17,28 @@ from typing import Annotated, Any
 
 import typer
 
-from popstrat.cli.terminal import Described
+from popstrat.cli.conversion import convert_plainly
+from popstrat.cli.environment import LOG_FORMAT, refuse_near_misses
+from popstrat.cli.log import Format, log
+from popstrat.cli.terminal import Described, warnings_as_notices
 from popstrat.core import stopping
 from popstrat.errors import InputError, PackError, RunError
 
+COMPLETE = "_POPSTRAT_COMPLETE"  # as `completion` has it
 # In the order of the help. The module of a command is imported when that is called (or for the help of all), so that
 # none waits for what another needs.
 COMMANDS = (
     "score", "check", "derive", "map", "synth", "explain", "metrics", "bench", "packs", "audit", "fit", "pseudonymise",
-    "recalibrate", "report", "upload", "evidence", "validate", "verify", "worklist",
+    "recalibrate", "report", "upload", "evidence", "validate", "verify", "worklist", "completion",
 )  # fmt: skip
 
 
 class _Commands(Described):
     """The commands, each the ``app`` of the module of its name."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        convert_plainly(self)
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
@@ -38,7 +46,7 @@ class _Commands(Described):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
-        command = typer.main.get_command(importlib.import_module(f"popstrat.cli.{cmd_name}").app)
+        command = convert_plainly(typer.main.get_command(importlib.import_module(f"popstrat.cli.{cmd_name}").app))
         command.name = cmd_name
         return command
 
@@ -65,25 +73,45 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _top(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
+    log_format: Annotated[
+        Format,
+        typer.Option(
+            "--log-format",
+            envvar=LOG_FORMAT,
+            show_envvar=False,
+            help=f"json: a line of JSON on standard error for each warning, error and end; or {LOG_FORMAT}.",
+        ),
+    ] = Format.TEXT,
 ) -> None:
     """Population segmentation and risk stratification for registered lists."""
+    log.format, log.command = log_format, context.invoked_subcommand or ""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return the exit status; errors are reported on standard error."""
+    log.begin(os.environ.get(LOG_FORMAT))
     try:
-        with stopping.stoppable():
-            status = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+        refuse_near_misses(os.environ)
+        with stopping.stoppable(), warnings_as_notices():
+            if COMPLETE in os.environ:  # a shell asks what could follow
+                importlib.import_module("popstrat.cli.completion").begin_completion()
+            status = app(
+                args=None if arguments is None else list(arguments), standalone_mode=False, complete_var=COMPLETE
+            )
             sys.stdout.flush()
-        return status if isinstance(status, int) else 0
+        status = status if isinstance(status, int) else 0
+        log.ended(status)
+        return status
     except BaseException as error:
         if os.environ.get("POPSTRAT_DEBUG") == "1":
             raise
         status, message = _verdict(error)
-        if message:
+        log.ended(status, error, message)
+        if message and not log.is_json:
             with contextlib.suppress(OSError):
                 print(f"error: {message}", file=sys.stderr, flush=True)
         return status
@@ -147,7 +175,7 @@ def main() -> None:
     """The console script."""
     # Starting makes a hundred thousand objects and throws few of them away: looking for those after every 700th, and
     # through all that is left at the end, would be a fifth of a short run.
-    gc.set_threshold(50_000)
+    gc.set_threshold(1_000_000)
     # A stream that is closed is None; what is written to it goes nowhere.
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115

@@ -18,7 +18,7 @@ def metrics(
     inputs: options.Inputs,
     output: options.Output,
     as_of: options.AsOf = None,
-    pack: options.PackName = "neighbourhood-2026",
+    pack: options.MetricsPack = "neighbourhood-2026",
     map_file: options.MapFile = None,
     profile: Annotated[
         options.Profile, typer.Option(help="secondary-use leaves out opt-outs.")

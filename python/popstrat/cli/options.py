@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from popstrat.cli.terminal import warnings_as_notices
 from popstrat.errors import InputError
 from popstrat.packs import DEFAULT_PACK as DEFAULT_PACK
 
@@ -34,9 +33,19 @@ class Profile(StrEnum):
     SECONDARY_USE = "secondary-use"
 
 
+def _packs(incomplete: str) -> list[str]:
+    """The packs that come with popstrat, for the completion of a command line."""
+    from popstrat.packs.read import builtin_packs
+
+    return [name for name in builtin_packs() if name.startswith(incomplete)]
+
+
 Inputs = Annotated[
     list[str],
-    typer.Argument(metavar="INPUT...", help="Parquet, Arrow or CSV files, folders, patterns such as 'a/*.csv'."),
+    typer.Argument(
+        metavar="INPUT...",
+        help="Parquet, Arrow or CSV files, folders, patterns such as 'a/*.csv', - for standard input.",
+    ),
 ]
 InputsOrRecord = Annotated[
     list[str] | None,
@@ -44,11 +53,42 @@ InputsOrRecord = Annotated[
         metavar="INPUT...", help="As of `check`; or none, with --events: a coded record in place of a list."
     ),
 ]
-Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Ends in .parquet, .arrow or .csv.")]
-AsOf = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="YYYY-MM-DD; today if not given.")]
-PackName = Annotated[str, typer.Option("--pack", metavar="NAME|FILE", help="Definitions pack.")]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FILE", help="Ends in .parquet, .arrow, .csv or .csv.gz.")
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of",
+        metavar="DATE",
+        envvar="POPSTRAT_AS_OF",
+        show_envvar=False,
+        help="YYYY-MM-DD; today if not given; or POPSTRAT_AS_OF.",
+    ),
+]
+PackName = Annotated[
+    str,
+    typer.Option(
+        "--pack",
+        metavar="NAME|FILE",
+        envvar="POPSTRAT_PACK",
+        show_envvar=False,
+        autocompletion=_packs,
+        help="Definitions pack; or POPSTRAT_PACK.",
+    ),
+]
+MetricsPack = Annotated[  # that of the environment is to score with, and need not have metrics
+    str, typer.Option("--pack", metavar="NAME|FILE", autocompletion=_packs, help="Definitions pack.")
+]
 MapFile = Annotated[
-    Path | None, typer.Option("--map", metavar="FILE", help="TOML: column names and values of the input.")
+    Path | None,
+    typer.Option(
+        "--map",
+        metavar="FILE",
+        envvar="POPSTRAT_MAP",
+        show_envvar=False,
+        help="TOML: column names and values of the input; or POPSTRAT_MAP.",
+    ),
 ]
 Previous = Annotated[
     Path | None,
@@ -57,9 +97,24 @@ Previous = Annotated[
 AuditFile = Annotated[
     Path | None, typer.Option("--audit", metavar="FILE", help="Add a line to this log; or POPSTRAT_AUDIT.")
 ]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, metavar="T", help="All cores if not given.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        min=1,
+        metavar="T",
+        envvar="POPSTRAT_THREADS",
+        show_envvar=False,
+        help="All cores if not given; or POPSTRAT_THREADS.",
+    ),
+]
 Encoding = Annotated[
-    str, typer.Option("--encoding", help="Of CSV files: utf-8, utf-8-sig, cp1252; to read also utf-16-le or utf-16-be.")
+    str,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        help="Of CSV files: utf-8, utf-8-sig, cp1252; to read also utf-16-le or utf-16-be.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that something else has made.")]
@@ -150,8 +205,7 @@ def make_scorer(
     """The scorer of a command; what it would warn of is among the notices of the run."""
     from popstrat.scoring.scorer import Scorer
 
-    with warnings_as_notices():
-        return Scorer(pack, as_of, profile=profile.value, contributions=contributions, besides=besides)
+    return Scorer(pack, as_of, profile=profile.value, contributions=contributions, besides=besides)
 
 
 def map_for_scorer(path: Path | None, scorer: Scorer) -> ColumnMap:

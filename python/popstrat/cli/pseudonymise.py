@@ -44,7 +44,7 @@ def pseudonymise(
         typer.Argument(metavar="INPUT...", help="Parquet, Arrow or CSV files; patterns such as 'lists/*.parquet'."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Ends in .parquet, .arrow or .csv.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Ends in .parquet, .arrow, .csv or .csv.gz.")
     ] = None,
     column: Annotated[
         list[str] | None,

@@ -43,6 +43,12 @@ def score(
             "--contributions", min=1, max=64, metavar="K", help="List each patient's K largest contributions."
         ),
     ] = None,
+    partition_by: Annotated[
+        str | None,
+        typer.Option(
+            "--partition-by", metavar="COLUMN", help="Write a folder (-o DIR) of files, one value of COLUMN to each."
+        ),
+    ] = None,
     reasons: Annotated[
         bool, typer.Option("--reasons", help="Add columns that say in words why, and what there is to do.")
     ] = False,
@@ -82,7 +88,8 @@ def score(
     release = imd_release.value if imd_release else None
     recorded = options.recorded(
         inputs=inputs, output=output, as_of=as_of, pack=pack, map=map_file, previous=previous, profile=profile.value,
-        contributions=contributions, reasons=reasons or None, threads=threads, encoding=encoding, imd_release=release,
+        contributions=contributions, partition_by=partition_by, reasons=reasons or None,
+        threads=threads, encoding=encoding, imd_release=release,
         patients=patients, registrations=registrations, events=events, medications=medications, activity=activity,
         codelists=codelists, layout=layout if coded else None, spec=spec if coded else None,
     )  # fmt: skip
@@ -103,6 +110,7 @@ def score(
                 previous=previous,
                 options=recorded,
                 besides=sentences,
+                partition_by=partition_by,
             )
 
     if coded:

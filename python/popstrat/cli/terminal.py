@@ -15,14 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperGroup
 
+from popstrat.cli.conversion import plain_help
+from popstrat.cli.log import log
+from popstrat.core.progress import Progress
 from popstrat.errors import PopstratWarning
-from popstrat.pages.progress_bar import progress_bar as progress_bar
+from popstrat.pages.progress_bar import progress_bar as bar
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from popstrat.runs.record import Record
     from popstrat.scoring.scorer import Scorer
+
+
+def progress_bar(what: str, hidden: bool) -> contextlib.AbstractContextManager[Progress | None]:
+    """How far the work is: a bar on a terminal, lines in a log, or nothing."""
+    return log.progress(what) if log.is_json else bar(what, hidden)
 
 
 def open_console() -> Console:
@@ -39,11 +47,12 @@ def print_json(what: object) -> None:
 
 def print_summary(record: Record, scorer: Scorer, output: Path | None, as_json: bool, quiet: bool) -> None:
     """The closing summary of a run, in the form asked for."""
+    log.record(record, output)
     if as_json:
         from popstrat.runs.record import summary
 
         print_json(summary(record, output))
-    elif not quiet:
+    elif not quiet and not log.is_json:
         from popstrat.pages.run_summary import show
 
         show(record, scorer.titles, output, open_console())
@@ -62,6 +71,9 @@ _WHOLE = 1000
 
 class Described(TyperGroup):
     """A group of commands whose help has the whole description of each, where typer's own has what one line holds."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        return plain_help(super().get_help_option(ctx))
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         named = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]

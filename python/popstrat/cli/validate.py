@@ -98,7 +98,7 @@ def validate(
     if map_file is not None and patients is None:
         raise InputError("--map is for the file of --list, and none is given")
     mapping = NO_MAP if map_file is None else load_map(map_file, patient_schema().columns)
-    with progress_bar("Validating", quiet or as_json) as progress:
+    with progress_bar("Reading", quiet or as_json) as progress:
         result = run_validate(
             scored, outcome, output, spec, patients=patients, mapping=mapping, called=called, capacity=capacity,
             bootstrap=bootstrap, seed=seed, threads=threads, encoding=encoding, progress=progress, force=force,

@@ -63,12 +63,12 @@ def atoms(letter: str, operand: Any) -> Iterable[tuple[str, Any]]:
 
 def reads(operation: Operation) -> list[int]:
     """The values that an operation reads, as often as it reads them."""
-    found: list[int] = []
-    for operand, width, place in _registers_among(operation.name):
-        given = operation.operands[operand]
-        if not width:
-            found.append(given)
-        elif width == 1:
+    single, listed = _registers_among(operation.name)
+    operands = operation.operands
+    found: list[int] = [operands[i] for i in single]
+    for operand, width, place in listed:
+        given = operands[operand]
+        if width == 1:
             found.extend(given)
         else:
             found.extend(item[place] for item in given)
@@ -76,10 +76,12 @@ def reads(operation: Operation) -> list[int]:
 
 
 @cache
-def _registers_among(name: str) -> list[tuple[int, int, int]]:
-    """The operands that hold values: which, of how many parts an item is (0: no list), and which part is a value."""
-    letters = [(i, SINGLE.get(letter, ""), LISTED.get(letter, "")) for i, letter in enumerate(operand_letters(name))]
-    return [(i, len(item), item.find("r")) for i, single, item in letters if "r" in single + item]
+def _registers_among(name: str) -> tuple[list[int], list[tuple[int, int, int]]]:
+    """The operands that are values; and the lists that hold some: which, of how many parts an item is, and which part
+    is a value."""
+    letters = list(enumerate(operand_letters(name)))
+    lists = [(i, LISTED[letter]) for i, letter in letters if "r" in LISTED.get(letter, "")]
+    return [i for i, letter in letters if SINGLE.get(letter) == "r"], [(i, len(m), m.find("r")) for i, m in lists]
 
 
 def readers(operations: Iterable[Operation]) -> dict[int, int]:

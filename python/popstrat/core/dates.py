@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
+import warnings
 
-from popstrat.errors import InputError
+from popstrat.errors import AsOfWarning, InputError
 
 EPOCH = dt.date(1970, 1, 1)
 
@@ -22,6 +23,15 @@ def parse_as_of(value: str | dt.date | None) -> dt.date:
         return dt.date.fromisoformat(value)
     except (TypeError, ValueError):
         raise InputError(f"the as-of date {value!r} is not a date like 2026-06-30") from None
+
+
+def as_of_date(value: str | dt.date | None, stacklevel: int = 3) -> dt.date:
+    """As `parse_as_of`, for whoever calls the library: today is taken with an `AsOfWarning`."""
+    if value is None:
+        today = dt.date.today().isoformat()
+        told = f"no as-of date was given, and today, {today}, was taken: give one, or other days give other results"
+        warnings.warn(told, AsOfWarning, stacklevel=stacklevel)
+    return parse_as_of(value)
 
 
 def days(date: dt.date) -> int:

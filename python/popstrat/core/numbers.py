@@ -82,6 +82,12 @@ def day(date: dt.date | str) -> str:
     return str(date) if found is None else f"{found.day} {_MONTHS[found.month - 1]} {found.year}"
 
 
+def short_day(date: dt.date | str) -> str:
+    """2 Mar 2026, for narrow columns."""
+    found = _date(date)
+    return str(date) if found is None else f"{found.day} {_MONTHS[found.month - 1][:3]} {found.year}"
+
+
 def month(date: dt.date | str) -> str:
     """March 2026."""
     found = _date(date)

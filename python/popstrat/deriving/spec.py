@@ -92,7 +92,7 @@ def _load(name: str) -> Spec:
         told = (
             "is no feature specification, which says how the patient table is derived: it has no [feature.NAME] table"
         )
-        raise PackError(f"{given.name}: {told}, as scoring packs have none")
+        raise PackError.at(given.name, None, f"{told}, as scoring packs have none")
     for file in given.bases_first:
         for section in ("input", "readings", "fit"):
             if section in file.raw:
@@ -128,7 +128,7 @@ class _Builder:
         self._check_not_derived()
         raw = spec.raw.get("feature", {})
         if len(raw) > MOST_FEATURES:
-            raise PackError(f"{spec.sources[0].name}: has {len(raw):,} features; the most is {MOST_FEATURES:,}")
+            raise PackError.at(spec.sources[0].name, None, f"has {len(raw):,} features; the most is {MOST_FEATURES:,}")
         words = Resolver(self._second(people_schema()), self.as_of)  # for its windows and parameters
         features = tuple(self._feature(ident, body, words.windows, words.parameters) for ident, body in raw.items())
         self._check_words(features)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from popstrat.core.progress import Progress
+from popstrat.core.progress import Progress, enter
 from popstrat.core.rerun import Making
 from popstrat.core.text import suggest
 from popstrat.errors import InputError, PackError
@@ -102,6 +102,7 @@ def fit(
         horizon = next(iter(spec.days.values()))
         prepared = prepare(source, spec.unit_pack, spec.model, horizon=horizon, terms=True)
         outcomes, design = prepared.outcomes, prepared.design
+        enter(progress, "Fitting")
         link = _regression(spec, outcomes)
         fits = [_fit_stratum(spec, part, link, design, outcomes) for part in design.parts]
         unexpected = _unexpected(spec, fits)
@@ -114,6 +115,7 @@ def fit(
             sum(one.held_out for one in fits),
             (*design.warnings, *unexpected, *off),
         )
+        enter(progress, "Measuring")
         measured = performance(
             [one.risk for one in fits],
             [one.event for one in fits],
@@ -152,8 +154,8 @@ def _regression(spec: Spec, outcomes: Outcomes) -> str:
     if spec.body["link"] == "logistic":
         return "logistic"
     if not outcomes.timed and len(spec.days) > 1:
-        raise PackError(
-            f"{spec.pack.sources[0].name}: a model with several horizons needs --time-column and --event-column"
+        raise PackError.at(
+            spec.pack.sources[0].name, None, "a model with several horizons needs --time-column and --event-column"
         )
     return "cox" if outcomes.timed else "cloglog"
 

@@ -76,7 +76,7 @@ def read_spec(path: str | Path, columns: Mapping[str, str | None]) -> Spec:
     name = pack.sources[0].name
     table = own.pop("fit", None)
     if not isinstance(table, dict):
-        raise PackError(f"{name}: needs a table [fit] that names the model: a specification says what to fit")
+        raise PackError.at(name, None, "needs a table [fit] that names the model: a specification says what to fit")
 
     def fail(message: str, key: str = "") -> PackError:
         return pack.error("fit", f"{key}: {message}" if key else message, key, 0, len(key))

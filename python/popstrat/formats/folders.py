@@ -14,7 +14,7 @@ import pyarrow as pa
 from popstrat.errors import InputError
 from popstrat.formats.source import BATCH_ROWS, FileSource
 
-_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
 def files_within(folder: Path, endings: Mapping[str, Collection[str]]) -> list[Path]:
@@ -47,7 +47,7 @@ def named_columns(path: Path) -> dict[str, str | None]:
     for part in path.parts[:-1]:
         name, equals, text = part.partition("=")
         if equals and name:
-            found[unquote(name)] = None if text == _NO_VALUE else unquote(text)
+            found[unquote(name)] = None if text == NO_VALUE else unquote(text)
     return found
 
 

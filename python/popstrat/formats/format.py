@@ -32,7 +32,7 @@ class ReadOptions:
 class WriteOptions:
     """``keys`` are the columns passed through from the input, ``rows`` those of a row group or batch (None: as many as
     the format thinks best), ``lists_as_text`` renders lists where the format has none (None: they are refused). Values
-    of ``ids`` are not to be changed for spreadsheets' sake, but refused."""
+    of ``ids`` are not to be changed for spreadsheets' sake, but refused. ``packed``: with gzip."""
 
     keys: Collection[str]
     ids: Collection[str]
@@ -41,6 +41,7 @@ class WriteOptions:
     threads: int
     lists_as_text: ListsAsText | None
     backend: Backend
+    packed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +50,9 @@ class Format:
 
     ``name`` is what records call it, ``title`` what messages do, ``described`` the same with its article. Files are
     known by ``suffixes`` (which messages list) and ``other_suffixes``; with ``gzipped`` also by these and ``.gz``.
-    ``output_suffix`` is the one for outputs. ``recognises`` judges the first 8 bytes of a file. ``source`` and ``sink``
-    open a file and raise `InputError`; they import their modules when called, which keeps start-up short.
+    ``output_suffix`` is the one for outputs, and with ``gzipped`` it and ``.gz``. ``recognises`` judges the first 8
+    bytes of a file. ``source`` and ``sink`` open a file and raise `InputError`; they import their modules when called,
+    which keeps start-up short.
     """
 
     name: str

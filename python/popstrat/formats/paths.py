@@ -11,12 +11,18 @@ from popstrat.errors import InputError
 
 
 def expand(paths: Sequence[str | Path], within: Callable[[Path], list[Path]]) -> list[Path]:
-    """File names from names and globs, those of a glob sorted; ``within`` gives those of a folder. Raises `InputError`
+    """File names from names and globs, those of a glob sorted; ``within`` gives those of a folder; ``-`` is standard
+    input. Raises `InputError`
     for what is not there."""
     if not paths:
         raise InputError("no input file is given")
     found: list[Path] = []
     for given in paths:
+        if str(given) == "-":
+            from popstrat.formats.standard_input import spooled  # start-up: it is seldom needed
+
+            found.append(spooled())
+            continue
         path = Path(given)
         if "://" in str(given):
             raise InputError("is an address, and popstrat reads files: copy it to a disk first", file=str(given))
@@ -26,7 +32,8 @@ def expand(paths: Sequence[str | Path], within: Callable[[Path], list[Path]]) ->
         if path.exists() or not glob.has_magic(str(given)):
             found.append(path)
             continue
-        matches = sorted(p for p in map(Path, glob.glob(str(given), recursive=True)) if not p.is_dir())  # noqa: PTH207
+        there = sorted(map(Path, glob.glob(str(given), recursive=True)))  # noqa: PTH207
+        matches = [path for path in there if not path.is_dir()] or [file for path in there for file in within(path)]
         if not matches:
             raise InputError("no file matches this pattern", file=str(given))
         found.extend(matches)

@@ -7,6 +7,7 @@ engine's own decoders and encoders of files are not even loaded.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
@@ -43,7 +44,8 @@ def by_suffix(suffixes: Iterable[tuple[str, Format]]) -> Mapping[str, Format]:
 
 _INPUTS = by_suffix((s, f) for f in FORMATS for s in (*f.suffixes, *f.other_suffixes))
 _ENDINGS = {f.title: [s + end for end in ("", ".gz")[: 1 + f.gzipped] for s in f.suffixes] for f in FORMATS}
-_OUTPUTS = by_suffix((f.output_suffix, f) for f in FORMATS)
+_OUTPUTS = by_suffix((f.output_suffix + end, f) for f in FORMATS for end in ("", ".gz")[: 1 + f.gzipped])
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # `pathlib` has taken one of two slashes
 
 
 def expand(paths: Sequence[str | Path]) -> list[Path]:
@@ -129,9 +131,22 @@ def _wide_text(start: bytes) -> str:
 def check_target(target: str | Path, inputs: Collection[Path] = ()) -> None:
     """Raise `InputError` if ``target`` has no known extension or is one of the input files."""
     target = Path(target)
-    if target.suffix.lower() not in _OUTPUTS:
+    if str(target) == "-":
+        raise InputError("the output is a file, which appears whole or not at all: standard output cannot be one")
+    if _ADDRESS.match(str(target)):
+        address = str(target).replace(":/", "://", 1)
+        raise InputError("is an address, and popstrat writes files: write one and copy it there", file=address)
+    if ending(target) not in _OUTPUTS:
         raise InputError(f"the output should end in {_either(list(_OUTPUTS))}", file=str(target))
     refuse_input_as_output(target, inputs)
+
+
+def ending(target: str | Path) -> str:
+    """What tells the format of an output: the end of its name, ``.gz`` and what stands before it as one."""
+    path = Path(target)
+    if path.suffix.lower() != ".gz":
+        return path.suffix.lower()
+    return Path(path.stem).suffix.lower() + ".gz"
 
 
 def open_sink(
@@ -147,7 +162,7 @@ def open_sink(
     lists_as_text: ListsAsText | None = None,
     backend: Backend | None = None,
 ) -> Sink:
-    """Open ``path`` (usually from `Outputs.add`) to be written in the format of the extension ``form``.
+    """Open ``path`` (usually from `Outputs.add`) to be written in the format of the `ending` ``form``.
 
     ``keys`` are the columns passed through from the input: text of any kind, with statistics kept in Parquet. ``rows``
     overrides the rows to a row group or batch. ``ids`` are the columns, besides ``patient_id``,
@@ -164,6 +179,7 @@ def open_sink(
         threads=threads,
         lists_as_text=lists_as_text,
         backend=backend or backend_asked_for(),
+        packed=form.lower().endswith(".gz"),
     )
     return _OUTPUTS[form.lower()].sink(path, schema, options)
 

@@ -7,12 +7,13 @@ the order in which its values occur.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
 
 from popstrat.core.arrow import is_text, without_views
+from popstrat.core.version import STAMP
 
 
 class Sink(ABC):
@@ -37,6 +38,13 @@ class Sink(ABC):
     @abstractmethod
     def abort(self) -> None:
         """Release the file without completing it; never raises."""
+
+
+def written_schema(fields: Iterable[pa.Field], given: pa.Schema) -> pa.Schema:
+    """A schema as it is stored: of the metadata that was given only what popstrat says itself. The rest is about how
+    another program held the table, and may hold anything."""
+    stamp = (given.metadata or {}).get(STAMP)
+    return pa.schema(fields, metadata=None if stamp is None else {STAMP: stamp})
 
 
 class BatchSink(Sink):

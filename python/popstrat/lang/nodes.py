@@ -236,16 +236,21 @@ def extent(node: Node, named: Mapping[str, int]) -> tuple[int, int]:
     ``named``: how deep the definitions nest that it may use by name, which count towards its own depth.
     """
     known: dict[int, tuple[int, int]] = {}
-    left = [node]
+    left: list[tuple[Node, list[Node] | None]] = [(node, None)]
     while left:  # not by recursion, which would not go down as far as what this is to find
-        at = left[-1]
-        below = list(at.children())
-        if id(at) not in known and (ahead := [part for part in below if id(part) not in known]):
-            left += ahead
+        at, below = left.pop()
+        if id(at) in known:
             continue
-        left.pop()
-        deepest = max(
-            (known[id(part)][0] for part in below), default=named.get(at.id, 0) if isinstance(at, Named) else 0
-        )
-        known[id(at)] = 1 + deepest, 1 + sum(known[id(part)][1] for part in below)
+        if below is None:
+            below = list(at.children())
+            if below:  # once more when those are known
+                left.append((at, below))
+                left += [(part, None) for part in below]
+                continue
+        deepest, parts = named.get(at.id, 0) if isinstance(at, Named) else 0, 1
+        for part in below:
+            depth, count = known[id(part)]
+            deepest = max(deepest, depth)
+            parts += count
+        known[id(at)] = 1 + deepest, parts
     return known[id(node)]

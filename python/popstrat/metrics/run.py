@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from popstrat.core.files import Outputs, writing
 from popstrat.core.hashing import HASH, hash_file
-from popstrat.core.progress import Progress
+from popstrat.core.progress import Progress, enter
 from popstrat.core.rerun import Making, pack_named, read_record, record_path, refuse_other
 from popstrat.errors import InputError
-from popstrat.formats import check_target, open_sink
+from popstrat.formats import check_target, ending, open_sink
 from popstrat.metrics.figures import Areas, Metric
 from popstrat.metrics.people import PeopleCount
 from popstrat.metrics.released import released
@@ -77,10 +77,12 @@ def run_metrics(
         people = PeopleCount(request, scorer, reading.threads, encoding)
         counts = _counted(files, people, reading, clock, progress, output.parent)
         clock.seconds["control"] = 0.0
+        enter(progress, "Disclosure control")
         with clock.timed("control"):
             made, figures = released(people, scorer, request, encoding, reading.threads)
+        enter(progress, "Writing")
         with clock.timed("write"):
-            _write(made.rows, partial, output.suffix, encoding)
+            _write(made.rows, partial, ending(output), encoding)
         record = file_record(
             COMMAND,
             scorer,

@@ -1,7 +1,7 @@
 """Values with their intervals, from counts alone: arrays in, arrays of the same length out.
 
 NaN is a count that is not known, and gives NaN; so does a share or rate of nobody. Every interval is two-sided, and
-95 % unless ``level`` says otherwise. Shares are of 1. Where each comes from:
+95% unless ``level`` says otherwise. Shares are of 1. Where each comes from:
 
 - share: Wilson 1927, the score interval;
 - number of people, and of events: exact Poisson limits. Where a person may have several events, the variance is the sum

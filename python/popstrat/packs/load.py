@@ -30,7 +30,15 @@ Tables = TypeVar("Tables", bound=PackTables)
 
 def load_pack(name_or_path: str | Path | Pack) -> Pack:
     """A pack by built-in name, such as ``london-2026`` or, of an earlier version, ``london-2026@1.0.0``, or by the path
-    of a TOML file. Raises `PackError`."""
+    of a TOML file. Raises `PackError`.
+
+    >>> import popstrat
+    >>> pack = popstrat.load_pack("london-2026")
+    >>> pack
+    <popstrat.Pack london-2026@2.0.0: 73 definitions>
+    >>> popstrat.Scorer(pack, "2026-06-30").as_of
+    datetime.date(2026, 6, 30)
+    """
     if isinstance(name_or_path, Pack):
         return name_or_path
     known = builtin_name(str(name_or_path))
@@ -46,9 +54,11 @@ def _pack(name: str) -> Pack:
     given = read_file(name)
     for file in given.bases_last:
         if "feature" in file.raw or "not_derived" in file.raw:
-            raise PackError(
-                f"{file.name}: is a feature specification (`popstrat derive --spec`), which says how "
-                "the patient table is derived: it cannot score one"
+            raise PackError.at(
+                file.name,
+                None,
+                "is a feature specification (`popstrat derive --spec`), which says how the patient table is derived: "
+                "it cannot score one",
             )
     return put_together(given, Pack)
 

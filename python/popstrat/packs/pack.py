@@ -14,6 +14,10 @@ from popstrat.packs.tables import PackTables
 class Pack(PackTables):
     """A pack as written, with what it extends merged in (`load.load_pack`)."""
 
+    def __repr__(self) -> str:
+        definitions = len(self.raw.get("definition", ()))
+        return f"<popstrat.Pack {self.id}@{self.version}: {definitions} definitions>"
+
     def at(self, as_of: dt.date) -> Resolved:
         """Every definition, typed, as it stands at `as_of`, its reference patients seen to. Raises `PackError` pointing
         at file, line and word."""

@@ -129,10 +129,10 @@ def _read(name: str, beside: Path | None, by: str, shelf: Shelf) -> tuple[Source
         return Source(path.name, text, str(path)), path.parent
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise PackError(f"{by}cannot read the {shelf.called} {path}: {reason}") from None
+        raise PackError(f"{by}cannot read the {shelf.called} {path}: {reason}", file=str(path)) from None
     except ValueError as error:  # a name that holds a NUL, or what is no small file
         reason = f"it {error.problem}" if isinstance(error, InputError) else "no file has such a name"
-        raise PackError(f"{by}cannot read the {shelf.called} {path}: {reason}") from None
+        raise PackError(f"{by}cannot read the {shelf.called} {path}: {reason}", file=str(path)) from None
 
 
 @cache
@@ -163,15 +163,17 @@ def _file(
     key = source.location if folder is None else str(Path(source.location).resolve())
     if key in dict(by):
         chain = [*(name for _, name in by), source.name]
-        raise PackError(f"{chain[-2]}: extends itself, through {' → '.join(chain)}")
+        raise PackError.at(chain[-2], None, f"extends itself, through {' → '.join(chain)}")
     if key in read:
         return read[key]
     if len(by) >= MOST_FILES:
-        raise PackError(f"{by[-1][1]}: extends: more than {MOST_FILES} packs extend one another in a row")
+        raise PackError.at(by[-1][1], None, f"extends: more than {MOST_FILES} packs extend one another in a row")
     if len(by) + len(read) >= MOST_FILES:
-        raise PackError(f"{by[-1][1]}: extends: a pack may not consist of more than {MOST_FILES} files")
+        raise PackError.at(by[-1][1], None, f"extends: a pack may not consist of more than {MOST_FILES} files")
     if len(source.text) + sum(len(file.source.text) for file in read.values()) > _MOST_TEXT:
-        raise PackError(f"{source.name}: with all that is extended, the pack is larger than {_MOST_TEXT >> 20} MB")
+        raise PackError.at(
+            source.name, None, f"with all that is extended, the pack is larger than {_MOST_TEXT >> 20} MB"
+        )
     raw = _parsed(source, ours=not by and Path(source.location).suffix == ".toml")
     names = raw["pack"].get("extends", [])
     names = [names] if isinstance(names, str) else names
@@ -242,7 +244,7 @@ def _parsed(source: Source, ours: bool) -> dict[str, Any]:
     if isinstance(head, dict) and ours:
         only(head, _PACK_KEYS, "pack", problem)
     if not isinstance(head, dict) or not all(isinstance(head.get(k), str) for k in ("id", "version")):
-        raise PackError(f"{source.name}: needs a [pack] table with id and version, as text")
+        raise PackError.at(source.name, None, "needs a [pack] table with id and version, as text")
     only(head, _PACK_KEYS, "pack", problem)
     only(raw, _TOP_KEYS, "", problem)
     for key in _PACK_TEXTS & set(head):
@@ -268,7 +270,7 @@ def _parsed(source: Source, ours: bool) -> dict[str, Any]:
         raise problem("input", "input columns are tables headed [[input]], in double brackets", "input", 0, 5)
     entries = sum(len(raw.get(table, ())) for table in (*_TABLES, "input"))
     if entries > MOST_ENTRIES:
-        raise PackError(f"{source.name}: has {entries:,} entries, and a pack may have {MOST_ENTRIES:,}")
+        raise PackError.at(source.name, None, f"has {entries:,} entries, and a pack may have {MOST_ENTRIES:,}")
     return raw
 
 
@@ -276,9 +278,11 @@ def _not_toml(source: Source, reason: str, quoted: bool) -> PackError:
     """The TOML parser's complaint, at its line; not ``quoted``, no more than where it is."""
     where = re.search(r" \(at line (\d+), column (\d+)\)$", reason)
     if not quoted:
-        place = f", at line {where.group(1)}, column {where.group(2)}" if where else ""
-        return PackError(f"{source.name}: not valid TOML{place}")
+        place, line = "", None
+        if where:
+            place, line = f", at line {where.group(1)}, column {where.group(2)}", int(where.group(1))
+        return PackError(f"{source.name}: not valid TOML{place}", file=source.name, line=line)
     if where is None:
-        return PackError(f"{source.name}: not valid TOML: {reason}")
+        return PackError.at(source.name, None, f"not valid TOML: {reason}")
     at = at_line(source.text, int(where.group(1)), int(where.group(2)))
-    return PackError(f"{source.name}:{at.line}: not valid TOML: {reason[: where.start()]}{at.pointer(1)}")
+    return PackError.at(source.name, at.line, f"not valid TOML: {reason[: where.start()]}{at.pointer(1)}")

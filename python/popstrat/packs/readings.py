@@ -41,13 +41,14 @@ def with_readings(resolved: Resolved) -> Resolved:
     found: dict[tuple[str, str], Reading] = {}
     definitions = dict(resolved.definitions)
     made: dict[str, tuple[set[str], Resolver]] = {}
+    users = _direct_users(resolved.pack) if resolved.pack.raw.get("readings") else {}
     for name, table in resolved.pack.raw.get("readings", {}).items():
         parameters, columns = _checked(resolved, name, table)
         for column in columns:
-            for reading in _readings(resolved, name, column, parameters):
+            for reading in _readings(resolved, name, column, parameters, users):
                 found[column, reading.label] = reading
                 if not reading.used and reading.ident not in definitions:
-                    definitions |= _variants(resolved, reading, made)
+                    definitions |= _variants(resolved, reading, made, users)
     tallies = {
         (column, TALLIED, label): n.Named(n.BOOL, reading.label, reading.ident)
         for (column, label), reading in found.items()
@@ -94,9 +95,11 @@ def _checked(resolved: Resolved, name: str, table: Mapping[str, Any]) -> tuple[d
     return varied, table["of"]
 
 
-def _readings(resolved: Resolved, name: str, column: str, parameters: Mapping[str, list[Any]]) -> Iterator[Reading]:
+def _readings(
+    resolved: Resolved, name: str, column: str, parameters: Mapping[str, list[Any]], users: Mapping[str, set[str]]
+) -> Iterator[Reading]:
     """Every reading of one condition, by the parameters that it depends on."""
-    own = {p: values for p, values in parameters.items() if column in _users(resolved.pack, [p])}
+    own = {p: values for p, values in parameters.items() if column in _users(resolved.pack, users, [p])}
     count = 1
     for values in own.values():
         count *= len(values)
@@ -110,11 +113,13 @@ def _readings(resolved: Resolved, name: str, column: str, parameters: Mapping[st
         yield Reading(column, label, chosen, used, column if used else f"{column} [{label}]")
 
 
-def _variants(resolved: Resolved, reading: Reading, made: dict[str, tuple[set[str], Resolver]]) -> dict[str, Any]:
+def _variants(
+    resolved: Resolved, reading: Reading, made: dict[str, tuple[set[str], Resolver]], users: Mapping[str, set[str]]
+) -> dict[str, Any]:
     """A condition, and the definitions between it and the parameters, as they are under another reading."""
     suffix = reading.ident.removeprefix(reading.column)
     if suffix not in made:
-        affected = _users(resolved.pack, reading.values)
+        affected = _users(resolved.pack, users, reading.values)
         made[suffix] = affected, _resolver(resolved, reading.values, affected)
     affected, resolver = made[suffix]
     before = set(resolver.definitions)
@@ -137,8 +142,8 @@ def _resolver(resolved: Resolved, values: Mapping[str, Any], affected: set[str])
     return resolver
 
 
-def _users(pack: PackTables, names: Iterable[str]) -> set[str]:
-    """The definitions that depend on any of these names, at any date."""
+def _direct_users(pack: PackTables) -> dict[str, set[str]]:
+    """By each word of the rules, the definitions and sets that use it, at any date."""
     users: dict[str, set[str]] = {}
     for ident, body in pack.raw.get("definition", {}).items():
         for word in used_words(body):
@@ -146,6 +151,11 @@ def _users(pack: PackTables, names: Iterable[str]) -> set[str]:
     for ident, body in pack.raw.get("sets", {}).items():
         for word in body["members"]:
             users.setdefault(word, set()).add(ident)
+    return users
+
+
+def _users(pack: PackTables, users: Mapping[str, set[str]], names: Iterable[str]) -> set[str]:
+    """The definitions that depend on any of these names, at any date; ``users`` are those that do so themselves."""
     found: set[str] = set()
     waiting = [*names]
     while waiting:

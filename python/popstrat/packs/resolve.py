@@ -68,9 +68,10 @@ def resolve(pack: PackTables, as_of: dt.date) -> Resolved:
     resolver.check_names()
     for ident in resolver.in_order():
         resolver.define(ident)
-    notices = [*_unused(pack), *_seals(pack), *resolver.not_in_force()]
+    not_in_force = tuple(resolver.not_in_force())
+    notices = (*_unused(pack), *_seals(pack), *not_in_force)
     resolved = Resolved(
-        pack, as_of, resolver.definitions, resolver.parameters, resolver.models, resolver.tallies, tuple(notices)
+        pack, as_of, resolver.definitions, resolver.parameters, resolver.models, resolver.tallies, notices, not_in_force
     )
     _check_outputs(resolved)
     return resolved

@@ -37,6 +37,8 @@ class Resolved:
     """What a run counts besides its groups: (model, missing | clipped | not_scored | strata, input, reason or stratum)
     → condition; and (condition, reading, which) once `packs.readings` has added those."""
     notices: tuple[str, ...]
+    not_in_force: tuple[str, ...] = ()
+    """Those of the notices that say that no version of a definition is in force at the date."""
     readings: tuple[Reading, ...] = ()
 
     @property

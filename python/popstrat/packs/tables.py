@@ -65,15 +65,14 @@ class PackTables:
             if (inside := locate_in(s.text, where, entry, text, start)) is not None:
                 place, width = inside
                 told = _as_in(section, where)
-                return PackError(f"{s.name}:{place.line}: {told}: {message}{place.pointer(width or end - start)}")
+                return PackError.at(s.name, place.line, f"{told}: {message}{place.pointer(width or end - start)}")
         found = [(s.name, where, p) for s, where in places if (p := locate(s.text, where, text, start)) is not None]
         found.sort(key=lambda item: not item[2].exact)  # a file that holds the text, before one with the section only
         for name, where, place in found[:1]:
             told = _as_in(section, where) if place.exact else section
-            return PackError(
-                f"{name}:{place.line}: {told}: {message}{place.pointer(end - start) if place.exact else ''}"
-            )
-        return PackError(f"{self.sources[0].name}: {section}: {message}")
+            pointer = place.pointer(end - start) if place.exact else ""
+            return PackError.at(name, place.line, f"{told}: {message}{pointer}")
+        return PackError.at(self.sources[0].name, None, f"{section}: {message}")
 
     def _pointed(
         self, section: str, message: str, text: str, start: int, end: int, at: Path, value: bool
@@ -89,8 +88,8 @@ class PackTables:
                     if found is not None and found[0] - (len(path) - len(at)) > best:
                         depth, place, width = found
                         best = depth - (len(path) - len(at))
-                        told = f"{s.name}:{place.line}: {_as_in(section, where)}: {message}"
-                        error = PackError(f"{told}{place.pointer(width or end - start)}")
+                        told = f"{_as_in(section, where)}: {message}{place.pointer(width or end - start)}"
+                        error = PackError.at(s.name, place.line, told)
         return error
 
     def _dated(self, section: str) -> range:

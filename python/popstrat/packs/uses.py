@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from popstrat.lang.compose import without_remarks
@@ -24,18 +25,20 @@ def expressions(body: Mapping[str, Any]) -> Iterator[str]:
     written wrongly, whatever is there; its kind need not be said, as where a file changes another's definition."""
     for version in every_version(body):
         for key in _RULES:
-            yield from shapes.texts(version.get(key), "when")
+            if key in version:
+                yield from shapes.texts(version[key], "when")
         for kind in KINDS.values():
             yield from kind.texts(version)
 
 
 def used_words(body: Mapping[str, Any]) -> list[str]:
     """The words that a definition's rules use, in reading order, labels in quotes left out."""
-    return list(
-        dict.fromkeys(
-            w for text in expressions(body) for w in WORD.findall(normal(_QUOTED.sub(" ", without_remarks(text))))
-        )
-    )
+    return list(dict.fromkeys(word for text in expressions(body) for word in _words(text)))
+
+
+@lru_cache(maxsize=4096)  # a pack is looked through several times while it is loaded
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(WORD.findall(normal(_QUOTED.sub(" ", without_remarks(text)))))
 
 
 def sentence_words(version: Mapping[str, Any]) -> list[str]:
@@ -45,7 +48,7 @@ def sentence_words(version: Mapping[str, Any]) -> list[str]:
         rules = [*shapes.texts(sentence.get("when"))]
         rules += [text[start + 1 : end] for text in shapes.texts(sentence.get("say")) for start, end in braces(text)]
         for rule in rules:
-            found += WORD.findall(normal(_QUOTED.sub(" ", without_remarks(rule))))
+            found += _words(rule)
     return found
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from popstrat.core.numbers import percent
-from popstrat.pages.console import unpadded
+from popstrat.core.numbers import day, percent
+from popstrat.pages.console import WARNING, unpadded
 from popstrat.runs.record import Record
 
 _CALLED = {"icb": "ICB", "place": "place", "neighbourhood": "neighbourhood", "pcn": "PCN", "practice": "practice"}
@@ -38,7 +38,7 @@ def _show_cost(cost: Sequence[Mapping[str, Any]], console: Console) -> None:
 
 def _show(record: Record, output: Path, console: Console) -> None:
     pack, rows, figures = record["pack"], record["rows"], record["figures"]
-    head = f"{escape(pack['id'])} {escape(str(pack['version']))} · as of {record['as_of']} · {record['profile']}"
+    head = f"{escape(pack['id'])} {escape(str(pack['version']))} · as of {day(record['as_of'])} · {record['profile']}"
     console.print(f"[bold]{head}[/]")
     line = f"{rows['in']:,} patients in, {rows['out']:,} counted, {rows['excluded']:,} excluded"
     reasons = [f"{escape(reason)}: {count:,}" for reason, count in rows["excluded_by_reason"].items() if count]
@@ -53,7 +53,7 @@ def _show(record: Record, output: Path, console: Console) -> None:
     console.print(f"{figures['rows']:,} figures, {figures['withheld']:,} withheld · {control}")
     for word in ("warnings", "notices"):
         for text in record[word]:
-            console.print(f"{word.removesuffix('s')}: {escape(text)}", style="yellow" if word == "warnings" else "dim")
+            console.print(f"{word.removesuffix('s')}: {escape(text)}", style=WARNING if word == "warnings" else "dim")
     if record["disclosure"]:
         _show_cost(record["disclosure"]["withheld_to_protect_others"], console)
     seconds, memory = record["seconds"], record["peak_memory_bytes"]

@@ -11,7 +11,7 @@ from popstrat.pages.charts.chart import Chart
 from popstrat.pages.design.parts import Figure, KeyFigure, Part, Shell, Table, Verdict
 from popstrat.pages.design.render import render as render_page
 from popstrat.pages.validation_charts import interval
-from popstrat.validation.sentences import of_100, shown_capacity, verdict
+from popstrat.validation.sentences import of_100, shown_capacity, titled, verdict
 
 _TEMPLATE = "pages/validation.html.j2"
 _FIRST = 3
@@ -38,12 +38,6 @@ def render(result: Found) -> str:
         measures=_measures(result),
         source=_source(result),
     )
-
-
-def titled(result: Found) -> str:
-    """What people call the risk: its model's title, or the column's name as words."""
-    words = str(result.get("risk_title") or result["risk"].replace("_", " "))
-    return words[:1].upper() + words[1:]
 
 
 def _shell(r: Found) -> Shell:

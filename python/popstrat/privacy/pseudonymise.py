@@ -31,7 +31,7 @@ from popstrat.core.hashing import HASH, hash_file
 from popstrat.core.rerun import Making, read_record, record_path, refuse_other
 from popstrat.core.text import suggest
 from popstrat.errors import InputError, looks_like_number
-from popstrat.formats import Source, check_target, open_sink, open_source
+from popstrat.formats import Source, check_target, ending, open_sink, open_source
 from popstrat.formats.pipeline import ReadAhead, WriteBehind
 from popstrat.packs.keys import Kind, as_read, kind_of
 from popstrat.packs.patient_table import patient_schema
@@ -296,7 +296,7 @@ def run_pseudonymise(
             )
         kept_lookup = _Lookup() if lookup is not None else None
         texts = [f.name for f in schema if is_text(f.type)]
-        sink = open_sink(partial, schema, form=output.suffix, keys=texts, encoding=encoding, threads=threads)
+        sink = open_sink(partial, schema, form=ending(output), keys=texts, encoding=encoding, threads=threads)
         try:
             with (
                 ReadAhead(_batches(source, names, plan), _AHEAD) as batches,
@@ -336,7 +336,7 @@ def run_pseudonymise(
             "output": _written(output, partial, sink.rows),
         }
         if kept_lookup is not None and lookup is not None and lookup_partial is not None:
-            rows = _write_lookup(kept_lookup, lookup_partial, lookup.suffix, plan, encoding)
+            rows = _write_lookup(kept_lookup, lookup_partial, ending(lookup), plan, encoding)
             found["lookup"] = _written(lookup, lookup_partial, rows)
         record = {"record_version": 1, "command": "pseudonymise", **_making(plan, key, found["inputs"]).also, **found}
         record_partial.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -477,7 +477,7 @@ def _coarse(values: pa.Array, birth: Birth, name: str) -> pa.Array:
 def _kinds(plan: _Plan, output: Path) -> Callable[[str], str | None]:
     """How cells are read. CSV that becomes CSV keeps its text; for other files the known columns get their types."""
     ours = {c.name for c in plan.columns}
-    known = {} if output.suffix.lower() == ".csv" else patient_schema().columns
+    known = {} if ending(output).startswith(".csv") else patient_schema().columns
 
     def kind(name: str) -> str | None:
         if name in ours:

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from popstrat.core.dates import parse_as_of
+from popstrat.core.dates import as_of_date
 from popstrat.errors import InputError
 from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.load import load_pack
@@ -37,7 +37,7 @@ def sql(
 
     Args:
         pack: the name of one that popstrat has, the path of a TOML file, or a pack.
-        as_of: ISO text or a date; today if None.
+        as_of: ISO text or a date; today, with an `AsOfWarning`, if None.
         dialect: duckdb, postgres, snowflake, databricks, spark, tsql or bigquery.
         table: the name of the patient table, as the dialect has it.
         columns: the schema of a table with the columns that are there; all of the patient table if None.
@@ -47,6 +47,10 @@ def sql(
 
     Raises:
         InputError: a name, the date or the columns are at fault, or sqlglot is not installed. PackError: the pack is.
+
+    >>> import popstrat
+    >>> popstrat.sql("cha2ds2-vasc", "2026-06-30", dialect="duckdb", table="people").splitlines()[0][:2]
+    '--'
     """
     require_sqlglot()
     from popstrat.queries.dialects import dialect_named  # these need it
@@ -54,4 +58,4 @@ def sql(
 
     loaded = load_pack(pack)
     known = TableColumns.declared(loaded.schema) if columns is None else TableColumns.of(columns, loaded.schema)
-    return Query(loaded, parse_as_of(as_of), dialect_named(dialect), table, known, profile, counts_by).text()
+    return Query(loaded, as_of_date(as_of), dialect_named(dialect), table, known, profile, counts_by).text()

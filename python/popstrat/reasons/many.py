@@ -44,6 +44,10 @@ class Setting:
     besides: tuple[Definition, ...] = ()
 
     @property
+    def stamp(self) -> None:
+        return None
+
+    @property
     def columns_counted(self) -> tuple[str, ...]:
         return self.columns
 

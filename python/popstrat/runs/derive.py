@@ -11,7 +11,7 @@ from typing import Any, Literal, overload
 
 import pyarrow as pa
 
-from popstrat.core.dates import parse_as_of
+from popstrat.core.dates import as_of_date
 from popstrat.core.files import Outputs, writing
 from popstrat.core.hashing import HASH
 from popstrat.core.progress import Progress
@@ -19,7 +19,7 @@ from popstrat.core.rerun import Making, pack_named, read_record, record_path, re
 from popstrat.deriving.derivation import CodedRecord, Derivation, Paths, described, open_record
 from popstrat.deriving.spec import DEFAULT_SPEC
 from popstrat.errors import DataWarning, RunError
-from popstrat.formats import Source, check_target, open_sink
+from popstrat.formats import Source, check_target, ending, open_sink
 from popstrat.formats.pipeline import HashBehind, WriteBehind
 from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
@@ -96,7 +96,7 @@ def _write(
     schema = derivation.schema
     keys = (*KEY_COLUMNS, *PLACE_COLUMNS)
     sink = open_sink(
-        partial, schema, form=output.suffix, keys=keys, encoding=reading.encoding, threads=reading.threads
+        partial, schema, form=ending(output), keys=keys, encoding=reading.encoding, threads=reading.threads
     )  # fmt: skip
     try:
         with HashBehind(partial) as hashed, WriteBehind(sink.write, _BEHIND) as writer:
@@ -172,6 +172,13 @@ def derive(
     threads: int | None = ..., encoding: str | None = ..., allow_missing_lists: bool = ...,
     record: Literal[True],
 ) -> tuple[pa.Table, Record]: ...  # fmt: skip
+@overload
+def derive(
+    *, patients: Files, registrations: Files, events: Files, codelists: str | Path, medications: Files = ...,
+    activity: Files = ..., layout: str | Path = ..., spec: str | Path = ..., as_of: str | dt.date | None = ...,
+    threads: int | None = ..., encoding: str | None = ..., allow_missing_lists: bool = ...,
+    record: bool,
+) -> pa.Table | tuple[pa.Table, Record]: ...  # fmt: skip
 
 
 def derive(
@@ -198,7 +205,7 @@ def derive(
         codelists: the folder of the code lists.
         layout: how the files are laid out: the name of a layout that popstrat has, or the path of a TOML file.
         spec: what is derived: the name of a specification that popstrat has, or the path of a TOML file.
-        as_of: ISO text or a date; today if None.
+        as_of: ISO text or a date; today, with an `AsOfWarning`, if None.
         threads: how many to use; None for all cores.
         encoding: of CSV files; what the layout says if None.
         allow_missing_lists: leave null (of flags: false) what needs a code list that is not there.
@@ -212,10 +219,28 @@ def derive(
         InputError: a file or a code list is at fault. PackError: the specification is.
 
     Warns (`popstrat.DataWarning`) of what ``popstrat derive`` warns of.
+
+    >>> import datetime as dt, pathlib, tempfile
+    >>> import popstrat
+    >>> from popstrat import synthetic
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     files = pathlib.Path(folder)
+    ...     _ = synthetic.write_coded_record(files, 300, seed=1, as_of=dt.date(2026, 6, 30), plain=True)
+    ...     people = popstrat.derive(
+    ...         patients=files / "patients.parquet",
+    ...         registrations=files / "registrations.parquet",
+    ...         events=files / "events.parquet",
+    ...         medications=files / "medications.parquet",
+    ...         activity=files / "activity.parquet",
+    ...         codelists=files / "codelists",
+    ...         as_of="2026-06-30",
+    ...     )
+    >>> people.num_rows
+    300
     """
     clock = Clock()
     reading = Reading() if threads is None else Reading(threads=threads)
-    checker = kept_scorer(DEFAULT_PACK, parse_as_of(as_of), "direct-care", None)
+    checker = kept_scorer(DEFAULT_PACK, as_of_date(as_of), "direct-care", None)
     given = CodedRecord(
         _several(patients), _several(registrations), _several(events), codelists, _several(medications),
         _several(activity), layout, spec, encoding, allow_missing_lists,

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pyarrow as pa
 
-from popstrat.core.arrow import as_table
 from popstrat.core.cpus import cores
-from popstrat.core.dates import parse_as_of
+from popstrat.core.dates import as_of_date
 from popstrat.engine import STREAM_ROWS
 from popstrat.errors import DataWarning, InputError, recorded_name
+from popstrat.frames.sources import as_table
 from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.keys import notes
 from popstrat.packs.pack import Pack
@@ -50,6 +50,12 @@ def score(
     threads: int | None = ..., contributions: int | None = ..., record: Literal[True],
     mapping: str | Path | Mapping[str, Any] | None = ..., previous: str | Path | Mapping[str, Any] | None = ...,
 ) -> tuple[pa.Table, dict[str, Any]]: ...  # fmt: skip
+@overload
+def score(
+    table: Any, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
+    threads: int | None = ..., contributions: int | None = ..., record: bool,
+    mapping: str | Path | Mapping[str, Any] | None = ..., previous: str | Path | Mapping[str, Any] | None = ...,
+) -> pa.Table | tuple[pa.Table, dict[str, Any]]: ...  # fmt: skip
 
 
 def score(
@@ -67,9 +73,10 @@ def score(
     """Score a whole registered list in memory.
 
     Args:
-        table: one row a patient, in the shape of the patient table; anything with ``__arrow_c_stream__`` (pyarrow,
-            Polars, pandas, DuckDB relations).
-        as_of: ISO text or a date; today if None.
+        table: one row a patient, in the shape of the patient table: Arrow tables, batches, readers and datasets;
+            Polars, pandas, DuckDB and Ibis frames, lazy ones too; iterables of those; paths of files; whatever else has
+            ``__arrow_c_stream__``.
+        as_of: ISO text or a date; today, with an `AsOfWarning`, if None.
         pack, profile: as for `Scorer`.
         threads: how many to use; None for all cores.
         contributions: as for `Scorer`: list so many of each patient's largest contributions.
@@ -78,7 +85,9 @@ def score(
         previous: the run record of an earlier run, as returned or its path, to hold the counts of values against.
 
     Returns:
-        The scored table, rows in the same order, less those the profile excludes; with ``record=True`` a pair.
+        The scored table, rows in the same order, less those the profile excludes; with ``record=True`` a pair. Its
+        schema's metadata has under ``popstrat``, as JSON, the pack with its version and hash, the as-of date and the
+        profile.
 
     Raises:
         InputError: the table or the map is at fault (names the column and the first rows). PackError: the pack is.
@@ -88,12 +97,28 @@ def score(
     read, keys of the map that stand for nothing, columns that hold nothing or far less than is to be expected, values
     set aside in numbers, columns that look swapped or in another unit, numbers that the type of a definition does not
     hold.
+
+    >>> import datetime as dt
+    >>> import popstrat
+    >>> from popstrat import synthetic
+    >>> people = synthetic.table(1_000, seed=1, as_of=dt.date(2026, 6, 30))
+    >>> scored, record = popstrat.score(people, "2026-06-30", record=True)
+    >>> scored.num_rows, record["rows"]["out"]
+    (1000, 1000)
+    >>> popstrat.score(
+    ...     {"id": [1], "practice_code": ["Y00001"], "age": [82], "sex": ["female"], "frailty": ["moderate"]},
+    ...     "2026-06-30",
+    ...     mapping={"columns": {"patient_id": "id"}},
+    ... )["frailty_category"].to_pylist()
+    ['moderate']
     """
     started = dt.datetime.now(dt.UTC) if record else None
-    scorer = kept_scorer(pack, parse_as_of(as_of), profile, contributions)
+    scorer = kept_scorer(pack, as_of_date(as_of), profile, contributions)
+    scorer.warn()
     threads = threads or cores()
     earlier = None if previous is None else earlier_run(previous)
-    scored = score_table(as_table(table), scorer, threads=threads, counted=record, mapping=mapping, earlier=earlier)
+    given = as_table(table, scorer.wanted(mapping))
+    scored = score_table(given, scorer, threads=threads, counted=record, mapping=mapping, earlier=earlier)
     for doubt in scored.doubted:
         warnings.warn(doubt, DataWarning, stacklevel=2)
     out = pa.Table.from_batches(scored.batches, schema=scored.bound.output_schema)
@@ -149,6 +174,7 @@ def score_table(
     first, at = 0, table.schema.get_field_index(ID)
     ids: list[pa.Array] = []  # as they are compared
     most = _LISTED_ROWS if scorer.listings else None
+    sound: list[pa.RecordBatch] = []  # the batches as they are read
     people = bound.people()
     # many small chunks are as far larger than the caches as one
     with Together(threads, stream=table.num_rows >= STREAM_ROWS) as together:
@@ -161,18 +187,20 @@ def score_table(
                 raise with_remedy(error).located(None, first) from None
             first += batch.num_rows
             ids.append(one.given.column(at))
+            sound.append(one.given)
         from popstrat.scoring import unique_ids  # now, while the other threads are at work: hashing is slow to import
 
-        unique_ids.check_unique(pa.chunked_array(ids, table.schema.field(at).type))
+        unique_ids.check_unique(pa.chunked_array(ids, ids[0].type))
         if table.num_rows >= LEAST_EMPTY:  # of fewer there is nothing to expect
-            for batch in batches:
+            for batch in sound:
                 people.look(batch)
     finished = together.finished()
     total = sum((tally for _, tally in finished), Tally())
     refuse_disorder(total.disorder, scorer.pack.schema)
     if scorer.profile == "secondary-use":
         said = OptOutsSaid()
-        said.look(table)
+        for batch in sound:
+            said.look(batch)
         said.refuse_silent()
     facts = facts_of("", total, bound.absent, people.by_sex_and_age, scorer.pack.schema)
     first_ids = ids[0].slice(0, LOOKED_AT)

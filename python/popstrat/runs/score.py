@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial as part_of
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -13,13 +14,14 @@ from popstrat.core.hashing import HASH, hash_file
 from popstrat.core.progress import Progress
 from popstrat.core.rerun import Making, pack_named, read_record, record_path, refuse_other
 from popstrat.errors import InputError, RunError
-from popstrat.formats import Source, check_target, open_sink
+from popstrat.formats import Sink, Source, check_target, ending, open_sink
 from popstrat.formats.pipeline import HashBehind, WriteBehind
 from popstrat.packs.column_map import NO_MAP, ColumnMap
 from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
 from popstrat.runs.clock import Clock
 from popstrat.runs.earlier import counts_of, earlier_run
 from popstrat.runs.file_record import file_record
+from popstrat.runs.host import hash_ahead
 from popstrat.runs.input_files import InputFile, Reading, agreed_schema, open_inputs
 from popstrat.runs.record import Record, reconcile, to_json
 from popstrat.runs.score_files import Besides, ListCounts, score_files
@@ -30,6 +32,7 @@ KEYS = (*KEY_COLUMNS, *PLACE_COLUMNS)
 """The columns of the scored table that come as they were given, and lead it."""
 
 _BEHIND = 3
+T = TypeVar("T")
 
 
 def run_score(
@@ -48,6 +51,7 @@ def run_score(
     force: bool = False,
     previous: Path | None = None,
     besides: Besides | None = None,
+    partition_by: str | None = None,
 ) -> Record:
     """Score the input files (or what is open already) into ``output`` and ``<output>.run.json``; return the run record.
 
@@ -56,29 +60,25 @@ def run_score(
     gets a line before the outputs get their names; if it cannot be written, they do not appear. An output that is there
     is replaced if its record shows the same command, as-of date and pack, or with ``force``. ``previous`` is the run
     record of an earlier run, to hold the counts against; without it that of the output that is replaced is.
-    ``besides`` adds columns behind the scored ones.
+    ``besides`` adds columns behind the scored ones. With ``partition_by`` the output is a folder of Parquet files, the
+    rows of one value of that column in a folder of its own, and the record is ``_run.json`` in it.
     Raises `InputError` for whatever is wrong with the input, the mapping or the output's place, `RunError` if
     rows do not reconcile, ``OSError`` if the output cannot be written to the end.
     """
     output, clock = Path(output), Clock()
+    hash_ahead()
     reading = Reading.given(mapping, encoding, threads, batch_rows)
     earlier = None if previous is None else earlier_run(previous)
     with clock.timed("open"):
         files = open_inputs(inputs, scorer, reading, besides=() if besides is None else besides.columns_needed)
     sources = [f.source.path for f in files]
-    check_target(output, sources)
     schema = agreed_schema(files) if besides is None else _with_fields(agreed_schema(files), besides.schema)
     if audit_log is not None:
         _ready_to_audit(audit_log, [*sources, output])
-    record_file = record_path(output)
-    with writing(output), Outputs() as outputs:
-        partial = outputs.add(output)
-        record_partial = outputs.add(record_file)
-        making = Making("score", scorer.as_of.isoformat(), pack_named(scorer.pack_record))
-        replaced = read_record(record_file)
-        refuse_other([output, record_file], making, replaced, force, own=[record_file])
-        counts, written = _write_scored(files, partial, schema, output, reading, clock, progress, besides)
-        record = file_record(
+    making = Making("score", scorer.as_of.isoformat(), pack_named(scorer.pack_record))
+
+    def record_of(counts: ListCounts, replaced: Mapping[str, Any] | None, **written: Any) -> Record:
+        return file_record(
             "score",
             scorer,
             files,
@@ -88,13 +88,31 @@ def run_score(
             options=options,
             earlier=earlier or counts_of(replaced),
             imd_release=imd_release,
-            output=written,
+            **written,
         )
+
+    if partition_by is not None:
+        from popstrat.runs.score_folder import score_into_folder  # start-up: mostly the output is a file
+
+        def write_into(folder: Path, column: str) -> tuple[ListCounts, dict[str, Any]]:
+            return _write_partitions(files, folder, column, schema, output, reading, clock, progress, besides)
+
+        return score_into_folder(
+            output, partition_by, schema, sources, making, force, write_into, record_of, _audited(audit_log)
+        )
+    check_target(output, sources)
+    record_file = record_path(output)
+    with writing(output), Outputs() as outputs:
+        partial = outputs.add(output)
+        record_partial = outputs.add(record_file)
+        replaced = read_record(record_file)
+        refuse_other([output, record_file], making, replaced, force, own=[record_file])
+        counts, written = _write_scored(files, partial, schema, output, reading, clock, progress, besides)
+        record = record_of(counts, replaced, output=written)
         record_partial.write_text(to_json(record), encoding="utf-8")
-        if audit_log is None:
-            outputs.commit()
-        else:
-            _commit_audited(outputs, audit_log, record, partial)
+        _audited(audit_log)(
+            outputs.commit, record, {**written, HASH: None if audit_log is None else hash_file(partial)}
+        )
     return record
 
 
@@ -112,30 +130,68 @@ def _write_scored(
     sink = open_sink(
         partial,
         schema,
-        form=output.suffix,
+        form=ending(output),
         keys=KEYS,
         encoding=reading.encoding,
         threads=reading.threads,
         lists_as_text=as_text,
     )
+    with HashBehind(partial) as hashed:
+        counts, content = _through(sink, files, output, reading, clock, progress, besides, hashed.finish)
+    size = partial.stat().st_size
+    if size != hashed.bytes:
+        raise RunError("internal error: the output was not written from its beginning to its end")
+    return counts, {"name": output.name, "rows": sink.rows, "bytes": size, HASH: content}
+
+
+def _write_partitions(
+    files: Sequence[InputFile],
+    folder: Path,
+    column: str,
+    schema: pa.Schema,
+    output: Path,
+    reading: Reading,
+    clock: Clock,
+    progress: Progress | None,
+    besides: Besides | None,
+) -> tuple[ListCounts, dict[str, Any]]:
+    """As `_write_scored`, into a folder: what was counted, and each file that was written."""
+    from popstrat.formats.partitions import PartitionedSink  # start-up
+
+    def opened(path: Path, of_file: pa.Schema) -> Sink:
+        return open_sink(path, of_file, form=path.suffix, keys=KEYS, threads=1, lists_as_text=as_text)
+
+    sink = PartitionedSink(folder, schema, column, ".parquet", opened)
+    counts, files_made = _through(sink, files, output, reading, clock, progress, besides, lambda: sink.files)
+    return counts, files_made
+
+
+def _through(
+    sink: Sink,
+    files: Sequence[InputFile],
+    output: Path,
+    reading: Reading,
+    clock: Clock,
+    progress: Progress | None,
+    besides: Besides | None,
+    finish: Callable[[], T],
+) -> tuple[ListCounts, T]:
+    """Score the files into a sink and close it: what was counted, and what ``finish`` then gives."""
     try:
-        with HashBehind(partial) as hashed, WriteBehind(sink.write, _BEHIND) as writer:
+        with WriteBehind(sink.write, _BEHIND) as writer:
             counts = score_files(
                 files, writer.put, reading, clock, progress=progress, spill_dir=output.parent, besides=besides
             )
             with clock.timed("write"):
                 writer.finish()
                 sink.close()
-                content = hashed.finish()
+                found = finish()
         clock.seconds["write"] += writer.busy
     except BaseException:
         sink.abort()
         raise
     reconcile(counts.tally, counts.rows, sink.rows)
-    size = partial.stat().st_size
-    if size != hashed.bytes:
-        raise RunError("internal error: the output was not written from its beginning to its end")
-    return counts, {"name": output.name, "rows": sink.rows, "bytes": size, HASH: content}
+    return counts, found
 
 
 def _with_fields(schema: pa.Schema, more: pa.Schema) -> pa.Schema:
@@ -143,7 +199,7 @@ def _with_fields(schema: pa.Schema, more: pa.Schema) -> pa.Schema:
     twice = next((name for name in more.names if name in schema.names), None)
     if twice is not None:
         raise InputError("is a column of the pack, and of the reasons that are asked for", column=twice)
-    return pa.schema([*schema, *more])
+    return pa.schema([*schema, *more], metadata=schema.metadata)
 
 
 def _ready_to_audit(log: Path, files: Sequence[Path]) -> None:
@@ -154,8 +210,16 @@ def _ready_to_audit(log: Path, files: Sequence[Path]) -> None:
     audit_log.ready(log, files)
 
 
-def _commit_audited(outputs: Outputs, log: Path, record: Record, scored: Path) -> None:
-    """Give the outputs their names after a line in the audit log that says what they are."""
+def _audited(log: Path | None) -> Callable[[Callable[[], None], Record, Mapping[str, Any]], None]:
+    """How outputs get their names (``commit``): after a line in the audit log, if there is one, that says what they
+    are: of the output as a record tells of it the name, the rows and the hash."""
+    return part_of(_commit_audited, log)
+
+
+def _commit_audited(log: Path | None, commit: Callable[[], None], record: Record, output: Mapping[str, Any]) -> None:
+    if log is None:
+        commit()
+        return
     from popstrat.privacy import audit_log
 
     pack, rows = record["pack"], record["rows"]
@@ -168,10 +232,10 @@ def _commit_audited(outputs: Outputs, log: Path, record: Record, scored: Path) -
         inputs=[{k: i[k] for k in ("name", "rows", HASH)} for i in record["inputs"]],
         rows={k: rows[k] for k in ("in", "out", "excluded")},
         excluded=rows["excluded_by_reason"],
-        output={k: record["output"][k] for k in ("name", "rows")} | {HASH: hash_file(scored)},
+        output={k: output[k] for k in ("name", "rows", HASH)},
     )
     try:
-        outputs.commit()
+        commit()
     except BaseException:
-        audit_log.append(log, "score-failed", output={"name": record["output"]["name"]})
+        audit_log.append(log, "score-failed", output={"name": output["name"]})
         raise

@@ -57,7 +57,8 @@ def examine(name_or_path: str | Path | Pack, as_of: dt.date | None = None) -> Re
             keys = set(scorer.input_schema.names)
             outputs.update(dict.fromkeys(n for n in scorer.output_schema.names if n not in keys or n in scorer.titles))
     except PackError as error:
-        raise PackError("\n".join([str(error), *_likely(pack, date)])) from None
+        told = "\n".join([str(error), *_likely(pack, date)])
+        raise PackError(told, file=error.file, line=error.line) from None
     return Report(
         pack,
         dates,

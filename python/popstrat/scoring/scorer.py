@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -10,27 +12,32 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from popstrat.core.dates import parse_as_of
-from popstrat.errors import InputError
+from popstrat.core.dates import as_of_date
+from popstrat.core.version import STAMP
+from popstrat.errors import DefinitionWarning, InputError
+from popstrat.frames.sources import Wanted, as_batch, batches_of
 from popstrat.packs import DEFAULT_PACK, plausibility
 from popstrat.packs.columns_read import read_columns, rests_on
 from popstrat.packs.definition import Definition
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.load import load_pack
 from popstrat.packs.pack import Pack
-from popstrat.packs.patient_table import KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS
+from popstrat.packs.patient_table import ID, KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS
 from popstrat.packs.readings import with_readings
 from popstrat.packs.resolved import Resolved
 from popstrat.packs.spellings import with_remedy
 from popstrat.scoring.attribution import Listing
 from popstrat.scoring.bound import BoundScorer
 from popstrat.scoring.completeness import Earlier, Facts, Inputs, remarks
-from popstrat.scoring.mapped import kept_columns, map_given, mapped_batch, plan_of
+from popstrat.scoring.mapped import kept_columns, map_given, mapped_batch, needs_plan, plan_of
+from popstrat.scoring.passing_ids import PassingIds
+from popstrat.scoring.tally import Tally
 
 if TYPE_CHECKING:
     from popstrat.packs.column_map import MapPlan
 
 PROFILES = ("direct-care", "secondary-use")
+_KEPT_SCORERS = 7  # besides the newest
 _KEPT = 15  # schemas for which a scorer is kept, besides the newest
 
 
@@ -39,7 +46,7 @@ class Scorer:
 
     Args:
         pack: the name of a built-in pack, the path of a TOML file, or a loaded `Pack`.
-        as_of: ISO text or a date; today if None.
+        as_of: ISO text or a date; today, with an `AsOfWarning`, if None.
         profile: ``direct-care`` (everybody) or ``secondary-use`` (people who opted out are left out and counted; the
             table must hold both opt-out columns).
         contributions: how many of each patient's largest contributions to list, for each model, in a column
@@ -51,6 +58,23 @@ class Scorer:
 
     Raises:
         PackError: the pack is at fault. InputError: the date, the profile or the map is.
+
+    Warns (`AsOfWarning`) if no as-of date is given, and (`DefinitionWarning`) if no version of a definition is in force
+    at it.
+
+    >>> import datetime as dt
+    >>> import popstrat
+    >>> from popstrat import synthetic
+    >>> scorer = popstrat.Scorer("london-2026", "2026-06-30")
+    >>> scorer
+    <popstrat.Scorer pack=london-2026@2.0.0, as_of=2026-06-30: 30 outputs>
+    >>> people = synthetic.table(1_000, seed=1, as_of=dt.date(2026, 6, 30)).to_batches()
+    >>> scorer.score_batch(people[0]).num_rows
+    1000
+    >>> sum(batch.num_rows for batch in scorer.score_batches(people))
+    1000
+    >>> scorer.output_schema.field("admission_risk").type
+    DataType(double)
     """
 
     def __init__(
@@ -63,10 +87,22 @@ class Scorer:
         mapping: str | Path | Mapping[str, Any] | None = None,
         besides: Callable[[Resolved], Iterable[Definition]] | None = None,
     ) -> None:
+        self._make(load_pack(pack), as_of_date(as_of), profile, contributions, mapping, besides)
+        self.warn()
+
+    def _make(
+        self,
+        pack: Pack,
+        as_of: dt.date,
+        profile: str,
+        contributions: int | None,
+        mapping: str | Path | Mapping[str, Any] | None,
+        besides: Callable[[Resolved], Iterable[Definition]] | None,
+    ) -> Scorer:
+        """Sets everything, and warns of nothing."""
         if profile not in PROFILES:
             raise InputError(f"there is no profile {profile!r}; it is one of {', '.join(PROFILES)}")
-        self.pack = load_pack(pack)
-        self.as_of = parse_as_of(as_of)
+        self.pack, self.as_of = pack, as_of
         self.profile = profile
         self.resolved: Resolved = self.pack.at(self.as_of)
         self.contributions = contributions
@@ -81,15 +117,39 @@ class Scorer:
         self._plans: dict[pa.Schema, tuple[MapPlan, list[str]]] = {}
         self._bound: dict[tuple[pa.Schema, bool], BoundScorer] = {}
         self._last: dict[bool, tuple[pa.Schema, BoundScorer]] = {}
+        return self
+
+    def warn(self, stacklevel: int = 3) -> None:
+        """Warn (`DefinitionWarning`) of definitions none of whose versions is in force at the as-of date."""
+        for told in self.resolved.not_in_force:
+            warnings.warn(told, DefinitionWarning, stacklevel=stacklevel)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if "_last" in self.__dict__:  # made, and perhaps shared
             raise AttributeError(f"a Scorer does not change: make another for a different {name}")
         super().__setattr__(name, value)
 
+    def __repr__(self) -> str:
+        told = [f"pack={self.pack.id}@{self.pack.version}", f"as_of={self.as_of.isoformat()}"]
+        if self.profile != PROFILES[0]:
+            told.append(f"profile={self.profile}")
+        if self.contributions is not None:
+            told.append(f"contributions={self.contributions}")
+        if self.mapping is not None:
+            told.append("mapping")
+        return f"<popstrat.Scorer {', '.join(told)}: {len(self.resolved.outputs)} outputs>"
+
     def __reduce__(self) -> tuple[Any, ...]:
         content = None if self.mapping is None else dict(self.mapping.content)
         return _make_scorer, (self.pack, self.as_of, self.profile, self.contributions, content, self._besides)
+
+    @property
+    def stamp(self) -> dict[bytes, bytes]:
+        """What the schema of a scored table says of itself, under the key ``popstrat``, as JSON: the pack with its
+        version and hash, the as-of date and the profile."""
+        pack = {"id": self.pack.id, "version": self.pack.version, "sha256": self.pack.sha256}
+        told = {"as_of": self.as_of.isoformat(), "pack": pack, "profile": self.profile}
+        return {STAMP: json.dumps(told, ensure_ascii=False).encode()}
 
     @property
     def pack_record(self) -> dict[str, Any]:
@@ -218,17 +278,35 @@ class Scorer:
         """As `bind`, for checking every column of the patient table that is there and scoring nothing."""
         return BoundScorer(self, schema.remove_metadata(), check_only=True)
 
-    def score_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Score one record batch: any rows, slices included. One thread, the GIL released. Ids are not checked for
-        uniqueness. Raises `InputError`."""
-        if self.mapping is not None:
-            batch = self._mapped(batch)
+    def wanted(self, mapping: object = None) -> Wanted:
+        """Which columns of a list are looked at, for whoever reads it; ``mapping`` is a column map, if there is one."""
+        columns = self.pack.schema.columns
+        mapped = mapping is not None or self.mapping is not None
+        return Wanted({name: columns[name] for name in (*self.columns_counted, *OPT_OUTS)}, mapped)
+
+    def score_batch(self, batch: Any) -> pa.RecordBatch:
+        """Score one record batch: any rows, slices included. One thread, the GIL released. What is no record batch, but
+        a table of any kind that `popstrat.score` takes, is made one first. Ids are not checked for uniqueness. Raises
+        `InputError`."""
+        return self.scored(as_batch(batch, self.wanted()))[0]
+
+    def scored(
+        self, batch: pa.RecordBatch, *, counted: bool = False, threads: int = 1
+    ) -> tuple[pa.RecordBatch, Tally, pa.RecordBatch]:
+        """The scored batch, what was counted (as for `bind`), and the batch as it was read: under our names, its keys
+        as they are compared. Raises as `score_batch`."""
+        last = self._last.get(counted)  # of a schema that is under our names
+        if last is None or not last[0].equals(batch.schema):
+            names = batch.schema.names
+            if self.mapping is not None or needs_plan(names, None, self.pack.schema.columns):
+                batch = self._mapped(batch)
         try:
-            scored, tally = self.bind(batch.schema, counted=False).score(batch)
+            started = self.bind(batch.schema, counted=counted).start(batch)
+            scored, tally = started.run(threads)
         except InputError as error:
             raise with_remedy(error) from None
         plausibility.refuse_disorder(tally.disorder, self.pack.schema)
-        return scored
+        return scored, tally, started.given
 
     def _mapped(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """A batch under our names and with our values."""
@@ -236,16 +314,38 @@ class Scorer:
         found = self._plans.get(key)
         if found is None:
             plan = plan_of(key.names, self.mapping, self.pack.schema)
-            found = plan, kept_columns(plan, key, self.pack.schema, self.columns)[1]
+            found = plan, kept_columns(plan, key, self.pack.schema, self.columns_counted)[1]
             for oldest in list(self._plans)[:-_KEPT]:
                 self._plans.pop(oldest, None)
             self._plans[key] = found
         return mapped_batch(batch, *found)
 
-    def score_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Score record batches one by one, in order (as Spark's ``mapInArrow`` wants it)."""
-        for batch in batches:
-            yield self.score_batch(batch)
+    def planned(self, schema: pa.Schema) -> pa.Schema:
+        """What a table of this schema is under our names, as it is scored. Raises `InputError`."""
+        if self.mapping is None and not needs_plan(schema.names, None, self.pack.schema.columns):
+            return schema
+        plan = plan_of(schema.names, self.mapping, self.pack.schema)
+        whole, kept = kept_columns(plan, schema.remove_metadata(), self.pack.schema, self.columns_counted)
+        return pa.schema([whole.field(name) for name in kept])
+
+    def score_batches(self, batches: Any) -> Iterator[pa.RecordBatch]:
+        """Score record batches one by one, in order: of an iterable, or of a table of any kind that `popstrat.score`
+        takes.
+
+        Raises `InputError`, with rows counted from the first of all batches; for an id that occurs twice, once the last
+        batch has been given out. (On Spark, `popstrat.spark.score` also compares ids of different partitions.)
+        """
+        first = 0
+        with PassingIds() as ids:
+            for batch in batches_of(batches, self.wanted()):
+                try:
+                    scored, _, given = self.scored(batch)
+                    ids.add(given.column(given.schema.get_field_index(ID)))
+                except InputError as error:
+                    raise error.located(None, first) from None
+                first += batch.num_rows
+                yield scored
+            ids.finish()
 
 
 def _make_scorer(
@@ -256,20 +356,21 @@ def _make_scorer(
     mapping: Mapping[str, Any] | None = None,
     besides: Callable[[Resolved], Iterable[Definition]] | None = None,
 ) -> Scorer:
-    return Scorer(pack, as_of, profile=profile, contributions=contributions, mapping=mapping, besides=besides)
+    return Scorer.__new__(Scorer)._make(pack, as_of, profile, contributions, mapping, besides)
 
 
 _scorers: dict[tuple[str, dt.date, str, int | None], Scorer] = {}
 
 
 def kept_scorer(pack: str | Path | Pack, as_of: dt.date, profile: str, contributions: int | None = None) -> Scorer:
-    """A scorer, kept for the next call with the same definitions (a changed pack file counts as another)."""
+    """A scorer, kept for the next call with the same definitions (a changed pack file counts as another). It has not
+    warned (`Scorer.warn`)."""
     loaded = load_pack(pack)
     key = (loaded.sha256, as_of, profile, contributions)
     found = _scorers.get(key)
     if found is None:
-        found = Scorer(loaded, as_of, profile=profile, contributions=contributions)
-        while len(_scorers) >= 8:
-            _scorers.pop(next(iter(_scorers)))
+        found = _make_scorer(loaded, as_of, profile, contributions)
+        for oldest in list(_scorers)[:-_KEPT_SCORERS]:  # no lock, as in `bind`; several threads may do this at once
+            _scorers.pop(oldest, None)
         _scorers[key] = found
     return found

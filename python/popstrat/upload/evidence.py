@@ -20,7 +20,7 @@ from popstrat.core.files import Outputs, writing
 from popstrat.core.hashing import hash_file
 from popstrat.core.rerun import Making, read_record, record_path, refuse_other
 from popstrat.errors import InputError, shown_name
-from popstrat.formats import check_target, open_sink
+from popstrat.formats import check_target, ending, open_sink
 from popstrat.runs.host import program
 from popstrat.upload.audit_lines import released_at
 from popstrat.upload.manifest import MANIFEST, read_manifest
@@ -221,7 +221,7 @@ def write_evidence(
         refuse_other(
             [output, record_file], Making("evidence", latest), read_record(record_file), force, own=[record_file]
         )
-        sink = open_sink(partial, table.schema, form=output.suffix)
+        sink = open_sink(partial, table.schema, form=ending(output))
         try:
             for batch in table.to_batches():
                 sink.write(batch)

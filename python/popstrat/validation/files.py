@@ -16,7 +16,7 @@ import pyarrow as pa
 from popstrat.core.cpus import cores
 from popstrat.core.files import Outputs
 from popstrat.core.hashing import HASH, hash_file
-from popstrat.core.progress import Progress
+from popstrat.core.progress import Progress, enter
 from popstrat.core.rerun import Making, pack_named, read_record, refuse_other
 from popstrat.core.small_files import MOST_RECORD_BYTES, parse_json, read_small
 from popstrat.core.spreadsheets import neutral
@@ -121,6 +121,7 @@ def _validated(
     del table, outcomes, listed
     if capacity is not None and capacity > len(joined.risk):
         raise InputError(f"--capacity {capacity:,} is more than the people with a risk and an outcome")
+    enter(progress, "Comparing")
     found = assess(
         joined.risk, joined.outcome, time=joined.time, event=joined.event, competing=joined.competing,
         horizon=spec.horizon, groups=joined.groups, practices=joined.practices, capacity=capacity,
@@ -138,6 +139,7 @@ def _validated(
     ]
     for _, file, _ in files:
         file.check_unchanged()
+    enter(progress, "Disclosure control")
     result = publish(
         found,
         joined.counts,
@@ -162,6 +164,7 @@ def _validated(
             "made": dt.datetime.now(dt.UTC).date().isoformat(),
         },
     )
+    enter(progress, "Writing")
     result["headlines"] = headlines(result)
     texts = {f"{name}.csv": _csv(rows, _COLUMNS[name]) for name, rows in tables(result).items()}
     texts[JSON_NAME] = to_json(result)

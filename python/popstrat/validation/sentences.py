@@ -37,6 +37,12 @@ def headlines(result: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def titled(result: Mapping[str, Any]) -> str:
+    """What people call the risk: its model's title, or the column's name as words."""
+    words = str(result.get("risk_title") or result["risk"].replace("_", " "))
+    return words[:1].upper() + words[1:]
+
+
 def verdict(result: Mapping[str, Any]) -> str:
     """The findings in one sentence: whether it puts people in the right order, and whether its risks are right."""
     measures = result["overall"]["measures"]
@@ -60,7 +66,7 @@ _ORDER = ((0.8, "very well"), (0.7, "well"), (0.6, "fairly"), (0.0, "hardly bett
 
 def _right(oe: Mapping[str, Any]) -> bool:
     if oe["low"] is None:
-        return abs(oe["value"] - 1) <= _ABOUT
+        return bool(abs(oe["value"] - 1) <= _ABOUT)
     return bool(oe["low"] <= 1 <= oe["high"])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from popstrat.formats.sink import BatchSink, quietly, stored
+from popstrat.formats.sink import BatchSink, quietly, stored, written_schema
 
 BATCH_ROWS = 1 << 17
 
@@ -17,7 +17,7 @@ class ArrowSink(BatchSink):
     """An uncompressed Arrow IPC file, which others can map into memory as it is."""
 
     def __init__(self, path: Path, schema: pa.Schema, keys: Collection[str], rows: int | None = None) -> None:
-        super().__init__(pa.schema([stored(f, f.name in keys, False) for f in schema]), rows or BATCH_ROWS)
+        super().__init__(written_schema((stored(f, f.name in keys, False) for f in schema), schema), rows or BATCH_ROWS)
         self._writer = pa.ipc.new_file(str(path), self.schema)
 
     def _write(self, batch: pa.RecordBatch) -> None:

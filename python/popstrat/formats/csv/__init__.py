@@ -39,10 +39,10 @@ def _flat_sink(path: Path, schema: pa.Schema, options: WriteOptions) -> Sink:
     if options.backend == "arrow":
         from popstrat.formats.csv.arrow_writer import ArrowCsvSink  # start-up, as above
 
-        return ArrowCsvSink(path, schema, options.encoding, options.ids)
+        return ArrowCsvSink(path, schema, options.encoding, options.ids, packed=options.packed)
     from popstrat.formats.csv.native_writer import NativeCsvSink  # start-up, as above
 
-    return NativeCsvSink(path, schema, options.encoding, options.threads, options.ids)
+    return NativeCsvSink(path, schema, options.encoding, options.threads, options.ids, packed=options.packed)
 
 
 CSV = Format(

@@ -35,9 +35,16 @@ class NativeCsvSink(CsvSink):
     """
 
     def __init__(
-        self, path: Path, schema: pa.Schema, encoding: str, threads: int = 1, ids: Collection[str] = ()
+        self,
+        path: Path,
+        schema: pa.Schema,
+        encoding: str,
+        threads: int = 1,
+        ids: Collection[str] = (),
+        *,
+        packed: bool = False,
     ) -> None:
-        super().__init__(path, schema, encoding, ids)
+        super().__init__(path, schema, encoding, ids, packed=packed)
         self._spare: list[csv_write.Lines] = []
         self._workers = Workers(threads, "popstrat-csv")
 

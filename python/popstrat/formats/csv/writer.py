@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 from abc import abstractmethod
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -19,6 +20,7 @@ from popstrat.errors import InputError
 from popstrat.formats.format import ListsAsText
 from popstrat.formats.sink import Sink, quietly
 
+_LEVEL = 3  # of gzip: half the time of its usual one, for a tenth more bytes
 _ID = "patient_id"  # text whatever its type, so that the columns of two files are one column
 
 
@@ -32,7 +34,9 @@ class CsvSink(Sink):
     text is the same for all.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, encoding: str, ids: Collection[str] = ()) -> None:
+    def __init__(
+        self, path: Path, schema: pa.Schema, encoding: str, ids: Collection[str] = (), *, packed: bool = False
+    ) -> None:
         self._ids = frozenset((_ID, *ids))
         fields = [f.with_type(pa.string()) if is_text(f.type) or f.name == _ID else f for f in schema]
         super().__init__(pa.schema(fields))
@@ -41,7 +45,7 @@ class CsvSink(Sink):
         except LookupError:
             raise InputError(f"encoding {encoding!r} is not known; use utf-8, utf-8-sig or cp1252") from None
         self._encoding = None if name in ("utf-8", "utf-8-sig") else name
-        self._file: IO[bytes] = path.open("wb")
+        self._file: IO[bytes] = _packed(path) if packed else path.open("wb")
         if name == "utf-8-sig":
             self._file.write(codecs.BOM_UTF8)
         header = ",".join('"' + neutral(f.name).replace('"', '""') + '"' for f in fields) + "\n"
@@ -94,6 +98,14 @@ class CsvSink(Sink):
             self._file.write(str(lines, "utf-8").encode(self._encoding))
         except UnicodeEncodeError:
             raise InputError(f"the output holds a character that {self._encoding} lacks; use utf-8") from None
+
+
+def _packed(path: Path) -> Any:
+    """A file whose content is packed, without its name and the time in it: the same rows give the same bytes."""
+    raw = path.open("wb")
+    file: Any = gzip.GzipFile("", "wb", _LEVEL, raw, 0)
+    file.myfileobj = raw  # which it then closes with itself
+    return file
 
 
 class TextInsteadOfLists(Sink):

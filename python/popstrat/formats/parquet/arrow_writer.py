@@ -14,7 +14,7 @@ import pyarrow.types as pt
 from popstrat.core.arrow import has_class
 from popstrat.errors import InputError
 from popstrat.formats.parquet.metadata import NESTED_ROW_GROUP_ROWS, ROW_GROUP_ROWS
-from popstrat.formats.sink import BatchSink, quietly, stored
+from popstrat.formats.sink import BatchSink, quietly, stored, written_schema
 
 
 class ArrowParquetSink(BatchSink):
@@ -28,7 +28,7 @@ class ArrowParquetSink(BatchSink):
     def __init__(self, path: Path, schema: pa.Schema, keys: Collection[str], rows: int | None = None) -> None:
         nested = any(pt.is_nested(f.type) for f in schema)
         rows = rows or (NESTED_ROW_GROUP_ROWS if nested else ROW_GROUP_ROWS)
-        super().__init__(pa.schema([_stored(f, f.name in keys) for f in schema]), rows)
+        super().__init__(written_schema((_stored(f, f.name in keys) for f in schema), schema), rows)
         for field in self.schema:
             _check_type(field)
         self._keys = keys

@@ -85,16 +85,18 @@ def row_group(schema: pa.Schema, rows: int, chunks: Sequence[Chunk], ordinal: in
 
 
 def footer(schema: pa.Schema, rows: int, row_groups: Sequence[bytes]) -> bytes:
-    """The file's metadata. It holds the Arrow schema, so that dictionaries and narrow integers come back as such."""
+    """The file's metadata. It holds the Arrow schema, so that dictionaries and narrow integers come back as such,
+    and the schema's metadata."""
     root = _struct((4, _BINARY, b"schema"), (5, _I32, len(schema)))
-    arrow = _struct((1, _BINARY, b"ARROW:schema"), (2, _BINARY, base64.b64encode(schema.serialize().to_pybytes())))
+    said = {**(schema.metadata or {}), b"ARROW:schema": base64.b64encode(schema.serialize().to_pybytes())}
+    pairs = [_struct((1, _BINARY, key), (2, _BINARY, value)) for key, value in said.items()]
     order = _struct((1, _STRUCT, _struct()))  # by type
     return _struct(
         (1, _I32, _FORMAT),
         (2, _LIST, (_STRUCT, [root, *(_element(f) for f in schema)])),
         (3, _I64, rows),
         (4, _LIST, (_STRUCT, row_groups)),
-        (5, _LIST, (_STRUCT, [arrow])),
+        (5, _LIST, (_STRUCT, pairs)),
         (6, _BINARY, f"popstrat version {VERSION}".encode()),
         (7, _LIST, (_STRUCT, [order] * len(schema))),
     )

@@ -19,7 +19,6 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from popstrat.engine.formats.parquet_read import ChunkError, Column, Memory, chunks, footer_parts, largest_page, reads
@@ -45,10 +44,11 @@ class NativeParquetSource(ParquetSource):
         parts = footer_parts(footer)
         return len(footer) <= _UNFOLLOWED if parts is None else parts <= _MOST_PARTS
 
-    def _opened(self, file: pq.ParquetFile) -> None:
-        self._leaves = _flat_columns(file.schema)
-        self._parts = _parts(file.schema)
-        self._chunks = _chunks(self._footer(), file.metadata)
+    def _opened(self) -> None:
+        schema = self._metadata.schema
+        self._leaves = _flat_columns(schema)
+        self._parts = _parts(schema)
+        self._chunks = _chunks(self._footer(), self._metadata)
 
     def _readers(self, columns: Sequence[str], batch_rows: int, stack: ExitStack) -> Sequence[ColumnReader]:
         file = stack.enter_context(_File(self.path))
@@ -82,7 +82,7 @@ class _Leaf:
         return not pa.types.is_timestamp(kind) or _UNITS.get(self._unit or "") == kind.unit
 
 
-def _flat_columns(schema: pq.ParquetSchema) -> dict[str, _Leaf]:
+def _flat_columns(schema: Any) -> dict[str, _Leaf]:
     columns = [schema.column(i) for i in range(len(schema))]
     paths = Counter(c.path for c in columns)  # "a.b" may be a column's name, and that of b in a
     return {
@@ -92,7 +92,7 @@ def _flat_columns(schema: pq.ParquetSchema) -> dict[str, _Leaf]:
     }
 
 
-def _parts(schema: pq.ParquetSchema) -> defaultdict[str, list[int]]:
+def _parts(schema: Any) -> defaultdict[str, list[int]]:
     """The positions of the columns that a column of the table is made of: several where it is nested."""
     found: defaultdict[str, list[int]] = defaultdict(list)
     for i in range(len(schema)):
@@ -102,7 +102,7 @@ def _parts(schema: pq.ParquetSchema) -> defaultdict[str, list[int]]:
     return found
 
 
-def _chunks(footer: bytes, metadata: pq.FileMetaData) -> NDArray[np.int64] | None:
+def _chunks(footer: bytes, metadata: Any) -> NDArray[np.int64] | None:
     """What the footer says of the column chunks, or None if it is left to pyarrow."""
     try:
         return chunks(footer, metadata.num_row_groups, metadata.num_columns)

@@ -21,7 +21,7 @@ from popstrat.engine.formats import parquet_write as write
 from popstrat.errors import InputError
 from popstrat.formats.parquet import metadata as meta
 from popstrat.formats.parquet.metadata import DATA_PAGE, DICTIONARY_PAGE, ROW_GROUP_ROWS, Encoding
-from popstrat.formats.sink import BatchSink, quietly, stored
+from popstrat.formats.sink import BatchSink, quietly, stored, written_schema
 from popstrat.formats.workers import Workers
 
 PAGE_ROWS = 1 << 17
@@ -48,7 +48,7 @@ class NativeParquetSink(BatchSink):
     ) -> None:
         rows = rows or ROW_GROUP_ROWS
         pages = -(-rows // PAGE_ROWS)
-        super().__init__(pa.schema([stored(f, f.name in keys, True) for f in schema]), -(-rows // pages))
+        super().__init__(written_schema((stored(f, f.name in keys, True) for f in schema), schema), -(-rows // pages))
         self._columns = [_column(f, f.name in keys) for f in self.schema]
         self._pages, self._held, self._group_rows = pages, 0, 0
         self._groups: list[bytes] = []

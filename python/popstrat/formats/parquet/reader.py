@@ -14,11 +14,11 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from operator import methodcaller
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from popstrat.core.lazy import parquet as pq
 from popstrat.core.soundness import refuse_unsound
 from popstrat.errors import InputError
 from popstrat.formats.source import BATCH_ROWS, FilePart, FileSource, Kinds, reading
@@ -32,6 +32,21 @@ TOO_MANY_PARTS = "describes too many row groups and columns to be held in memory
 MOST_PART = 1 << 22
 """Rows of a row group up to which the row groups are read apart from each other; of larger ones too many are held."""
 _BUFFER = 1 << 20  # bytes of a column chunk that pyarrow holds at a time, which else are all of it
+
+
+def _described(path: Path) -> tuple[pa.Schema, Any]:
+    """A file's schema and metadata: by the part of pyarrow that `pyarrow.parquet` has them from, which is imported in a
+    twentieth of the time; by that itself where another version of pyarrow wants to be asked otherwise."""
+    try:
+        from pyarrow._parquet import ParquetReader
+
+        reader = ParquetReader()
+        with pa.OSFile(os.fsencode(path)) as file:
+            reader.open(file, coerce_int96_timestamp_unit=INT96, arrow_extensions_enabled=True)
+            return reader.schema_arrow, reader.metadata
+    except (ImportError, AttributeError, TypeError):
+        with pq.ParquetFile(path, coerce_int96_timestamp_unit=INT96) as whole:
+            return whole.schema_arrow, whole.metadata
 
 
 class ParquetSource(FileSource):
@@ -48,10 +63,10 @@ class ParquetSource(FileSource):
         footer = self._footer()
         if len(footer) > MOST_FOOTER or not self._has_room_for(footer):
             raise InputError(TOO_MANY_PARTS, file=self.name)
-        with reading(self.name, "Parquet"), pq.ParquetFile(path, coerce_int96_timestamp_unit=INT96) as file:
-            schema, self._metadata = file.schema_arrow, file.metadata
+        with reading(self.name, "Parquet"):
+            schema, self._metadata = _described(path)
             self._row_groups = [self._metadata.row_group(i).num_rows for i in range(self._metadata.num_row_groups)]
-            self._opened(file)
+            self._opened()
         self.rows = self._metadata.num_rows
         if self.rows != sum(self._row_groups):
             raise InputError("is damaged: its row groups have not the rows that it says", file=self.name)
@@ -81,8 +96,8 @@ class ParquetSource(FileSource):
         """Whether there is room for what pyarrow makes of a footer."""
         return True
 
-    def _opened(self, file: pq.ParquetFile) -> None:
-        """A look at the file while it is open for its schema."""
+    def _opened(self) -> None:
+        """A look at what the file says of itself."""
 
     def batches(self, columns: Sequence[str], *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         yield from self._read(columns, range(len(self._row_groups)), batch_rows, self._threads)
@@ -164,10 +179,10 @@ class ColumnReader(ABC):
 class ByArrow(ColumnReader):
     """A column read by pyarrow."""
 
-    def __init__(self, path: Path, metadata: pq.FileMetaData, name: str, as_dictionary: bool, batch_rows: int) -> None:
+    def __init__(self, path: Path, metadata: Any, name: str, as_dictionary: bool, batch_rows: int) -> None:
         self._path, self._metadata, self.name, self._batch_rows = path, metadata, name, batch_rows
         self._as_dictionary = as_dictionary
-        self._file: pq.ParquetFile | None = None
+        self._file: Any = None
         self._parts: Iterator[pa.RecordBatch] = iter(())
         self._rest: pa.Array | None = None
         self.before: Callable[[int], None] | None = None
