@@ -34,10 +34,8 @@ def _coverage(t: Teller) -> Iterator[Sentence]:
         return
     floor = coverage.floor_text(mine.floor)
     if mine.floor.value is None:
-        yield Sentence(
-            f"The floor of people to be supported is not known{': ' + why if (why := mine.floor.reason) else ''}.",
-            coverage.ID,
-        )
+        why = f": {mine.floor.reason}" if mine.floor.reason else ""
+        yield Sentence(f"The floor of people to be supported is not known{why}.", coverage.ID)
         return
     plan, colour = _plan(t, mine)
     if mine.withheld:

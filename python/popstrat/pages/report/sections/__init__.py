@@ -22,6 +22,7 @@ from popstrat.pages.report.views import Section
 
 SECTIONS: tuple[Callable[[Teller], Section | None], ...] = (
     coverage.section,
+    coverage.caseload,
     segments.section,
     care.section,
     conditions.section,

@@ -81,7 +81,8 @@ def section(t: Teller) -> Section | None:
     level, below = t.within()
     if below and any(reached(t, area).floor is not None for area in below):
         blocks.append(_areas(t, f"{SEVERAL[level].capitalize() if level.value != 'pcn' else 'PCNs'}", below))
-    blocks += [one for one in (_cohorts(t), _care(t)) if one is not None]
+    cohorts = _cohorts(t)
+    blocks += [] if cohorts is None else [cohorts]
     if not _has_caseload(t):
         blocks.append(
             Note("No caseload was given (popstrat metrics --caseload), so how many people are supported is not known.")
@@ -92,6 +93,12 @@ def section(t: Teller) -> Section | None:
             f"The floor is set for the place; this {CALLED[t.area.level]}'s part of it goes by list size (apportioned)."
         )
     return Section(ID, "Coverage against the floor and the plan", blocks, lead, board=True)
+
+
+def caseload(t: Teller) -> Section | None:
+    """What people on the caseload have."""
+    table = _care(t)
+    return None if table is None else Section("caseload", "People on the caseload", [table])
 
 
 def _has_caseload(t: Teller) -> bool:
@@ -252,7 +259,7 @@ def _care(t: Teller) -> Table | None:
         return None
     return Table(
         "care-t",
-        "People on the caseload: what they have",
+        "What people on the caseload have",
         ("What", "People", "Of", "Share", "Target"),
         rows,
         frozenset({1, 2, 3, 4}),

@@ -105,7 +105,7 @@ def section(t: Teller) -> Section | None:
         "Most first; people may count in several figures",
         notes=[_COMPARED],
     )
-    top = [one for one in headline if size(one) >= 1][:8]
+    top = [one for one in headline if size(one) >= 1][:5]
     blocks: list[Block] = []
     if top:
         drawn = [Bar(one.definition.title, size(one), count(size(one))) for one in top]
