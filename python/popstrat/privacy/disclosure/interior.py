@@ -519,7 +519,7 @@ def _of_block(
 ) -> None:  # fmt: skip
     """What can be shown, and must go, of one block."""
     here = np.flatnonzero((blocks == block) | (blocks == -1))
-    of, part = _within(sums, known, here, at, known.movable & (blocks == block))
+    of, part = _within(sums, known, here, at, known.movable)
     found, new = shown[here], np.zeros(len(here), bool)
     shield(of, pattern(of), part, np.ones(len(here), bool), found, new, _ROUNDS, width - 5e-7, low, 0)
     shown[here] = found

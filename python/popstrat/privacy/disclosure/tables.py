@@ -232,10 +232,11 @@ class _State:
         """Which more counts of a table are withheld, so that with each of its wholes nothing can be worked out.
 
         Its wholes stay as they are. Where not all of it can be shown to be protected, nothing of the lowest rank is
-        published, and if that is not enough nothing of the next; nothing at all if it must be: then nothing follows
-        from it. Raises `ExposedError` where that would take back what an earlier release showed."""
+        published, and if that is not enough nothing of the lower half of ranks, then nothing but the highest; nothing
+        at all if it must be: then nothing follows from it. Raises `ExposedError` where that would take back what an earlier release showed."""
         kept, ranks, thin = self.kept[table], self.layout.ranks, self._thin(table)
-        for rank in range(-1, int(ranks.max(initial=0))):
+        highest = int(ranks.max(initial=0))
+        for rank in sorted({-1, 0, (highest - 1) // 2, highest - 1}):
             more = thin | ((ranks <= rank) & ~kept & ~self.off[table])
             found = self._with_all(table, more)
             if found is not None:
