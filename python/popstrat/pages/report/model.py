@@ -7,12 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from popstrat.metrics.rows import LEVELS, Grouping, Level
 from popstrat.pages.report.quality import Quality
-from popstrat.pages.report.read import Month
+from popstrat.pages.report.read import Month, followed
 
 NONE = Grouping.NONE.value
 EVERYBODY = "all"
@@ -152,7 +149,7 @@ class Report:
         self.quality = quality
         self.definitions = _definitions(self.record)
         self.areas, self.levels = _areas(self.now, self.definitions)
-        self._past = [_values(month) for month in self.months[:-1]]
+        self._before = [_past(month, self.definitions) for month in self.months[:-1]]
         self.order = {metric: i for i, metric in enumerate(self.definitions)}
 
     @property
@@ -198,26 +195,20 @@ class Report:
     def series(self, area: Area, key: Key) -> list[tuple[dt.date, float]]:
         """What a figure was in each month in which its metric had the same version, this month last."""
         found = []
-        definition = self.definitions.get(key.metric)
-        version = definition.version if definition is not None else None
-        for month, past in zip(self.months, self._past, strict=False):
-            at = past.get((area.level.value, area.name, key))
-            if at is not None and at[2] is not None and (version is None or at[3] == version):
+        for month, past in zip(self.months, self._before, strict=False):
+            at = past.get((area.level.value, area.name), {}).get(key)
+            if at is not None and at[2] is not None:
                 found.append((month.as_of, at[2]))
         now = area.figures.get(key)
         if now is not None and now.value is not None:
             found.append((self.as_of, now.value))
         return found
 
-    def before(self, area: Area, key: Key) -> tuple[int | None, int | None, float | None] | None:
+    def before(self, area: Area, key: Key) -> Past | None:
         """Numerator, denominator and value of the month before, from its own file; None without one."""
-        if not self._past or not _follow(self.months[-2].as_of, self.as_of):
+        if not self._before or not _follow(self.months[-2].as_of, self.as_of):
             return None
-        found = self._past[-1].get((area.level.value, area.name, key))
-        definition = self.definitions.get(key.metric)
-        if found is None or (definition is not None and found[3] != definition.version):
-            return None
-        return found[:3]
+        return self._before[-1].get((area.level.value, area.name), {}).get(key)
 
     def previous(self, area: Area, key: Key) -> float | None:
         """A figure's value of the month before: as the file has it, or else as that month's own file has."""
@@ -331,25 +322,24 @@ def _by_practice(areas: Mapping[Place, Area], within: Mapping[str, Any], above: 
                     above[place].add(other)
 
 
-Past = tuple[int | None, int | None, float | None, str]
+Past = tuple[int | None, int | None, float | None]
+"""Numerator, denominator and value."""
 
 
-def _values(month: Month) -> dict[tuple[str, str, Key], Past]:
-    """Of an earlier month the numerator, denominator, value and version of what is followed: not groups, nor prizes."""
-    rows = month.rows.filter(
-        pc.and_(
-            pc.is_in(month.rows["group_by"], value_set=pa.array([NONE, "month"])),
-            pc.is_in(
-                month.rows["measure"], value_set=pa.array([SHARE, RATE, "coverage", "floor", "standardised_rate"])
-            ),
-        )
-    )
-    columns = [rows[name].to_pylist() for name in ("level", "area", *Key.__slots__)]
-    values = [rows[name].to_pylist() for name in ("numerator", "denominator", "value", "version")]
-    return {
-        (level, area, Key(*of)): past
-        for level, area, *of, past in zip(*columns, zip(*values, strict=True), strict=True)
-    }
+def _past(month: Month, definitions: Mapping[str, Definition]) -> dict[tuple[str, str], dict[Key, Past]]:
+    """What is followed of an earlier month, by level and area: of metrics that had the version which they have now."""
+    rows = followed(month.rows)
+    columns = [rows[name].to_pylist() for name in ("level", "area", "version", *Key.__slots__)]
+    values = [rows[name].to_pylist() for name in ("numerator", "denominator", "value")]
+    found: dict[tuple[str, str], dict[Key, Past]] = {}
+    keys: dict[tuple[Any, ...], Key] = {}
+    for level, area, version, *of, past in zip(*columns, zip(*values, strict=True), strict=True):
+        definition = definitions.get(of[0])
+        if definition is None or definition.version == version:
+            what = tuple(of)
+            key = keys.get(what) or keys.setdefault(what, Key(*what))
+            found.setdefault((level, area), {})[key] = past
+    return found
 
 
 def figures_of(area: Area, measure: str) -> Iterator[tuple[Key, Figure]]:

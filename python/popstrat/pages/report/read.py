@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,17 @@ from popstrat.core.small_files import MOST_RECORD_BYTES, parse_json, read_small
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
 from popstrat.formats import open_source
-from popstrat.metrics.rows import COLUMNS, SCHEMA
+from popstrat.metrics.rows import COLUMNS, SCHEMA, Grouping
 from popstrat.packs.patient_table import ID
 
 _NUMBERS = {
     field.name: "float" for field in SCHEMA if pa.types.is_floating(field.type) or pa.types.is_integer(field.type)
 }
 _KINDS = {**_NUMBERS, "as_of": "date", "suppressed": "bool"}
+_FOLLOWED = ("proportion", "rate_per_1000", "coverage", "floor", "standardised_rate")
+_OF_BEFORE = (
+    "version", "metric", "measure", "cohort", "level", "area", "group_by", "group", "numerator", "denominator", "value",
+)  # fmt: skip
 _TOLD = ("metrics", "disclosure_control", "pack", "output")
 """Without these a record does not say what the figures are."""
 
@@ -59,9 +63,19 @@ def read_months(paths: Sequence[str | Path]) -> list[Month]:
         raise InputError("no metrics file was given")
     for file in files:  # all of them before a row of any is read
         _check_columns(file.schema, file.name)
-    months = sorted((_read(file) for file in files), key=lambda month: month.as_of)
+    months: list[Month] = []
+    for file in files:
+        months = sorted([*months, _read(file)], key=lambda month: month.as_of)
+        # of all but the latest only what is followed, so that a year of months takes no more memory than two
+        months[:-1] = [replace(month, rows=followed(month.rows)) for month in months[:-1]]
     _check_together(months)
     return months
+
+
+def followed(rows: pa.Table) -> pa.Table:
+    """Of the figures of an earlier month those that are followed: of everybody, and no prizes, gaps or movements."""
+    some = pc.is_in(rows["measure"], value_set=pa.array(_FOLLOWED))
+    return rows.select(_OF_BEFORE).filter(pc.and_(pc.equal(rows["group_by"], Grouping.NONE.value), some))
 
 
 def _check_columns(schema: pa.Schema, name: str) -> None:
