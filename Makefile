@@ -90,9 +90,10 @@ layout:
 	@cp -r engine build/types/popstrat/engine
 	@cp -r synthetic build/types/popstrat/synthetic
 
-# and the stubs of the compiled modules held against what is in those
+# and a user's script; and the stubs of the compiled modules held against what is in those
 types: setup $(VENV)/.dev layout
 	$(BIN)/mypy build/types/popstrat
+	$(BIN)/python -m pytest tests/integration/test_user_script.py
 	MYPYPATH=build/types $(BIN)/stubtest --mypy-config-file pyproject.toml --concise --ignore-disjoint-bases \
 		--allowlist engine/stubtest-allowlist.txt --ignore-unused-allowlist $(COMPILED)
 

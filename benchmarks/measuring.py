@@ -211,6 +211,10 @@ def popstrat() -> list[str]:
     return [str(command)] if command.exists() else [sys.executable, "-m", "popstrat"]
 
 
+# What is installed keeps its bytecode, as pip leaves it; without, a run would compile every module anew.
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def process(command: Sequence[str | Path]) -> Spent:
     """Run a command from start to exit, interpreter and imports included. Raises ``CalledProcessError`` if it fails.
 
@@ -219,7 +223,7 @@ def process(command: Sequence[str | Path]) -> Spent:
     """
     with tempfile.NamedTemporaryFile("r", suffix=".json") as told:
         launch = [sys.executable, "-I", "-S", str(HERE / "launch.py"), told.name, *map(str, command)]
-        done = subprocess.run(launch, check=True, capture_output=True, text=True)
+        done = subprocess.run(launch, check=True, capture_output=True, text=True, env=_ENVIRONMENT)
         found: Mapping[str, Any] = json.load(told)
     return Spent(found["seconds"], found["cpu"], found["memory"], done.stdout)
 

@@ -25,7 +25,7 @@ from popstrat.packs.sentences import sentences_of
 from popstrat.packs.unused import SECTIONS
 from popstrat.packs.uses import versions
 from popstrat.scoring.reference_patients import check_engine
-from popstrat.scoring.scorer import Scorer
+from popstrat.scoring.scorer import make_scorer
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def examine(name_or_path: str | Path | Pack, as_of: dt.date | None = None) -> Re
         pack.at(date)  # which sees to what the dates are read from
         dates = tuple(sorted({date, *boundaries(pack)}))
         for date in dates:
-            scorer = Scorer(pack, date)
+            scorer = make_scorer(pack, date)
             sentences_of(scorer.counting)  # which raises if the readings, or the sentences, are at fault
             compared = max(compared, check_engine(scorer))
             keys = set(scorer.input_schema.names)

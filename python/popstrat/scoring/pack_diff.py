@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import warnings
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,12 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from popstrat.core.cpus import cores
-from popstrat.errors import DefinitionWarning
 from popstrat.frames.sources import batches_of
 from popstrat.packs.differences import Change, changes
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
-from popstrat.scoring.scorer import Scorer
+from popstrat.scoring.scorer import Scorer, make_scorer
 
 _NO, _YES = "no", "yes"  # how a condition reads in a count of who moves
 _NONE = "no value"  # how a null reads in a count of who moves
@@ -96,9 +94,7 @@ def diff(a: Pack, b: Pack, data: Any = None, as_of: dt.date | None = None) -> Pa
     Both packs are resolved at `as_of` (today if None). Raises `PackError` for a pack at fault, `InputError` for data.
     """
     date = as_of or dt.date.today()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DefinitionWarning)
-        before, after = Scorer(a, date), Scorer(b, date)
+    before, after = make_scorer(a, date), make_scorer(b, date)
     types = [{str(d.output): d.dtype for d in s.resolved.outputs} for s in (before, after)]
     found = PackDiff(
         a=f"{a.id} {a.version}",

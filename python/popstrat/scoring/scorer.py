@@ -141,7 +141,7 @@ class Scorer:
 
     def __reduce__(self) -> tuple[Any, ...]:
         content = None if self.mapping is None else dict(self.mapping.content)
-        return _make_scorer, (self.pack, self.as_of, self.profile, self.contributions, content, self._besides)
+        return make_scorer, (self.pack, self.as_of, self.profile, self.contributions, content, self._besides)
 
     @property
     def stamp(self) -> dict[bytes, bytes]:
@@ -348,14 +348,15 @@ class Scorer:
             ids.finish()
 
 
-def _make_scorer(
+def make_scorer(
     pack: Pack,
     as_of: dt.date,
-    profile: str,
+    profile: str = PROFILES[0],
     contributions: int | None = None,
     mapping: Mapping[str, Any] | None = None,
     besides: Callable[[Resolved], Iterable[Definition]] | None = None,
 ) -> Scorer:
+    """As `Scorer`, without a warning, for whoever says otherwise what there is to say."""
     return Scorer.__new__(Scorer)._make(pack, as_of, profile, contributions, mapping, besides)
 
 
@@ -369,7 +370,7 @@ def kept_scorer(pack: str | Path | Pack, as_of: dt.date, profile: str, contribut
     key = (loaded.sha256, as_of, profile, contributions)
     found = _scorers.get(key)
     if found is None:
-        found = _make_scorer(loaded, as_of, profile, contributions)
+        found = make_scorer(loaded, as_of, profile, contributions)
         for oldest in list(_scorers)[:-_KEPT_SCORERS]:  # no lock, as in `bind`; several threads may do this at once
             _scorers.pop(oldest, None)
         _scorers[key] = found
