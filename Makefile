@@ -14,7 +14,7 @@ SEED ?= 1
 SOURCES := $(shell find engine python synthetic -name '*.py' -o -name '*.pyx' -o -name '*.pyi' -o -name '*.h' -o -name '*.toml')
 COMPILED := $(subst /,.,$(patsubst %.pyx,popstrat/%,$(shell find engine -name '*.pyx')))
 
-.PHONY: demo test smoke variants nightly dbt setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof fuzz sanitize leaks leaks-proof docs kinds clean
+.PHONY: demo test smoke pages variants nightly dbt setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof fuzz sanitize leaks leaks-proof packages site docs kinds clean
 
 demo: setup
 	@mkdir -p demo
@@ -32,6 +32,10 @@ test: setup $(VENV)/.test
 smoke: setup $(VENV)/.test
 	$(BIN)/python -m pytest -m smoke --numprocesses auto
 
+# every kind of page in a browser: accessibility, phone, keyboard, paper; needs Chromium
+pages: setup $(VENV)/.test
+	POPSTRAT_CHROMIUM=1 $(BIN)/python -m pytest tests/integration/test_accessible_pages.py
+
 # that part where other code does the work: pyarrow reads and writes every file
 variants: setup $(VENV)/.test
 	POPSTRAT_FORMATS=arrow $(BIN)/python -m pytest -m smoke --numprocesses auto
@@ -42,7 +46,7 @@ nightly: setup $(VENV)/.test
 	POPSTRAT_FORMATS=arrow $(BIN)/python -m pytest --numprocesses auto
 	@command -v java >/dev/null || { echo "Java is missing, which Spark needs (on Debian and Ubuntu: apt-get install default-jre-headless)"; exit 1; }
 	$(BIN)/python -m pip install --quiet --group spark
-	POPSTRAT_SPARK=1 $(BIN)/python -m pytest tests/integration/test_sql_spark.py
+	POPSTRAT_SPARK=1 $(BIN)/python -m pytest tests/integration/test_sql_spark.py tests/integration/test_spark.py
 
 setup: $(VENV)/.installed
 
@@ -121,6 +125,16 @@ gate-ratios: setup $(VENV)/.dev
 # builds an engine with slowed kernels and sees the gate fail
 gate-proof: setup $(VENV)/.dev
 	$(BIN)/python -m pytest benchmarks/gate_is_real.py -s
+
+# the documentation as a site in build/site; a broken link or a page that is in no menu fails
+site: setup $(VENV)/.dev layout
+	$(BIN)/python -m pip install --quiet --group site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# the source distribution, a wheel from it, each extra alone, the smoke tests against the wheel without a compiler
+packages: setup $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --group release
+	$(BIN)/python tests/packages/run.py --lowest
 
 # damaged and hostile inputs for whatever reads files (docs/fuzzing.md); hours with SECONDS=, others with SEED=
 fuzz: setup $(VENV)/.test

@@ -1,9 +1,14 @@
 """Packages and extensions; everything else is in pyproject.toml."""
 
+import os
+import shlex
+import shutil
 import sys
+import sysconfig
 from pathlib import Path
 
 from setuptools import Extension, find_packages, setup
+from setuptools.command.build_ext import build_ext
 
 if sys.platform == "win32":
     raise SystemExit("popstrat does not run on Windows: its engine needs gcc or clang, POSIX threads and pread")
@@ -12,6 +17,8 @@ ROOT = Path(__file__).parent
 # -ffp-contract=off: a fused multiply-add on one machine and not on another would give another score.
 # -Werror=switch: an operation in the table without a case in the kernels' switch does not compile.
 FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Werror=switch"]
+# Symbols are four fifths of a module, and only debuggers and sanitizers read them: kept where CFLAGS has a -g.
+STRIPPED = ["-Wl,-S"] if sys.platform == "darwin" else ["-Wl,--strip-all"]
 
 
 def parts(*folders: str) -> list[str]:
@@ -36,6 +43,25 @@ MODULES = {
     "formats.csv_write": ["engine/formats/csv_write.h"],
 }
 
+
+class Build(build_ext):
+    """The usual build, which says in a line what it lacks, and leaves symbols out unless they are asked for."""
+
+    def build_extensions(self) -> None:
+        compiler = self.compiler.compiler_so[0]
+        if shutil.which(compiler) is None:
+            raise SystemExit(f"popstrat is built with a C compiler, and there is no {compiler} "
+                             "(on Debian and Ubuntu: apt-get install gcc python3-dev)")  # fmt: skip
+        include = Path(sysconfig.get_path("include"))
+        if not (include / "Python.h").exists():
+            raise SystemExit(f"popstrat is built with Python's C headers, and there is no {include}/Python.h "
+                             "(on Debian and Ubuntu: apt-get install python3-dev)")  # fmt: skip
+        if not any(flag.startswith("-g") for flag in shlex.split(os.environ.get("CFLAGS", ""))):
+            for extension in self.extensions:
+                extension.extra_link_args += STRIPPED
+        super().build_extensions()
+
+
 # engine/ and synthetic/ lie beside python/ and are installed inside popstrat (package_dir is in pyproject.toml)
 PACKAGES = [
     *find_packages("python"),
@@ -44,6 +70,7 @@ PACKAGES = [
 ]
 
 setup(
+    cmdclass={"build_ext": Build},
     packages=PACKAGES,
     ext_modules=[
         Extension(

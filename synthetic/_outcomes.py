@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from popstrat.core.arrow import as_table
 from popstrat.errors import InputError, PackError
 from popstrat.formats import Rechunker
+from popstrat.frames.sources import as_table
 from popstrat.packs.load import load_pack
 from popstrat.packs.pack import Pack
 from popstrat.scoring.bound import BoundScorer

@@ -21,6 +21,7 @@ for folder in (
 ):  # spec_tables, generated, kill_points, complaints
     sys.path.insert(0, str(Path(__file__).parent / folder))
 
+os.environ.pop("COLUMNS", None)  # how wide what is tested is written
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, suppress_health_check=_QUIET)
 settings.register_profile("nightly", max_examples=500, deadline=None, print_blob=True, suppress_health_check=_QUIET)

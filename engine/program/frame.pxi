@@ -130,7 +130,7 @@ cdef class Frame:
     its buffers are nobody can tell: see to it beforehand that they are as long as its rows say;
     outputs: for each of the program's outputs (values, valid), writable buffers, valid None where nothing is null;
     sizes: how many entries a dictionary's table has, by column (without: 256); an index beyond them is an unknown label.
-    Small tables take a faster path.
+    Small tables take a faster path. A table has room for 256, or for more where indices have more than eight bits.
 
     Offsets, indices and whatever lies under a null may be anything: a text that its offsets put outside the column's, or
     an index without an entry, is an unknown label. Raises ValueError, MemoryError.
@@ -144,7 +144,7 @@ cdef class Frame:
     cdef popstrat_read *reads
     cdef int64_t reading, prefetches
     cdef Py_buffer *held
-    cdef uint8_t *tables  # of every column, 256 codes
+    cdef uint8_t *tables  # of every column, 256 codes; larger ones lie elsewhere
     cdef int64_t holding
 
     def __cinit__(self):
@@ -236,14 +236,17 @@ cdef class Frame:
         elif characters is not None:
             found.characters_size = self.held[self.holding - 1].len
 
-    cdef give_table(self, int64_t i, table, int64_t size):
+    cdef give_table(self, int64_t i, table, int64_t size, int bits):
         """The codes of a dictionary's entries; what no entry has is unknown."""
         cdef popstrat_column *found = &self.columns[i]
         cdef const uint8_t[::1] codes
-        if table is None or len(table) != 256 or not 0 <= size <= 256:
-            raise ValueError(f"column {i} has no code table of 256 entries, or {size} are in use")
+        if table is None or len(table) < 256 or not 0 <= size <= len(table) or (len(table) > 256 and bits == 8):
+            raise ValueError(f"column {i} has no code table of 256 entries or more, or {size} are in use")
         if found.table_size == 0 or size < found.table_size:
             found.table_size = size
+        if found.table_size > 256:  # read where it lies
+            found.table = self.address(table, found.table_size)
+            return
         found.table = self.tables + 256 * i
         codes = table
         memset(self.tables + 256 * i, CODE_UNKNOWN_VALUE, 256)
@@ -274,7 +277,7 @@ cdef class Frame:
                 raise ValueError("not a batch of these rows")
         self.columns = <popstrat_column *>calloc(many + 1, sizeof(popstrat_column))
         self.outputs = <popstrat_output *>calloc(len(outputs) + 1, sizeof(popstrat_output))
-        self.held = <Py_buffer *>calloc(4 * many + 2 * len(outputs) + 1, sizeof(Py_buffer))
+        self.held = <Py_buffer *>calloc(5 * many + 2 * len(outputs) + 1, sizeof(Py_buffer))
         self.reads = <popstrat_read *>calloc(2 * many + 1, sizeof(popstrat_read))
         self.tables = <uint8_t *>calloc(many + 1, 256)
         if self.columns == NULL or self.outputs == NULL or self.held == NULL or self.reads == NULL or self.tables == NULL:
@@ -294,7 +297,7 @@ cdef class Frame:
             self.prefetch(self.columns[i].values, kind.bits, self.columns[i].offset)
             self.prefetch(self.columns[i].valid, 1, self.columns[i].offset)
             if kind.leads == TO_ENTRIES:
-                self.give_table(i, table, 256 if sizes is None else sizes.get(i, 256))
+                self.give_table(i, table, 256 if sizes is None else sizes.get(i, 256), kind.bits)
             elif sizes is not None and i in sizes:
                 raise ValueError(f"column {i} has no table")
             if labels is not None:

@@ -32,7 +32,7 @@ typedef struct {
     const uint8_t *valid;       /* Arrow validity bitmap, NULL: nothing is null */
     const uint8_t *characters;  /* string columns: the bytes; `values` are the offsets */
     int64_t characters_size;
-    const uint8_t *table;       /* dictionary columns: 256 codes, one for each index */
+    const uint8_t *table;       /* dictionary columns: a code for each index, 256 or more */
     int64_t table_size;         /* any index from here on is an unknown label */
     int64_t offset;             /* rows to skip in values and valid */
     const struct popstrat_labels *labels;

@@ -52,6 +52,8 @@ _WHERE = {
     "score": "runs.in_memory",
     "sql": "queries.call",
 }
+_PLATFORMS = ("duckdb", "pandas", "polars", "spark")
+"""Modules of their own, which import those libraries."""
 __all__ = [
     "AsOfWarning", "DataWarning", "DefinitionWarning", "InputError", "PackError", "PopstratError", "PopstratWarning",
     "Scorer", "__version__", "contributions", "derive", "load_pack", "score", "sql",
@@ -59,10 +61,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PLATFORMS:
+        return import_module(f"popstrat.{name}")
     if name not in _WHERE:
         raise AttributeError(f"module 'popstrat' has no attribute {name!r}")
     return getattr(import_module(f"popstrat.{_WHERE[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_WHERE])
+    return sorted([*globals(), *_PLATFORMS, *_WHERE])

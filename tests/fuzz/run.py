@@ -38,7 +38,8 @@ TITLES = {
     "parquet": "Parquet files", "csv": "CSV files", "arrow": "Arrow files and streams",
     "memory": "Arrow tables in memory",
     "packs": "Packs", "maps": "Column maps", "templates": "Upload templates", "manifests": "Folders of uploads",
-    "audit": "Audit logs",
+    "audit": "Audit logs", "specifications": "Feature specifications", "layouts": "Layouts of extracts",
+    "codelists": "Code lists", "worklists": "Work lists of last time", "plans": "Plans of metrics",
 }  # fmt: skip
 SLICE = 60.0  # seconds of a process; what leaks is then bounded too
 GRACE = 300.0

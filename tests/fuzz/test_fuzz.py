@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 WORKER = HERE / "worker.py"
 COUNTS = {
     "parquet": 300, "csv": 150, "arrow": 300, "memory": 30, "packs": 40, "maps": 150, "templates": 150, "manifests": 60,
-    "audit": 60,
+    "audit": 60, "specifications": 40, "layouts": 80, "codelists": 150, "worklists": 150, "plans": 150,
 }  # fmt: skip
 
 

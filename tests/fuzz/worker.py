@@ -26,7 +26,7 @@ from types import FrameType
 from typing import Any, cast
 
 HERE = Path(__file__).parent
-for folder in (HERE, HERE.parent / "property"):
+for folder in (HERE, HERE.parent / "property", HERE.parent / "unit"):
     sys.path.insert(0, str(folder))
 SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
 SECONDS = int(os.environ.get("POPSTRAT_FUZZ_SECONDS", "20")) * (5 if SANITIZED else 1)  # an input, at most

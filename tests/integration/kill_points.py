@@ -23,11 +23,12 @@ from typing import Any
 
 NEEDED = (
     "score", "derive", "synth", "metrics", "pseudonymise", "validate", "recalibrate", "fit", "upload", "evidence",
-    "worklist",
+    "worklist", "report",
 )  # fmt: skip
 MODULES = (
-    "runs.score", "synthetic._files", "privacy.pseudonymise", "validation.files", "validation.page", "fitting",
+    "runs.score", "synthetic._files", "privacy.pseudonymise", "validation.files", "pages.validation_page", "fitting",
     "fitting.recalibrator", "fitting.fitter", "upload.run", "upload.evidence", "metrics.run", "worklists.run",
+    "pages.report.run",
 )  # fmt: skip
 NAMES = ("rename", "replace", "unlink", "remove", "rmdir", "mkdir", "link", "symlink")
 
@@ -213,6 +214,8 @@ def prepare(folder: Path) -> None:
         assert synth() == 0
         score = command("score", f"{folder}/list{number}.parquet", *DAY, "-o", f"{folder}/scored{number}.parquet", "-q")
         assert score() == 0
+        figures = ["metrics", f"{folder}/list{number}.parquet", *DAY, "-o", f"{folder}/figures{number}.parquet", "-q"]
+        assert command(*figures, "--metric", "smoking_current", "--level", "icb", "--level", "practice")() == 0
         record = f"{folder}/record{number}"
         upload = ["upload", f"{folder}/scored{number}.parquet", "-o", f"{folder}/uploads{number}", "-q"]
         assert command(*upload, "--lookup", f"{folder}/lookup{number}.parquet", "--audit", f"{folder}/released")() == 0
@@ -259,6 +262,7 @@ def commands(given: Path, to: Path) -> dict[str, Callable[[int], list[str]]]:
                 "worklist": ["worklist", lists, *DAY, "--cohort", "frailty_int_segment", "--capacity", "40", "-o",
                              f"{to}/list.csv", "--previous", f"{given}/list{3 - n}.parquet", "--audit",
                              f"{given}/audit", "-q", "--threads", "1"],
+                "report": ["report", f"{given}/figures{n}.parquet", "-o", f"{to}/pages", "-q"],
                 "fit": ["fit", f"{given}/small.toml", lists, "--outcome", ends, *DAY, "-o", f"{to}/fitted.toml", "-q",
                         "--threads", "1"],
             }[name]  # fmt: skip

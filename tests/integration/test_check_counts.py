@@ -68,11 +68,11 @@ def filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.parametrize(
     ("limit", "told"),
     [
-        ("implausible=9.9", "bmi: 10 % of the values recorded are implausible (at most 9.9 %)"),
-        ("implausible.bmi=9 %", "bmi: 10 % of the values recorded are implausible (at most 9 %)"),
+        ("implausible=9.9", "bmi: 10% of the values recorded are implausible (at most 9.9%)"),
+        ("implausible.bmi=9%", "bmi: 10% of the values recorded are implausible (at most 9%)"),
         ("implausible=10", ""), ("implausible.systolic_bp=0", ""),
-        ("missing.bmi=19.9%", "bmi: no record of 20 % of people (at most 19.9 %)"), ("missing.bmi=20", ""),
-        ("missing.hba1c=99", "hba1c: no record of 100 % of people (at most 99 %)"), ("missing.hba1c=100", ""),
+        ("missing.bmi=19.9%", "bmi: no record of 20% of people (at most 19.9%)"), ("missing.bmi=20", ""),
+        ("missing.hba1c=99", "hba1c: no record of 100% of people (at most 99%)"), ("missing.hba1c=100", ""),
         ("missing.date_of_birth=0", ""), ("missing.age=0", ""),
         ("warnings", "    absent columns count as null for everybody: "),
         ("absent.bmi", ""), ("absent.patient_id", ""), ("absent.age", ""),

@@ -118,8 +118,7 @@ def test_hba1c_in_per_cent_never_reaches_a_rule(people: pa.Table) -> None:
 def test_unmapped_labels_and_a_wrong_as_of_date(people: pa.Table) -> None:
     shouted = replaced(people, {"smoking": pa.array(["Ex smoker"] * ROWS)})
     assert any(
-        w.startswith("smoking: 4,000 values (100.0 % of those recorded) are unknown label")
-        for w in warnings_of(shouted)
+        w.startswith("smoking: 4,000 values (100.0% of those recorded) are unknown label") for w in warnings_of(shouted)
     )
     early = warnings_of(people, as_of="2026-03-01")
     (late,) = [w for w in early if "after the as-of date" in w]  # one cause, one warning
@@ -170,7 +169,7 @@ def test_what_no_definition_reads_may_be_absent(people: pa.Table) -> None:
 def test_an_absent_date_column_is_a_notice_of_its_own(people: pa.Table) -> None:
     assert warnings_of(people.drop_columns(["hba1c_date"])) == []
     record = json.loads(Path("out.parquet.run.json").read_text())
-    assert "there is no column hba1c_date: hba1c count as current" in record["notices"]
+    assert "no dates of hba1c: the list has no column hba1c_date, so hba1c counts as current" in record["notices"]
 
 
 def test_a_narrow_table_lists_all_absent_columns_in_the_record() -> None:

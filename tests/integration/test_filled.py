@@ -331,7 +331,7 @@ def test_an_age_that_is_not_that_of_the_date_of_birth(people: pa.Table) -> None:
     other = replaced_age(people, pc.add(age, wrong))
     (warning,) = [w for w in told(other) if w.startswith("age")]
     assert warning == (
-        "age: 5,000 values (25.0 % of those recorded) are more than a year from what the date of birth gives and set "
+        "age: 5,000 values (25.0% of those recorded) are more than a year from what the date of birth gives and set "
         "aside: is the as-of date that of the extract?"
     )
     assert popstrat.score(other, AS_OF).equals(before)  # the date of birth wins

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import csv
+import doctest
+import re
 import runpy
 from pathlib import Path
 
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "docs" / "how-to"
+BLOCK = re.compile(r"^```pycon\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGES = sorted(FOLDER.glob("*.md"))
+
+
+def run_python(page: Path, names: dict[str, object]) -> None:
+    """Run the Python of a page from its top to its end, with these names. Fails where it does not give what it says."""
+    text = "".join(BLOCK.findall(page.read_text(encoding="utf-8")))
+    test = doctest.DocTestParser().get_doctest(text, names, page.name, str(page), 0)
+    told: list[str] = []
+    doctest.DocTestRunner().run(test, out=told.append)
+    assert not told, "".join(told)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -19,6 +31,13 @@ def test_the_page_is_what_its_commands_print(page: Path, monkeypatch: pytest.Mon
     before = page.read_text(encoding="utf-8")
     today = transcript["run"](before, FOLDER)
     assert today == before, f"python docs/how-to/transcript.py docs/how-to/{page.name} --write"
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if "pycon" in p.read_text() and p.stem != "spark"], ids=lambda p: p.stem
+)
+def test_the_python_of_a_page_gives_what_it_says(page: Path) -> None:
+    run_python(page, {})
 
 
 def test_a_page_that_is_not_true_is_found(tmp_path: Path) -> None:

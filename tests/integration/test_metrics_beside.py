@@ -140,7 +140,7 @@ def test_a_series_and_a_plan(work: Path) -> None:
     [row] = [row for row in rows if row["group_by"] == "none" and row["measure"] == "proportion"]
     earlier = {month: value_of(history / f"{month}.parquet") for month in (1, 5)}
     assert (row["previous"], row["baseline"], row["year_ago"]) == (earlier[5], earlier[1], None)
-    assert (row["target"], row["trajectory"]) == (0.99, "on")  # low is good, and it is under 99 %
+    assert (row["target"], row["trajectory"]) == (0.99, "on")  # low is good, and it is under 99%
 
 
 def value_of(path: Path) -> float:

@@ -420,7 +420,7 @@ def test_the_column_that_the_documentation_adds_to_a_synthetic_list(capsys: pyte
     assert "packs check" not in capsys.readouterr().out
     record = json.loads(Path("out.parquet.run.json").read_text())
     assert not any("loneliness" in told for told in (*record["warnings"], *record["ignored_columns"]))
-    assert any("loneliness count as current" in told for told in record["notices"])
+    assert any("loneliness counts as current" in told for told in record["notices"])
     assert record["groups"]["veteran_lonely"]["true"] > 0
 
 

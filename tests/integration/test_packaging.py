@@ -22,7 +22,10 @@ def test_data_files_are_packaged() -> None:
     assert resources.files("popstrat.packs").joinpath("builtin/london-2026.toml").is_file()
     assert resources.files("popstrat.synthetic").joinpath("london.toml").is_file()
     assert resources.files("popstrat").joinpath("py.typed").is_file()
-    assert resources.files("popstrat").joinpath("validation", "page.html.j2").is_file()
+    for page in ("pages/validation.html.j2", "pages/explain.html.j2", "worklists/list.html.j2"):
+        assert resources.files("popstrat").joinpath(page).is_file()
+    for part in ("base.html.j2", "parts.html.j2", "style.css", "enhance.js"):
+        assert resources.files("popstrat.pages.design").joinpath(part).is_file()
     assert resources.files("popstrat.engine").joinpath("_engine.pyi").is_file()
     assert resources.files("popstrat.engine.formats").joinpath("parquet_read.pyi").is_file()
 

@@ -101,7 +101,7 @@ def test_the_card_has_what_a_model_card_needs() -> None:
     ]  # fmt: skip
     for said in (
         "Not a\nmedical device",
-        "5.6 %",
+        "5.6%",
         "overconfident",
         "DCB0129",
         "`popstrat validate`",

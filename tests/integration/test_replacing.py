@@ -15,7 +15,7 @@ from popstrat.cli.main import COMMANDS
 DAY, OTHER = "2026-06-30", "2026-07-15"
 READ_ONLY = {"audit", "bench", "check", "completion", "explain", "packs", "verify"}
 WRITE = ["score", "derive", "synth", "metrics", "pseudonymise", "validate", "recalibrate", "fit", "upload", "evidence",
-         "worklist"]  # fmt: skip
+         "worklist", "report"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +25,8 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
     kill_points.prepare(folder)
     other = ["--as-of", OTHER, "-o", f"{folder}/scored3.parquet", "-q"]
     assert run(["score", f"{folder}/list1.parquet", *other]) == 0
+    figures = ["metrics", f"{folder}/list1.parquet", "-o", f"{folder}/figures3.parquet", "--metric", "smoking_current"]
+    assert run([*figures, "--level", "icb", "--level", "practice", "--as-of", OTHER, "-q"]) == 0
     upload = ["upload", f"{folder}/scored3.parquet", "-o", f"{folder}/uploads3", "-q"]
     assert run([*upload, "--lookup", f"{folder}/lookup1.parquet", "--audit", f"{folder}/released"]) == 0
     return folder
@@ -38,7 +40,10 @@ def arguments(command: str, given: Path, to: Path, other: bool) -> list[str]:
         return found
     if command == "pseudonymise":  # as of no date: of the same files, key, columns and form
         return [*found, "--as", "int64"]
-    return [OTHER if a == DAY else a.replace("scored1", "scored3").replace("uploads1", "uploads3") for a in found]
+    third = {"scored1": "scored3", "uploads1": "uploads3", "figures1": "figures3"}
+    for name, other_name in third.items():
+        found = [a.replace(name, other_name) for a in found]
+    return [OTHER if a == DAY else a for a in found]
 
 
 def all_files(folder: Path) -> dict[str, bytes]:
@@ -74,7 +79,8 @@ def test_a_re_run_replaces_and_anything_else_needs_force(
 
 @pytest.mark.parametrize("command", WRITE)
 def test_what_no_record_tells_of(command: str, given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each output in turn is somebody else's file; a folder of an upload is not ours to empty, whatever is given."""
+    """Each output in turn is somebody else's file; a folder of an upload or a report is never ours to empty."""
+    never = command in ("upload", "report")
     made = tmp_path / "made"
     made.mkdir()
     assert run(arguments(command, given, made, False)) == 0
@@ -85,9 +91,9 @@ def test_what_no_record_tells_of(command: str, given: Path, tmp_path: Path, caps
         (to / name).write_text("precious")
         capsys.readouterr()
         assert run(arguments(command, given, to, False)) == 2, name
-        assert command == "upload" or "give --force to replace it" in capsys.readouterr().err
+        assert never or "give --force to replace it" in capsys.readouterr().err
         assert all_files(to) == {name: b"precious"}
         forced = run([*arguments(command, given, to, False), "--force"])
-        assert forced == (2 if command == "upload" else 0)
-        assert (all_files(to)[name] == b"precious") == (command == "upload")
+        assert forced == (2 if never else 0)
+        assert (all_files(to)[name] == b"precious") == never
         assert not list(to.rglob(".*"))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import math
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import gettempdir
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +17,8 @@ from popstrat.core.dates import days, latest_birth_for
 from popstrat.deriving.canonical import KINDS
 from popstrat.deriving.features import Features
 from popstrat.deriving.folding import TABLES, Counts, fold_chunks
-from popstrat.deriving.folds import NO_DAY, Fold, Folded, Pair, Table, Values
-from popstrat.deriving.reference import Row
+from popstrat.deriving.folds import NO_DAY, SET_ASIDE, Fold, Folded, Pair, Table, Values
+from popstrat.deriving.reference import Row, derive_one
 
 ODD_UNITS = (None, "", "furlongs", "MMOL/MOL", " mm hg ", "%", "g/dL", "mg/dL")
 
@@ -137,3 +139,30 @@ def folded(
     )  # fmt: skip
     (chunk,) = folding
     return dict(chunk.folded), folding.counts
+
+
+def compare(features: Features, rng: random.Random, count: int, most: int, tolerance: float = 0.0) -> None:
+    """Whether the engine makes of so many people, with up to so many rows each, what plain Python makes of each.
+
+    ``tolerance``: relative, of numbers; powers are not rounded alike."""
+    codes = codes_of(features, rng)
+    batch = people(rng, count, features.as_of)
+    persons = batch.to_pylist()
+    records = [rows(rng, features, codes, rng.randint(0, most)) for _ in persons]
+    found, counts = folded(features, batch, records, codes, Path(gettempdir()))
+    table = features.finalise(batch, found)
+    assert table.schema.equals(features.table_schema(batch.schema))
+    aside: Counter[tuple[str, str]] = Counter()
+    assert table.column("patient_id").equals(batch.column("patient_id"))
+    for i, (person, record) in enumerate(zip(persons, records, strict=True)):
+        derived = derive_one(features, person, record, codes)
+        row = {name: table.column(name)[i].as_py() for name in table.schema.names[2:]}
+        for name, value in row.items():
+            want = derived.values[name]
+            near = isinstance(value, float) and isinstance(want, float) and math.isclose(value, want, rel_tol=tolerance)
+            assert value == want or near, name
+        assert set(derived.values) == set(row)
+        for why in derived.features.values():
+            aside.update((one.fold, one.reason) for one in why.aside if one.reason in SET_ASIDE)
+    told = {(fold, r): n for fold, one in counts.folds.items() for r, n in one.set_aside.items() if n}
+    assert told == dict(aside)

@@ -32,6 +32,7 @@ from popstrat.packs.patient_table import Column, Schema, column_from_toml, patie
 from popstrat.packs.resolved import Resolved
 from popstrat.packs.tables import PackTables
 from popstrat.scoring.bound import BoundScorer
+from popstrat.scoring.columns import plainly
 from popstrat.scoring.scorer import Scorer
 from popstrat.scoring.tally import Tally
 
@@ -389,6 +390,7 @@ def bits(array: pa.Array) -> Any:
 
 def score_at(bound: BoundScorer, batch: pa.RecordBatch, level: str) -> pa.RecordBatch:
     """As `BoundScorer.score`, on one instruction set."""
+    batch = plainly(batch, bound._made_plain, bound.schema)
     frame, made = bound._frame(batch)
     counters = frame.run(0, batch.num_rows, level)
     return bound.wrap(batch, made, counters.tolist())

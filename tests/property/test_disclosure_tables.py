@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("scipy")
 
 from popstrat.errors import ExposedError
-from popstrat.privacy.disclosure import SMALLEST, WIDTH
+from popstrat.privacy.disclosure import SMALLEST, WIDTH, tables
 from popstrat.privacy.disclosure.audit import widths
 from popstrat.privacy.disclosure.sums import factor, keep_sums, pattern, sums_of, worst_off
 from popstrat.privacy.disclosure.tables import Layout, Why, nearest_five, published, withheld
@@ -19,11 +19,14 @@ from popstrat.privacy.disclosure.tables import Layout, Why, nearest_five, publis
 Counts = np.ndarray[Any, np.dtype[np.int64]]
 
 
-def made(rng: np.random.Generator) -> tuple[Layout, Counts, list[tuple[int, int]]]:
-    """Practices by group within two kinds of area that overlap, in one or two places; a whole, parts of it, and a part
-    of the first part."""
+def made(rng: np.random.Generator, many: bool = False) -> tuple[Layout, Counts, list[tuple[int, int]]]:
+    """Practices by group within two kinds of area that overlap, in one or two places (or many); a whole, parts of it,
+    and a part of the first part."""
     practices, groups = int(rng.integers(2, 8)), int(rng.integers(2, 4))
     places = rng.integers(0, rng.integers(1, 3), practices)
+    if many:
+        practices = int(rng.integers(16, 25))
+        places = np.sort(rng.integers(0, 4, practices))
     areas: list[tuple[int, list[int]]] = [(int(places[p]), [p]) for p in range(practices)]
     within: list[tuple[list[int], list[list[int]]]] = []
     for _ in range(2):
@@ -51,13 +54,14 @@ def made(rng: np.random.Generator) -> tuple[Layout, Counts, list[tuple[int, int]
     starts = np.cumsum([0, *(1 + len(p) for _, p in sums)])
     counts = np.concatenate([[t, *p] for t, p in sums])
     signs = np.concatenate([[1.0, *[-1.0] * len(p)] for _, p in sums])
-    layout = Layout(starts, counts, signs, np.array([block[a] for a, _ in at], np.int64))
+    ranks = np.array([2 * (min(len(a) - 1, 1) + (len(a) == practices)) + (g == groups) for a, g in at], np.int64)
+    layout = Layout(starts, counts, signs, np.array([block[a] for a, _ in at], np.int64), ranks)
     whole = rng.poisson(rng.choice([3, 12, 40, 150], groups), (practices, groups))
     one = rng.binomial(whole, rng.choice([0.04, 0.5, 0.96, 1.0]))
     other = rng.binomial(whole, rng.choice([0.1, 0.7]))
-    tables = [whole, one, other, rng.binomial(one, rng.choice([0.1, 0.6, 0.95]))]
+    of_all = [whole, one, other, rng.binomial(one, rng.choice([0.1, 0.6, 0.95]))]
     found = np.array([
-        [int(table[list(a)].sum() if g == groups else table[list(a), g].sum()) for a, g in at] for table in tables
+        [int(table[list(a)].sum() if g == groups else table[list(a), g].sum()) for a, g in at] for table in of_all
     ])  # fmt: skip
     return layout, found, [(1, 0), (2, 0), (3, 1)]
 
@@ -76,6 +80,37 @@ def test_no_withheld_count_can_be_bounded_closely(seed: int) -> None:
     some = np.flatnonzero(problem.guarded)
     chosen = np.random.default_rng(seed).choice(some, min(len(some), 25), replace=False)
     assert min(widths(problem, chosen).values(), default=np.inf) >= WIDTH - 1e-5
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_many_places_the_whole_is_shown(seed: int) -> None:
+    """Few people of a group in each practice are protected by counts of practices and areas, exactly as elsewhere."""
+    rng = np.random.default_rng(50 + seed)
+    layout, counts, parts = made(rng, many=True)
+    why = withheld(layout, counts, parts)
+    highest = layout.ranks == layout.ranks.max()
+    whole = highest & (layout.blocks == -1)
+    assert (counts[:, whole] >= SMALLEST).all()
+    assert not (why[:, whole] == Why.PROTECTS).any()
+    problem = published(layout, counts, parts, why)
+    chosen = rng.choice(np.flatnonzero(problem.guarded), 12, replace=False)
+    assert min(widths(problem, chosen).values()) >= WIDTH - 1e-5
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_what_cannot_be_protected_goes_from_the_finest_upwards(rank: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it cannot be shown before all up to a rank are withheld, those are, and nothing else of the table."""
+    layout, counts, _ = made(np.random.default_rng(50), many=True)
+    enough = layout.ranks <= rank
+
+    def shield_all(sums: Any, known: Any, blocks: Any, **given: Any) -> tuple[Any, Any]:
+        nothing = np.zeros(len(blocks), bool)
+        return nothing, nothing | bool(known.guarded[enough].all())
+
+    monkeypatch.setattr(tables, "shield_all", shield_all)
+    why = withheld(layout, counts[:1], [])[0]
+    assert (why[enough] != Why.SHOWN).all()
+    assert not (why[~enough] == Why.PROTECTS).any()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -116,7 +151,7 @@ def test_nothing_that_contradicts_itself_is_published() -> None:
 
 def test_a_lone_count_of_few_people_needs_nobody_else() -> None:
     nothing = np.empty(0, np.int64)
-    layout = Layout(np.zeros(1, np.int64), nothing, np.empty(0), np.zeros(2, np.int64))
+    layout = Layout(np.zeros(1, np.int64), nothing, np.empty(0), np.zeros(2, np.int64), np.zeros(2, np.int64))
     assert withheld(layout, np.array([[3, 40]]), []).tolist() == [[Why.SMALL, Why.SHOWN]]
 
 
@@ -152,7 +187,7 @@ def test_a_move_is_turned_into_the_nearest_that_keeps_all_sums(seed: int) -> Non
 
 def test_what_cannot_be_protected_is_not_published() -> None:
     """Two counts that make up each other, of which an earlier release withheld what is now known."""
-    layout = Layout(np.array([0, 2]), np.array([0, 1]), np.array([1.0, -1.0]), np.zeros(2, np.int64))
+    layout = Layout(np.array([0, 2]), np.array([0, 1]), np.array([1.0, -1.0]), np.zeros(2, np.int64), np.arange(2))
     try:
         why = withheld(layout, np.array([[40, 40]]), [], earlier=np.array([[True, False]]))
     except ExposedError:

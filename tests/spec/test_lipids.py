@@ -47,7 +47,7 @@ def test_secondary_prevention() -> None:
 
 
 def test_primary_prevention() -> None:
-    """Over 10 % on a statin and, where it can be told, non-HDL down by more than 40 %."""
+    """Over 10% on a statin and, where it can be told, non-HDL down by more than 40%."""
     check("""
         age | chd | cvd_risk_10y | statin | non_hdl | non_hdl_baseline || lipid_status
         60  | -   | 10.0         | yes    | -       | -                || none
@@ -68,7 +68,7 @@ def test_primary_prevention() -> None:
 
 
 def test_exactly_ten_per_cent_is_a_parameter() -> None:
-    """NICE starts at 10 %, the metric after it."""
+    """NICE starts at 10%, the metric after it."""
     table = "age | cvd_risk_10y | statin || lipid_status\n60 | 10.0 | yes || optimised\n60 | 9.9 | yes || none"
     check(table, pack=local_pack("[parameters.cvd_risk_at_threshold]\nvalue = true\n"))
 

@@ -994,8 +994,8 @@ def test_the_published_family_of_the_documentation() -> None:
 
 
 def test_the_family_prints_what_the_paper_prints() -> None:
-    """A smoker of 50 with 140 mmHg, total cholesterol 5.5 and HDL cholesterol 1.3 mmol/L: 5.9 % for men in countries of
-    low risk to 14.0 % in those of very high risk; 4.2 % to 13.7 % for women."""
+    """A smoker of 50 with 140 mmHg, total cholesterol 5.5 and HDL cholesterol 1.3 mmol/L: 5.9% for men in countries of
+    low risk to 14.0% in those of very high risk; 4.2% to 13.7% for women."""
     smoker = dict.fromkeys(patients_of_the_family(1)[0]) | {
         "age": 50, "smoking": "current", "systolic_bp": 140, "total_cholesterol": 5.5, "hdl": 1.3,
     }  # fmt: skip

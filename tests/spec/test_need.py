@@ -54,7 +54,7 @@ def test_adults_by_unoptimised_conditions() -> None:
     ],
 )  # fmt: skip
 def test_adults_by_risk(risk: float, band: str, colour: str | None) -> None:
-    """The bands of the admission risk: over 18 % red, over 12 amber, over 7 green."""
+    """The bands of the admission risk: over 18% red, over 12 amber, over 7 green."""
     pack = local_pack(f"""
         [definition.admission_risk_band]
         rules = [

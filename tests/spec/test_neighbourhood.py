@@ -258,7 +258,7 @@ def test_what_no_table_can_say_has_its_reason() -> None:
             "gp_appointments_offered", "hypertension_detection_gap",
             "national_hospital_activity"} <= without  # fmt: skip
     assert all(d.output is None for d in found.values())
-    floors = {name for name, d in found.items() if d.raw.get("target") == 0.015 or "1.5 %" in d.raw["source"]}
+    floors = {name for name, d in found.items() if d.raw.get("target") == 0.015 or "1.5%" in d.raw["source"]}
     assert floors == {"in_frailty_int_priority", "int_floor", "top_non_elective_activity"}
 
 

@@ -255,7 +255,6 @@ def test_dates(echo: Scorer) -> None:
         ("day", pa.array([20260630]), "column 'day': a date is needed"),
         ("word", pa.array([dt.date(2026, 1, 1)]), "column 'word': a label is needed"),
         ("word", pa.array([1.5]), "column 'word': a label is needed"),
-        ("word", pa.array([b"Low"]), "column 'word': a label is needed"),
     ],
 )
 def test_what_cannot_be_read(echo: Scorer, column: str, array: pa.Array, message: str) -> None:

@@ -257,7 +257,7 @@ def test_the_engine_refuses_what_does_not_fit() -> None:
         (beyond(48, ">"), "mmol/mol", 49, 48 + 2**-18),
         (48.0, "mmol/mol", 48, 48.0),
         (47.6, "mmol/mol", 48, 47.6),
-        (beyond(6.5, "<"), "%", 47, None),  # 6.5 % is 48
+        (beyond(6.5, "<"), "%", 47, None),  # 6.5% is 48
         (beyond(6.5, ">"), "%", 49, None),
         (6.5, "%", 48, None),
         (beyond(3, "<"), "mmol/mol", 2, float(np.nextafter(np.float32(3), np.float32(0)))),

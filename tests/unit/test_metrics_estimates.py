@@ -115,7 +115,7 @@ def test_rates_have_a_funnel_in_their_unit() -> None:
 
 
 def test_standardised_rates_by_hand() -> None:
-    """10 in a thousand in every band but the oldest, of whom 100 in a thousand: 10 × 97.5 % + 100 × 2.5 %."""
+    """10 in a thousand in every band but the oldest, of whom 100 in a thousand: 10 × 97.5% + 100 × 2.5%."""
     rows = [("admissions", Level.PCN, "N1", "age_band", band, 100 if band == "85+" else 10, 1000) for band in BANDS]
     columns = ("metric", "area", "group_by", "group", "numerator", "denominator", "value", "interval", "reason")
     [row] = found(figures_of(rows), Measure.STANDARDISED, *columns)
@@ -159,7 +159,7 @@ def test_bands_that_are_withheld_everywhere_do_not_count() -> None:
 
 
 def test_gaps_by_hand() -> None:
-    """60 % among the most deprived, 80 % among the least: 20 points less, three quarters; a line through the five."""
+    """60% among the most deprived, 80% among the least: 20 points less, three quarters; a line through the five."""
     shares = (60, 65, 70, 75, 80)
     rows = [("at_target", Level.ICB, "all", "imd_quintile", str(i + 1), k * 10, 1000) for i, k in enumerate(shares)]
     figures = figures_of(rows)

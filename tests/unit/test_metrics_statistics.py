@@ -257,7 +257,7 @@ def test_limits_are_near_the_binomial_ones() -> None:
 
 
 def test_over_dispersion_by_hand() -> None:
-    """Ten areas of 400 people, five with 30 % and five with 50 %: centre 0.4."""
+    """Ten areas of 400 people, five with 30% and five with 50%: centre 0.4."""
     shares = np.repeat([0.3, 0.5], 5)
     found = s.funnel(400 * shares, np.full(10, 400))
     assert found is not None
@@ -290,7 +290,7 @@ def test_variation_that_was_put_in_is_found() -> None:
     k = rng.binomial(n, np.sin(np.arcsin(np.sqrt(0.3)) + rng.normal(0, 0.05, len(n))) ** 2)
     found = s.funnel(k, n)
     assert found is not None
-    # Winsorising leaves 68 % of the variance of z-scores that are normal, as the method is published.
+    # Winsorising leaves 68% of the variance of z-scores that are normal, as the method is published.
     variance = 0.05**2 + np.mean(1 / (4 * n))
     assert found.between == pytest.approx(0.68 * variance - np.mean(1 / (4 * n)), rel=0.1)
 

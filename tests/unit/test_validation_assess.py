@@ -88,7 +88,7 @@ def test_estimates_are_the_measures() -> None:
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
-    """O/E and slope are 1 by construction: 95 % intervals of 120 lists should nearly all say so."""
+    """O/E and slope are 1 by construction: 95% intervals of 120 lists should nearly all say so."""
     held = {"oe": 0, "slope": 0}
     lists = 120
     for seed in range(lists):

@@ -34,7 +34,7 @@ def test_overall_measures_by_hand() -> None:
     assert m.brier(risk, outcome) == pytest.approx((0.25 + 0.5625 + 0.0625 + 0) / 4)
     assert m.scaled_brier(risk, outcome) == pytest.approx(1 - (0.875 / 4) / 0.25)
     assert m.observed_expected(risk, outcome) == pytest.approx(2.0)
-    # At 25 %: three are chosen, two rightly; the wrong one costs a third.
+    # At 25%: three are chosen, two rightly; the wrong one costs a third.
     assert m.net_benefit(risk, outcome, 0.25) == pytest.approx((2 - 1 / 3) / 4)
     assert m.found_at(risk, outcome, 1) == pytest.approx((1 / 2, 1.0))
     assert m.found_at(risk, outcome, 2) == pytest.approx((1.5 / 2, 1.5 / 2))  # one of two alike, at random
@@ -174,7 +174,7 @@ def test_bands_give_the_standard_errors_of_the_risks_themselves() -> None:
     out = exact.measure([0.015], [0.1])
     spreads = [c.resampled([0.015], [0.1], out, Streams(3, "x", 400, 2)).std(axis=0) for c in (exact, rough)]
     used = ~np.isnan(spreads[0]) & (spreads[0] > 1e-12)
-    assert spreads[1][used] == pytest.approx(spreads[0][used], rel=0.2)  # two estimates from 400 each differ by 5 %
+    assert spreads[1][used] == pytest.approx(spreads[0][used], rel=0.2)  # two estimates from 400 each differ by 5%
     assert rough.measure([0.015], [0.1])[:12] == pytest.approx(out[:12], rel=2e-3)
 
 
@@ -213,7 +213,7 @@ def test_funnel_limits_hold_the_share_they_promise() -> None:
 
 @pytest.mark.parametrize(
     ("events", "where"),
-    [(540, "within"), (590, "above 95 %"), (620, "above 99.8 %"), (490, "below 95 %"), (400, "below 99.8 %")],
+    [(540, "within"), (590, "above 95%"), (620, "above 99.8%"), (490, "below 95%"), (400, "below 99.8%")],
 )
 def test_where_a_practice_lies(events: int, where: str) -> None:
     assert position(events, 9000, 0.06) == where

@@ -32,7 +32,8 @@ def derive(
     ] = None,
     threads: options.Threads = None,
     encoding: Annotated[
-        str | None, typer.Option("--encoding", help="Of CSV files, in and out: utf-8, utf-8-sig or cp1252.")
+        str | None,
+        typer.Option("--encoding", metavar="NAME", help="Of CSV files, in and out: utf-8, utf-8-sig, cp1252."),
     ] = None,
     as_json: options.AsJson = False,
     force: options.Force = False,

@@ -29,7 +29,7 @@ COMPLETE = "_POPSTRAT_COMPLETE"  # as `completion` has it
 # none waits for what another needs.
 COMMANDS = (
     "score", "check", "derive", "map", "synth", "explain", "metrics", "bench", "packs", "audit", "fit", "pseudonymise",
-    "recalibrate", "upload", "evidence", "validate", "verify", "worklist", "completion",
+    "recalibrate", "report", "upload", "evidence", "validate", "verify", "worklist", "completion",
 )  # fmt: skip
 
 

@@ -109,7 +109,12 @@ Threads = Annotated[
     ),
 ]
 Encoding = Annotated[
-    str, typer.Option("--encoding", help="Of CSV files: utf-8, utf-8-sig, cp1252; to read also utf-16-le or utf-16-be.")
+    str,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        help="Of CSV files: utf-8, utf-8-sig, cp1252; to read also utf-16-le or utf-16-be.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that something else has made.")]

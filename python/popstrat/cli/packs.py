@@ -37,7 +37,7 @@ def list_command(as_json: options.AsJson = False) -> None:
 
 @app.command("show")
 def show_command(
-    name: Annotated[str, typer.Argument(metavar="NAME|FILE")],
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A built-in pack or specification, or a TOML file.")],
     as_of: Annotated[
         str | None, typer.Option("--as-of", metavar="DATE", help="YYYY-MM-DD; the latest if not given.")
     ] = None,
@@ -54,7 +54,7 @@ def show_command(
 
 @app.command("check")
 def check_command(
-    file: Annotated[str, typer.Argument(metavar="FILE")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A TOML file, or the name of a built-in pack.")],
     as_of: options.AsOf = None,
     quiet: options.Quiet = False,
 ) -> None:
@@ -83,8 +83,8 @@ def check_command(
 
 @app.command("diff")
 def diff_command(
-    a: Annotated[str, typer.Argument(metavar="A")],
-    b: Annotated[str, typer.Argument(metavar="B")],
+    a: Annotated[str, typer.Argument(metavar="A", help="The earlier pack: a name such as london-2026@1.0.0, a file.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The pack to hold against it.")],
     data: Annotated[
         list[str] | None, typer.Option("--data", metavar="FILE", help="Count the patients who change group.")
     ] = None,
@@ -115,7 +115,9 @@ def diff_command(
 
 @app.command("sql")
 def sql_command(
-    name: Annotated[str, typer.Argument(metavar="NAME|FILE")] = options.DEFAULT_PACK,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|FILE", help="A built-in pack, or a TOML file.")
+    ] = options.DEFAULT_PACK,
     as_of: options.AsOf = None,
     dialect: Annotated[
         str,

@@ -9,6 +9,7 @@ import typer
 
 from popstrat.cli import options
 from popstrat.cli.terminal import progress_bar
+from popstrat.core.numbers import day
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -61,4 +62,4 @@ def synth(
     if not quiet:
         folders = [] if events is None else [events]
         names = " and ".join(str(file) for file in [*(f for f in files if events not in f.parents), *folders])
-        typer.echo(f"{patients:,} synthetic patients as of {date.isoformat()} in {names}")
+        typer.echo(f"{patients:,} synthetic patients as of {day(date)} in {names}")

@@ -86,6 +86,7 @@ def validate(
     from popstrat.packs.column_map import NO_MAP
     from popstrat.packs.map_file import load_map
     from popstrat.packs.patient_table import patient_schema
+    from popstrat.pages.validation_page import render
     from popstrat.validation.files import run_validate
     from popstrat.validation.spec import Spec
 
@@ -97,10 +98,11 @@ def validate(
     if map_file is not None and patients is None:
         raise InputError("--map is for the file of --list, and none is given")
     mapping = NO_MAP if map_file is None else load_map(map_file, patient_schema().columns)
-    with progress_bar("Validating", quiet or as_json) as progress:
+    with progress_bar("Reading", quiet or as_json) as progress:
         result = run_validate(
             scored, outcome, output, spec, patients=patients, mapping=mapping, called=called, capacity=capacity,
             bootstrap=bootstrap, seed=seed, threads=threads, encoding=encoding, progress=progress, force=force,
+            page=render,
         )  # fmt: skip
     if as_json:
         print_json({**{k: result[k] for k in _SUMMARY}, "output": str(output)})

@@ -9,6 +9,7 @@ import typer
 
 from popstrat.cli.options import AsJson, Quiet
 from popstrat.cli.terminal import print_json
+from popstrat.core.numbers import day
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -39,7 +40,7 @@ def verify(
         print_json({"folder": str(folder), "verified": True, "manifest_sha256": found.sha256, "totals": totals})
     elif not quiet:
         what = f"{totals['files']:,} files of {totals['practices']:,} practices, {totals['written']:,} patients"
-        typer.echo(f"{folder}: verified; {what}, as of {found.manifest['as_of']}")
+        typer.echo(f"{folder}: verified; {what}, as of {day(found.manifest['as_of'])}")
         typer.echo(f"manifest {found.sha256}")
         if audit is not None:
             typer.echo(f"released in {audit}")
@@ -54,7 +55,7 @@ def _verify_worklist(path: Path, audit: Path | None, as_json: bool, quiet: bool)
         print_json({"output": str(path), "verified": True, "record_sha256": found.sha256, **told})
     elif not quiet:
         files = f"{found.files:,} file{'s' if found.files > 1 else ''}"
-        typer.echo(f"{path}: verified; {files}, {found.people:,} people, as of {found.record['as_of']}")
+        typer.echo(f"{path}: verified; {files}, {found.people:,} people, as of {day(found.record['as_of'])}")
         typer.echo(f"record {found.sha256}")
         if audit is not None:
             typer.echo(f"released in {audit}")

@@ -1,16 +1,13 @@
-"""Arrow tables from whatever gives one; columns of text, whatever their layout."""
+"""Arrow columns: of text, whatever their layout; of numbers and flags, to and from NumPy."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 from numpy.typing import NDArray
-
-from popstrat.errors import InputError
 
 _CLASSLESS = (pa.lib.Type_INTERVAL_MONTHS, pa.lib.Type_INTERVAL_DAY_TIME)
 
@@ -93,16 +90,3 @@ def _bits(buffer: pa.Buffer, column: pa.Array) -> NDArray[np.bool_]:
     bits = np.frombuffer(buffer, np.uint8)[start : (column.offset + len(column) + 7) // 8]
     first = column.offset - 8 * start
     return np.unpackbits(bits, bitorder="little")[first : first + len(column)].view(np.bool_)
-
-
-def as_table(data: Any) -> pa.Table:
-    """A pyarrow table from anything that exports the Arrow PyCapsule stream. Raises `InputError` naming the type."""
-    if isinstance(data, pa.Table):
-        return data
-    if isinstance(data, pa.RecordBatch):
-        return pa.Table.from_batches([data])
-    if hasattr(data, "__arrow_c_stream__"):
-        return pa.table(data)
-    if isinstance(data, Mapping):
-        return pa.table(data)
-    raise InputError(f"a table is needed (anything with __arrow_c_stream__), not {type(data).__name__}")

@@ -338,7 +338,8 @@ def _parsed(path: Path, content: bytes, encoding: str, first: str, terms: dict[i
     else:
         order = np.argsort(np.array(table.lists, np.int64), kind="stable")
         ends = np.cumsum(np.bincount(table.lists, minlength=len(table.names)))[:-1]
-        lists = {name: np.unique(some) for name, some in zip(table.names, np.split(codes[order], ends), strict=True)}
+        parts = np.split(codes[order], ends) if table.names else []  # of a file that has only its head
+        lists = {name: np.unique(some) for name, some in zip(table.names, parts, strict=True)}
     return ListFile(
         name=path.name,
         sha256=hashlib.sha256(content).hexdigest(),

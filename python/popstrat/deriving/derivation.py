@@ -146,7 +146,7 @@ class Derivation:
             }
             for count, (share, what) in told.items():
                 if of.rows >= _LEAST and count > share * of.rows:
-                    yield f"{name}: {count:,} of {of.rows:,} rows ({100 * count / of.rows:.0f} %) are {what}"
+                    yield f"{name}: {count:,} of {of.rows:,} rows ({100 * count / of.rows:.0f}%) are {what}"
             known = of.rows - of.unknown_patient
             if known >= _LEAST and not any(c.used for f, c in self.counts.folds.items() if f in self._folds_of(name)):
                 yield f"{name}: none of {known:,} rows has a code of any code list: are they of the same code system?"
@@ -160,7 +160,7 @@ class Derivation:
                     share = 100 * count / (of.used + count)
                     units = _listed([repr(u) if u else "none" for u in of.units]) if reason == "unknown_unit" else ""
                     also = f" (units in the file: {units})" if units else ""
-                    yield f"{name}: {count:,} values ({share:.0f} %) are {what} and set aside{also}"
+                    yield f"{name}: {count:,} values ({share:.0f}%) are {what} and set aside{also}"
 
     def _folds_of(self, table: Table) -> frozenset[str]:
         return frozenset(fold.name for fold in self.features.folds if fold.table == table)

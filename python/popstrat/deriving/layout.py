@@ -290,7 +290,7 @@ class _Parser:
                 where, "needs `from`, the name of a column or several of which one is there; or `const`, or `parts`"
             )
         otherwise = said.get("otherwise")
-        through = self._texts(f"{where} through", said.get("through", []))
+        through = self._some_texts(where, said, "through")
         for one in through:
             if one not in lookups:
                 raise self._fail(where, f"goes through [lookup.{one}], which there is not{suggest(one, lookups)}")
@@ -303,7 +303,7 @@ class _Parser:
             if key in said and not ours.endswith(only) and not ours.startswith(only):
                 raise self._fail(f"{where} {key}", f"is for a {only} alone")
         return Taken(
-            self._texts(f"{where} from", said.get("from", [])),
+            self._some_texts(where, said, "from"),
             None if "const" not in said else self._text(f"{where} const", said["const"]),
             through,
             keep,
@@ -312,7 +312,7 @@ class _Parser:
             {k: v or "none" for k, v in periods.items()},
             self._text(f"{where} comparator", said.get("comparator", "")),
             {k: v or "=" for k, v in comparators.items()},
-            self._texts(f"{where} parts", said.get("parts", [])),
+            self._some_texts(where, said, "parts"),
             None if otherwise is None else self._taken(f"{where} otherwise", ours, otherwise, lookups, kind=kind),
             self._spellings.get(ours, self._spelling),
         )
@@ -328,7 +328,7 @@ class _Parser:
                 raise self._fail(where, f"needs `{key}`")
         return Lookup(
             name,
-            self._texts(f"{where} files", said["files"]),
+            self._some_texts(where, said, "files"),
             self._text(f"{where} key", said["key"]),
             self._text(f"{where} value", said["value"]),
             self._where(f"{where} where", said.get("where", {})),
@@ -371,6 +371,13 @@ class _Parser:
         if not isinstance(given, str):
             raise self._fail(where, "needs a text")
         return given
+
+    def _some_texts(self, where: str, said: Mapping[str, Any], key: str) -> tuple[str, ...]:
+        """What a key lists; nothing only where it is not said at all."""
+        found = self._texts(f"{where} {key}", said.get(key, []))
+        if key in said and not found:
+            raise self._fail(f"{where} {key}", "names nothing; leave it out, or name something")
+        return found
 
     def _texts(self, where: str, given: object) -> tuple[str, ...]:
         found = [given] if isinstance(given, str) else given

@@ -15,7 +15,7 @@ from popstrat.packs.pack import Pack
 
 @dataclass(frozen=True)
 class TermFit:
-    """A fitted coefficient. ``error`` and the 95 % interval are None where a penalty leaves none.
+    """A fitted coefficient. ``error`` and the 95% interval are None where a penalty leaves none.
 
     ``events``: people with the event who are not at the term's commonest value.
     """

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from popstrat.core.progress import Progress
+from popstrat.core.progress import Progress, enter
 from popstrat.core.rerun import Making
 from popstrat.core.text import suggest
 from popstrat.errors import InputError, PackError
@@ -102,6 +102,7 @@ def fit(
         horizon = next(iter(spec.days.values()))
         prepared = prepare(source, spec.unit_pack, spec.model, horizon=horizon, terms=True)
         outcomes, design = prepared.outcomes, prepared.design
+        enter(progress, "Fitting")
         link = _regression(spec, outcomes)
         fits = [_fit_stratum(spec, part, link, design, outcomes) for part in design.parts]
         unexpected = _unexpected(spec, fits)
@@ -114,6 +115,7 @@ def fit(
             sum(one.held_out for one in fits),
             (*design.warnings, *unexpected, *off),
         )
+        enter(progress, "Measuring")
         measured = performance(
             [one.risk for one in fits],
             [one.event for one in fits],

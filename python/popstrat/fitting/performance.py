@@ -23,7 +23,7 @@ _MEASURES = {
 def performance(
     risks: Sequence[F64], events: Sequence[F64], *, days: Sequence[NDArray[np.int64]] = (), horizon: int = 365
 ) -> dict[str, float] | None:
-    """AUROC, observed/expected, calibration slope and calibration in the large of a risk, each with its 95 % interval
+    """AUROC, observed/expected, calibration slope and calibration in the large of a risk, each with its 95% interval
     (``…_low``, ``…_high``); None where fewer than 20 people have, or do not have, the event.
 
     Each of the three is given stratum by stratum. A risk is a probability by the ``horizon``. Where ``days`` are given

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popstrat.core.hashing import HASH
-from popstrat.core.progress import Progress
+from popstrat.core.progress import Progress, enter
 from popstrat.core.rerun import Making
 from popstrat.core.text import suggest
 from popstrat.errors import InputError, PackError
@@ -160,6 +160,7 @@ def recalibrate(
         ident_of, horizon = next(iter(lengths.items()))
         prepared = prepare(source, base, model, horizon=horizon, terms=False)
         outcomes, design = prepared.outcomes, prepared.design
+        enter(progress, "Recalibrating")
         found = [_stratum(part, i, resolved, method, lengths, outcomes) for i, part in enumerate(design.parts)]
         period, off = periods(_stated_periods(lengths, resolved, body))
         warnings = (*design.warnings, *off)

@@ -6,7 +6,7 @@ wherever there are any (a register, as a numerator here and a denominator there)
 or in neither. Movers of an area add up to everybody in it.
 
 Groups with few people everywhere would have most of their counts withheld, and take those of others with them: those
-under 1 % of everybody are published as one group (`merged`).
+under 1% of everybody are published as one group (`merged`).
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def layout_of(figures: Figures, cells: Numbers) -> Layout:
     at = {tuple(key): i for i, key in enumerate(cells.tolist())}
     _groups_add_up(figures, at, sums)
     _areas_add_up(figures, at, sums)
-    return sums.layout(_blocks(figures, cells))
+    return sums.layout(_blocks(figures, cells), _ranks(figures, cells))
 
 
 class _Sums:
@@ -198,8 +198,9 @@ class _Sums:
         self.signs += [1.0, *[-1.0] * len(parts)]
         self.starts.append(len(self.counts))
 
-    def layout(self, blocks: Numbers) -> Layout:
-        return Layout(np.array(self.starts, np.int64), np.array(self.counts, np.int64), np.array(self.signs), blocks)
+    def layout(self, blocks: Numbers, ranks: Numbers) -> Layout:
+        starts, counts = np.array(self.starts, np.int64), np.array(self.counts, np.int64)
+        return Layout(starts, counts, np.array(self.signs), blocks, ranks)
 
 
 _Key = tuple[int, ...]
@@ -283,6 +284,15 @@ def _blocks(figures: Figures, cells: Numbers) -> Numbers:
         here = cells[:, 0] == number
         found[here] = only[cells[here, 1]]
     return found
+
+
+def _ranks(figures: Figures, cells: Numbers) -> Numbers:
+    """Which cells are rather shown: of larger areas before smaller, and everybody before groups of them."""
+    within = np.array([len(_WITHIN.get(level, ())) for level in LEVELS])
+    divisions = np.array([len(_parts(one.name)) for one in figures.groupings])
+    order = np.column_stack([within[cells[:, 0]], -divisions[cells[:, 2]]])
+    ranks: Numbers = np.unique(order, axis=0, return_inverse=True)[1].reshape(-1)
+    return ranks
 
 
 # -- one kind of counts after the other --------------------------------------------------------------------------------

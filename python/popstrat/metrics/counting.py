@@ -111,7 +111,8 @@ def _metric(d: Definition) -> Metric:
     return Metric(
         d.id, d.title, d.version, measure, cohort_of(raw), raw["good"], raw.get("target"), d.source,
         raw.get("caveat", ""), raw.get("not_computable"), 1000 if measure is Measure.RATE else 1,
-        d.node.type.kind != "number",
+        d.node.type.kind != "number", means=d.means, assumption=raw.get("assumption", ""),
+        counted=raw.get("numerator", ""), of=raw.get("denominator", ""),
     )  # fmt: skip
 
 
@@ -186,6 +187,44 @@ class Counted:
         nothing = (None,) * len(self.practices)
         pcn, neighbourhood, place = (self.within.get(column, nothing) for column in _PLACES)
         return Areas(self.practices, pcn, neighbourhood, place)
+
+
+def together(parts: Sequence[Counted]) -> Counted:
+    """What was counted of parts of a list, as if it had been counted of the whole. Raises `InputError` for a practice
+    that is in two PCNs, neighbourhoods or places."""
+    codes = sorted({code for part in parts for code in part.practices})
+    place = {code: i for i, code in enumerate(codes)}
+    within: dict[str, tuple[str | None, ...]] = {}
+    for column in dict.fromkeys(column for part in parts for column in part.within):
+        areas: dict[str, str] = {}
+        for part in parts:
+            for code, area in zip(part.practices, part.within.get(column, ()), strict=False):
+                if area is not None and areas.setdefault(code, area) != area:
+                    raise _in_two(code, areas[code], area, column)
+        within[column] = tuple(areas.get(code) for code in codes)
+
+    def added(arrays: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
+        found = np.zeros((len(codes), parts[0].registered.shape[1]), np.int64)
+        for part, array in zip(parts, arrays, strict=True):
+            found[[place[code] for code in part.practices]] += array
+        return found
+
+    return Counted(
+        tuple(codes),
+        within,
+        added(part.registered for part in parts),
+        {name: added(part.people[name] for part in parts) for name in parts[0].people},
+        {
+            name: (added(part.events[name][0] for part in parts), added(part.events[name][1] for part in parts))
+            for name in parts[0].events
+        },
+        np.arange(len(codes)),
+    )
+
+
+def _in_two(practice: str, one: str, other: str, column: str) -> InputError:
+    told = " and in ".join(map(shown_name, sorted((one, other))))
+    return InputError(f"the practice {shown_name(practice)} is in {told}: a practice is in one", column=column)
 
 
 class Counter:
@@ -285,8 +324,7 @@ class Counter:
         practice = next(code for code, number in self._practices.items() if number == self.whole[row])
         one = next(area for area, number in names.items() if number == held[self.whole[row]])
         other = str(column[row].as_py())
-        told = " and in ".join(map(shown_name, sorted((one, other))))
-        raise InputError(f"the practice {shown_name(practice)} is in {told}: a practice is in one", column=name)
+        raise _in_two(practice, one, other, name)
 
     def _grow(self) -> None:
         self._room = max(64, 2 * len(self._practices))

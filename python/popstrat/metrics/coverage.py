@@ -32,7 +32,7 @@ DATES = ("last_admission_date", "care_plan_date", "cga_date")
 """Columns of the list that say more of people on the caseload."""
 APPORTIONED = "apportioned: the floor of the place shared by list size"
 CARE_PLAN_TARGET = 0.95
-CARE_PLAN_SOURCE = "95 % of people with complex needs to have a care plan by 2027"
+CARE_PLAN_SOURCE = "95% of people with complex needs to have a care plan by 2027"
 ROUNDING = 2
 """By how much a count that was rounded to the nearest 5 may differ from what it was."""
 

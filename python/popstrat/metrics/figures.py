@@ -100,6 +100,12 @@ class Metric:
     never: frozenset[tuple[str, str]] = frozenset()
     """Groups, each as what divides and its label, that by its rules nobody of whom it counts is in: children in a
     metric of adults."""
+    means: str = ""
+    assumption: str = ""
+    counted: str = ""
+    """The rule of the numerator, as the pack has it."""
+    of: str = ""
+    """The rule of the denominator; nothing for everybody in the cohort."""
 
     @property
     def events(self) -> bool:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from popstrat.core.arrow import as_table
 from popstrat.core.cpus import cores
 from popstrat.errors import DataWarning
+from popstrat.frames.sources import as_table
 from popstrat.metrics.people import PeopleCount
 from popstrat.metrics.released import released
 from popstrat.metrics.request import DEFAULT_PACK, Request, groupings_of, levels_of
@@ -63,7 +63,7 @@ def table(
     )  # fmt: skip
     scorer = request.scorer(pack, as_of, profile)
     count = PeopleCount(request, scorer, threads or cores())
-    given = as_table(people)
+    given = as_table(people, scorer.wanted(mapping))
     scored = score_table(given, scorer, threads=threads or cores(), counted=False, mapping=mapping)
     while scored.batches:  # let go of, one after the other
         count.add(scored.batches.pop(0))

@@ -14,7 +14,7 @@ from popstrat.core.rerun import pack_named
 from popstrat.errors import InputError
 from popstrat.metrics import movers
 from popstrat.metrics.caseload import cohorts_of, read_caseload
-from popstrat.metrics.counting import Counted, Counter, Plan
+from popstrat.metrics.counting import Counted, Counter, Plan, together
 from popstrat.metrics.coverage import DATES, CaseloadCounts
 from popstrat.metrics.figures import Figures
 from popstrat.metrics.gather import figures
@@ -51,6 +51,7 @@ class PeopleCount:
             self._labels |= dict.fromkeys(self._cohort_columns, ("false", "true"))
         self.plan: Plan = plan
         self._counter = Counter(plan, threads)
+        self._elsewhere: list[Counted] = []
         self._ids: list[pa.Array] = []
         self._practices: list[NDArray[np.int32]] = []
         self._groups: dict[str, list[NDArray[np.int32]]] = {name: [] for name in self._labels}
@@ -70,6 +71,13 @@ class PeopleCount:
             for name, labels in self._labels.items():
                 self._groups[name].append(movers.coded(scored.column(name), labels, name))
 
+    def take(self, counted: Counted) -> None:
+        """People who were counted elsewhere by the same plan: not where a caseload or an earlier table is given, since
+        what those are held against are people."""
+        assert self.caseload is None
+        assert not self._labels
+        self._elsewhere.append(counted)
+
     def figures(self) -> tuple[Figures, Figures | None]:
         """The figures of the metrics, and those of who moved since the earlier table.
 
@@ -77,6 +85,8 @@ class PeopleCount:
         earlier table that is none.
         """
         counted = self._counter.finish()
+        if self._elsewhere:
+            counted = together([counted, *self._elsewhere])
         if not counted.practices:
             raise InputError("there is nobody to count: the list is empty, or the profile leaves everybody out")
         wanted = {level: some for level, some in self.request.wanted.items() if self._has(level, counted)}

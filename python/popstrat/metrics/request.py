@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from popstrat.core.text import suggest
 from popstrat.errors import InputError
@@ -47,7 +48,7 @@ class Request:
         """Every grouping that is wanted anywhere."""
         return tuple(dict.fromkeys(name for some in self.wanted.values() for name in some))
 
-    def scorer(self, pack: str | Path | Pack, as_of: str | dt.date | None, profile: str) -> Scorer:
+    def scorer(self, pack: str | Path | Pack, as_of: str | dt.date | None, profile: str, mapping: Any = None) -> Scorer:
         """A scorer that works out what is counted.
 
         Raises `InputError` for a metric or grouping that there is not, a pack without metrics, and disclosure that is
@@ -56,7 +57,7 @@ class Request:
         if not self.controlled and profile != "direct-care":
             raise InputError(f"--no-disclosure-control is for the profile direct-care alone, and this is {profile}")
         made = partial(_besides, groupings=self.named, only=self.only, dates=self.caseload is not None)
-        return Scorer(pack, as_of, profile=profile, besides=made)
+        return Scorer(pack, as_of, profile=profile, mapping=mapping, besides=made)
 
     def counting(self, scorer: Scorer) -> Plan:
         """What is counted of the scorer's batches."""

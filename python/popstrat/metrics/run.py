@@ -10,11 +10,11 @@ import pyarrow as pa
 
 from popstrat.core.files import Outputs, writing
 from popstrat.core.hashing import HASH, hash_file
-from popstrat.core.progress import Progress
+from popstrat.core.progress import Progress, enter
 from popstrat.core.rerun import Making, pack_named, read_record, record_path, refuse_other
 from popstrat.errors import InputError
 from popstrat.formats import check_target, ending, open_sink
-from popstrat.metrics.figures import Metric
+from popstrat.metrics.figures import Areas, Metric
 from popstrat.metrics.people import PeopleCount
 from popstrat.metrics.released import released
 from popstrat.metrics.request import Request
@@ -77,8 +77,10 @@ def run_metrics(
         people = PeopleCount(request, scorer, reading.threads, encoding)
         counts = _counted(files, people, reading, clock, progress, output.parent)
         clock.seconds["control"] = 0.0
+        enter(progress, "Disclosure control")
         with clock.timed("control"):
             made, figures = released(people, scorer, request, encoding, reading.threads)
+        enter(progress, "Writing")
         with clock.timed("write"):
             _write(made.rows, partial, ending(output), encoding)
         record = file_record(
@@ -105,6 +107,7 @@ def run_metrics(
                 "without_value": made.rows["value"].null_count,
             },
             metrics=[_told(metric) for metric in figures.metrics],
+            practices=_within(figures.areas),
         )
         unheld = [NO_EARLIER] if request.controlled and request.history is None else []
         record["notices"] = list(dict.fromkeys([*record["notices"], *people.notices, *made.notices, *unheld]))
@@ -159,10 +162,17 @@ def _write(rows: pa.Table, partial: Path, suffix: str, encoding: str) -> None:
         raise
 
 
+def _within(areas: Areas) -> Record:
+    """In which PCN, neighbourhood and place each practice is, None for none: `parent` tells of one of them alone."""
+    above = zip(areas.practices, areas.pcn, areas.neighbourhood, areas.place, strict=True)
+    return {code: {"pcn": pcn, "neighbourhood": near, "place": place} for code, pcn, near, place in above}
+
+
 def _told(metric: Metric) -> Record:
     """What the record says of a metric, so that whoever shows the figures needs no pack."""
     return {
         "id": metric.id, "title": metric.title, "version": metric.version, "measure": str(metric.measure),
         "cohort": metric.cohort, "good": metric.good, "target": metric.target, "source": metric.source,
-        "caveat": metric.caveat, "reason": metric.reason,
+        "caveat": metric.caveat, "reason": metric.reason, "means": metric.means, "assumption": metric.assumption,
+        "numerator": metric.counted, "denominator": metric.of,
     }  # fmt: skip

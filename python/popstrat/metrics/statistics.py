@@ -1,7 +1,7 @@
 """Values with their intervals, from counts alone: arrays in, arrays of the same length out.
 
 NaN is a count that is not known, and gives NaN; so does a share or rate of nobody. Every interval is two-sided, and
-95 % unless ``level`` says otherwise. Shares are of 1. Where each comes from:
+95% unless ``level`` says otherwise. Shares are of 1. Where each comes from:
 
 - share: Wilson 1927, the score interval;
 - number of people, and of events: exact Poisson limits. Where a person may have several events, the variance is the sum
@@ -191,7 +191,7 @@ def slope_index(value: npt.ArrayLike, variance: npt.ArrayLike, people: npt.Array
     weight = _over(n, n.sum(axis=-1, keepdims=True))
     rank = np.cumsum(weight, axis=-1) - weight / 2
     centred = rank - (weight * rank).sum(axis=-1, keepdims=True)
-    pull = -weight * centred / (weight * centred**2).sum(axis=-1, keepdims=True)
+    pull = _over(-weight * centred, (weight * centred**2).sum(axis=-1, keepdims=True))
     slope = (pull * y).sum(axis=-1)
     half = _quantile(level) * np.sqrt((pull**2 * v).sum(axis=-1))
     return Interval(slope, slope - half, slope + half)

@@ -90,7 +90,7 @@ def suspicions(
     ``converted`` are the columns whose unit a map changes; ``shown`` is how a count is written. Dates after the as-of
     date in several columns have one cause and one warning.
 
-    That is at least 1 % of the values ``recorded`` in the column and at least 10 of them (an *assumption*: of records
+    That is at least 1% of the values ``recorded`` in the column and at least 10 of them (an *assumption*: of records
     typed in by hand some tenths of a per cent are implausible).
     """
     found = []
@@ -101,7 +101,7 @@ def suspicions(
             if count >= max(_SUSPECT_ROWS, _SUSPECT_SHARE * values):
                 if reason == FUTURE_REASON:
                     late[column] = count
-                share = f"{100 * count / values:.1f} % of those recorded"
+                share = f"{100 * count / values:.1f}% of those recorded"
                 doubt = _doubt(schema[column], reason)
                 if column in converted:
                     doubt = f"are they in {schema[column].unit} before [units] of the map converts them?"
@@ -136,7 +136,7 @@ def disorder_remarks(found: Disorder, schema: Schema, where: str = "") -> list[s
     for name, counts in found.items():
         both, wrong = counts["both"], counts["not_below"]
         if wrong >= max(_DISORDERED_ROWS, _DISORDERED_SHARE * both):
-            many = f"{wrong:,} rows ({100 * wrong / both:.1f} % of those that hold both)"
+            many = f"{wrong:,} rows ({100 * wrong / both:.1f}% of those that hold both)"
             told.append(f"{name} is at or above {schema[name].below} in {many}{where}: are the two columns swapped?")
     return told
 

@@ -50,6 +50,7 @@ def sections(pack: Pack, as_of: dt.date | None = None) -> list[Section]:
     page = Page(pack.at(as_of or latest(pack)))
     found = [
         _head(pack),
+        *page.metrics(),  # first, where there are any: they are what such a pack is for
         page.columns(),
         Section(2, "Definitions", [_READING]),
         *page.definitions(),
@@ -102,7 +103,12 @@ class Page:
     # -- definitions --
 
     def definitions(self) -> list[Section]:
-        return [self.definition(d) for d in self.own]
+        return [self.definition(d) for d in self.own if not KINDS[d.kind].counted]
+
+    def metrics(self) -> list[Section]:
+        """What is counted by area; nothing in a pack that has none."""
+        found = [self.definition(d) for d in self.own if KINDS[d.kind].counted]
+        return [Section(2, "Metrics", ["What is counted by area, and of whom."]), *found] if found else []
 
     def definition(self, d: Definition) -> Section:
         body = self.raw["definition"][d.id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
 
@@ -9,13 +10,24 @@ from rich.console import Console
 from rich.table import Table
 
 WIDTH = 100
-"""The most columns that are written to; off a terminal, exactly as many."""
+"""The most columns that are written to; off a terminal exactly as many, unless COLUMNS asks for fewer."""
+_NARROWEST = 40
+WARNING = "bold"
+"""How warnings look. Bold rather than yellow, which cannot be read on a light ground."""
+CODE = "color(31)"
+"""Names of columns and the like: a blue that is read on light and on dark grounds."""
+RAGS = {"red": "red", "amber": "color(136)", "green": "green"}
+"""Colours that repeat what a label says, on light and on dark grounds."""
 
 
 def open_console() -> Console:
     """A console on standard output."""
     console = Console(highlight=False)
-    console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
+    if console.is_terminal:
+        console.width = min(console.width, WIDTH)
+    else:
+        asked = os.environ.get("COLUMNS", "")
+        console.width = min(max(int(asked), _NARROWEST), WIDTH) if asked.isascii() and asked.isdigit() else WIDTH
     return console
 
 

@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from popstrat.core.numbers import day
 from popstrat.pages.console import count_table, unpadded
 from popstrat.pages.filling import filling
-from popstrat.pages.run_summary import remarks
+from popstrat.pages.run_summary import remarks, to_mind
 from popstrat.runs.record import Record
 
 
@@ -24,8 +25,9 @@ def show(record: Record, output: Path | None, console: Console) -> None:
 
 def _show(record: Record, output: Path | None, console: Console) -> None:
     pack, rows, derived = record["pack"], record["rows"], record["derived"]
-    console.print(f"[bold]{escape(pack['id'])} {escape(str(pack['version']))} · as of {record['as_of']}[/]")
+    console.print(f"[bold]{escape(pack['id'])} {escape(str(pack['version']))} · as of {day(record['as_of'])}[/]")
     console.print(f"{rows['in']:,} people registered and alive, from {_words(derived)}")
+    console.print(" · ".join(to_mind(record)))
     for block in (_people(derived["people"]), _set_aside(derived["rows"])):
         if block.row_count:
             console.print()

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from popstrat.packs.trace_parts import Line, ModelTrace
-from popstrat.pages.console import text_grid, unpadded
+from popstrat.pages.console import WARNING, text_grid, unpadded
 from popstrat.reasons import wording
 from popstrat.reasons.findings import Explanation, Finding
 from popstrat.reasons.short import grouped, short
@@ -43,7 +43,7 @@ def _show(explanation: Explanation, console: Console, costs: bool) -> None:
         console.print(Padding(Text(f"note: {notice}", "dim"), (0, 0, 0, 2)))
     if explanation.set_aside:
         console.print()
-        console.print(Text("Set aside as implausible, and read as no record", "bold yellow"))
+        console.print(Text("Set aside as implausible, and read as no record", WARNING))
         grid = text_grid(2)
         for item in explanation.set_aside:
             grid.add_row(item.title, f"{item.value}: {item.reason}" if item.value else item.reason)
@@ -73,9 +73,9 @@ def _show_finding(finding: Finding, console: Console, depth: int) -> None:
     # one answer column down the right edge, parts indented below what uses them
     console.print(Padding(heading, (0, 0, 0, 2 * depth)))
     if finding.model and finding.model.disclaimer:
-        console.print(Padding(Text(finding.model.disclaimer, "yellow"), (0, 0, 0, 2 * depth + 2)))
+        console.print(Padding(Text(finding.model.disclaimer, WARNING), (0, 0, 0, 2 * depth + 2)))
     if finding.caveat:
-        console.print(Padding(Text(finding.caveat, "yellow"), (0, 0, 0, 2 * depth + 2)))
+        console.print(Padding(Text(finding.caveat, WARNING), (0, 0, 0, 2 * depth + 2)))
     if finding.lines:
         _show_lines(finding.lines, console, depth)
     if finding.model:
@@ -123,7 +123,7 @@ def _show_model(model: ModelTrace, console: Console, indent: int) -> None:
         grid.add_row("start", "", f"{model.start:.4f}", "")
     for term in model.contributions:
         product = "" if term.value == 1 else f"{term.value:.6g} × {term.coefficient:.4f}"
-        source = Text("" if term.recorded else "no record: the default. ", "yellow")
+        source = Text("" if term.recorded else "no record: the default. ", WARNING)
         source.append(f"{term.evidence}: {term.source}", "dim")
         grid.add_row(Text(term.title), product, f"{term.adds:.4f}", source)
     if model.start or model.contributions:

@@ -24,7 +24,7 @@ def filling(quality: Mapping[str, Any]) -> RenderableType:
     judged = [c for c in quality["columns"] if "expected_per_1000" in c]
     judged.sort(key=lambda c: (not c["doubtful"], -_off(c, quality["people"])))
     for column in judged[:_MOST_COLUMNS]:
-        mark = "[bold yellow]?[/] " if column["doubtful"] else ""
+        mark = "[bold]?[/] " if column["doubtful"] else ""
         age = column.get("days_old", {}).get("median")
         table.add_row(
             f"{mark}{escape(column['column'])}", f"{column['people']:,}", f"{column['per_1000']:,.1f}",

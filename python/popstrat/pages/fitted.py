@@ -12,7 +12,7 @@ from rich.text import Text
 from popstrat.fitting.counts import in_words
 from popstrat.fitting.fitted import Fitted
 from popstrat.fitting.recalibrator import Recalibrated
-from popstrat.pages.console import dim_table
+from popstrat.pages.console import WARNING, dim_table
 
 _FIGURES = {
     "auroc": "AUROC",
@@ -47,7 +47,7 @@ def show_fit(found: Fitted, console: Console) -> None:
         console.print(Text(f"{name}{people}; {start}{strength}"))
     console.print()
     several = len(found.strata) > 1
-    heads = ["term", *(["stratum"] if several else []), "coefficient", "95 % interval", "ratio", "events"]
+    heads = ["term", *(["stratum"] if several else []), "coefficient", "95% interval", "ratio", "events"]
     first = 2 if several else 1
     grid = dim_table(*heads, right={first, first + 2, first + 3})
     for term in found.terms:
@@ -66,7 +66,7 @@ def show_fit(found: Fitted, console: Console) -> None:
         whom = (
             f"On {in_words(found.held_out)} people kept aside" if found.held_out else "On the people it was fitted to"
         )
-        grid = dim_table(whom, "", "95 % interval", right={1})
+        grid = dim_table(whom, "", "95% interval", right={1})
         for name, told in _FIGURES.items():
             if name in found.figures:
                 grid.add_row(told, _number(found.figures[name]), _around(found.figures, name))
@@ -89,7 +89,7 @@ def show_recalibration(found: Recalibrated, console: Console) -> None:
         )
     if found.before is not None and found.after is not None:
         console.print()
-        grid = dim_table("on the same people", "before", "after", "95 % interval", right={1, 2})
+        grid = dim_table("on the same people", "before", "after", "95% interval", right={1, 2})
         for name, told in _FIGURES.items():
             if name in found.before and name in found.after:
                 before, after = _number(found.before[name]), _number(found.after[name])
@@ -104,7 +104,7 @@ def _doubts(period: str, warnings: Sequence[str], console: Console) -> None:
     if period:
         console.print(Text(f"{period[0].upper()}{period[1:]}"))
     for warning in warnings:
-        console.print(Text(f"! {warning}", "yellow"))
+        console.print(Text(f"! {warning}", WARNING))
 
 
 def _close(counts: object, output: str, console: Console) -> None:
@@ -112,5 +112,5 @@ def _close(counts: object, output: str, console: Console) -> None:
     left = counts["without_outcome"]
     console.print()
     if left:
-        console.print(Text(f"{in_words(left)} eligible people without an outcome were left out", "yellow"))
+        console.print(Text(f"{in_words(left)} eligible people without an outcome were left out", WARNING))
     console.print(Text(f"Written: {output}"))

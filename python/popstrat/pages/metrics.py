@@ -9,7 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from popstrat.pages.console import unpadded
+from popstrat.core.numbers import day, percent
+from popstrat.pages.console import WARNING, unpadded
 from popstrat.runs.record import Record
 
 _CALLED = {"icb": "ICB", "place": "place", "neighbourhood": "neighbourhood", "pcn": "PCN", "practice": "practice"}
@@ -27,7 +28,7 @@ def _show_cost(cost: Sequence[Mapping[str, Any]], console: Console) -> None:
     for level, called in _CALLED.items():
         rows = [row for row in cost if row["level"] == level and row["share"] is not None]
         if rows:
-            by = ", ".join(f"{row['group_by'].replace('_', ' ')} {100 * row['share']:.1f} %" for row in rows)
+            by = ", ".join(f"{row['group_by'].replace('_', ' ')} {percent(row['share'], 1)}" for row in rows)
             told.append(f"  {called}: {by}")
     if told:
         console.print("withheld to protect others, of counts over 7, by level and group:", style="dim")
@@ -37,7 +38,7 @@ def _show_cost(cost: Sequence[Mapping[str, Any]], console: Console) -> None:
 
 def _show(record: Record, output: Path, console: Console) -> None:
     pack, rows, figures = record["pack"], record["rows"], record["figures"]
-    head = f"{escape(pack['id'])} {escape(str(pack['version']))} · as of {record['as_of']} · {record['profile']}"
+    head = f"{escape(pack['id'])} {escape(str(pack['version']))} · as of {day(record['as_of'])} · {record['profile']}"
     console.print(f"[bold]{head}[/]")
     line = f"{rows['in']:,} patients in, {rows['out']:,} counted, {rows['excluded']:,} excluded"
     reasons = [f"{escape(reason)}: {count:,}" for reason, count in rows["excluded_by_reason"].items() if count]
@@ -50,11 +51,11 @@ def _show(record: Record, output: Path, console: Console) -> None:
     console.print(told + (f"; {left_out} that a patient table cannot say" if left_out else ""))
     control = "disclosure controlled" if record["disclosure_control"] else "exact counts: disclosure is not controlled"
     console.print(f"{figures['rows']:,} figures, {figures['withheld']:,} withheld · {control}")
-    if record["disclosure"]:
-        _show_cost(record["disclosure"]["withheld_to_protect_others"], console)
     for word in ("warnings", "notices"):
         for text in record[word]:
-            console.print(f"{word.removesuffix('s')}: {escape(text)}", style="yellow" if word == "warnings" else "dim")
+            console.print(f"{word.removesuffix('s')}: {escape(text)}", style=WARNING if word == "warnings" else "dim")
+    if record["disclosure"]:
+        _show_cost(record["disclosure"]["withheld_to_protect_others"], console)
     seconds, memory = record["seconds"], record["peak_memory_bytes"]
     spent = f"{seconds['total']:,.2f} s ({seconds['count']:,.2f} s counting) · {record['threads']} threads"
     console.print(f"\n{spent}{f' · {memory / 2**20:,.0f} MB at most' if memory else ''}", style="dim")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from popstrat.core.numbers import day
+from popstrat.pages.console import WARNING
 from popstrat.scoring.pack_check import Report
 
 
@@ -17,13 +19,13 @@ def show(report: Report, console: Console) -> None:
     outputs = [o for o in report.outputs if o != "quality_flags"]
     told = f"{len(own)} definitions{files}, output columns {', '.join(outputs)}"
     console.print(told, markup=False)
-    console.print(f"compiled as of {', '.join(d.isoformat() for d in report.dates)}", markup=False)
+    console.print(f"compiled as of {', '.join(map(day, report.dates))}", markup=False)
     if report.compared:
         told = f"{report.compared} results of reference patients agree, by the evaluator and by the engine"
         console.print(told, markup=False)
     console.print(f"{report.assumptions} assumptions; `popstrat packs show` lists them", markup=False)
     for warning in report.warnings:
-        line = Text("warning: ", "yellow")
+        line = Text("warning: ", WARNING)
         line.append(warning, "default")
         console.print(line)
     count = len(report.warnings)

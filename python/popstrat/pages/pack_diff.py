@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from popstrat.core.numbers import day
 from popstrat.packs.compared import Kind
 from popstrat.pages.console import dim_table, unpadded
 from popstrat.pages.terminal import styled
@@ -26,7 +27,7 @@ def show(found: PackDiff, console: Console) -> None:
 
 
 def _show(found: PackDiff, console: Console) -> None:
-    console.print(Text(f"{found.a} → {found.b} · as of {found.as_of.isoformat()}", "bold"))
+    console.print(Text(f"{found.a} → {found.b} · as of {day(found.as_of)}", "bold"))
     if not found.changes:
         console.print("no difference in what the packs say")
     for kind, heading in _HEADINGS.items():

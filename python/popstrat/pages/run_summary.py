@@ -15,7 +15,8 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from popstrat.pages.console import count_table, unpadded
+from popstrat.core.numbers import day, percent, plural
+from popstrat.pages.console import RAGS, count_table, unpadded
 from popstrat.pages.filling import filling
 from popstrat.runs.record import Record
 
@@ -23,7 +24,6 @@ _QUALITY_SHOWN = 10
 _NAMES_SHOWN = 8
 _LABEL_WIDTH = 30
 _GAP = 4  # columns between two tables that stand side by side
-_COLOURS = {"red": "red", "amber": "yellow", "green": "green"}
 
 
 def show(record: Record, titles: Mapping[str, str], output: Path | None, console: Console) -> None:
@@ -35,15 +35,18 @@ def show(record: Record, titles: Mapping[str, str], output: Path | None, console
 def _show(record: Record, titles: Mapping[str, str], output: Path | None, console: Console) -> None:
     pack = record["pack"]
     profile = f" · {record['profile']}" if record["command"] == "score" else ""
-    console.print(f"[bold]{escape(pack['id'])} {escape(str(pack['version']))} · as of {record['as_of']}{profile}[/]")
+    about = f"{pack['id']} {pack['version']} · as of {day(record['as_of'])}{profile}"
+    console.print(f"[bold]{escape(about)}[/]")
     rows = record["rows"]
     line = f"{rows['in']:,} patients in"
     if record["command"] == "score":
         line += f", {rows['out']:,} out, {rows['excluded']:,} excluded"
         reasons = [f"{escape(r)}: {n:,}" for r, n in rows["excluded_by_reason"].items() if n]
         line += f" ({'; '.join(reasons)})" if reasons else ""
-    console.print(line)
+    console.print(" · ".join([line, *to_mind(record)]))
     groups: dict[str, dict[str, int]] = record.get("groups", {})
+    if found := _found(groups, titles, rows.get("out", 0)):
+        console.print(escape(found))
     blocks = _group_tables(groups, titles, rows.get("out", 0))
     if any(m["rows"] for m in record.get("means", {}).values()):
         blocks.append(_means(record["means"], titles))
@@ -68,6 +71,29 @@ def _show(record: Record, titles: Mapping[str, str], output: Path | None, consol
     console.print(f"\n{speed}{f' · {memory / 2**20:,.0f} MB at most' if memory else ''}", style="dim")
     if output is not None:
         console.print(f"{escape(str(output))}\n{escape(str(output))}.run.json", soft_wrap=True)
+
+
+def to_mind(record: Record) -> list[str]:
+    """What a reader must look into before relying on a run: how many warnings, doubtful columns and values set aside
+    there are, so that the first lines tell of them."""
+    warnings = len(record["warnings"])
+    told = [f"{plural(warnings, 'warning')} below" if warnings else "no warnings"]
+    doubtful = sum(bool(c.get("doubtful")) for c in record.get("data_quality", {}).get("columns", ()))
+    if doubtful:
+        told.append(plural(doubtful, "doubtful column"))
+    aside = sum(n for reasons in record.get("quality", {}).values() for n in reasons.values())
+    if aside:
+        told.append(f"{plural(aside, 'value')} set aside")
+    return told
+
+
+def _found(groups: Mapping[str, Mapping[str, int]], titles: Mapping[str, str], rows: int) -> str:
+    """What a run found, in a line: who is red, and the pack's first flag."""
+    red = [(name, labels["red"]) for name, labels in groups.items() if "red" in labels]
+    flags = [(name, labels.get("true", 0)) for name, labels in groups.items() if set(labels) <= {"true", "false"}]
+    told = [f"{_title(name, titles)} red: {count:,}" for name, count in red if rows]
+    told += [f"{_title(name, titles)}: {count:,} ({percent(count / rows)})" for name, count in flags[:1] if rows]
+    return " · ".join(told)
 
 
 def _laid_out(blocks: Sequence[Table], console: Console) -> list[RenderableType]:
@@ -183,7 +209,7 @@ def _model(model: Mapping[str, Any], rows: int, console: Console) -> None:
     for kind, words in (("missing", "No record, so that a default stood in"), ("clipped", "Kept within bounds")):
         found = sorted(((n, name) for name, n in model[kind].items() if n), reverse=True)
         if found and scored:
-            shown = ", ".join(f"{escape(name)} {_percent(n, scored)} %" for n, name in found)
+            shown = ", ".join(f"{escape(name)} {_percent(n, scored)}%" for n, name in found)
             console.print(f"{words}: {shown}")
 
 
@@ -191,7 +217,7 @@ def remarks(record: Record, console: Console) -> None:
     if record["warnings"] or record["notices"] or record["ignored_columns"]:
         console.print()
     for warning in record["warnings"]:
-        console.print(f"[yellow]warning:[/] {escape(warning)}")
+        console.print(f"[bold]warning:[/] {escape(warning)}")
     for notice in record["notices"]:
         console.print(f"note: {escape(notice)}")
     ignored: Sequence[str] = record.get("ignored_columns", [])
@@ -206,7 +232,7 @@ def _title(name: str, titles: Mapping[str, str]) -> str:
 
 def _label(label: str) -> str:
     text = escape(label.replace("_", " "))
-    return f"[{_COLOURS[label]}]{text}[/]" if label in _COLOURS else text
+    return f"[{RAGS[label]}]{text}[/]" if label in RAGS else text
 
 
 def _percent(count: int, total: int) -> str:

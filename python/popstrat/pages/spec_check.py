@@ -5,7 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from popstrat.core.numbers import day
 from popstrat.deriving.spec_check import Report
+from popstrat.pages.console import WARNING
 
 
 def show(report: Report, console: Console) -> None:
@@ -18,10 +20,10 @@ def show(report: Report, console: Console) -> None:
     definitions = len(spec.raw.get("definition", {}))
     told = f"{len(features.features)} features and {definitions} definitions{files}, {len(features.outputs)} columns, "
     console.print(f"{told}{needed} code lists needed, {len(lists) - needed} that may be missing", markup=False)
-    console.print(f"built as of {', '.join(d.isoformat() for d in report.dates)}", markup=False)
+    console.print(f"built as of {', '.join(map(day, report.dates))}", markup=False)
     console.print(f"{report.assumptions} assumptions; `popstrat packs show` lists them", markup=False)
     for warning in report.warnings:
-        line = Text("warning: ", "yellow")
+        line = Text("warning: ", WARNING)
         line.append(warning, "default")
         console.print(line)
     count = len(report.warnings)

@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from popstrat.core.blocks import Outline, Section, Table
-from popstrat.pages.console import dim_table, unpadded
+from popstrat.pages.console import CODE, dim_table, unpadded
 
 _ANCHOR = re.compile(r'<a id="[^"]*"></a>')
 _LINK = re.compile(r"\[([^\]]*)\]\(#[^)]*\)")
@@ -23,7 +23,7 @@ def styled(text: str) -> Text:
     out = Text()
     for part in _MARK.split(_LINK.sub(r"\1", _ANCHOR.sub("", text))):
         if part.startswith("`"):
-            out.append(part[1:-1], "cyan")
+            out.append(part[1:-1], CODE)
         elif part.startswith("**"):
             out.append(part[2:-2], "bold")
         else:

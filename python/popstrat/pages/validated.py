@@ -10,14 +10,18 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from popstrat.core.numbers import day
 from popstrat.validation.files import JSON_NAME, PAGE_NAME
+from popstrat.validation.sentences import titled, verdict
 
 
 def show(result: Mapping[str, Any], output: Path, console: Console) -> None:
     """The findings in words, and where the rest is."""
     pack = result["pack"]
-    model = f" · {pack['id']} {pack['version']} · as of {result['as_of']}" if pack else ""
-    console.print(f"[bold]{escape(result['risk'])}[/bold]{escape(model)}\n", soft_wrap=True)
+    model = f" · {pack['id']} {pack['version']} · as of {day(result['as_of'])}" if pack else ""
+    console.print(f"[bold]{escape(titled(result))}[/bold]{escape(model)}\n", soft_wrap=True)
+    told = textwrap.fill(verdict(result), console.width, break_on_hyphens=False)
+    console.print(f"{escape(told)}\n", style="bold", soft_wrap=True)
     for line in result["headlines"]:
         text = textwrap.fill(line, console.width, subsequent_indent="  ", initial_indent="• ", break_on_hyphens=False)
         console.print(escape(text), soft_wrap=True)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pyarrow as pa
 
-from popstrat.core.arrow import as_table
 from popstrat.core.cpus import cores
 from popstrat.core.dates import as_of_date
 from popstrat.engine import STREAM_ROWS
 from popstrat.errors import DataWarning, InputError, recorded_name
+from popstrat.frames.sources import as_table
 from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.keys import notes
 from popstrat.packs.pack import Pack
@@ -73,8 +73,9 @@ def score(
     """Score a whole registered list in memory.
 
     Args:
-        table: one row a patient, in the shape of the patient table; anything with ``__arrow_c_stream__`` (pyarrow,
-            Polars, pandas, DuckDB relations).
+        table: one row a patient, in the shape of the patient table: Arrow tables, batches, readers and datasets;
+            Polars, pandas, DuckDB and Ibis frames, lazy ones too; iterables of those; paths of files; whatever else has
+            ``__arrow_c_stream__``.
         as_of: ISO text or a date; today, with an `AsOfWarning`, if None.
         pack, profile: as for `Scorer`.
         threads: how many to use; None for all cores.
@@ -116,7 +117,8 @@ def score(
     scorer.warn()
     threads = threads or cores()
     earlier = None if previous is None else earlier_run(previous)
-    scored = score_table(as_table(table), scorer, threads=threads, counted=record, mapping=mapping, earlier=earlier)
+    given = as_table(table, scorer.wanted(mapping))
+    scored = score_table(given, scorer, threads=threads, counted=record, mapping=mapping, earlier=earlier)
     for doubt in scored.doubted:
         warnings.warn(doubt, DataWarning, stacklevel=2)
     out = pa.Table.from_batches(scored.batches, schema=scored.bound.output_schema)
@@ -172,6 +174,7 @@ def score_table(
     first, at = 0, table.schema.get_field_index(ID)
     ids: list[pa.Array] = []  # as they are compared
     most = _LISTED_ROWS if scorer.listings else None
+    sound: list[pa.RecordBatch] = []  # the batches as they are read
     people = bound.people()
     # many small chunks are as far larger than the caches as one
     with Together(threads, stream=table.num_rows >= STREAM_ROWS) as together:
@@ -184,18 +187,20 @@ def score_table(
                 raise with_remedy(error).located(None, first) from None
             first += batch.num_rows
             ids.append(one.given.column(at))
+            sound.append(one.given)
         from popstrat.scoring import unique_ids  # now, while the other threads are at work: hashing is slow to import
 
-        unique_ids.check_unique(pa.chunked_array(ids, table.schema.field(at).type))
+        unique_ids.check_unique(pa.chunked_array(ids, ids[0].type))
         if table.num_rows >= LEAST_EMPTY:  # of fewer there is nothing to expect
-            for batch in batches:
+            for batch in sound:
                 people.look(batch)
     finished = together.finished()
     total = sum((tally for _, tally in finished), Tally())
     refuse_disorder(total.disorder, scorer.pack.schema)
     if scorer.profile == "secondary-use":
         said = OptOutsSaid()
-        said.look(table)
+        for batch in sound:
+            said.look(batch)
         said.refuse_silent()
     facts = facts_of("", total, bound.absent, people.by_sex_and_age, scorer.pack.schema)
     first_ids = ids[0].slice(0, LOOKED_AT)

@@ -66,14 +66,14 @@ def _broken(record: Record, limit: Limit, schema: Schema, which: bool) -> Iterat
     elif limit.kind == "missing":
         held = max(recorded.get(c, 0) for c in _same_as(limit.column, schema))
         if people and (share := 100 * (people - held) / people) > limit.percent:
-            yield f"{limit.column}: no record of {share:.4g} % of people (at most {limit.percent:g} %)"
+            yield f"{limit.column}: no record of {share:.4g}% of people (at most {limit.percent:g}%)"
     else:
         for column, reasons in record["quality"].items():
             if limit.column in (None, column) and schema[column].type != "bool":
                 aside, held = sum(reasons.values()), max(recorded.get(column, 0), sum(reasons.values()))
                 if (share := 100 * aside / held) > limit.percent:
-                    most = f"at most {limit.percent:g} %"
-                    yield f"{column}: {share:.4g} % of the values recorded are implausible ({most})"
+                    most = f"at most {limit.percent:g}%"
+                    yield f"{column}: {share:.4g}% of the values recorded are implausible ({most})"
 
 
 def _lacking(record: Record, column: str | None) -> str:

@@ -96,7 +96,7 @@ def score_files(
     besides: Besides | None = None,
 ) -> ListCounts:
     """Read every file once, hand every scored batch to ``put``, and return what was counted. ``look`` is shown the
-    number of the file and each batch as it is read, once it has been found sound; ``besides`` adds columns.
+    number of the file and each batch as scoring reads it, once it has been found sound; ``besides`` adds columns.
 
     Raises `InputError` for values that cannot be read, a flag that is neither true nor false, columns that are swapped,
     ids that are null or repeated (which are read again only if something looks repeated), a file that changes.
@@ -110,9 +110,9 @@ def score_files(
     with ids, _Hashing(files, clock) as hashing:
         with ReadAhead(_batches(files, reading.batch_rows), _AHEAD) as batches:
             for batch in batches:
-                _score(files[batch.file], batch, ids, put, counts, reading.threads, clock, besides)
+                sound = _score(files[batch.file], batch, ids, put, counts, reading.threads, clock, besides)
                 if look is not None:
-                    look(batch.file, batch.data)
+                    look(batch.file, sound)
                 if progress is not None:
                     progress(counts.rows, total)
         clock.seconds["read"] += batches.busy
@@ -143,8 +143,8 @@ def _score(
     threads: int,
     clock: Clock,
     besides: Besides | None,
-) -> None:
-    """Score one batch and pass it on."""
+) -> pa.RecordBatch:
+    """Score one batch and pass it on; gives it as it was read."""
     try:
         with clock.timed("score"):
             started = file.bound.start(batch.data)
@@ -163,8 +163,9 @@ def _score(
     except InputError as error:
         raise file.located(error, batch.first_row) from None
     counts.rows += batch.data.num_rows
-    counts.files[batch.file].add(batch.data, tally)
+    counts.files[batch.file].add(started.given, tally)
     put(scored)
+    return started.given
 
 
 def _with(scored: pa.RecordBatch, more: pa.RecordBatch) -> pa.RecordBatch:

@@ -27,13 +27,14 @@ def memory_record(
     converted: Collection[str],
     started: dt.datetime,
     threads: int,
+    command: str = "popstrat.score",
 ) -> Record:
     """The run record of `popstrat.score`; as that of a file run, without files."""
     total = (dt.datetime.now(dt.UTC) - started).total_seconds()
     return assemble(
         scorer,
         tally,
-        command="popstrat.score",
+        command=command,
         notices=[*bound.notices, *notes(tally.respelt), *leavers(bound.ignored)],
         warnings=doubts(scorer, tally, [facts], first_ids, earlier, converted),
         ignored=bound.ignored,

@@ -95,7 +95,7 @@ class BoundScorer:
         """``check_only``: every column is checked and nothing is scored. ``instead``: what is written, in place of what
         the pack writes. Not ``counted``: tallies hold the numbers of rows and what is warned of. ``options``: what
         the compiler may leave undone. Not ``whole``: the table need not have what a patient table must."""
-        self.scorer, self.schema, self.counted = scorer, schema, counted
+        self.scorer, self.given_schema, self.counted = scorer, schema, counted
         patient = scorer.pack.schema
         readings = counted and not check_only and instead is None
         resolved = scorer.counting if readings else scorer.resolved
@@ -103,6 +103,9 @@ class BoundScorer:
             wanted: Sequence[str] = [c.name for c in patient]
         else:
             wanted = scorer.columns_counted if readings else scorer.columns
+        looked_at = {*wanted, *KEY_COLUMNS, *PLACE_COLUMNS, *OPT_OUTS}
+        self._made_plain = bind.made_plain(schema, patient, looked_at)
+        self.schema = schema = bind.plain_schema(schema, self._made_plain)
         self.bindings = bind.plan(schema, patient, wanted, whole=whole)
         self.place = [c for c in PLACE_COLUMNS if c in schema.names and not check_only]
         if scorer.profile == "secondary-use":
@@ -153,7 +156,7 @@ class BoundScorer:
         self._flags = {
             c: counter for (c, why), counter in self.compiled.quality.items() if why == plausibility.FLAG_REASON
         }
-        self._tables: dict[int, tuple[pa.Array, NDArray[np.uint8] | None, int]] = {}
+        self._tables: dict[int, tuple[pa.Array, NDArray[np.uint8], int]] = {}
         self.ignored: tuple[str, ...] = tuple(
             recorded_name(name, i) for i, name in enumerate(schema.names, 1) if name not in patient
         )
@@ -184,7 +187,7 @@ class BoundScorer:
         self._check_only = check_only
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _make_bound, (self.scorer, self.schema, self.counted, self._check_only)
+        return _make_bound, (self.scorer, self.given_schema, self.counted, self._check_only)
 
     def _notices(self) -> Iterator[str]:
         patient = self.scorer.pack.schema
@@ -192,7 +195,8 @@ class BoundScorer:
             if column.dates and column.name not in self.schema.names and column.name in self.scorer.columns:
                 there = [c for c in column.dates if c in self.schema.names]
                 if there:
-                    yield f"there is no column {column.name}: {' and '.join(there)} count as current"
+                    told, counts = " and ".join(there), "counts" if len(there) == 1 else "count"
+                    yield f"no dates of {told}: the list has no column {column.name}, so {told} {counts} as current"
 
     def _answerable(self, checked: Collection[str], check_only: bool) -> dict[str, Sequence[Node]]:
         """The conditions of each question all of whose columns are looked at and hold something."""
@@ -228,6 +232,8 @@ class BoundScorer:
         """The batch bound, ready to be run. Raises as `score` does, save for `check_keys`."""
         self._refuse_other_schema(batch.schema)
         refuse_misfits(batch, self._positions)
+        if self._made_plain:
+            batch = bind.plainly(batch, self._made_plain, self.schema)
         tally = Tally(rows_in=batch.num_rows)
         given = batch = self._with_keys(batch, tally)
         kept = self._not_opted_out(batch, tally) if self.scorer.profile == "secondary-use" else None
@@ -243,9 +249,9 @@ class BoundScorer:
     def _refuse_other_schema(self, schema: pa.Schema) -> None:
         """Raises `InputError` naming the first difference between a batch's schema and the one that this was made for,
         metadata and whether nulls are allowed aside."""
-        if schema is self.schema or schema.equals(self.schema):
+        if schema is self.given_schema or schema.equals(self.given_schema):
             return
-        wanted, names = self.schema.names, schema.names
+        wanted, names = self.given_schema.names, schema.names
         for i, (name, found) in enumerate(zip(wanted, names, strict=False)):
             if name != found:
                 at_fault = found if found not in wanted else name
@@ -254,7 +260,7 @@ class BoundScorer:
                     f"{shown_name(found)}",
                     column=at_fault,
                 )
-            kind, wanted_kind = schema.field(i).type, self.schema.field(i).type
+            kind, wanted_kind = schema.field(i).type, self.given_schema.field(i).type
             if kind != wanted_kind:
                 raise InputError(f"is of type {kind}, and the scorer is bound to {wanted_kind}", column=name)
         if len(names) < len(wanted):
@@ -387,13 +393,12 @@ class BoundScorer:
         sizes: dict[int, int] = {}
         for i, binding, labels in self._to_bind:
             array = batch.column(binding.position)
-            table, size = (None, 0) if binding.convert is not None else self._table(i, array.dictionary)
-            if table is None:
-                columns[i], of_table = bind.buffers(array, binding, labels)
-                size = of_table or 0
-            else:
+            if binding.convert is None:
+                table, sizes[i] = self._table(i, array.dictionary)
                 columns[i] = (binding.position, table, None)
-            if binding.kind.startswith("dict"):
+                continue
+            columns[i], size = bind.buffers(array, binding, labels)
+            if size is not None:
                 sizes[i] = size
         bitmap = (rows + 63) // 64 * 8
         needed = [bitmap if size is None else rows * size for size in self._needed]
@@ -405,16 +410,14 @@ class BoundScorer:
             made.append((values, valid))
         return Frame(self.compiled.program, columns, made, rows, batch.__arrow_c_array__(), sizes), made
 
-    def _table(self, i: int, dictionary: pa.Array) -> tuple[NDArray[np.uint8] | None, int]:
-        """The engine's table for a column's dictionary, kept since most batches have the same; None if it has too many
-        entries."""
+    def _table(self, i: int, dictionary: pa.Array) -> tuple[NDArray[np.uint8], int]:
+        """The engine's table for a column's dictionary, kept since most batches have the same."""
         kept = self._tables.get(i)
         binding = self._read[i][0]
         refuse_unsound_dictionary(dictionary, binding.column.name)
         if kept is None or not kept[0].equals(dictionary):
             codes = bind.label_numbers(binding.spellings, dictionary)
-            table = bind.label_table(codes) if len(codes) <= 256 else None
-            self._tables[i] = kept = (dictionary, table, len(codes))
+            self._tables[i] = kept = (dictionary, *bind.label_table(codes, binding.kind))
         return kept[1], kept[2]
 
     def _array(self, output: Output, rows: int, made: Made, counters: Sequence[int]) -> pa.Array:

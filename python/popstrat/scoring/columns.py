@@ -7,8 +7,8 @@ Numbers, flags, dates, dictionary indices and strings are read where they lie; o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from popstrat.core.arrow import is_text
+from popstrat.core.plain_types import Plain, plain
 from popstrat.core.soundness import cleared, refuse_unsound
 from popstrat.core.text import suggest
 from popstrat.engine import CODE_NULL, CODE_UNKNOWN, Labels
@@ -28,6 +29,8 @@ _IN_PLACE: dict[pa.DataType, str] = {
     pa.int8(): "i8", pa.uint8(): "u8", pa.int16(): "i16", pa.int32(): "i32", pa.int64(): "i64",
     pa.float32(): "f32", pa.float64(): "f64",
 }  # fmt: skip
+WHOLE_TYPES = ("id", "string", "category")
+"""Types of columns whose values are no quantities: a decimal there is a whole number."""
 _REMEDY = "; if the list has it under another name, rename it or map it ([columns] of --map)"
 _HEADLESS = "; does the first line of the file name the columns? Some of its names are numbers"
 _WIDER: dict[pa.DataType, pa.DataType] = {pa.uint16(): pa.int32(), pa.uint32(): pa.int64(), pa.float16(): pa.float32()}
@@ -65,6 +68,31 @@ def plan(table: pa.Schema, schema: Schema, wanted: Sequence[str], *, whole: bool
     }
 
 
+def made_plain(table: pa.Schema, schema: Schema, looked_at: Collection[str]) -> dict[int, Plain]:
+    """Of a table's columns that are looked at, those of unusual types: what each is read as, by position."""
+    found = {}
+    for i, field in enumerate(table):
+        column = schema.columns.get(field.name) if field.name in looked_at else None
+        if column is not None and (one := plain(field.type, whole=column.type in WHOLE_TYPES)) is not None:
+            found[i] = one
+    return found
+
+
+def plain_schema(table: pa.Schema, made: Mapping[int, Plain]) -> pa.Schema:
+    """The schema of a table with those columns as they are read."""
+    if not made:
+        return table
+    return pa.schema([f.with_type(made[i].type) if i in made else f for i, f in enumerate(table)])
+
+
+def plainly(batch: pa.RecordBatch, made: Mapping[int, Plain], schema: pa.Schema) -> pa.RecordBatch:
+    """A batch with those columns as they are read. Raises `InputError` for one that is unsound, or not what it says."""
+    columns = [
+        made[i].convert(batch.column(i), name) if i in made else batch.column(i) for i, name in enumerate(schema.names)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
 def missing_columns(names: Sequence[str], schema: Schema) -> Iterator[InputError]:
     """An error for each required column that a table with these columns lacks; one of two will do for an age."""
     unknown = set(names) - set(schema.columns)
@@ -81,6 +109,12 @@ def missing_columns(names: Sequence[str], schema: Schema) -> Iterator[InputError
 
 def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
     """How a column of the patient table is read from an Arrow type; raises `InputError` if it cannot be."""
+    plainer = plain(kind, whole=column.type in WHOLE_TYPES)
+    if plainer is not None:
+        try:
+            return _then(plainer, bind_column(column, position, plainer.type), column.name)
+        except InputError as error:
+            raise error.saying(error.problem.replace(str(plainer.type), str(kind))) from None
     if pt.is_null(kind):
         return Binding(column, position, "null")
     match column.type:
@@ -111,14 +145,10 @@ def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
                 return Binding(column, position, "str32")
             if pt.is_large_string(kind):
                 return Binding(column, position, "str64")
-            if pt.is_string_view(kind):
-                return Binding(column, position, "str32", lambda a: a.cast(pa.string()))
             if pt.is_integer(kind):  # coded labels, such as sex 1 and 2
                 return Binding(column, position, "str32", lambda a: a.cast(pa.string()))
             if pt.is_floating(kind):  # the same, where a null made them floating
                 return Binding(column, position, "str32", _labels_of_numbers)
-            if pt.is_dictionary(kind) and pt.is_integer(kind.value_type):
-                return Binding(column, position, "str32", lambda a: a.dictionary_decode().cast(pa.string()))
         case "date":
             if pt.is_date32(kind):
                 return Binding(column, position, "i32")
@@ -144,6 +174,16 @@ def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
     if column.type == "date" and (pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind)):
         told += f'; if it holds days as yyyymmdd, a map can say so: [text.{column.name}] date_format = "yyyymmdd"'
     raise InputError(told, column=column.name)
+
+
+def _then(plainer: Plain, binding: Binding, name: str) -> Binding:
+    """The binding of a column that is made plain before it is read."""
+
+    def convert(array: pa.Array) -> pa.Array:
+        made = plainer.convert(array, name)
+        return made if binding.convert is None else binding.convert(made)
+
+    return replace(binding, convert=convert)
 
 
 def _labels_of_numbers(column: pa.Array) -> pa.Array:
@@ -193,11 +233,13 @@ def label_numbers(known: dict[str, int], dictionary: pa.Array) -> np.ndarray[Any
     return codes
 
 
-def label_table(codes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Those of at most 256 entries as the engine's table; an index beyond them is an unknown label."""
-    table = np.full(256, CODE_UNKNOWN, dtype=np.uint8)
-    table[: len(codes)] = codes
-    return table
+def label_table(codes: np.ndarray[Any, Any], kind: str) -> tuple[np.ndarray[Any, Any], int]:
+    """The codes of a dictionary's entries as the engine's table for a kind of column, and how many there are; an index
+    beyond them is an unknown label. Eight bits reach no more than 256."""
+    size = min(len(codes), 256) if kind == "dict8" else len(codes)
+    table = np.full(max(256, size), CODE_UNKNOWN, dtype=np.uint8)
+    table[:size] = codes[:size]
+    return table, size
 
 
 def converted(array: pa.Array, binding: Binding) -> pa.Array:
@@ -214,28 +256,14 @@ def converted(array: pa.Array, binding: Binding) -> pa.Array:
         raise InputError(f"{_article(column.type)} is needed", column=column.name) from None
 
 
-def _codes_of(codes: np.ndarray[Any, Any], array: pa.Array, kind: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """Each row's code, from those of the dictionary's entries; what lies under a null may be anything."""
-    start, end = array.offset, array.offset + len(array)
-    found = np.full(end, CODE_UNKNOWN, kind)
-    if start < end:
-        sign = "i" if pt.is_signed_integer(array.type.index_type) else "u"
-        indices = np.frombuffer(array.indices.buffers()[1], f"{sign}{kind.itemsize}", end)[start:].astype(np.int64)
-        known = (indices >= 0) & (indices < len(codes))
-        found[start:][known] = codes[indices[known]]
-    return found
-
-
 def buffers(array: pa.Array, binding: Binding, labels: Labels | None) -> tuple[tuple[Any, ...], int | None]:
     """(values, valid, offset, characters, table, labels) of a column for `engine.Frame`, and its dictionary's size."""
     array = converted(array, binding)
     if binding.kind.startswith("dict"):
         codes = label_numbers(binding.spellings, array.dictionary)
         valid, values = array.indices.buffers()
-        if len(codes) > 256:  # more spellings than the engine's table holds: each row's code is worked out here
-            found = _codes_of(codes, array, np.dtype(f"u{int(binding.kind[4:]) // 8}"))
-            return (found, valid, array.offset, None, np.arange(256, dtype=np.uint8), None), 256
-        return (values, valid, array.offset, None, label_table(codes), None), len(codes)
+        table, size = label_table(codes, binding.kind)
+        return (values, valid, array.offset, None, table, None), size
     found = array.buffers()
     valid = found[0]
     if binding.kind.startswith("str"):

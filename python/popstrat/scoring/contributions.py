@@ -9,10 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from popstrat.core.arrow import as_table
 from popstrat.core.cpus import cores
 from popstrat.core.dates import as_of_date
 from popstrat.errors import InputError
+from popstrat.frames.sources import as_table
 from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import ID
@@ -59,9 +59,9 @@ def contributions(
     from popstrat.scoring import unique_ids
     from popstrat.scoring.attribution import chosen, every_term
 
-    table = as_table(table)
     scorer = kept_scorer(pack, as_of_date(as_of), "direct-care")
     scorer.warn()
+    table = as_table(table, scorer.wanted(mapping))
     schema = scorer.pack.schema
     column_map = map_given(mapping, schema.columns)
     if needs_plan(table.schema.names, column_map, schema.columns):
@@ -80,6 +80,6 @@ def contributions(
         batches.append(scored)
         total += tally
         first += batch.num_rows
-    unique_ids.check_unique(pa.chunked_array(ids, table.schema.field(at).type))
+    unique_ids.check_unique(pa.chunked_array(ids, ids[0].type))
     refuse_disorder(total.disorder, scorer.pack.schema)
     return pa.Table.from_batches(batches, schema=bound.output_schema)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pyarrow as pa
 
 from popstrat.errors import InputError
@@ -32,6 +34,16 @@ class OptOutsSaid:
             chunks = column.chunks if hasattr(column, "chunks") else [column]
             if any(anybody(chunk, truth) for chunk in chunks for truth in (False, True)):
                 self._silent.remove(name)
+
+    @property
+    def saying(self) -> frozenset[str]:
+        """The columns in which somebody says something."""
+        return frozenset(OPT_OUTS) - frozenset(self._silent)
+
+    def hear(self, rows: int, saying: Collection[str]) -> None:
+        """Take into account so many rows that were looked at elsewhere, and the columns that say something there."""
+        self._rows += rows
+        self._silent = [name for name in self._silent if name not in saying]
 
     def refuse_silent(self, file: str | None = None) -> None:
         """Raise `InputError` naming the file and its first opt-out column that says nothing, unless there are no

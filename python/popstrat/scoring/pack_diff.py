@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from popstrat.core.arrow import as_table
 from popstrat.core.cpus import cores
+from popstrat.frames.sources import batches_of
 from popstrat.packs.differences import Change, changes
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import KEY_COLUMNS, PLACE_COLUMNS
@@ -106,21 +106,11 @@ def diff(a: Pack, b: Pack, data: Any = None, as_of: dt.date | None = None) -> Pa
         retyped=[c for c in types[0] if c in types[1] and _family(types[0][c]) != _family(types[1][c])],
     )
     if data is not None:
-        _count(found, before, after, _tables(data))
+        _count(found, before, after, batches_of(data))
     return found
 
 
 # -- who moves ---------------------------------------------------------------------------------------------------------
-
-
-def _tables(data: Any) -> Iterator[pa.RecordBatch]:
-    if isinstance(data, pa.RecordBatch):
-        yield data
-    elif isinstance(data, pa.Table | Mapping) or hasattr(data, "__arrow_c_stream__"):
-        yield from as_table(data).to_batches()
-    else:
-        for part in data:
-            yield from _tables(part)
 
 
 def _family(dtype: str) -> str:

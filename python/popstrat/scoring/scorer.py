@@ -15,20 +15,23 @@ import pyarrow as pa
 from popstrat.core.dates import as_of_date
 from popstrat.core.version import STAMP
 from popstrat.errors import DefinitionWarning, InputError
+from popstrat.frames.sources import Wanted, as_batch, batches_of
 from popstrat.packs import DEFAULT_PACK, plausibility
 from popstrat.packs.columns_read import read_columns, rests_on
 from popstrat.packs.definition import Definition
 from popstrat.packs.kinds.registry import KINDS
 from popstrat.packs.load import load_pack
 from popstrat.packs.pack import Pack
-from popstrat.packs.patient_table import KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS
+from popstrat.packs.patient_table import ID, KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS
 from popstrat.packs.readings import with_readings
 from popstrat.packs.resolved import Resolved
 from popstrat.packs.spellings import with_remedy
 from popstrat.scoring.attribution import Listing
 from popstrat.scoring.bound import BoundScorer
 from popstrat.scoring.completeness import Earlier, Facts, Inputs, remarks
-from popstrat.scoring.mapped import kept_columns, map_given, mapped_batch, plan_of
+from popstrat.scoring.mapped import kept_columns, map_given, mapped_batch, needs_plan, plan_of
+from popstrat.scoring.passing_ids import PassingIds
+from popstrat.scoring.tally import Tally
 
 if TYPE_CHECKING:
     from popstrat.packs.column_map import MapPlan
@@ -275,17 +278,35 @@ class Scorer:
         """As `bind`, for checking every column of the patient table that is there and scoring nothing."""
         return BoundScorer(self, schema.remove_metadata(), check_only=True)
 
-    def score_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Score one record batch: any rows, slices included. One thread, the GIL released. Ids are not checked for
-        uniqueness. Raises `InputError`."""
-        if self.mapping is not None:
-            batch = self._mapped(batch)
+    def wanted(self, mapping: object = None) -> Wanted:
+        """Which columns of a list are looked at, for whoever reads it; ``mapping`` is a column map, if there is one."""
+        columns = self.pack.schema.columns
+        mapped = mapping is not None or self.mapping is not None
+        return Wanted({name: columns[name] for name in (*self.columns_counted, *OPT_OUTS)}, mapped)
+
+    def score_batch(self, batch: Any) -> pa.RecordBatch:
+        """Score one record batch: any rows, slices included. One thread, the GIL released. What is no record batch, but
+        a table of any kind that `popstrat.score` takes, is made one first. Ids are not checked for uniqueness. Raises
+        `InputError`."""
+        return self.scored(as_batch(batch, self.wanted()))[0]
+
+    def scored(
+        self, batch: pa.RecordBatch, *, counted: bool = False, threads: int = 1
+    ) -> tuple[pa.RecordBatch, Tally, pa.RecordBatch]:
+        """The scored batch, what was counted (as for `bind`), and the batch as it was read: under our names, its keys
+        as they are compared. Raises as `score_batch`."""
+        last = self._last.get(counted)  # of a schema that is under our names
+        if last is None or not last[0].equals(batch.schema):
+            names = batch.schema.names
+            if self.mapping is not None or needs_plan(names, None, self.pack.schema.columns):
+                batch = self._mapped(batch)
         try:
-            scored, tally = self.bind(batch.schema, counted=False).score(batch)
+            started = self.bind(batch.schema, counted=counted).start(batch)
+            scored, tally = started.run(threads)
         except InputError as error:
             raise with_remedy(error) from None
         plausibility.refuse_disorder(tally.disorder, self.pack.schema)
-        return scored
+        return scored, tally, started.given
 
     def _mapped(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """A batch under our names and with our values."""
@@ -293,16 +314,38 @@ class Scorer:
         found = self._plans.get(key)
         if found is None:
             plan = plan_of(key.names, self.mapping, self.pack.schema)
-            found = plan, kept_columns(plan, key, self.pack.schema, self.columns)[1]
+            found = plan, kept_columns(plan, key, self.pack.schema, self.columns_counted)[1]
             for oldest in list(self._plans)[:-_KEPT]:
                 self._plans.pop(oldest, None)
             self._plans[key] = found
         return mapped_batch(batch, *found)
 
-    def score_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Score record batches one by one, in order (as Spark's ``mapInArrow`` wants it)."""
-        for batch in batches:
-            yield self.score_batch(batch)
+    def planned(self, schema: pa.Schema) -> pa.Schema:
+        """What a table of this schema is under our names, as it is scored. Raises `InputError`."""
+        if self.mapping is None and not needs_plan(schema.names, None, self.pack.schema.columns):
+            return schema
+        plan = plan_of(schema.names, self.mapping, self.pack.schema)
+        whole, kept = kept_columns(plan, schema.remove_metadata(), self.pack.schema, self.columns_counted)
+        return pa.schema([whole.field(name) for name in kept])
+
+    def score_batches(self, batches: Any) -> Iterator[pa.RecordBatch]:
+        """Score record batches one by one, in order: of an iterable, or of a table of any kind that `popstrat.score`
+        takes.
+
+        Raises `InputError`, with rows counted from the first of all batches; for an id that occurs twice, once the last
+        batch has been given out. (On Spark, `popstrat.spark.score` also compares ids of different partitions.)
+        """
+        first = 0
+        with PassingIds() as ids:
+            for batch in batches_of(batches, self.wanted()):
+                try:
+                    scored, _, given = self.scored(batch)
+                    ids.add(given.column(given.schema.get_field_index(ID)))
+                except InputError as error:
+                    raise error.located(None, first) from None
+                first += batch.num_rows
+                yield scored
+            ids.finish()
 
 
 def make_scorer(

@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from popstrat.core.arrow import is_text, plain
 from popstrat.core.lazy import compute as pc
+from popstrat.core.plain_types import plain as plain_type
 from popstrat.core.soundness import cleared, refuse_astray, refuse_unsound
 from popstrat.engine import distinct, increasing
 from popstrat.errors import InputError
@@ -86,7 +87,7 @@ class UniqueIds:
             _refuse_unsound(batch.ids, self.column)
         except InputError as error:
             raise error.located(self._name(batch.file), batch.first_row) from None
-        ids = _comparable(batch.ids)
+        ids = comparable(batch.ids)
         if ids.null_count:
             rows = np.flatnonzero(np.asarray(ids.is_null()))
             raise InputError(
@@ -163,7 +164,7 @@ class UniqueIds:
         left = self._unhashed
         if left:
             for batch in reread():
-                ids = _comparable(batch.ids)
+                ids = comparable(batch.ids)
                 self._collect(hash_ids(ids.slice(0, left), self._key))
                 left -= min(left, len(ids))
                 if not left:
@@ -226,7 +227,7 @@ class UniqueIds:
             if not len(rows):
                 continue
             for row, value in zip(
-                rows.tolist(), _raw(_comparable(batch.ids).take(pa.array(rows))).to_pylist(), strict=True
+                rows.tolist(), _raw(comparable(batch.ids).take(pa.array(rows))).to_pylist(), strict=True
             ):
                 here = (batch.file, batch.first_row + row)
                 if value not in first:
@@ -240,7 +241,7 @@ class UniqueIds:
 
     def _hits(self, batch: IdBatch, hashes: U64) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """Rows of the batch whose hash is one of ``hashes`` (sorted), and which one."""
-        own = hash_ids(_comparable(batch.ids), self._key)
+        own = hash_ids(comparable(batch.ids), self._key)
         where = np.searchsorted(hashes, own)
         where[where == len(hashes)] = 0
         rows = np.flatnonzero(hashes[where] == own)
@@ -388,8 +389,10 @@ def _adjacent_equal(values: U64) -> U64:
     return np.unique(repeated)
 
 
-def _comparable(ids: pa.Array) -> pa.Array:
+def comparable(ids: pa.Array) -> pa.Array:
     """Integers, or text that is neither in a dictionary nor in views."""
+    if (made := plain_type(ids.type, whole=True)) is not None:
+        ids = made.convert(ids, "")
     ids = plain(cleared(ids))
     return ids if pa.types.is_integer(ids.type) or is_text(ids.type) else ids.cast(pa.large_string())
 

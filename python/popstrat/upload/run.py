@@ -18,7 +18,7 @@ from typing import Any
 from popstrat.core import stopping
 from popstrat.core.files import writing
 from popstrat.core.hidden_folder import HiddenFolder
-from popstrat.core.progress import Progress
+from popstrat.core.progress import Progress, enter
 from popstrat.errors import InputError, RunError
 from popstrat.privacy import audit_log as audits
 from popstrat.upload import audit_lines, policy, warnings
@@ -151,6 +151,7 @@ def make(plan: Plan, described: Mapping[str, Any], folder: HiddenFolder, name: s
     layout, scratch = plan.layout, folder.scratch
     keys = key_rule([file for file in (*plan.tables, plan.lookup, plan.previous_lookup) if file is not None])
     scored = read_scored(plan, keys, scratch, progress)
+    enter(progress, "Joining and writing")
     check_codes(plan, scored)
     check_names(plan, scored)
     who = None if plan.lookup is None else read_lookup(plan.lookup, scored.practices, keys, scratch, plan.partitions)

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from popstrat.core.numbers import day
 from popstrat.pages.console import count_table, unpadded
 from popstrat.upload.run import Result
 
@@ -23,7 +24,7 @@ def _render(result: Result, folder: Path, console: Console) -> None:
     manifest = result.manifest
     totals, template, pack = manifest["totals"], manifest["template"], manifest["scored"]["run"]["pack"]
     made = f"{template['id']} {template['version']} · {pack['id']} {pack['version']}"
-    console.print(f"[bold]{escape(made)} · as of {manifest['as_of']} · {manifest['profile']}[/]")
+    console.print(f"[bold]{escape(made)} · as of {day(manifest['as_of'])} · {manifest['profile']}[/]")
     line = f"{totals['scored']:,} scored, {totals['written']:,} written"
     left_out = [*totals["excluded"].items(), *totals["not_selected"].items()]
     files = f"{totals['files']:,} files, {totals['practices']:,} practices"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Grouping", "Spec", "Validation", "assess", "validate"]
 
 _MODULE = {"Grouping": "results", "Validation": "results", "assess": "assessment", "Spec": "spec"}
-_NEEDED = ("jinja2", "matplotlib", "numba", "scipy", "statsmodels")
+_NEEDED = ("numba", "scipy", "statsmodels")
 
 
 def validate(

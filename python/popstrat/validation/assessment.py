@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from popstrat.core.cpus import cores
+from popstrat.core.numbers import stated
 from popstrat.core.progress import Progress
 from popstrat.errors import InputError
 from popstrat.validation import kernels as k
@@ -85,7 +86,7 @@ def assess(
         if progress is not None:
             progress(n * next(done) // parts, n)
 
-    shares = sorted([(s, _percent(s), False) for s in SHARES] + ([(capacity / n, "", True)] if capacity else []))
+    shares = sorted([(s, stated(s), False) for s in SHARES] + ([(capacity / n, "", True)] if capacity else []))
     everybody = np.arange(n)
     weight = people.weights(everybody)
     if weight is None:
@@ -113,7 +114,7 @@ def assess(
             for i, name in enumerate(("harrell_c", "uno_c"))
         }  # fmt: skip
     tick()
-    main = next((p for p in picks if p.capacity), next(p for p in picks if p.label == _percent(USUAL_SHARE)))
+    main = next((p for p in picks if p.capacity), next(p for p in picks if p.label == stated(USUAL_SHARE)))
     cut = people.cut(main.people)
     assessed = {}
     for name, grouping in groups.items():
@@ -246,7 +247,3 @@ def _choice(i: int, threshold: float, picks: int, out: Floats, drawn: Floats) ->
     return Choice(
         threshold, float(out[at]), float(out[at + 1]), float(out[at + 2]), estimated(benefit, resampled, "plain")
     )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:g} %"

@@ -16,7 +16,7 @@ import pyarrow as pa
 from popstrat.core.cpus import cores
 from popstrat.core.files import Outputs
 from popstrat.core.hashing import HASH, hash_file
-from popstrat.core.progress import Progress
+from popstrat.core.progress import Progress, enter
 from popstrat.core.rerun import Making, pack_named, read_record, refuse_other
 from popstrat.core.small_files import MOST_RECORD_BYTES, parse_json, read_small
 from popstrat.core.spreadsheets import neutral
@@ -58,12 +58,14 @@ def run_validate(
     encoding: str = "utf-8",
     progress: Progress | None = None,
     force: bool = False,
+    page: Callable[[Row], str],
 ) -> Row:
     """Validate files and write ``validation.json``, ``validation.html`` and a CSV of every table into ``folder``.
 
-    All of them appear or none; the folder is made if it is not there. What is in it is replaced by a validation
-    as of the same date and of the same pack, or with ``force``. ``called`` says in words what the outcome is.
-    Returns what was written to the JSON. Raises `InputError` for whatever is wrong with the input or the arguments.
+    All of them appear or none; the folder is made if it is not there. What is in it is replaced by a validation as of
+    the same date and of the same pack, or with ``force``. ``called`` says in words what the outcome is; ``page`` makes
+    the page of the published figures. Returns what was written to the JSON. Raises `InputError` for whatever is wrong
+    with the input or the arguments.
     """
     folder = Path(folder)
     _check_folder(folder)
@@ -71,7 +73,7 @@ def run_validate(
         partials = {name: outputs.add(folder / name) for name in _NAMES}
         result, texts = _validated(
             scored, outcome, folder, spec, patients, mapping, called, capacity, bootstrap, seed, threads, encoding,
-            progress, force,
+            progress, force, page,
         )  # fmt: skip
         for name, partial in partials.items():
             partial.write_text(texts[name], encoding="utf-8", newline="\n")
@@ -94,9 +96,9 @@ def _validated(
     encoding: str,
     progress: Progress | None,
     force: bool,
+    page: Callable[[Row], str],
 ) -> tuple[Row, dict[str, str]]:
     """What goes into the JSON, and the text of each file. Raises `InputError` if it may not go into the folder."""
-    from popstrat.validation.page import render
     from popstrat.validation.sentences import headlines
 
     threads = threads or cores()
@@ -119,6 +121,7 @@ def _validated(
     del table, outcomes, listed
     if capacity is not None and capacity > len(joined.risk):
         raise InputError(f"--capacity {capacity:,} is more than the people with a risk and an outcome")
+    enter(progress, "Comparing")
     found = assess(
         joined.risk, joined.outcome, time=joined.time, event=joined.event, competing=joined.competing,
         horizon=spec.horizon, groups=joined.groups, practices=joined.practices, capacity=capacity,
@@ -136,6 +139,7 @@ def _validated(
     ]
     for _, file, _ in files:
         file.check_unchanged()
+    enter(progress, "Disclosure control")
     result = publish(
         found,
         joined.counts,
@@ -146,6 +150,7 @@ def _validated(
             "as_of": run.get("as_of"),
             "profile": run.get("profile"),
             "risk": spec.risk,
+            "risk_title": run.get("title", ""),
             "outcome": {
                 "called": called or "the outcome",
                 "column": spec.column,
@@ -159,10 +164,11 @@ def _validated(
             "made": dt.datetime.now(dt.UTC).date().isoformat(),
         },
     )
+    enter(progress, "Writing")
     result["headlines"] = headlines(result)
     texts = {f"{name}.csv": _csv(rows, _COLUMNS[name]) for name, rows in tables(result).items()}
     texts[JSON_NAME] = to_json(result)
-    texts[PAGE_NAME] = render(result)
+    texts[PAGE_NAME] = page(result)
     return result, texts
 
 
@@ -329,8 +335,9 @@ def _run_record(scored: FileSource, rows: int, risk: str) -> tuple[Mapping[str, 
         )
     models = found.get("models")
     about = models.values() if isinstance(models, dict) else ()
-    horizon = next((m.get("horizon") for m in about if isinstance(m, dict) and m.get("output") == risk), None)
-    return {"pack": pack, "as_of": as_of, "profile": found.get("profile"), "horizon": str(horizon or "")}, []
+    model = next((m for m in about if isinstance(m, dict) and m.get("output") == risk), {})
+    told_of = {name: str(model.get(name) or "") for name in ("horizon", "title")}
+    return {"pack": pack, "as_of": as_of, "profile": found.get("profile"), **told_of}, []
 
 
 def _check_folder(folder: Path) -> None:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from popstrat.validation.measures import Floats
 
-LIMITS = {"95 %": 0.05, "99.8 %": 0.002}
+LIMITS = {"95%": 0.05, "99.8%": 0.002}
 
 
 def limits(people: npt.ArrayLike, rate: npt.ArrayLike, level: float) -> tuple[Floats, Floats]:

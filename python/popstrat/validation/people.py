@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from popstrat.core.numbers import span, stated
 from popstrat.errors import InputError
 from popstrat.validation.kernels import Ints
 from popstrat.validation.measures import Bytes, Floats, horizon_weights
@@ -137,7 +138,7 @@ class People:
             share = float(np.sum(w * self.outcome[here]) / w.sum()) if w.sum() > 0 else np.nan
             found.append(
                 Band(
-                    f"{100 * low:g}–{100 * high:g} %",
+                    span(stated(low), stated(high)),
                     int(here.sum()),
                     int(self.outcome[here].sum()),
                     float(self.risk[here].mean()),

@@ -32,7 +32,7 @@ def compared(text: str, days: float | None, horizon: str = "") -> str:
 
 
 def differs(text: str, days: float | None) -> str:
-    """A note if the period that a model states and that of the outcome differ by more than 5 %; else empty."""
+    """A note if the period that a model states and that of the outcome differ by more than 5%; else empty."""
     stated = days_of(text)
     if stated is None or days is None or abs(days - stated) <= _OFF * stated:
         return ""

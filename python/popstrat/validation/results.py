@@ -1,7 +1,7 @@
 """What a validation holds, and how an interval is made from the spread of resamples.
 
-Intervals are 95 % intervals from the standard error over bootstrap resamples, on the log-odds scale for shares and
-AUROC, on the log scale for ratios, as they are for the rest: 200 resamples give a standard error within about 5 %,
+Intervals are 95% intervals from the standard error over bootstrap resamples, on the log-odds scale for shares and
+AUROC, on the log scale for ratios, as they are for the rest: 200 resamples give a standard error within about 5%,
 where percentiles would need thousands (Efron and Tibshirani 1993).
 """
 
@@ -23,7 +23,7 @@ MIN_EVENTS = 20
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its 95 % interval and standard error on the scale the interval was made on; NaN where undefined."""
+    """A figure with its 95% interval and standard error on the scale the interval was made on; NaN where undefined."""
 
     value: float
     low: float = np.nan
@@ -105,7 +105,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Curve:
-    """A smooth calibration curve with its 95 % band, and the integrated calibration index (Austin and Steyerberg
+    """A smooth calibration curve with its 95% band, and the integrated calibration index (Austin and Steyerberg
     2019): the mean distance of a person's risk from the curve."""
 
     risk: Floats
@@ -151,7 +151,7 @@ def spread(drawn: Floats, scale: str) -> float:
 
 
 def interval(value: float, error: float, scale: str) -> Estimate:
-    """The 95 % interval about a value, from a standard error on a scale ("plain", "log" or "logit")."""
+    """The 95% interval about a value, from a standard error on a scale ("plain", "log" or "logit")."""
     low = high = np.nan
     if np.isfinite(value) and np.isfinite(error):
         if scale == "plain":

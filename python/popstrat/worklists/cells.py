@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from popstrat.core.dates import from_days
+from popstrat.core.numbers import percent, short_day
 from popstrat.upload import csv_text
 from popstrat.upload.templates.columns import FileColumn
-from popstrat.upload.templates.dialect import Dialect, format_date
+from popstrat.upload.templates.dialect import Dialect
 from popstrat.worklists.sheet import Sheet, SheetColumn
 
 DIALECT = Dialect(encoding="utf-8-sig", quoting="all")
@@ -34,18 +34,17 @@ def texts_of(sheet: Sheet) -> list[pa.Array]:
 
 
 def shown(columns: Sequence[SheetColumn], texts: Sequence[pa.Array]) -> list[pa.Array]:
-    """The cells as people read them: probabilities in %, dates as 30/06/2026."""
+    """The cells as people read them: probabilities in %, dates as 30 Jun 2026."""
     return [_shown(column, cells) for column, cells in zip(columns, texts, strict=True)]
 
 
 def _shown(column: SheetColumn, cells: pa.Array) -> pa.Array:
     if column.kind == "share":
-        tenths = np.rint(np.asarray(pc.fill_null(column.values, 0.0)) * 1000).astype(np.int64)
-        whole, rest = (pa.array(part).cast(pa.string()) for part in np.divmod(tenths, 10))
-        text = pc.binary_join_element_wise(whole, pa.scalar("."), rest, pa.scalar(" %"), "")
-        return pc.if_else(column.values.is_valid(), text, "")
+        coded = column.values.dictionary_encode()
+        entries = ["" if share is None else percent(share, 1) for share in coded.dictionary.to_pylist()]
+        return pc.fill_null(pa.array(entries, pa.string()).take(coded.indices), "")
     if column.kind == "date":
         coded = column.values.cast(pa.int32()).dictionary_encode()
-        entries = [format_date(from_days(day), "dd/mm/yyyy") for day in coded.dictionary.to_pylist()]
+        entries = [short_day(from_days(day)) for day in coded.dictionary.to_pylist()]
         return pc.fill_null(pa.array(entries, pa.string()).take(coded.indices), "")
     return cells

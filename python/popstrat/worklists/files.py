@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
+from popstrat.core.numbers import day
 from popstrat.upload import csv_text
 from popstrat.upload.templates.columns import FileColumn
 from popstrat.worklists import page, workbook
@@ -16,7 +17,7 @@ from popstrat.worklists.areas import Areas
 from popstrat.worklists.cells import DIALECT, shown, texts_of
 from popstrat.worklists.csv_file import CsvLines
 from popstrat.worklists.lists import Reach
-from popstrat.worklists.read_me import About, Section, long_date, sections, title_of
+from popstrat.worklists.read_me import About, Section, sections, title_of
 from popstrat.worklists.sheet import Sheet
 
 _WHO, _WHY = "who", "why_gone"
@@ -88,7 +89,7 @@ class Writer:
                     self.read_me(part),
                 )
             ]  # fmt: skip
-        under = f"{part.rows:,} people · as of {long_date(self.about.as_of)} · pack {self.about.pack}"
+        under = f"{part.rows:,} people · as of {day(self.about.as_of)} · pack {self.about.pack}"
         return [page.page(title, under, self.about.as_of, self._page, part.start, part.stop, table, self.read_me(part))]
 
     def gone_file(self, gone: Sequence[tuple[str, str]]) -> list[bytes]:

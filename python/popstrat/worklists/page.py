@@ -1,31 +1,30 @@
 """A work list as one HTML page: on a screen, on a phone, and on A4 landscape paper, with nothing to load.
 
-The template is `page.html`. Every text that comes from data is escaped; all rows of a run are made at once.
+The template is `list.html.j2`, on the shell of all pages. Every text that comes from data is escaped; all rows of a
+run are made at once.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from functools import cache
-from html import escape
-from importlib import resources
-from string import Template
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from markupsafe import Markup
 
+from popstrat.core.numbers import day as written_day
+from popstrat.pages.design.parts import Shell, Table
+from popstrat.pages.design.render import render
 from popstrat.upload import csv_text
-from popstrat.worklists.read_me import CONFIDENTIAL, Section, long_date
+from popstrat.worklists.read_me import CONFIDENTIAL, Section
 from popstrat.worklists.sheet import SheetColumn
 
 _ESCAPES = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&#x27;"))
 _CLASSES = {"key": "id", "nhs_number": "id", "whole": "num", "share": "num", "number": "num", "date": "num"}
 
 
-@cache
-def _template() -> Template:
-    return Template(resources.files("popstrat.worklists").joinpath("page.html").read_text(encoding="utf-8"))
+_TEMPLATE = "worklists/list.html.j2"
 
 
 class Rows:
@@ -58,29 +57,26 @@ def page(
     """The page of the rows from ``start`` to before ``stop``; ``gone`` as of `workbook.workbook`."""
     columns = rows.columns
     total = sum(c.of.share for c in columns)
-    widths = [f'<col style="width: {100 * c.of.share / total:.2f}%">' for c in columns]
     labels = [f'  .list td:nth-child({i})::before {{ content: "{_css(c.label)}"; }}' for i, c in enumerate(columns, 1)]
     (_, care), (_, many), *rest = read_me
     if rows.left_out:
         rest = [*rest, ("Columns left out", (f"Nobody has anything in: {', '.join(rows.left_out)}.",))]
-    return (
-        _template()
-        .substitute(
-            title=escape(title),
-            under=escape(under),
-            day=escape(long_date(as_of)),
-            secret=escape(CONFIDENTIAL),
-            care="\n".join(f"<p>{escape(line)}</p>" for line in (*care[1:], *many)),
-            columns=len(columns),
-            heads="".join(f'<th scope="col">{escape(c.label)}</th>' for c in columns),
-            rows=rows.between(start, stop),
-            gone=_gone(gone),
-            sections="\n".join(_section(heading, lines) for heading, lines in rest if lines),
-            widths="".join(widths),
-            labels="\n".join(labels),
-        )
-        .encode()
-    )
+    shell = Shell(
+        title, under=(under,), private=CONFIDENTIAL, scripts=False, tab=f"{title}, {written_day(as_of)}",
+        provenance=(f"{title}: {under}",),
+    )  # fmt: skip
+    return render(
+        _TEMPLATE,
+        shell,
+        care=(*care[1:], *many),
+        day=written_day(as_of),
+        heads=[c.label for c in columns],
+        rows=Markup(rows.between(start, stop)),  # escaped when they were made
+        widths=[f"{100 * c.of.share / total:.2f}" for c in columns],
+        labels=Markup("\n".join(labels)),  # without what could end it (`_css`)
+        gone=Table("gone", "On the last list and not on this one", gone[0], gone[1:]) if gone else None,
+        sections=[(heading, lines) for heading, lines in rest if lines],
+    ).encode()
 
 
 def _has_a_place(column: SheetColumn) -> bool:
@@ -95,31 +91,12 @@ def _cell(column: SheetColumn, texts: pa.Array) -> pa.Array:
     named = _CLASSES.get(column.kind, "")
     if column.of.role == "rank":  # a colour, if it is one that the page knows
         simple = pc.if_else(pc.match_substring_regex(texts, "^[a-z_]+$"), texts, "")
-        before = pc.binary_join_element_wise(pa.scalar('<td class="'), simple, pa.scalar('">'), "")
-        return pc.binary_join_element_wise(before, escaped, pa.scalar("</td>"), "")
+        before = pc.binary_join_element_wise(pa.scalar('<td><b class="'), simple, pa.scalar('">'), "")
+        told = pc.binary_join_element_wise(before, escaped, pa.scalar("</b></td>"), "")
+        return pc.if_else(pc.equal(texts, ""), "<td></td>", told)
     start = f'<td class="{named}">' if named else "<td>"
     return pc.binary_join_element_wise(pa.scalar(start), escaped, pa.scalar("</td>"), "")
 
 
 def _css(text: str) -> str:
     return text.replace("\\", "").replace('"', "").replace("<", "").replace("\n", " ")
-
-
-def _gone(gone: Sequence[Sequence[str]]) -> str:
-    if not gone:
-        return ""
-    head, *people = gone
-    heads = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
-    lines = "".join(f'<tr><td class="id">{escape(who)}</td><td>{escape(why)}</td></tr>\n' for who, why in people)
-    return (
-        f'<section><h2>On the last list and not on this one</h2>\n<div class="scroll" tabindex="0"><table>'
-        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{lines}</tbody></table></div></section>"
-    )
-
-
-def _section(heading: str, lines: Sequence[str]) -> str:
-    return (
-        f"<section><h2>{escape(heading)}</h2>\n"
-        + "\n".join(f"<p>{escape(line)}</p>" for line in lines)
-        + "\n</section>"
-    )

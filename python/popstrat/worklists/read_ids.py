@@ -7,10 +7,10 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from html import unescape
-from typing import NamedTuple
-from xml.etree import ElementTree
+from typing import IO, NamedTuple
+from xml.parsers import expat
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -21,11 +21,14 @@ from popstrat.worklists.sheet import NHS_NUMBER
 
 FORMATS = ("csv", "xlsx", "html")
 _NO_LIST = "holds no work list, or is damaged"
-_SPACE = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+_SPACE = "http://schemas.openxmlformats.org/spreadsheetml/2006/main "
 _HEADINGS = {"Patient": ID, "NHS number": NHS_NUMBER}
 _CELL = re.compile(r'<td class="id">([^<]*)</td>')
-_MOST = 1 << 30
-_DAMAGED = (zipfile.BadZipFile, zlib.error, ElementTree.ParseError, pa.ArrowException, csv.Error)
+_MOST_BYTES = 1 << 28  # of a workbook, unpacked
+_MOST_TEXTS = 1 << 22
+_MOST_ROWS = 1 << 20  # as many as a spreadsheet has
+_DEEPEST = 100
+_DAMAGED = (zipfile.BadZipFile, zlib.error, expat.ExpatError, pa.ArrowException, csv.Error)
 _LETTERS = re.compile(r"[A-Z]+")
 
 
@@ -69,34 +72,97 @@ def _of_csv(raw: bytes) -> Ids:
 def _of_workbook(raw: bytes) -> Ids:
     """The first sheet of a workbook, as this program or a spreadsheet's wrote it."""
     with zipfile.ZipFile(io.BytesIO(raw)) as book:
-        if sum(entry.file_size for entry in book.infolist()) > _MOST:
+        if sum(entry.file_size for entry in book.infolist()) > _MOST_BYTES:
             raise ValueError
-        shared: list[str] = []
+        sheet = _Sheet()
         if "xl/sharedStrings.xml" in book.namelist():
-            tree = ElementTree.fromstring(book.read("xl/sharedStrings.xml"))
-            shared = ["".join(part.text or "" for part in entry.iter(f"{_SPACE}t")) for entry in tree]
-        sheet = ElementTree.fromstring(book.read("xl/worksheets/sheet1.xml"))
-    rows = (list(_cells(row, shared)) for row in sheet.iter(f"{_SPACE}row"))
-    head = next(rows)
-    at, kind = next((column, _HEADINGS[text]) for column, text in head if text in _HEADINGS)
-    found = [next((text for column, text in row if column == at), "") for row in rows]
+            with book.open("xl/sharedStrings.xml") as part:
+                _walk(part, {"si": sheet.shared_text})
+        with book.open("xl/worksheets/sheet1.xml") as part:
+            _walk(part, {"c": sheet.cell, "row": sheet.row})
+    found = sheet.found
     while found and not found[-1]:  # what a spreadsheet keeps of rows below the list
         found.pop()
-    return Ids(kind, pa.array(found, pa.string()))
+    return Ids(sheet.kind, pa.array(found, pa.string()))
 
 
-def _cells(row: ElementTree.Element, shared: list[str]) -> Iterator[tuple[str, str]]:
-    """The cells of a row: the letters of their column, and their text."""
-    for cell in row.iter(f"{_SPACE}c"):
-        letters = _LETTERS.match(cell.get("r", ""))
-        value = cell.find(f"{_SPACE}v")
-        if cell.get("t") == "s" and value is not None:
-            text = shared[int(value.text or "")]
-        elif cell.get("t") == "inlineStr":
-            text = "".join(part.text or "" for part in cell.iter(f"{_SPACE}t"))
-        else:
-            text = "" if value is None else value.text or ""
-        yield letters.group() if letters else "", text
+class _Sheet:
+    """What is kept of a workbook: its shared texts, and of its first sheet the column of ids."""
+
+    def __init__(self) -> None:
+        self.kind = ""
+        self.found: list[str] = []
+        self._shared: list[str] = []
+        self._column = ""
+        self._id = ""
+        self._headed = False
+
+    def shared_text(self, _attributes: Mapping[str, str], _value: str, text: str) -> None:
+        if len(self._shared) == _MOST_TEXTS:
+            raise ValueError
+        self._shared.append(text)
+
+    def cell(self, attributes: Mapping[str, str], value: str, text: str) -> None:
+        letters = _LETTERS.match(attributes.get("r", ""))
+        column = letters.group() if letters else ""
+        if self.kind and column != self._column:
+            return
+        match attributes.get("t"):
+            case "s" if value:
+                said = self._shared[int(value)]
+            case "inlineStr":
+                said = text
+            case _:
+                said = value
+        if self.kind:
+            self._id = self._id or said
+        elif said in _HEADINGS:
+            self.kind, self._column = _HEADINGS[said], column
+
+    def row(self, _attributes: Mapping[str, str], _value: str, _text: str) -> None:
+        if not self.kind:
+            raise ValueError  # the first row is the head
+        if self._headed:
+            self.found.append(self._id)
+        self._headed, self._id = True, ""
+        if len(self.found) > _MOST_ROWS:
+            raise ValueError
+
+
+def _walk(part: IO[bytes], ends: Mapping[str, Callable[[Mapping[str, str], str, str], None]]) -> None:
+    """Read XML and hand over, at the end of each element of these tags, its attributes and the text of the ``v`` and of
+    the ``t`` in it. Nothing of the file is kept, so a part may be long; one that declares entities is refused."""
+    attributes: dict[str, Mapping[str, str]] = {}
+    texts: dict[str, list[str]] = {"v": [], "t": []}
+    within: list[str] = []
+
+    def start(name: str, given: Mapping[str, str]) -> None:
+        tag = name.removeprefix(_SPACE)
+        if tag in ends:
+            attributes[tag] = given
+            for kept in texts.values():
+                kept.clear()
+        within.append(tag)
+        if len(within) > _DEEPEST:
+            raise ValueError
+
+    def characters(text: str) -> None:
+        if within[-1] in texts:
+            texts[within[-1]].append(text)
+
+    def end(_name: str) -> None:
+        tag = within.pop()
+        if tag in ends:
+            ends[tag](attributes[tag], "".join(texts["v"]), "".join(texts["t"]))
+
+    def refuse(*_: object) -> None:
+        raise ValueError
+
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.buffer_text = True
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = characters, refuse
+    parser.ParseFile(part)
 
 
 def _of_page(raw: bytes) -> Ids:

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from popstrat.core.numbers import day, percent
 from popstrat.packs.definition import Definition
 from popstrat.worklists.areas import Asked
 from popstrat.worklists.lists import Reach
@@ -76,7 +77,7 @@ def measure_kind(about: About) -> str:
 def shown(value: float, kind: str) -> str:
     """A measure for people: a probability in %, anything else as it is."""
     if kind == "share":
-        return f"{100 * value:.1f} %"
+        return percent(value, 1)
     text = f"{value:,.2f}".rstrip("0").rstrip(".")
     return f"{text} {kind}".rstrip()
 
@@ -84,7 +85,7 @@ def shown(value: float, kind: str) -> str:
 def sections(about: About, reach: Sequence[Reach], columns: Sequence[SheetColumn], area: str) -> list[Section]:
     """The read-me of a file that holds these lists."""
     order = about.order
-    made = f"Made by {about.program}, pack {about.pack}, from records up to {long_date(about.as_of)}."
+    made = f"Made by {about.program}, pack {about.pack}, from records up to {day(about.as_of)}."
     found: list[Section] = [
         (title_of(about, area), (f"{CONFIDENTIAL}.", CAUTION, made)),
         ("How many", tuple(line for one in reach for line in counted(one, about))),
@@ -133,15 +134,6 @@ def _ordered(about: About) -> Iterator[str]:
             "popstrat's: it was in the extract, and how good it is is for its supplier to say."
         )
     yield "Between equals a hash of the date and the patient's key decides: chance, and another one each month."
-
-
-_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-           "December")  # fmt: skip
-
-
-def long_date(day: dt.date) -> str:
-    """A date as people write it."""
-    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
 def as_text(found: Sequence[Section]) -> str:

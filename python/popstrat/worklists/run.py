@@ -20,7 +20,7 @@ from popstrat.core import stopping
 from popstrat.core.dates import days
 from popstrat.core.files import Outputs, refuse_input_as_output, writing
 from popstrat.core.hidden_folder import HiddenFolder
-from popstrat.core.progress import Progress
+from popstrat.core.progress import Progress, enter
 from popstrat.core.rerun import Making, pack_named, read_record, record_path, refuse_other
 from popstrat.core.text import suggest
 from popstrat.core.version import version
@@ -354,6 +354,7 @@ def _make(plan: Plan, wording: Wording, scratch: Path, clock: Clock, progress: P
             raise plan.files[number].located(error) from None
 
     read = score_files(plan.files, collector.put, plan.reading, clock, progress=progress, look=look)
+    enter(progress, "Choosing and writing")
     name = plan.files[0].source.name
     areas.check_met(name)
     _refuse_spanning(plan, areas, name)

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from popstrat.core.numbers import day
 from popstrat.pages.console import count_table, unpadded
 from popstrat.worklists.record import listed
 from popstrat.worklists.run import Result
@@ -35,7 +36,9 @@ def render(result: Result, output: Path, console: Console) -> None:
 def _render(result: Result, output: Path, console: Console) -> None:
     record, asked = result.record, result.record["worklist"]
     pack = record["pack"]
-    console.print(f"[bold]{escape(pack['id'])} {escape(pack['version'])} · as of {record['as_of']} · direct-care[/]")
+    console.print(
+        f"[bold]{escape(pack['id'])} {escape(pack['version'])} · as of {day(record['as_of'])} · direct-care[/]"
+    )
     order = asked["order"]
     by = " and ".join(name for name in (order["rank"], order["measure"]) if name)
     console.print(f"{escape(asked['cohort'])}, by {escape(by)}; capacity {escape(asked['capacity'])}")

@@ -152,7 +152,7 @@ def cohort_of(raw: Raw) -> str:
 def shown_target(raw: Raw) -> str:
     """The target in words."""
     target = raw["target"]
-    return f"{target:g} per 1,000" if _per(raw) == _PER else f"{100 * target:g} %"
+    return f"{target:g} per 1,000" if _per(raw) == _PER else f"{100 * target:g}%"
 
 
 def _per(raw: Raw) -> int:

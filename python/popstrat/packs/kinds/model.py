@@ -180,7 +180,7 @@ output = true
 
     def result(self, raw: Raw, value: n.Value) -> str | None:
         if isinstance(value, float) and raw.get("link") != "identity":
-            return f"{value:.6g} ({100 * value:.1f} %)"
+            return f"{value:.6g} ({100 * value:.1f}%)"
         return None
 
     def differences(self, before: Raw, after: Raw) -> Said:

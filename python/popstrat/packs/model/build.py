@@ -140,7 +140,7 @@ class ModelBuilder:
 
     def _missing(self, model: Model, eligible: n.Node | None, result: n.Node) -> None:
         """What stood in for what was not recorded, and which stratum they are in, of whoever has a result: no share of
-        them is over 100 %."""
+        them is over 100%."""
         scored = negation(n.IsNull(n.BOOL, NO_VALUE, result), "scored")
         counted = n.CountTrue(n.NUMBER, "inputs missing", tuple(self.scope.missing.values()))
         if "missing_output" in self.raw:

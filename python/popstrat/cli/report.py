@@ -1,0 +1,53 @@
+"""``popstrat report``: pages of figures by area, from metrics files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from popstrat.cli import options
+from popstrat.cli.terminal import open_console, print_json, progress_bar
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command()
+def report(
+    metrics: Annotated[
+        list[str],
+        typer.Argument(metavar="METRICS...", help="Files of popstrat metrics, a month each; the last is shown."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="A new folder, for the pages.")],
+    title: Annotated[
+        str | None,
+        typer.Option("--title", metavar="NAME", help="What the whole list is called, such as an ICB's name."),
+    ] = None,
+    quality: Annotated[
+        Path | None,
+        typer.Option("--quality", metavar="FILE", help="The quality file of the coded record (derive --quality)."),
+    ] = None,
+    as_json: options.AsJson = False,
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write pages for every area of metrics files; patient-level files are never read. Open DIR/index.html."""
+    from popstrat.pages.report.run import run_report  # not above: --help does not wait for Arrow
+
+    with progress_bar("Pages", quiet or as_json) as progress:
+        record = run_report(
+            metrics,
+            output,
+            quality=quality,
+            called=title,
+            options=options.recorded(metrics=metrics, output=output, title=title, quality=quality),
+            force=force,
+            progress=progress,
+        )
+    if as_json:
+        print_json({**{key: record[key] for key in ("command", "as_of", "pack", "areas", "bytes")}, "output": output})
+    elif not quiet:
+        from popstrat.pages.report.summary import show
+
+        show(record, output, open_console())

@@ -1,0 +1,115 @@
+"""``layout.toml`` as data: which metrics stand in which section, under which label, and what was published of them."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Group:
+    """A metric under a short label; ``published`` is the share that a source expects, ``priority`` and ``cohort`` are
+    those of a cohort."""
+
+    label: str
+    metric: str
+    published: float | None = None
+    priority: str | None = None
+    cohort: str | None = None
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The groups that people are divided into; ``column`` is the scored table's, ``of`` says of whom they are."""
+
+    id: str
+    title: str
+    column: str
+    of: str
+    groups: tuple[Group, ...]
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Colours:
+    """Three metrics that are red, amber and green."""
+
+    id: str
+    title: str
+    of: str
+    red: str
+    amber: str
+    green: str
+    means: str = ""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The metrics of one condition's care."""
+
+    label: str
+    optimised: str
+    unoptimised: str
+    undiagnosed: str | None = None
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The metrics of the floor and of who is on the caseload."""
+
+    floor: str
+    gap: str
+    planned: str
+    caseload: str
+    on_caseload: str
+    months: str
+    eligible: str
+    priority: str
+    cohorts: tuple[Group, ...]
+    care: tuple[Group, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All sections."""
+
+    headline: tuple[str, ...]
+    funnels: tuple[str, ...]
+    coverage: Coverage
+    segmentations: tuple[Segmentation, ...]
+    colours: tuple[Colours, ...]
+    drivers_title: str
+    conditions: tuple[Condition, ...]
+    treatments: tuple[Group, ...]
+    ltc_title: str
+    ltc: tuple[Group, ...]
+    inequality: tuple[str, ...]
+    recorded: tuple[str, ...]
+
+
+@cache
+def layout() -> Layout:
+    """The built-in layout."""
+    raw = tomllib.loads(files(__package__).joinpath("layout.toml").read_text(encoding="utf-8"))
+    coverage = raw["coverage"]
+    return Layout(
+        tuple(raw["headline"]["metrics"]),
+        tuple(raw["headline"]["funnels"]),
+        Coverage(**{**coverage, "cohorts": _groups(coverage["cohorts"]), "care": _groups(coverage["care"])}),
+        tuple(Segmentation(**{**one, "groups": _groups(one["groups"])}) for one in raw["segmentation"]),
+        tuple(Colours(**one) for one in raw["colours"]),
+        raw["drivers"]["title"],
+        tuple(Condition(**one) for one in raw["drivers"]["conditions"]),
+        _groups(raw["drivers"]["treatments"]),
+        raw["conditions"]["title"],
+        _groups(raw["conditions"]["groups"]),
+        tuple(raw["inequality"]["metrics"]),
+        tuple(raw["recorded"]["metrics"]),
+    )
+
+
+def _groups(raw: list[dict[str, Any]]) -> tuple[Group, ...]:
+    return tuple(Group(**one) for one in raw)

@@ -1,0 +1,359 @@
+"""What a report is made of: areas as a tree, figures by what they are of, definitions, and the months before."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from popstrat.metrics.rows import LEVELS, Grouping, Level
+from popstrat.pages.report.quality import Quality
+from popstrat.pages.report.read import Month
+
+NONE = Grouping.NONE.value
+EVERYBODY = "all"
+SHARE, RATE = "proportion", "rate_per_1000"
+CALLED = {
+    Level.ICB: "ICB",
+    Level.PLACE: "place",
+    Level.NEIGHBOURHOOD: "neighbourhood",
+    Level.PCN: "PCN",
+    Level.PRACTICE: "practice",
+}
+SEVERAL = {
+    Level.ICB: "ICBs",
+    Level.PLACE: "places",
+    Level.NEIGHBOURHOOD: "neighbourhoods",
+    Level.PCN: "PCNs",
+    Level.PRACTICE: "practices",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a figure is of."""
+
+    metric: str
+    measure: str
+    cohort: str
+    group_by: str
+    group: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One row of a metrics file, without what its `Key` and area say."""
+
+    numerator: int | None
+    denominator: int | None
+    value: float | None
+    low: float | None
+    high: float | None
+    interval: str | None
+    limit_95_low: float | None
+    limit_95_high: float | None
+    limit_998_low: float | None
+    limit_998_high: float | None
+    previous: float | None
+    year_ago: float | None
+    baseline: float | None
+    target: float | None
+    trajectory: str | None
+    signal: str | None
+    suppressed: bool
+    reason: str | None
+
+    @property
+    def limits(self) -> tuple[float, float, float, float] | None:
+        """Funnel limits: 99.8 % low, 95 % low, 95 % high, 99.8 % high; None without a funnel."""
+        found = (self.limit_998_low, self.limit_95_low, self.limit_95_high, self.limit_998_high)
+        return None if None in found else found  # type: ignore[return-value]
+
+    @property
+    def position(self) -> int:
+        """Where the value lies in its funnel: 0 within the 95 % limits or without a funnel, 1 over those, 2 over the
+        99.8 % ones; negative for under."""
+        limits, value = self.limits, self.value
+        if limits is None or value is None:
+            return 0
+        lowest, low, high, highest = limits
+        if value > high:
+            return 2 if value > highest else 1
+        if value < low:
+            return -2 if value < lowest else -1
+        return 0
+
+
+_FIELDS = tuple(Figure.__slots__)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What the record says of a metric."""
+
+    id: str
+    title: str
+    version: str
+    measure: str
+    cohort: str
+    good: str
+    target: float | None
+    source: str
+    caveat: str
+    reason: str | None
+    means: str = ""
+    assumption: str = ""
+    numerator: str = ""
+    denominator: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An area: its level and name."""
+
+    level: Level
+    name: str
+
+
+@dataclass
+class Area:
+    """An area with what it lies in and what lies in it."""
+
+    place: Place
+    above: list[Place] = field(default_factory=list)
+    """The areas it is in, the largest first, the whole list among them."""
+    below: dict[Level, list[Place]] = field(default_factory=dict)
+    """The areas in it, by level, in order of their names."""
+    figures: dict[Key, Figure] = field(default_factory=dict)
+
+    @property
+    def level(self) -> Level:
+        return self.place.level
+
+    @property
+    def name(self) -> str:
+        return self.place.name
+
+
+class Report:
+    """All figures of the latest month by area, with what earlier months had."""
+
+    def __init__(self, months: Sequence[Month], called: str | None = None, quality: Quality | None = None) -> None:
+        """``months``: the earliest first. ``called`` is the name of the whole list."""
+        self.months = tuple(months)
+        self.now = months[-1]
+        self.as_of: dt.date = self.now.as_of
+        self.record: Mapping[str, Any] = self.now.record
+        self.called = called or "Whole list"
+        self.quality = quality
+        self.definitions = _definitions(self.record)
+        self.areas, self.levels = _areas(self.now, self.definitions)
+        self._past = [_values(month) for month in self.months[:-1]]
+        self.order = {metric: i for i, metric in enumerate(self.definitions)}
+
+    @property
+    def top(self) -> Area:
+        """The whole list; of a file without that level the first area of its largest one."""
+        return next(iter(self.areas.values()))
+
+    def title(self, place: Place) -> str:
+        """An area as it is headed."""
+        if place.level is Level.ICB:
+            return self.called
+        return f"{'PCN' if place.level is Level.PCN else CALLED[place.level].capitalize()} {place.name}"
+
+    def get(
+        self,
+        area: Area,
+        metric: str,
+        group_by: str = NONE,
+        group: str | None = None,
+        *,
+        measure: str | None = None,
+        cohort: str | None = None,
+    ) -> Figure | None:
+        """A figure of an area; None if the file has none. Measure and cohort are the metric's own unless given."""
+        definition = self.definitions.get(metric)
+        if definition is not None:
+            measure, cohort = measure or definition.measure, cohort or definition.cohort
+        return area.figures.get(Key(metric, measure or SHARE, cohort or EVERYBODY, group_by, group))
+
+    def measured(self, metric: str, measure: str) -> bool:
+        """Whether a metric is known and computed."""
+        definition = self.definitions.get(metric)
+        return definition is not None and definition.reason is None and definition.measure == measure
+
+    def areas_of(self, level: Level) -> list[Area]:
+        """All areas of a level, in order of their names."""
+        return [area for place, area in self.areas.items() if place.level is level]
+
+    def within(self, area: Area, level: Level) -> list[Area]:
+        """The areas of a level that lie in an area."""
+        return [self.areas[place] for place in area.below.get(level, ())]
+
+    def series(self, area: Area, key: Key) -> list[tuple[dt.date, float]]:
+        """What a figure was in each month in which its metric had the same version, this month last."""
+        found = []
+        definition = self.definitions.get(key.metric)
+        version = definition.version if definition is not None else None
+        for month, past in zip(self.months, self._past, strict=False):
+            at = past.get((area.level.value, area.name, key))
+            if at is not None and at[2] is not None and (version is None or at[3] == version):
+                found.append((month.as_of, at[2]))
+        now = area.figures.get(key)
+        if now is not None and now.value is not None:
+            found.append((self.as_of, now.value))
+        return found
+
+    def before(self, area: Area, key: Key) -> tuple[int | None, int | None, float | None] | None:
+        """Numerator, denominator and value of the month before, from its own file; None without one."""
+        if not self._past or not _follow(self.months[-2].as_of, self.as_of):
+            return None
+        found = self._past[-1].get((area.level.value, area.name, key))
+        definition = self.definitions.get(key.metric)
+        if found is None or (definition is not None and found[3] != definition.version):
+            return None
+        return found[:3]
+
+    def previous(self, area: Area, key: Key) -> float | None:
+        """A figure's value of the month before: as the file has it, or else as that month's own file has."""
+        now = area.figures.get(key)
+        if now is not None and now.previous is not None:
+            return now.previous
+        before = self.before(area, key)
+        return None if before is None else before[2]
+
+
+def _follow(before: dt.date, after: dt.date) -> bool:
+    return before.year * 12 + before.month + 1 == after.year * 12 + after.month
+
+
+def _definitions(record: Mapping[str, Any]) -> dict[str, Definition]:
+    """The metrics of a record, in its order; of several entries of one metric (a cohort each) the first."""
+    found: dict[str, Definition] = {}
+    for one in record["metrics"]:
+        ident = one["id"].partition("@")[0]
+        if ident not in found:
+            found[ident] = Definition(
+                ident,
+                _text(one.get("title")) or ident,
+                _text(one.get("version")),
+                _text(one.get("measure")) or SHARE,
+                _text(one.get("cohort")) or EVERYBODY,
+                _text(one.get("good")) or "none",
+                one.get("target"),
+                _text(one.get("source")),
+                _text(one.get("caveat")),
+                one.get("reason"),
+                _text(one.get("means")),
+                _text(one.get("assumption")),
+                _text(one.get("numerator")),
+                _text(one.get("denominator")),
+            )
+    return found
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _areas(month: Month, definitions: Mapping[str, Definition]) -> tuple[dict[Place, Area], tuple[Level, ...]]:
+    """The areas of a month with their figures, the largest first, in order of their names."""
+    rows = month.rows
+    names = ("level", "area", "parent", "metric", "measure", "cohort", "group_by", "group")
+    keys = [rows[name].to_pylist() for name in names]
+    values = [rows[name].to_pylist() for name in _FIELDS]
+    found: dict[tuple[str, str], Area] = {}
+    parents: dict[Place, str | None] = {}
+    known = {level.value: level for level in LEVELS}
+    made: dict[tuple[Any, ...], Key] = {}
+    for level, name, parent, *of, figure in zip(*keys, zip(*values, strict=True), strict=True):
+        area = found.get((level, name))
+        if area is None:
+            if level not in known:
+                continue
+            area = found[level, name] = Area(Place(known[level], name))
+        if parents.get(area.place) is None:
+            parents[area.place] = parent
+        what = tuple(of)
+        key = made.get(what)
+        if key is None:
+            key = made[what] = Key(*what)
+        area.figures[key] = Figure(*figure)
+    order = sorted(found.values(), key=lambda area: (LEVELS.index(area.level), area.name))
+    areas = {area.place: area for area in order}
+    _link(areas, parents, month.record.get("practices"))
+    return areas, tuple(dict.fromkeys(place.level for place in areas))
+
+
+def _link(areas: Mapping[Place, Area], parents: Mapping[Place, str | None], within: Any) -> None:
+    """What lies in what: by the record where it says it of each practice, else by `parent` alone."""
+    above: dict[Place, set[Place]] = {place: set() for place in areas}
+    top = [place for place in areas if place.level is Level.ICB]
+    for place in areas:
+        if place.level is not Level.ICB:
+            above[place].update(top)
+    names = {level: {place.name for place in areas if place.level is level} for level in LEVELS}
+    for place, parent in parents.items():
+        larger = LEVELS[: LEVELS.index(place.level)]
+        # the nearest level first: the parent of a practice is its PCN, else its neighbourhood, else its place
+        at = next((level for level in reversed(larger) if parent in names[level]), None)
+        if at is not None and parent is not None and not (place.level is Level.PCN and at is Level.NEIGHBOURHOOD):
+            above[place].add(Place(at, parent))
+    if isinstance(within, Mapping):
+        _by_practice(areas, within, above)
+    for place in areas:  # what is above what is above
+        for other in list(above[place]):
+            above[place] |= above.get(other, set())
+    for place, area in areas.items():
+        area.above = sorted(above[place] & areas.keys(), key=lambda one: (LEVELS.index(one.level), one.name))
+        for one in area.above:
+            areas[one].below.setdefault(place.level, []).append(place)
+
+
+def _by_practice(areas: Mapping[Place, Area], within: Mapping[str, Any], above: dict[Place, set[Place]]) -> None:
+    """From which practice is where: also which places PCNs and neighbourhoods lie in, all of them."""
+    levels = (Level.PLACE, Level.NEIGHBOURHOOD, Level.PCN)
+    for code, told in within.items():
+        if not isinstance(told, Mapping):
+            continue
+        at = [Place(level, told[level.value]) for level in levels if isinstance(told.get(level.value), str)]
+        practice = Place(Level.PRACTICE, code)
+        if practice in above:
+            above[practice].update(at)
+        for place in at:
+            for other in at:
+                if other.level is Level.PLACE and place.level is not Level.PLACE and place in above:
+                    above[place].add(other)
+
+
+Past = tuple[int | None, int | None, float | None, str]
+
+
+def _values(month: Month) -> dict[tuple[str, str, Key], Past]:
+    """Of an earlier month the numerator, denominator, value and version of what is followed: not groups, nor prizes."""
+    rows = month.rows.filter(
+        pc.and_(
+            pc.is_in(month.rows["group_by"], value_set=pa.array([NONE, "month"])),
+            pc.is_in(
+                month.rows["measure"], value_set=pa.array([SHARE, RATE, "coverage", "floor", "standardised_rate"])
+            ),
+        )
+    )
+    columns = [rows[name].to_pylist() for name in ("level", "area", *Key.__slots__)]
+    values = [rows[name].to_pylist() for name in ("numerator", "denominator", "value", "version")]
+    return {
+        (level, area, Key(*of)): past
+        for level, area, *of, past in zip(*columns, zip(*values, strict=True), strict=True)
+    }
+
+
+def figures_of(area: Area, measure: str) -> Iterator[tuple[Key, Figure]]:
+    """Figures of one measure, of everybody."""
+    for key, figure in area.figures.items():
+        if key.measure == measure and key.group_by == NONE:
+            yield key, figure

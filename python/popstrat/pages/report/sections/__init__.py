@@ -1,0 +1,37 @@
+"""The sections of a page, a file each: from a `Teller` to a `Section`, or to nothing where the file has no figures
+for it. `SECTIONS` has them in the order of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from popstrat.pages.report.sections import (
+    care,
+    changes,
+    conditions,
+    coverage,
+    inequality,
+    prize,
+    recorded,
+    segments,
+    variation,
+    whole,
+)
+from popstrat.pages.report.teller import Teller
+from popstrat.pages.report.views import Section
+
+SECTIONS: tuple[Callable[[Teller], Section | None], ...] = (
+    coverage.section,
+    coverage.caseload,
+    segments.section,
+    care.section,
+    conditions.section,
+    variation.section,
+    inequality.section,
+    changes.series,
+    changes.movers,
+    prize.section,
+    recorded.section,
+    whole.figures,
+    whole.withheld,
+)

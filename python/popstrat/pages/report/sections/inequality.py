@@ -1,0 +1,163 @@
+"""The gap between the most and the least deprived fifth, with its interval, and the values of each fifth."""
+
+from __future__ import annotations
+
+from popstrat.core.numbers import NOTHING, decimal, span
+from popstrat.metrics.rows import UNKNOWN
+from popstrat.pages.charts.dots import Dot, dots
+from popstrat.pages.design.parts import Cell, Table, Text
+from popstrat.pages.report.model import Definition, Figure
+from popstrat.pages.report.teller import Teller, changed, figure, is_rate, none
+from popstrat.pages.report.views import Block, Section
+
+ID = "inequality"
+_BY, _FIFTHS = "imd_quintile", ("1", "2", "3", "4", "5")
+_ETHNICITY = ("white", "mixed", "asian", "black", "other")
+
+
+def section(t: Teller) -> Section | None:
+    """Gaps by deprivation, and values by ethnic group; only where the file has them."""
+    metrics = [d for d in t.known(t.layout.inequality) if _gap(t, d) is not None]
+    blocks: list[Block] = [*_gaps(t, metrics)]
+    for by, groups, called in ((_BY, _FIFTHS, "fifth of deprivation"), ("ethnicity", _ETHNICITY, "ethnic group")):
+        table = _values(t, t.known(t.layout.inequality), by, groups, called)
+        if table is not None:
+            blocks.append(table)
+    if not blocks:
+        return None
+    lead: list[Text] = []
+    if metrics:
+        lead.append(
+            "The gap is the most deprived fifth less the least deprived one. Where its 95% interval spans nought, the "
+            "difference may be chance."
+        )
+    return Section(ID, "Inequality", blocks, lead)
+
+
+def _gap(t: Teller, d: Definition, measure: str = "gap_absolute") -> Figure | None:
+    for by in (_BY, "none"):
+        found = t.get(d.id, by, None, measure=measure)
+        if found is not None:
+            return found
+    return None
+
+
+def clear_gaps(t: Teller) -> list[tuple[Definition, float, float, float]]:
+    """The gaps whose interval leaves out nought and that go the wrong way: metric, most and least deprived fifth, and
+    how many intervals wide; the widest first."""
+    found = []
+    for d in t.known(t.layout.inequality):
+        gap, first, last = _gap(t, d), t.get(d.id, _BY, "1"), t.get(d.id, _BY, "5")
+        if gap is None or gap.value is None or gap.low is None or gap.high is None or first is None or last is None:
+            continue
+        wrong = gap.high < 0 if d.good == "high" else gap.low > 0
+        if wrong and d.good != "none" and first.value is not None and last.value is not None:
+            found.append((d, first.value, last.value, abs(gap.value) / ((gap.high - gap.low) or 1.0)))
+    return sorted(found, key=lambda one: -one[3])
+
+
+def _gaps(t: Teller, metrics: list[Definition]) -> list[Block]:
+    rows: list[list[Text | Cell]] = []
+    drawn: dict[bool, list[Dot]] = {False: [], True: []}
+    for d in metrics:
+        gap, ratio, slope = (_gap(t, d, measure) for measure in ("gap_absolute", "gap_relative", "slope_index"))
+        first, last = (t.get(d.id, _BY, group) for group in ("1", "5"))
+        rows.append(
+            [
+                t.metric(d.id),
+                t.value(d, first),
+                t.value(d, last),
+                _said(t, d, gap),
+                _span(d, gap),
+                _ratio(t, ratio),
+                NOTHING
+                if ratio is None or ratio.low is None or ratio.high is None
+                else span(decimal(ratio.low), decimal(ratio.high)),
+                _said(t, d, slope),
+                _span(d, slope),
+            ]
+        )
+        if gap is not None:
+            value = gap.value
+            clear = gap.low is not None and gap.high is not None and (gap.low > 0 or gap.high < 0)
+            text = none(gap) if value is None else changed(d, value)
+            drawn[is_rate(d)].append(Dot(d.title, value, text, gap.low, gap.high, off=clear))
+    if not rows:
+        return []
+    heads = (
+        "Figure",
+        "Most deprived fifth",
+        "Least deprived fifth",
+        "Gap",
+        "95% interval",
+        "Ratio",
+        "95% interval",
+        "Slope index",
+        "95% interval",
+    )
+    table = Table(
+        "gaps-t",
+        "Gap between the most and the least deprived fifth",
+        heads,
+        rows,
+        frozenset(range(1, 9)),
+        "Shares: gap in percentage points; rates: per 1,000 people",
+        notes=["Slope index: the difference from one end of deprivation to the other, along all five fifths."],
+    )
+    blocks: list[Block] = []
+    for rates, words in ((False, "percentage points"), (True, "per 1,000 people")):
+        some = [dot for dot in drawn[rates] if dot.value is not None]
+        if some:
+            write = (lambda v: decimal(v, 0)) if rates else (lambda v: decimal(100 * v, 0))
+            chart = dots(some, unit=words, write=write, reference=0.0, called="no gap", off_called="more than chance")
+            title = "Gap between the most and the least deprived fifth" + (", rates" if rates else "")
+            blocks.append(
+                figure(f"gaps-f{int(rates)}", title, chart, table, words)
+                if not blocks
+                else _alone(f"gaps-f{int(rates)}", title, chart, words)
+            )
+    return blocks or [table]
+
+
+def _alone(ident: str, title: str, chart: object, words: str) -> Block:
+    from popstrat.pages.charts.chart import Chart
+    from popstrat.pages.design.parts import Figure as Drawn
+
+    assert isinstance(chart, Chart)
+    return Drawn(ident, title, chart, None, words, notes=("Its figures are in the table above.",))
+
+
+def _said(t: Teller, d: Definition, one: Figure | None) -> Text | Cell:
+    return none(one) if one is None or one.value is None else t.cell(changed(d, one.value), one.value)
+
+
+def _span(d: Definition, one: Figure | None) -> str:
+    if one is None or one.low is None or one.high is None:
+        return NOTHING
+    return span(changed(d, one.low).removesuffix(" points"), changed(d, one.high))
+
+
+def _ratio(t: Teller, one: Figure | None) -> Text | Cell:
+    return none(one) if one is None or one.value is None else t.cell(decimal(one.value), one.value)
+
+
+def _values(t: Teller, metrics: list[Definition], by: str, groups: tuple[str, ...], called: str) -> Table | None:
+    rows: list[list[Text | Cell]] = []
+    every = (*groups, UNKNOWN)
+    for d in metrics:
+        found = [t.get(d.id, by, group) for group in every]
+        if any(one is not None for one in found):
+            rows.append([t.metric(d.id), *(t.value(d, one) for one in found), t.value(d, t.get(d.id))])
+    if not rows:
+        return None
+    named = {"1": "1, most deprived", "5": "5, least deprived"}
+    heads = ["Figure", *(named.get(group, group.capitalize()) for group in groups), "Not recorded", "Everybody"]
+    return Table(
+        f"by-{by}-t",
+        f"By {called}",
+        heads,
+        rows,
+        frozenset(range(1, len(heads))),
+        "Shares in %, rates per 1,000 people",
+        sortable=False,
+    )

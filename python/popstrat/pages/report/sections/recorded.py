@@ -1,0 +1,94 @@
+"""How much is recorded: shares by column, what the quality file of the coded record says, what cannot be computed."""
+
+from __future__ import annotations
+
+from popstrat.core.numbers import NOTHING, percent
+from popstrat.pages.charts.bars import Bar, bars
+from popstrat.pages.design.parts import Cell, Table, Text
+from popstrat.pages.report.quality import Quality
+from popstrat.pages.report.teller import EVERYWHERE, POSITIONS, Teller, figure, none
+from popstrat.pages.report.views import Block, Note, Section
+
+ID = "recorded"
+
+
+def section(t: Teller) -> Section | None:
+    """Shares recorded; at the top also what the quality file says."""
+    blocks: list[Block] = []
+    rows: list[list[Text | Cell]] = []
+    drawn: list[Bar] = []
+    for d in t.known(t.layout.recorded):
+        one = t.get(d.id)
+        if one is None:
+            continue
+        before = t.before(d.id)
+        row: list[Text | Cell] = [
+            t.metric(d.id),
+            t.number(one.numerator, one),
+            t.number(one.denominator, one),
+            t.value(d, one),
+            t.raw(d, before),
+        ]
+        if not t.is_top:
+            row += [t.of_all(d.id), POSITIONS[one.position] if one.limits is not None else NOTHING]
+        rows.append(row)
+        drawn.append(Bar(d.title, one.value, none(one) if one.value is None else percent(one.value)))
+    if rows:
+        heads = ["What is recorded", "People", "Of", "Share", "Last month"]
+        heads += [] if t.is_top else [EVERYWHERE, "Where it lies"]
+        table = Table(
+            "recorded-t", "Share recorded", heads, rows, frozenset(range(1, 5 if t.is_top else 6)), "% of people"
+        )
+        chart = bars(drawn, unit="% of people", top=1.0)
+        blocks.append(figure("recorded-f", "Share recorded, of those it matters for", chart, table, "% of people"))
+    quality = t.report.quality
+    if quality is not None:
+        blocks += _quality(t, quality)
+    if not blocks:
+        return None
+    return Section(ID, "Coding and data quality", blocks)
+
+
+def _quality(t: Teller, quality: Quality) -> list[Block]:
+    found: list[Block] = []
+    if t.is_top:
+        rows: list[list[Text | Cell]] = []
+        for one in quality.columns:
+            rows.append(
+                [
+                    one.title,
+                    t.cell(one.recorded, one.order),
+                    one.expected,
+                    one.age,
+                    one.set_aside,
+                    "doubtful" if one.doubtful else NOTHING,
+                ]
+            )
+        found.append(
+            Table(
+                "quality-t",
+                "The coded record, column by column",
+                ("Column", "Recorded", "Expected", "Age of values", "Set aside", "In doubt"),
+                rows,
+                frozenset({1, 2, 3, 4}),
+                "Per 1,000 people; age in days: the middle value, and the one that nine in ten are newer than",
+                notes=[quality.said],
+            )
+        )
+    practices = {area.name for area in t.practices()}
+    odd = [one for one in quality.practices if one.practice in practices]
+    if odd:
+        links = {area.name: t.place(area) for area in t.practices()}
+        shown: list[list[Text | Cell]] = [[links[one.practice], one.column, one.people, one.expected] for one in odd]
+        found.append(
+            Table(
+                "quality-practices-t",
+                "Practices whose record differs from the list by a factor of three",
+                ("Practice", "Column", "People", "Expected"),
+                shown,
+                frozenset({2, 3}),
+            )
+        )
+    elif not t.is_top and quality.practices:
+        found.append(Note("No practice here differs from the whole list by a factor of three in any column."))
+    return found

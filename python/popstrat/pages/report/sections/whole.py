@@ -1,0 +1,128 @@
+"""Every figure of an area, and what was withheld and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from popstrat.core.numbers import NOTHING, WITHHELD_MEANS, count
+from popstrat.pages.design.parts import Cell, Table, Text
+from popstrat.pages.report.model import NONE, Key
+from popstrat.pages.report.teller import EVERYWHERE, Teller, interval, signal_short
+from popstrat.pages.report.views import Block, Note, Section
+
+FIGURES, WITHHELD_ID = "figures", "withheld"
+_MEASURES = ("proportion", "rate_per_1000", "coverage")
+
+
+def figures(t: Teller) -> Section | None:
+    """Each metric of everybody in the area."""
+    rows: list[list[Text | Cell]] = []
+    for d in t.report.definitions.values():
+        one = t.get(d.id)
+        if d.reason is not None or d.measure not in _MEASURES or one is None:
+            continue
+        row: list[Text | Cell] = [
+            t.metric(d.id),
+            t.value(d, one),
+            interval(d, one.low, one.high),
+            t.number(one.numerator, one),
+            t.number(one.denominator, one),
+            t.raw(d, t.before(d.id)),
+        ]
+        rows.append([*row, *([] if t.is_top else [t.of_all(d.id)]), signal_short(one.signal)])
+    if not rows:
+        return None
+    heads = [
+        "Figure",
+        "Value",
+        "95% interval",
+        "Who counts",
+        "Of whom",
+        "Last month",
+        *([] if t.is_top else [EVERYWHERE]),
+        "Signal",
+    ]
+    table = Table(
+        "figures-t",
+        "Every figure, everybody together",
+        heads,
+        rows,
+        frozenset(range(1, len(heads) - 1)),
+        "Shares in %, rates per 1,000 people; people, or events for rates of use",
+    )
+    return Section(
+        FIGURES, "Every figure", [table], ["Each name leads to its definition: who counts, of whom, from which source."]
+    )
+
+
+def withheld(t: Teller) -> Section | None:
+    """How many of the area's figures have no value, by how people are divided, and why."""
+    total: Counter[str] = Counter()
+    kept: Counter[str] = Counter()
+    other: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    whole: list[Key] = []
+    for key, one in t.area.figures.items():
+        by = key.group_by if key.measure != "movers" else "movers"
+        total[by] += 1
+        if one.suppressed:
+            kept[by] += 1
+            if by == NONE and key.measure in _MEASURES:
+                whole.append(key)
+        elif one.value is None:
+            other[by] += 1
+        if one.value is None and one.reason:
+            reasons[one.reason] += 1
+    if not total:
+        return None
+    rows: list[list[Text | Cell]] = [
+        [_by(by), t.number(total[by]), t.number(kept[by]), t.number(other[by])] for by in total
+    ]
+    blocks: list[Block] = [Note(_rules(t))]
+    blocks.append(
+        Table(
+            "withheld-t",
+            "Figures of this page's area by how people are divided",
+            ("People divided by", "Figures", "Withheld", "No value for another reason"),
+            rows,
+            frozenset({1, 2, 3}),
+            sortable=False,
+        )
+    )
+    if reasons:
+        why: list[list[Text | Cell]] = [[reason, t.number(number)] for reason, number in reasons.most_common()]
+        blocks.append(
+            Table("reasons-t", "Why there is no value", ("Reason", "Figures"), why, frozenset({1}), sortable=False)
+        )
+    if whole:
+        names: list[list[Text | Cell]] = [[t.metric(name)] for name in dict.fromkeys(key.metric for key in whole)]
+        blocks.append(
+            Table("kept-t", "Figures of everybody here that are withheld", ("Figure",), names, sortable=False)
+        )
+    return Section(WITHHELD_ID, "What was withheld, and why", blocks)
+
+
+def _by(name: str) -> str:
+    called = {
+        "none": "nothing: everybody",
+        "imd_quintile": "fifth of deprivation",
+        "age_band": "age",
+        "movers": "movement",
+    }
+    return called.get(name, name.replace("_", " "))
+
+
+def _rules(t: Teller) -> str:
+    if not t.report.now.controlled:
+        return (
+            "Nothing is withheld: these are exact counts, for direct care alone. Do not publish or pass on this page."
+        )
+    rules = t.report.record.get("disclosure") or {}
+    smallest, step = rules.get("smallest"), rules.get("round_to")
+    if not isinstance(smallest, int) or not isinstance(step, int):
+        return WITHHELD_MEANS
+    return (
+        f"Counts of 0 to {count(smallest - 1, NOTHING)} are withheld, and so is what would let one be worked out: from "
+        f"other groups, other areas, earlier months. Other counts are rounded to the nearest {step}, and every figure "
+        "is worked out from rounded ones, so that parts may not add up to their whole."
+    )

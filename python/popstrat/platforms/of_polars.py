@@ -1,0 +1,148 @@
+"""Polars: a frame for a frame, and a lazy frame within a streaming query for a lazy one."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import polars as pl
+import pyarrow as pa
+
+from popstrat.core.cpus import cores
+from popstrat.errors import InputError
+from popstrat.frames.of_polars import lazy_names
+from popstrat.frames.sources import as_batch
+from popstrat.packs import DEFAULT_PACK
+from popstrat.packs.pack import Pack
+from popstrat.packs.patient_table import ID
+from popstrat.runs import in_memory
+from popstrat.runs.record import Record
+from popstrat.scoring.opt_outs import OptOutsSaid
+from popstrat.scoring.passing_ids import PassingIds
+from popstrat.scoring.scorer import Scorer
+
+_ROWS = 131_072  # of a batch of a lazy frame
+
+
+@overload
+def score(
+    frame: pl.LazyFrame, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
+    threads: int | None = ..., contributions: int | None = ..., record: Literal[False] = ...,
+    mapping: str | Path | Mapping[str, Any] | None = ..., previous: str | Path | Mapping[str, Any] | None = ...,
+) -> pl.LazyFrame: ...  # fmt: skip
+@overload
+def score(
+    frame: pl.DataFrame, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
+    threads: int | None = ..., contributions: int | None = ..., record: Literal[False] = ...,
+    mapping: str | Path | Mapping[str, Any] | None = ..., previous: str | Path | Mapping[str, Any] | None = ...,
+) -> pl.DataFrame: ...  # fmt: skip
+@overload
+def score(
+    frame: pl.DataFrame, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
+    threads: int | None = ..., contributions: int | None = ..., record: Literal[True],
+    mapping: str | Path | Mapping[str, Any] | None = ..., previous: str | Path | Mapping[str, Any] | None = ...,
+) -> tuple[pl.DataFrame, Record]: ...  # fmt: skip
+
+
+def score(
+    frame: pl.DataFrame | pl.LazyFrame,
+    as_of: str | dt.date | None = None,
+    *,
+    pack: str | Path | Pack = DEFAULT_PACK,
+    profile: str = "direct-care",
+    threads: int | None = None,
+    contributions: int | None = None,
+    record: bool = False,
+    mapping: str | Path | Mapping[str, Any] | None = None,
+    previous: str | Path | Mapping[str, Any] | None = None,
+) -> pl.DataFrame | pl.LazyFrame | tuple[pl.DataFrame, Record]:
+    """Score a Polars frame. Arguments, errors and warnings are those of `popstrat.score`.
+
+    A ``DataFrame`` gives a ``DataFrame``, rows in the same order, keys and places in the types that they had; with
+    ``record=True`` a pair. A ``LazyFrame`` gives a ``LazyFrame`` that scores while the query runs, batch by batch, so
+    that lists larger than memory can be read, scored and written (``sink_parquet``). Then errors come when it runs, a
+    repeated id at its end, and there is no record (``InputError`` if one is asked for).
+    """
+    if lazy_names(frame) is not None and not isinstance(frame, pl.DataFrame):
+        if record or previous is not None:
+            raise InputError("a lazy frame has no record and is held against none: collect it first")
+        scorer = Scorer(pack, as_of, profile=profile, contributions=contributions, mapping=mapping)
+        return _lazily(frame, scorer, threads or cores())
+    if not isinstance(frame, pl.DataFrame):
+        raise InputError(
+            f"popstrat.polars.score takes a DataFrame or a LazyFrame of Polars, not {type(frame).__name__}"
+        )
+    out, made = in_memory.score(
+        frame, as_of, pack=pack, profile=profile, threads=threads, contributions=contributions, record=True,
+        mapping=mapping, previous=previous,
+    ) if record else (in_memory.score(
+        frame, as_of, pack=pack, profile=profile, threads=threads, contributions=contributions, mapping=mapping,
+        previous=previous,
+    ), {})  # fmt: skip
+    scored = _back(out, frame.schema)
+    return (scored, made) if record else scored
+
+
+def _back(scored: pa.Table | pa.RecordBatch, given: Mapping[str, Any]) -> pl.DataFrame:
+    """A scored table as a frame; columns that are passed on have the types that they had."""
+    found = pl.from_arrow(scored)
+    assert isinstance(found, pl.DataFrame)
+    casts = [pl.col(n).cast(kind) for n, kind in _passed_on(scored.schema, given).items() if found.schema[n] != kind]
+    return found.with_columns(casts) if casts else found
+
+
+def _passed_on(scored: pa.Schema, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The types that the text among passed on columns had."""
+    return {
+        name: given[name]
+        for name in scored.names
+        if name in given and isinstance(given[name], pl.Categorical | pl.Enum | pl.String)
+    }
+
+
+def _lazily(frame: pl.LazyFrame, scorer: Scorer, threads: int) -> pl.LazyFrame:
+    """A source of the query's own rather than a function of its batches: that comes in order and knows its end, so that
+    ids can be compared."""
+    from polars.io.plugins import register_io_source
+
+    given = frame.collect_schema()
+    wanted = scorer.wanted()
+    some = frame.select([name for name in given.names() if wanted.reads(name)])
+    empty = scorer.score_batch(as_batch(pl.DataFrame(schema=some.collect_schema()), wanted))
+
+    def source(
+        columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, size: int | None
+    ) -> Iterator[Any]:
+        left, first, said = rows, 0, OptOutsSaid()
+        with PassingIds() as ids:
+            for part in _batches(some, size or _ROWS):
+                try:
+                    scored, _, sound = scorer.scored(as_batch(part, wanted), threads=threads)
+                    ids.add(sound.column(sound.schema.get_field_index(ID)))
+                except InputError as error:
+                    raise error.located(None, first) from None
+                if scorer.profile == "secondary-use":
+                    said.look(sound)
+                first += part.height
+                out = _back(scored, given)
+                if left is not None:
+                    out = out.head(left)
+                    left -= out.height
+                out = out if predicate is None else out.filter(predicate)
+                yield out if columns is None else out.select(columns)
+                if left == 0:
+                    return
+            ids.finish()
+        if scorer.profile == "secondary-use":
+            said.refuse_silent()
+
+    return register_io_source(source, schema=_back(empty, given).schema)
+
+
+def _batches(frame: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
+    if hasattr(frame, "collect_batches"):
+        yield from frame.collect_batches(chunk_size=rows, maintain_order=True)
+    else:  # of Polars before it had them
+        yield from frame.collect().iter_slices(rows)

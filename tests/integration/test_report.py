@@ -1,0 +1,1002 @@
+"""``popstrat report``: every number of a page of each level worked out again from the metrics file, links, refusals."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from read_page import Page, Table, read_page
+
+from popstrat import synthetic
+from popstrat.cli import run
+
+DAY = dt.date(2026, 6, 30)
+AS_OF = DAY.isoformat()
+MONTHS = [dt.date(2025, m, 28) for m in range(6, 13)] + [dt.date(2026, m, 28) for m in range(1, 6)]
+WITHHELD, NOTHING = "withheld", "–"
+Row = Mapping[str, Any]
+
+
+def listed(people: int = 6_000) -> pa.Table:
+    """A list of twelve practices in two places."""
+    table = synthetic.table(people, seed=5, as_of=DAY, practices=12)
+    near = sorted(set(table["neighbourhood"].to_pylist()))
+    places = [
+        "Elmford" if name in near[len(near) // 2 :] else "Ashmarsh & Lea" for name in table["neighbourhood"].to_pylist()
+    ]
+    return table.set_column(table.schema.get_field_index("place"), "place", pa.array(places))
+
+
+def caseload(table: pa.Table) -> str:
+    ids = table["patient_id"].to_pylist()
+    rows = [
+        f"{key},{'frailty_int' if i % 3 else 'mltc_int'},{dt.date(2025, 9, 1) + dt.timedelta(days=i % 300)},"
+        f"{'2026-05-01' if i % 2 else ''}"
+        for i, key in enumerate(ids[::60])
+    ]
+    return "patient_id,cohort,start,care_plan_date\n" + "\n".join(rows) + "\n"
+
+
+PLAN = """metric,level,area,date,value
+int_floor,place,Ashmarsh & Lea,2026-03-31,20
+int_floor,place,Ashmarsh & Lea,2026-09-30,60
+int_floor,place,Elmford,2026-03-31,40
+int_floor,place,Elmford,2026-09-30,90
+blood_pressure_at_target,icb,all,2026-03-31,0.70
+blood_pressure_at_target,icb,all,2027-03-31,0.80
+"""
+
+
+def with_record(table: pa.Table, record: Mapping[str, Any], path: Path, day: dt.date) -> None:
+    """A metrics file of another day, with its record."""
+    dated = table.set_column(0, table.schema.field(0), pa.array([day] * len(table), pa.date32()))
+    pq.write_table(dated, path)
+    about = {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    told = {**record, "as_of": day.isoformat(), "output": about}
+    path.with_name(path.name + ".run.json").write_text(json.dumps(told))
+
+
+def another_month(table: pa.Table, seed: int) -> pa.Table:
+    """The same figures, a little different."""
+    rng = np.random.default_rng(seed)
+    at = table.schema.get_field_index("value")
+    value = np.array([np.nan if v is None else v for v in table["value"].to_pylist()])
+    moved = value * (1 + rng.normal(0, 0.02, len(value)) + 0.01 * seed / 12)
+    share = np.array([m in ("proportion", "coverage") for m in table["measure"].to_pylist()])
+    moved = np.where(share & (value <= 1), np.minimum(moved, 1.0), moved)
+    return table.set_column(at, table.schema.field(at), pa.array(moved, mask=~np.isfinite(moved)))
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Exact figures of June with twelve months before, a caseload, a plan and who moved; and June under control."""
+    folder = tmp_path_factory.mktemp("report")
+    table = listed()
+    pq.write_table(table, folder / "list.parquet")
+    (folder / "caseload.csv").write_text(caseload(table))
+    (folder / "plan.csv").write_text(PLAN)
+    quiet = ("--as-of", AS_OF, "-q")
+    beside = ("--caseload", f"{folder}/caseload.csv", "--plan", f"{folder}/plan.csv")
+    exact = ("--no-disclosure-control", *beside, *quiet)
+    lists = f"{folder}/list.parquet"
+    assert run(["metrics", lists, "-o", f"{folder}/first.parquet", *exact]) == 0
+    (folder / "history").mkdir()
+    first, record = pq.read_table(folder / "first.parquet"), json.loads((folder / "first.parquet.run.json").read_text())
+    for number, day in enumerate(MONTHS):
+        with_record(another_month(first, number), record, folder / f"history/{day:%Y-%m}.parquet", day)
+    assert run(["score", lists, "--as-of", "2026-05-31", "-o", f"{folder}/may.parquet", "-q"]) == 0
+    more = ("--history", f"{folder}/history", "--previous", f"{folder}/may.parquet")
+    assert run(["metrics", lists, "-o", f"{folder}/exact.parquet", *exact, *more]) == 0
+    assert run(["metrics", lists, "-o", f"{folder}/shown.parquet", *quiet, "--caseload", f"{folder}/caseload.csv"]) == 0
+    history = sorted(str(p) for p in (folder / "history").glob("*.parquet"))
+    assert (
+        run(["report", f"{folder}/exact.parquet", *history, "-o", f"{folder}/exact", "--title", "Test ICB", "-q"]) == 0
+    )
+    assert run(["report", f"{folder}/shown.parquet", "-o", f"{folder}/shown", "-q"]) == 0
+    return folder
+
+
+# -- every number of three pages, worked out again ---------------------------------------------------------------------
+
+
+def percent(share: float) -> str:
+    value = 100 * share
+    digits = 2 if 0 < abs(value) < 0.995 else 1
+    least = 10.0**-digits
+    if 0 < value < least / 2:
+        return f"under {least}%"
+    if 100 - least / 2 < value < 100:
+        return "over 99.9%"
+    return f"{value + 0.0:.{digits}f}%".replace("-", "−")
+
+
+def points(difference: float) -> str:
+    value = round(100 * difference, 1) + 0.0
+    return f"{value:+.1f} points".replace("-", "−") if value else "0.0 points"
+
+
+def people(number: float | None) -> str:
+    return NOTHING if number is None else f"{round(number):,}".replace("-", "−")
+
+
+def target(share: float) -> str:
+    return f"{100 * share:.10g}%"
+
+
+KEYS = ("level", "area", "metric", "measure", "cohort", "group_by", "group")
+Index = Mapping[tuple[Any, ...], Row]
+
+
+@cache
+def indexed(path: Path) -> Index:
+    """The rows of a metrics file, each by what it is of."""
+    rows = pl.read_parquet(path).rows(named=True)
+    found = {tuple(row[key] for key in KEYS): row for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+class Figures:
+    """A metrics file, and the months before it, looked up a figure at a time."""
+
+    def __init__(self, path: Path, record: Mapping[str, Any], before: Path | None = None) -> None:
+        self.rows, self.index = pl.read_parquet(path), indexed(path)
+        self.titles = {m["id"].partition("@")[0]: m for m in reversed(record["metrics"])}
+        self.before = None if before is None else indexed(before)
+        self.within = record["practices"]
+
+    def find(
+        self,
+        level: str,
+        area: str,
+        metric: str,
+        *,
+        measure: str | None = None,
+        cohort: str | None = None,
+        by: str = "none",
+        group: str | None = None,
+        rows: Index | None = None,
+    ) -> Row | None:
+        told = self.titles.get(metric, {})
+        measure, cohort = measure or told.get("measure", "proportion"), cohort or told.get("cohort", "all")
+        index = self.index if rows is None else rows
+        return index.get((level, area, metric, measure, cohort, by, group))
+
+    def then(self, level: str, area: str, metric: str, **of: Any) -> Row | None:
+        return None if self.before is None else self.find(level, area, metric, rows=self.before, **of)
+
+    def practices(self, level: str, area: str) -> list[str]:
+        if level == "practice":
+            return [area]
+        return sorted(code for code, told in self.within.items() if level == "icb" or told[level] == area)
+
+
+class Check:
+    """Cells of one page against the figures; every cell of every table must be looked at."""
+
+    def __init__(self, figures: Figures, level: str, area: str, page: Page) -> None:
+        self.f, self.level, self.area, self.page = figures, level, area, page
+        self.seen = 0
+
+    def get(self, metric: str, **of: Any) -> Row | None:
+        return self.f.find(self.level, self.area, metric, **of)
+
+    def number(self, row: Row | None, name: str) -> str:
+        if row is None:
+            return NOTHING
+        if row[name] is None:
+            return WITHHELD if row["suppressed"] else NOTHING
+        return people(row[name])
+
+    def is_rate(self, metric: str) -> bool:
+        return bool(self.f.titles[metric]["measure"] == "rate_per_1000")
+
+    def write(self, metric: str, value: float | None) -> str:
+        if value is None:
+            return NOTHING
+        return f"{round(value, 1) + 0.0:,.1f}".replace("-", "−") if self.is_rate(metric) else percent(value)
+
+    def value(self, metric: str, row: Row | None) -> str:
+        if row is not None and row["value"] is not None:
+            return self.write(metric, row["value"])
+        held = row is not None and (row["suppressed"] or "withheld" in (row["reason"] or ""))
+        return WITHHELD if held else NOTHING
+
+    def change(self, metric: str, row: Row | None) -> str:
+        if row is None or row["value"] is None or row["previous"] is None:
+            return NOTHING
+        moved = row["value"] - row["previous"]
+        if self.is_rate(metric):
+            text = f"{round(moved, 1) + 0.0:,.1f}".replace("-", "−")
+            return f"+{text}" if moved > 0 else text
+        return points(moved)
+
+    def span(self, metric: str, low: float | None, high: float | None) -> str:
+        if low is None or high is None:
+            return NOTHING
+        a, b = self.write(metric, low), self.write(metric, high)
+        if not (a[0].isdigit() and b[0].isdigit()):
+            return f"{a} to {b}"
+        return f"{a.removesuffix('%') if b.endswith('%') else a}–{b}"
+
+    def same(self, table: Table, row: int, expected: list[str | None]) -> None:
+        """A row's cells; None for a name, which its link is the proof of."""
+        cells = table.rows[row]
+        assert len(cells) == len(expected) == len(table.heads), (table.id, table.heads, expected)
+        for cell, text, head in zip(cells, expected, table.heads, strict=True):
+            if text is not None:
+                assert cell.text == text, (table.id, cells[0].text, head, cell.text, text)
+            self.seen += 1
+
+    def table(self, ident: str, expected: Callable[[str, list[str]], list[str | None]]) -> None:
+        """A table whose rows are each of one metric, which the first link tells."""
+        if ident not in self.page.tables:
+            return
+        table = self.page.tables.pop(ident)
+        for i, cells in enumerate(table.rows):
+            linked = next(cell.href for cell in cells if "definitions.html#" in cell.href)
+            self.same(table, i, expected(linked.partition("#")[2], [cell.text for cell in cells]))
+
+    def position(self, row: Row) -> int:
+        if row["limit_95_low"] is None or row["value"] is None:
+            return 0
+        up = (row["value"] > row["limit_95_high"]) + (row["value"] > row["limit_998_high"])
+        down = (row["value"] < row["limit_95_low"]) + (row["value"] < row["limit_998_low"])
+        return int(up) - int(down)
+
+
+WHERE = {
+    -2: "below the 99.8% limits",
+    -1: "below the 95% limits",
+    0: "within the limits",
+    1: "above the 95% limits",
+    2: "above the 99.8% limits",
+}
+SIGNALS = {
+    "beyond_3_sigma": "far from average",
+    "seven_on_one_side": "seven on one side",
+    "seven_rising_or_falling": "seven in one direction",
+    "two_of_three_beyond_2_sigma": "two of three far off",
+    "none": "no more than chance",
+}
+
+
+def signal(row: Row) -> str:
+    return NOTHING if not row["signal"] else ", ".join(SIGNALS[rule] for rule in row["signal"].split("+"))
+
+
+def check_page(c: Check, top: bool) -> None:
+    """All tables of a page."""
+
+    def all_of(metric: str) -> list[str]:
+        return [] if top else [c.value(metric, c.f.find("icb", "all", metric))]
+
+    def segments(published: Mapping[str, str]) -> Callable[[str, list[str]], list[str | None]]:
+        def row(metric: str, cells: list[str]) -> list[str | None]:
+            one = c.get(metric)
+            assert one is not None
+            found = [None, c.number(one, "numerator"), c.value(metric, one), c.span(metric, one["low"], one["high"])]
+            if c.f.before is not None:
+                found += [c.write(metric, one["previous"]), c.change(metric, one)]
+            return [*found, *([published[metric]] if published else []), *all_of(metric)]
+
+        return row
+
+    nwl = {
+        "nwl_specialist_end_of_life": "0.7%",
+        "nwl_high": "2.9%",
+        "nwl_rising": "0.6%",
+        "nwl_stable": "19%",
+        "nwl_well": "77%",
+    }
+    c.table("nwl-t", segments(nwl))
+    c.table("bridges-t", segments({}))
+    c.table("whole_systems-t", segments({}))
+
+    def colour(metric: str, cells: list[str]) -> list[str | None]:
+        one = c.get(metric)
+        assert one is not None
+        return [
+            None,
+            c.number(one, "numerator"),
+            c.value(metric, one),
+            c.write(metric, one["previous"]),
+            c.change(metric, one),
+            *all_of(metric),
+        ]
+
+    c.table("need-t", colour)
+    c.table("cvrm-t", colour)
+
+    def drivers(metric: str, cells: list[str]) -> list[str | None]:
+        poorly = metric.replace("_optimised", "_unoptimised")
+        unknown = metric.replace("_optimised", "_undiagnosed")
+        known = unknown in c.f.titles
+        return [
+            None,
+            c.number(c.get(metric), "denominator"),
+            c.number(c.get(poorly), "numerator"),
+            c.value(poorly, c.get(poorly)),
+            *all_of(poorly),
+            c.number(c.get(unknown), "numerator") if known else NOTHING,
+        ]
+
+    c.table("drivers-t", drivers)
+    c.table(
+        "treatments-t",
+        lambda metric, cells: [
+            None,
+            c.number(c.get(metric), "numerator"),
+            c.number(c.get(metric), "denominator"),
+            c.value(metric, c.get(metric)),
+            *all_of(metric),
+        ],
+    )
+
+    def recorded(metric: str, cells: list[str]) -> list[str | None]:
+        one = c.get(metric)
+        assert one is not None
+        where = WHERE[c.position(one)] if one["limit_95_low"] is not None else NOTHING
+        return [
+            None,
+            c.number(one, "numerator"),
+            c.number(one, "denominator"),
+            c.value(metric, one),
+            c.write(metric, one["previous"]),
+            *all_of(metric),
+            *([] if top else [where]),
+        ]
+
+    c.table("recorded-t", recorded)
+
+    def every(metric: str, cells: list[str]) -> list[str | None]:
+        one = c.get(metric)
+        assert one is not None
+        return [
+            None,
+            c.value(metric, one),
+            c.span(metric, one["low"], one["high"]),
+            c.number(one, "numerator"),
+            c.number(one, "denominator"),
+            c.write(metric, one["previous"]),
+            *all_of(metric),
+            signal(one),
+        ]
+
+    figures = {cells[0].href.partition("#")[2] for cells in c.page.tables["figures-t"].rows}
+    here = c.f.rows.filter(
+        pl.col("level") == c.level,
+        pl.col("area") == c.area,
+        pl.col("group_by") == "none",
+        pl.col("measure").is_in(["proportion", "rate_per_1000", "coverage"]),
+    )
+    computed = {m for m, told in c.f.titles.items() if told["reason"] is None}
+    assert figures == set(here["metric"].to_list()) & computed - {"caseload_active"}
+    c.table("figures-t", every)
+
+    def limits(metric: str, cells: list[str]) -> list[str | None]:
+        one = c.get(metric)
+        assert one is not None
+        at, good = c.position(one), c.f.titles[metric]["good"]
+        side = "" if not at else ": worse" if (at < 0) == (good == "high") else ": better"
+        return [
+            None,
+            c.value(metric, one),
+            c.value(metric, c.f.find("icb", "all", metric)),
+            c.span(metric, one["limit_95_low"], one["limit_95_high"]),
+            c.span(metric, one["limit_998_low"], one["limit_998_high"]),
+            WHERE[at] + side,
+        ]
+
+    c.table("limits-t", limits)
+    _funnels(c)
+    _inequality(c)
+    _changes(c)
+    _prize(c)
+    _coverage(c)
+    _by_age(c)
+    _moved(c)
+    _kept(c)
+
+
+def _funnels(c: Check) -> None:
+    for ident in [one for one in c.page.tables if one.startswith("funnel-")]:
+        metric, table = ident.removeprefix("funnel-").removesuffix("-t"), c.page.tables.pop(ident)
+        assert [cells[0].text for cells in table.rows] == c.f.practices(c.level, c.area)
+        for i, cells in enumerate(table.rows):
+            one = c.f.find("practice", cells[0].text, metric)
+            assert one is not None
+            where = WHERE[c.position(one)] if one["value"] is not None else c.value(metric, one)
+            c.same(
+                table,
+                i,
+                [
+                    None,
+                    c.number(one, "denominator"),
+                    c.value(metric, one),
+                    c.span(metric, one["limit_95_low"], one["limit_95_high"]),
+                    c.span(metric, one["limit_998_low"], one["limit_998_high"]),
+                    where,
+                ],
+            )
+    table = c.page.tables.pop("outside-t", None)
+    for i, cells in enumerate(table.rows if table else []):
+        assert table is not None
+        metric = cells[1].href.partition("#")[2]
+        one = c.f.find("practice", cells[0].text, metric)
+        assert one is not None
+        assert abs(c.position(one)) == 2
+        c.same(
+            table,
+            i,
+            [
+                None,
+                None,
+                c.value(metric, one),
+                c.span(metric, one["limit_998_low"], one["limit_998_high"]),
+                c.number(one, "denominator"),
+                WHERE[c.position(one)],
+            ],
+        )
+
+
+def _inequality(c: Check) -> None:
+    def difference(metric: str, row: Row | None, ends: bool = False) -> str:
+        if row is None or row["low" if ends else "value"] is None:
+            return NOTHING if row is None or ends or "withheld" not in (row["reason"] or "") else WITHHELD
+
+        def one(value: float) -> str:
+            if c.is_rate(metric):
+                return ("+" if value > 0 else "") + f"{round(value, 1) + 0.0:,.1f}".replace("-", "−")
+            return points(value)
+
+        if not ends:
+            return one(row["value"])
+        low, high = one(row["low"]).removesuffix(" points"), one(row["high"])
+        return f"{low}–{high}" if low[0].isdigit() and high[0].isdigit() else f"{low} to {high}"
+
+    def gaps(metric: str, cells: list[str]) -> list[str | None]:
+        found = {
+            m: c.get(metric, measure=m, by="imd_quintile") or c.get(metric, measure=m)
+            for m in ("gap_absolute", "gap_relative", "slope_index")
+        }
+        gap, ratio, slope = found.values()
+        held = ratio is not None and "withheld" in (ratio["reason"] or "")
+        said = (
+            f"{ratio['value']:.2f}"
+            if ratio is not None and ratio["value"] is not None
+            else WITHHELD
+            if held
+            else NOTHING
+        )
+        ends = NOTHING
+        if ratio is not None and ratio["low"] is not None and ratio["high"] is not None:
+            ends = f"{ratio['low']:,.2f}–{ratio['high']:,.2f}"
+        return [
+            None,
+            c.value(metric, c.get(metric, by="imd_quintile", group="1")),
+            c.value(metric, c.get(metric, by="imd_quintile", group="5")),
+            difference(metric, gap),
+            difference(metric, gap, True),
+            said,
+            ends,
+            difference(metric, slope),
+            difference(metric, slope, True),
+        ]
+
+    c.table("gaps-t", gaps)
+    for by, groups in (("imd_quintile", "12345"), ("ethnicity", ("white", "mixed", "asian", "black", "other"))):
+
+        def values(metric: str, cells: list[str], by: str = by, groups: Any = groups) -> list[str | None]:
+            found = [c.value(metric, c.get(metric, by=by, group=group)) for group in (*groups, "unknown")]
+            return [None, *found, c.value(metric, c.get(metric))]
+
+        c.table(f"by-{by}-t", values)
+
+
+def _changes(c: Check) -> None:
+    def changes(metric: str, cells: list[str]) -> list[str | None]:
+        one, then = c.get(metric), c.f.then(c.level, c.area, metric)
+        assert one is not None
+        parts: list[str] = []
+        if c.f.before is not None:
+            parts = [f"{people(then[n] if then else None)} to {c.number(one, n)}" for n in ("numerator", "denominator")]
+        aim = NOTHING if one["target"] is None else target(one["target"])
+        plan = {"on": "G on plan", "off": "R behind plan", None: NOTHING}[one["trajectory"]]
+        return [
+            None,
+            c.write(metric, one["previous"]),
+            c.value(metric, one),
+            c.change(metric, one),
+            *parts,
+            c.write(metric, one["year_ago"]),
+            signal(one),
+            aim,
+            _shape(plan),
+        ]
+
+    c.table("changes-t", changes)
+    for ident in [one for one in c.page.tables if one.startswith("run-")]:
+        metric, table = ident.removeprefix("run-").removesuffix("-t"), c.page.tables.pop(ident)
+        told = c.f.titles[metric]
+        months = []
+        for file in sorted((HISTORY[0]).glob("*.parquet")):
+            row = c.f.find(c.level, c.area, metric, rows=indexed(file))
+            months.append(None if row is None else row["value"])
+        one = c.get(metric)
+        assert one is not None
+        values = [*months, one["value"]]
+        assert told["version"] == "1.0"
+        assert len(table.rows) == len(values)
+        for i, value in enumerate(values):
+            c.same(table, i, [None, c.write(metric, value)])
+        assert table.rows[-1][0].text == "June 2026"
+
+
+def _shape(text: str) -> str:
+    return text.replace("G on", "Gon").replace("R behind", "Rbehind")
+
+
+def _prize(c: Check) -> None:
+    practices = c.f.practices(c.level, c.area)
+    measures = ("prize_median", "prize_upper_quartile", "prize_plan")
+    gains = {
+        m: c.f.rows.filter(pl.col("measure") == m, pl.col("area").is_in(practices), pl.col("level") == "practice")
+        for m in measures
+    }
+
+    def total(metric: str, measure: str) -> str:
+        found = gains[measure].filter(pl.col("metric") == metric)["value"]
+        return people(found.sum()) if len(found) else NOTHING
+
+    def prize(metric: str, cells: list[str]) -> list[str | None]:
+        found: list[str | None] = [None]
+        if c.level == "practice":
+            aims = [c.get(metric, measure=m) for m in measures[:2]]
+            found += [c.value(metric, c.get(metric)), *(c.write(metric, a["target"] if a else None) for a in aims)]
+        return [*found, *(total(metric, m) for m in measures)]
+
+    order = [cells[0].href.partition("#")[2] for cells in c.page.tables["prize-t"].rows]
+    assert set(order) == set(gains["prize_median"]["metric"].to_list()) | set(gains["prize_plan"]["metric"].to_list())
+    c.table("prize-t", prize)
+    for ident in [one for one in c.page.tables if one.startswith("prize-")]:
+        metric, table = ident.removeprefix("prize-").removesuffix("-t"), c.page.tables.pop(ident)
+        by = max(
+            measures[1:], key=lambda m: (gains[m].filter(pl.col("metric") == metric)["value"].sum(), m == measures[1])
+        )
+        found = gains[by].filter(pl.col("metric") == metric, pl.col("value") >= 0.5)
+        found = found.sort(["value", "area"], descending=[True, False]).head(10)
+        assert [cells[0].text for cells in table.rows] == found["area"].to_list()
+        for i, one in enumerate(found.iter_rows(named=True)):
+            c.same(
+                table,
+                i,
+                [
+                    None,
+                    people(one["denominator"]),
+                    c.value(metric, c.f.find("practice", one["area"], metric)),
+                    people(one["value"]),
+                ],
+            )
+
+
+def _coverage(c: Check) -> None:
+    def reached(level: str, area: str) -> tuple[Row | None, Row | None, Row | None]:
+        f = c.f.find
+        return (
+            f(level, area, "int_floor", measure="floor", cohort="all"),
+            f(level, area, "int_floor_gap", measure="coverage"),
+            f(level, area, "caseload", measure="coverage", cohort="all"),
+        )
+
+    def floor_text(row: Row | None) -> str:
+        if row is None or row["value"] is None:
+            return c.number(row, "value")
+        low, high = row["low"], row["high"]
+        return people(row["value"]) if low is None else f"{people(low)}–{people(high)}"
+
+    floor, gap, on = reached(c.level, c.area)
+    assert floor is not None
+    assert gap is not None
+    assert on is not None
+    rows: list[list[str | None]] = [["Registered people", people(floor["denominator"]), NOTHING]]
+    for metric in ("int_eligible", "int_priority"):
+        rows.append([None, c.number(c.get(metric), "numerator"), c.value(metric, c.get(metric))])
+    rows.append([None, floor_text(floor), "1.5%"])
+    held = on["numerator"] is None
+    rows.append([None, c.number(on, "numerator"), WITHHELD if held else percent(on["value"])])
+    short = gap["value"]
+    label = "Above the floor by" if short is not None and short < 0 else "Short of the floor by"
+    rows.append([label, WITHHELD if held else people(None if short is None else abs(short)), NOTHING])
+    if gap["target"] is not None:
+        state = {"on": "on plan", "off": "behind plan", None: NOTHING}[gap["trajectory"]]
+        rows.append(["Planned on the caseload by 30 September 2026", people(gap["target"]), state])
+    table = c.page.tables.pop("coverage-t")
+    assert len(table.rows) == len(rows)
+    for i, expected in enumerate(rows):
+        c.same(table, i, expected)
+    areas = c.page.tables.pop("coverage-areas", None)
+    if areas is not None:
+        level = {"Places": "place", "Neighbourhoods": "neighbourhood", "Practices": "practice", "PCNs": "pcn"}[
+            areas.heads[0]
+        ]
+        for i, cells in enumerate(areas.rows):
+            floor, gap, on = reached(level, cells[0].text)
+            assert gap is not None
+            assert on is not None
+            assert floor is not None
+            short = gap["value"]
+            told = NOTHING if short is None else f"+{people(-short)}" if short < 0 else people(short)
+            expected = [
+                None,
+                people(floor["denominator"]),
+                floor_text(floor),
+                c.number(on, "numerator"),
+                WITHHELD if short is None and on["numerator"] is None else told,
+            ]
+            if "Plan" in areas.heads:
+                expected += [
+                    people(gap["target"]),
+                    {"on": "Gon plan", "off": "Rbehind plan", None: NOTHING}[gap["trajectory"]],
+                ]
+            c.same(areas, i, expected)
+
+    def cohorts(metric: str, cells: list[str]) -> list[str | None]:
+        one = c.get(metric)
+        assert one is not None
+        name = metric.removeprefix("in_")
+        first = c.get(f"in_{name.replace('segment', 'priority')}")
+        on = c.get("on_caseload", measure="coverage", cohort=name)
+        return [
+            None,
+            c.number(one, "numerator"),
+            c.value(metric, one),
+            c.write(metric, one["previous"]),
+            c.number(first, "numerator"),
+            c.number(on, "numerator"),
+        ]
+
+    c.table("cohorts-t", cohorts)
+
+    def care(metric: str, cells: list[str]) -> list[str | None]:
+        one = c.get(metric, measure="coverage", cohort="all")
+        assert one is not None
+        share = percent(one["value"]) if one["value"] is not None else WITHHELD if one["suppressed"] else NOTHING
+        return [
+            None,
+            c.number(one, "numerator"),
+            c.number(one, "denominator"),
+            share,
+            NOTHING if one["target"] is None else target(one["target"]),
+        ]
+
+    c.table("care-t", care)
+    months = c.page.tables.pop("caseload-months-t", None)
+    if months is not None:
+        found = c.f.rows.filter(
+            pl.col("level") == c.level, pl.col("area") == c.area, pl.col("metric") == "caseload_active"
+        )
+        found = found.sort("group")
+        assert len(found) == len(months.rows)
+        for i, one in enumerate(found.iter_rows(named=True)):
+            c.same(months, i, [None, c.number(one, "numerator")])
+
+
+def _by_age(c: Check) -> None:
+    table = c.page.tables.pop("ltc-t")
+    metrics = ("ltc_0", "ltc_1", "ltc_2", "ltc_3", "ltc_4_or_more")
+    for i, cells in enumerate(table.rows):
+        band = cells[0].text.replace("–", "-")
+        of = {} if band == "All ages" else {"by": "age_band", "group": band}
+        found = [c.get(metric, **of) for metric in metrics]
+        shown = next((one["denominator"] for one in found if one and one["denominator"] is not None), None)
+        whole = people(shown) if shown is not None else c.number(found[0], "denominator")
+        c.same(table, i, [None, whole, *(c.value(m, one) for m, one in zip(metrics, found, strict=True))])
+
+
+def _moved(c: Check) -> None:
+    columns = {
+        "nwl": "nwl_risk_group",
+        "bridges": "bridges_to_health_segment",
+        "whole_systems": "whole_systems_segment",
+    }
+    for ident in [one for one in c.page.tables if one.startswith("moved-")]:
+        column, table = columns[ident.removeprefix("moved-").removesuffix("-t")], c.page.tables.pop(ident)
+        found = c.f.rows.filter(
+            pl.col("level") == c.level,
+            pl.col("area") == c.area,
+            pl.col("measure") == "movers",
+            pl.col("group_by") == column,
+            pl.col("numerator") > 0,
+        )
+        moved = {tuple(one["group"].split(">")): one["numerator"] for one in found.iter_rows(named=True)}
+        moved = {pair: number for pair, number in moved.items() if pair[0] != pair[1]}
+        assert len(table.rows) == min(len(moved), 40)
+        for i, cells in enumerate(table.rows):
+            number = next(n for pair, n in moved.items() if [*map(group, pair)] == [cells[0].text, cells[1].text])
+            c.same(table, i, [None, None, people(number)])
+
+
+def group(name: str) -> str:
+    special = {"new": "New on the list", "left": "Left the list", "no group": "No group"}
+    return special.get(name, name.replace("_", " ").capitalize())
+
+
+def _kept(c: Check) -> None:
+    here = c.f.rows.filter(pl.col("level") == c.level, pl.col("area") == c.area)
+    by = pl.when(pl.col("measure") == "movers").then(pl.lit("movers")).otherwise(pl.col("group_by"))
+    told = {
+        "none": "nothing: everybody",
+        "imd_quintile": "fifth of deprivation",
+        "age_band": "age",
+        "movers": "movement",
+    }
+    table = c.page.tables.pop("withheld-t")
+    counted = (
+        here.with_columns(by=by)
+        .group_by("by")
+        .agg(pl.len(), kept=pl.col("suppressed").sum(), other=(~pl.col("suppressed") & pl.col("value").is_null()).sum())
+    )
+    expected = {told.get(one["by"], one["by"]): one for one in counted.iter_rows(named=True)}
+    assert {cells[0].text for cells in table.rows} == set(expected)
+    for i, cells in enumerate(table.rows):
+        one = expected[cells[0].text]
+        c.same(table, i, [None, people(one["len"]), people(one["kept"]), people(one["other"])])
+    reasons = c.page.tables.pop("reasons-t", None)
+    why = here.filter(pl.col("value").is_null(), pl.col("reason").is_not_null()).group_by("reason").len()
+    numbers = {one["reason"]: one["len"] for one in why.iter_rows(named=True)}
+    assert (reasons is None) == (not numbers)
+    for i, cells in enumerate(reasons.rows if reasons else []):
+        assert reasons is not None
+        c.same(reasons, i, [None, people(numbers[cells[0].text])])
+    kept = c.page.tables.pop("kept-t", None)
+    for i in range(len(kept.rows) if kept else 0):
+        assert kept is not None
+        c.same(kept, i, [None])
+
+
+HISTORY: list[Path] = []
+
+
+@pytest.mark.parametrize(("name", "months"), [("exact", True), ("shown", False)])
+@pytest.mark.parametrize("level", ["icb", "place", "neighbourhood", "pcn", "practice"])
+def test_every_number_of_a_page_worked_out_again(work: Path, name: str, months: bool, level: str) -> None:
+    record = json.loads((work / f"{name}.parquet.run.json").read_text())
+    HISTORY[:] = [work / "history"]
+    figures = Figures(work / f"{name}.parquet", record, work / "history/2026-05.parquet" if months else None)
+    areas = sorted(set(figures.rows.filter(pl.col("level") == level)["area"].to_list()))
+    area = areas[-1]
+    file = {"icb": "index.html"}.get(level, f"{level}-{re.sub('[^a-z0-9]+', '-', area.lower())}.html")
+    page = read_page(work / name / file)
+    cells = sum(len(row) for table in page.tables.values() for row in table.rows)
+    check = Check(figures, level, area, page)
+    check_page(check, level == "icb")
+    assert not page.tables, "tables that nobody worked out again"
+    assert check.seen == cells
+    assert cells > 600
+
+
+# -- what else holds of every page -------------------------------------------------------------------------------------
+
+NUMBER = re.compile(r"[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?")
+
+
+@pytest.mark.parametrize("name", ["exact", "shown"])
+def test_every_number_that_is_said_stands_in_a_table(work: Path, name: str) -> None:
+    """The sentences at the top, and the charts' words: so nothing that the tables withhold is said elsewhere."""
+    for path in (work / name).glob("*-*.html"):
+        page, text = read_page(path), path.read_text(encoding="utf-8")
+        there = {n for table in page.tables.values() for row in table.rows for c in row for n in NUMBER.findall(c.text)}
+        there |= {n for table in page.tables.values() for n in NUMBER.findall(" ".join([table.caption, *table.heads]))}
+        there |= {"95", "99.8", "1", "0", "2", "3", "4"}
+        assert 1 <= len(page.sentences) <= 6, path.name
+        for said in page.sentences:
+            told = re.sub(r"“[^”]*”|[YU][0-9]{5}|by [0-9]+ [A-Z]\w+ [0-9]{4}|of [0-9]+,? ", "", said)
+            assert set(NUMBER.findall(told)) <= there, (path.name, said)
+        for words in re.findall(r'aria-label="((?:Bars|Values|Run chart)[^"]*)"', text):
+            told = re.sub(r"[a-zA-Z-]+[0-9]+[a-zA-Z]*|[A-Z]\w+ 20[0-9]{2}|of [0-9]+ months|by [0-9]+ ", "", words)
+            kept = {n for n in NUMBER.findall(told) if n not in there}
+            titles = " ".join(cell.text for table in page.tables.values() for row in table.rows for cell in row[:2])
+            assert {n for n in kept if n not in titles and n not in ("000",)} == set(), (path.name, words)
+
+
+@pytest.mark.parametrize("name", ["exact", "shown"])
+def test_links_lead_somewhere_and_ids_are_alone(work: Path, name: str) -> None:
+    pages = {path.name: read_page(path) for path in (work / name).glob("*.html")}
+    record = json.loads((work / name / "report.run.json").read_text())
+    assert set(pages) == {one["name"] for one in record["outputs"]}
+    assert sum(record["areas"].values()) + 2 == len(pages)
+    reached = {"index.html"}
+    for file, page in pages.items():
+        assert len(page.ids) == len(set(page.ids)), file
+        for link in page.links:
+            assert not re.match(r"[a-z]+:|/", link), link
+            target, _, anchor = link.partition("#")
+            assert (target or file) in pages, (file, link)
+            assert not anchor or anchor in pages[target or file].ids, (file, link)
+            reached.add(target or file)
+    assert reached == set(pages)
+
+
+def test_up_and_down(work: Path) -> None:
+    """Each practice is reached from its PCN, neighbourhood and place, and leads to them."""
+    record = json.loads((work / "exact.parquet.run.json").read_text())
+    for practice, told in record["practices"].items():
+        mine = read_page(work / f"exact/practice-{practice.lower()}.html")
+        for level, name in told.items():
+            file = f"{level}-{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}.html"
+            assert file in mine.links
+            assert f"practice-{practice.lower()}.html" in read_page(work / "exact" / file).links
+
+
+def test_pages_stand_alone(work: Path) -> None:
+    """Nothing is loaded from anywhere, and names are escaped."""
+    for path in (work / "exact").glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"<link|<img|<iframe|src=|@import|url\(|https?://", text), path.name
+    assert "Place Ashmarsh &amp; Lea" in (work / "exact/place-ashmarsh-lea.html").read_text(encoding="utf-8")
+
+
+def test_what_was_withheld_is_said(work: Path) -> None:
+    shown, exact = read_page(work / "shown/index.html"), read_page(work / "exact/index.html")
+    assert "Counts of 0 to 7 are withheld" in shown.text
+    assert "rounded to the nearest 5" in shown.text
+    assert "exact counts, for direct care alone" in exact.text
+    assert "Do not publish or pass on" in read_page(work / "exact/practice-y90001.html").text
+    kept = [cell for table in shown.tables.values() for row in table.rows for cell in row if cell.text == WITHHELD]
+    assert kept
+    assert "too few people to publish" in shown.text
+
+
+def test_the_definition_and_the_run_of_a_figure(work: Path) -> None:
+    page = read_page(work / "exact/definitions.html")
+    for words in (
+        "Blood pressure at target",
+        'hypertension_status == "optimised"',
+        "age >= 18 and hypertension",
+        "QOF HYP008, HYP009",
+        "an HbA1c counts for 24 months",
+        "1.0, blood_pressure_at_target",
+    ):
+        assert words in page.text
+    told = read_page(work / "exact/run.html").text
+    digest = hashlib.sha256((work / "exact.parquet").read_bytes()).hexdigest()
+    assert digest in told
+    record = json.loads((work / "exact.parquet.run.json").read_text())
+    assert record["inputs"][0]["sha256"] in told
+    assert record["pack"]["sha256"] in told
+
+
+# -- what is refused ---------------------------------------------------------------------------------------------------
+
+
+def refused(capsys: pytest.CaptureFixture[str], to: Path, *given: Any) -> str:
+    """The one message of a command that ends with status 2 and writes nothing."""
+    before = {p for p in to.parent.rglob("*") if "pages" in str(p)}
+    assert run(["report", *map(str, given), "-o", str(to), "-q"]) == 2
+    assert {p for p in to.parent.rglob("*") if "pages" in str(p)} == before
+    told = capsys.readouterr().err
+    assert told.count("error:") == 1
+    return told
+
+
+def test_what_is_refused(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    to, june = tmp_path / "pages", work / "exact.parquet"
+    assert "it is of people" in refused(capsys, to, work / "list.parquet")
+    assert "it is of people" in refused(capsys, to, june, work / "may.parquet")
+    record = json.loads((work / "exact.parquet.run.json").read_text())
+    table = pq.read_table(june)
+
+    def made(name: str, rows: pa.Table = table, day: dt.date = DAY, **other: Any) -> Path:
+        with_record(rows, {**record, **other}, tmp_path / name, day)
+        return tmp_path / name
+
+    alone = made("alone.parquet")
+    alone.with_name("alone.parquet.run.json").unlink()
+    assert "has no alone.parquet.run.json beside it" in refused(capsys, to, alone)
+    changed = made("changed.parquet")
+    pq.write_table(table.slice(5), changed)
+    assert "is not the file that changed.parquet.run.json tells of" in refused(capsys, to, changed)
+    assert "holds no figures" in refused(capsys, to, made("empty.parquet", table.slice(0, 0)))
+    assert "is of June 2026, and so is" in refused(capsys, to, june, made("again.parquet", day=dt.date(2026, 6, 1)))
+    other = {**record["pack"], "version": "2.0.0"}
+    assert "was made with neighbourhood-2026 2.0.0" in refused(
+        capsys, to, june, made("other.parquet", day=dt.date(2026, 5, 1), pack=other)
+    )
+    edited = {**record["pack"], "sha256": "0" * 64}
+    assert "another edition of" in refused(
+        capsys, to, june, made("edited.parquet", day=dt.date(2026, 5, 1), pack=edited)
+    )
+    assert "was made without disclosure control" in refused(
+        capsys, to, work / "shown.parquet", made("early.parquet", day=dt.date(2026, 5, 1))
+    )
+    lacking = made("lacking.parquet", table.drop_columns(["trajectory"]))
+    assert "column 'trajectory': is missing: this is no metrics file" in refused(capsys, to, lacking)
+    two = pa.concat_tables(
+        [table, table.set_column(0, table.schema.field(0), pa.array([dt.date(2026, 5, 1)] * len(table)))]
+    )
+    path = tmp_path / "two.parquet"
+    pq.write_table(two, path)
+    shutil.copy(work / "exact.parquet.run.json", tmp_path / "two.parquet.run.json")
+    assert "has 2 dates" in refused(capsys, to, path)
+    text = tmp_path / "text.parquet"
+    text.write_text("nothing")
+    assert refused(capsys, to, text)
+    bad = tmp_path / "bad.json"
+    bad.write_text('{"people": "many"}')
+    assert "is not the quality file" in refused(capsys, to, june, "--quality", bad)
+    damaged = made("damaged.parquet")
+    damaged.with_name("damaged.parquet.run.json").write_text('{"command": "score"}')
+    assert "is not the record of popstrat metrics" in refused(capsys, to, damaged)
+
+
+def test_a_folder_of_something_else_is_never_emptied(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to = tmp_path / "pages"
+    to.mkdir()
+    (to / "precious.html").write_text("x")
+    for force in ((), ("--force",)):
+        assert "holds no report" in refused(capsys, to, work / "exact.parquet", *force)
+    shutil.rmtree(to)
+    assert run(["report", str(work / "first.parquet"), "-o", str(to), "-q"]) == 0
+    (to / "mine.txt").write_text("x")
+    assert "holds more than its report" in refused(capsys, to, work / "first.parquet", "--force")
+
+
+def test_the_same_figures_give_the_same_pages(work: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        assert run(["report", str(work / "shown.parquet"), "-o", str(tmp_path / name), "-q"]) == 0
+    for path in (tmp_path / "one").glob("*.html"):
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_the_quality_of_the_coded_record(work: Path, tmp_path: Path) -> None:
+    """Small counts of the quality file are not shown beside figures whose disclosure is controlled."""
+    quality = {
+        "as_of": AS_OF,
+        "people": 6000,
+        "columns": [
+            {
+                "column": "bmi",
+                "title": "Body mass index",
+                "people": 4003,
+                "per_1000": 667.2,
+                "expected_per_1000": 700.0,
+                "set_aside": {"outside 10 to 100": 3},
+                "days_old": {"values": 4003, "median": 120, "nine_in_ten": 400},
+            },
+            {"column": "acr", "title": "ACR", "people": 4, "per_1000": 0.7, "set_aside": {}, "doubtful": True},
+        ],
+        "practices": [
+            {"practice_code": "Y90002", "people": 300, "columns": [{"column": "acr", "people": 3, "expected": 41.2}]}
+        ],
+    }
+    file = tmp_path / "quality.json"
+    file.write_text(json.dumps(quality))
+    for name in ("shown", "exact"):
+        to = tmp_path / name
+        assert run(["report", str(work / f"{name}.parquet"), "-o", str(to), "-q", "--quality", str(file)]) == 0
+        rows = {r[0].text: [c.text for c in r[1:]] for r in read_page(to / "index.html").tables["quality-t"].rows}
+        odd = [[c.text for c in r] for r in read_page(to / "practice-y90002.html").tables["quality-practices-t"].rows]
+        if name == "shown":
+            assert rows == {
+                "Body mass index": ["667.5", "700.0", "120; 400", "0–7 people", NOTHING],
+                "ACR": [WITHHELD, NOTHING, NOTHING, "0–7 people", "doubtful"],
+            }
+            assert odd == [["Y90002", "ACR", WITHHELD, "40"]]
+        else:
+            assert rows["Body mass index"] == ["667.2", "700.0", "120; 400", "0.07%", NOTHING]
+            assert odd == [["Y90002", "ACR", "3", "41"]]

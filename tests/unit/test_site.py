@@ -1,0 +1,49 @@
+"""Pages of the site that are made of the code: no command, option or spec table is left out, each option is told of."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+SITE = Path(__file__).parents[2] / "docs" / "site"
+COMMANDS = runpy.run_path(str(SITE / "commands.py"))
+
+
+def test_every_command_and_option_has_its_help() -> None:
+    silent = [
+        f"{name} {parameter.name}"
+        for name, command in COMMANDS["commands"]()
+        for parameter in command.params
+        if not parameter.hidden and not (parameter.help or "").strip()
+    ]
+    assert not silent
+    page = COMMANDS["page"]()
+    for name, command in COMMANDS["commands"]():
+        assert f"## `{name}`\n\n{command.help.strip().splitlines()[0]}" in page
+        for parameter in command.params:
+            if parameter.param_type_name == "option" and not parameter.hidden and parameter.name != "help":
+                assert f"`{parameter.opts[0]}`" in page
+
+
+def test_every_public_name_is_on_the_page_of_the_library() -> None:
+    import popstrat
+
+    page = runpy.run_path(str(SITE / "library.py"))["page"]()
+    assert {line.rpartition(".")[2] for line in page.splitlines() if line.startswith(":::")} == {
+        name for name in popstrat.__all__ if name != "__version__"
+    }
+
+
+def test_spec_tables_are_shown_whole() -> None:
+    pytest.importorskip("mkdocs")
+    page = runpy.run_path(str(SITE / "pages.py"))["spec_tables"]()
+    rows = sum(
+        table.count("||")
+        for file in (SITE.parents[1] / "tests" / "spec").glob("test_*.py")
+        for table in re.findall(r'\bcheck\(\s*"""(.*?)"""', file.read_text(), re.DOTALL)
+    )
+    assert rows > 800
+    assert page.count("| ‖ |") >= rows
