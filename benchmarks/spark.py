@@ -2,8 +2,8 @@
 
     PYSPARK_PYTHON=.venv/bin/python python benchmarks/spark.py [ROWS]
 
-In a cluster of two executor processes; results go to Spark's sink that throws them away; medians of rounds in which each
-has a turn. A count and a sum of the results are compared first. It takes half an hour for 2.5 million people.
+In a cluster of two executor processes; results go to Spark's sink that throws them away; medians of rounds in which
+each has a turn. A count and a sum of the results are compared first. It takes half an hour for 2.5 million people.
 """
 
 from __future__ import annotations
