@@ -14,7 +14,7 @@ SEED ?= 1
 SOURCES := $(shell find engine python synthetic -name '*.py' -o -name '*.pyx' -o -name '*.pyi' -o -name '*.h' -o -name '*.toml')
 COMPILED := $(subst /,.,$(patsubst %.pyx,popstrat/%,$(shell find engine -name '*.pyx')))
 
-.PHONY: demo test smoke pages variants nightly dbt setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof fuzz sanitize leaks leaks-proof packages site docs kinds clean
+.PHONY: demo test smoke pages variants nightly compatibility dbt setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof fuzz sanitize leaks leaks-proof packages site docs kinds clean
 
 demo: setup
 	@mkdir -p demo
@@ -47,6 +47,10 @@ nightly: setup $(VENV)/.test
 	@command -v java >/dev/null || { echo "Java is missing, which Spark needs (on Debian and Ubuntu: apt-get install default-jre-headless)"; exit 1; }
 	$(BIN)/python -m pip install --quiet --group spark
 	POPSTRAT_SPARK=1 $(BIN)/python -m pytest tests/integration/test_sql_spark.py tests/integration/test_spark.py
+
+# which versions of Polars, pandas, DuckDB and pyarrow the tests of frames pass with: the table of docs/how-to/frames.md
+compatibility: setup
+	$(BIN)/python tests/compatibility.py
 
 setup: $(VENV)/.installed
 

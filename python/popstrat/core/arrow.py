@@ -9,7 +9,10 @@ import pyarrow as pa
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
-_CLASSLESS = (pa.lib.Type_INTERVAL_MONTHS, pa.lib.Type_INTERVAL_DAY_TIME)
+_CLASSLESS = (  # older versions of pyarrow do not name Arrow's numbers for them
+    getattr(pa.lib, "Type_INTERVAL_MONTHS", 21),
+    getattr(pa.lib, "Type_INTERVAL_DAY_TIME", 22),
+)
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -13,12 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from popstrat.core.arrow import from_numpy, numbers, valid
+from popstrat.engine.arrays.cells import numbered
 
 if TYPE_CHECKING:
     from popstrat.frames.sources import Wanted
-
-
-_FEW = 8  # at most one row in so many differs from the one before
 
 
 def lazy_names(data: Any) -> list[str] | None:
@@ -29,8 +27,8 @@ def lazy_names(data: Any) -> list[str] | None:
 def table(frame: Any, wanted: Wanted) -> pa.Table:
     """A frame as a table: what lies in memory is not copied. Of categorical columns that are not ``wanted`` for their
     labels, entries that no row has are left out."""
-    kinds = dict(zip(frame.columns, frame.dtypes, strict=True)) if hasattr(frame, "dtypes") else {}
-    coded = {name: kind.categories for name, kind in kinds.items() if _numbered(kind)}
+    kinds = zip(frame.columns, frame.dtypes, strict=True) if hasattr(frame, "dtypes") else ()
+    coded = {name: kind.categories for name, kind in kinds if _numbered(kind)}
     if not coded:
         return pa.table(frame)
     # Labels may be added by others meanwhile, and are never taken away: numbers first.
@@ -75,23 +73,23 @@ def _whole(codes: pa.Array, entries: pa.Array) -> pa.Array:
 
 
 def _used(codes: pa.Array, entries: pa.Array) -> pa.Array:
-    """With only the entries that some row has, in narrower numbers. In a list that is sorted by place few rows differ
-    from the one before: those are looked at, and the rest repeats them."""
-    rows = numbers(codes)
-    there = valid(codes) if codes.null_count else None
-    if there is not None:
-        rows = np.where(there, rows, len(entries))
-    starts = np.flatnonzero(rows[1:] != rows[:-1]) + 1
-    few = len(starts) < len(rows) // _FEW
-    some = rows[np.concatenate([[0], starts])] if few and len(rows) else rows
-    counted = np.bincount(some, minlength=len(entries) + 1)
-    used = np.flatnonzero(counted[: len(entries)])
-    if len(used) >= 1 << 15 or len(counted) > len(entries) + 1:
+    """With only the entries that some row has. Rows that differ from the one before tell which those are: few, in a
+    list that is sorted by place."""
+    if codes.type != pa.uint32() or not len(codes):
         return _whole(codes, entries)
-    renumbered = np.zeros(len(entries) + 1, np.int16)
-    renumbered[used] = np.arange(len(used), dtype=np.int16)
-    made = renumbered[some]
-    if few and len(rows):
-        made = np.repeat(made, np.diff(starts, prepend=0, append=len(rows)))
-    indices = from_numpy(made, None if there is None else ~there)
+    rows = numbers(codes)
+    differ = np.flatnonzero(rows[1:] != rows[:-1])
+    some = rows[1:][differ] if len(differ) < len(rows) // 2 else rows[1:]
+    known = np.concatenate([rows[:1], some])
+    used = np.flatnonzero(
+        np.bincount(known[known < len(entries)], minlength=len(entries))
+    )  # under a null may be others
+    places = np.full(len(entries), -1, np.int32)
+    places[used] = np.arange(len(used), dtype=np.int32)
+    held = pa.allocate_buffer(4 * len(codes))  # Arrow keeps memory at hand; fresh pages take longer than the rows
+    made = np.frombuffer(held, np.int32)
+    bits = codes.buffers()[0] if codes.null_count else None
+    if numbered(codes.buffers()[1], 4, bits, codes.offset, len(codes), places, made) >= 0:
+        return _whole(codes, entries)
+    indices = from_numpy(made, ~valid(codes) if codes.null_count else None)
     return pa.DictionaryArray.from_arrays(indices, entries.take(from_numpy(used)), safe=False)

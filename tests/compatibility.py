@@ -1,0 +1,66 @@
+"""Versions of the libraries that hold lists with which the tests of frames pass, each in an environment of its own.
+
+    python tests/compatibility.py [NAME…]           # or: make compatibility
+
+The table in docs/how-to/frames.md is what this printed. An environment is made anew, beside the popstrat that this
+interpreter has, and takes a few minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+TESTS = ("tests/unit/test_frames.py", "tests/unit/test_plain_types.py")
+SHOWN = ("pyarrow", "polars", "pandas", "duckdb", "numpy")
+BESIDES = ("pytest>=8", "hypothesis>=6.100", "typer>=0.15", "rich>=13", "scipy>=1.13", "tzdata", "xlsxwriter>=3.2")
+OLDEST = {"pyarrow": "17.*", "polars": "1.20.*", "pandas": "2.2.*", "duckdb": "1.2.*", "numpy": "2.0.*"}
+ENVIRONMENTS: dict[str, dict[str, str]] = {
+    "current": {},
+    "oldest": OLDEST,
+    **{f"{name} oldest": {name: version} for name, version in OLDEST.items() if name != "numpy"},
+}
+
+
+def tried(pinned: dict[str, str], folder: Path) -> tuple[dict[str, str], str]:
+    """The versions that were installed, and what came of the tests."""
+    venv.create(folder, with_pip=True)
+    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    wanted = [f"{name}=={pinned[name]}" if name in pinned else name for name in SHOWN]
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted, *BESIDES], check=True)
+    there = next(folder.glob("[Ll]ib/**/site-packages"))
+    for file in Path(sysconfig.get_paths()["purelib"]).glob("*editable*popstrat*"):  # the same popstrat is seen there
+        if file.is_file():
+            (there / file.name).write_bytes(file.read_bytes())
+    done = subprocess.run(
+        [python, "-m", "pytest", "-p", "no:cacheprovider", *TESTS], cwd=ROOT, capture_output=True, text=True
+    )
+    code = f"import importlib.metadata as m, json; print(json.dumps({{n: m.version(n) for n in {SHOWN!r}}}))"
+    versions = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout
+    bad = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    if done.returncode:
+        print(done.stdout[-20_000:], done.stderr[-2_000:], file=sys.stderr)
+    return json.loads(versions), f"{len(bad) or 'all'} failed" if done.returncode else "pass"
+
+
+def main(names: list[str]) -> int:
+    print(f"| Python | {' | '.join(SHOWN)} | tests of frames |\n|{'---|' * (len(SHOWN) + 2)}")
+    results = []
+    for name in names or list(ENVIRONMENTS):
+        with tempfile.TemporaryDirectory() as folder:
+            versions, result = tried(ENVIRONMENTS[name], Path(folder))
+        results.append(result)
+        python = f"{sys.version_info.major}.{sys.version_info.minor}"
+        print(f"| {' | '.join((python, *(versions[n] for n in SHOWN), result))} |", flush=True)
+    return int(any(result != "pass" for result in results))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
