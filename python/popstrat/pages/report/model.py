@@ -66,14 +66,14 @@ class Figure:
 
     @property
     def limits(self) -> tuple[float, float, float, float] | None:
-        """Funnel limits: 99.8 % low, 95 % low, 95 % high, 99.8 % high; None without a funnel."""
+        """Funnel limits: 99.8% low, 95% low, 95% high, 99.8% high; None without a funnel."""
         found = (self.limit_998_low, self.limit_95_low, self.limit_95_high, self.limit_998_high)
         return None if None in found else found  # type: ignore[return-value]
 
     @property
     def position(self) -> int:
-        """Where the value lies in its funnel: 0 within the 95 % limits or without a funnel, 1 over those, 2 over the
-        99.8 % ones; negative for under."""
+        """Where the value lies in its funnel: 0 within the 95% limits or without a funnel, 1 over those, 2 over the
+        99.8% ones; negative for under."""
         limits, value = self.limits, self.value
         if limits is None or value is None:
             return 0

@@ -37,7 +37,7 @@ _MEANS = (
 
 @dataclass(frozen=True)
 class Outside:
-    """A practice outside the 99.8 % limits of a metric on the wrong side."""
+    """A practice outside the 99.8% limits of a metric on the wrong side."""
 
     area: Area
     definition: Definition
