@@ -161,7 +161,7 @@ def settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float, 
     such a point.
 
     Newton's method on the logarithms of all room, within bounds that are first as much wider as is needed (``slack``)
-    and then less and less; or ``on`` from where it is, if there is room. A count that cannot leave its bound whatever
+    and then less and less; or ``on`` from where it is. A count that cannot leave its bound whatever
     others do stays. The truth need not be within the bounds, only keep the sums.
     """
     n, m = len(known.x), len(sums.starts) - 1
@@ -169,8 +169,8 @@ def settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float, 
     lower, free = np.zeros(len(shape.rows)), np.empty(n, np.bool_)
     for j in range(n):
         free[j] = known.high[j] - known.low[j] > _ENOUGH
-        if free[j] and min(known.x[j] - known.low[j], known.high[j] - known.x[j]) < _NONE:
-            on = False  # what has been withheld since may let it go
+        if on and min(known.x[j] - known.low[j], known.high[j] - known.x[j]) < _NONE:
+            free[j] = False
     for turn in range(_TURNS):
         x[:] = known.x if on and turn == 0 else truth
         slack, inside = 0.0 if on and turn == 0 else 1.0, 0
@@ -333,7 +333,7 @@ def shield(
     top, bottom = base.copy(), base.copy()  # of all points found so far
     for turn in range(rounds):
         if turn > 0:  # what was withheld has made room
-            settle(sums, shape, known, base.copy(), low, True)
+            settle(sums, shape, known, base.copy(), low, not thorough)  # anew, what could not move may now
         for j in range(n):
             free[j] = known.high[j] - known.low[j] > _ENOUGH
         _room(known, base, free, weights)
