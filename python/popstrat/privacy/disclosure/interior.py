@@ -140,11 +140,18 @@ def _farthest(known: Known, x: Floats, move: Floats, sign: float, wanted: float)
 
 
 @compiled
-def _sound(sums: Sums, known: Known, x: Floats, off: float) -> bool:
+def _sound(sums: Sums, known: Known, x: Floats, like: Floats) -> bool:
+    """Whether a point is within all bounds and has the same sums as another, each by itself."""
     for j in range(len(x)):
-        if x[j] < known.low[j] - 1e-6 or x[j] > known.high[j] + 1e-6:
+        if not (known.low[j] - 1e-6 <= x[j] <= known.high[j] + 1e-6):
             return False
-    return worst_off(sums, x) <= off + 1e-6
+    for r in range(len(sums.starts) - 1):
+        total = 0.0
+        for k in range(sums.starts[r], sums.starts[r + 1]):
+            total += sums.signs[k] * (x[sums.counts[k]] - like[sums.counts[k]])
+        if not abs(total) <= 1e-6:
+            return False
+    return True
 
 
 @compiled
@@ -154,8 +161,8 @@ def settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float, 
     such a point.
 
     Newton's method on the logarithms of all room, within bounds that are first as much wider as is needed (``slack``)
-    and then less and less; or ``on`` from where it is. A count that cannot leave its bound whatever others do stays.
-    The truth need not be within the bounds, only keep the sums.
+    and then less and less; or ``on`` from where it is. A count that cannot leave its bound whatever
+    others do stays. The truth need not be within the bounds, only keep the sums.
     """
     n, m = len(known.x), len(sums.starts) - 1
     x, y, move, weights = np.empty(n), np.empty(m), np.empty(n), np.empty(n)
@@ -225,7 +232,7 @@ def settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float, 
             keep_sums(sums, shape, lower, weights, move, y)
             for j in range(n):
                 x[j] = truth[j] + move[j]
-            if not _sound(sums, known, x, worst_off(sums, truth)):
+            if not _sound(sums, known, x, truth):
                 return False
             known.x[:] = x
             return True
@@ -283,8 +290,8 @@ def _nearest(sums: Sums, known: Known, i: int) -> int:
 
 @compiled
 def _reach(
-    sums: Sums, shape: Pattern, known: Known, x: Floats, weights: Floats, lower: Floats, i: int, off: float,
-    y: Floats, move: Floats, there: Floats, top: Floats, bottom: Floats,
+    sums: Sums, shape: Pattern, known: Known, x: Floats, weights: Floats, lower: Floats, i: int, y: Floats,
+    move: Floats, there: Floats, top: Floats, bottom: Floats,
 ) -> None:  # fmt: skip
     """Move a count up and down from a point, in one step each, all others following with least effort."""
     n = len(x)
@@ -298,7 +305,7 @@ def _reach(
         far = _farthest(known, x, move, sign, _AMPLE / move[i])
         for j in range(n):
             there[j] = x[j] + sign * far * move[j]
-        if (there[i] > top[i] or there[i] < bottom[i]) and _sound(sums, known, there, off):
+        if (there[i] > top[i] or there[i] < bottom[i]) and _sound(sums, known, there, x):
             for j in range(n):
                 top[j], bottom[j] = max(top[j], there[j]), min(bottom[j], there[j])
 
@@ -324,10 +331,9 @@ def shield(
     free, blame, gain = np.empty(n, np.bool_), np.zeros(n), np.zeros(n)
     left, base, thorough = np.zeros(n, np.bool_), known.x, patience > 0
     top, bottom = base.copy(), base.copy()  # of all points found so far
-    off = worst_off(sums, base)
     for turn in range(rounds):
         if turn > 0:  # what was withheld has made room
-            settle(sums, shape, known, base.copy(), low, True)
+            settle(sums, shape, known, base.copy(), low, not thorough)  # anew, what could not move may now
         for j in range(n):
             free[j] = known.high[j] - known.low[j] > _ENOUGH
         _room(known, base, free, weights)
@@ -337,7 +343,7 @@ def shield(
         for i in range(n):
             if known.guarded[i] and asked[i] and not shown[i]:
                 if top[i] - bottom[i] < width:
-                    _reach(sums, shape, known, base, weights, lower, i, off, y, move, there, top, bottom)
+                    _reach(sums, shape, known, base, weights, lower, i, y, move, there, top, bottom)
                 shown[i] = top[i] - bottom[i] >= width
         failing, who, what, share, tried = 0, [0][:0], [0][:0], [0.0][:0], [0][:0]
         for i in range(n):
@@ -361,6 +367,8 @@ def shield(
                     move[:] = 0.0
                     move[i] = 1.0
                     keep_sums(sums, shape, lower_there, room, move, y)
+                    if worst_off(sums, move) > 1e-3:  # nobody is left who could follow
+                        break
                     wanted = sign * (goal - x[i]) / move[i]
                     far = _farthest(known, x, move, sign, wanted)
                     last = far >= wanted
@@ -375,7 +383,7 @@ def shield(
                         break
                 if not last:
                     _stops(known, x, move, room, blame)
-                if not _sound(sums, known, x, off):
+                if not _sound(sums, known, x, base):
                     continue
                 np.maximum(top, x, top)
                 np.minimum(bottom, x, bottom)
@@ -387,7 +395,7 @@ def shield(
                         k = sums.counts[z]
                         if k != i and known.guarded[k] and asked[k] and not shown[k]:
                             if top[k] - bottom[k] < width:
-                                _reach(sums, shape, known, x, room, lower_there, k, off, y, move, there, top, bottom)
+                                _reach(sums, shape, known, x, room, lower_there, k, y, move, there, top, bottom)
                             shown[k] = top[k] - bottom[k] >= width
             if top[i] - bottom[i] >= width:
                 shown[i] = True

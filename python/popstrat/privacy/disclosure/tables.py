@@ -24,7 +24,7 @@ from popstrat.privacy.disclosure.sums import Floats, Ints, Pattern, Sums, patter
 _LARGE = 24
 """A rest this large cannot be a small one, whatever whole and part, both shown, are rounded from."""
 _BLUR = ROUND_TO // 2
-_FEW_SUMS = 2500
+_FEW_SUMS, _SHORT = 2500, 2000
 _LOW = 60
 """Counts under this are drawn down, so that those few are at hand wherever they are needed."""
 _THIN = 3.5
@@ -233,7 +233,8 @@ class _State:
 
         Its wholes stay as they are. Where not all of it can be shown to be protected, nothing of the lowest rank is
         published, and if that is not enough nothing of the lower half of ranks, then nothing but the highest; nothing
-        at all if it must be: then nothing follows from it. Raises `ExposedError` where that would take back what an earlier release showed."""
+        at all if it must be: then nothing follows from it. Raises `ExposedError` where that would take back what an
+        earlier release showed."""
         kept, ranks, thin = self.kept[table], self.layout.ranks, self._thin(table)
         highest = int(ranks.max(initial=0))
         for rank in sorted({-1, 0, (highest - 1) // 2, highest - 1}):
@@ -275,7 +276,8 @@ class _State:
             new = np.zeros(len(blocks), np.bool_)
             by_rows(sums, known, ~done, new, width)
             settled = self._settled(sums, known, blocks)
-            hidden, shown = shield_all(sums, known, blocks, done=done, settled=settled, width=width)
+            short = len(blocks) < _SHORT
+            hidden, shown = shield_all(sums, known, blocks, done=done, settled=settled, width=width, to_the_end=short)
             hidden |= new
         return None if (known.guarded & ~shown).any() else hidden[:n]
 
