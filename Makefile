@@ -48,7 +48,7 @@ nightly: setup $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --group spark
 	POPSTRAT_SPARK=1 $(BIN)/python -m pytest tests/integration/test_sql_spark.py tests/integration/test_spark.py
 
-# which versions of Polars, pandas, DuckDB and pyarrow the tests of frames pass with: the table of docs/how-to/frames.md
+# a table of the versions of Polars, pandas, DuckDB and pyarrow that the tests of frames pass with
 compatibility: setup
 	$(BIN)/python tests/compatibility.py
 

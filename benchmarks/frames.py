@@ -3,7 +3,7 @@
     python benchmarks/frames.py [ROWS]
 
 Results are checked first; times are medians of rounds in which every kind has a turn, and ratios are of medians to that
-of the pyarrow table. `docs/how-to/frames.md` has the figures.
+of the pyarrow table.
 """
 
 from __future__ import annotations

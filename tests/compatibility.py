@@ -2,7 +2,7 @@
 
     python tests/compatibility.py [NAME…]           # or: make compatibility
 
-The table in docs/how-to/frames.md is what this printed. An environment is made anew, beside the popstrat that this
+It prints a table. An environment is made anew, beside the popstrat that this
 interpreter has, and takes a few minutes.
 """
 

@@ -30,13 +30,21 @@ def has_class(kind: pa.DataType) -> bool:
     return kind.id not in _CLASSLESS and all(has_class(kind.field(i).type) for i in range(kind.num_fields))
 
 
+def text_of_views(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Text views as text of this type."""
+    try:
+        return column.cast(kind)
+    except pa.ArrowNotImplementedError:  # by older versions of pyarrow
+        return pa.array(column.to_pylist(), kind)
+
+
 def without_views(column: pa.Array) -> pa.Array:
     """The column with text views, in a dictionary or not, as plain text: Arrow cannot gather or encode views."""
     if pt.is_dictionary(column.type):
         if not pt.is_string_view(column.dictionary.type):
             return column
-        return pa.DictionaryArray.from_arrays(column.indices, column.dictionary.cast(pa.string()))
-    return column.cast(pa.large_string()) if pt.is_string_view(column.type) else column
+        return pa.DictionaryArray.from_arrays(column.indices, text_of_views(column.dictionary, pa.string()))
+    return text_of_views(column, pa.large_string()) if pt.is_string_view(column.type) else column
 
 
 def plain(column: pa.Array) -> pa.Array:
@@ -44,7 +52,7 @@ def plain(column: pa.Array) -> pa.Array:
     if pt.is_dictionary(column.type):
         entries = column.dictionary
         column = (entries.cast(pa.large_string()) if is_text(entries.type) else entries).take(column.indices)
-    return column.cast(pa.large_string()) if pt.is_string_view(column.type) else column
+    return text_of_views(column, pa.large_string()) if pt.is_string_view(column.type) else column
 
 
 def numbers(column: pa.Array) -> NDArray[Any]:

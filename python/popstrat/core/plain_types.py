@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
-from popstrat.core.arrow import has_class, is_text, without_views
+from popstrat.core.arrow import has_class, is_text, text_of_views, without_views
 from popstrat.core.lazy import compute as pc
 from popstrat.core.soundness import cleared, refuse_unsound
 from popstrat.errors import InputError
@@ -89,7 +89,7 @@ def _of_dictionary(kind: pa.DictionaryType) -> Plain | None:
     values = kind.value_type
     if pt.is_string_view(values):
         text = pa.dictionary(kind.index_type, pa.string(), kind.ordered)
-        return Plain(text, lambda a, _: _with_entries(a, a.dictionary.cast(pa.string())))
+        return Plain(text, lambda a, _: _with_entries(a, text_of_views(a.dictionary, pa.string())))
     if is_text(values) or not has_class(values):
         return None
     step = _step(values, False)
@@ -117,7 +117,7 @@ def _run_ends(column: pa.Array) -> pa.Array:
     rows = np.arange(column.offset, column.offset + len(column))
     values = column.values
     if pt.is_string_view(values.type):
-        values = values.cast(pa.large_string())
+        values = text_of_views(values, pa.large_string())
     found = values.take(pa.array(np.searchsorted(ends, rows, side="right")))
     return found if found.type == column.type.value_type else found.cast(column.type.value_type)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from popstrat.core.arrow import from_numpy, numbers, valid
+from popstrat.core.arrow import from_numpy, numbers, text_of_views, valid
 from popstrat.engine.arrays.cells import numbered
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _numbered(kind: Any) -> bool:
 def _labels(categories: Any, known: dict[str, pa.Array]) -> pa.Array:
     name = f"{categories.namespace()} {categories.name()}"
     if name not in known:
-        known[name] = categories.to_series().to_arrow().cast(pa.string())
+        known[name] = text_of_views(categories.to_series().to_arrow(), pa.string())
     return known[name]
 
 
