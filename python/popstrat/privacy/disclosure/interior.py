@@ -1,16 +1,13 @@
 """Shielding counts of large tables: which more must be withheld, shown by points well inside what the attacker knows.
 
 What the attacker knows is a polytope: bounds on each count and sums that hold. A withheld count is shielded if two
-points of it lie `WIDTH` apart in that count. From one point well inside (`settle`) each withheld count is moved up and
-down, all others following with least effort, where effort is by the room that each has. Where one step is too little,
-the move goes on from where it is, with the room as it is there: each step is an interior point of the same polytope,
-and the last but the exact bound. Every end is checked against sums and bounds before it is believed.
+points of it lie `WIDTH` apart in that count. From one point well inside (`_middle`) each withheld count is moved up and
+down, all others following with least effort, where effort is by the room that each has; mostly that is all. Where it
+is not, the move goes on from where it is, with the room as it is there: each step is an interior point of the same
+polytope, and the last but the exact bound. Every end is checked against sums and bounds before it is believed.
 
 Where that is too little, what the last step pressed against says who stands in the way; of these the count is
 withheld that helps most for the least cost. Withholding more never makes anything found before false.
-
-This is done place by place (`shield_all`): sums of one place are few, and a factor of few sums costs little. The point
-to start from has small counts as low as they can be, so that in every place there is room for a few people more.
 """
 
 from __future__ import annotations
@@ -22,7 +19,7 @@ import numpy.typing as npt
 
 from popstrat.core.compiled import compiled
 from popstrat.privacy.disclosure.rules import WIDTH
-from popstrat.privacy.disclosure.sums import Floats, Ints, Pattern, Sums, factor, keep_sums, pattern, sums_of, worst_off
+from popstrat.privacy.disclosure.sums import Floats, Ints, Pattern, Sums, factor, keep_sums, pattern, sums_of
 
 Bools = npt.NDArray[np.bool_]
 
@@ -31,23 +28,23 @@ _FAR = 100.0
 _NONE = 1e-7
 """Room under this is none."""
 _ENOUGH = 1e-9
-_AMPLE = 7.0
-"""How far one step goes at most."""
-_STEPS, _ROUNDS, _ENOUGH_FAIL, _PATIENCE = 12, 20, 4, 12
+_WIDE = WIDTH - 5e-7
+_STEPS = 20
+_ROUNDS = 40
+_PATIENCE, _MANY = 10, 10
+_ENOUGH_FAIL = 12
 _TURNS, _NEWTON, _INSIDE = 8, 40, 4
-_GENTLE, _LOW = 0.3, 10.0
-_TURN_LOW = _LOW, 100.0, _GENTLE
-"""How strongly small counts are drawn down, at first and then, against the pull of one that has a room of 1."""
-_FEW_LEFT, _TO_THE_END = 40, 1000
-"""So many that are left over may be tried with all together, which takes long."""
+_GENTLE = 0.3
+_LOW = 200.0
+_TURN_LOW = _GENTLE, _LOW, _GENTLE
 _NEAR = 0.995
 """How far of the way to the nearest bound a step goes."""
 
 
 class Known(NamedTuple):
     """Counts as the attacker knows them. ``floor`` and ``ceiling`` are what is known of a count once it is withheld to
-    protect others, ``pull`` is how strongly it is drawn down where it is withheld. ``loose`` are small rests of which
-    less is known once their count is withheld (from ``loose_starts``), ``owners`` the other way round."""
+    protect others. ``loose`` are small rests of which less is known once their count is withheld (from
+    ``loose_starts``), ``owners`` the other way round."""
 
     x: Floats
     low: Floats
@@ -57,7 +54,6 @@ class Known(NamedTuple):
     costs: Floats
     floor: Floats
     ceiling: Floats
-    pull: Floats
     loose_starts: Ints
     loose: Ints
     owner_starts: Ints
@@ -82,7 +78,7 @@ def _implied(sums: Sums, low: Floats, high: Floats, r: int, i: int) -> tuple[flo
 
 
 @compiled
-def withhold(known: Known, i: int) -> None:
+def _withhold(known: Known, i: int) -> None:
     known.movable[i], known.guarded[i] = False, True
     known.low[i], known.high[i] = known.floor[i], known.ceiling[i]
     for k in range(known.loose_starts[i], known.loose_starts[i + 1]):
@@ -91,7 +87,7 @@ def withhold(known: Known, i: int) -> None:
 
 
 @compiled
-def by_rows(sums: Sums, known: Known, of: Bools, hidden: Bools, width: float) -> None:
+def _by_rows(sums: Sums, known: Known, of: Bools, hidden: Bools) -> None:
     """Where one sum alone bounds a count too closely, one of that sum must go, whatever else does: the cheapest."""
     todo = [0][:0]
     for i in range(len(known.x)):
@@ -105,7 +101,7 @@ def by_rows(sums: Sums, known: Known, of: Bools, hidden: Bools, width: float) ->
             r = sums.rows[q]
             while True:
                 a, b = _implied(sums, known.low, known.high, r, i)
-                if min(b, known.high[i]) - max(a, known.low[i]) >= width - 1e-6:
+                if min(b, known.high[i]) - max(a, known.low[i]) >= WIDTH - 1e-6:
                     break
                 pick = -1
                 for k in range(sums.starts[r], sums.starts[r + 1]):
@@ -115,7 +111,7 @@ def by_rows(sums: Sums, known: Known, of: Bools, hidden: Bools, width: float) ->
                 if pick < 0:
                     break
                 hidden[pick] = True
-                withhold(known, pick)
+                _withhold(known, pick)
                 todo.append(pick)
 
 
@@ -141,7 +137,8 @@ def _farthest(known: Known, x: Floats, move: Floats, sign: float, wanted: float)
 
 @compiled
 def _sound(sums: Sums, known: Known, x: Floats, like: Floats) -> bool:
-    """Whether a point is within all bounds and has the same sums as another, each by itself."""
+    """Whether a point is within all bounds and has the same sums as another, each by itself: within a place sums lack
+    their terms outside, so that no one tolerance fits them all."""
     for j in range(len(x)):
         if not (known.low[j] - 1e-6 <= x[j] <= known.high[j] + 1e-6):
             return False
@@ -155,14 +152,12 @@ def _sound(sums: Sums, known: Known, x: Floats, like: Floats) -> bool:
 
 
 @compiled
-def settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float, on: bool) -> bool:
-    """Start from a point well inside instead of the truth, where small counts are as low as they can be: a few people
-    spread over many areas would have to come from everywhere to show that they could be in any one. Whether there is
-    such a point.
+def _settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float, on: bool) -> bool:
+    """Start from a point well inside instead of the truth, where small counts are rather low: a few people spread over
+    many areas would have to come from everywhere to show that they could be in any one. Whether there is such a point.
 
     Newton's method on the logarithms of all room, within bounds that are first as much wider as is needed (``slack``)
-    and then less and less; or ``on`` from where it is. A count that cannot leave its bound whatever
-    others do stays. The truth need not be within the bounds, only keep the sums.
+    and then less and less; or ``on`` from where it is. A count that cannot leave its bound whatever others do stays.
     """
     n, m = len(known.x), len(sums.starts) - 1
     x, y, move, weights = np.empty(n), np.empty(m), np.empty(n), np.empty(n)
@@ -174,20 +169,16 @@ def settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float, 
     for turn in range(_TURNS):
         x[:] = known.x if on and turn == 0 else truth
         slack, inside = 0.0 if on and turn == 0 else 1.0, 0
-        if slack > 0.0:
-            for j in range(n):
-                if free[j]:
-                    slack = max(slack, 2.0 * (known.low[j] - x[j]), 2.0 * (x[j] - known.high[j]))
-        now = min(_GENTLE, low)
+        now = _GENTLE
         for _ in range(_NEWTON):
             for j in range(n):
                 weights[j] = move[j] = 0.0
                 if free[j]:
                     a = 1.0 / (x[j] - known.low[j] + slack)
-                    b = 1.0 / (min(known.high[j], max(truth[j], known.low[j]) + _FAR) - x[j] + slack)
+                    b = 1.0 / (min(known.high[j], truth[j] + _FAR) - x[j] + slack)
                     pull = b - a
-                    if known.guarded[j]:
-                        pull += now * known.pull[j]
+                    if known.guarded[j] and np.isfinite(known.high[j]):
+                        pull += now
                     weights[j] = 1.0 / (a * a + b * b)
                     move[j] = -pull * weights[j]
             factor(sums, shape, weights, lower)
@@ -197,8 +188,7 @@ def settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float, 
             for j in range(n):
                 if free[j]:
                     if move[j] > 0.0:
-                        top = min(known.high[j], max(truth[j], known.low[j]) + _FAR)
-                        far = min(far, 0.7 * (top - x[j] + slack) / move[j])
+                        far = min(far, 0.7 * (min(known.high[j], truth[j] + _FAR) - x[j] + slack) / move[j])
                     elif move[j] < 0.0:
                         far = min(far, 0.7 * (x[j] - known.low[j] + slack) / -move[j])
             worst = -np.inf
@@ -206,10 +196,10 @@ def settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float, 
                 x[j] += far * move[j]
                 if free[j]:
                     worst = max(worst, known.low[j] - x[j], x[j] - known.high[j])
-            inside = inside + 1 if slack == 0.0 and now == low else 0
+            inside = inside + 1 if slack == 0.0 else 0
             if slack == 0.0:
                 now = min(2.0 * now, low)
-            if inside == _INSIDE:
+            if inside == (_INSIDE if low == _GENTLE else 3 * _INSIDE):
                 break
             if slack > 0.0:
                 slack = (
@@ -218,9 +208,9 @@ def settle(sums: Sums, shape: Pattern, known: Known, truth: Floats, low: float, 
         share = 1.0  # of the way from the truth: what is but a little off is inside before it is there
         for j in range(n):
             if x[j] < known.low[j]:
-                share = min(share, (truth[j] - known.low[j]) / (truth[j] - x[j]) if truth[j] > known.low[j] else 0.0)
+                share = min(share, (truth[j] - known.low[j]) / (truth[j] - x[j]))
             elif x[j] > known.high[j]:
-                share = min(share, (known.high[j] - truth[j]) / (x[j] - truth[j]) if truth[j] < known.high[j] else 0.0)
+                share = min(share, (known.high[j] - truth[j]) / (x[j] - truth[j]))
         if share > 0.5:
             share *= 1.0 if slack == 0.0 else 0.95
             for j in range(n):
@@ -254,7 +244,7 @@ def _stops(known: Known, x: Floats, move: Floats, room: Floats, blame: Floats) -
         if room[j] > 0.0:
             most = max(most, abs(move[j]) / room[j])
     for j in range(len(x)):
-        if room[j] > 0.0:
+        if room[j] > 0.0 and min(x[j] - known.low[j], known.high[j] - x[j]) < 0.3:
             by = abs(move[j]) / room[j] / most
             if by > 0.02:
                 if known.movable[j]:
@@ -289,115 +279,85 @@ def _nearest(sums: Sums, known: Known, i: int) -> int:
 
 
 @compiled
-def _reach(
-    sums: Sums, shape: Pattern, known: Known, x: Floats, weights: Floats, lower: Floats, i: int, y: Floats,
-    move: Floats, there: Floats, top: Floats, bottom: Floats,
-) -> None:  # fmt: skip
-    """Move a count up and down from a point, in one step each, all others following with least effort."""
-    n = len(x)
-    move[:] = 0.0
-    move[i] = 1.0
-    keep_sums(sums, shape, lower, weights, move, y)
-    if move[i] < _ENOUGH:
-        return
-    for way in range(2):
-        sign = 1.0 - 2.0 * way
-        far = _farthest(known, x, move, sign, _AMPLE / move[i])
-        for j in range(n):
-            there[j] = x[j] + sign * far * move[j]
-        if (there[i] > top[i] or there[i] < bottom[i]) and _sound(sums, known, there, x):
-            for j in range(n):
-                top[j], bottom[j] = max(top[j], there[j]), min(bottom[j], there[j])
-
-
-@compiled
 def shield(
-    sums: Sums, shape: Pattern, known: Known, asked: Bools, shown: Bools, hidden: Bools, rounds: int, width: float,
-    low: float, patience: int,
+    sums: Sums, shape: Pattern, known: Known, asked: Bools, shown: Bools, hidden: Bools, last_resort: bool,
 ) -> None:  # fmt: skip
-    """Withhold counts until every guarded one of those ``asked`` has the width, or nothing that may be withheld would
-    help.
+    """Withhold counts until every guarded one of those ``asked`` has the width.
 
-    Each is moved in one step from the middle. One for which that is too little is pushed on, step by step, with the
-    room as it is there; from where it has got to its neighbours are moved in one step, since those who were gathered
-    for it are at hand: mostly one push shows a whole area. What a push that fails presses against is withheld.
-
-    ``shown`` says for which it was, ``hidden`` which were withheld (and are asked from then on); bounds, guarded,
-    movable and the point of ``known`` are changed with them."""
+    ``shown`` says for which it was, ``hidden`` which were withheld (and are asked from then on); bounds, guarded and
+    movable of ``known`` are changed with them."""
     n, m = len(known.x), len(sums.starts) - 1
     weights, room = np.empty(n), np.empty(n)
     lower, lower_there = np.zeros(len(shape.rows)), np.zeros(len(shape.rows))
-    y, x, move, there = np.empty(m), np.empty(n), np.empty(n), np.empty(n)
+    y, base, x, move, first = np.empty(m), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     free, blame, gain = np.empty(n, np.bool_), np.zeros(n), np.zeros(n)
-    left, base, thorough = np.zeros(n, np.bool_), known.x, patience > 0
-    top, bottom = base.copy(), base.copy()  # of all points found so far
-    for turn in range(rounds):
-        if turn > 0:  # what was withheld has made room
-            settle(sums, shape, known, base.copy(), low, not thorough)  # anew, what could not move may now
+    left, tried = np.zeros(n, np.bool_), np.zeros(n, np.int64)
+    top, bottom = known.x.copy(), known.x.copy()  # of all points found so far
+    more_room = False
+    for turn in range(_ROUNDS):
+        if turn > 0 and more_room:  # what was withheld has made room
+            _settle(sums, shape, known, base, _GENTLE, False)
+        base[:] = known.x
         for j in range(n):
             free[j] = known.high[j] - known.low[j] > _ENOUGH
         _room(known, base, free, weights)
         factor(sums, shape, weights, lower)
         np.maximum(top, base, top)
         np.minimum(bottom, base, bottom)
+        failing, who, what, share = 0, [0][:0], [0][:0], [0.0][:0]
         for i in range(n):
-            if known.guarded[i] and asked[i] and not shown[i]:
-                if top[i] - bottom[i] < width:
-                    _reach(sums, shape, known, base, weights, lower, i, y, move, there, top, bottom)
-                shown[i] = top[i] - bottom[i] >= width
-        failing, who, what, share, tried = 0, [0][:0], [0][:0], [0.0][:0], [0][:0]
-        for i in range(n):
-            if not known.guarded[i] or not asked[i] or shown[i] or left[i]:
+            if not known.guarded[i] or shown[i] or not asked[i] or left[i]:
                 continue
+            if top[i] - bottom[i] >= _WIDE:
+                shown[i] = True
+                continue
+            first[:] = 0.0
+            first[i] = 1.0
+            keep_sums(sums, shape, lower, weights, first, y)
             blame[:] = 0.0
-            for way in range(2):
-                sign = 1.0 - 2.0 * way
-                if top[i] - bottom[i] >= width:
-                    break
+            for phase in range(4):  # up and down as far as the first step goes; if that is too little, on from there
+                sign = 1.0 - 2.0 * (phase % 2)
+                if first[i] < 1e-9 and phase < 2:
+                    continue
                 x[:] = base
-                goal = bottom[i] + width + 1e-8 if sign > 0 else top[i] - width - 1e-8
-                goal = min(goal, known.high[i]) if sign > 0 else max(goal, known.low[i])
-                if sign * goal < (top[i] if sign > 0 else -bottom[i]) + _ENOUGH:
-                    continue  # it is as far as it may be for itself, for which nobody is to blame
-                slow, last = 0, False
-                for step in range(_STEPS if not thorough else 4 * _STEPS):
-                    _room(known, x, free, room)
-                    room[i] = 0.0  # it goes one way, and the others follow
-                    factor(sums, shape, room, lower_there)
-                    move[:] = 0.0
-                    move[i] = 1.0
-                    keep_sums(sums, shape, lower_there, room, move, y)
-                    if worst_off(sums, move) > 1e-3:  # nobody is left who could follow
-                        break
-                    wanted = sign * (goal - x[i]) / move[i]
+                lack = _WIDE + 1e-8 - (top[i] - bottom[i])
+                gone = top[i] - base[i] if sign > 0 else base[i] - bottom[i]
+                own = known.high[i] - base[i] if sign > 0 else base[i] - known.low[i]
+                goal = min(gone + lack, own)  # no further than its own bound, for which nobody is to blame
+                if goal - gone < 1e-9:
+                    continue
+                move[:] = first
+                slow, went = 0, 0.0
+                last = False
+                for step in range(1 if phase < 2 else _STEPS):
+                    if step > 0 or first[i] < 1e-9:
+                        _room(known, x, free, room)
+                        room[i] = 0.0  # it goes one way, and the others follow
+                        factor(sums, shape, room, lower_there)
+                        move[:] = 0.0
+                        move[i] = 1.0
+                        keep_sums(sums, shape, lower_there, room, move, y)
+                    wanted = (goal - went) / move[i]
                     far = _farthest(known, x, move, sign, wanted)
                     last = far >= wanted
                     if not last:
-                        far *= 0.9 if step == 0 else _NEAR
+                        far *= 0.9 if step == 0 and phase > 1 else _NEAR
                     for j in range(n):
                         x[j] += sign * far * move[j]
+                    went += far * move[i]
                     if last:
                         break
-                    slow = slow + 1 if far * move[i] < 0.03 * abs(goal - x[i]) else 0
-                    if slow == 3 and not thorough:
+                    slow = slow + 1 if far * move[i] < 0.02 * (goal - went) else 0
+                    if slow == 2:
                         break
-                if not last:
+                if _sound(sums, known, x, base):
+                    np.maximum(top, x, top)
+                    np.minimum(bottom, x, bottom)
+                if top[i] - bottom[i] >= _WIDE:
+                    break
+                if phase > 1 and not last:
                     _stops(known, x, move, room, blame)
-                if not _sound(sums, known, x, base):
-                    continue
-                np.maximum(top, x, top)
-                np.minimum(bottom, x, bottom)
-                _room(known, x, free, room)
-                factor(sums, shape, room, lower_there)
-                for q in range(sums.row_starts[i], sums.row_starts[i + 1]):
-                    r = sums.rows[q]
-                    for z in range(sums.starts[r], sums.starts[r + 1]):
-                        k = sums.counts[z]
-                        if k != i and known.guarded[k] and asked[k] and not shown[k]:
-                            if top[k] - bottom[k] < width:
-                                _reach(sums, shape, known, x, room, lower_there, k, y, move, there, top, bottom)
-                            shown[k] = top[k] - bottom[k] >= width
-            if top[i] - bottom[i] >= width:
+            if top[i] - bottom[i] >= _WIDE:
                 shown[i] = True
                 continue
             for j in range(n):
@@ -405,9 +365,9 @@ def shield(
                     who.append(failing)
                     what.append(j)
                     share.append(blame[j])
-            tried.append(i)
+            tried[failing] = i
             failing += 1
-            if failing == _ENOUGH_FAIL:  # what helps them may help others too
+            if failing == _ENOUGH_FAIL and not last_resort:  # what helps them may help others too
                 break
         if failing == 0:
             break
@@ -429,16 +389,24 @@ def shield(
                 if what[k] == pick:
                     helped[who[k]] = True
             new[pick] = True
-            withhold(known, pick)
-        if not helped.any() and patience > 0:
-            pick, patience = _nearest(sums, known, tried[0]), patience - 1
-            if pick >= 0:
-                new[pick] = helped[0] = True
-                withhold(known, pick)
-        for k in range(failing):
-            if not helped[k] and (patience == 0 or not helped.any()):  # nothing that it presses against may go
+            _withhold(known, pick)
+        if not helped.any() and not last_resort:  # nothing that is pressed against may be withheld
+            for k in range(failing):
                 left[tried[k]] = True
-        by_rows(sums, known, new.copy(), new, width)
+            more_room = False
+            continue
+        more_room = True
+        if not helped.any() or (last_resort and turn > _PATIENCE):
+            for i in range(n):
+                if known.guarded[i] and asked[i] and not shown[i]:
+                    pick = _nearest(sums, known, i)
+                    if pick >= 0:
+                        new[pick] = True
+                        _withhold(known, pick)
+                    break
+        if not new.any():
+            break
+        _by_rows(sums, known, new.copy(), new)
         for j in range(n):
             if new[j]:
                 hidden[j] = asked[j] = True
@@ -475,77 +443,97 @@ def _part(starts: Ints, ends: Ints, inside: Ints, at: Ints) -> tuple[Ints, Ints]
     return found, at[ends[index]]
 
 
-def inside(sums: Sums, shape: Pattern, known: Known) -> bool:
-    """Move all counts well inside what is known, small ones as low as they can be. Whether that could be done."""
-    truth = known.x.copy()
-    found = bool(settle(sums, shape, known, truth, _GENTLE, False))
-    if found:
-        settle(sums, shape, known, truth, _LOW, True)
-    return found
-
-
 def shield_all(
-    sums: Sums, known: Known, blocks: Ints, *, shape: Pattern | None = None, done: Bools | None = None,
-    settled: bool = False, width: float = WIDTH, to_the_end: bool = False,
-) -> tuple[Bools, Bools]:  # fmt: skip
-    """Withhold counts until every guarded one has the width: which were withheld, and for which it was shown; some may
-    be left for which it is not.
+    sums: Sums, known: Known, blocks: Ints, *, done: Bools | None = None, to_the_end: bool = True
+) -> tuple[Bools, Bools]:
+    """Withhold counts until every guarded one has the width: which were withheld, and for which it was shown.
 
-    ``blocks`` numbers the block of each count, -1 for those that hang together with all. Block by block, all others but
-    those of -1 staying as they are, it is shown, and found what must go of the block; then all together for what is
-    left, if that is little or it is ``to_the_end``. Of those ``done`` it is shown already. ``shape`` is the `pattern`
-    of the sums, where it is there; ``settled`` says that the counts of ``known`` are well inside already. They
-    are moved there."""
+    ``blocks`` numbers the block of each count, -1 for those that hang together with all. What must go is first sought
+    block by block, where counts of -1 follow as far as the other blocks have room: none of them is withheld for what a
+    block can do by itself. Then it is shown, block by block with all others staying as they are, and what remains with
+    all together; there counts of -1 may go as well. Of those ``done`` it is shown already. Unless it is ``to the end``
+    some may be left."""
     n = len(known.x)
     hidden, at = np.zeros(n, bool), np.full(n, -1, np.int64)
     shown = np.zeros(n, bool) if done is None else done.copy()
-    by_rows(sums, known, ~shown, hidden, width)
-    if not (known.guarded & ~shown).any():
-        return hidden, shown
-    if not settled:
-        shape = pattern(sums) if shape is None else shape
-        inside(sums, shape, known)
-    for low in _TURN_LOW:
-        if low != _LOW:
-            shape, truth = pattern(sums) if shape is None else shape, known.x.copy()
-            settle(sums, shape, known, truth, low, True)
-        for block in np.unique(blocks[known.guarded & ~shown & (blocks >= 0)]).tolist():
-            _of_block(sums, known, blocks, block, shown, hidden, at, width, low)
+    _by_rows(sums, known, ~shown, hidden)
+    everything, truth = pattern(sums), known.x.copy()
+    several, everybody = blocks.max(initial=-1) > 0, np.ones(n, bool)
+    for low in _TURN_LOW if to_the_end else _TURN_LOW[:2]:
         if not (known.guarded & ~shown).any():
             break
-    left = int(np.count_nonzero(known.guarded & ~shown))
-    if left > 0 and (left <= _FEW_LEFT or to_the_end):
-        shape = pattern(sums) if shape is None else shape
-        rounds, patience = (_TO_THE_END, _TO_THE_END) if to_the_end else (_ROUNDS, _PATIENCE)
-        shield(sums, shape, known, np.ones(n, bool), shown, hidden, rounds, width - 5e-7, _LOW, patience)
+        _settle(sums, everything, known, truth, low, low != _GENTLE)
+        if low != _GENTLE:
+            _settle(sums, everything, known, truth, low, True)
+        if several:
+            todo = np.unique(blocks[known.guarded & ~shown & (blocks >= 0)]).tolist()
+            give = _give(sums, known, blocks)
+            found = [_seek(sums, known, blocks, block, give[:, block], shown, hidden, at) for block in todo]
+            if any(found):  # which has made room
+                _settle(sums, everything, known, truth, low, low != _GENTLE)
+            for block in todo:
+                _show(sums, known, blocks, block, shown, at)
+        shield(sums, everything, known, everybody, shown, hidden, False)
+    if to_the_end and (known.guarded & ~shown).any():
+        shield(sums, everything, known, everybody, shown, hidden, True)
     return hidden, shown
 
 
-def _of_block(
-    sums: Sums, known: Known, blocks: Ints, block: int, shown: Bools, hidden: Bools, at: Ints, width: float,
-    low: float,
-) -> None:  # fmt: skip
-    """What can be shown, and must go, of one block."""
-    here = np.flatnonzero((blocks == block) | (blocks == -1))
-    of, part = _within(sums, known, here, at, known.movable)
-    found, new = shown[here], np.zeros(len(here), bool)
-    shield(of, pattern(of), part, np.ones(len(here), bool), found, new, _ROUNDS, width - 5e-7, low, 0)
-    shown[here] = found
-    for i in here[new].tolist():
-        withhold(known, i)
-    hidden[here[new]] = True
-    known.x[here] = part.x
+def _give(sums: Sums, known: Known, blocks: Ints) -> Floats:
+    """How far each count of no block can follow one block, by half of the room that those of the others in one sum with
+    it have; by block."""
+    n, m, count = len(known.x), len(sums.starts) - 1, int(blocks.max()) + 1
+    row, of = np.repeat(np.arange(m), np.diff(sums.starts)), blocks[sums.counts]
+    room = np.clip(np.minimum(known.x - known.low, known.high - known.x), 0.0, WIDTH)
+    of_row, inside = np.zeros((m, count)), of >= 0
+    np.add.at(of_row, (row[inside], of[inside]), room[sums.counts[inside]])
+    others = 0.5 * (of_row.sum(axis=1, keepdims=True) - of_row)
+    some = ~inside & (np.count_nonzero(of_row, axis=1) > 1)[row]
+    found = np.full((n, count), np.inf)
+    np.minimum.at(found, sums.counts[some], others[row[some]])
+    found[~np.isfinite(found)] = 0.0
+    return found
 
 
-def _within(sums: Sums, known: Known, here: Ints, at: Ints, movable: Bools) -> tuple[Sums, Known]:
+def _seek(
+    sums: Sums, known: Known, blocks: Ints, block: int, give: Floats, shown: Bools, hidden: Bools, at: Ints
+) -> bool:
+    """What must go of one block, counts of no block following further than they can alone: so nothing is shown by it.
+    Whether anything must."""
+    own = blocks == block
+    inside = np.flatnonzero(own | (blocks == -1))
+    asked = own[inside]
+    wide = np.where(own, 0.0, give)
+    of, part = _inside(sums, known, inside, at, known.low - wide, known.high + wide, known.movable & own)
+    new = np.zeros(len(inside), bool)
+    shield(of, pattern(of), part, asked, shown[inside], new, False)
+    for i in inside[new].tolist():
+        _withhold(known, i)
+    hidden[inside[new]] = True
+    return bool(new.any())
+
+
+def _show(sums: Sums, known: Known, blocks: Ints, block: int, shown: Bools, at: Ints) -> None:
+    """Show for counts of one block that they have the width, all others but those of no block staying as they are."""
+    own = blocks == block
+    inside = np.flatnonzero(own | (blocks == -1))
+    of, part = _inside(sums, known, inside, at, known.low, known.high, np.zeros_like(own))
+    here, nothing = shown[inside], np.zeros(len(inside), bool)
+    shield(of, pattern(of), part, own[inside], here, nothing, False)
+    shown[inside] = here
+
+
+def _inside(
+    sums: Sums, known: Known, inside: Ints, at: Ints, low: Floats, high: Floats, movable: Bools
+) -> tuple[Sums, Known]:
     """The sums over some counts and what is known of them, as copies."""
-    starts, counts, signs = within(sums, here, at)
-    at[here] = np.arange(len(here))
-    loose = _part(known.loose_starts, known.loose, here, at)
-    owners = _part(known.owner_starts, known.owners, here, at)
-    at[here] = -1
+    starts, counts, signs = within(sums, inside, at)
+    at[inside] = np.arange(len(inside))
+    loose = _part(known.loose_starts, known.loose, inside, at)
+    owners = _part(known.owner_starts, known.owners, inside, at)
+    at[inside] = -1
     part = Known(
-        known.x[here], known.low[here], known.high[here], known.guarded[here], movable[here],
-        known.costs[here], known.floor[here], known.ceiling[here], known.pull[here], *loose, *owners,
+        known.x[inside], low[inside], high[inside], known.guarded[inside], movable[inside], known.costs[inside],
+        known.floor[inside], known.ceiling[inside], *loose, *owners,
     )  # fmt: skip
-    return sums_of(len(here), starts, counts, signs), part
+    return sums_of(len(inside), starts, counts, signs), part

@@ -9,30 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
 
 from popstrat.errors import ExposedError
-from popstrat.privacy.disclosure.interior import Bools, Known, by_rows, inside, shield_all
+from popstrat.privacy.disclosure.interior import Bools, Known, shield_all
 from popstrat.privacy.disclosure.protect import Problem
-from popstrat.privacy.disclosure.rules import ROUND_TO, SMALLEST, WIDTH
-from popstrat.privacy.disclosure.sums import Floats, Ints, Pattern, Sums, pattern, sums_of
+from popstrat.privacy.disclosure.rules import ROUND_TO, SMALLEST
+from popstrat.privacy.disclosure.sums import Floats, Ints, Sums, sums_of
 
 _LARGE = 24
 """A rest this large cannot be a small one, whatever whole and part, both shown, are rounded from."""
 _BLUR = ROUND_TO // 2
-_FEW_SUMS, _SHORT = 2500, 2000
-_LOW = 60
-"""Counts under this are drawn down, so that those few are at hand wherever they are needed."""
-_THIN = 3.5
-"""People for each of several withheld counts, under which their total is withheld as well."""
-_OF_WHOLES = WIDTH + 0.5
-"""Counts of wholes have some width more, for those of their parts."""
-_ALL = 10.0
-"""How much more strongly counts of the whole list are drawn down than others."""
+_FEW_SUMS = 2500
+_ROOMY = 7.0
 _DEARER = 3.0
 """How much dearer a count is than one of as many people that is of the rank below."""
 
@@ -97,19 +90,24 @@ def withheld(
         rest[part] |= (left > 0) & (left < SMALLEST) & ~small[part]
     off = small | rest if earlier is None else small | rest | earlier
     state = _State(layout, counts, parts, small, rest, off.copy(), nobody, nobody if told is None else nobody | told)
+    alone = sorted({whole for _, whole in parts} | (set(range(len(counts))) - {part for part, _ in parts}))
     # Of a table of which nothing is published nothing can be worked out but that it is small, and of its whole nothing.
     something: Bools = np.asarray((~small & ~nobody).any(axis=1))
+    lone: list[_Job] = [(None, table) for table in alone if something[table]]
+    pairs: list[_Job] = [(part, whole) for part, whole in parts if something[part]]
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        for tables in _turns(len(counts), parts):
-            jobs = [table for table in tables if something[table]]
-            for table, found in zip(jobs, pool.map(state.protect, jobs), strict=True):
-                state.off[table] |= found
+        for jobs in (*_turns(lone, parts), *_turns(pairs, parts)):
+            done = list(pool.map(state.protect, jobs))  # each sees what was known before any of them
+            for (a_part, its_whole), (of_part, of_whole) in zip(jobs, done, strict=True):
+                if a_part is not None:
+                    state.off[a_part] |= of_part
+                state.off[its_whole] |= of_whole
     if len(counts) > 2 and len(counts) * len(layout.starts) < _FEW_SUMS:
         state.all_together()
-    why = np.where(state.off, np.uint8(Why.PROTECTS), np.uint8(Why.SHOWN))
-    why[rest] = Why.REST
-    why[small] = Why.SMALL
-    return why
+    found = np.where(state.off, np.uint8(Why.PROTECTS), np.uint8(Why.SHOWN))
+    found[rest] = Why.REST
+    found[small] = Why.SMALL
+    return found
 
 
 def published(
@@ -158,8 +156,11 @@ def published(
     )  # fmt: skip
 
 
-def _turns(tables: int, parts: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Tables in the order of how far down they are: those of one turn are parts of earlier ones only."""
+_Job = tuple[int | None, int]
+
+
+def _turns(jobs: Sequence[_Job], parts: Sequence[tuple[int, int]]) -> list[list[_Job]]:
+    """Jobs in the order of how far down their whole is, those of one turn after each other or at once."""
     above: dict[int, list[int]] = {}
     for part, whole in parts:
         above.setdefault(part, []).append(whole)
@@ -171,9 +172,9 @@ def _turns(tables: int, parts: Sequence[tuple[int, int]]) -> list[list[int]]:
             depth[table] = 1 + max((far(whole) for whole in above.get(table, ())), default=-1)
         return depth[table]
 
-    found: dict[int, list[int]] = {}
-    for table in range(tables):
-        found.setdefault(far(table), []).append(table)
+    found: dict[int, list[_Job]] = {}
+    for job in jobs:
+        found.setdefault(far(job[1]), []).append(job)
     return [found[key] for key in sorted(found)]
 
 
@@ -203,149 +204,81 @@ class _State:
     """Cells of the highest rank, which go only where nothing of the table is published."""
     closest: dict[int, npt.NDArray[np.int64]] = field(init=False)
     """Of each count of a whole the part that comes closest to it, which is the one to hold it against."""
-    sums: Sums = field(init=False)
-    shape: Pattern = field(init=False)
-    """Of one table."""
-    wholes: dict[int, list[int]] = field(init=False)
-    of_all: list[tuple[int, Ints]] = field(init=False)
-    """Sums whose total is of the whole list: the total, and the parts."""
 
     def __post_init__(self) -> None:
-        if self.layout.blocks.max(initial=-1) < 1:  # what is of all is of the one block
-            self.layout = replace(self.layout, blocks=np.zeros_like(self.layout.blocks))
-        layout = self.layout
-        self.last = (layout.ranks == layout.ranks.max(initial=0)) & (layout.ranks > 0)
-        self.closest, self.wholes = {}, {}
+        self.last = (self.layout.ranks == self.layout.ranks.max(initial=0)) & (self.layout.ranks > 0)
+        self.closest = {}
         for whole in dict.fromkeys(whole for _, whole in self.parts):
             own = np.array([part for part, of in self.parts if of == whole])
             self.closest[whole] = own[self.counts[own].argmax(axis=0)]
-        for part, whole in self.parts:
-            self.wholes.setdefault(part, []).append(whole)
-        self.sums = sums_of(len(layout), layout.starts, layout.counts, layout.signs)
-        self.shape = pattern(self.sums)
-        ends = [(int(a), int(b)) for a, b in zip(layout.starts[:-1], layout.starts[1:], strict=True) if b - a > 2]
-        self.of_all = [
-            (int(layout.counts[a]), layout.counts[a + 1 : b]) for a, b in ends if layout.blocks[layout.counts[a]] < 0
-        ]
 
-    def protect(self, table: int) -> Bools:
-        """Which more counts of a table are withheld, so that with each of its wholes nothing can be worked out.
+    def protect(self, job: _Job) -> tuple[Bools, Bools]:
+        """Which counts of a part and its whole, or of one table alone, are withheld to protect others."""
+        part, whole = job
+        n = len(self.layout)
+        if part is None:
+            sums, known, blocks = self.known(None, whole)
+            hidden, shown = shield_all(sums, known, blocks)
+            if (known.guarded & ~shown).any():
+                hidden, _ = self._coarser(None, whole, hidden, hidden, shown)
+            return hidden, hidden
+        with_whole_fixed, done = self._alone(part, whole)
+        sums, known, blocks = self.known(part, whole, with_whole_fixed)
+        k = len(blocks) - 2 * n
+        cells = np.flatnonzero(self._near(part, whole)) if k else np.empty(0, np.int64)
+        of_whole = self.closest[whole] != part
+        hidden, shown = shield_all(sums, known, blocks, done=np.concatenate([done, of_whole, done[cells]]))
+        of_part = hidden[:n] | with_whole_fixed
+        if (known.guarded & ~shown).any():
+            return self._coarser(part, whole, of_part, hidden[n : 2 * n], shown)
+        return of_part, hidden[n : 2 * n]
 
-        Its wholes stay as they are. Where not all of it can be shown to be protected, nothing of the lowest rank is
-        published, and if that is not enough nothing of the lower half of ranks, then nothing but the highest; nothing
-        at all if it must be: then nothing follows from it. Raises `ExposedError` where that would take back what an
-        earlier release showed."""
-        kept, ranks, thin = self.kept[table], self.layout.ranks, self._thin(table)
-        highest = int(ranks.max(initial=0))
-        for rank in sorted({-1, 0, (highest - 1) // 2, highest - 1}):
-            more = thin | ((ranks <= rank) & ~kept & ~self.off[table])
-            found = self._with_all(table, more)
-            if found is not None:
-                return found
+    def _coarser(
+        self, part: int | None, whole: int, of_part: Bools, of_whole: Bools, shown: Bools
+    ) -> tuple[Bools, Bools]:
+        """Where not all of a part can be shown to be protected, nothing of the lowest rank is published, and if that is
+        not enough nothing of the next; nothing at all if it must be: then nothing follows from it, and its whole is as
+        it was. Raises `ExposedError` where that would take back what an earlier release showed."""
+        table = whole if part is None else part
+        n, kept = len(self.layout), self.kept[table]
+        for rank in range(int(self.layout.ranks.max(initial=0))):
+            of_part = of_part | ((self.layout.ranks <= rank) & ~kept & ~self.off[table])
+            if part is None:
+                of_whole = of_part
+            sums, known, blocks = self.known(part, whole, of_part, of_whole)
+            hidden, shown = shield_all(sums, known, blocks, done=shown, to_the_end=False)
+            of_part = of_part | hidden[:n]
+            of_whole = of_part if part is None else of_whole | hidden[n : 2 * n]
+            if not (known.guarded & ~shown).any():
+                return of_part, of_whole
         if (kept & ~self.nobody[table]).any():
             raise ExposedError("withheld counts would follow from an earlier release; nothing of this can be published")
         everybody: Bools = ~self.nobody[table]
-        return everybody
+        return everybody, np.zeros(n, np.bool_)
 
-    def _with_all(self, table: int, more: Bools) -> Bools | None:
-        """The same for each whole in turn, until with none anything more must go; None where it cannot be shown."""
-        wholes: list[int | None] = [*self.wholes.get(table, ())] or [None]
-        shown = dict.fromkeys(wholes, -1)
-        while any(count < np.count_nonzero(more) for count in shown.values()):
-            for whole in wholes:
-                if shown[whole] < np.count_nonzero(more):
-                    hidden = self._with(table, whole, more)
-                    if hidden is None:
-                        return None
-                    more = more | hidden
-                    shown[whole] = int(np.count_nonzero(more))
-        return more
-
-    def _with(self, table: int, whole: int | None, more: Bools) -> Bools | None:
-        """What must go besides of a table, so that with a whole (or none) nothing can be worked out; None where that
-        cannot be shown."""
-        n, width = len(self.layout), _OF_WHOLES if table in self.closest else WIDTH
-        if whole is None:
-            sums, known, blocks = self.known(None, table, None, more)
-            hidden, shown = shield_all(sums, known, blocks, shape=self.shape, width=width)
-        else:
-            sums, known, blocks = self.known(table, whole, more)
-            known.movable[n:] = False
-            done = np.zeros(len(blocks), np.bool_)
-            done[n : 2 * n] = self.closest[whole] != table
-            new = np.zeros(len(blocks), np.bool_)
-            by_rows(sums, known, ~done, new, width)
-            settled = self._settled(sums, known, blocks)
-            short = len(blocks) < _SHORT
-            hidden, shown = shield_all(sums, known, blocks, done=done, settled=settled, width=width, to_the_end=short)
-            hidden |= new
-        return None if (known.guarded & ~shown).any() else hidden[:n]
-
-    def _settled(self, sums: Sums, known: Known, blocks: Ints) -> bool:
-        """Move a part well inside what is known of it, and then its whole, given the part: whether there is such."""
-        n, k = len(self.layout), len(blocks) - 2 * len(self.layout)
-        cells = sums.counts[len(sums.counts) - 3 * k :].reshape(k, 3)[:, 0]
-        x = known.x.copy()
-        for first in (0, n):
-            low, high = known.low[first : first + n].copy(), known.high[first : first + n].copy()
-            if first:
-                low[cells] = np.maximum(low[cells], x[cells] + known.low[2 * n :])
-                high[cells] = np.minimum(high[cells], x[cells] + known.high[2 * n :])
-            own = slice(first, first + n)
-            one = Known(
-                known.x[own].copy(), low, high, known.guarded[own], known.movable[own], known.costs[own],
-                known.floor[own], known.ceiling[own], known.pull[own], *_none(n), *_none(n),
-            )  # fmt: skip
-            if not inside(self.sums, self.shape, one):
-                return False
-            x[own] = one.x
-        x[2 * n :] = x[n + cells] - x[cells]
-        known.x[:] = x
-        return True
-
-    def _thin(self, table: int) -> Bools:
-        """What of the whole list is withheld besides, by rule: a total of withheld counts that has few people for each
-        of them, who would have to come from everywhere to show that they could be in any one; and of a sum of groups,
-        one of which is withheld, another too. A part that is all of its whole goes where that does."""
-        x, kept = self.counts[table], self.kept[table] | self.last
-        off = self.off[table].copy()
-        found = np.zeros(len(off), np.bool_)
-        for whole in self.wholes.get(table, ()):
-            found |= self.off[whole] & (x == self.counts[whole]) & ~off & ~self.kept[table]
-        off |= found
-        loose = off & (x >= _LOW)
-        again = True
-        while again:
-            again = False
-            for total, parts in self.of_all:
-                here = parts[off[parts]]
-                few = 2 * x[here].sum() >= x[total] and x[here].sum() < _THIN * len(here)
-                few = len(here) > 1 and (few or len(here) == len(parts))
-                pick = total if few and not off[total] and not kept[total] else -1
-                if pick < 0 and len(here) and (self.layout.blocks[parts] < 0).all():
-                    terms = np.append(parts, total)
-                    may = terms[~off[terms] & ~kept[terms]]
-                    if len(may) and not loose[terms].any():
-                        pick = int(may[np.argmin(self._costs(x)[may])])
-                if pick >= 0:
-                    off[pick] = found[pick] = again = True
-                    loose[pick] = x[pick] >= _LOW
-        return found
+    def _alone(self, part: int, whole: int) -> tuple[Bools, Bools]:
+        """Of a part, its whole staying as it truly is: which more are withheld, and for which it is shown. That is much
+        the quicker, and enough for all counts but those of which the whole is small as well."""
+        layout, x, x_whole = self.layout, self.counts[part].astype(np.float64), self.counts[whole].astype(np.float64)
+        low, high = self._bounds(part)
+        low_rest, high_rest = self._rest_bounds(part, whole)
+        low, high = np.maximum(low, x_whole - high_rest), np.minimum(high, x_whole - low_rest)
+        off, n = self.off[part], len(layout)
+        none = np.zeros(n + 1, np.int64), np.empty(0, np.int64)
+        may = ~(off | self.kept[part] | self.last)
+        known = Known(x, low, high, off.copy(), may, self._costs(x), np.zeros(n), x_whole, *none, *none)
+        tight = off & (high - low < _ROOMY)
+        sums = sums_of(n, layout.starts, layout.counts, layout.signs)
+        hidden, shown = shield_all(sums, known, layout.blocks, done=tight, to_the_end=False)
+        return hidden, shown & ~tight
 
     def _near(self, part: int, whole: int) -> Bools:
         near: Bools = (self.counts[whole] - self.counts[part] < _LARGE) | self.off[whole]
-        near &= ~self.nobody[part]
         return near
 
     def _costs(self, x: Floats) -> Floats:
         costs: Floats = x * _DEARER**self.layout.ranks
         return costs
-
-    def _pull(self, table: int) -> Floats:
-        x, of_all = self.counts[table], self.layout.blocks < 0
-        few = self.small[table] | (of_all & (x < _LOW) & ~self.rest[table])
-        pull: Floats = np.where(few, np.where(of_all, _ALL, 1.0), 0.0)
-        return pull
 
     def _withheld(self, table: int, more: Bools | None) -> Bools:
         found: Bools = self.off[table] if more is None else self.off[table] | more
@@ -385,9 +318,9 @@ class _State:
         costs = np.concatenate([own, np.full(n - self.off.size, np.inf)])
         known = Known(
             problem.x, low, high, problem.guarded, movable, costs, *self._ends(problem),
-            np.where(problem.high < SMALLEST, 1.0, 0.0), *_lists(n, a, b), *_lists(n, b, a),
+            *_lists(n, a, b), *_lists(n, b, a),
         )  # fmt: skip
-        hidden, shown = shield_all(sums, known, np.zeros(n, np.int64), to_the_end=True)
+        hidden, shown = shield_all(sums, known, np.zeros(n, np.int64))
         _refuse(known, shown)
         self.off |= hidden[: self.off.size].reshape(self.off.shape)
 
@@ -407,12 +340,12 @@ class _State:
         layout, n = self.layout, len(self.layout)
         x_whole = self.counts[whole].astype(np.float64)
         low, high = self._bounds(whole, of_whole)
-        none = _none(n)
+        none = np.zeros(n + 1, np.int64), np.empty(0, np.int64)
         off_whole, costs_whole = self._withheld(whole, of_whole), self._costs(x_whole)
         may_whole = ~(off_whole | self.kept[whole] | self.last)
         if part is None:
             sums = sums_of(n, layout.starts, layout.counts, layout.signs)
-            free = np.zeros(n), np.full(n, np.inf), self._pull(whole)
+            free = np.zeros(n), np.full(n, np.inf)
             known = Known(x_whole, low, high, off_whole.copy(), may_whole, costs_whole, *free, *none, *none)
             return sums, known, layout.blocks
         x_part = self.counts[part].astype(np.float64)
@@ -449,7 +382,6 @@ class _State:
                 np.concatenate([self._costs(x_part), costs_whole, np.full(k, np.inf)]),
                 np.concatenate([np.zeros(n), np.where(near, 0.0, x_whole - left / 2), np.zeros(k)]),
                 np.concatenate([np.where(near, np.inf, x_part + left / 2), np.full(n + k, np.inf)]),
-                np.concatenate([self._pull(part), self._pull(whole), np.zeros(k)]),
                 *_lists(size, owners, np.tile(2 * n + loose, 2)),
                 *_lists(size, np.tile(2 * n + loose, 2), owners),
             ),
@@ -469,11 +401,6 @@ def _refuse(known: Known, shown: Bools) -> None:
     exposed = int(np.count_nonzero(known.guarded & ~shown))
     if exposed:
         raise ExposedError(f"{exposed:,} withheld counts cannot be protected; nothing of this can be published")
-
-
-def _none(n: int) -> tuple[Ints, Ints]:
-    """No values for any of ``n`` keys."""
-    return np.zeros(n + 1, np.int64), np.empty(0, np.int64)
 
 
 def _lists(n: int, keys: Ints, values: Ints) -> tuple[Ints, Ints]:
