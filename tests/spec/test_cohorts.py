@@ -183,6 +183,7 @@ def test_children_and_young_people() -> None:
     """)
 
 
+@pytest.mark.filterwarnings("default::popstrat.DefinitionWarning")  # which a scorer gives as well
 def test_the_nearest_version_is_used_and_said() -> None:
     """Where no version of a definition is in force at the as-of date, the nearest one applies and the run says so."""
     pack = local_pack("""

@@ -6,7 +6,7 @@ import datetime as dt
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from popstrat.core import numbers as n
@@ -62,6 +62,9 @@ def test_written(written: str, expected: str) -> None:
 
 
 @given(st.floats(0, 1))
+@example(0.9995)
+@example(0.995)
+@example(0.0005)
 def test_only_nothing_is_written_as_nothing_and_all_as_all(share: float) -> None:
     for digits in (None, 0, 1, 2):
         told = n.percent(share, digits)

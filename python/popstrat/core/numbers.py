@@ -42,12 +42,12 @@ def percent(share: float | None, digits: int | None = None, none: str = WITHHELD
     value = 100 * share
     if digits is None:
         digits = 1 if abs(value) >= 0.995 or value == 0 else 2
-    least = 10.0**-digits
-    if 0 < value < least / 2:
+    least, rounded = 10.0**-digits, round(value, digits)
+    if share > 0 and rounded == 0:
         return f"under {least:.{digits}f}%"
-    if 100 - least / 2 < value < 100:
+    if share < 1 and rounded == 100:
         return f"over {100 - least:.{digits}f}%"
-    return _minus(f"{round(value, digits) + 0.0:,.{digits}f}%")
+    return _minus(f"{rounded + 0.0:,.{digits}f}%")
 
 
 def stated(share: float) -> str:

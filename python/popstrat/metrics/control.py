@@ -6,7 +6,7 @@ wherever there are any (a register, as a numerator here and a denominator there)
 or in neither. Movers of an area add up to everybody in it.
 
 Groups with few people everywhere would have most of their counts withheld, and take those of others with them: those
-under 1 % of everybody are published as one group (`merged`).
+under 1% of everybody are published as one group (`merged`).
 """
 
 from __future__ import annotations
