@@ -3,7 +3,7 @@
 What adds up is said once for all metrics: groups to everybody, areas to the areas that they are in, and numerators are
 part of their denominators; `popstrat.privacy.disclosure.tables` says which counts must go. Counts that are the same
 wherever there are any (a register, as a numerator here and a denominator there) are one count, withheld in both places
-or in neither. Movers of an area add up to everybody in it.
+or in neither. Movers of an area add up to everybody in it. `together` has what several metrics say of one cell.
 
 Groups with few people everywhere would have most of their counts withheld, and take those of others with them: those
 under 1% of everybody are published as one group (`merged`).
@@ -23,6 +23,7 @@ import pyarrow as pa
 from popstrat.errors import ExposedError, InputError
 from popstrat.metrics.figures import NOWHERE, Figures, Groups
 from popstrat.metrics.rows import LEVELS, SEPARATOR, Grouping, Level, Measure
+from popstrat.metrics.together import also_withheld, families
 from popstrat.privacy.disclosure import ROUND_TO, SMALLEST
 from popstrat.privacy.disclosure.tables import Layout, Why, nearest_five, withheld
 
@@ -120,6 +121,9 @@ def control(figures: Figures, earlier: Iterable[pa.Table] = (), *, threads: int 
             at[number][_of_nobody(figures, number, rows, cells)] = _NOBODY
             at[number][cell[rows]] = rows
             jobs.setdefault(kind + (at[number] != _NOT_HERE).tobytes(), []).append(number)
+    kin = families(figures, at)
+    large = {name: getattr(figures, name) >= SMALLEST for name in why}
+    before.withheld["numerator"] |= also_withheld(figures, at, cells, kin, large["numerator"], large["denominator"])
     try:
         for kind, numbers in jobs.items():
             there = at[numbers[0]] != _NOT_HERE
@@ -130,6 +134,9 @@ def control(figures: Figures, earlier: Iterable[pa.Table] = (), *, threads: int 
                 _control_metrics(figures, numbers, cells[there], found, before, why, threads)
     except ExposedError as error:
         raise InputError(f"disclosure control: {error}") from None
+    shown = {name: found == Why.SHOWN for name, found in why.items()}
+    more = also_withheld(figures, at, cells, kin, shown["numerator"], shown["denominator"])
+    why["numerator"][more] = Why.PROTECTS
     numerator, denominator = (
         np.where(why[name] == Why.SHOWN, nearest_five(getattr(figures, name)).astype(np.float64), np.nan)
         for name in ("numerator", "denominator")
