@@ -26,11 +26,11 @@ demo: setup
 	@echo "Written: demo/list.parquet (the list), demo/scored.parquet (the scored table), demo/scored.parquet.run.json (the run record)"
 
 test: setup $(VENV)/.test
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 # a fast and broad part of the tests
 smoke: setup $(VENV)/.test
-	$(BIN)/python -m pytest -m smoke --numprocesses auto
+	$(BIN)/python -m pytest -m smoke --numprocesses auto --dist worksteal
 
 # every kind of page in a browser: accessibility, phone, keyboard, paper; needs Chromium
 pages: setup $(VENV)/.test
@@ -38,12 +38,12 @@ pages: setup $(VENV)/.test
 
 # that part where other code does the work: pyarrow reads and writes every file
 variants: setup $(VENV)/.test
-	POPSTRAT_FORMATS=arrow $(BIN)/python -m pytest -m smoke --numprocesses auto
+	POPSTRAT_FORMATS=arrow $(BIN)/python -m pytest -m smoke --numprocesses auto --dist worksteal
 
 # the generated tests with five times as many examples, other ones each time; every test in the variants; packs in Spark
 nightly: setup $(VENV)/.test
-	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=nightly --numprocesses auto
-	POPSTRAT_FORMATS=arrow $(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=nightly --numprocesses auto --dist worksteal
+	POPSTRAT_FORMATS=arrow $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 	@command -v java >/dev/null || { echo "Java is missing, which Spark needs (on Debian and Ubuntu: apt-get install default-jre-headless)"; exit 1; }
 	$(BIN)/python -m pip install --quiet --group spark
 	POPSTRAT_SPARK=1 $(BIN)/python -m pytest tests/integration/test_sql_spark.py tests/integration/test_spark.py
