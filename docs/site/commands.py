@@ -11,8 +11,8 @@ from popstrat.cli import app
 
 _HEAD = """# Commands
 
-Made from the program's own help. Exit status 0: done. 1: done, and something was found that you asked to be told of. 2:
-wrong input, and nothing was written.
+Made from the program's own help. Exit statuses and variables of the environment: [Statuses, variables,
+schedulers](command-line.md).
 """
 
 

@@ -197,7 +197,7 @@ class Check:
         if row is None:
             return NOTHING
         if row[name] is None:
-            return WITHHELD if row["suppressed"] else NOTHING
+            return WITHHELD if row["suppressed"] or "withheld" in (row["reason"] or "") else NOTHING
         return people(row[name])
 
     def is_rate(self, metric: str) -> bool:

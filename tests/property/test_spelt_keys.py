@@ -126,7 +126,8 @@ def test_in_memory(people: pa.Table, kind: pa.DataType) -> None:
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         found = popstrat.score(given, AS_OF)
-    assert found.schema.field("patient_id").type == kind
+    as_given = pa.large_string() if kind == pa.string_view() else kind  # views are what writers do not take
+    assert found.schema.field("patient_id").type == as_given
     assert rows(found) == expected
     said = [str(w.message) for w in told]
     assert [s.split(":")[0] for s in said if "written otherwise" in s] == ["patient_id", "practice_code"]

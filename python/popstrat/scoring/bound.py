@@ -294,7 +294,13 @@ class BoundScorer:
 
     def people(self) -> People:
         """To find out of what age and sex the people of a table are, as its batches pass."""
-        return People(self.bindings, self.scorer.pack.schema, self.scorer.as_of)
+        return People(
+            self.bindings, self.scorer.pack.schema, self.scorer.as_of, self._plainly if self._made_plain else None
+        )
+
+    def _plainly(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """A batch of unusual types as it is read; one that was made plain already as it is."""
+        return batch if batch.schema.equals(self.schema) else bind.plainly(batch, self._made_plain, self.schema)
 
     def refuse_flags(self, batch: pa.RecordBatch) -> None:
         """Raises `InputError` naming the first rows where a flag is a number other than 0 and 1."""

@@ -7,7 +7,7 @@ millisecond a batch.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -31,8 +31,12 @@ _NUMPY = {"i8": "i1", "u8": "u1", "i16": "i2", "i32": "i4", "i64": "i8", "f32": 
 class People:
     """Counts people by sex and age band, batch by batch."""
 
-    def __init__(self, bindings: Mapping[str, Binding], schema: Schema, as_of: dt.date) -> None:
-        """``bindings`` are of the columns that are read."""
+    def __init__(
+        self, bindings: Mapping[str, Binding], schema: Schema, as_of: dt.date,
+        plainly: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None,
+    ) -> None:  # fmt: skip
+        """``bindings`` are of the columns that are read, as they are once a batch was made plain by ``plainly``."""
+        self._plainly = plainly
         age = next((c for c in schema if c.completed_years_since), None)
         names = ["sex"] if age is None else ["sex", str(age.completed_years_since), age.name]
         there = {n: b for n in names if (b := bindings.get(n)) is not None and b.kind in _NUMPY}
@@ -69,6 +73,8 @@ class People:
         return self._cells_of(batch, 1)
 
     def _cells_of(self, batch: pa.RecordBatch, every: int) -> NDArray[np.int64]:
+        if self._plainly is not None:
+            batch = self._plainly(batch)
         band = np.full(-(-batch.num_rows // every), -1)
         if self._age is not None:
             years, there = _picked(batch, self._age, every)

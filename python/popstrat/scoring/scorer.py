@@ -282,7 +282,8 @@ class Scorer:
         """Which columns of a list are looked at, for whoever reads it; ``mapping`` is a column map, if there is one."""
         columns = self.pack.schema.columns
         mapped = mapping is not None or self.mapping is not None
-        return Wanted({name: columns[name] for name in (*self.columns_counted, *OPT_OUTS)}, mapped)
+        read = (*self.columns_counted, *OPT_OUTS)
+        return Wanted({name: columns[name] for name in read if name in columns}, mapped)
 
     def score_batch(self, batch: Any) -> pa.RecordBatch:
         """Score one record batch: any rows, slices included. One thread, the GIL released. What is no record batch, but
