@@ -25,7 +25,6 @@ from popstrat.packs.patient_table import patient_schema
 from popstrat.packs.questions import Question, conditions, questions
 from popstrat.runs.check import run_check
 from popstrat.scoring.completeness import far_below
-from popstrat.scoring.people import People
 from popstrat.scoring.scorer import Scorer
 from popstrat.synthetic import expected as making
 
@@ -165,8 +164,7 @@ def test_ages_and_sexes_of_any_type(people: pa.Table, kind: str) -> None:
     data["float age"] = people.drop_columns(["date_of_birth"]).append_column("age", age.cast(pa.float32()))
 
     def count(table: pa.Table) -> Any:
-        scorer = Scorer(as_of=DAY)
-        found = People(scorer.bind(table.schema).bindings, scorer.pack.schema, DAY)
+        found = Scorer(as_of=DAY).bind(table.schema).people()
         for batch in table.to_batches():
             found.look(batch)
         return found.by_sex_and_age
