@@ -289,6 +289,8 @@ class _Parser:
             raise self._fail(
                 where, "needs `from`, the name of a column or several of which one is there; or `const`, or `parts`"
             )
+        if ours == "patient_id" and "from" not in said:
+            raise self._fail(where, "needs `from`: people are told apart by a column of the file")
         otherwise = said.get("otherwise")
         through = self._some_texts(where, said, "through")
         for one in through:
