@@ -75,6 +75,26 @@ def test_words_that_say_nothing_else_are_none(seed: int, tmp_path: Path) -> None
         assert proposed(tmp_path, **{name: PEOPLE[ours]}).placed.get(ours) == name, (ours, name)
 
 
+@pytest.mark.parametrize(
+    ("ours", "name"),
+    [
+        ("hypertension", "Hypertension (Y/N)"),
+        ("atrial_fibrillation", "AF (Yes/No)"),
+        ("stroke_tia", "Stroke/TIA (T/F)"),
+        ("ckd", "CKD 1/0"),
+        ("emergency_admissions_12m", "No. of emergency admissions last 12m"),
+        ("ae_attendances_12m", "No of ED attendances last 12 months"),
+        ("efi", "Frailty Index"),
+    ],
+)
+def test_names_as_clinical_systems_write_them(ours: str, name: str, tmp_path: Path) -> None:
+    assert proposed(tmp_path, **{name: PEOPLE[ours]}).placed.get(ours) == name
+
+
+def test_no_before_a_condition_is_a_doubt(tmp_path: Path) -> None:
+    assert "asthma" not in proposed(tmp_path, **{"No asthma": PEOPLE["asthma"]}).placed
+
+
 def test_a_column_that_has_its_place_is_named_beside_what_is_like_it(tmp_path: Path) -> None:
     found = proposed(tmp_path, eGFR=PEOPLE["egfr"], **{"eGFR 2019": PEOPLE["egfr"], "Highest eGFR": PEOPLE["egfr"]})
     assert found.placed["egfr"] == "eGFR"

@@ -86,7 +86,7 @@ def test_from_an_ugly_extract_to_its_scores(
     )
     assert run(["map", "init", str(path), "-o", str(draft)]) == 0
     told = capsys.readouterr().out
-    assert "of the extract have none" in told
+    assert "not used" in told
     text = draft.read_text(encoding="utf-8")
     assert "SECRETNAME" not in text
     assert "#   Surname" in text

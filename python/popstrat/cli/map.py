@@ -49,9 +49,8 @@ def init(
         return
     console = open_console()
     console.print(f"Written: {output}", highlight=False)
-    console.print(
-        f"{len(found.placed)} columns have a place, {len(found.left)} of the extract have none.", highlight=False
-    )
+    unused = "1 column of the extract is" if len(found.left) == 1 else f"{len(found.left)} columns of the extract are"
+    console.print(f"{len(found.placed)} columns recognised; {unused} not used.", highlight=False)
     if found.lacking:
         console.print(f"The table still needs: {', '.join(found.lacking)}.", highlight=False)
     if found.questions:

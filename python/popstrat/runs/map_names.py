@@ -23,6 +23,8 @@ _BOUNDARY = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD = re.compile(r"[^\W_]+")
 _PERIOD = re.compile(r"(\d+)[\s_-]*(m|mths?|mnths?|months?|y|yrs?|years?)(?![^\W_])", re.IGNORECASE)
 _LAST_YEAR = re.compile(r"(?:last|past|previous)[\s_-]+year(?![^\W_])", re.IGNORECASE)
+_EITHER = re.compile(r"(?<![^\W_])(?:y|yes|t|true|1)\s*/\s*(?:n|no|f|false|0)(?![^\W_])", re.IGNORECASE)
+_HOW_MANY = re.compile(r"(?<![^\W_])no(?:\.|s\.?)?[\s_]+of(?![^\W_])|(?<![^\W_])nos?\.", re.IGNORECASE)
 _SHORT = 3  # a name of so few letters, if it is not one of `telling`, is looked for beside words that say nothing only
 _MONTHS = 12
 
@@ -45,8 +47,10 @@ class Likeness:
 
 
 def words(name: str) -> list[str]:
-    """The words of a name, small: ``BPTarget (mmHg), last 24 months`` is bp, target, mmhg, last, 24m."""
+    """The words of a name, small: ``BPTarget (mmHg), last 24 months`` is bp, target, mmhg, last, 24m; ``(Y/N)`` is
+    yn, and ``No. of`` is number."""
     text = _LAST_YEAR.sub("12m", unicodedata.normalize("NFKC", name))
+    text = _HOW_MANY.sub(" number ", _EITHER.sub(" yn ", text))
 
     def months(found: re.Match[str]) -> str:
         count = int(found.group(1)[:4])

@@ -109,7 +109,7 @@ def _written(held: Mapping[str, Held], places: Places, schema: Schema, rows: int
     named = [ours for ours, theirs in placed.items() if our_name(theirs, schema.columns) != ours]
     draft.questions += len({doubt.theirs for doubt in places.doubtful})
     lines = [
-        f"# A draft by `popstrat map init`, from {rows:,} rows. Read it, answer what is asked in comments, then:",
+        f"# A draft by `popstrat map init`, from {rows:,} rows. Read it, answer the questions in the comments, then:",
         "#   popstrat check EXTRACT --map THIS-FILE",
         "",
     ]
@@ -145,7 +145,7 @@ def _written(held: Mapping[str, Held], places: Places, schema: Schema, rows: int
     if left:
         like = {n: f"   # looks like {places.near[n]}?" if n in places.near else "" for n in left}
         lines += [
-            "# Columns of the extract without a place:",
+            "# Columns of the extract that are not used:",
             *(f"#   {said}{like[n]}" for n, said in left.items()),
             "",
         ]

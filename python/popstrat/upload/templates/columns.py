@@ -127,6 +127,9 @@ def resolve_columns(raw: Sequence[Mapping[str, Any]], table: str, offer: Offer) 
     return tuple(columns)
 
 
+_WITHOUT = "--template pseudonymous-csv writes keys and needs none"
+
+
 def _column(raw: Mapping[str, Any], table: str, offer: Offer) -> FileColumn:
     name = raw["name"]
     entry = f"[[{table}]] {name}"
@@ -141,7 +144,7 @@ def _column(raw: Mapping[str, Any], table: str, offer: Offer) -> FileColumn:
         raise offer.fault(entry, f"date_format is one of {', '.join(DATE_FORMATS)}")
     if source in (NHS_NUMBER, BIRTH):
         if not offer.lookup:
-            raise offer.fault(entry, f"comes from {source}, which needs --lookup")
+            raise offer.fault(entry, f"comes from {source}, which needs --lookup; {_WITHOUT}")
         if source == NHS_NUMBER:
             _only(raw, entry, source, set(), offer)
             return FileColumn(name, source, role="nhs_number", identifier=True)
