@@ -14,7 +14,7 @@ SEED ?= 1
 SOURCES := $(shell find engine python synthetic -name '*.py' -o -name '*.pyx' -o -name '*.pyi' -o -name '*.h' -o -name '*.toml')
 COMPILED := $(subst /,.,$(patsubst %.pyx,popstrat/%,$(shell find engine -name '*.pyx')))
 
-.PHONY: demo test smoke pages variants nightly compatibility dbt setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof fuzz sanitize leaks leaks-proof packages site docs kinds clean
+.PHONY: demo test smoke pages variants nightly compatibility dbt setup dev lint layout types bench-smoke bench bench-full gate gate-instructions gate-ratios gate-proof fuzz sanitize leaks leaks-proof packages site docs fidelity kinds clean
 
 demo: setup
 	@mkdir -p demo
@@ -156,11 +156,15 @@ leaks: setup $(VENV)/.dev
 leaks-proof: setup $(VENV)/.dev
 	$(BIN)/python tests/leaks/plants.py
 
+# the generated pages and examples
 docs: setup $(VENV)/.dev kinds
 	$(BIN)/python -m popstrat.pages.catalogue --write docs/definitions.md
 	$(BIN)/python -m popstrat.pages.specification --write docs/features.md
-	$(BIN)/python benchmarks/fidelity.py --write docs/synthetic.md
 	$(BIN)/python docs/safety/hazard_log.py --write
+
+# the figures of docs/synthetic.md, on 2.5 million people: a quarter of an hour
+fidelity: setup $(VENV)/.dev
+	$(BIN)/python benchmarks/fidelity.py --patients 2500000 --write docs/synthetic.md
 
 kinds:  # the examples of the kinds of definition, and of the kinds of feature
 	$(BIN)/python -c 'import pathlib, popstrat.packs.kinds.registry as r; pathlib.Path("docs/examples/kinds.toml").write_text(r.examples())'
