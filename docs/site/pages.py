@@ -25,6 +25,7 @@ import library  # noqa: E402
 TOP = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md", "RELEASING.md": "releasing.md",
        "SAFETY.md": "safety.md", "SECURITY.md": "security.md"}  # fmt: skip
 """Files of the top folder, and the pages that they are."""
+_FENCE = re.compile(r"^([ ]*```[a-z]+) ([^\s={]+)$", re.MULTILINE)
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)#\s]*)(#[^)\s]*)?\)")
 
 
@@ -60,7 +61,13 @@ def on_page_markdown(markdown: str, page: Any, files: Files, **_: Any) -> str:
         up = "../" * len(here.parts)
         return f"[{said}]({up}{uri}{anchor})"
 
-    return _LINK.sub(linked, markdown)
+    return fences(_LINK.sub(linked, markdown))
+
+
+def fences(markdown: str) -> str:
+    """The text with the words behind a block's language, which the tests read, as MkDocs takes them: a file's name is the
+    title of its block, any other word is left out."""
+    return _FENCE.sub(lambda found: f'{found[1]} title="{found[2]}"' if "." in found[2] else found[1], markdown)
 
 
 _SPEC = """# Spec tables

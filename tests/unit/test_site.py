@@ -47,3 +47,14 @@ def test_spec_tables_are_shown_whole() -> None:
     )
     assert rows > 800
     assert page.count("| ‖ |") >= rows
+
+
+def test_blocks_with_a_word_behind_their_language_are_blocks_on_the_site() -> None:
+    pytest.importorskip("mkdocs")
+    fences = runpy.run_path(str(SITE / "pages.py"))["fences"]
+    assert fences("```toml map.toml\na = 1\n```\n") == '```toml title="map.toml"\na = 1\n```\n'
+    assert fences("```text program\n```\n") == "```text\n```\n"
+    assert fences("```console\n$ a b\n```\n") == "```console\n$ a b\n```\n"
+    for page in SITE.parent.rglob("*.md"):
+        opened = re.findall(r"^[ ]*```[a-z]+ .*$", fences(page.read_text(encoding="utf-8")), re.MULTILINE)
+        assert all("title=" in line for line in opened), (page, opened)
