@@ -65,8 +65,8 @@ def on_page_markdown(markdown: str, page: Any, files: Files, **_: Any) -> str:
 
 
 def fences(markdown: str) -> str:
-    """The text with the words behind a block's language, which the tests read, as MkDocs takes them: a file's name is the
-    title of its block, any other word is left out."""
+    """The text with the words behind a block's language, which the tests read, as MkDocs takes them: a file's name is
+    the title of its block, any other word is left out."""
     return _FENCE.sub(lambda found: f'{found[1]} title="{found[2]}"' if "." in found[2] else found[1], markdown)
 
 
