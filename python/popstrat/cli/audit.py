@@ -25,7 +25,7 @@ def _top() -> None:
 def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The audit log.")],
     expect_last: Annotated[
-        str | None, typer.Option("--expect-last", metavar="HASH", help="A last hash that was noted earlier.")
+        str | None, typer.Option("--expect-last", metavar="HASH", help="The last hash that you noted earlier.")
     ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,

@@ -28,19 +28,20 @@ def check(
         typer.Option(
             "--fail-on",
             metavar="LIMIT",
-            help="End with status 2 on: warnings, implausible=PERCENT, implausible.COLUMN=PERCENT, "
+            help="End with status 2 if this limit is exceeded: warnings, implausible=PERCENT, "
+            "implausible.COLUMN=PERCENT, "
             "missing.COLUMN=PERCENT, absent.COLUMN. May be given more than once.",
         ),
     ] = None,
     quality: Annotated[
-        bool, typer.Option("--quality", help="Also tell how well each column is filled, and which practices stand out.")
+        bool, typer.Option("--quality", help="Also show how complete each column is, and which practices stand out.")
     ] = False,
     threads: options.Threads = None,
     encoding: options.Encoding = "utf-8",
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Check a patient table against the contract and count implausible values; nothing is scored or written."""
+    """Check a patient table and count implausible values; nothing is scored or written."""
     date = options.parse_date(as_of)
     from popstrat.runs.check import run_check
     from popstrat.runs.limits import broken, parse_limit

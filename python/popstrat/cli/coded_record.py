@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _FILES = "files, folders or patterns; may be given more than once."
 Patients = Annotated[
-    list[str] | None, typer.Option("--patients", metavar="FILE", help=f"Who there is, date of birth, sex: {_FILES}")
+    list[str] | None,
+    typer.Option("--patients", metavar="FILE", help=f"The people, with date of birth and sex: {_FILES}"),
 ]
 Registrations = Annotated[
     list[str] | None, typer.Option("--registrations", metavar="FILE", help=f"Who is registered where: {_FILES}")
@@ -23,18 +24,25 @@ Registrations = Annotated[
 Events = Annotated[
     list[str] | None, typer.Option("--events", metavar="FILE", help=f"Coded events, in place of a list: {_FILES}")
 ]
-Medications = Annotated[list[str] | None, typer.Option("--medications", metavar="FILE", help=f"Issues: {_FILES}")]
+Medications = Annotated[
+    list[str] | None, typer.Option("--medications", metavar="FILE", help=f"Issues of medicines: {_FILES}")
+]
 Activity = Annotated[
     list[str] | None,
     typer.Option("--activity", metavar="FILE", help=f"Admissions, attendances, appointments: {_FILES}"),
 ]
 Codelists = Annotated[Path | None, typer.Option("--codelists", metavar="DIR", help="The folder of the code lists.")]
 LayoutName = Annotated[
-    str, typer.Option("--layout", metavar="NAME|FILE", help="How the files are laid out: canonical, emis, omop, tpp.")
+    str,
+    typer.Option(
+        "--layout", metavar="NAME|FILE", help="The layout of the files: canonical, emis, omop or tpp, or a file."
+    ),
 ]
-SpecName = Annotated[str, typer.Option("--spec", metavar="NAME|FILE", help="What is derived from the record.")]
+SpecName = Annotated[
+    str, typer.Option("--spec", metavar="NAME|FILE", help="The feature specification: how the list is derived.")
+]
 AllowMissingLists = Annotated[
-    bool, typer.Option("--allow-missing-lists", help="Leave empty what needs a code list that is not there.")
+    bool, typer.Option("--allow-missing-lists", help="Leave features empty if their code list is missing.")
 ]
 DEFAULT_LAYOUT, DEFAULT_SPEC = "canonical", "gp-record-2026"
 

@@ -28,12 +28,14 @@ def derive(
     as_of: options.AsOf = None,
     allow_missing_lists: record_options.AllowMissingLists = False,
     quality: Annotated[
-        Path | None, typer.Option("--quality", metavar="FILE", help="Also write the data quality, as JSON.")
+        Path | None, typer.Option("--quality", metavar="FILE", help="Also write how complete each column is, as JSON.")
     ] = None,
     threads: options.Threads = None,
     encoding: Annotated[
         str | None,
-        typer.Option("--encoding", metavar="NAME", help="Of CSV files, in and out: utf-8, utf-8-sig, cp1252."),
+        typer.Option(
+            "--encoding", metavar="NAME", help="The encoding of CSV files, in and out: utf-8, utf-8-sig, cp1252."
+        ),
     ] = None,
     as_json: options.AsJson = False,
     force: options.Force = False,

@@ -19,10 +19,15 @@ def evidence(
     output: Output,
     practices: Annotated[
         str | None,
-        typer.Option("--practices", metavar="A,B|FILE", help="Only these, such as a network's; a file has one a line."),
+        typer.Option(
+            "--practices",
+            metavar="A,B|FILE",
+            help="Only these practices, such as a network's; a file has one code on each line.",
+        ),
     ] = None,
     audit: Annotated[
-        Path | None, typer.Option("--audit", metavar="FILE", help="The log that released them; or POPSTRAT_AUDIT.")
+        Path | None,
+        typer.Option("--audit", metavar="FILE", help="The audit log that released them; or POPSTRAT_AUDIT."),
     ] = None,
     force: Force = False,
     as_json: AsJson = False,

@@ -1,4 +1,4 @@
-"""``popstrat explain``: why patients got what they got, and what there is to do."""
+"""``popstrat explain``: the reasons for patients' results, and what there is to do."""
 
 from __future__ import annotations
 
@@ -23,23 +23,27 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 def explain(
     patient: Annotated[
         list[str],
-        typer.Option("--patient", metavar="ID", help="The id, several times for several; - reads standard input."),
+        typer.Option(
+            "--patient", metavar="ID", help="The id; - reads ids from standard input. May be given more than once."
+        ),
     ],
     inputs: options.InputsOrRecord = None,
     as_of: options.AsOf = None,
     pack: options.PackName = options.DEFAULT_PACK,
     map_file: options.MapFile = None,
-    short: Annotated[bool, typer.Option("--short", help="Only the five lines in plain words.")] = False,
+    short: Annotated[bool, typer.Option("--short", help="Only the five lines.")] = False,
     html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write a page to print, in place of the terminal.")
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page to print, instead of to the terminal.")
     ] = None,
-    costs: Annotated[bool, typer.Option("--costs", help="Show amounts of money too.")] = False,
+    costs: Annotated[bool, typer.Option("--costs", help="Show costs too.")] = False,
     lookup: Annotated[
         Path | None,
-        typer.Option("--lookup", metavar="FILE", help="Keys to NHS numbers, which standard input then has; logged."),
+        typer.Option(
+            "--lookup", metavar="FILE", help="Keys to NHS numbers; standard input then has NHS numbers. Logged."
+        ),
     ] = None,
     settings: Annotated[
-        Path | None, typer.Option("--settings", metavar="FILE", help="As of `upload`: names of the lookup's columns.")
+        Path | None, typer.Option("--settings", metavar="FILE", help="As for `upload`: names of the lookup's columns.")
     ] = None,
     audit_file: options.AuditFile = None,
     force: options.Force = False,
@@ -54,7 +58,7 @@ def explain(
     allow_missing_lists: record_options.AllowMissingLists = False,
     encoding: options.Encoding = "utf-8",
 ) -> None:
-    """Show why patients got what they got, and what there is to do: in five lines, then rule by rule and term by term;
+    """Show the reasons for patients' results, and what to do: in five lines, then rule by rule and term by term;
     with --events down to the coded events."""
     date = options.parse_date(as_of)
     coded = record_options.instead_of(

@@ -21,7 +21,7 @@ def metrics(
     pack: options.MetricsPack = "neighbourhood-2026",
     map_file: options.MapFile = None,
     profile: Annotated[
-        options.Profile, typer.Option(help="secondary-use leaves out opt-outs.")
+        options.Profile, typer.Option(help="secondary-use leaves out people who opted out.")
     ] = options.Profile.DIRECT_CARE,
     level: Annotated[
         list[str] | None,
@@ -30,27 +30,30 @@ def metrics(
     group_by: Annotated[
         list[str] | None,
         typer.Option(
-            "--group-by", metavar="NAME[+NAME]", help="In place of the usual groups, such as sex+age_band; repeatable."
+            "--group-by", metavar="NAME[+NAME]", help="Instead of the usual groups, such as sex+age_band; repeatable."
         ),
     ] = None,
     metric: Annotated[
-        list[str] | None, typer.Option("--metric", metavar="NAME", help="Only this one of the pack; repeatable.")
+        list[str] | None, typer.Option("--metric", metavar="NAME", help="Only this metric of the pack; repeatable.")
     ] = None,
     previous: Annotated[
-        Path | None, typer.Option("--previous", metavar="SCORED", help="An earlier scored table, for who moved.")
+        Path | None, typer.Option("--previous", metavar="SCORED", help="An earlier scored table: who moved?")
     ] = None,
     caseload: Annotated[
         Path | None,
-        typer.Option("--caseload", metavar="FILE", help="patient_id, cohort, start and more, for coverage."),
+        typer.Option(
+            "--caseload", metavar="FILE", help="Who is on a caseload, for coverage: patient_id, cohort, start and more."
+        ),
     ] = None,
     history: Annotated[
-        Path | None, typer.Option("--history", metavar="FOLDER", help="The metrics of earlier months, for the series.")
+        Path | None,
+        typer.Option("--history", metavar="FOLDER", help="The metrics files of earlier months, for run charts."),
     ] = None,
     plan: Annotated[
-        Path | None, typer.Option("--plan", metavar="FILE", help="metric, level, area, date, value: what is planned.")
+        Path | None, typer.Option("--plan", metavar="FILE", help="The plan: metric, level, area, date, value.")
     ] = None,
     no_disclosure_control: Annotated[
-        bool, typer.Option("--no-disclosure-control", help="Exact counts, for direct care alone.")
+        bool, typer.Option("--no-disclosure-control", help="Exact counts, for direct care only.")
     ] = False,
     threads: options.Threads = None,
     encoding: options.Encoding = "utf-8",

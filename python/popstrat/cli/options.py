@@ -50,7 +50,7 @@ Inputs = Annotated[
 InputsOrRecord = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="INPUT...", help="As of `check`; or none, with --events: a coded record in place of a list."
+        metavar="INPUT...", help="As for `check`; or none, with --events: a coded record in place of a list."
     ),
 ]
 Output = Annotated[
@@ -63,7 +63,7 @@ AsOf = Annotated[
         metavar="DATE",
         envvar="POPSTRAT_AS_OF",
         show_envvar=False,
-        help="YYYY-MM-DD; today if not given; or POPSTRAT_AS_OF.",
+        help="YYYY-MM-DD; today by default; or POPSTRAT_AS_OF.",
     ),
 ]
 PackName = Annotated[
@@ -92,7 +92,7 @@ MapFile = Annotated[
 ]
 Previous = Annotated[
     Path | None,
-    typer.Option("--previous", metavar="RECORD", help="An earlier .run.json, to hold the counts of values against."),
+    typer.Option("--previous", metavar="RECORD", help="An earlier .run.json, to compare the counts of values with."),
 ]
 AuditFile = Annotated[
     Path | None, typer.Option("--audit", metavar="FILE", help="Add a line to this log; or POPSTRAT_AUDIT.")
@@ -105,7 +105,7 @@ Threads = Annotated[
         metavar="T",
         envvar="POPSTRAT_THREADS",
         show_envvar=False,
-        help="All cores if not given; or POPSTRAT_THREADS.",
+        help="All cores by default; or POPSTRAT_THREADS.",
     ),
 ]
 Encoding = Annotated[
@@ -113,12 +113,12 @@ Encoding = Annotated[
     typer.Option(
         "--encoding",
         metavar="NAME",
-        help="Of CSV files: utf-8, utf-8-sig, cp1252; to read also utf-16-le or utf-16-be.",
+        help="The encoding of CSV files: utf-8, utf-8-sig, cp1252; for reading also utf-16-le or utf-16-be.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that something else has made.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")]
 
 # of `fit` and `recalibrate`
 OutcomeFile = Annotated[
@@ -142,8 +142,10 @@ DayOfList = Annotated[
 ]
 PackOutput = Annotated[Path, typer.Option("--output", "-o", metavar="PACK", help="The new pack; ends in .toml.")]
 AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Leave out patients without an outcome.")]
-AllowUnknown = Annotated[bool, typer.Option("--allow-unknown", help="Pass over outcomes of people not on the list.")]
-FitProfile = Annotated[Profile, typer.Option("--profile", help="secondary-use leaves out opt-outs.")]
+AllowUnknown = Annotated[
+    bool, typer.Option("--allow-unknown", help="Ignore outcomes of people who are not on the list.")
+]
+FitProfile = Annotated[Profile, typer.Option("--profile", help="secondary-use leaves out people who opted out.")]
 
 
 _LONGEST_ID = 1024

@@ -39,7 +39,7 @@ def list_command(as_json: options.AsJson = False) -> None:
 def show_command(
     name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A built-in pack or specification, or a TOML file.")],
     as_of: Annotated[
-        str | None, typer.Option("--as-of", metavar="DATE", help="YYYY-MM-DD; the latest if not given.")
+        str | None, typer.Option("--as-of", metavar="DATE", help="YYYY-MM-DD; the latest by default.")
     ] = None,
 ) -> None:
     """Show every definition of a pack, or every feature of a specification, with its source."""
@@ -58,7 +58,8 @@ def check_command(
     as_of: options.AsOf = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Check a pack or feature specification: its text, its types, every date of a change; warn of what is odd."""
+    """Check a pack or feature specification: its text, its types and every date on which it changes; warn of likely
+    mistakes."""
     date = options.parse_date(as_of)
     # not above: --help does not wait for Arrow
     from popstrat.deriving.spec import is_specification
@@ -83,15 +84,17 @@ def check_command(
 
 @app.command("diff")
 def diff_command(
-    a: Annotated[str, typer.Argument(metavar="A", help="The earlier pack: a name such as london-2026@1.0.0, a file.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="The pack to hold against it.")],
+    a: Annotated[
+        str, typer.Argument(metavar="A", help="The earlier pack: a name such as london-2026@1.0.0, or a file.")
+    ],
+    b: Annotated[str, typer.Argument(metavar="B", help="The pack to compare with it.")],
     data: Annotated[
-        list[str] | None, typer.Option("--data", metavar="FILE", help="Count the patients who change group.")
+        list[str] | None, typer.Option("--data", metavar="FILE", help="A list: count its patients who change group.")
     ] = None,
     as_of: options.AsOf = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show what changed between two packs, and with --data for how many patients."""
+    """Show what differs between two packs, and with --data for how many patients."""
     date = options.parse_date(as_of)
     # not above: --help does not wait for Arrow
     from popstrat.packs.load import load_pack
@@ -125,21 +128,23 @@ def sql_command(
             "--dialect", metavar="NAME", help="duckdb, postgres, snowflake, databricks, spark, tsql or bigquery."
         ),
     ] = "duckdb",
-    table: Annotated[str, typer.Option("--table", metavar="NAME", help="The patient table.")] = "patients",
+    table: Annotated[str, typer.Option("--table", metavar="NAME", help="The name of the patient table.")] = "patients",
     columns: Annotated[
-        str | None, typer.Option("--columns", metavar="FILE", help="A list that has the columns which the table has.")
+        str | None, typer.Option("--columns", metavar="FILE", help="A list with the same columns as the table.")
     ] = None,
     profile: options.FitProfile = options.Profile.DIRECT_CARE,
     check: Annotated[
         str | None,
-        typer.Option("--check", metavar="FILE", help="Run it in DuckDB on a list, and show every cell that differs."),
+        typer.Option(
+            "--check", metavar="FILE", help="A list: run the query on it in DuckDB, and show every cell that differs."
+        ),
     ] = None,
     counts_by: Annotated[
         str | None,
         typer.Option("--counts-by", metavar="COLUMN", help="Count the pack's metrics by practice_code or a place."),
     ] = None,
     dbt: Annotated[
-        Path | None, typer.Option("--dbt", metavar="DIR", help="Write a dbt model there, with its texts and tests.")
+        Path | None, typer.Option("--dbt", metavar="DIR", help="A folder for a dbt model, with its texts and tests.")
     ] = None,
 ) -> None:
     """Print a pack as one SELECT over the patient table, in a dialect of SQL."""

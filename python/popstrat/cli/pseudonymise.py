@@ -48,10 +48,13 @@ def pseudonymise(
     ] = None,
     column: Annotated[
         list[str] | None,
-        typer.Option("--column", "-c", metavar="NAME[=PURPOSE]", help="To pseudonymise; may be given more than once."),
+        typer.Option(
+            "--column", "-c", metavar="NAME[=PURPOSE]", help="A column to pseudonymise; may be given more than once."
+        ),
     ] = None,
     key_file: Annotated[
-        Path | None, typer.Option("--key-file", metavar="FILE", help="The key; if not given, in POPSTRAT_KEY.")
+        Path | None,
+        typer.Option("--key-file", metavar="FILE", help="The file of the key; or put the key into POPSTRAT_KEY."),
     ] = None,
     new_key: Annotated[
         Path | None, typer.Option("--new-key", metavar="FILE", help="Write a new random key, and do nothing else.")
@@ -59,17 +62,17 @@ def pseudonymise(
     form: Annotated[Form, typer.Option("--as", help="int64 stops if two values collide.")] = Form.TEXT,
     drop: Annotated[list[str] | None, typer.Option("--drop", metavar="COLS", help="Leave these columns out.")] = None,
     keep: Annotated[
-        list[str] | None, typer.Option("--keep", metavar="COLS", help="Not identifiers, though they look like it.")
+        list[str] | None, typer.Option("--keep", metavar="COLS", help="Columns that look like identifiers but are not.")
     ] = None,
-    birth: Annotated[Birth | None, typer.Option("--birth", help="What is left of the date of birth.")] = None,
+    birth: Annotated[Birth | None, typer.Option("--birth", help="How much of the date of birth to keep.")] = None,
     birth_column: Annotated[
-        str, typer.Option("--birth-column", metavar="NAME", help="Which column holds the date of birth.")
+        str, typer.Option("--birth-column", metavar="NAME", help="The column with the date of birth.")
     ] = "date_of_birth",
     lookup: Annotated[
         Path | None, typer.Option("--lookup", metavar="FILE", help="Pseudonyms and originals: IDENTIFIABLE, mode 0600.")
     ] = None,
     lookup_with: Annotated[
-        list[str] | None, typer.Option("--lookup-with", metavar="COLS", help="Columns to carry in the lookup.")
+        list[str] | None, typer.Option("--lookup-with", metavar="COLS", help="Columns to copy into the lookup.")
     ] = None,
     audit_file: options.AuditFile = None,
     threads: options.Threads = None,
@@ -78,7 +81,7 @@ def pseudonymise(
     force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Put keyed pseudonyms in the place of identifiers; the same key gives the same pseudonyms every month."""
+    """Replace identifiers with keyed pseudonyms; the same key gives the same pseudonyms every month."""
     from popstrat.privacy import secret_keys  # not above: --help does not wait for it
 
     if new_key is not None:

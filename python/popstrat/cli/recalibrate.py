@@ -20,7 +20,8 @@ def recalibrate(
     output: options.PackOutput,
     model: Annotated[str, typer.Option("--model", metavar="ID", help="The model's definition.")],
     method: Annotated[
-        str, typer.Option("--method", metavar="METHOD", help="What to fit anew: intercept, intercept-slope, baseline.")
+        str,
+        typer.Option("--method", metavar="METHOD", help="What to estimate: intercept, intercept-slope or baseline."),
     ],
     pack: options.PackName = options.DEFAULT_PACK,
     column: options.OutcomeColumn = None,
@@ -30,7 +31,9 @@ def recalibrate(
     days: Annotated[
         list[str] | None,
         typer.Option(
-            "--days", metavar="[ID=]N", help="Length of the horizon, 365 if it is the only one; ID=N of several."
+            "--days",
+            metavar="[ID=]N",
+            help="The length of the horizon in days, 365 by default; ID=N if there are several.",
         ),
     ] = None,
     new_id: Annotated[str | None, typer.Option("--id", help="Of the new pack.")] = None,

@@ -17,12 +17,14 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 def report(
     metrics: Annotated[
         list[str],
-        typer.Argument(metavar="METRICS...", help="Files of popstrat metrics, a month each; the last is shown."),
+        typer.Argument(
+            metavar="METRICS...", help="Files of popstrat metrics, one for each month; the last month is shown."
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="A new folder, for the pages.")],
     title: Annotated[
         str | None,
-        typer.Option("--title", metavar="NAME", help="What the whole list is called, such as an ICB's name."),
+        typer.Option("--title", metavar="NAME", help="The name of the whole list, such as an ICB's name."),
     ] = None,
     quality: Annotated[
         Path | None,
@@ -32,7 +34,7 @@ def report(
     force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write pages for every area of metrics files; patient-level files are never read. Open DIR/index.html."""
+    """Write pages for every area from metrics files; patient-level files are never read. Open DIR/index.html."""
     from popstrat.pages.report.run import run_report  # not above: --help does not wait for Arrow
 
     with progress_bar("Pages", quiet or as_json) as progress:

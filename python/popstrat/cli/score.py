@@ -35,7 +35,7 @@ def score(
     map_file: options.MapFile = None,
     previous: options.Previous = None,
     profile: Annotated[
-        options.Profile, typer.Option(help="secondary-use leaves out opt-outs.")
+        options.Profile, typer.Option(help="secondary-use leaves out people who opted out.")
     ] = options.Profile.DIRECT_CARE,
     contributions: Annotated[
         int | None,
@@ -46,11 +46,11 @@ def score(
     partition_by: Annotated[
         str | None,
         typer.Option(
-            "--partition-by", metavar="COLUMN", help="Write a folder (-o DIR) of files, one value of COLUMN to each."
+            "--partition-by", metavar="COLUMN", help="Write a folder (-o DIR) with a file for each value of COLUMN."
         ),
     ] = None,
     reasons: Annotated[
-        bool, typer.Option("--reasons", help="Add columns that say in words why, and what there is to do.")
+        bool, typer.Option("--reasons", help="Add columns with the reasons in words, and what there is to do.")
     ] = False,
     threads: options.Threads = None,
     encoding: options.Encoding = "utf-8",
@@ -63,7 +63,9 @@ def score(
     layout: record_options.LayoutName = record_options.DEFAULT_LAYOUT,
     spec: record_options.SpecName = record_options.DEFAULT_SPEC,
     allow_missing_lists: record_options.AllowMissingLists = False,
-    imd_release: Annotated[ImdRelease | None, typer.Option(help="Release of imd_decile, for the record.")] = None,
+    imd_release: Annotated[
+        ImdRelease | None, typer.Option(help="The release of imd_decile, for the run record.")
+    ] = None,
     audit_file: options.AuditFile = None,
     as_json: options.AsJson = False,
     force: options.Force = False,

@@ -26,11 +26,11 @@ def synth(
         int | None, typer.Option("--practices", min=1, metavar="K", help="Number of practices.")
     ] = None,
     dirty: Annotated[
-        bool, typer.Option("--dirty", help="With implausible values; and a second file with repeated ids.")
+        bool, typer.Option("--dirty", help="Add implausible values; and write a second file with repeated ids.")
     ] = False,
     outcomes: Annotated[
         Path | None,
-        typer.Option("--outcomes", metavar="FILE", help="Also write next year's admissions, one row a patient."),
+        typer.Option("--outcomes", metavar="FILE", help="Also write next year's admissions, one row for each patient."),
     ] = None,
     lookup: Annotated[
         Path | None,
@@ -38,12 +38,13 @@ def synth(
     ] = None,
     events: Annotated[
         Path | None,
-        typer.Option("--events", metavar="DIR", help="Write the coded record that means the list, with code lists."),
+        typer.Option("--events", metavar="DIR", help="Write the coded record behind the list, with code lists."),
     ] = None,
     events_per_patient: Annotated[
-        float | None, typer.Option("--events-per-patient", metavar="N", help="With --events: about so many; 60.")
+        float | None,
+        typer.Option("--events-per-patient", metavar="N", help="With --events: about this many; 60 by default."),
     ] = None,
-    plain: Annotated[bool, typer.Option("--plain", help="A coded record without rows that mean nothing.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="With --events: leave out rows that have no effect.")] = False,
     threads: options.Threads = None,
     encoding: options.Encoding = "utf-8",
     force: options.Force = False,

@@ -15,7 +15,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 @app.command()
 def upload(
-    scored: Annotated[Path, typer.Argument(metavar="SCORED", help="A scored table, its run record beside it.")],
+    scored: Annotated[Path, typer.Argument(metavar="SCORED", help="A scored table, with its run record beside it.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="A folder: one file for each practice in it.")
     ],
@@ -34,14 +34,15 @@ def upload(
     ] = None,
     practices: Annotated[
         str | None,
-        typer.Option("--practices", metavar="A,B|FILE", help="Only these; a file has one code a line."),
+        typer.Option("--practices", metavar="A,B|FILE", help="Only these practices; a file has one code on each line."),
     ] = None,
     as_of: Annotated[
-        str | None, typer.Option("--as-of", metavar="DATE", help="The month expected; refused if SCORED is of another.")
+        str | None,
+        typer.Option("--as-of", metavar="DATE", help="The expected month; SCORED is refused if it is for another."),
     ] = None,
-    profile: Annotated[Profile, typer.Option(help="secondary-use goes without identities.")] = Profile.DIRECT_CARE,
+    profile: Annotated[Profile, typer.Option(help="secondary-use has no identities.")] = Profile.DIRECT_CARE,
     audit: Annotated[
-        Path | None, typer.Option("--audit", metavar="FILE", help="The audit log; else that of POPSTRAT_AUDIT.")
+        Path | None, typer.Option("--audit", metavar="FILE", help="The audit log; or POPSTRAT_AUDIT.")
     ] = None,
     settings: Annotated[
         Path | None,

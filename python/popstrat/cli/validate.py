@@ -37,10 +37,14 @@ def validate(
     competing: Annotated[
         str | None,
         typer.Option(
-            "--competing", metavar="NAME=VALUE", help="What rules the event out, such as censoring=died; else censored."
+            "--competing",
+            metavar="NAME=VALUE",
+            help="What rules the event out, such as censoring=died; otherwise it counts as censoring.",
         ),
     ] = None,
-    horizon: Annotated[float, typer.Option("--horizon", metavar="DAYS", help="By when the event counts.")] = 365,
+    horizon: Annotated[
+        float, typer.Option("--horizon", metavar="DAYS", help="Within how many days the event counts.")
+    ] = 365,
     capacity: Annotated[
         int | None, typer.Option("--capacity", min=1, metavar="N", help="How many people the teams can see.")
     ] = None,
@@ -50,7 +54,7 @@ def validate(
     ] = None,
     map_file: options.MapFile = None,
     by: Annotated[
-        list[str] | None, typer.Option("--by", metavar="NAME", help="A further column to divide people by; repeatable.")
+        list[str] | None, typer.Option("--by", metavar="NAME", help="Another column to group people by; repeatable.")
     ] = None,
     called: Annotated[
         str | None, typer.Option("--called", metavar="TEXT", help="The outcome in words: 'an unplanned admission'.")
@@ -63,11 +67,13 @@ def validate(
     ] = False,
     allow_unknown: Annotated[
         bool,
-        typer.Option("--allow-unknown", help="Pass over outcomes of patients who were not scored, and count them."),
+        typer.Option("--allow-unknown", help="Ignore outcomes of patients who were not scored, and count them."),
     ] = False,
     bootstrap: Annotated[
         int,
-        typer.Option("--bootstrap", min=0, max=10_000, metavar="N", help="Resamples for the intervals; 0 for none."),
+        typer.Option(
+            "--bootstrap", min=0, max=10_000, metavar="N", help="The number of resamples for the intervals; 0 for none."
+        ),
     ] = 200,
     seed: Annotated[
         int, typer.Option("--seed", min=0, metavar="S", help="The same seed gives the same intervals.")

@@ -25,7 +25,7 @@ def verify(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Read every file of an upload or of work lists again and sign them off; exit status 2 names the file and what
+    """Read every file of an upload or of work lists again and check it; exit status 2 names the file and what
     differs."""
     from popstrat.worklists.record import is_worklist  # not above: --help does not wait for Arrow
 

@@ -25,20 +25,24 @@ def worklist(
     ],
     capacity: Annotated[
         str | None,
-        typer.Option("--capacity", metavar="N|P%", help="How many; P% of each place's registered people, rounded up."),
+        typer.Option(
+            "--capacity", metavar="N|P%", help="How many people; or P% of each place's registered people, rounded up."
+        ),
     ] = None,
     rank_by: Annotated[
         str | None,
-        typer.Option("--rank-by", metavar="COLUMN", help="In place of the pack's risk, such as sq_score."),
+        typer.Option(
+            "--rank-by", metavar="COLUMN", help="A column to order by instead of the pack's risk, such as sq_score."
+        ),
     ] = None,
     places: Annotated[
-        list[str] | None, typer.Option("--place", metavar="NAME", help="Only this one; again for more.")
+        list[str] | None, typer.Option("--place", metavar="NAME", help="Only this one; repeatable.")
     ] = None,
     neighbourhoods: Annotated[
-        list[str] | None, typer.Option("--neighbourhood", metavar="NAME", help="Only this one; again for more.")
+        list[str] | None, typer.Option("--neighbourhood", metavar="NAME", help="Only this one; repeatable.")
     ] = None,
     practices: Annotated[
-        list[str] | None, typer.Option("--practice", metavar="CODE", help="Only this one; again for more.")
+        list[str] | None, typer.Option("--practice", metavar="CODE", help="Only this one; repeatable.")
     ] = None,
     split: Annotated[
         str | None,
@@ -46,15 +50,17 @@ def worklist(
     ] = None,
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", metavar="csv|xlsx|html", help="Of the files of --split; csv if none is given."),
+        typer.Option("--format", metavar="csv|xlsx|html", help="The format of the files of --split; csv by default."),
     ] = None,
     exclude: Annotated[
         Path | None,
-        typer.Option("--exclude", metavar="FILE", help="patient_id of whom to leave out; of spells, the open ones."),
+        typer.Option(
+            "--exclude", metavar="FILE", help="patient_id of people to leave out; of spells, only open ones count."
+        ),
     ] = None,
     previous: Annotated[
         Path | None,
-        typer.Option("--previous", metavar="FILE|DIR", help="The last list: who is new, still there, gone?"),
+        typer.Option("--previous", metavar="FILE|DIR", help="The last list: who is new, still there or gone?"),
     ] = None,
     caseload: Annotated[
         Path | None,
@@ -68,7 +74,7 @@ def worklist(
         typer.Option(
             "--shared-care-basis",
             metavar="TEXT",
-            help="By which agreement several practices share NHS numbers.",
+            help="The agreement by which several practices share NHS numbers.",
         ),
     ] = None,
     as_of: options.AsOf = None,
@@ -76,7 +82,8 @@ def worklist(
     map_file: options.MapFile = None,
     audit_file: options.AuditFile = None,
     settings: Annotated[
-        Path | None, typer.Option("--settings", metavar="FILE", help="TOML: names of the lookup, limits; as of upload.")
+        Path | None,
+        typer.Option("--settings", metavar="FILE", help="TOML: names of the lookup, limits; as for upload."),
     ] = None,
     threads: options.Threads = None,
     encoding: options.Encoding = "utf-8",
@@ -84,7 +91,7 @@ def worklist(
     force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write the work list of a cohort: the people to look at next, in order and with the reasons; for direct care."""
+    """Write the work list of a cohort: the people to see next, in order and with reasons; for direct care."""
     date = options.parse_date(as_of)
     from popstrat.worklists.run import run_worklist  # not above: --help does not wait for Arrow
 
