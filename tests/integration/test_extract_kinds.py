@@ -101,7 +101,7 @@ def test_spellings_of_one_place_are_one(people: pa.Table) -> None:
     table = replaced(people.slice(0, 1_000), "place", spelt * 100)
     scored, record = popstrat.score(table, AS_OF, record=True)
     assert scored["place"].to_pylist() == (["Bexley"] * 5 + [None] * 5) * 100
-    assert any(w.startswith("place: 800 rows are written otherwise than the name") for w in record["notices"])
+    assert any(w.startswith("place: 800 rows are written in another form") for w in record["notices"])
     pq.write_table(table, "list.parquet")
     assert run(["score", "list.parquet", "-o", "out.parquet", "--as-of", AS_OF, "-q"]) == 0
     assert pq.read_table("out.parquet")["place"].to_pylist() == scored["place"].to_pylist()
@@ -130,7 +130,7 @@ def test_who_has_died_or_left_is_not_taken_out_in_silence(people: pa.Table, caps
     for column in ("Date of Death", "deceased", "DEDUCTED_DATE", "Registration End Date", "is_dead"):
         found = checked(replaced(people, column, ["2026-01-01"] * ROWS), capsys)
         assert (
-            f"{column} is passed over: whoever has died or left is counted as long as the list has them"
+            f"{column} is not used: people who have died or left are counted for as long as the list has them"
             in found["notices"]
         )
     for column in ("Usual GP", "death_risk_model", "left eye"):

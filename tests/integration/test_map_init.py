@@ -178,7 +178,7 @@ def test_a_map_is_not_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     (tmp_path / "map.toml").write_text("[const]\n")
     arguments = ["map", "init", str(path), "-o", str(tmp_path / "map.toml")]
     assert run(arguments) == 2
-    assert "is there already; --force replaces it" in capsys.readouterr().err
+    assert "already exists; --force replaces it" in capsys.readouterr().err
     assert run([*arguments, "--force"]) == 0
     assert run(["map", "init", str(tmp_path / "none.csv"), "-o", str(tmp_path / "new.toml")]) == 2
     assert not (tmp_path / "new.toml").exists()

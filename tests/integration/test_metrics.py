@@ -256,7 +256,7 @@ def test_a_record_beside_controlled_figures_tells_nothing_of_few_people(listed: 
     request = Request(controlled=False)
     scorer = request.scorer("neighbourhood-2026", AS_OF, "direct-care")
     record = run_metrics([listed], tmp_path / "m.parquet", scorer, request)
-    record["notices"] += ["practice_code: 3 rows were written otherwise", "there is no figure by pcn"]
+    record["notices"] += ["practice_code: 3 rows are written in another form", "there is no figure by pcn"]
     found = public(record, scorer.notices)
     assert found["notices"] == [*scorer.notices, "there is no figure by pcn"]
     assert {"groups", "rows", "quality", "recorded", "warnings", "readings", "models", "means"}.isdisjoint(found)

@@ -58,7 +58,7 @@ def test_other_capitals_are_read_and_said(people: pa.Table, tmp_path: Path, suff
     other, record = scored(written(renamed(people, CAPITALS), tmp_path / f"b{suffix}"))
     assert other.to_pylist() == usual.to_pylist()
     assert record["ignored_columns"] == []
-    (notice,) = (n for n in record["notices"] if "written otherwise" in n)
+    (notice,) = (n for n in record["notices"] if "other capitals" in n)
     assert all(name.strip() in notice for name in CAPITALS.values())
 
 
@@ -85,15 +85,15 @@ def test_the_column_of_the_right_name_comes_first(people: pa.Table, tmp_path: Pa
 def test_near_misses_are_told(people: pa.Table, tmp_path: Path, ours: str, theirs: str) -> None:
     table = renamed(people, {ours: theirs})
     _, record = scored(written(table, tmp_path / "a.parquet"))
-    (warning,) = (w for w in record["warnings"] if "is passed over, and" in w)
-    assert warning.startswith(f"column {theirs!r} is passed over, and {ours} is absent")
+    (warning,) = (w for w in record["warnings"] if "is not used, and" in w)
+    assert warning.startswith(f"column {theirs!r} is not used, and {ours} is absent")
     assert "would use it" in warning
-    with pytest.warns(popstrat.DataWarning, match="is passed over, and"):
+    with pytest.warns(popstrat.DataWarning, match="is not used, and"):
         popstrat.score(table, AS_OF)
 
 
 def test_names_that_are_merely_alike_are_not(people: pa.Table, tmp_path: Path) -> None:
     table = renamed(people, {"ldl": "hdl", "bmi": "bsa", "acr": "pcr", "egfr": "gfr_method", "falls": "fall"})
     _, record = scored(written(table, tmp_path / "a.parquet"))
-    told = [w for w in record["warnings"] if "is passed over, and" in w]
+    told = [w for w in record["warnings"] if "is not used, and" in w]
     assert not any(name in w for w in told for name in ("hdl", "bsa", "pcr", "gfr_method"))

@@ -165,9 +165,7 @@ def test_what_a_list_calls_otherwise_is_named(name: str, capsys: pytest.CaptureF
     for other in NAMES[name]:
         data = listed({"ckd": [True] * ROWS, other: [4.0] * ROWS})
         pack = (PACK % ('type = "float"%s', "treated > 1")).replace("treated", name)
-        near = (
-            f"column {other!r} is passed over, and {name} is absent: if they are the same, rename it or map it; x would"
-        )
+        near = f"column {other!r} is not used, and {name} is absent: if they are the same, rename it or map it; x would"
         for command in ("score", "library"):
             assert any(w.startswith(near) for w in told(data, pack % "", command)), (other, command)
         Path("own.toml").write_text(pack % "\nrequired = true")

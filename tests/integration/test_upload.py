@@ -354,7 +354,7 @@ def test_a_lookup_that_is_none(
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([*ROWS, ref.patient(1, "E85002")], "a key is there more than once"),
+        ([*ROWS, ref.patient(1, "E85002")], "a key occurs more than once"),
         ([*ROWS, ref.patient(99, "../etc")], "'../etc' cannot be part of a file name"),
         ([*ROWS, ref.patient(99, "")], "column 'practice_code': is null (row 31)"),
         ([*ROWS, ref.patient(98, "Ab"), ref.patient(99, "AB")], "'Ab' and 'AB' differ in capitals only"),
@@ -807,7 +807,7 @@ def test_verify_finds_what_was_changed(work: Path) -> None:
         (lambda: rewritten(work, one, lambda raw: raw.replace(number, b"9.99E+09")), "that is not an NHS number"),
         (
             lambda: rewritten(work, one, lambda raw: raw.replace(number, ref.number_of(2).encode())),
-            "patients files: an id is there more than once",
+            "patients files: an id occurs more than once",
         ),
         (lambda: rewritten(work, one, lambda raw: raw.replace(b"Group", b"Gruop")), "has another header"),
         (lambda: rewritten(work, one, lambda raw: raw.replace(b"\r\n", b"\n")), "rows, and the manifest says"),

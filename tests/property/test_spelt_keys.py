@@ -130,7 +130,7 @@ def test_in_memory(people: pa.Table, kind: pa.DataType) -> None:
     assert found.schema.field("patient_id").type == as_given
     assert rows(found) == expected
     said = [str(w.message) for w in told]
-    assert [s.split(":")[0] for s in said if "written otherwise" in s] == ["patient_id", "practice_code"]
+    assert [s.split(":")[0] for s in said if "in another form" in s] == ["patient_id", "practice_code"]
     (batch,) = given.combine_chunks().to_batches()
     assert popstrat.Scorer(as_of=AS_OF).score_batch(batch).to_pylist() == expected
 
@@ -150,13 +150,13 @@ def test_score_check_and_explain(people: pa.Table, at: Path, form: str, seed: in
         for name in ("patient_id", "practice_code")
     }
     assert record["ids"]["respelt"] == different
-    assert [n.split(" rows")[0] for n in record["notices"] if "written otherwise" in n] == [
+    assert [n.split(" rows")[0] for n in record["notices"] if "in another form" in n] == [
         f"{name}: {count}" for name, count in different.items()
     ]
     capsys.readouterr()
     assert run(["check", f"list.{form}", "--as-of", AS_OF, "--json"]) == 0
     out = capsys.readouterr().out
-    assert sum("written otherwise" in n for n in json.loads(out)["notices"]) == 2
+    assert sum("in another form" in n for n in json.loads(out)["notices"]) == 2
     for key in people["patient_id"].to_pylist():
         assert key not in out or len(key) < 10
     assert run(["explain", f"plain.{form}", "--patient", people["patient_id"][3].as_py(), "--as-of", AS_OF]) == 0
@@ -243,7 +243,7 @@ def test_upload(at: Path, form: str) -> None:
         options += ["--practices", "E85001,E85002" if dice is None else " e85001 , E85002\u00a0"]
         assert run(["upload", "june.parquet", "-o", folder, "-q", *options]) == 0
         manifest = json.loads((at / folder / "manifest.json").read_text())
-        told = [w for w in manifest["warnings"] if "written otherwise" in w]
+        told = [w for w in manifest["warnings"] if "in another form" in w]
         assert len(told) == (0 if dice is None else 4)
         files = {p.name: p.read_bytes() for p in sorted((at / folder).iterdir()) if p.name != "manifest.json"}
         results.append((files, manifest["totals"]))

@@ -371,7 +371,7 @@ def test_a_map_in_memory_looks_at_what_is_read_and_no_more() -> None:
 
 def test_other_capitals_are_said_in_the_library() -> None:
     table = pa.table({"patient_id": [1], "practice_code": ["Y90001"], "AGE": [50], "sex": ["F"]})
-    with pytest.warns(popstrat.DataWarning, match="names are written otherwise: AGE"):
+    with pytest.warns(popstrat.DataWarning, match="in their names: AGE"):
         popstrat.score(table, "2026-06-30")
 
 

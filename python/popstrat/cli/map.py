@@ -40,7 +40,7 @@ def init(
     from popstrat.runs.map_proposal import propose
 
     if output.exists() and not force:
-        raise InputError("is there already; --force replaces it", file=str(output))
+        raise InputError("already exists; --force replaces it", file=str(output))
     found = propose(inputs, load_pack(pack).schema, encoding=encoding)
     with writing(output), Outputs() as outputs:
         outputs.add(output).write_text(found.text, encoding="utf-8")

@@ -294,7 +294,9 @@ class MapPlan:
         """What is to be said of the names of the file's columns."""
         found = [f"column {name!r} of {self.of} gives way to the one mapped onto that name" for name in self.hidden]
         if self.recased:
-            found.append(f"columns are read though their names are written otherwise: {', '.join(self.recased)}")
+            found.append(
+                f"columns matched despite other capitals, blanks or signs in their names: {', '.join(self.recased)}"
+            )
         for name in self.doubled:
             found.append(f"column {name!r} is not read: {our_name(name, self.known)} is another column of {self.of}")
         return found

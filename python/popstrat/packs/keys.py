@@ -190,17 +190,17 @@ def _note(name: str, rows: int) -> str:
     many = "1 row is" if rows == 1 else f"{rows:,} rows are"
     if kind_of(name) == "name":
         return (
-            f"{name}: {many} written otherwise than the name that is read (blanks, characters that are not seen, a "
-            "spreadsheet's signs, words for no record): spellings of one place are one"
+            f"{name}: {many} written in another form (blanks, invisible characters, a "
+            "spreadsheet's signs, words for no record): all forms of one place count as one"
         )
     if name in CODE_COLUMNS:
         return (
-            f"{name}: {many} written otherwise than the code that is read (blanks, capitals, characters that "
-            "are not seen, a spreadsheet's signs): spellings of one code are one"
+            f"{name}: {many} written in another form (blanks, capitals, invisible "
+            "characters, a spreadsheet's signs): all forms of one code count as one"
         )
     return (
-        f"{name}: {many} written otherwise than the key that is read (blanks, hyphens in NHS numbers, "
-        "characters that are not seen, a spreadsheet's signs): spellings of one key are one"
+        f"{name}: {many} written in another form (blanks, hyphens in NHS numbers, "
+        "invisible characters, a spreadsheet's signs): all forms of one key count as one"
     )
 
 

@@ -31,7 +31,7 @@ def write_model(folder: Path, pack: Pack, as_of: dt.date, text: str) -> None:
     name = model_name(pack)
     for path in (folder / f"{name}.sql", folder / f"{name}.yml"):
         if path.exists() and pack.id not in path.read_text(encoding="utf-8", errors="replace")[:_HEAD]:
-            raise InputError(f"is there already, and is no model of {pack.id}", file=path.name)
+            raise InputError(f"already exists, and is not a model of {pack.id}", file=path.name)
     schema = {"version": 2, "models": [_model(name, pack, as_of)]}
     with Outputs() as outputs:
         sql, described = outputs.add(folder / f"{name}.sql"), outputs.add(folder / f"{name}.yml")

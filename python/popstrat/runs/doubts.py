@@ -104,7 +104,8 @@ def leavers(passed_over: Collection[str]) -> list[str]:
     """What is to be said of columns that tell who has died or left: it does not take them out."""
     named = [name for name in passed_over if _LEFT.search(squeezed(name))]
     return [
-        f"{name} is passed over: whoever has died or left is counted as long as the list has them" for name in named
+        f"{name} is not used: people who have died or left are counted for as long as the list has them"
+        for name in named
     ]
 
 
@@ -144,7 +145,7 @@ def near_misses(
                 used = scorer.outputs_using(absent)
                 outputs = ", ".join(used[:_OUTPUTS_NAMED]) + (f" and {len(used) - _OUTPUTS_NAMED} more"
                                                               if used[_OUTPUTS_NAMED:] else "")  # fmt: skip
-                found[f"column {near!r} is passed over, and {absent} is absent: if they are the same, rename it or map "
+                found[f"column {near!r} is not used, and {absent} is absent: if they are the same, rename it or map "
                       f"it; {outputs} would use it"] = None  # fmt: skip
     return list(found)
 

@@ -82,7 +82,7 @@ def key_rule(files: Sequence[Keyed]) -> KeyRule:
 def refuse_repeated(keys: pa.Array, file: str) -> None:
     """Raise `InputError` if a key is there twice."""
     if pc.count_distinct(keys).as_py() != len(keys):
-        raise InputError("a key is there more than once", column=ID, file=file)
+        raise InputError("a key occurs more than once", column=ID, file=file)
 
 
 def as_text(column: pa.Array) -> pa.Array:

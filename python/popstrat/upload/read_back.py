@@ -106,7 +106,7 @@ def read_back(
 def refuse_twice(ids: pa.Array, name: str) -> None:
     """Nobody may be in two files, nor twice in one."""
     if pc.count_distinct(ids).as_py() != len(ids):
-        raise InputError("an id is there more than once", file=name)
+        raise InputError("an id occurs more than once", file=name)
 
 
 def _check_counts(manifest: Mapping[str, Any], name: str) -> None:

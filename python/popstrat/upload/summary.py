@@ -40,7 +40,7 @@ def _render(result: Result, folder: Path, console: Console) -> None:
         console.print(_moved(totals, manifest["groups"]["labels"]))
     for warning in result.warnings:
         console.print(f"[yellow]warning:[/] {escape(warning)}")
-    done = "is there already, and was verified again" if result.repeated else "every row verified"
+    done = "already there, and verified again" if result.repeated else "every row verified"
     console.print(f"\n{escape(str(folder))}: {done}", soft_wrap=True)
     console.print(f"manifest {result.sha256}", style="dim", soft_wrap=True)
 
