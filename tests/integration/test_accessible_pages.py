@@ -63,6 +63,11 @@ def _reported(to: Path, page: str) -> Path:
     return sorted((to / "report").glob(f"{page}*.html"))[0]
 
 
+def _catalogue(to: Path) -> Path:
+    assert run(["packs", "show", "ncl-segments", "--html", str(to / "catalogue.html")]) == 0
+    return to / "catalogue.html"
+
+
 def _everything(to: Path) -> Path:
     """Every part and every kind of chart."""
     from test_design_pages import every_part
@@ -77,6 +82,7 @@ PAGES: dict[str, Callable[[Path], Path]] = {
     "explained-short": _short,
     "work-list": _work_list,
     "parts": _everything,
+    "catalogue": _catalogue,
     "report": lambda to: _reported(to, "index"),
     "report-place": lambda to: _reported(to, "place"),
     "report-practice": lambda to: _reported(to, "practice"),
@@ -163,7 +169,7 @@ def test_text_in_charts_is_read_on_a_phone(kind: str, chromium: Any, made: Calla
         assert size >= 12, text
         assert left >= -4, text
         assert right >= -6, text
-    assert bool(found) == (kind not in {*PRIVATE, "report-definitions", "report-run"})
+    assert bool(found) == (kind not in {*PRIVATE, "catalogue", "report-definitions", "report-run"})
 
 
 @pytest.mark.parametrize("kind", PAGES)

@@ -19,7 +19,7 @@ def report(
         list[str],
         typer.Argument(metavar="METRICS...", help="Files of popstrat metrics, a month each; the last is shown."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="A new folder, for the pages.")],
+    output: options.Folder,
     title: Annotated[
         str | None,
         typer.Option("--title", metavar="NAME", help="What the whole list is called, such as an ICB's name."),
