@@ -242,6 +242,21 @@ def test_without_scripts_the_page_says_the_same(kind: str, chromium: Any, made: 
     assert said[0] == said[1]
 
 
+@pytest.mark.parametrize("kind", ["report", "report-place", "report-practice"])
+def test_a_board_gets_two_pages(kind: str, chromium: Any, made: Callable[[str], Path]) -> None:
+    """What it gets stands first, and ends within two sheets of A4 (269 by 184 mm are written on)."""
+    with looking_at(chromium, made(kind), round(184 / 25.4 * 96)) as shown:
+        shown.emulate_media(media="print")
+        order = shown.evaluate("[...document.querySelectorAll('main > section[id]')].map(s => s.className)")
+        first = order.count("board")
+        assert first >= 3
+        assert order[:first] == ["board"] * first
+        end = shown.evaluate("document.querySelector('.board-end').getBoundingClientRect().top")
+        assert end < 2 * 269 / 25.4 * 96
+        whole = shown.pdf(prefer_css_page_size=True, page_ranges="1")
+        assert len(whole) > 10_000, "the first page has something on it"
+
+
 def test_the_validation_prints_on_few_pages(chromium: Any, made: Callable[[str], Path]) -> None:
     with looking_at(chromium, made("validation"), 1400) as shown:
         assert len(re.findall(rb"/Type\s*/Page\b", shown.pdf(prefer_css_page_size=True))) <= 7

@@ -310,7 +310,7 @@ def signal(c: Check, metric: str, row: Row) -> str:
     found = signal_parts(c, metric, row)
     if found is None:
         return "no more than chance"
-    return ": ".join(part for part in found if part)
+    return f"more than chance: {found[1]}" if found[1] else "more than chance"
 
 
 def check_page(c: Check, top: bool) -> None:
@@ -539,10 +539,11 @@ def _needs(c: Check) -> None:
             if off is not None:
                 told = people(abs(off) * one["denominator"] / (1000 if rate else 1)) + (" events" if rate else "")
             by = NOTHING if off is None else c.change(metric, {"value": one["value"], "previous": all_["value"]})
-            side = "too low: " if c.position(one) < 0 else "too high: "
+            limits = "99.8%" if abs(c.position(one)) == 2 else "95%"
+            side = f"too {'low' if c.position(one) < 0 else 'high'} ({limits} limits)"
             expected = [
                 None,
-                side + WHERE[c.position(one)],
+                side,
                 c.value(metric, one),
                 c.value(metric, all_),
                 by,
@@ -675,7 +676,7 @@ def _changes(c: Check) -> None:
         ]
 
     listed = c.page.tables.get("signals-t")
-    means = [{"worse": 0, NOTHING: 1, "better": 2}[cells[2].text] for cells in listed.rows] if listed else []
+    means = [{"worse": 0, "better": 1, NOTHING: 2}[cells[2].text] for cells in listed.rows] if listed else []
     assert means == sorted(means)
     c.table("signals-t", signals)
     for ident in [one for one in c.page.tables if one.startswith("run-")]:
@@ -1050,6 +1051,36 @@ def test_what_was_withheld_is_said(work: Path) -> None:
     kept = [cell for table in shown.tables.values() for row in table.rows for cell in row if cell.text == WITHHELD]
     assert kept
     assert "too few people to publish" in shown.text
+
+
+def test_what_a_chart_does_not_show_is_named_with_the_page_that_tells(work: Path) -> None:
+    """A withheld bar would read as nought: it is named below, and a link leads to the nearest page that has it."""
+    record = json.loads((work / "shown.parquet.run.json").read_text())
+    f = Figures(work / "shown.parquet", record)
+    looked = 0
+    for practice, told in record["practices"].items():
+        path = work / f"shown/practice-{practice.lower()}.html"
+        text, page = path.read_text(encoding="utf-8"), read_page(path)
+        for cells in page.tables["treatments-t"].rows:
+            if cells[1].text != WITHHELD:
+                continue
+            label, metric = cells[0].text, cells[0].href.partition("#")[2]
+            near = [(level, told[level]) for level in ("pcn", "neighbourhood", "place")]
+            order = [*near, ("icb", "all")]
+            at = next((a for a in order if (f.find(*a, metric) or {}).get("numerator") is not None), None)
+            note = re.search(rf"Not shown here: [^<]*{label}[^<]*\(withheld\)\. (.*?)</p>", text)
+            assert note is not None
+            if at is None:
+                assert note[1] == "No other page has it."
+            else:
+                assert f">{'Whole list' if at[0] == 'icb' else at[1]}</a>" in re.sub(
+                    r">(PCN|Place|Neighbourhood) ", ">", note[1]
+                )
+            chart = re.search(r'aria-label="(Bars, people: [^"]*)"', text[text.index('id="treatments-f-t"') :])
+            assert chart is not None
+            assert f"{label} (withheld)" in chart[1].partition("Not shown: ")[2]
+            looked += 1
+    assert looked
 
 
 def test_the_definition_and_the_run_of_a_figure(work: Path) -> None:

@@ -51,7 +51,7 @@ def bars(rows: Sequence[Bar], *, unit: str, beside: str = "", top: float | None 
         canvas.text(0, y + 14, "Not shown, large or small:", "tick")
         for row in missing:
             y += _MISSING
-            canvas.text(0, y + 14, fit(row.label, NARROW - LETTER * (len(row.text) + 4)))
+            canvas.text(0, y + 14, fit(row.label, NARROW - LETTER * (len(row.text) + 1)))
             canvas.text(ACROSS, y + 14, row.text, "tick", "end")
     told = "; ".join(f"{r.label} {r.text}" + (f" ({beside} marked)" if r.beside is not None else "") for r in shown)
     kept = "; ".join(f"{r.label} ({r.text})" for r in missing)

@@ -226,12 +226,13 @@ class Report:
         return self._before[-1].get((area.level.value, area.name), {}).get(key)
 
     def previous(self, area: Area, key: Key) -> float | None:
-        """A figure's value of the month before: as the file has it, or else as that month's own file has."""
+        """A figure's value of the month before: from that month's own file where it was given, as the counts beside it
+        are, so that no two figures have their last month from different places; else as this month's file has it."""
+        if self._before and _follow(self.months[-2].as_of, self.as_of):
+            before = self.before(area, key)
+            return None if before is None else before[2]
         now = area.figures.get(key)
-        if now is not None and now.previous is not None:
-            return now.previous
-        before = self.before(area, key)
-        return None if before is None else before[2]
+        return None if now is None else now.previous
 
 
 def _follow(before: dt.date, after: dt.date) -> bool:
@@ -371,15 +372,15 @@ def _by_practice(areas: Mapping[Place, Area], within: Mapping[str, Any], above: 
                     above[place].add(other)
 
 
-Past = tuple[int | None, int | None, float | None]
-"""Numerator, denominator and value."""
+Past = tuple[int | None, int | None, float | None, bool]
+"""Numerator, denominator, value, and whether it was withheld."""
 
 
 def _past(month: Month, definitions: Mapping[str, Definition]) -> dict[tuple[str, str], dict[Key, Past]]:
     """What is followed of an earlier month, by level and area: of metrics that had the version which they have now."""
     rows = followed(month.rows)
     columns = [rows[name].to_pylist() for name in ("level", "area", "version", *Key.__slots__)]
-    values = [rows[name].to_pylist() for name in ("numerator", "denominator", "value")]
+    values = [rows[name].to_pylist() for name in ("numerator", "denominator", "value", "suppressed")]
     found: dict[tuple[str, str], dict[Key, Past]] = {}
     keys: dict[tuple[Any, ...], Key] = {}
     for level, area, version, *of, past in zip(*columns, zip(*values, strict=True), strict=True):

@@ -45,8 +45,9 @@ def _coverage(t: Teller) -> Iterator[Sentence]:
     elif mine.on is None:
         text = "No caseload was given, so it is not known how many people are supported."
     else:
-        text = f"{count(mine.on)} people are on the caseload{plan and ', '}{plan}."
-        plan = ""
+        own = bool(plan) and (mine.by_now is not None or mine.planned is not None)
+        text = f"{count(mine.on)} people are on the caseload{', ' + plan if own else ''}."
+        plan = "" if own else plan
     parts = [text, f"{plan[0].upper()}{plan[1:]}." if plan else "", to_floor]
     means = {"green": coverage.ON_PLAN, "red": coverage.OFF_PLAN}.get(colour, "")
     yield Sentence(" ".join(part for part in parts if part), coverage.ID, colour, means)
@@ -83,6 +84,8 @@ def _plan(t: Teller, mine: coverage.Reached) -> tuple[str, str]:
         theirs = coverage.reached(t, t.report.areas[place])
         if theirs.plan_words:
             return f"{t.report.title(place)}, which has the plan, is {theirs.plan_words}", ""
+        if theirs.by_now is not None or theirs.planned is not None:
+            return f"whether {t.report.title(place)}, which has the plan, is on it cannot be said", ""
     return "", ""
 
 

@@ -32,6 +32,11 @@ class Signal:
     means: str
 
     @property
+    def short(self) -> str:
+        """For a cell: that it is more than chance, and what it means."""
+        return f"more than chance: {self.means}" if self.means else "more than chance"
+
+    @property
     def told(self) -> str:
         """The words with what they mean."""
         return f"{self.words}: {self.means}" if self.means else self.words
@@ -48,7 +53,7 @@ def signal_of(report: Report, area: Area, d: Definition) -> Signal | None:
         values = [v for v in (one.baseline, one.year_ago, one.previous, one.value) if v is not None]
     if len(values) > 1 and len({written(d, value) for value in values}) == 1:
         return None
-    before = one.previous if one.previous is not None else values[-2] if len(values) > 1 else None
+    before = report.previous(area, d.key)
     off = one.value - sum(values) / len(values)
     moved = 0.0 if before is None else one.value - before
     rules = one.signal.split("+")
@@ -64,7 +69,7 @@ def signal_cell(t: Teller, d: Definition) -> str:
     if one is None or not one.signal:
         return NOTHING
     found = signal_of(t.report, t.area, d)
-    return CHANCE if found is None else found.told
+    return CHANCE if found is None else found.short
 
 
 def _said(rule: str, way: float) -> str:

@@ -131,6 +131,11 @@ class Teller:
         d = self.report.definitions[metric]
         return self.value(d, self.report.get(self.top, metric))
 
+    def last(self, d: Definition) -> Text | Cell:
+        """What a metric was the month before: a value, or that it was withheld, or a dash."""
+        value, then = self.before(d.id), self.report.before(self.area, d.key)
+        return WITHHELD if value is None and then is not None and then[3] else self.raw(d, value)
+
     def before(self, metric: str) -> float | None:
         """A metric's value of the month before."""
         return self.report.previous(self.area, self.key(metric))

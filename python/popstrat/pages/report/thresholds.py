@@ -5,6 +5,7 @@ A metrics file names its pack and the hash of it; where that comes with popstrat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,10 @@ from popstrat.packs.load import load_pack
 from popstrat.packs.pack import Pack
 from popstrat.packs.read import builtin_name
 from popstrat.packs.reading import reach
+from popstrat.packs.uses import expressions, used_words
+
+_LABEL = re.compile(r'(\w+) == "(\w+)"')
+"""A status, and the label of it that a rule asks for."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +49,11 @@ def thresholds(pack: Pack, metric: str) -> list[Threshold]:
     if metric not in definitions:
         return []
     used: set[str] = set()
+    labels = dict(_LABEL.findall(" ".join(expressions(definitions[metric]))))
     open_ = [metric]
     while open_:
-        words = reach(pack, open_.pop()) - used
+        name = open_.pop()
+        words = _words(pack, name, labels.get(name)) - used
         used |= words
         open_ += [word for word in words if word in definitions]
     found = [
@@ -56,13 +63,23 @@ def thresholds(pack: Pack, metric: str) -> list[Threshold]:
     ]
     return found + [
         Threshold(
-            f"{body.get('title', name.replace('_', ' '))}, of a record",
+            f"A date counts as “{body.get('title', name.replace('_', ' ')).lower()}” for",
             f"{body['months']} months",
             body.get("source", NOTHING),
         )
         for name, body in windows.items()
         if name in used
     ]
+
+
+def _words(pack: Pack, name: str, label: str | None) -> set[str]:
+    """The words that a definition uses; of a status of which one ``label`` is asked for, those that decide on that."""
+    body = pack.raw["definition"][name]
+    other = {"undiagnosed": "optimised"}.get(label or "", "undiagnosed")
+    if label is None or body.get("kind") != "status" or other not in body:
+        return reach(pack, name)
+    sets, found = pack.raw.get("sets", {}), set(used_words({key: rule for key, rule in body.items() if key != other}))
+    return found.union(*(sets[word]["members"] for word in found & sets.keys()))
 
 
 def _value(body: Mapping[str, Any]) -> str:

@@ -45,13 +45,15 @@ def _colours(t: Teller, c: Colours) -> Block | None:
             _named(t, colour, metric),
             t.number(one.numerator, one),
             t.value(d, one),
-            t.raw(d, before),
+            t.last(d),
             NOTHING if moved is None else t.cell(changed(d, moved), moved),
         ]
         rows.append([*row, *([] if t.is_top else [t.of_all(metric)])])
-    heads = ["Colour", "People", f"Share of {c.of}", "Last month", "Change", *([] if t.is_top else [EVERYWHERE])]
+    heads = ["Colour", "People", "Share", "Last month", "Change", *([] if t.is_top else [EVERYWHERE])]
     notes = [c.means] if c.means else []
-    table = Table(f"{c.id}-t", c.title, heads, rows, frozenset(range(1, len(heads))), notes=notes, sortable=False)
+    under = f"% of {c.of}"
+    numbers = frozenset(range(1, len(heads)))
+    table = Table(f"{c.id}-t", c.title, heads, rows, numbers, under, notes=notes, sortable=False)
     known = [value for value in values if value is not None]
     if len(known) < len(values) or people is None:
         return table  # of what is left of a whole a withheld part could be read

@@ -48,10 +48,10 @@ def section_metrics(t: Teller) -> list[Definition]:
 
 
 def signals(t: Teller, metrics: list[Definition]) -> list[tuple[Definition, Signal]]:
-    """The metrics with a signal: for the worse, of neither good nor bad, for the better; in each the headline first. Of
-    metrics that are one count, or its other side, one."""
+    """The metrics with a signal: for the worse, for the better, neither; in each the headline first. Of metrics that
+    are one count, or its other side, one."""
     alone = {d.id for d in t.report.tested(t.layout.headline)}
-    order = {"worse": 0, "": 1, "better": 2}
+    order = {"worse": 0, "better": 1, "": 2}
     found = [
         (d, signal)
         for d in metrics
@@ -65,9 +65,8 @@ def signals(t: Teller, metrics: list[Definition]) -> list[tuple[Definition, Sign
 def series(t: Teller) -> Section | None:
     """The signals, this month beside the last, and run charts where there are two months or more."""
     metrics = section_metrics(t)
-    table = _table(t, metrics)
-    if table is None:
-        return None
+    table = _table(t, t.known(t.layout.headline))
+    drawn: list[Block] = []
     found = signals(t, metrics)
     looked = any((one := t.get(d.id)) is not None and one.signal is not None for d in t.report.definitions.values())
     blocks: list[Block] = []
@@ -75,14 +74,16 @@ def series(t: Teller) -> Section | None:
         blocks.append(_signals(t, found))
     elif looked:
         blocks.append(Note("No figure here has a signal: none moved more than chance would move it."))
-    blocks.append(table)
+    blocks += [] if table is None else [table]
     if len(t.report.months) > 1:
         marked = [d for d, _ in found]
         ranked = [*marked, *(d for d in metrics if d not in marked)]
         drawn = [block for block in (_chart(t, d) for d in ranked) if block is not None]
         blocks += drawn[:_MOST_CHARTS]
-    else:
+    elif table is not None:
         blocks.append(Note("Give the metrics files of earlier months too, and each figure is drawn month by month."))
+    if table is None and not found and not drawn:
+        return None
     lead: list[Text] = [
         _SIGNAL,
         _TARGET,
@@ -102,16 +103,15 @@ def series(t: Teller) -> Section | None:
 
 def _signals(t: Teller, found: list[tuple[Definition, Signal]]) -> Table:
     rows: list[list[Text | Cell]] = [
-        [t.metric(d.id), one.words, one.means or NOTHING, t.raw(d, t.before(d.id)), t.value(d, t.get(d.id))]
-        for d, one in found
+        [t.metric(d.id), one.words, one.means or NOTHING, t.last(d), t.value(d, t.get(d.id))] for d, one in found
     ]
     return Table(
         "signals-t",
         "Changes that are more than chance",
-        ("Figure", "Signal", "Which is", "Last month", f"{day(t.report.as_of)}"),
+        ("Figure", "Signal", "For the", "Last month", f"{day(t.report.as_of)}"),
         rows,
         frozenset({3, 4}),
-        "For the worse first, then for the better; a dash where neither high nor low is good",
+        "For the worse first, then for the better; last, where neither high nor low is good",
     )
 
 
@@ -125,15 +125,15 @@ def _table(t: Teller, metrics: list[Definition]) -> Table | None:
         moved = None if one.value is None or before is None else one.value - before
         row: list[Text | Cell] = [
             t.metric(d.id),
-            t.raw(d, before),
+            t.last(d),
             t.value(d, one),
             NOTHING if moved is None else t.cell(changed(d, moved), moved),
         ]
         if people:
             then = t.report.before(t.area, t.key(d.id))
             row += [
-                _people(then[0] if then else None, one.numerator, one.suppressed),
-                _people(then[1] if then else None, one.denominator, one.suppressed),
+                _people(None if then is None else (then[n], then[3]), now, one.suppressed)
+                for n, now in enumerate((one.numerator, one.denominator))
             ]
         row += [
             t.raw(d, one.year_ago),
@@ -160,9 +160,10 @@ def _table(t: Teller, metrics: list[Definition]) -> Table | None:
     )
 
 
-def _people(before: int | None, now: int | None, suppressed: bool) -> str:
-    end = WITHHELD if now is None and suppressed else count(now, NOTHING)
-    return f"{count(before, NOTHING)} to {end}"
+def _people(before: tuple[float | None, bool] | None, now: int | None, suppressed: bool) -> str:
+    start, kept = (None, False) if before is None else before
+    first, end = (count(n, WITHHELD if withheld else NOTHING) for n, withheld in ((start, kept), (now, suppressed)))
+    return f"{first} to {end}"
 
 
 def _chart(t: Teller, d: Definition) -> Block | None:

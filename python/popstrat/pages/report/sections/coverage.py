@@ -273,7 +273,7 @@ def _cohorts(t: Teller) -> Table | None:
             t.metric(cohort.metric, cohort.label),
             t.number(found.numerator, found),
             t.value(d, found),
-            t.raw(d, t.before(cohort.metric)),
+            t.last(d),
         ]
         first = t.get(cohort.priority) if cohort.priority else None
         row.append(t.number(first.numerator, first) if first is not None else NOTHING)

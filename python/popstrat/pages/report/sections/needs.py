@@ -14,7 +14,6 @@ from popstrat.pages.design.parts import Cell, Table, Text
 from popstrat.pages.report.model import Area, Definition, Figure
 from popstrat.pages.report.teller import (
     EVERYWHERE,
-    POSITIONS,
     Teller,
     changed,
     interval,
@@ -160,7 +159,8 @@ def _table(t: Teller, ident: str, caption: str, points: tuple[Point, ...] | list
                 *([] if single else [t.place(p.area)]),
                 t.metric(d.id),
                 t.cell(
-                    ("too low: " if one.position < 0 else "too high: ") + POSITIONS[one.position], -abs(one.position)
+                    f"too {'low' if one.position < 0 else 'high'} ({'99.8%' if p.outer else '95%'} limits)",
+                    -abs(one.position),
                 ),
                 t.value(d, one),
                 t.of_all(d.id),
@@ -179,6 +179,10 @@ def _table(t: Teller, ident: str, caption: str, points: tuple[Point, ...] | list
         frozenset(range(first, len(heads) + (not single))),
         "Beyond the 99.8% limits first; then care by people, colours and what is recorded, rates (which count events)",
     )
+
+
+def _direction(p: Point) -> str:
+    return f"too {'low' if p.figure.position < 0 else 'high'} ({'99.8%' if p.outer else '95%'} limits)"
 
 
 def _chance(t: Teller, found: Tested) -> Table:

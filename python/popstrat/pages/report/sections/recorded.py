@@ -23,13 +23,12 @@ def section(t: Teller) -> Section | None:
         one = t.get(d.id)
         if one is None:
             continue
-        before = t.before(d.id)
         row: list[Text | Cell] = [
             t.metric(d.id),
             t.number(one.numerator, one),
             t.number(one.denominator, one),
             t.value(d, one),
-            t.raw(d, before),
+            t.last(d),
         ]
         if not t.is_top:
             row += [t.of_all(d.id), POSITIONS[one.position] if one.limits is not None else NOTHING]

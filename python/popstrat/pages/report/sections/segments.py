@@ -44,7 +44,7 @@ def _of(t: Teller, s: Segmentation) -> Block | None:
         ]
         if before_known:
             moved = None if value is None or before is None else value - before
-            row += [t.raw(d, before), NOTHING if moved is None else t.cell(changed(d, moved), moved)]
+            row += [t.last(d), NOTHING if moved is None else t.cell(changed(d, moved), moved)]
         if published:
             row.append(NOTHING if group.published is None else t.cell(stated(group.published), group.published))
         if not t.is_top:

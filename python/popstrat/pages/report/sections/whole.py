@@ -28,7 +28,7 @@ def figures(t: Teller) -> Section | None:
             interval(d, one.low, one.high),
             t.number(one.numerator, one),
             t.number(one.denominator, one),
-            t.raw(d, t.before(d.id)),
+            t.last(d),
         ]
         rows.append([*row, *([] if t.is_top else [t.of_all(d.id)]), signal_cell(t, d)])
     if not rows:
