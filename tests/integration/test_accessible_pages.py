@@ -63,6 +63,11 @@ def _reported(to: Path, page: str) -> Path:
     return sorted((to / "report").glob(f"{page}*.html"))[0]
 
 
+def _catalogue(to: Path) -> Path:
+    assert run(["packs", "show", "ncl-segments", "--html", str(to / "catalogue.html")]) == 0
+    return to / "catalogue.html"
+
+
 def _everything(to: Path) -> Path:
     """Every part and every kind of chart."""
     from test_design_pages import every_part
@@ -77,6 +82,7 @@ PAGES: dict[str, Callable[[Path], Path]] = {
     "explained-short": _short,
     "work-list": _work_list,
     "parts": _everything,
+    "catalogue": _catalogue,
     "report": lambda to: _reported(to, "index"),
     "report-place": lambda to: _reported(to, "place"),
     "report-practice": lambda to: _reported(to, "practice"),
@@ -163,7 +169,7 @@ def test_text_in_charts_is_read_on_a_phone(kind: str, chromium: Any, made: Calla
         assert size >= 12, text
         assert left >= -4, text
         assert right >= -6, text
-    assert bool(found) == (kind not in {*PRIVATE, "report-definitions", "report-run"})
+    assert bool(found) == (kind not in {*PRIVATE, "catalogue", "report-definitions", "report-run"})
 
 
 @pytest.mark.parametrize("kind", PAGES)
@@ -234,6 +240,21 @@ def test_without_scripts_the_page_says_the_same(kind: str, chromium: Any, made: 
         with looking_at(chromium, made(kind), 1400, java_script_enabled=scripts) as shown:
             said.append(shown.locator("main").inner_text().replace("Show rows that contain\n", "").split())
     assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("kind", ["report", "report-place", "report-practice"])
+def test_a_board_gets_two_pages(kind: str, chromium: Any, made: Callable[[str], Path]) -> None:
+    """What it gets stands first, and ends within two sheets of A4 (269 by 184 mm are written on)."""
+    with looking_at(chromium, made(kind), round(184 / 25.4 * 96)) as shown:
+        shown.emulate_media(media="print")
+        order = shown.evaluate("[...document.querySelectorAll('main > section[id]')].map(s => s.className)")
+        first = order.count("board")
+        assert first >= 2
+        assert order[:first] == ["board"] * first
+        end = shown.evaluate("document.querySelector('.board-end').getBoundingClientRect().top")
+        assert end < 2 * 269 / 25.4 * 96
+        whole = shown.pdf(prefer_css_page_size=True, page_ranges="1")
+        assert len(whole) > 10_000, "the first page has something on it"
 
 
 def test_the_validation_prints_on_few_pages(chromium: Any, made: Callable[[str], Path]) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import math
 import re
 import shutil
+import tomllib
 from collections.abc import Callable, Mapping
 from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,9 @@ AS_OF = DAY.isoformat()
 MONTHS = [dt.date(2025, m, 28) for m in range(6, 13)] + [dt.date(2026, m, 28) for m in range(1, 6)]
 WITHHELD, NOTHING = "withheld", "–"
 Row = Mapping[str, Any]
+HEADLINE = tomllib.loads((resources.files("popstrat.pages.report") / "layout.toml").read_text(encoding="utf-8"))[
+    "headline"
+]["metrics"]
 
 
 def listed(people: int = 6_000) -> pa.Table:
@@ -154,6 +160,7 @@ class Figures:
     def __init__(self, path: Path, record: Mapping[str, Any], before: Path | None = None) -> None:
         self.rows, self.index = pl.read_parquet(path), indexed(path)
         self.titles = {m["id"].partition("@")[0]: m for m in reversed(record["metrics"])}
+        self.order = list(dict.fromkeys(m["id"].partition("@")[0] for m in record["metrics"]))
         self.before = None if before is None else indexed(before)
         self.within = record["practices"]
 
@@ -192,6 +199,10 @@ class Check:
 
     def get(self, metric: str, **of: Any) -> Row | None:
         return self.f.find(self.level, self.area, metric, **of)
+
+    def find_in(self, file: Path, metric: str) -> float | None:
+        row = self.f.find(self.level, self.area, metric, rows=indexed(file))
+        return None if row is None else row["value"]
 
     def number(self, row: Row | None, name: str) -> str:
         if row is None:
@@ -265,16 +276,41 @@ WHERE = {
     2: "above the 99.8% limits",
 }
 SIGNALS = {
-    "beyond_3_sigma": "far from average",
-    "seven_on_one_side": "seven on one side",
-    "seven_rising_or_falling": "seven in one direction",
-    "two_of_three_beyond_2_sigma": "two of three far off",
-    "none": "no more than chance",
+    "beyond_3_sigma": ("far above average", "far below average", "far from average"),
+    "seven_on_one_side": ("seven months above average", "seven months below average", "seven months on one side"),
+    "seven_rising_or_falling": ("seven months rising", "seven months falling", "seven months in one direction"),
+    "two_of_three_beyond_2_sigma": (
+        "two of three months well above average",
+        "two of three months well below average",
+        "two of three months well off average",
+    ),
 }
 
 
-def signal(row: Row) -> str:
-    return NOTHING if not row["signal"] else ", ".join(SIGNALS[rule] for rule in row["signal"].split("+"))
+def signal_parts(c: Check, metric: str, row: Row) -> tuple[str, str] | None:
+    """The words of a signal and what it means, from the files of all months; None for no more than chance."""
+    if row["signal"] == "none":
+        return None
+    months = [c.find_in(file, metric) for file in sorted(HISTORY[0].glob("*.parquet"))]
+    values = [v for v in (*months, row["value"]) if v is not None]
+    if len({c.write(metric, v) for v in values}) == 1:
+        return None
+    off, moved = row["value"] - sum(values) / len(values), row["value"] - row["previous"]
+    rules = row["signal"].split("+")
+    ways = [moved if rule == "seven_rising_or_falling" else off for rule in rules]
+    words = [SIGNALS[rule][0 if way > 0 else 1 if way < 0 else 2] for rule, way in zip(rules, ways, strict=True)]
+    way, good = moved if rules == ["seven_rising_or_falling"] else off, c.f.titles[metric]["good"]
+    means = "" if not way or good == "none" else "better" if (way > 0) == (good == "high") else "worse"
+    return ", ".join(words), means
+
+
+def signal(c: Check, metric: str, row: Row) -> str:
+    if not row["signal"]:
+        return NOTHING
+    found = signal_parts(c, metric, row)
+    if found is None:
+        return "no more than chance"
+    return f"more than chance: {found[1]}" if found[1] else "more than chance"
 
 
 def check_page(c: Check, top: bool) -> None:
@@ -372,7 +408,7 @@ def check_page(c: Check, top: bool) -> None:
             c.number(one, "denominator"),
             c.write(metric, one["previous"]),
             *all_of(metric),
-            signal(one),
+            signal(c, metric, one),
         ]
 
     figures = {cells[0].href.partition("#")[2] for cells in c.page.tables["figures-t"].rows}
@@ -402,7 +438,9 @@ def check_page(c: Check, top: bool) -> None:
 
     c.table("limits-t", limits)
     _funnels(c)
+    _needs(c)
     _inequality(c)
+    _groups(c)
     _changes(c)
     _prize(c)
     _coverage(c)
@@ -431,25 +469,120 @@ def _funnels(c: Check) -> None:
                     where,
                 ],
             )
-    table = c.page.tables.pop("outside-t", None)
-    for i, cells in enumerate(table.rows if table else []):
-        assert table is not None
-        metric = cells[1].href.partition("#")[2]
-        one = c.f.find("practice", cells[0].text, metric)
-        assert one is not None
-        assert abs(c.position(one)) == 2
-        c.same(
-            table,
-            i,
-            [
+
+
+def points_of(c: Check) -> tuple[list[str], pl.DataFrame]:
+    """The figures that are looked at in practices, and their points in the practices of the area."""
+    kinds = ["proportion", "rate_per_1000", "coverage"]
+    rows = c.f.rows.filter(
+        pl.col("level") == "practice",
+        pl.col("group_by") == "none",
+        pl.col("limit_95_low").is_not_null(),
+        pl.col("measure").is_in(kinds),
+    )
+    told = {m: one for m, one in c.f.titles.items() if one["reason"] is None and one["good"] != "none"}
+    rows = rows.filter(
+        [
+            told.get(m, {}).get("cohort") == cohort and told.get(m, {}).get("measure") == measure
+            for m, cohort, measure in rows.select("metric", "cohort", "measure").iter_rows()
+        ]
+    )
+    counts = {
+        m: {area: (k, n) for area, k, n in part.select("area", "numerator", "denominator").iter_rows() if k is not None}
+        for (m,), part in rows.group_by("metric")
+    }
+    kept: list[str] = []
+    for metric in [*(m for m in HEADLINE if m in counts), *(m for m in c.f.order if m in counts and m not in HEADLINE)]:
+
+        def same(other: str, metric: str = metric) -> bool:
+            a, b = counts[metric], counts[other]
+            both = set(a) & set(b)
+            if 2 * len(both) < max(len(a), len(b)) or {area: a[area][1] for area in both} != {x: b[x][1] for x in both}:
+                return False
+            if told[metric]["good"] == told[other]["good"]:
+                return all(a[area][0] == b[area][0] for area in both)
+            return all(-5 <= a[area][0] + b[area][0] - a[area][1] <= 5 for area in both)
+
+        if counts[metric] and not any(same(other) for other in kept):
+            kept.append(metric)
+    here = rows.filter(pl.col("metric").is_in(kept), pl.col("area").is_in(c.f.practices(c.level, c.area)))
+    return kept, here.filter(pl.col("value").is_not_null())
+
+
+def _needs(c: Check) -> None:
+    """Every practice outside its limits on the wrong side, in whatever figure."""
+    kept, points = points_of(c)
+    good = {m: c.f.titles[m]["good"] for m in kept}
+    wrong: dict[tuple[str, str], Row] = {}
+    better = 0
+    for row in points.iter_rows(named=True):
+        at = c.position(row)
+        if at and (at < 0) == (good[row["metric"]] == "high"):
+            wrong[row["area"], row["metric"]] = row
+        else:
+            better += abs(at) == 2
+    outer = {key for key, row in wrong.items() if abs(c.position(row)) == 2}
+    single = c.level == "practice"
+    listed: dict[str, list[tuple[str, str]]] = {}
+    for ident in ("help-t", "help-all-t"):
+        table = c.page.tables.pop(ident, None)
+        for i, cells in enumerate(table.rows if table else []):
+            assert table is not None
+            practice = c.area if single else cells[0].text
+            metric = cells[0 if single else 1].href.partition("#")[2]
+            listed.setdefault(ident, []).append((practice, metric))
+            one, all_ = wrong[practice, metric], c.f.find("icb", "all", metric)
+            assert all_ is not None
+            off = None if all_["value"] is None else one["value"] - all_["value"]
+            rate = c.is_rate(metric)
+            told = NOTHING
+            if off is not None:
+                told = people(abs(off) * one["denominator"] / (1000 if rate else 1)) + (" events" if rate else "")
+            by = NOTHING if off is None else c.change(metric, {"value": one["value"], "previous": all_["value"]})
+            limits = "99.8%" if abs(c.position(one)) == 2 else "95%"
+            side = f"too {'low' if c.position(one) < 0 else 'high'} ({limits} limits)"
+            expected = [
                 None,
-                None,
+                side,
                 c.value(metric, one),
+                c.value(metric, all_),
+                by,
+                told,
                 c.span(metric, one["limit_998_low"], one["limit_998_high"]),
-                c.number(one, "denominator"),
-                WHERE[c.position(one)],
-            ],
-        )
+            ]
+            c.same(table, i, expected if single else [None, *expected])
+    first, every = listed.get("help-t", []), listed.get("help-all-t", listed.get("help-t", []))
+    assert set(every) == set(wrong)
+    assert set(every[: len(outer)]) == outer, "those outside the outer limits stand first"
+    assert first == every[: len(first)]
+    care = [key for key in every[: len(outer)] if key[1] in HEADLINE and not c.is_rate(key[1])]
+    gains = [abs(wrong[k]["value"] - c.f.find("icb", "all", k[1])["value"]) * wrong[k]["denominator"] for k in care]
+    assert gains == sorted(gains, reverse=True)
+    table = c.page.tables.pop("chance-t")
+    assert table.caption.startswith(
+        f"{people(len(points))} points were looked at: {points['metric'].n_unique()} figure"
+    )
+
+    def chance(share: float) -> str:
+        expected = share * len(points)
+        return f"about {expected:,.{0 if expected >= 10 else 1 if expected >= 1 else 2}f}"
+
+    for i, (found, share) in enumerate(((len(outer), 0.001), (len(wrong), 0.025), (better, 0.001))):
+        c.same(table, i, [None, people(found), chance(share)])
+
+
+def _groups(c: Check) -> None:
+    """Every figure by sex, age and whatever else people are divided by."""
+    for ident in [one for one in c.page.tables if one.startswith("by-")]:
+        by, table = ident.removeprefix("by-").removesuffix("-t"), c.page.tables.pop(ident)
+        heads = {head.replace("–", "-").lower(): i for i, head in enumerate(table.heads)}
+        here = c.f.rows.filter(pl.col("level") == c.level, pl.col("area") == c.area, pl.col("group_by") == by)
+        assert heads.keys() - {"figure", "everybody"} == {g.lower() for g in here["group"].drop_nulls()}
+        for i, cells in enumerate(table.rows):
+            metric = cells[0].href.partition("#")[2]
+            groups = {g.lower(): g for g in here["group"].drop_nulls()}
+            found = [c.value(metric, c.get(metric, by=by, group=groups[g])) for g in heads if g in groups]
+            c.same(table, i, [None, *found, c.value(metric, c.get(metric))])
 
 
 def _inequality(c: Check) -> None:
@@ -522,12 +655,30 @@ def _changes(c: Check) -> None:
             c.change(metric, one),
             *parts,
             c.write(metric, one["year_ago"]),
-            signal(one),
+            signal(c, metric, one),
             aim,
             _shape(plan),
         ]
 
     c.table("changes-t", changes)
+
+    def signals(metric: str, cells: list[str]) -> list[str | None]:
+        one = c.get(metric)
+        assert one is not None
+        found = signal_parts(c, metric, one)
+        assert found is not None
+        return [
+            None,
+            found[0],
+            found[1] or NOTHING,
+            c.write(metric, one["previous"]),
+            c.value(metric, one),
+        ]
+
+    listed = c.page.tables.get("signals-t")
+    means = [{"worse": 0, "better": 1, NOTHING: 2}[cells[2].text] for cells in listed.rows] if listed else []
+    assert means == sorted(means)
+    c.table("signals-t", signals)
     for ident in [one for one in c.page.tables if one.startswith("run-")]:
         metric, table = ident.removeprefix("run-").removesuffix("-t"), c.page.tables.pop(ident)
         told = c.f.titles[metric]
@@ -607,6 +758,20 @@ def _coverage(c: Check) -> None:
         low, high = row["low"], row["high"]
         return people(row["value"]) if low is None else f"{people(low)}–{people(high)}"
 
+    def planned(level: str, area: str) -> tuple[float | None, float | None, str]:
+        """People planned by now and next, between the two dates in a straight line; those of places together."""
+        if "int_floor_plan" not in set(c.f.rows["metric"]):
+            return None, None, ""
+        plans = {"Ashmarsh & Lea": (20, 60), "Elmford": (40, 90)}
+        share = (DAY - dt.date(2026, 3, 31)) / (dt.date(2026, 9, 30) - dt.date(2026, 3, 31))
+        if level == "icb":
+            now = sum(a + (b - a) * share for a, b in plans.values())
+            return math.ceil(now), sum(b for _, b in plans.values()), " (all places together)"
+        if level != "place":
+            return None, None, ""
+        a, b = plans[area]
+        return math.ceil(a + (b - a) * share), b, ""
+
     floor, gap, on = reached(c.level, c.area)
     assert floor is not None
     assert gap is not None
@@ -620,9 +785,16 @@ def _coverage(c: Check) -> None:
     short = gap["value"]
     label = "Above the floor by" if short is not None and short < 0 else "Short of the floor by"
     rows.append([label, WITHHELD if held else people(None if short is None else abs(short)), NOTHING])
-    if gap["target"] is not None:
-        state = {"on": "on plan", "off": "behind plan", None: NOTHING}[gap["trajectory"]]
-        rows.append(["Planned on the caseload by 30 September 2026", people(gap["target"]), state])
+    state = {"on": "on plan", "off": "behind plan", None: NOTHING}[gap["trajectory"]]
+    now, then, of = planned(c.level, c.area)
+    if now is not None:
+        if of and on["numerator"] is not None:
+            state = "on plan" if on["numerator"] >= now else "behind plan"
+        rows.append([f"Planned by 30 June 2026{of}", people(now), state])
+        if on["numerator"] is not None:
+            side = "Behind" if on["numerator"] < now else "Ahead of"
+            rows.append([f"{side} the plan by", people(abs(on["numerator"] - now)), NOTHING])
+        rows.append([f"Planned by 30 September 2026{of}", people(then), NOTHING])
     table = c.page.tables.pop("coverage-t")
     assert len(table.rows) == len(rows)
     for i, expected in enumerate(rows):
@@ -647,8 +819,11 @@ def _coverage(c: Check) -> None:
                 WITHHELD if short is None and on["numerator"] is None else told,
             ]
             if "Plan" in areas.heads:
+                now, then, _ = planned(level, cells[0].text)
+                assert gap["target"] == then
                 expected += [
-                    people(gap["target"]),
+                    people(now),
+                    people(then),
                     {"on": "Gon plan", "off": "Rbehind plan", None: NOTHING}[gap["trajectory"]],
                 ]
             c.same(areas, i, expected)
@@ -756,7 +931,12 @@ def _kept(c: Check) -> None:
         c.same(table, i, [None, people(one["len"]), people(one["kept"]), people(one["other"])])
     reasons = c.page.tables.pop("reasons-t", None)
     why = here.filter(pl.col("value").is_null(), pl.col("reason").is_not_null()).group_by("reason").len()
-    numbers = {one["reason"]: one["len"] for one in why.iter_rows(named=True)}
+    titles = {metric: told["title"] for metric, told in c.f.titles.items()}
+    plain = {
+        reason: re.sub(r"[a-z0-9]+(_[a-z0-9]+)+", lambda found: f"“{titles[found[0]]}”", reason)
+        for reason in why["reason"]
+    }
+    numbers = {plain[one["reason"]]: one["len"] for one in why.iter_rows(named=True)}
     assert (reasons is None) == (not numbers)
     for i, cells in enumerate(reasons.rows if reasons else []):
         assert reasons is not None
@@ -841,6 +1021,19 @@ def test_up_and_down(work: Path) -> None:
             assert f"practice-{practice.lower()}.html" in read_page(work / "exact" / file).links
 
 
+SNAKE = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
+
+
+@pytest.mark.parametrize("name", ["exact", "shown"])
+def test_no_page_shows_a_name_that_programs_use(work: Path, name: str) -> None:
+    """But where it is marked as code: the rules in the pack's own language, on the page of definitions."""
+    for path in sorted((work / name).glob("*.html")):
+        page, text = read_page(path), path.read_text(encoding="utf-8")
+        said = [page.prose, *re.findall(r'(?:aria-label|title|alt)="([^"]*)"', text)]
+        assert SNAKE.findall(" ".join(said)) == [], path.name
+        assert "definitions" in path.name or not SNAKE.findall(page.text), path.name
+
+
 def test_pages_stand_alone(work: Path) -> None:
     """Nothing is loaded from anywhere, and names are escaped."""
     for path in (work / "exact").glob("*.html"):
@@ -860,6 +1053,36 @@ def test_what_was_withheld_is_said(work: Path) -> None:
     assert "too few people to publish" in shown.text
 
 
+def test_what_a_chart_does_not_show_is_named_with_the_page_that_tells(work: Path) -> None:
+    """A withheld bar would read as nought: it is named below, and a link leads to the nearest page that has it."""
+    record = json.loads((work / "shown.parquet.run.json").read_text())
+    f = Figures(work / "shown.parquet", record)
+    looked = 0
+    for practice, told in record["practices"].items():
+        path = work / f"shown/practice-{practice.lower()}.html"
+        text, page = path.read_text(encoding="utf-8"), read_page(path)
+        for cells in page.tables["treatments-t"].rows:
+            if cells[1].text != WITHHELD:
+                continue
+            label, metric = cells[0].text, cells[0].href.partition("#")[2]
+            near = [(level, told[level]) for level in ("pcn", "neighbourhood", "place")]
+            order = [*near, ("icb", "all")]
+            at = next((a for a in order if (f.find(*a, metric) or {}).get("numerator") is not None), None)
+            note = re.search(rf"Not shown here: [^<]*{label}[^<]*\(withheld\)\. (.*?)</p>", text)
+            assert note is not None
+            if at is None:
+                assert note[1] == "No other page has it."
+            else:
+                assert f">{'Whole list' if at[0] == 'icb' else at[1]}</a>" in re.sub(
+                    r">(PCN|Place|Neighbourhood) ", ">", note[1]
+                )
+            chart = re.search(r'aria-label="(Bars, people: [^"]*)"', text[text.index('id="treatments-f-t"') :])
+            assert chart is not None
+            assert f"{label} (withheld)" in chart[1].partition("Not shown: ")[2]
+            looked += 1
+    assert looked
+
+
 def test_the_definition_and_the_run_of_a_figure(work: Path) -> None:
     page = read_page(work / "exact/definitions.html")
     for words in (
@@ -868,7 +1091,11 @@ def test_the_definition_and_the_run_of_a_figure(work: Path) -> None:
         "age >= 18 and hypertension",
         "QOF HYP008, HYP009",
         "an HbA1c counts for 24 months",
-        "1.0, blood_pressure_at_target",
+        "blood_pressure_at_target",
+        "Systolic target, clinic reading, under 80: 140 mmHg (NICE NG136",
+        "HbA1c target: 58 mmol/mol (QOF DM020)",
+        "95%, from: 95% of people with complex needs to have a care plan by 2027",
+        "by area and date, from the file plan.csv, which was given as the plan",
     ):
         assert words in page.text
     told = read_page(work / "exact/run.html").text

@@ -34,7 +34,8 @@ class Page(HTMLParser):
         self._table: Table | None = None
         self._cell: Cell | None = None
         self._into = ""
-        self._hidden = 0
+        self._hidden = self._code = 0
+        self._prose: list[str] = []
         self._verdict = False
         self.feed(text)
         self.close()
@@ -49,6 +50,8 @@ class Page(HTMLParser):
                 self._cell.href = given.get("href", "")
         if tag in ("style", "script"):
             self._hidden += 1
+        if tag == "code":
+            self._code += 1
         if tag == "section":
             self._verdict = "verdict" in given.get("class", "")
         if self._verdict and tag in ("li", "p"):
@@ -73,6 +76,8 @@ class Page(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag in ("style", "script"):
             self._hidden -= 1
+        if tag == "code":
+            self._code -= 1
         if tag == "section":
             self._verdict = False
         if tag in ("th", "td") and self._cell is not None:
@@ -87,12 +92,19 @@ class Page(HTMLParser):
         if self._hidden:
             return
         self.words.append(data)
+        if not self._code:
+            self._prose.append(data)
         if self._cell is not None:
             self._cell.text += data
         elif self._table is not None and self._into == "caption":
             self._table.caption += data
         if self._verdict and self.sentences:
             self.sentences[-1] += data
+
+    @property
+    def prose(self) -> str:
+        """The text without what is marked as code."""
+        return " ".join(" ".join(self._prose).split())
 
     @property
     def text(self) -> str:

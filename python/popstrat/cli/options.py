@@ -56,6 +56,9 @@ InputsOrRecord = Annotated[
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="FILE", help="Ends in .parquet, .arrow, .csv or .csv.gz.")
 ]
+Folder = Annotated[
+    Path, typer.Option("--output", "-o", metavar="DIR", help="A new folder, or that of an earlier run like this one.")
+]
 AsOf = Annotated[
     str | None,
     typer.Option(

@@ -41,15 +41,26 @@ def show_command(
     as_of: Annotated[
         str | None, typer.Option("--as-of", metavar="DATE", help="YYYY-MM-DD; the latest by default.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page, in place of the terminal.")
+    ] = None,
+    force: options.Force = False,
 ) -> None:
     """Show every definition of a pack, or every feature of a specification, with its source."""
     date = None if as_of is None else options.parse_date(as_of)
+    if html is not None and html.exists() and not force:
+        raise InputError("is there already; --force replaces it", file=str(html))
     # not above: --help does not wait for Arrow
     from popstrat.deriving.spec import is_specification
     from popstrat.pages import catalogue, specification
 
     page = specification if is_specification(name) else catalogue
-    page.show(name, open_console(), date)
+    if html is None:
+        page.show(name, open_console(), date)
+        return
+    from popstrat.pages.catalogue_page import write
+
+    write(page.shown(name, date), html)
 
 
 @app.command("check")

@@ -21,7 +21,7 @@ def report(
             metavar="METRICS...", help="Files of popstrat metrics, one for each month; the last month is shown."
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="A new folder, for the pages.")],
+    output: options.Folder,
     title: Annotated[
         str | None,
         typer.Option("--title", metavar="NAME", help="The name of the whole list, such as an ICB's name."),

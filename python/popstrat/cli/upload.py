@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from popstrat.cli.options import AsJson, Force, Profile, Quiet, audit_log, parse_date, practice_codes
+from popstrat.cli.options import AsJson, Folder, Force, Profile, Quiet, audit_log, parse_date, practice_codes
 from popstrat.cli.terminal import open_console, print_json, progress_bar
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -16,9 +16,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 @app.command()
 def upload(
     scored: Annotated[Path, typer.Argument(metavar="SCORED", help="A scored table, with its run record beside it.")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="A folder: one file for each practice in it.")
-    ],
+    output: Folder,
     template: Annotated[
         str, typer.Option("--template", metavar="NAME|FILE", help="What the files look like.")
     ] = "neutral-csv",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,7 +19,7 @@ def validate(
     outcome: Annotated[
         str, typer.Option("--outcome", metavar="FILE", help="patient_id and what happened: Parquet, Arrow or CSV.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the report.")],
+    output: options.Folder,
     column: Annotated[
         str | None,
         typer.Option(

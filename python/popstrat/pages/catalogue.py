@@ -70,11 +70,16 @@ def markdown(pack: Pack, as_of: dt.date | None = None) -> str:
     return written(sections(pack, as_of))
 
 
-def show(name_or_path: str | Path | Pack, console: Console, as_of: dt.date | None = None) -> None:
-    """Print the page of a pack (without the patient table). Raises `PackError`."""
+def shown(name_or_path: str | Path | Pack, as_of: dt.date | None = None) -> list[Section]:
+    """The page of a pack without the patient table. Raises `PackError`."""
     found = sections(load_pack(name_or_path), as_of)
     end = next((i for i, s in enumerate(found) if s.anchor == patient_table.ANCHOR), len(found))
-    terminal.show(found[:end], console)
+    return found[:end]
+
+
+def show(name_or_path: str | Path | Pack, console: Console, as_of: dt.date | None = None) -> None:
+    """Print the page of a pack (without the patient table). Raises `PackError`."""
+    terminal.show(shown(name_or_path, as_of), console)
 
 
 def _head(pack: Pack) -> Section:

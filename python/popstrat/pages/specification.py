@@ -63,9 +63,14 @@ def markdown(spec: Spec, as_of: dt.date | None = None) -> str:
     return written(sections(spec, as_of))
 
 
+def shown(name_or_path: str | Path | Spec, as_of: dt.date | None = None) -> list[Section]:
+    """The page of a specification. Raises `PackError`."""
+    return sections(load_spec(name_or_path), as_of)
+
+
 def show(name_or_path: str | Path | Spec, console: Console, as_of: dt.date | None = None) -> None:
     """Print the page of a specification. Raises `PackError`."""
-    terminal.show(sections(load_spec(name_or_path), as_of), console)
+    terminal.show(shown(name_or_path, as_of), console)
 
 
 def _head(spec: Spec) -> Section:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from popstrat.pages.charts.chart import ACROSS, LETTER, NARROW, Canvas, Chart, Scale, fit, round_up
 
-_ROW, _TALL = 46, 16
+_ROW, _TALL, _MISSING = 46, 16, 20
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar: ``value`` None is drawn as words alone. ``text`` is the value as written, ``beside`` another value that a
-    stroke marks (last month's, the published one), ``colour`` a token."""
+    """A bar: one with ``value`` None is named below the others, with no bar. ``text`` is the value as written,
+    ``beside`` another value that a stroke marks (last month's, the published one), ``colour`` a token."""
 
     label: str
     value: float | None
@@ -26,13 +26,16 @@ class Bar:
 
 def bars(rows: Sequence[Bar], *, unit: str, beside: str = "", top: float | None = None) -> Chart:
     """Bars from nothing, each under its label and value. ``unit`` says what the values are, ``beside`` what the strokes
-    mark; the longest bar takes the whole width unless ``top`` is given."""
-    most = max((v for r in rows for v in (r.value, r.high, r.beside) if v is not None), default=1.0)
+    mark; the longest bar takes the whole width unless ``top`` is given. What has no value has no bar, which would read
+    as nought: it is named below the others."""
+    shown = [r for r in rows if r.value is not None]
+    missing = [r for r in rows if r.value is None]
+    most = max((v for r in shown for v in (r.value, r.high, r.beside) if v is not None), default=1.0)
     scale = Scale(0, top or round_up(most), 0, ACROSS)
     canvas = Canvas()
-    y = canvas.swatch(0, [("reference", "", beside)]) if beside and any(r.beside is not None for r in rows) else 0.0
-    canvas.height = y + _ROW * len(rows)
-    for row in rows:
+    y = canvas.swatch(0, [("reference", "", beside)]) if beside and any(r.beside is not None for r in shown) else 0.0
+    canvas.height = y + _ROW * len(shown) + (_MISSING * (len(missing) + 1) + 6 if missing else 0)
+    for row in shown:
         canvas.text(0, y + 13, fit(row.label, NARROW - LETTER * (len(row.text) + 2)))
         canvas.text(ACROSS, y + 13, row.text, "strong", "end")
         canvas.bar(0, ACROSS, y + 20, _TALL, "sunken")
@@ -44,8 +47,15 @@ def bars(rows: Sequence[Bar], *, unit: str, beside: str = "", top: float | None 
             x = scale(row.beside)
             canvas.line(x, y + 17, x, y + 23 + _TALL, "reference")
         y += _ROW
-    told = "; ".join(f"{r.label} {r.text}" + (f" ({beside} marked)" if r.beside is not None else "") for r in rows)
-    return canvas.chart(f"Bars, {unit}: {told}.")
+    if missing:
+        canvas.text(0, y + 14, "Not shown, large or small:", "tick")
+        for row in missing:
+            y += _MISSING
+            canvas.text(0, y + 14, fit(row.label, NARROW - LETTER * (len(row.text) + 1)))
+            canvas.text(ACROSS, y + 14, row.text, "tick", "end")
+    told = "; ".join(f"{r.label} {r.text}" + (f" ({beside} marked)" if r.beside is not None else "") for r in shown)
+    kept = "; ".join(f"{r.label} ({r.text})" for r in missing)
+    return canvas.chart(f"Bars, {unit}: {told or 'none'}." + (f" Not shown: {kept}." if kept else ""))
 
 
 def _interval(canvas: Canvas, low: float, high: float, y: float) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from popstrat.pages.charts.chart import ACROSS, LETTER, NARROW, Canvas, Chart, Scale, ticks, up_axis
 
 _TALL = 170
+_MEANS = {"worse": "mark-red", "better": "mark-green"}
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Month:
     value: float | None
     signal: str = ""
     plan: float | None = None
+    means: str = ""
 
 
 def run_chart(
@@ -45,8 +47,8 @@ def run_chart(
     canvas = Canvas()
     key = [("line", "mark-1", "each month")]
     signals = [(m, m.signal) for _, m, _ in known if m.signal]
-    if signals:
-        key.append(("diamond", "mark-red", "more than chance"))
+    for means in dict.fromkeys(m.means for m, _ in signals):
+        key.append(("diamond", _MEANS.get(means, "mark-1"), f"more than chance{f', {means}' if means else ''}"))
     if baseline is not None:
         key.append(("reference dotted", "", f"{baseline_called} {write(baseline)}"))
     planned = [(i, m.plan) for i, m in enumerate(months) if m.plan is not None]
@@ -70,7 +72,7 @@ def run_chart(
         canvas.path([(across(i), down(v)) for i, v in piece], "line", "mark-1")
     for i, month, value in known:
         if month.signal:
-            canvas.mark(across(i), down(value), "diamond", "mark-red")
+            canvas.mark(across(i), down(value), "diamond", _MEANS.get(month.means, "mark-1"))
         else:
             canvas.mark(across(i), down(value), "dot", "mark-1")
     if known:
@@ -119,5 +121,9 @@ def _told(
     told = f"Run chart, {unit}, of {len(months)} months: {write(start)} in {first.name}, {write(end)} in {last.name}"
     told += f"; {baseline_called} {write(baseline)}" if baseline is not None else ""
     told += f"; {target_called} {write(target)}" if target is not None else ""
-    told += ". More than chance: " + "; ".join(f"{m.name} ({s})" for m, s in signals) if signals else ""
+    told += (
+        ". More than chance: " + "; ".join(f"{m.name} ({s}{f': {m.means}' if m.means else ''})" for m, s in signals)
+        if signals
+        else ""
+    )
     return told + "."

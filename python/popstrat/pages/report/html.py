@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from markupsafe import Markup
@@ -11,13 +12,16 @@ from markupsafe import Markup
 from popstrat.core.hashing import HASH
 from popstrat.core.numbers import NOTHING, count, day, percent, stated
 from popstrat.core.rerun import pack_named
+from popstrat.metrics.coverage import GAP
 from popstrat.metrics.rows import Level
 from popstrat.pages.design.parts import Cell, Figure, Link, Shell, Table, Text, Verdict
 from popstrat.pages.design.render import render
+from popstrat.pages.report.layout import layout
 from popstrat.pages.report.model import CALLED, EVERYBODY, SEVERAL, Area, Definition, Place, Report
 from popstrat.pages.report.names import INDEX
 from popstrat.pages.report.read import Month
-from popstrat.pages.report.teller import DEFINITIONS, RUN
+from popstrat.pages.report.teller import DEFINITIONS, RUN, divided, plain
+from popstrat.pages.report.thresholds import Threshold, pack_of, thresholds
 from popstrat.pages.report.views import Block, Linked, Page, Sentence, Side
 
 _MOST_OPEN = 40
@@ -108,30 +112,70 @@ def definitions_html(report: Report) -> str:
         _beside(DEFINITIONS),
         _of_run(report),
     )
-    shown = [{"id": d.id, "title": d.title, "means": d.means, "facts": _facts(d)} for d in report.definitions.values()]
-    return render("pages/report_definitions.html.j2", shell, definitions=shown)
+    pack, planned = pack_of(report.record), _planned(report)
+    shown = [
+        {
+            "id": d.id,
+            "title": d.title,
+            "means": plain(report, layout(), d.means),
+            "facts": [(name, plain(report, layout(), said)) for name, said in _facts(d, planned, report)],
+            "limits": [] if pack is None else [_plain(report, one) for one in thresholds(pack, d.id)],
+            "rules": _rules(d),
+        }
+        for d in report.definitions.values()
+    ]
+    return render("pages/report_definitions.html.j2", shell, definitions=shown, known=pack is not None)
 
 
-def _facts(d: Definition) -> list[tuple[str, Text]]:
-    found: list[tuple[str, Text]] = []
+def _plain(report: Report, one: Threshold) -> Threshold:
+    return Threshold(*(plain(report, layout(), text) for text in (one.what, one.value, one.source)))
+
+
+def _facts(d: Definition, planned: frozenset[str], report: Report) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
     if d.reason is not None:
         found.append(("Not computed", d.reason))
-    if d.numerator:
-        found.append(("Counted", Markup("<code>{}</code>").format(d.numerator)))
-        of = " and ".join(part for part in (d.cohort if d.cohort != EVERYBODY else "", d.denominator) if part)
-        found.append(("Of whom", Markup("<code>{}</code>").format(of) if of else "everybody on the list"))
-    elif d.cohort != EVERYBODY:
-        found.append(("Of whom", Markup("<code>{}</code>").format(d.cohort)))
-    found.append(("Measure", f"{_MEASURES.get(d.measure, d.measure)}; {_GOOD.get(d.good, d.good)}"))
+    found.append(("Measure", f"{_MEASURES.get(d.measure, d.measure.replace('_', ' '))}; {_GOOD.get(d.good, d.good)}"))
     if d.target is not None:
-        found.append(("Target", stated(d.target) if d.measure != "rate_per_1000" else f"{d.target:g} per 1,000"))
+        value = stated(d.target) if d.measure != "rate_per_1000" else f"{d.target:g} per 1,000"
+        found.append(("Target", f"{value}, from: {d.source or 'no source given'}"))
+    if d.id in planned:
+        file = (report.record.get("options") or {}).get("plan")
+        name = (
+            f"the file {PurePath(str(file)).name}, which was given as the plan" if file else "the plan that was given"
+        )
+        found.append(("Planned values", f"by area and date, from {name}"))
     found.append(("Source", d.source or NOTHING))
     if d.assumption and d.assumption != d.source:
         found.append(("Assumption", d.assumption))
     if d.caveat:
         found.append(("To be borne in mind", d.caveat))
-    found.append(("Version", f"{d.version}, {d.id}"))
+    found.append(("Version", d.version))
     return found
+
+
+def _rules(d: Definition) -> list[tuple[str, Markup]]:
+    """What programs go by, in the pack's own language: for who checks it."""
+    found = [("Name in files", Markup("<code>{}</code>").format(d.id))]
+    if d.numerator:
+        found.append(("Counted", Markup("<code>{}</code>").format(d.numerator)))
+    of = " and ".join(part for part in (d.cohort if d.cohort != EVERYBODY else "", d.denominator) if part)
+    if of:
+        found.append(("Of whom", Markup("<code>{}</code>").format(of)))
+    return found
+
+
+def _planned(report: Report) -> frozenset[str]:
+    """The metrics that the plan has values for."""
+    found = set()
+    for area in report.areas.values():
+        for key, one in area.figures.items():
+            d = report.definitions.get(key.metric)
+            if one.trajectory is not None or (d is not None and one.target not in (None, d.target) and key == d.key):
+                found.add(key.metric.removesuffix(GAP))
+            elif key.group_by == "quarter":
+                found.add(key.metric.removesuffix("_plan"))
+    return frozenset(found)
 
 
 # -- runs --------------------------------------------------------------------------------------------------------------
@@ -153,7 +197,7 @@ def run_html(report: Report) -> str:
     ]
     notices = [text for word in ("warnings", "notices") for text in report.record.get(word, ())]
     if notices:
-        parts.append(("What the run said", [str(text) for text in notices]))
+        parts.append(("What the run said", [plain(report, layout(), str(text)) for text in notices]))
     return render("pages/report_run.html.j2", shell, parts=parts)
 
 
@@ -214,7 +258,7 @@ def _disclosure(report: Report) -> list[Any]:
     rows: list[list[Text | Cell]] = [
         [
             CALLED.get(_level(one["level"]), one["level"]),
-            one["group_by"].replace("_", " "),
+            divided(one["group_by"]),
             count(one["over_7"]),
             count(one["withheld"]),
             percent(one["share"], none=NOTHING),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -73,6 +74,14 @@ class Coverage:
 
 
 @dataclass(frozen=True)
+class Derived:
+    """A metric that is derived from another, ``of``, whose definition tells of it."""
+
+    title: str
+    of: str
+
+
+@dataclass(frozen=True)
 class Layout:
     """All sections."""
 
@@ -88,6 +97,17 @@ class Layout:
     ltc: tuple[Group, ...]
     inequality: tuple[str, ...]
     recorded: tuple[str, ...]
+    derived: Mapping[str, Derived] = field(default_factory=dict)
+
+    def title(self, metric: str) -> str:
+        """What a metric without a definition is called."""
+        found = self.derived.get(metric)
+        return metric.replace("_", " ").capitalize() if found is None else found.title
+
+    def of(self, metric: str) -> str:
+        """The metric whose definition tells of one that has none."""
+        found = self.derived.get(metric)
+        return metric if found is None else found.of
 
 
 @cache
@@ -108,6 +128,7 @@ def layout() -> Layout:
         _groups(raw["conditions"]["groups"]),
         tuple(raw["inequality"]["metrics"]),
         tuple(raw["recorded"]["metrics"]),
+        {name: Derived(**one) for name, one in raw["derived"].items()},
     )
 
 

@@ -107,6 +107,11 @@ class Definition:
     numerator: str = ""
     denominator: str = ""
 
+    @property
+    def key(self) -> Key:
+        """Where its figure of everybody is."""
+        return Key(self.id, self.measure, self.cohort, NONE, None)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -151,6 +156,7 @@ class Report:
         self.areas, self.levels = _areas(self.now, self.definitions)
         self._before = [_past(month, self.definitions) for month in self.months[:-1]]
         self.order = {metric: i for i, metric in enumerate(self.definitions)}
+        self._tested: dict[tuple[str, ...], list[Definition]] = {}
 
     @property
     def top(self) -> Area:
@@ -184,6 +190,15 @@ class Report:
         definition = self.definitions.get(metric)
         return definition is not None and definition.reason is None and definition.measure == measure
 
+    def tested(self, first: Sequence[str] = ()) -> list[Definition]:
+        """The metrics whose practices lie in limits and of which one side is good. Of metrics that are the same count
+        in every practice, or the other side of it (optimised, not optimised), the one named ``first``, or else the
+        one that the record has first."""
+        wanted = tuple(first)
+        if wanted not in self._tested:
+            self._tested[wanted] = _told_apart(self, wanted)
+        return self._tested[wanted]
+
     def areas_of(self, level: Level) -> list[Area]:
         """All areas of a level, in order of their names."""
         return [area for place, area in self.areas.items() if place.level is level]
@@ -211,12 +226,13 @@ class Report:
         return self._before[-1].get((area.level.value, area.name), {}).get(key)
 
     def previous(self, area: Area, key: Key) -> float | None:
-        """A figure's value of the month before: as the file has it, or else as that month's own file has."""
+        """A figure's value of the month before: from that month's own file where it was given, as the counts beside it
+        are, so that no two figures have their last month from different places; else as this month's file has it."""
+        if self._before and _follow(self.months[-2].as_of, self.as_of):
+            before = self.before(area, key)
+            return None if before is None else before[2]
         now = area.figures.get(key)
-        if now is not None and now.previous is not None:
-            return now.previous
-        before = self.before(area, key)
-        return None if before is None else before[2]
+        return None if now is None else now.previous
 
 
 def _follow(before: dt.date, after: dt.date) -> bool:
@@ -246,6 +262,40 @@ def _definitions(record: Mapping[str, Any]) -> dict[str, Definition]:
                 _text(one.get("denominator")),
             )
     return found
+
+
+_OFF = 5
+"""By how much two parts of a whole that were rounded may miss it."""
+
+
+def _told_apart(report: Report, first: tuple[str, ...]) -> list[Definition]:
+    """See `Report.tested`."""
+    practices = report.areas_of(Level.PRACTICE)
+    asked = [d for name in first if (d := report.definitions.get(name)) is not None]
+    kept: list[tuple[Definition, dict[str, tuple[int, int]]]] = []
+    for d in dict.fromkeys([*asked, *report.definitions.values()]):
+        if d.reason is not None or d.good == NONE or d.measure not in (SHARE, RATE, "coverage"):
+            continue
+        mine = {}
+        for area in practices:
+            one = area.figures.get(d.key)
+            if one is not None and one.limits is not None and one.numerator is not None and one.denominator is not None:
+                mine[area.name] = (one.numerator, one.denominator)
+        if mine and not any(_one_count(d, mine, other, theirs) for other, theirs in kept):
+            kept.append((d, mine))
+    return [d for d, _ in kept]
+
+
+def _one_count(
+    d: Definition, mine: Mapping[str, tuple[int, int]], other: Definition, theirs: Mapping[str, tuple[int, int]]
+) -> bool:
+    """Whether two metrics count the same people, or one those whom the other leaves, in every practice with both."""
+    both = mine.keys() & theirs.keys()
+    if len(both) < max(len(mine), len(theirs)) / 2 or any(mine[one][1] != theirs[one][1] for one in both):
+        return False
+    if d.good == other.good:
+        return all(mine[one] == theirs[one] for one in both)
+    return all(abs(mine[one][0] + theirs[one][0] - mine[one][1]) <= _OFF for one in both)
 
 
 def _text(value: Any) -> str:
@@ -322,15 +372,15 @@ def _by_practice(areas: Mapping[Place, Area], within: Mapping[str, Any], above: 
                     above[place].add(other)
 
 
-Past = tuple[int | None, int | None, float | None]
-"""Numerator, denominator and value."""
+Past = tuple[int | None, int | None, float | None, bool]
+"""Numerator, denominator, value, and whether it was withheld."""
 
 
 def _past(month: Month, definitions: Mapping[str, Definition]) -> dict[tuple[str, str], dict[Key, Past]]:
     """What is followed of an earlier month, by level and area: of metrics that had the version which they have now."""
     rows = followed(month.rows)
     columns = [rows[name].to_pylist() for name in ("level", "area", "version", *Key.__slots__)]
-    values = [rows[name].to_pylist() for name in ("numerator", "denominator", "value")]
+    values = [rows[name].to_pylist() for name in ("numerator", "denominator", "value", "suppressed")]
     found: dict[tuple[str, str], dict[Key, Past]] = {}
     keys: dict[tuple[Any, ...], Key] = {}
     for level, area, version, *of, past in zip(*columns, zip(*values, strict=True), strict=True):

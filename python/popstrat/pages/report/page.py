@@ -9,7 +9,7 @@ from popstrat.core.rerun import pack_named
 from popstrat.pages.design.parts import KeyFigure, Text
 from popstrat.pages.report.layout import Layout
 from popstrat.pages.report.model import CALLED, SEVERAL, Area, Place, Report
-from popstrat.pages.report.sections import SECTIONS, coverage
+from popstrat.pages.report.sections import SECTIONS, coverage, prize
 from popstrat.pages.report.sentences import sentences
 from popstrat.pages.report.teller import DEFINITIONS, RUN, Teller, none
 from popstrat.pages.report.views import Linked, Page
@@ -68,6 +68,9 @@ def _keys(t: Teller) -> list[KeyFigure]:
                     "" if t.is_top else f"all practices: {_words(t, d.id)}",
                 )
             )
+    gains = prize.prizes(t, t.known(t.layout.headline))
+    if gains and prize.size(gains[0]) >= 1:
+        found.append(KeyFigure(count(prize.size(gains[0])), "people to gain", gains[0].definition.title.lower()))
     return found
 
 

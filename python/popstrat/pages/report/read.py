@@ -29,6 +29,7 @@ _KINDS = {**_NUMBERS, "as_of": "date", "suppressed": "bool"}
 _FOLLOWED = ("proportion", "rate_per_1000", "coverage", "floor", "standardised_rate")
 _OF_BEFORE = (
     "version", "metric", "measure", "cohort", "level", "area", "group_by", "group", "numerator", "denominator", "value",
+    "suppressed",
 )  # fmt: skip
 _TOLD = ("metrics", "disclosure_control", "pack", "output")
 """Without these a record does not say what the figures are."""

@@ -3,25 +3,23 @@ gain, what is more than chance. Every number in them stands in a table of the se
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 
-from popstrat.core.numbers import count, day, span
+from popstrat.core.numbers import count, day
 from popstrat.metrics.rows import Level
-from popstrat.pages.report.model import CALLED, Definition
-from popstrat.pages.report.sections import changes, coverage, inequality, prize, variation
-from popstrat.pages.report.teller import Teller, several, signal_words, written
+from popstrat.pages.report.model import CALLED
+from popstrat.pages.report.sections import changes, coverage, inequality, needs, prize, variation
+from popstrat.pages.report.teller import Teller, is_rate, several, written
 from popstrat.pages.report.views import Sentence
 
 MOST = 3
-_NAMED = 3
 
 
 def sentences(t: Teller) -> list[Sentence]:
     """The first of what can be said, at most three, in the order of what matters."""
-    found = [*_coverage(t), *_prize(t)]
+    found = [*_coverage(t), *_outside(t), *_prize(t)]
     headline, others, better = _signals(t)
-    for one in (*headline, *_outside(t), *others, *_gap(t), *better, *_calm(t)):
+    for one in (*headline, *others, *_gap(t), *better, *_calm(t)):
         if len(found) >= MOST:
             break
         found.append(one)
@@ -32,46 +30,63 @@ def _coverage(t: Teller) -> Iterator[Sentence]:
     mine = coverage.reached(t, t.area)
     if mine.floor is None:
         return
-    floor = coverage.floor_text(mine.floor)
-    if mine.floor.value is None:
-        why = f": {mine.floor.reason}" if mine.floor.reason else ""
-        yield Sentence(f"The floor of people to be supported is not known{why}.", coverage.ID)
-        return
     plan, colour = _plan(t, mine)
-    if mine.withheld:
-        text = f"How many people are on the caseload is withheld; {floor} are the least that teams are to support"
-    elif mine.on is None:
-        text = f"Teams are to support at least {floor} people; without a caseload it is not known how many they do"
-    elif mine.gap is not None and mine.gap > 0:
-        short = coverage.gap_text(mine.gap)
-        text = f"{count(mine.on)} people are on the caseload, {short} short of the floor of {floor}"
-    elif mine.gap is not None:
-        text = f"{count(mine.on)} people are on the caseload, {coverage.gap_text(mine.gap)} above the floor of {floor}"
+    if mine.floor.value is None:
+        why = f": {t.plain(mine.floor.reason)}" if mine.floor.reason else ""
+        floor, to_floor = "", f"The floor of people to be supported is not known{why}."
     else:
-        text = f"{count(mine.on)} people are on the caseload; the floor is {floor}"
-    means = {"green": "on plan", "red": "behind plan"}.get(colour, "")
-    yield Sentence(text + plan + ".", coverage.ID, colour, means)
+        floor = coverage.floor_text(mine.floor)
+        to_floor = f"The floor, the least that teams are to support, is {floor}."
+        if mine.gap is not None:
+            side = "short of" if mine.gap > 0 else "above"
+            to_floor = f"They are {coverage.gap_text(mine.gap)} {side} the floor of {floor}."
+    if mine.withheld:
+        text = "How many people are on the caseload is withheld here."
+    elif mine.on is None:
+        text = "No caseload was given, so it is not known how many people are supported."
+    else:
+        own = bool(plan) and (mine.by_now is not None or mine.planned is not None)
+        text = f"{count(mine.on)} people are on the caseload{', ' + plan if own else ''}."
+        plan = "" if own else plan
+    parts = [text, f"{plan[0].upper()}{plan[1:]}." if plan else "", to_floor]
+    means = {"green": coverage.ON_PLAN, "red": coverage.OFF_PLAN}.get(colour, "")
+    yield Sentence(" ".join(part for part in parts if part), coverage.ID, colour, means)
 
 
 def _plan(t: Teller, mine: coverage.Reached) -> tuple[str, str]:
-    """What is said of the plan, and its colour: of the area's own, or else of the areas in it that have one."""
-    if mine.planned is not None:
-        by = f" ({count(mine.planned)} by {day(mine.by)})" if mine.by else f" ({count(mine.planned)} next)"
-        colour = {"on": "green", "off": "red"}.get(mine.trajectory or "", "")
-        return (
-            f": {mine.plan_words}{by}" if colour else f"; the plan is{by.replace('(', '').replace(')', '')}"
-        ), colour
+    """What is said of the plan, and its colour: of the area's own, or else of the areas in it that have one, or of the
+    nearest above."""
+    colour = {"on": "green", "off": "red"}.get(mine.trajectory or "", "")
+    if mine.by_now is not None or mine.planned is not None:
+        parts = []
+        if mine.by_now is not None:
+            parts.append(f"{count(mine.by_now)} were planned by {day(t.report.as_of)}")
+        if mine.planned is not None:
+            parts.append(f"{count(mine.planned)} {'are planned' if not parts else 'are'} by {day(mine.by or 'later')}")
+        told = " and ".join(parts)
+        if mine.ahead is None:
+            return told, colour
+        if mine.ahead < 0:
+            return f"{coverage.OFF_PLAN} by {count(-mine.ahead)}: {told}", colour
+        return f"{coverage.ON_PLAN}{f' and {count(mine.ahead)} ahead of it' if mine.ahead else ''}: {told}", colour
     level, below = t.within()
     found = [one for one in (coverage.reached(t, area) for area in below) if one.planned is not None]
-    if not found:
-        return "", ""
-    on = sum(one.trajectory == "on" for one in found)
-    off = sum(one.trajectory == "off" for one in found)
-    rest = len(found) - on - off
-    parts = [(on, "on it"), (off, "behind it"), (rest, "where that cannot be said")]
-    said = [f"{number} {words}" for number, words in parts if number]
-    told = f"; of {several(level, len(found))} with a plan, {' and '.join(said)}"
-    return told, "red" if off else "green" if on == len(found) else ""
+    if found:
+        on = sum(one.trajectory == "on" for one in found)
+        off = sum(one.trajectory == "off" for one in found)
+        rest = len(found) - on - off
+        counted = [(on, "on it"), (off, "behind it"), (rest, "where that cannot be said")]
+        said = " and ".join(f"{number} {words}" for number, words in counted if number)
+        return f"of {several(level, len(found))} with a plan, {said}", "red" if off else "green" if on == len(
+            found
+        ) else ""
+    for place in reversed(t.area.above):
+        theirs = coverage.reached(t, t.report.areas[place])
+        if theirs.plan_words:
+            return f"{t.report.title(place)}, which has the plan, is {theirs.plan_words}", ""
+        if theirs.by_now is not None or theirs.planned is not None:
+            return f"whether {t.report.title(place)}, which has the plan, is on it cannot be said", ""
+    return "", ""
 
 
 def _prize(t: Teller) -> Iterator[Sentence]:
@@ -98,54 +113,40 @@ def _prize(t: Teller) -> Iterator[Sentence]:
 def _signals(t: Teller) -> tuple[list[Sentence], list[Sentence], list[Sentence]]:
     """Changes that are more than chance: headline figures for the worse, others for the worse, those for the better."""
     found: tuple[list[Sentence], list[Sentence], list[Sentence]] = ([], [], [])
-    for d in changes.section_metrics(t):
+    for d, signal in changes.signals(t, changes.section_metrics(t)):
         one, before = t.get(d.id), t.before(d.id)
-        signal = signal_words(one.signal) if one is not None else ""
-        if one is None or not signal or one.value is None or before is None or d.good == "none":
+        if one is None or one.value is None or not signal.means:
             continue
-        if written(d, one.value) == written(d, before):
-            continue  # it lies far from the average, as it did last month: nothing that a sentence could say
-        up = one.value > before
-        bad = up == (d.good == "low")
-        text = (
-            f"“{d.title}” {'rose' if up else 'fell'} from {written(d, before)} last month to {written(d, one.value)}, "
-            f"which is {'worse' if bad else 'better'}, and more than chance: {signal}."
-        )
-        found[2 if not bad else d.id not in t.layout.headline].append(Sentence(text, changes.ID))
+        now = written(d, one.value)
+        then = "" if before is None or written(d, before) == now else f" ({written(d, before)} last month)"
+        text = f"“{d.title}” is {now}{then}: {signal.words}, which is {signal.means}, and more than chance."
+        found[2 if signal.means == "better" else d.id not in t.layout.headline].append(Sentence(text, changes.ID))
     return found
 
 
 def _outside(t: Teller) -> Iterator[Sentence]:
-    """The figure in which most practices, or this one, lie outside the outer limits on the wrong side."""
-    if t.area.level is Level.PRACTICE:
-        own = sorted(variation.outside(t, t.known(t.layout.headline)), key=lambda one: -one.far)
-        for one in own[:1]:
-            limits, value = one.figure.limits, one.figure.value
-            if limits is None or value is None:
-                continue
-            text = (
-                f"“{one.definition.title}” is {written(one.definition, value)}, "
-                f"{'below' if one.figure.position < 0 else 'above'} the 99.8% limits for its size "
-                f"({span(written(one.definition, limits[0]), written(one.definition, limits[3]))}): more than chance "
-                "would explain."
-            )
-            yield Sentence(text, variation.ID)
+    """The practice that needs help most, and with what; of a practice itself the figure."""
+    points = needs.tested(t).outer
+    if not points:
         return
-    by: dict[Definition, list[variation.Outside]] = defaultdict(list)
-    for one in variation.outside(t, t.known(t.layout.headline)):
-        by[one.definition].append(one)
-    if not by:
+    most, d = points[0], points[0].definition
+    if most.figure.value is None:
         return
-    order = t.report.order
-    d, most = max(by.items(), key=lambda pair: (len(pair[1]), -order[pair[0].id]))
-    side = "below" if most[0].figure.position < 0 else "above"
-    names = ", ".join(one.area.name for one in most[:_NAMED]) + ("" if len(most) <= _NAMED else " and others")
-    lie = "lies" if len(most) == 1 else "lie"
-    yield Sentence(
-        f"{several(Level.PRACTICE, len(most))} of {len(t.practices()):,} {lie} {side} the "
-        f"99.8% limits for “{d.title}”, which is worse than chance would explain: {names}.",
-        variation.ID,
-    )
+    single = t.area.level is Level.PRACTICE
+    say = f"“{d.title}” is {written(d, most.figure.value)}"
+    if most.average is not None:
+        say += f" against {written(d, most.average)} in all practices"
+    side = "below" if most.figure.position < 0 else "above"
+    say += f", {side} the 99.8% limits for its size"
+    if most.people is not None and round(most.people):
+        what = "events" if is_rate(d) else "people"
+        say += f" and {count(most.people)} {what} from the average"
+    who = "This practice needs help most" if single else f"{most.area.name} needs help most"
+    others = sum(one.area is most.area for one in points) > 1
+    rest = "" if not others else " It lies outside them in other figures too."
+    if not single and len({one.area.name for one in points}) > 1:
+        rest += " Others that lie outside are named with it."
+    yield Sentence(f"{who}: {say}.{rest}", needs.ID)
 
 
 def _gap(t: Teller) -> Iterator[Sentence]:

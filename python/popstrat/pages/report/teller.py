@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from popstrat.core.numbers import NOTHING, WITHHELD, count, decimal, percent, percentage_points, span, stated
@@ -11,26 +13,13 @@ from popstrat.pages.charts.chart import Chart
 from popstrat.pages.design.parts import Cell, Table, Text
 from popstrat.pages.design.parts import Figure as Drawn
 from popstrat.pages.report.layout import Layout
-from popstrat.pages.report.model import RATE, SEVERAL, SHARE, Area, Definition, Figure, Key, Place, Report
+from popstrat.pages.report.model import CALLED, RATE, SEVERAL, SHARE, Area, Definition, Figure, Key, Place, Report
 from popstrat.pages.report.views import Linked
 
 DEFINITIONS, RUN = "definitions.html", "run.html"
 EVERYWHERE = "All practices"
 """What a column is headed that has the whole list's figures."""
 _RATES = (RATE, "standardised_rate")
-_SIGNALS = {
-    "beyond_3_sigma": "this month lies further from the average than chance would take it",
-    "seven_on_one_side": "seven months in a row on one side of the average",
-    "seven_rising_or_falling": "seven months in a row rising or falling",
-    "two_of_three_beyond_2_sigma": "two of the last three months far from the average",
-}
-_SHORT_SIGNALS = {
-    "beyond_3_sigma": "far from average",
-    "seven_on_one_side": "seven on one side",
-    "seven_rising_or_falling": "seven in one direction",
-    "two_of_three_beyond_2_sigma": "two of three far off",
-    "none": "no more than chance",
-}
 POSITIONS = {
     -2: "below the 99.8% limits",
     -1: "below the 95% limits",
@@ -38,6 +27,10 @@ POSITIONS = {
     1: "above the 95% limits",
     2: "above the 99.8% limits",
 }
+
+
+_NAME = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
+"""A name that programs use."""
 
 
 class Teller:
@@ -66,7 +59,7 @@ class Teller:
     def key(self, metric: str, measure: str | None = None) -> Key:
         """Where a metric's figure of everybody is."""
         d = self.report.definitions[metric]
-        return Key(metric, measure or d.measure, d.cohort, "none", None)
+        return replace(d.key, measure=measure or d.measure)
 
     def within(self) -> tuple[Level, list[Area]]:
         """The areas of the next level that lie in this one, and which level that is."""
@@ -98,9 +91,16 @@ class Teller:
 
     def metric(self, metric: str, label: str | None = None) -> Linked:
         """A metric's name, which leads to its definition."""
-        found = self.report.definitions.get(metric)
-        name = label or (found.title if found is not None else metric)
-        return Linked(name, href=f"{DEFINITIONS}#{metric}" if found is not None else "")
+        at = metric if metric in self.report.definitions else self.layout.of(metric)
+        return Linked(label or self.title(metric), href=f"{DEFINITIONS}#{at}" if at in self.report.definitions else "")
+
+    def title(self, metric: str) -> str:
+        """What a metric is called; never its name in the file."""
+        return _title(self.report, self.layout, metric)
+
+    def plain(self, text: str) -> str:
+        """A text of the file without the names that programs use."""
+        return plain(self.report, self.layout, text)
 
     def place(self, area: Area) -> Linked:
         """An area's name, which leads to its page."""
@@ -131,9 +131,50 @@ class Teller:
         d = self.report.definitions[metric]
         return self.value(d, self.report.get(self.top, metric))
 
+    def last(self, d: Definition) -> Text | Cell:
+        """What a metric was the month before: a value, or that it was withheld, or a dash."""
+        value, then = self.before(d.id), self.report.before(self.area, d.key)
+        return WITHHELD if value is None and then is not None and then[3] else self.raw(d, value)
+
     def before(self, metric: str) -> float | None:
         """A metric's value of the month before."""
         return self.report.previous(self.area, self.key(metric))
+
+
+def _title(report: Report, layout: Layout, metric: str) -> str:
+    found = report.definitions.get(metric)
+    return found.title if found is not None else layout.title(metric)
+
+
+def plain(report: Report, layout: Layout, text: str) -> str:
+    """A text without the names that programs use: metrics by their titles, other names as words."""
+
+    def said(found: re.Match[str]) -> str:
+        name = found[0]
+        if name in report.definitions or name in layout.derived:
+            return f"“{_title(report, layout, name)}”"
+        return name.replace("_", " ")
+
+    return _NAME.sub(said, text)
+
+
+def divided(by: str) -> str:
+    """What people are divided by, in words: "sex, age" for ``sex+age_band``."""
+    called = {
+        "none": "nothing: everybody",
+        "imd_quintile": "fifth of deprivation",
+        "age_band": "age",
+        "ethnicity_detailed": "detailed ethnicity",
+        "movers": "movement",
+    }
+    return ", ".join(called.get(one, one.replace("_", " ")) for one in by.split("+"))
+
+
+def grouped(by: str, group: str) -> str:
+    """A group as it is headed; of two groupings at once "Female, 65–74"."""
+    parts = group.split("+", by.count("+")) if "+" in by else [group]
+    named = [part.replace("_", " ").replace("-", "–" if part[:1].isdigit() else "-") for part in parts]
+    return ", ".join(part[:1].upper() + part[1:] for part in named)
 
 
 def none(figure: Figure | None) -> str:
@@ -188,27 +229,19 @@ def worse(d: Definition, position: int) -> bool:
     return (d.good == "high" and position < 0) or (d.good == "low" and position > 0)
 
 
-def signal_words(signal: str | None) -> str:
-    """A signal in a sentence's words; nothing for none."""
-    if not signal or signal == "none":
-        return ""
-    return "; ".join(_SIGNALS.get(rule, rule.replace("_", " ")) for rule in signal.split("+"))
-
-
-def signal_short(signal: str | None) -> str:
-    """A signal in a cell."""
-    if not signal:
-        return NOTHING
-    return ", ".join(_SHORT_SIGNALS.get(rule, rule.replace("_", " ")) for rule in signal.split("+"))
-
-
-def figure(ident: str, title: Text, chart: Chart, table: Table, under: Text = "", opened: bool = False) -> Drawn:
+def figure(
+    ident: str,
+    title: Text,
+    chart: Chart,
+    table: Table,
+    under: Text = "",
+    opened: bool = False,
+    notes: Sequence[Text] = (),
+) -> Drawn:
     """A chart with its table."""
-    return Drawn(ident, title, chart, table, under, opened)
+    return Drawn(ident, title, chart, table, under, opened, notes)
 
 
 def several(level: Level, number: int) -> str:
     """``3 practices``."""
-    from popstrat.pages.report.model import CALLED
-
     return f"{number:,} {CALLED[level] if number == 1 else SEVERAL[level]}"

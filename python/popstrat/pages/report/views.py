@@ -44,18 +44,28 @@ class Side:
     blocks: Sequence[Figure | Table]
 
 
-Block = Figure | Table | Note | Side
+@dataclass(frozen=True)
+class Fold:
+    """Blocks that are folded away until they are asked for."""
+
+    summary: Text
+    folded: Sequence[Table | Note]
+
+
+Block = Figure | Table | Note | Side | Fold
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page under its heading. ``board``: it is on the two pages that a board gets on paper."""
+    """A part of a page under its heading. ``board``: it is on the two pages that a board gets on paper. ``brief`` is
+    what the list of sections says of it."""
 
     id: str
     heading: str
     blocks: Sequence[Block]
     lead: Sequence[Text] = ()
     board: bool = False
+    brief: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,8 @@ class Page:
         found: list[Table] = []
         for section in self.sections:
             for block in section.blocks:
-                for one in block.blocks if isinstance(block, Side) else (block,):
+                inside = {Side: "blocks", Fold: "folded"}.get(type(block))
+                for one in getattr(block, inside) if inside else (block,):
                     if isinstance(one, Table):
                         found.append(one)
                     elif isinstance(one, Figure) and one.table is not None:

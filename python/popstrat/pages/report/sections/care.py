@@ -9,7 +9,9 @@ from popstrat.core.numbers import NOTHING, count
 from popstrat.pages.charts.bars import Bar, bars
 from popstrat.pages.charts.stacked import PartOf, Stack, stacked
 from popstrat.pages.design.parts import Cell, Table, Text, rag
+from popstrat.pages.report.elsewhere import not_shown
 from popstrat.pages.report.layout import Colours
+from popstrat.pages.report.model import Figure
 from popstrat.pages.report.teller import EVERYWHERE, Teller, changed, figure, none
 from popstrat.pages.report.views import Block, Section
 
@@ -43,13 +45,15 @@ def _colours(t: Teller, c: Colours) -> Block | None:
             _named(t, colour, metric),
             t.number(one.numerator, one),
             t.value(d, one),
-            t.raw(d, before),
+            t.last(d),
             NOTHING if moved is None else t.cell(changed(d, moved), moved),
         ]
         rows.append([*row, *([] if t.is_top else [t.of_all(metric)])])
-    heads = ["Colour", "People", f"Share of {c.of}", "Last month", "Change", *([] if t.is_top else [EVERYWHERE])]
+    heads = ["Colour", "People", "Share", "Last month", "Change", *([] if t.is_top else [EVERYWHERE])]
     notes = [c.means] if c.means else []
-    table = Table(f"{c.id}-t", c.title, heads, rows, frozenset(range(1, len(heads))), notes=notes, sortable=False)
+    under = f"% of {c.of}"
+    numbers = frozenset(range(1, len(heads)))
+    table = Table(f"{c.id}-t", c.title, heads, rows, numbers, under, notes=notes, sortable=False)
     known = [value for value in values if value is not None]
     if len(known) < len(values) or people is None:
         return table  # of what is left of a whole a withheld part could be read
@@ -71,9 +75,15 @@ def _named(t: Teller, colour: str, metric: str) -> Text:
     return Markup('<a href="{}">{}</a>').format(t.metric(metric).href, rag(colour))
 
 
+def counted(one: Figure | None) -> bool:
+    """Whether its people are shown."""
+    return one is not None and one.numerator is not None
+
+
 def _drivers(t: Teller) -> Block | None:
     rows: list[list[Text | Cell]] = []
     drawn: list[tuple[float, Bar]] = []
+    missing: list[tuple[str, str, str]] = []
     for one in t.layout.conditions:
         d, well = t.definition(one.optimised), t.get(one.optimised)
         if d is None:
@@ -91,8 +101,13 @@ def _drivers(t: Teller) -> Block | None:
         ]
         rows.append(row)
         short = one.label.partition(" (")[0]
-        for words, figure_ in (("not optimised", poorly), ("undiagnosed", unknown)):
+        for words, figure_, metric in (
+            ("not optimised", poorly, one.unoptimised),
+            ("undiagnosed", unknown, one.undiagnosed or ""),
+        ):
             if figure_ is not None:
+                if figure_.numerator is None:
+                    missing.append((f"{short}, {words}", metric, none(figure_)))
                 people = figure_.numerator
                 bar = Bar(
                     f"{short}: {words}",
@@ -119,18 +134,29 @@ def _drivers(t: Teller) -> Block | None:
         ],
     )
     ordered = [bar for _, bar in sorted(drawn, key=lambda pair: -pair[0])]
-    return figure("drivers-f", t.layout.drivers_title, bars(ordered, unit="people"), table, "People, most first")
+    chart = bars(ordered, unit="people")
+    return figure(
+        "drivers-f", t.layout.drivers_title, chart, table, "People, most first", notes=not_shown(t, missing, counted)
+    )
 
 
 def _treatments(t: Teller) -> Block | None:
     rows: list[list[Text | Cell]] = []
-    drawn: list[Bar] = []
+    drawn: list[tuple[float, Bar]] = []
+    missing: list[tuple[str, str, str]] = []
     for one in t.layout.treatments:
         d, found = t.definition(one.metric), t.get(one.metric)
         if d is None:
             continue
         people = None if found is None else found.numerator
-        drawn.append(Bar(one.label, people, none(found) if people is None else count(people)))
+        if people is None:
+            missing.append((one.label, one.metric, none(found)))
+        drawn.append(
+            (
+                -1.0 if people is None else float(people),
+                Bar(one.label, people, none(found) if people is None else count(people)),
+            )
+        )
         row: list[Text | Cell] = [
             t.metric(one.metric, one.label),
             t.number(people, found),
@@ -150,10 +176,16 @@ def _treatments(t: Teller) -> Block | None:
         "People",
         notes=["Indicated by the record; contraindications and refusals are not in it."],
     )
+    notes = not_shown(t, missing, counted)
+    if missing and drawn:
+        notes.insert(
+            0, Markup("Which medicine is missing most often cannot be said here without those that are not shown.")
+        )
     return figure(
         "treatments-f",
-        "Medicines that the record indicates and that are missing",
-        bars(drawn, unit="people"),
+        "People for whom the record indicates a medicine that is missing",
+        bars([bar for _, bar in sorted(drawn, key=lambda pair: -pair[0])], unit="people"),
         table,
-        "People",
+        "People, most first",
+        notes=notes,
     )

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from popstrat.core.numbers import NOTHING, WITHHELD, count, day, month, short_month
+from markupsafe import Markup
+
+from popstrat.core.numbers import NOTHING, WITHHELD, count, day, month, plural, short_month
 from popstrat.pages.charts.run_chart import Month, run_chart
 from popstrat.pages.design.parts import Cell, Table, Text, rag
-from popstrat.pages.report.model import Definition, Key
+from popstrat.pages.report.model import Definition
+from popstrat.pages.report.signals import Signal, signal_cell, signal_of
 from popstrat.pages.report.teller import (
     Teller,
     aim,
     changed,
     figure,
-    signal_short,
-    signal_words,
     tick_writer,
     unit,
     writer,
@@ -22,8 +23,13 @@ from popstrat.pages.report.teller import (
 from popstrat.pages.report.views import Block, Note, Section
 
 ID, MOVERS = "changes", "movers"
-_FEWEST, _MOST_CHARTS = 3, 8
+_FEWEST, _MOST_CHARTS = 2, 8
 _MOST_MOVES = 40
+_SIGNAL = "A signal is a change that chance would rarely make. Without one, a figure that moved tells nothing yet."
+_TARGET = (
+    "Target: what is to be reached by the next date of the plan, or what the figure's source asks for. On plan: this "
+    "month is where the plan should be by now, on the way to its target."
+)
 _WHY = (
     "Why a figure changed: other people count, or it is of other people, or both. The columns “then to now” say which. "
     "Its definition is the same in all months compared here."
@@ -36,50 +42,77 @@ def section_metrics(t: Teller) -> list[Definition]:
     others = [
         d
         for d in t.report.definitions.values()
-        if d.id not in t.layout.headline
-        and d.reason is None
-        and (one := t.get(d.id)) is not None
-        and one.signal not in (None, "none")
-        and d.good != "none"
+        if d.id not in t.layout.headline and d.reason is None and signal_of(t.report, t.area, d) is not None
     ]
     return [*headline, *others]
 
 
+def signals(t: Teller, metrics: list[Definition]) -> list[tuple[Definition, Signal]]:
+    """The metrics with a signal: for the worse, for the better, neither; in each the headline first. Of metrics that
+    are one count, or its other side, one."""
+    alone = {d.id for d in t.report.tested(t.layout.headline)}
+    order = {"worse": 0, "better": 1, "": 2}
+    found = [
+        (d, signal)
+        for d in metrics
+        if (signal := signal_of(t.report, t.area, d)) is not None and (d.good == "none" or d.id in alone)
+    ]
+    return sorted(
+        found, key=lambda pair: (order[pair[1].means], pair[0].id not in t.layout.headline, t.report.order[pair[0].id])
+    )
+
+
 def series(t: Teller) -> Section | None:
-    """This month beside the last, and run charts where there are three months or more."""
+    """The signals, this month beside the last, and run charts where there are two months or more."""
     metrics = section_metrics(t)
-    table = _table(t, metrics)
-    if table is None:
-        return None
-    blocks: list[Block] = [table]
+    table = _table(t, t.known(t.layout.headline))
+    drawn: list[Block] = []
+    found = signals(t, metrics)
+    looked = any((one := t.get(d.id)) is not None and one.signal is not None for d in t.report.definitions.values())
+    blocks: list[Block] = []
+    if found:
+        blocks.append(_signals(t, found))
+    elif looked:
+        blocks.append(Note("No figure here has a signal: none moved more than chance would move it."))
+    blocks += [] if table is None else [table]
     if len(t.report.months) > 1:
-        ranked = sorted(
-            metrics, key=lambda d: (_signal(t, d) is None, d.id not in t.layout.headline, t.report.order[d.id])
-        )
+        marked = [d for d, _ in found]
+        ranked = [*marked, *(d for d in metrics if d not in marked)]
         drawn = [block for block in (_chart(t, d) for d in ranked) if block is not None]
         blocks += drawn[:_MOST_CHARTS]
-    else:
+    elif table is not None:
         blocks.append(Note("Give the metrics files of earlier months too, and each figure is drawn month by month."))
+    if table is None and not found and not drawn:
+        return None
     lead: list[Text] = [
-        "A signal is a change that chance would rarely make. Without one, a figure that moved tells nothing yet.",
+        _SIGNAL,
+        _TARGET,
         _WHY,
     ]
-    if all(_figure_signal(t, d) is None for d in metrics):
+    if not looked:
         lead.append(
-            "No signals were looked for: that needs 12 months that follow each other (popstrat metrics --history) "
-            "and figures whose months do not overlap."
+            Markup(
+                "No signals were looked for: that needs 12 months that follow each other "
+                "(<code>popstrat metrics --history</code>) and figures whose months do not overlap."
+            )
         )
-    return Section(ID, "What changed", blocks, lead)
+    worse = sum(one.means == "worse" for _, one in found)
+    brief = f"{plural(len(found), 'signal')}, {worse} for the worse" if found else ""
+    return Section(ID, "What changed", blocks, lead, brief=brief)
 
 
-def _figure_signal(t: Teller, d: Definition) -> str | None:
-    one = t.get(d.id)
-    return None if one is None else one.signal
-
-
-def _signal(t: Teller, d: Definition) -> str | None:
-    found = _figure_signal(t, d)
-    return None if found == "none" else found
+def _signals(t: Teller, found: list[tuple[Definition, Signal]]) -> Table:
+    rows: list[list[Text | Cell]] = [
+        [t.metric(d.id), one.words, one.means or NOTHING, t.last(d), t.value(d, t.get(d.id))] for d, one in found
+    ]
+    return Table(
+        "signals-t",
+        "Changes that are more than chance",
+        ("Figure", "Signal", "For the", "Last month", f"{day(t.report.as_of)}"),
+        rows,
+        frozenset({3, 4}),
+        "For the worse first, then for the better; last, where neither high nor low is good",
+    )
 
 
 def _table(t: Teller, metrics: list[Definition]) -> Table | None:
@@ -92,19 +125,19 @@ def _table(t: Teller, metrics: list[Definition]) -> Table | None:
         moved = None if one.value is None or before is None else one.value - before
         row: list[Text | Cell] = [
             t.metric(d.id),
-            t.raw(d, before),
+            t.last(d),
             t.value(d, one),
             NOTHING if moved is None else t.cell(changed(d, moved), moved),
         ]
         if people:
             then = t.report.before(t.area, t.key(d.id))
             row += [
-                _people(then[0] if then else None, one.numerator, one.suppressed),
-                _people(then[1] if then else None, one.denominator, one.suppressed),
+                _people(None if then is None else (then[n], then[3]), now, one.suppressed)
+                for n, now in enumerate((one.numerator, one.denominator))
             ]
         row += [
             t.raw(d, one.year_ago),
-            signal_short(one.signal),
+            signal_cell(t, d),
             NOTHING if one.target is None else aim(d, one.target),
             rag("green" if one.trajectory == "on" else "red", "on plan" if one.trajectory == "on" else "behind plan")
             if one.trajectory
@@ -123,30 +156,38 @@ def _table(t: Teller, metrics: list[Definition]) -> Table | None:
         rows,
         frozenset(range(1, 7 if people else 5)),
         "Shares in %, rates per 1,000 people",
+        notes=["Changes are worked out before rounding."],
     )
 
 
-def _people(before: int | None, now: int | None, suppressed: bool) -> str:
-    end = WITHHELD if now is None and suppressed else count(now, NOTHING)
-    return f"{count(before, NOTHING)} to {end}"
+def _people(before: tuple[float | None, bool] | None, now: int | None, suppressed: bool) -> str:
+    start, kept = (None, False) if before is None else before
+    first, end = (count(n, WITHHELD if withheld else NOTHING) for n, withheld in ((start, kept), (now, suppressed)))
+    return f"{first} to {end}"
 
 
 def _chart(t: Teller, d: Definition) -> Block | None:
-    key = Key(d.id, d.measure, d.cohort, "none", None)
-    points = t.report.series(t.area, key)
-    one = t.area.figures.get(key)
-    if len(points) < _FEWEST or one is None:
+    """All months that were given: one without this figure is a gap."""
+    one = t.area.figures.get(d.key)
+    by_month = {(date.year, date.month): value for date, value in t.report.series(t.area, d.key)}
+    if len(by_month) < _FEWEST or one is None:
         return None
-    signal = signal_words(one.signal)
-    last = points[-1][0]
-    by_month = {(date.year, date.month): value for date, value in points}
-    first = points[0][0]
+    found = signal_of(t.report, t.area, d)
+    first, last = t.report.months[0].as_of, t.report.as_of
     months = []
     at = (first.year, first.month)
     while at <= (last.year, last.month):
         date = first.replace(year=at[0], month=at[1], day=1)
+        ends = at == (last.year, last.month)
+        signal = found if ends else None
         months.append(
-            Month(month(date), short_month(date), by_month.get(at), signal if at == (last.year, last.month) else "")
+            Month(
+                month(date),
+                short_month(date),
+                by_month.get(at),
+                "" if signal is None else signal.words,
+                means="" if signal is None else signal.means,
+            )
         )
         at = (at[0] + at[1] // 12, at[1] % 12 + 1)
     chart = run_chart(months, unit=unit(d), write=writer(d, one.target), write_tick=tick_writer(d), target=one.target)
@@ -159,7 +200,7 @@ def _chart(t: Teller, d: Definition) -> Block | None:
         frozenset({1}),
         sortable=False,
     )
-    under = unit(d) + (f"; signal: {signal}" if signal else "")
+    under = unit(d) + (f"; signal: {found.told}" if found else "")
     return figure(f"run-{d.id}-f", f"{d.title}, month by month", chart, table, under)
 
 

@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import dataclass
 
-from popstrat.core.numbers import NOTHING, WITHHELD, count, day, month, percent, short_month, span, stated
+from popstrat.core.numbers import (
+    NOTHING,
+    WITHHELD,
+    WITHHELD_MEANS,
+    count,
+    day,
+    month,
+    percent,
+    short_month,
+    span,
+    stated,
+)
+from popstrat.metrics.plan import Points, expected, next_target
+from popstrat.metrics.rows import Level
 from popstrat.pages.charts.bars import Bar, bars
 from popstrat.pages.charts.run_chart import Month, run_chart
 from popstrat.pages.design.parts import Cell, Table, Text, rag
-from popstrat.pages.report.model import CALLED, SEVERAL, Area, Figure
+from popstrat.pages.report.elsewhere import not_shown
+from popstrat.pages.report.model import CALLED, EVERYBODY, SEVERAL, Area, Figure
 from popstrat.pages.report.teller import Teller, figure, none
 from popstrat.pages.report.views import Block, Note, Section
 
 ID = "coverage"
 ON_PLAN, OFF_PLAN = "on plan", "behind plan"
+_WORDS = (
+    "Floor: the least that teams are to support, a share of the registered people of the place. Plan: what was agreed "
+    "for certain dates; between two of them it goes in a straight line. On plan: at least as many people are on the "
+    "caseload as were planned by now. That can be so while the floor, or the plan's next date, is still far off."
+)
 
 
 @dataclass(frozen=True)
 class Reached:
-    """How an area stands against its floor and plan. ``planned`` are the people that are to be on the caseload by
-    ``by``, the next date of its plan."""
+    """How an area stands against its floor and plan. ``by_now`` are the people that were to be on the caseload by this
+    day, ``planned`` those that are to be by ``by``, the next date of its plan. ``summed``: the plan is that of the
+    places together. ``reason`` says why there is no number of people on the caseload."""
 
     floor: Figure | None
     on: int | None
@@ -29,34 +50,66 @@ class Reached:
     planned: float | None
     by: str | None
     trajectory: str | None
+    by_now: int | None = None
+    summed: bool = False
+    reason: str = ""
 
     @property
     def plan_words(self) -> str:
         return {"on": ON_PLAN, "off": OFF_PLAN}.get(self.trajectory or "", "")
 
+    @property
+    def ahead(self) -> int | None:
+        """People on the caseload beyond those planned by now; fewer than nought where it is behind."""
+        return None if self.by_now is None or self.on is None else self.on - self.by_now
+
 
 def reached(t: Teller, area: Area) -> Reached:
-    """The floor, the caseload and the plan of an area."""
+    """The floor, the caseload and the plan of an area; without a plan of its own the whole list has that of its places
+    together, if each has one."""
     c, get = t.layout.coverage, t.report.get
     floor = get(area, c.floor, measure="floor", cohort="all")
     gap = get(area, c.gap, measure="coverage", cohort="all")
     on = get(area, c.caseload, measure="coverage", cohort="all")
-    planned = None if gap is None else gap.target
-    dates = [
-        (key.group or "", figure.value)
-        for key, figure in area.figures.items()
-        if key.metric == c.planned and key.group_by == "quarter"
-    ]
-    by = min((date for date, value in dates if value == planned and date >= t.report.as_of.isoformat()), default=None)
+    points = _points(t, area)
+    trajectory = None if gap is None else gap.trajectory
+    planned = gap.target if gap is not None and gap.target is not None else next_target(points, t.report.as_of)
+    by = next((day for day, value in points if day >= t.report.as_of and value == planned), None)
+    by_now = expected(points, t.report.as_of)
+    summed = False
+    if not points and area is t.top and area.level is Level.ICB:
+        each = [_points(t, place) for place in t.report.within(area, Level.PLACE)]
+        now = [expected(one, t.report.as_of) for one in each]
+        if each and all(one is not None for one in now):
+            summed, by_now = True, sum(one or 0.0 for one in now)
+            dates = {next((day for day, _ in one if day >= t.report.as_of), None) for one in each}
+            if len(dates) == 1 and None not in dates:
+                [by] = dates
+                planned = sum(next_target(one, t.report.as_of) or 0.0 for one in each)
+            if on is not None and on.numerator is not None:
+                trajectory = "on" if on.numerator >= by_now else "off"
     return Reached(
         floor,
         None if on is None else on.numerator,
         on is not None and on.numerator is None,
         None if gap is None else gap.value,
         planned,
-        by,
-        None if gap is None else gap.trajectory,
+        None if by is None else by.isoformat(),
+        trajectory,
+        None if by_now is None else math.ceil(by_now - 1e-9),
+        summed,
+        (on.reason or "") if on is not None else "",
     )
+
+
+def _points(t: Teller, area: Area) -> Points:
+    """The dates of an area's own plan and what is to be reached by each."""
+    found = [
+        (dt.date.fromisoformat(key.group or ""), figure.value)
+        for key, figure in area.figures.items()
+        if key.metric == t.layout.coverage.planned and key.group_by == "quarter" and key.cohort == EVERYBODY
+    ]
+    return tuple(sorted((day, value) for day, value in found if value is not None))
 
 
 def floor_text(figure: Figure | None) -> str:
@@ -87,7 +140,10 @@ def section(t: Teller) -> Section | None:
         blocks.append(
             Note("No caseload was given (popstrat metrics --caseload), so how many people are supported is not known.")
         )
-    lead: list[Text] = []
+    lead: list[Text] = [_WORDS] if mine.by_now is not None or mine.planned is not None else []
+    if mine.withheld:
+        why = t.plain(mine.reason).removeprefix("withheld: ")
+        lead.append(f"How many people are on the caseload is withheld here: {why}." if why else WITHHELD_MEANS)
     if mine.floor is not None and (mine.floor.reason or "").startswith("apportioned"):
         lead.append(
             f"The floor is set for the place; this {CALLED[t.area.level]}'s part of it goes by list size (apportioned)."
@@ -129,9 +185,15 @@ def _against(t: Teller, mine: Reached) -> Block:
         rows.append(
             [gap_label(mine.gap), WITHHELD if mine.gap is None and mine.withheld else gap_text(mine.gap), NOTHING]
         )
+    of = " (all places together)" if mine.summed else ""
+    if mine.by_now is not None:
+        rows.append([f"Planned by {day(t.report.as_of)}{of}", t.number(mine.by_now), mine.plan_words or NOTHING])
+    if mine.ahead is not None:
+        label = "Behind the plan by" if mine.ahead < 0 else "Ahead of the plan by"
+        rows.append([label, t.number(abs(mine.ahead)), NOTHING])
     if mine.planned is not None:
-        by = f"Planned on the caseload by {day(mine.by)}" if mine.by else "Planned on the caseload next"
-        rows.append([by, t.number(mine.planned), mine.plan_words or NOTHING])
+        by = f"Planned by {day(mine.by)}{of}" if mine.by else f"Planned next{of}"
+        rows.append([by, t.number(mine.planned), NOTHING])
     table = Table(
         "coverage-t",
         "Coverage: people and share of the registered people",
@@ -156,7 +218,9 @@ def _against(t: Teller, mine: Reached) -> Block:
     if not drawn:
         return table
     chart = bars(drawn, unit="people", beside=f"the floor, {floor_text(mine.floor)}")
-    return figure("coverage-f", "People supported by neighbourhood teams, and the floor", chart, table, "People", True)
+    notes = not_shown(t, [("On the caseload", c.caseload, WITHHELD)]) if _has_caseload(t) and mine.withheld else []
+    title = "People supported by neighbourhood teams, and the floor"
+    return figure("coverage-f", title, chart, table, "People", True, notes)
 
 
 def gap_label(gap: float | None) -> str:
@@ -180,12 +244,12 @@ def _areas(t: Teller, called: str, below: list[Area]) -> Table:
             gap = WITHHELD if one.gap is None and one.withheld else _signed(one.gap)
             row += [WITHHELD if one.withheld else t.number(one.on), gap]
         if plans:
-            row.append(t.number(one.planned))
+            row += [t.number(one.by_now), t.number(one.planned)]
             row.append(rag("green" if one.trajectory == "on" else "red", one.plan_words) if one.trajectory else NOTHING)
         rows.append(row)
     heads = [called, "Registered", "Floor"]
     heads += ["On the caseload", "To the floor"] if caseload else []
-    heads += ["Planned next", "Plan"] if plans else []
+    heads += ["Planned by now", "Planned next", "Plan"] if plans else []
     numbers = frozenset(range(1, len(heads) - (1 if plans else 0)))
     notes = ["To the floor: people still to be added; with a plus sign, people above it."] if caseload else []
     return Table("coverage-areas", f"{called}: floor, caseload and plan", heads, rows, numbers, "People", notes=notes)
@@ -209,7 +273,7 @@ def _cohorts(t: Teller) -> Table | None:
             t.metric(cohort.metric, cohort.label),
             t.number(found.numerator, found),
             t.value(d, found),
-            t.raw(d, t.before(cohort.metric)),
+            t.last(d),
         ]
         first = t.get(cohort.priority) if cohort.priority else None
         row.append(t.number(first.numerator, first) if first is not None else NOTHING)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from markupsafe import Markup
+
 from popstrat.core.numbers import NOTHING, decimal, span
 from popstrat.metrics.rows import UNKNOWN
 from popstrat.pages.charts.dots import Dot, dots
 from popstrat.pages.design.parts import Cell, Table, Text
-from popstrat.pages.report.model import Definition, Figure
+from popstrat.pages.report.elsewhere import linked, nearest, there
+from popstrat.pages.report.model import Area, Definition, Figure, Place
 from popstrat.pages.report.teller import Teller, changed, figure, is_rate, none
-from popstrat.pages.report.views import Block, Section
+from popstrat.pages.report.views import Block, Note, Section
 
 ID = "inequality"
 _BY, _FIFTHS = "imd_quintile", ("1", "2", "3", "4", "5")
@@ -18,7 +21,7 @@ _ETHNICITY = ("white", "mixed", "asian", "black", "other")
 def section(t: Teller) -> Section | None:
     """Gaps by deprivation, and values by ethnic group; only where the file has them."""
     metrics = [d for d in t.known(t.layout.inequality) if _gap(t, d) is not None]
-    blocks: list[Block] = [*_gaps(t, metrics)]
+    blocks: list[Block] = [*_gaps(t, metrics), *_elsewhere(t)]
     for by, groups, called in ((_BY, _FIFTHS, "fifth of deprivation"), ("ethnicity", _ETHNICITY, "ethnic group")):
         table = _values(t, t.known(t.layout.inequality), by, groups, called)
         if table is not None:
@@ -31,15 +34,38 @@ def section(t: Teller) -> Section | None:
             "The gap is the most deprived fifth less the least deprived one. Where its 95% interval spans nought, the "
             "difference may be chance."
         )
-    return Section(ID, "Inequality", blocks, lead)
+    clear = clear_gaps(t)
+    brief = f"widest: {clear[0][0].title}" if clear else ""
+    return Section(ID, "Inequality", blocks, lead, brief=brief)
 
 
-def _gap(t: Teller, d: Definition, measure: str = "gap_absolute") -> Figure | None:
+def _gap(t: Teller, d: Definition, measure: str = "gap_absolute", area: Area | None = None) -> Figure | None:
     for by in (_BY, "none"):
-        found = t.get(d.id, by, None, measure=measure)
+        found = t.report.get(area or t.area, d.id, by, None, measure=measure)
         if found is not None:
             return found
     return None
+
+
+def _elsewhere(t: Teller) -> list[Block]:
+    """For gaps that are not shown here the pages that have them, those on the same pages together."""
+    at: dict[tuple[Place, ...], list[Definition]] = {}
+    areas: dict[tuple[Place, ...], list[Area]] = {}
+    for d in t.known(t.layout.inequality):
+        if not there(_gap(t, d)):
+            found = nearest(t, lambda area, d=d: there(_gap(t, d, area=area)))  # type: ignore[misc]
+            key = tuple(area.place for area in found)
+            areas[key] = found
+            at.setdefault(key, []).append(d)
+    blocks: list[Block] = []
+    for key, metrics in at.items():
+        named = ", ".join(f"“{d.title}”" for d in metrics)
+        if key:
+            text = Markup("The gap by deprivation in {} is not shown here: see {}.").format(
+                named, linked(t, areas[key])
+            )
+            blocks.append(Note(text))
+    return blocks
 
 
 def clear_gaps(t: Teller) -> list[tuple[Definition, float, float, float]]:

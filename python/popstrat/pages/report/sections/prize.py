@@ -123,7 +123,8 @@ def section(t: Teller) -> Section | None:
     if not single:
         tables = [block for block in (_where(t, one) for one in top[:4]) if block is not None]
         blocks += [Side(tables)] if tables else []
-    return Section(ID, "The size of the prize", blocks, [_MEANS], board=True)
+    brief = f"{count(size(top[0]))} people in “{top[0].definition.title}”" if top else ""
+    return Section(ID, "The size of the prize", blocks, [_MEANS], board=True, brief=brief)
 
 
 def _aim(t: Teller, d: Definition, measure: str) -> Text | Cell:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from popstrat.core.numbers import NOTHING, percent
 from popstrat.pages.charts.bars import Bar, bars
 from popstrat.pages.design.parts import Cell, Table, Text
+from popstrat.pages.report.elsewhere import not_shown
 from popstrat.pages.report.quality import Quality
 from popstrat.pages.report.teller import EVERYWHERE, POSITIONS, Teller, figure, none
 from popstrat.pages.report.views import Block, Note, Section
@@ -17,21 +18,23 @@ def section(t: Teller) -> Section | None:
     blocks: list[Block] = []
     rows: list[list[Text | Cell]] = []
     drawn: list[Bar] = []
+    missing: list[tuple[str, str, str]] = []
     for d in t.known(t.layout.recorded):
         one = t.get(d.id)
         if one is None:
             continue
-        before = t.before(d.id)
         row: list[Text | Cell] = [
             t.metric(d.id),
             t.number(one.numerator, one),
             t.number(one.denominator, one),
             t.value(d, one),
-            t.raw(d, before),
+            t.last(d),
         ]
         if not t.is_top:
             row += [t.of_all(d.id), POSITIONS[one.position] if one.limits is not None else NOTHING]
         rows.append(row)
+        if one.value is None:
+            missing.append((d.title, d.id, none(one)))
         drawn.append(Bar(d.title, one.value, none(one) if one.value is None else percent(one.value)))
     if rows:
         heads = ["What is recorded", "People", "Of", "Share", "Last month"]
@@ -40,7 +43,8 @@ def section(t: Teller) -> Section | None:
             "recorded-t", "Share recorded", heads, rows, frozenset(range(1, 5 if t.is_top else 6)), "% of people"
         )
         chart = bars(drawn, unit="% of people", top=1.0)
-        blocks.append(figure("recorded-f", "Share recorded, of those it matters for", chart, table, "% of people"))
+        title = "Share recorded, of those it matters for"
+        blocks.append(figure("recorded-f", title, chart, table, "% of people", notes=not_shown(t, missing)))
     quality = t.report.quality
     if quality is not None:
         blocks += _quality(t, quality)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from popstrat.core.numbers import NOTHING, percent, stated
 from popstrat.pages.charts.bars import Bar, bars
 from popstrat.pages.design.parts import Cell, Table, Text
+from popstrat.pages.report.elsewhere import not_shown
 from popstrat.pages.report.layout import Segmentation
 from popstrat.pages.report.teller import EVERYWHERE, Teller, changed, figure, interval, none
 from popstrat.pages.report.views import Block, Section
@@ -20,6 +21,7 @@ def section(t: Teller) -> Section | None:
 
 def _of(t: Teller, s: Segmentation) -> Block | None:
     drawn: list[Bar] = []
+    missing: list[tuple[str, str, str]] = []
     rows: list[list[Text | Cell]] = []
     published = any(group.published is not None for group in s.groups)
     befores = [t.before(group.metric) for group in s.groups if t.definition(group.metric)]
@@ -31,6 +33,8 @@ def _of(t: Teller, s: Segmentation) -> Block | None:
         before = t.before(group.metric)
         value = None if one is None else one.value
         beside = group.published if published else before
+        if value is None:
+            missing.append((group.label, group.metric, none(one)))
         drawn.append(Bar(group.label, value, none(one) if value is None else percent(value), beside=beside))
         row: list[Text | Cell] = [
             t.metric(group.metric, group.label),
@@ -40,7 +44,7 @@ def _of(t: Teller, s: Segmentation) -> Block | None:
         ]
         if before_known:
             moved = None if value is None or before is None else value - before
-            row += [t.raw(d, before), NOTHING if moved is None else t.cell(changed(d, moved), moved)]
+            row += [t.last(d), NOTHING if moved is None else t.cell(changed(d, moved), moved)]
         if published:
             row.append(NOTHING if group.published is None else t.cell(stated(group.published), group.published))
         if not t.is_top:
@@ -56,4 +60,4 @@ def _of(t: Teller, s: Segmentation) -> Block | None:
     table = Table(f"{s.id}-t", s.title, heads, rows, frozenset(range(1, len(heads))), notes=notes, sortable=False)
     marked = "the published share" if published else "last month" if before_known else ""
     chart = bars(drawn, unit=f"% of {s.of}", beside=marked)
-    return figure(f"{s.id}-f", s.title, chart, table, f"% of {s.of}")
+    return figure(f"{s.id}-f", s.title, chart, table, f"% of {s.of}", notes=not_shown(t, missing))

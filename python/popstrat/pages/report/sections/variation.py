@@ -3,14 +3,15 @@ a league table: practices stand in the order of their codes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from markupsafe import Markup
 
 from popstrat.core.numbers import NOTHING, count
 from popstrat.metrics.rows import Level
 from popstrat.pages.charts.funnel import Limits, Place, funnel
 from popstrat.pages.charts.within import Lying, within
 from popstrat.pages.design.parts import Cell, Table, Text
-from popstrat.pages.report.model import CALLED, SEVERAL, Area, Definition, Figure
+from popstrat.pages.report.model import CALLED, SEVERAL, Definition
+from popstrat.pages.report.sections import needs
 from popstrat.pages.report.teller import (
     EVERYWHERE,
     POSITIONS,
@@ -33,35 +34,9 @@ _MEANS = (
     "between practices: 95% of them between the inner limits, 99.8% between the outer ones. Within them practices do "
     "not differ in any way that a rank could tell."
 )
-
-
-@dataclass(frozen=True)
-class Outside:
-    """A practice outside the 99.8% limits of a metric on the wrong side."""
-
-    area: Area
-    definition: Definition
-    figure: Figure
-
-    @property
-    def far(self) -> float:
-        """How far beyond, in widths of the limits."""
-        limits, value = self.figure.limits, self.figure.value
-        assert limits is not None
-        assert value is not None
-        width = (limits[3] - limits[0]) or 1.0
-        return (value - limits[3] if value > limits[3] else limits[0] - value) / width
-
-
-def outside(t: Teller, metrics: list[Definition]) -> list[Outside]:
-    """The practices of an area that lie outside the outer limits on the wrong side, by metric and code."""
-    found = []
-    for d in metrics:
-        for area in t.practices():
-            one = t.report.get(area, d.id)
-            if one is not None and abs(one.position) == 2 and worse(d, one.position):
-                found.append(Outside(area, d, one))
-    return found
+_ELSEWHERE = Markup('Those outside, in these figures and all others, are named under <a href="#{}">{}</a>.').format(
+    needs.ID, "who needs help, with what"
+)
 
 
 def section(t: Teller) -> Section | None:
@@ -73,7 +48,7 @@ def section(t: Teller) -> Section | None:
     if t.area.level is not Level.PRACTICE:
         drawn = [block for block in (_funnel(t, d) for d in t.known(t.layout.funnels)) if block is not None]
         if drawn:
-            blocks += [_outside_table(t), *drawn]
+            blocks += [Note(_ELSEWHERE), *drawn]
     if not blocks:
         return None
     return Section(ID, "Differences beyond chance", blocks, [_MEANS])
@@ -134,34 +109,6 @@ def _own(t: Teller) -> Block | None:
         within(drawn, unit="each on a scale of its own", called=f"this {called}"),
         table,
         "Each figure on a scale of its own; the middle is what all have together",
-    )
-
-
-def _outside_table(t: Teller) -> Block:
-    found = outside(t, t.known(t.layout.headline))
-    if not found:
-        return Note("No practice lies outside the 99.8% limits on the wrong side in any of the headline figures.")
-    rows: list[list[Text | Cell]] = []
-    for one in found:
-        limits = one.figure.limits
-        assert limits is not None
-        rows.append(
-            [
-                t.place(one.area),
-                t.metric(one.definition.id),
-                t.value(one.definition, one.figure),
-                interval(one.definition, limits[0], limits[3]),
-                t.number(one.figure.denominator, one.figure),
-                POSITIONS[one.figure.position],
-            ]
-        )
-    return Table(
-        "outside-t",
-        "Practices outside the 99.8% limits on the wrong side",
-        ("Practice", "Figure", "Value", "99.8% limits", "People", "Where it lies"),
-        rows,
-        frozenset({2, 3, 4}),
-        "In the order of the figures and codes; ask why before anything else",
     )
 
 

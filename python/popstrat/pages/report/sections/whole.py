@@ -7,7 +7,8 @@ from collections import Counter
 from popstrat.core.numbers import NOTHING, WITHHELD_MEANS, count
 from popstrat.pages.design.parts import Cell, Table, Text
 from popstrat.pages.report.model import NONE, Key
-from popstrat.pages.report.teller import EVERYWHERE, Teller, interval, signal_short
+from popstrat.pages.report.signals import signal_cell
+from popstrat.pages.report.teller import EVERYWHERE, Teller, divided, interval
 from popstrat.pages.report.views import Block, Note, Section
 
 FIGURES, WITHHELD_ID = "figures", "withheld"
@@ -27,9 +28,9 @@ def figures(t: Teller) -> Section | None:
             interval(d, one.low, one.high),
             t.number(one.numerator, one),
             t.number(one.denominator, one),
-            t.raw(d, t.before(d.id)),
+            t.last(d),
         ]
-        rows.append([*row, *([] if t.is_top else [t.of_all(d.id)]), signal_short(one.signal)])
+        rows.append([*row, *([] if t.is_top else [t.of_all(d.id)]), signal_cell(t, d)])
     if not rows:
         return None
     heads = [
@@ -76,7 +77,7 @@ def withheld(t: Teller) -> Section | None:
     if not total:
         return None
     rows: list[list[Text | Cell]] = [
-        [_by(by), t.number(total[by]), t.number(kept[by]), t.number(other[by])] for by in total
+        [divided(by), t.number(total[by]), t.number(kept[by]), t.number(other[by])] for by in total
     ]
     blocks: list[Block] = [Note(_rules(t))]
     blocks.append(
@@ -90,7 +91,7 @@ def withheld(t: Teller) -> Section | None:
         )
     )
     if reasons:
-        why: list[list[Text | Cell]] = [[reason, t.number(number)] for reason, number in reasons.most_common()]
+        why: list[list[Text | Cell]] = [[t.plain(reason), t.number(number)] for reason, number in reasons.most_common()]
         blocks.append(
             Table("reasons-t", "Why there is no value", ("Reason", "Figures"), why, frozenset({1}), sortable=False)
         )
@@ -99,17 +100,8 @@ def withheld(t: Teller) -> Section | None:
         blocks.append(
             Table("kept-t", "Figures of everybody here that are withheld", ("Figure",), names, sortable=False)
         )
-    return Section(WITHHELD_ID, "What was withheld, and why", blocks)
-
-
-def _by(name: str) -> str:
-    called = {
-        "none": "nothing: everybody",
-        "imd_quintile": "fifth of deprivation",
-        "age_band": "age",
-        "movers": "movement",
-    }
-    return called.get(name, name.replace("_", " "))
+    brief = f"{count(sum(kept.values()))} of {count(sum(total.values()))} figures" if kept else "nothing"
+    return Section(WITHHELD_ID, "What was withheld, and why", blocks, brief=brief)
 
 
 def _rules(t: Teller) -> str:

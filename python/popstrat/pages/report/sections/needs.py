@@ -1,0 +1,210 @@
+"""Who needs help, with what: every practice outside the limits of its size on the wrong side, in any figure.
+
+It is no league table. Practices within the limits are not in it, and those outside stand in the order of the people
+between them and the average. How many points would lie outside by chance alone is said with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from popstrat.core.numbers import NOTHING, count, decimal
+from popstrat.metrics.rows import Level
+from popstrat.pages.design.parts import Cell, Table, Text
+from popstrat.pages.report.model import Area, Definition, Figure
+from popstrat.pages.report.teller import (
+    EVERYWHERE,
+    Teller,
+    changed,
+    interval,
+    is_rate,
+    worse,
+)
+from popstrat.pages.report.views import Block, Fold, Note, Section
+
+ID = "help"
+OUTER, INNER = 0.001, 0.025
+"""The share of points that chance puts beyond the 99.8% and the 95% limits on one side."""
+_SHORT, _MOST = 10, 300
+_MEANS = (
+    "Outside the limits of its size, on the wrong side, in whatever figure: there something other than chance is at "
+    "work. Ask why before anything else. It is no league table: who is not here does not differ from the others in any "
+    "way that can be told."
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A practice outside the limits of a figure on the wrong side. ``people`` are those between it and the average of
+    all practices (of rates, events); None where that is not known."""
+
+    area: Area
+    definition: Definition
+    figure: Figure
+    average: float | None
+
+    @property
+    def outer(self) -> bool:
+        """Whether it is outside the 99.8% limits."""
+        return abs(self.figure.position) == 2
+
+    @property
+    def people(self) -> float | None:
+        one = self.figure
+        if self.average is None or one.value is None or one.denominator is None:
+            return None
+        return abs(one.value - self.average) * one.denominator / (1000 if is_rate(self.definition) else 1)
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The points of an area: how many were looked at, of how many figures and practices, and those that lie outside on
+    the wrong side, the most urgent first; ``better`` is how many lie outside the outer limits on the right one."""
+
+    points: int
+    figures: int
+    practices: int
+    outside: tuple[Point, ...]
+    better: int
+
+    @property
+    def outer(self) -> list[Point]:
+        return [one for one in self.outside if one.outer]
+
+
+def tested(t: Teller) -> Tested:
+    """Every figure that has limits and a direction, in every practice of the area; of figures that are the same count,
+    or its other side, one."""
+    found: list[Point] = []
+    points = better = 0
+    figures, practices = set(), set()
+    for d in t.report.tested(t.layout.headline):
+        whole = t.report.get(t.top, d.id)
+        for area in t.practices():
+            one = area.figures.get(d.key)
+            if one is None or one.value is None or one.limits is None:
+                continue
+            points += 1
+            figures.add(d.id)
+            practices.add(area.name)
+            if worse(d, one.position):
+                found.append(Point(area, d, one, None if whole is None else whole.value))
+            elif abs(one.position) == 2:
+                better += 1
+    last = {*t.layout.recorded, *(metric for one in t.layout.colours for metric in (one.red, one.amber, one.green))}
+    kinds = {d.id: 2 if is_rate(d) else int(d.id in last) for d in t.report.definitions.values()}
+    found.sort(key=lambda p: (not p.outer, kinds[p.definition.id], -(p.people or 0.0), p.area.name))
+    return Tested(points, len(figures), len(practices), tuple(found), better)
+
+
+def section(t: Teller) -> Section | None:
+    """Those outside the limits, and how many were looked at."""
+    found = tested(t)
+    if not found.points:
+        return None
+    single = t.area.level is Level.PRACTICE
+    heading = "With what this practice needs help" if single else "Who needs help, with what"
+    caption = "Figures outside the limits" if single else "Practices and figures outside the limits"
+    first = (found.outer or found.outside)[:_SHORT] if not single else found.outside[: 2 * _SHORT]
+    blocks: list[Block] = []
+    if not found.outer:
+        who = "This practice lies" if single else "No practice lies"
+        blocks.append(
+            Note(
+                f"{who} beyond the 99.8% limits on the wrong side in {'none' if single else 'any'} of "
+                f"{count(found.figures)} figures."
+            )
+        )
+    if first:
+        blocks.append(_table(t, "help-t", caption, first))
+    if len(found.outside) > len(first):
+        listed = found.outside[:_MOST]
+        table = _table(t, "help-all-t", caption, listed)
+        rest = len(found.outside) - len(listed)
+        more = (
+            [Note(f"{count(rest)} more, beyond the 95% limits alone, are on the pages of the practices.")]
+            if rest
+            else []
+        )
+        blocks.append(
+            Fold(
+                f"All {count(len(found.outside))} outside the 99.8% limits, then outside the 95% limits", [table, *more]
+            )
+        )
+    blocks.append(_chance(t, found))
+    brief = f"{count(len(found.outer))} beyond the 99.8% limits"
+    return Section(
+        ID,
+        heading,
+        blocks,
+        [_MEANS],
+        True,
+        brief,
+    )
+
+
+def _table(t: Teller, ident: str, caption: str, points: tuple[Point, ...] | list[Point]) -> Table:
+    single = t.area.level is Level.PRACTICE
+    rows: list[list[Text | Cell]] = []
+    for p in points:
+        d, one = p.definition, p.figure
+        limits = one.limits
+        assert limits is not None
+        assert one.value is not None
+        off = None if p.average is None else one.value - p.average
+        events = "" if not is_rate(d) else " events"
+        people = p.people
+        rows.append(
+            [
+                *([] if single else [t.place(p.area)]),
+                t.metric(d.id),
+                t.cell(
+                    f"too {'low' if one.position < 0 else 'high'} ({'99.8%' if p.outer else '95%'} limits)",
+                    -abs(one.position),
+                ),
+                t.value(d, one),
+                t.of_all(d.id),
+                NOTHING if off is None else t.cell(changed(d, off), off),
+                NOTHING if people is None else t.cell(count(people) + events, people),
+                interval(d, limits[0], limits[3]),
+            ]
+        )
+    heads = ["Figure", "Direction", "Now", EVERYWHERE, "By how much", "People to the average", "99.8% limits"]
+    first = 2 if single else 3
+    return Table(
+        ident,
+        caption,
+        heads if single else ["Practice", *heads],
+        rows,
+        frozenset(range(first, len(heads) + (not single))),
+        "Beyond the 99.8% limits first; then care by people, colours and what is recorded, rates (which count events)",
+    )
+
+
+def _direction(p: Point) -> str:
+    return f"too {'low' if p.figure.position < 0 else 'high'} ({'99.8%' if p.outer else '95%'} limits)"
+
+
+def _chance(t: Teller, found: Tested) -> Table:
+    """How many points were looked at, and how many of them chance alone would put outside."""
+    inner = len(found.outside)
+    rows: list[list[Text | Cell]] = [
+        ["Beyond the 99.8% limits", t.number(len(found.outer)), _expected(found.points * OUTER)],
+        ["Beyond the 95% limits, those among them", t.number(inner), _expected(found.points * INNER)],
+        ["Beyond the 99.8% limits on the right side", t.number(found.better), _expected(found.points * OUTER)],
+    ]
+    figures = f"{count(found.figures)} figures" if found.figures != 1 else "1 figure"
+    of = "" if t.area.level is Level.PRACTICE else f" in {count(found.practices)} practices"
+    return Table(
+        "chance-t",
+        f"{count(found.points)} points were looked at: {figures}{of}",
+        ("Where they lie", "Found", "Expected by chance"),
+        rows,
+        frozenset({1, 2}),
+        "A figure that is another's other side is looked at once; figures that share people are not independent",
+        sortable=False,
+    )
+
+
+def _expected(number: float) -> str:
+    return f"about {decimal(number, 0 if number >= 10 else 1 if number >= 1 else 2)}"

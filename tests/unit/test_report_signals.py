@@ -1,0 +1,98 @@
+"""Signals on pages: good or bad by the figure's direction, none on a flat line, and all months in the run chart."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from popstrat.metrics.rows import Level, Measure, Row, table_of
+from popstrat.pages.charts.bars import Bar, bars
+from popstrat.pages.report.layout import layout
+from popstrat.pages.report.model import Report
+from popstrat.pages.report.names import page_names
+from popstrat.pages.report.page import page_of
+from popstrat.pages.report.read import Month
+from popstrat.pages.report.signals import signal_of
+
+pytestmark = pytest.mark.smoke
+METRIC = "blood_pressure_at_target"
+
+
+def report(values: Sequence[float | None], rule: str | None, good: str) -> Report:
+    """A list of one area with a figure month by month, the last with a signal; None is a month without it."""
+    told = {"id": METRIC, "title": "Blood pressure at target", "version": "1", "measure": "proportion", "good": good}
+    record: dict[str, Any] = {"metrics": [told], "disclosure_control": False, "pack": {"id": "p", "version": "1"}}
+    months = []
+    for i, value in enumerate(values):
+        day = dt.date(2025 + (i + 5) // 12, (i + 5) % 12 + 1, 28)
+        row = Row(
+            as_of=day,
+            metric=METRIC if value is not None else "other",
+            version="1",
+            measure=Measure.PROPORTION,
+            cohort="all",
+            level=Level.ICB,
+            area="all",
+            numerator=None if value is None else round(1000 * value),
+            denominator=1000,
+            value=value,
+            signal=rule if i == len(values) - 1 else None,
+        )
+        months.append(Month(day, table_of([row]), record, Path(f"{day}.parquet"), "0", "1"))
+    return Report(months)
+
+
+def found(values: Sequence[float | None], rule: str, good: str) -> tuple[str, str] | None:
+    made = report(values, rule, good)
+    signal = signal_of(made, made.top, made.definitions[METRIC])
+    return None if signal is None else (signal.words, signal.means)
+
+
+RISING = [0.5 + i / 100 for i in range(13)]
+LOW = [0.7] * 10 + [0.6, 0.6, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("values", "rule", "good", "expected"),
+    [
+        (RISING, "seven_rising_or_falling", "high", ("seven months rising", "better")),
+        (RISING, "seven_rising_or_falling", "low", ("seven months rising", "worse")),
+        (RISING, "seven_rising_or_falling", "none", ("seven months rising", "")),
+        (LOW, "beyond_3_sigma", "high", ("far below average", "worse")),
+        (LOW, "beyond_3_sigma", "low", ("far below average", "better")),
+        (LOW, "two_of_three_beyond_2_sigma+seven_on_one_side", "low",
+         ("two of three months well below average, seven months below average", "better")),
+        ([0.7] * 13, "seven_on_one_side", "high", None),
+        ([0.7 + i * 1e-6 for i in range(13)], "seven_rising_or_falling", "high", None),
+        (RISING, "none", "high", None),
+    ],
+)  # fmt: skip
+def test_which_way_a_signal_points(
+    values: Sequence[float], rule: str, good: str, expected: tuple[str, str] | None
+) -> None:
+    assert found(values, rule, good) == expected
+
+
+def test_a_run_chart_has_all_months(tmp_path: Path) -> None:
+    """Those without the figure too, at the beginning and in between."""
+    made = report([None, None, 0.5, 0.6, None, 0.7], None, "high")
+    page = page_of(made, made.top, page_names(made.areas), layout())
+    table = next(one for one in page.tables() if one.id == f"run-{METRIC}-t")
+    assert [str(row[0]) for row in table.rows] == [
+        "June 2025", "July 2025", "August 2025", "September 2025", "October 2025", "November 2025",
+    ]  # fmt: skip
+    cells = [getattr(row[1], "text", row[1]) for row in table.rows]
+    assert cells == ["–", "–", "50.0%", "60.0%", "–", "70.0%"]
+
+
+def test_what_has_no_value_has_no_bar() -> None:
+    """It is named below the others, whatever its place among them."""
+    chart = bars([Bar("Statin", None, "withheld"), Bar("Ezetimibe", 10, "10"), Bar("SGLT2", 5, "5")], unit="people")
+    assert chart.alternative == "Bars, people: Ezetimibe 10; SGLT2 5. Not shown: Statin (withheld)."
+    svg = str(chart.svg)
+    assert svg.index("SGLT2") < svg.index("Not shown, large or small:") < svg.index(">Statin<")
+    assert svg.count("fill:var(--mark-1)") == 2
