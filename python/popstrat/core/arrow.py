@@ -15,6 +15,29 @@ _CLASSLESS = (  # older versions of pyarrow do not name Arrow's numbers for them
 )
 
 
+_NUMPY = {
+    pa.from_numpy_dtype(name): np.dtype(name)
+    for name in (
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "float16",
+        "float32",
+        "float64",
+    )
+}
+
+
+def numpy_type(kind: pa.DataType) -> np.dtype[Any]:
+    """NumPy's type of these numbers. Not ``to_pandas_dtype``, which imports pandas in older versions of pyarrow."""
+    return _NUMPY[kind]
+
+
 def is_text(kind: pa.DataType) -> bool:
     """Whether a column of this type holds text, of any layout, in a dictionary or not."""
     if pt.is_dictionary(kind):
@@ -59,8 +82,9 @@ def numbers(column: pa.Array) -> NDArray[Any]:
     """The values of a column of whole or floating numbers where they lie; undefined where it is null.
 
     Not Arrow's own way to NumPy, which imports pandas (0.2 s) where that is installed."""
-    kind = column.type.to_pandas_dtype()
-    return np.frombuffer(column.buffers()[1] or b"", kind)[column.offset : column.offset + len(column)]
+    return np.frombuffer(column.buffers()[1] or b"", numpy_type(column.type))[
+        column.offset : column.offset + len(column)
+    ]
 
 
 def valid(column: pa.Array) -> NDArray[np.bool_]:

@@ -39,7 +39,7 @@ def table(frame: Any, wanted: Wanted) -> pa.Table:
     made = []
     for name, held in zip(found.column_names, found.columns, strict=True):
         if name in coded:
-            entries = _labels(coded[name], labels)
+            entries = _labels(frame, name, coded[name], labels)
             keep = not wanted.reads(name) or wanted.labels(name)
             held = pa.chunked_array(_columns(held, entries, keep), None if held.num_chunks else _kind(held, entries))
         made.append(held)
@@ -47,15 +47,17 @@ def table(frame: Any, wanted: Wanted) -> pa.Table:
 
 
 def _numbered(kind: Any) -> bool:
-    """Whether it is a type whose numbers are those of the categories in the type, in their order."""
+    """Whether it is a type whose numbers are those of the categories in the type, in their order: since Polars 1.32."""
     return type(kind).__name__ == "Categorical" and type(getattr(kind, "categories", None)).__name__ == "Categories"
 
 
-def _labels(categories: Any, known: dict[str, pa.Array]) -> pa.Array:
-    name = f"{categories.namespace()} {categories.name()}"
-    if name not in known:
-        known[name] = text_of_views(categories.to_series().to_arrow(), pa.string())
-    return known[name]
+def _labels(frame: Any, name: str, categories: Any, known: dict[str, pa.Array]) -> pa.Array:
+    full = f"{categories.namespace()} {categories.name()}"
+    if full not in known:
+        # Polars 2 has them of the type, Polars 1 of the column; of neither all versions have both
+        held = categories.to_series() if hasattr(categories, "to_series") else frame[name].cat.get_categories()
+        known[full] = text_of_views(held.to_arrow(), pa.string())
+    return known[full]
 
 
 def _kind(held: pa.ChunkedArray, entries: pa.Array) -> pa.DataType:

@@ -62,8 +62,9 @@ def score(
 
     A ``DataFrame`` gives a ``DataFrame``, rows in the same order, keys and places in the types that they had; with
     ``record=True`` a pair. A ``LazyFrame`` gives a ``LazyFrame`` that scores while the query runs, batch by batch, so
-    that lists larger than memory can be read, scored and written (``sink_parquet``). Then errors come when it runs, a
-    repeated id at its end, and there is no record (``InputError`` if one is asked for).
+    that lists larger than memory can be read, scored and written (``sink_parquet``). Then errors come when it runs
+    (with Polars 1 within a ``ComputeError`` of its own), a repeated id at its end, and there is no record
+    (``InputError`` if one is asked for).
     """
     if lazy_names(frame) is not None and not isinstance(frame, pl.DataFrame):
         if record or previous is not None:
