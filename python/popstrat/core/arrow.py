@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -118,6 +119,17 @@ def from_numpy(
         )
     held = pa.py_buffer(np.ascontiguousarray(values))
     return pa.Array.from_buffers(kind or pa.from_numpy_dtype(values.dtype), len(values), [bits, held])
+
+
+def text_array(texts: Sequence[str]) -> pa.Array:
+    """An Arrow string array; `pa.array` would do the same, but imports pandas (0.2 s) where that is installed.
+
+    So does whatever turns values of Python or NumPy into Arrow's or back. `score` and `check` do without on their usual
+    way; elsewhere it does not matter.
+    """
+    encoded = [text.encode() for text in texts]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
 
 
 def _bits(buffer: pa.Buffer, column: pa.Array) -> NDArray[np.bool_]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from popstrat.core.arrow import from_numpy, numbers, text_of_views, valid
-from popstrat.engine.arrays.cells import numbered
+from popstrat.core.arrow import from_numpy, text_of_views, valid
+from popstrat.engine import used
 
 if TYPE_CHECKING:
     from popstrat.frames.sources import Wanted
@@ -75,23 +75,14 @@ def _whole(codes: pa.Array, entries: pa.Array) -> pa.Array:
 
 
 def _used(codes: pa.Array, entries: pa.Array) -> pa.Array:
-    """With only the entries that some row has. Rows that differ from the one before tell which those are: few, in a
-    list that is sorted by place."""
+    """With only the entries that some row has."""
     if codes.type != pa.uint32() or not len(codes):
         return _whole(codes, entries)
-    rows = numbers(codes)
-    differ = np.flatnonzero(rows[1:] != rows[:-1])
-    some = rows[1:][differ] if len(differ) < len(rows) // 2 else rows[1:]
-    known = np.concatenate([rows[:1], some])
-    used = np.flatnonzero(
-        np.bincount(known[known < len(entries)], minlength=len(entries))
-    )  # under a null may be others
-    places = np.full(len(entries), -1, np.int32)
-    places[used] = np.arange(len(used), dtype=np.int32)
     held = pa.allocate_buffer(4 * len(codes))  # Arrow keeps memory at hand; fresh pages take longer than the rows
     made = np.frombuffer(held, np.int32)
     bits = codes.buffers()[0] if codes.null_count else None
-    if numbered(codes.buffers()[1], 4, bits, codes.offset, len(codes), places, made) >= 0:
+    found = used(codes.buffers()[1], bits, codes.offset, len(codes), len(entries), made)
+    if found is None:
         return _whole(codes, entries)
     indices = from_numpy(made, ~valid(codes) if codes.null_count else None)
-    return pa.DictionaryArray.from_arrays(indices, entries.take(from_numpy(used)), safe=False)
+    return pa.DictionaryArray.from_arrays(indices, entries.take(from_numpy(found)), safe=False)
