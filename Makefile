@@ -50,7 +50,7 @@ nightly: setup $(VENV)/.test
 
 # a table of the versions of Polars, pandas, DuckDB and pyarrow that the tests of frames pass with
 compatibility: setup
-	$(BIN)/python tests/compatibility.py
+	$(BIN)/python tests/compatibility.py --write docs/install.md
 
 setup: $(VENV)/.installed
 

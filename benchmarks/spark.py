@@ -1,6 +1,6 @@
 """What scoring costs on Spark: over the identity through `mapInArrow`, and against the same rules as Spark SQL.
 
-    PYSPARK_PYTHON=.venv/bin/python python benchmarks/spark.py [ROWS]
+    python benchmarks/spark.py [ROWS]          # after: pip install --group spark
 
 In a cluster of two executor processes; results go to Spark's sink that throws them away; medians of rounds in which
 each has a turn. A count and a sum of the results are compared first. It takes half an hour for 2.5 million people.
@@ -9,6 +9,7 @@ each has a turn. A count and a sum of the results are compared first. It takes h
 from __future__ import annotations
 
 import datetime as dt
+import os
 import statistics
 import sys
 import tempfile
@@ -34,6 +35,7 @@ def same(batches: Iterable[Any]) -> Iterator[Any]:
 def main() -> None:
     from pyspark.sql import SparkSession
 
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # executors have working folders of their own
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 2_500_000
     spark = (
         SparkSession.builder.master("local-cluster[2,1,2048]").config("spark.ui.enabled", "false")

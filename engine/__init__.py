@@ -2,7 +2,8 @@
 
 It knows nothing of what a column means. `OPERATIONS` is the table of operations; `Program` is a checked list of them,
 `Frame` binds it to the buffers of one batch, `Frame.run` runs it over a range of rows without the GIL, and `Work` has
-several threads run several frames. `increasing`, `distinct`, `astray` and `count_at` are loops over whole columns.
+several threads run several frames. `increasing`, `distinct`, `astray`, `count_at`, `text_of_views`, `used` and
+`views_coded` are loops over whole columns.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from popstrat.engine._table import (
     NEWEST_SHIFT,
     levels,
 )
-from popstrat.engine.arrays._arrays import astray, count_at, distinct, increasing
+from popstrat.engine.arrays._arrays import astray, count_at, distinct, increasing, text_of_views, used, views_coded
 from popstrat.engine.operations import (
     COLUMN_BITS,
     FOLDS,
@@ -64,4 +65,7 @@ __all__ = [
     "distinct",
     "increasing",
     "levels",
+    "text_of_views",
+    "used",
+    "views_coded",
 ]

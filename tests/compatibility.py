@@ -1,13 +1,15 @@
 """Versions of the libraries that hold lists with which the tests of frames pass, each in an environment of its own.
 
-    python tests/compatibility.py [NAME…]           # or: make compatibility
+    python tests/compatibility.py [NAME…] [--write docs/install.md]          # or: make compatibility
 
-It prints a table. An environment is made anew, beside the popstrat that this
-interpreter has, and takes a few minutes.
+It prints a table, and writes it into a page. An environment is made anew, beside the popstrat that this interpreter
+has, and takes a few minutes.
 """
 
 from __future__ import annotations
 
+import argparse
+import datetime as dt
 import json
 import os
 import subprocess
@@ -21,12 +23,15 @@ ROOT = Path(__file__).parents[1]
 TESTS = ("tests/unit/test_frames.py", "tests/unit/test_plain_types.py")
 SHOWN = ("pyarrow", "polars", "pandas", "duckdb", "numpy")
 BESIDES = ("pytest>=8", "hypothesis>=6.100", "typer>=0.15", "rich>=13", "scipy>=1.13", "tzdata", "xlsxwriter>=3.2")
-OLDEST = {"pyarrow": "17.*", "polars": "1.20.*", "pandas": "2.2.*", "duckdb": "1.2.*", "numpy": "2.0.*"}
+OLDEST = {"pyarrow": "17.*", "polars": "1.26.*", "pandas": "2.2.*", "duckdb": "1.2.*", "numpy": "2.0.*"}
 ENVIRONMENTS: dict[str, dict[str, str]] = {
     "current": {},
-    "oldest": OLDEST,
+    "oldest of all": OLDEST,
     **{f"{name} oldest": {name: version} for name, version in OLDEST.items() if name != "numpy"},
+    "first Polars whose columns share categories": {"polars": "1.32.*"},
+    "last Polars 1": {"polars": "1.44.*"},
 }
+BEGIN, END = "<!-- compatibility: begin -->", "<!-- compatibility: end -->"
 
 
 def tried(pinned: dict[str, str], folder: Path) -> tuple[dict[str, str], str]:
@@ -50,17 +55,30 @@ def tried(pinned: dict[str, str], folder: Path) -> tuple[dict[str, str], str]:
     return json.loads(versions), f"{len(bad) or 'all'} failed" if done.returncode else "pass"
 
 
-def main(names: list[str]) -> int:
-    print(f"| Python | {' | '.join(SHOWN)} | tests of frames |\n|{'---|' * (len(SHOWN) + 2)}")
-    results = []
-    for name in names or list(ENVIRONMENTS):
+def main() -> int:
+    asked = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    asked.add_argument("names", nargs="*", metavar="NAME", help=", ".join(ENVIRONMENTS))
+    asked.add_argument("--write", type=Path)
+    given = asked.parse_args()
+    names = given.names or list(ENVIRONMENTS)
+    lines = [f"| versions | Python | {' | '.join(SHOWN)} | tests |", f"|{'---|' * (len(SHOWN) + 3)}"]
+    print("\n".join(lines), flush=True)
+    passed = True
+    for name in names:
         with tempfile.TemporaryDirectory() as folder:
             versions, result = tried(ENVIRONMENTS[name], Path(folder))
-        results.append(result)
+        passed = passed and result == "pass"
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
-        print(f"| {' | '.join((python, *(versions[n] for n in SHOWN), result))} |", flush=True)
-    return int(any(result != "pass" for result in results))
+        lines.append(f"| {' | '.join((name, python, *(versions[n] for n in SHOWN), result))} |")
+        print(lines[-1], flush=True)
+    if given.write:
+        before, _, rest = given.write.read_text(encoding="utf-8").partition(BEGIN)
+        after = rest.partition(END)[2]
+        lines += ["", f"As run by `make compatibility` on {dt.datetime.now(dt.UTC).date()}."]
+        made = "\n".join([BEGIN, "", *lines, "", END])
+        given.write.write_text(f"{before}{made}{after}", encoding="utf-8")
+    return int(not passed)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

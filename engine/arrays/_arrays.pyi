@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,3 +12,10 @@ def distinct(lists: Sequence[tuple[Any, int, int]]) -> bool: ...
 def astray(
     what: str, width: int, values: Any, valid: Any, offset: int, rows: int, entries: Any = 0, most: int = 6
 ) -> tuple[int, list[int]]: ...
+def text_of_views(
+    values: Any, valid: Any, offset: int, rows: int, texts: Sequence[Any], skip: int, allocate: Callable[[int], Any]
+) -> tuple[Any, Any, int] | None: ...
+def used(
+    indices: Any, valid: Any, offset: int, rows: int, entries: int, out: NDArray[np.int32]
+) -> NDArray[np.int32] | None: ...
+def views_coded(values: Any, valid: Any, offset: int, rows: int, out: Any) -> list[str] | None: ...

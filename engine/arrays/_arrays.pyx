@@ -2,7 +2,7 @@
 """Loops over whole columns: ascending, all different, astray; how many at each place."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
@@ -28,6 +28,27 @@ cdef extern from "arrays/astray.h" nogil:
 
     int popstrat_increasing(const int64_t *x, int64_t n)
     int64_t popstrat_count_astray(const popstrat_pointing *c, int64_t *found, int64_t most)
+
+cdef extern from "arrays/views.h" nogil:
+    enum:
+        VIEW_ENTRIES
+        VIEW_SLOT_BITS
+
+    ctypedef struct popstrat_views:
+        const uint8_t *values
+        const uint8_t *valid
+        int64_t valid_from, rows
+        const uint8_t **texts
+        const int64_t *sizes
+        int64_t buffers
+
+    int64_t popstrat_views_size(const popstrat_views *c)
+    void popstrat_views_written(const popstrat_views *c, int64_t *ends, uint8_t *out)
+    int64_t popstrat_views_coded(const popstrat_views *c, int32_t *slots, uint64_t *entries, int32_t *out)
+
+cdef extern from "arrays/used.h" nogil:
+    int64_t popstrat_used(const uint32_t *indices, const uint8_t *valid, int64_t valid_from, int64_t rows,
+                          int32_t *places, int64_t entries, int32_t *used, int32_t *out)
 
 cdef extern from "arrays/distinct.h" nogil:
     ctypedef struct popstrat_values:
@@ -182,3 +203,106 @@ def astray(str what, int width, values, valid, int64_t offset, int64_t rows, ent
         while held:
             held -= 1
             PyBuffer_Release(&views[held])
+
+
+cdef const uint8_t[::1] _at_least(given, int64_t needed):
+    """The bytes of a buffer, which has so many at least."""
+    cdef const uint8_t[::1] read = memoryview(given).cast("B")
+    if len(read) < needed:
+        raise ValueError(f"a buffer of {len(read)} bytes, where {needed} are needed")
+    return read
+
+
+def text_of_views(values, valid, int64_t offset, int64_t rows, texts, int64_t skip, allocate):
+    """Rows of text views, from row `offset`, as text that lies in a row: its 64-bit offsets, `skip` rows of no text
+    first, and its bytes. None where a view leads outside its buffer, or its text is not UTF-8: nobody has followed it.
+    Nulls, by the bitmap `valid` or None, hold no text. `texts`: the buffers. `allocate(bytes)` gives a buffer to write in,
+    and may be asked for a few bytes more than hold text. Releases the GIL. Raises ValueError for a buffer that is too short."""
+    cdef popstrat_views column
+    cdef const uint8_t *places[64]
+    cdef int64_t sizes[64]
+    cdef const uint8_t[::1] read
+    cdef int64_t[::1] ends
+    cdef uint8_t[::1] out
+    cdef int64_t size
+    cdef list held = []
+    if not (0 <= offset <= _MOST_ROWS and 0 <= rows <= _MOST_ROWS and 0 <= skip < 64):
+        raise ValueError("rows out of range")
+    if len(texts) > 64:
+        return None
+    memset(&column, 0, sizeof(column))
+    column.rows, column.valid_from, column.buffers = rows, offset, len(texts)
+    column.texts, column.sizes = places, sizes
+    for i, text in enumerate(texts):
+        read = _at_least(text, 0)
+        held.append(read)
+        sizes[i] = len(read)
+        places[i] = &read[0] if len(read) else NULL
+    cdef const uint8_t[::1] views = _at_least(b"" if values is None else values, (offset + rows) * 16)
+    cdef const uint8_t[::1] bits = _at_least(b"" if valid is None else valid, 0 if valid is None else (offset + rows + 7) // 8)
+    if rows:
+        column.values = &views[offset * 16]
+    if valid is not None and rows:
+        column.valid = &bits[0]
+    with nogil:
+        size = popstrat_views_size(&column)
+    if size < 0:
+        return None
+    lines, text = allocate((skip + rows + 1) * 8), allocate(size + 16)
+    ends = np.frombuffer(lines, np.int64)
+    out = np.frombuffer(text, np.uint8)
+    if len(ends) < skip + rows + 1 or len(out) < size + 16:
+        raise ValueError("a buffer that is too short")
+    ends[:skip] = 0
+    with nogil:
+        popstrat_views_written(&column, &ends[skip], &out[0])
+    return lines, text, size
+
+
+def used(indices, valid, int64_t offset, int64_t rows, int64_t entries, int32_t[::1] out):
+    """Indices of 32 bits, from row `offset`, numbered anew in the order in which entries first come: `out[row]`, 0 where it
+    is null. Gives the entries that are used, in that order; None where an index has no entry. Releases the GIL."""
+    cdef const uint8_t[::1] read = _at_least(indices, (offset + rows) * 4)
+    cdef const uint8_t[::1] bits = _at_least(b"" if valid is None else valid, 0 if valid is None else (offset + rows + 7) // 8)
+    cdef const uint8_t *known = NULL
+    cdef int64_t many
+    if not (0 <= offset <= _MOST_ROWS and 0 <= rows <= len(out) and 0 <= entries < 1 << 31):
+        raise ValueError("rows out of range")
+    cdef int32_t[::1] places = np.full(entries + 1, -1, np.int32)
+    cdef int32_t[::1] found = np.empty(entries + 1, np.int32)
+    if not rows:
+        return np.asarray(found)[:0]
+    if valid is not None:
+        known = &bits[0]
+    with nogil:
+        many = popstrat_used(<const uint32_t *>&read[0] + offset, known, offset, rows, &places[0], entries, &found[0], &out[0])
+    return None if many < 0 else np.asarray(found)[:many]
+
+
+def views_coded(values, valid, int64_t offset, int64_t rows, out):
+    """Rows of text views, from row `offset`, as indices of 32 bits into the texts that there are, no text being one where
+    a row is null by the bitmap `valid`, or None. Gives those texts, in the order in which they come; None where they are
+    many, one is too long to lie within its view, or is not UTF-8. Releases the GIL. Raises ValueError for a buffer that is
+    too short."""
+    cdef popstrat_views column
+    cdef int64_t many
+    cdef uint8_t[::1] made = memoryview(out).cast("B")
+    if not (0 <= offset <= _MOST_ROWS and 0 <= rows <= _MOST_ROWS) or len(made) < rows * 4:
+        raise ValueError("rows out of range")
+    cdef const uint8_t[::1] views = _at_least(b"" if values is None else values, (offset + rows) * 16)
+    cdef const uint8_t[::1] bits = _at_least(b"" if valid is None else valid, 0 if valid is None else (offset + rows + 7) // 8)
+    if not rows:
+        return []
+    memset(&column, 0, sizeof(column))
+    column.rows, column.valid_from, column.values = rows, offset, &views[offset * 16]
+    if valid is not None:
+        column.valid = &bits[0]
+    cdef int32_t[::1] slots = np.full(1 << VIEW_SLOT_BITS, -1, np.int32)
+    entries = np.empty((VIEW_ENTRIES, 2), np.uint64)
+    cdef uint64_t[:, ::1] into = entries
+    with nogil:
+        many = popstrat_views_coded(&column, &slots[0], &into[0, 0], <int32_t *>&made[0])
+    if many < 0:
+        return None
+    found = [entry.tobytes() for entry in entries[:many]]
+    return [text[4 : 4 + text[0]].decode() for text in found]

@@ -456,7 +456,7 @@ def test_streams_that_take_nothing(work: Path, closed: str, status: int) -> None
     """One message and an exit status of ours, whatever the interpreter finds in its buffers at the end."""
     line = f"{sys.executable} -m popstrat score list.parquet -o out.parquet --as-of 2026-06-30 {closed}"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=False, env=environment)
     expected = "error: No space left on device; nothing was written\n" if status else ""
     assert (done.returncode, done.stderr) == (status, expected)
     assert Path("out.parquet").exists()

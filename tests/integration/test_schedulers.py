@@ -248,6 +248,65 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return found
 
 
+OUTCOMES = ["--outcome", "outcomes.parquet", "--time-column", "days", "--event-column", "event"]
+TELLING: dict[str, tuple[list[str], str]] = {
+    "synth": (["synth", "--patients", "50", "--as-of", AS_OF, "-o", "out.parquet"], ""),
+    "check": (["check", "list.parquet", "--as-of", AS_OF], "systolic_bp"),
+    "score": (["score", "list.parquet", "-o", "out.parquet", "--as-of", AS_OF], "systolic_bp"),
+    "metrics": (["metrics", "list.parquet", "-o", "out.parquet", "--as-of", AS_OF], "systolic_bp"),
+    "worklist": (["worklist", "list.parquet", "--cohort", "frailty_int_priority", "--capacity", "20", "--as-of", AS_OF,
+                  "-o", "out.csv"], "systolic_bp"),
+    "report": (["report", "metrics.parquet", "-o", "out"], ""),
+    "validate": (["validate", "scored.parquet", *OUTCOMES, "-o", "out"], ""),
+    "recalibrate": (["recalibrate", "list.parquet", *OUTCOMES, "--model", "admission_risk", "--method", "intercept",
+                     "--as-of", AS_OF, "-o", "out.toml"], "systolic_bp"),
+    "pseudonymise": (["pseudonymise", "list.parquet", "-o", "out.parquet", "--key-file", "key", "--column",
+                      "patient_id=key"], ""),
+    "map": (["map", "init", "list.parquet", "-o", "out.toml"], ""),
+    "packs": (["packs", "check", "mine.toml"], "idle"),
+}  # fmt: skip
+"""A command line of each command that writes or checks, and what a warning of it must speak of."""
+
+
+@pytest.mark.parametrize("command", TELLING)
+def test_every_command_tells_a_log(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lines and nothing but lines: what it warns of, what it wrote, the end; standard output stays empty."""
+    first = [
+        "synth",
+        "--patients",
+        "4000",
+        "--as-of",
+        AS_OF,
+        "--outcomes",
+        "outcomes.parquet",
+        "-o",
+        "all.parquet",
+        "-q",
+    ]
+    assert run(first) == 0
+    pq.write_table(pq.read_table("all.parquet").drop_columns(["systolic_bp"]), "list.parquet")
+    Path("mine.toml").write_text(
+        '[pack]\nid = "mine"\nversion = "1"\n\n[parameters.idle]\nvalue = 1\n', encoding="utf-8"
+    )
+    if command == "report":
+        assert run(["metrics", "list.parquet", "-o", "metrics.parquet", "--as-of", AS_OF, "-q"]) == 0
+    if command == "validate":
+        assert run(["score", "list.parquet", "-o", "scored.parquet", "--as-of", AS_OF, "-q"]) == 0
+    if command == "pseudonymise":
+        assert run(["pseudonymise", "--new-key", "key", "-q"]) == 0
+    capsys.readouterr()
+    line, about = TELLING[command]
+    status = run(["--log-format", "json", *line])
+    captured = capsys.readouterr()
+    found = [json.loads(one) for one in captured.err.splitlines()]
+    assert (status, captured.out) == (0, ""), found
+    assert {one["command"] for one in found} == {command}
+    assert found[-1]["event"] == "finished"
+    assert {"written", "done"} & {one["event"] for one in found}
+    said = [one["message"] for one in found if one["level"] == "warning"]
+    assert not about or any(about in one for one in said), found
+
+
 def test_a_log_in_lines(people: pa.Table, capsys: pytest.CaptureFixture[str]) -> None:
     """Warnings, what was written and the end; standard output stays empty, and no id is anywhere."""
     pq.write_table(people.drop_columns(["systolic_bp"]), "list.parquet")

@@ -36,6 +36,9 @@ from popstrat.engine import (
     distinct,
     increasing,
     levels,
+    text_of_views,
+    used,
+    views_coded,
 )
 from popstrat.engine import _table as table
 from popstrat.engine.arrays import cells as counted
@@ -189,6 +192,17 @@ def whole_columns() -> None:
     refused(lambda: astray("indices", 8, near.tobytes(), valid[:10], 0, 3000, 1000))
     refused(lambda: astray("indices", 8, near.tobytes(), object(), 0, 3000, 1000))
     refused(lambda: astray("views", 16, near.tobytes(), valid, 0, 1500, ["x"]))
+    views, out = (b"\2\0\0\0ab".ljust(16, b"\0")) * 1500, np.zeros(1500, np.int32)
+    text_of_views(views, valid, 0, 1500, [b"text"], 3, bytearray)
+    text_of_views(b"\xff" * 16, None, 0, 1, [b"text"], 0, bytearray)
+    refused(lambda: text_of_views(views, valid, 0, 1500, [b"text"], 3, lambda _: object()))
+    refused(lambda: text_of_views(views, valid, 0, 1500, [object()], 3, bytearray))
+    views_coded(views, valid, 0, 1500, out)
+    views_coded(b"\xff" * 16, None, 0, 1, out)
+    refused(lambda: views_coded(views, valid, 0, 1501, out))
+    used(bytes(6000), valid, 0, 1500, 5, out)
+    used(b"\xff" * 6000, None, 0, 1500, 5, out)
+    refused(lambda: used(bytes(6000), valid, 0, 1501, 5, out))
 
 
 @call

@@ -9,6 +9,7 @@ import typer
 
 from popstrat.cli import coded_record as record_options
 from popstrat.cli import options
+from popstrat.cli.log import log
 from popstrat.cli.terminal import open_console, print_json, progress_bar
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -65,11 +66,12 @@ def derive(
             ),
             force=force,
         )  # fmt: skip
+    log.record(record, output)
     if as_json:
         from popstrat.runs.record import summary
 
         print_json(summary(record, output))
-    elif not quiet:
+    elif not (quiet or log.is_json):
         from popstrat.pages.derived import show
 
         show(record, output, open_console())

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from popstrat.cli.log import log
 from popstrat.cli.options import AsJson, Force, Output, Quiet, audit_log, practice_codes
 from popstrat.cli.terminal import print_json
 
@@ -40,9 +41,10 @@ def evidence(
     codes = None if practices is None else practice_codes(practices)
     rows = write_evidence(folders, output, audit=audit_log(audit), practices=codes, force=force)
     whole = rows[-1]
+    log.record({}, output)
     if as_json:
         print_json({"output": str(output), "rows": len(rows), "total": whole})
-    elif not quiet:
+    elif not (quiet or log.is_json):
         people = f"{whole['uploaded']:,} of {whole['list_size']:,} people uploaded, {whole['left_out']:,} left out"
         typer.echo(f"{output}: {whole['months_complete']} of {whole['months']} months complete; {people}")
         for row in rows:

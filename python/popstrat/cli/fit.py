@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from popstrat.cli import options
+from popstrat.cli.log import log
 from popstrat.cli.terminal import open_console, print_json, progress_bar, warnings_as_notices
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -48,9 +49,10 @@ def fit(
             threads=threads, encoding=encoding, allow_unknown=allow_unknown, allow_missing=allow_missing,
             profile=profile.value, progress=progress, force=force,
         )  # fmt: skip
+    log.record({"warnings": found.warnings, "notices": found.notices}, output)
     if as_json:
         print_json(found.as_dict())
-    elif not quiet:
+    elif not (quiet or log.is_json):
         from popstrat.pages.fitted import show_fit
 
         show_fit(found, open_console())

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from popstrat.cli import options
+from popstrat.cli.log import log
 from popstrat.cli.terminal import Described, open_console
 
 app = typer.Typer(
@@ -45,7 +46,8 @@ def init(
     with writing(output), Outputs() as outputs:
         outputs.add(output).write_text(found.text, encoding="utf-8")
         outputs.commit()
-    if quiet:
+    log.record({}, output)
+    if quiet or log.is_json:
         return
     console = open_console()
     console.print(f"Written: {output}", highlight=False)

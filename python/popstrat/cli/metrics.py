@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from popstrat.cli import options
+from popstrat.cli.log import log
 from popstrat.cli.terminal import open_console, print_json, progress_bar, warnings_as_notices
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -83,11 +84,12 @@ def metrics(
                 disclosure_control=request.controlled, threads=threads, encoding=encoding,
             ),
         )  # fmt: skip
+    log.record(record, output)
     if as_json:
         from popstrat.runs.record import summary
 
         print_json({**summary(record, output), **{k: record[k] for k in ("disclosure_control", "areas", "figures")}})
-    elif not quiet:
+    elif not (quiet or log.is_json):
         from popstrat.pages.metrics import show
 
         show(record, output, open_console())

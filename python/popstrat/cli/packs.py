@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from popstrat.cli import options
+from popstrat.cli.log import log
 from popstrat.cli.terminal import Described, open_console, print_json, warnings_as_notices
 from popstrat.errors import InputError
 
@@ -80,14 +81,16 @@ def check_command(
         from popstrat.pages import spec_check as spec_check_page
 
         spec_report = spec_check.examine(file, date)
-        if not quiet:
+        log.record({"warnings": spec_report.warnings}, None)
+        if not (quiet or log.is_json):
             spec_check_page.show(spec_report, open_console())
         return
     from popstrat.scoring.pack_check import examine
 
     with warnings_as_notices():
         found = examine(file, date)
-    if not quiet:
+    log.record({"warnings": found.warnings}, None)
+    if not (quiet or log.is_json):
         from popstrat.pages.pack_check import show
 
         show(found, open_console())

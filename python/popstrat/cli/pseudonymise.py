@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from popstrat.cli import options
+from popstrat.cli.log import log
 from popstrat.cli.terminal import progress_bar
 from popstrat.core.cpus import cores
 from popstrat.errors import InputError
@@ -88,7 +89,8 @@ def pseudonymise(
         if inputs or output or column:
             raise InputError("--new-key writes a key and does nothing else")
         secret_keys.new_key(new_key)
-        if not quiet:
+        log.record({}, new_key)
+        if not (quiet or log.is_json):
             typer.echo(
                 f"{new_key}: a new key; without it no pseudonym can be made again, so keep a copy in a safe place"
             )
@@ -120,10 +122,11 @@ def pseudonymise(
             progress=progress,
             force=force,
         )
+    log.record({}, output)
     if as_json:
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
-    if quiet:
+    if quiet or log.is_json:
         return
     typer.echo(f"{found['rows']:,} rows in {output}; key {found['key_fingerprint']}")
     for done in found["columns"]:

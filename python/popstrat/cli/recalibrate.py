@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from popstrat.cli import options
+from popstrat.cli.log import log
 from popstrat.cli.terminal import open_console, print_json, progress_bar, warnings_as_notices
 from popstrat.errors import InputError
 
@@ -66,9 +67,10 @@ def recalibrate(
             allow_unknown=allow_unknown, allow_missing=allow_missing, profile=profile.value,
             progress=progress, force=force,
         )  # fmt: skip
+    log.record({"warnings": found.warnings, "notices": found.notices}, output)
     if as_json:
         print_json(found.as_dict())
-    elif not quiet:
+    elif not (quiet or log.is_json):
         from popstrat.pages.fitted import show_recalibration
 
         show_recalibration(found, open_console())

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from popstrat.cli import options
+from popstrat.cli.log import log
 from popstrat.cli.terminal import open_console, print_json, progress_bar
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -47,9 +48,10 @@ def report(
             force=force,
             progress=progress,
         )
+    log.record(record, output)
     if as_json:
         print_json({**{key: record[key] for key in ("command", "as_of", "pack", "areas", "bytes")}, "output": output})
-    elif not quiet:
+    elif not (quiet or log.is_json):
         from popstrat.pages.report.summary import show
 
         show(record, output, open_console())

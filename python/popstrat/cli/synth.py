@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from popstrat.cli import options
+from popstrat.cli.log import log
 from popstrat.cli.terminal import progress_bar
 from popstrat.core.numbers import day
 
@@ -60,7 +61,8 @@ def synth(
             lookup=lookup, events=events, events_per_patient=events_per_patient, plain=plain, threads=threads,
             encoding=encoding, progress=progress, force=force,
         )  # fmt: skip
-    if not quiet:
+    log.record({}, output)
+    if not (quiet or log.is_json):
         folders = [] if events is None else [events]
         names = " and ".join(str(file) for file in [*(f for f in files if events not in f.parents), *folders])
         typer.echo(f"{patients:,} synthetic patients as of {day(date)} in {names}")

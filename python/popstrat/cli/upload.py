@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from popstrat.cli.log import log
 from popstrat.cli.options import AsJson, Folder, Force, Profile, Quiet, audit_log, parse_date, practice_codes
 from popstrat.cli.terminal import open_console, print_json, progress_bar
 
@@ -73,6 +74,7 @@ def upload(
             force=force,
             progress=progress,
         )
+    log.record({**result.manifest, "warnings": result.warnings}, output)
     if as_json:
         manifest = result.manifest
         short = {key: manifest[key] for key in ("as_of", "profile", "template", "totals")}
@@ -85,7 +87,7 @@ def upload(
                 "warnings": list(result.warnings),
             }
         )
-    elif not quiet:
+    elif not (quiet or log.is_json):
         from popstrat.upload.summary import render  # not above: a quiet run does not wait for rich
 
         render(result, output, open_console())

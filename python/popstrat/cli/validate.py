@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from popstrat.cli import options
+from popstrat.cli.log import log
 from popstrat.cli.terminal import open_console, print_json, progress_bar
 from popstrat.errors import InputError
 
@@ -109,9 +110,10 @@ def validate(
             bootstrap=bootstrap, seed=seed, threads=threads, encoding=encoding, progress=progress, force=force,
             page=render,
         )  # fmt: skip
+    log.record(result, output)
     if as_json:
         print_json({**{k: result[k] for k in _SUMMARY}, "output": str(output)})
-    elif not quiet:
+    elif not (quiet or log.is_json):
         from popstrat.pages.validated import show
 
         show(result, output, open_console())

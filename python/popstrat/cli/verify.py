@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from popstrat.cli.log import log
 from popstrat.cli.options import AsJson, Quiet
 from popstrat.cli.terminal import print_json
 from popstrat.core.numbers import day
@@ -38,7 +39,7 @@ def verify(
     totals = found.manifest["totals"]
     if as_json:
         print_json({"folder": str(folder), "verified": True, "manifest_sha256": found.sha256, "totals": totals})
-    elif not quiet:
+    elif not (quiet or log.is_json):
         what = f"{totals['files']:,} files of {totals['practices']:,} practices, {totals['written']:,} patients"
         typer.echo(f"{folder}: verified; {what}, as of {day(found.manifest['as_of'])}")
         typer.echo(f"manifest {found.sha256}")
@@ -53,7 +54,7 @@ def _verify_worklist(path: Path, audit: Path | None, as_json: bool, quiet: bool)
     if as_json:
         told = {"people": found.people, "files": found.files, "lists": found.record["worklist"]["lists"]}
         print_json({"output": str(path), "verified": True, "record_sha256": found.sha256, **told})
-    elif not quiet:
+    elif not (quiet or log.is_json):
         files = f"{found.files:,} file{'s' if found.files > 1 else ''}"
         typer.echo(f"{path}: verified; {files}, {found.people:,} people, as of {day(found.record['as_of'])}")
         typer.echo(f"record {found.sha256}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from popstrat.cli import options
+from popstrat.cli.log import log
 from popstrat.cli.terminal import open_console, print_json, progress_bar
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -126,11 +127,12 @@ def worklist(
             force=force,
             progress=progress,
         )  # fmt: skip
+    log.record(result.record, output)
     if as_json:
         from popstrat.worklists.summary import as_data  # here, as the other: one of the two is needed
 
         print_json(as_data(result, output))
-    elif not quiet:
+    elif not (quiet or log.is_json):
         from popstrat.worklists.summary import render
 
         render(result, output, open_console())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,29 @@ _CLASSLESS = (  # older versions of pyarrow do not name Arrow's numbers for them
     getattr(pa.lib, "Type_INTERVAL_MONTHS", 21),
     getattr(pa.lib, "Type_INTERVAL_DAY_TIME", 22),
 )
+
+
+_NUMPY = {
+    pa.from_numpy_dtype(name): np.dtype(name)
+    for name in (
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "float16",
+        "float32",
+        "float64",
+    )
+}
+
+
+def numpy_type(kind: pa.DataType) -> np.dtype[Any]:
+    """NumPy's type of these numbers. Not ``to_pandas_dtype``, which imports pandas in older versions of pyarrow."""
+    return _NUMPY[kind]
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -59,8 +83,9 @@ def numbers(column: pa.Array) -> NDArray[Any]:
     """The values of a column of whole or floating numbers where they lie; undefined where it is null.
 
     Not Arrow's own way to NumPy, which imports pandas (0.2 s) where that is installed."""
-    kind = column.type.to_pandas_dtype()
-    return np.frombuffer(column.buffers()[1] or b"", kind)[column.offset : column.offset + len(column)]
+    return np.frombuffer(column.buffers()[1] or b"", numpy_type(column.type))[
+        column.offset : column.offset + len(column)
+    ]
 
 
 def valid(column: pa.Array) -> NDArray[np.bool_]:
@@ -94,6 +119,17 @@ def from_numpy(
         )
     held = pa.py_buffer(np.ascontiguousarray(values))
     return pa.Array.from_buffers(kind or pa.from_numpy_dtype(values.dtype), len(values), [bits, held])
+
+
+def text_array(texts: Sequence[str]) -> pa.Array:
+    """An Arrow string array; `pa.array` would do the same, but imports pandas (0.2 s) where that is installed.
+
+    So does whatever turns values of Python or NumPy into Arrow's or back. `score` and `check` do without on their usual
+    way; elsewhere it does not matter.
+    """
+    encoded = [text.encode() for text in texts]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
 
 
 def _bits(buffer: pa.Buffer, column: pa.Array) -> NDArray[np.bool_]:

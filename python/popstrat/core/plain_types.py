@@ -18,12 +18,13 @@ import pyarrow.types as pt
 
 from popstrat.core.arrow import has_class, is_text, text_of_views, without_views
 from popstrat.core.lazy import compute as pc
-from popstrat.core.soundness import cleared, refuse_unsound
+from popstrat.core.soundness import cleared, labels_of_sound_views, refuse_unsound, text_of_sound_views
 from popstrat.errors import InputError
 
 _UUID, _BOOL = "arrow.uuid", "arrow.bool8"
 _TOO_LARGE = "is a number beyond 64 bits"
 _NAMED = 5  # rows in a message
+_LABELS = pa.dictionary(pa.int32(), pa.string())
 _HYPHENS = (8, 12, 16, 20)  # digits of a UUID before each
 
 
@@ -36,9 +37,11 @@ class Plain(NamedTuple):
 
 
 @lru_cache(maxsize=512)
-def plain(kind: pa.DataType, *, whole: bool = False) -> Plain | None:
+def plain(kind: pa.DataType, *, whole: bool = False, labels: bool = False) -> Plain | None:
     """What columns of this type are read as; None where they are read as they are. ``whole``: the column holds keys,
-    codes or labels, so that decimals without a scale are whole numbers."""
+    codes or labels, so that decimals without a scale are whole numbers. ``labels``: it holds few texts, many times."""
+    if pt.is_string_view(kind):  # what is done looks at them itself
+        return Plain(_LABELS, _labels) if labels else Plain(pa.large_string(), _views)
     step = _step(kind, whole)
     if step is None:
         return None
@@ -100,6 +103,16 @@ def _of_dictionary(kind: pa.DictionaryType) -> Plain | None:
     if pt.is_nested(values):
         return None
     return Plain(values, lambda a, _: a.dictionary.take(a.indices))
+
+
+def _views(column: pa.Array, name: str) -> pa.Array:
+    made = text_of_sound_views(column)
+    return without_views(_sound(column, name)) if made is None else made
+
+
+def _labels(column: pa.Array, name: str) -> pa.Array:
+    made = labels_of_sound_views(column)
+    return _views(column, name).dictionary_encode().cast(_LABELS) if made is None else made
 
 
 def _sound(column: pa.Array, name: str) -> pa.Array:

@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
-from popstrat.engine import astray
+from popstrat.core.arrow import text_array
+from popstrat.engine import astray, text_of_views, views_coded
 from popstrat.errors import InputError
 
 _MISFIT = "is damaged: its buffers do not fit its rows"
@@ -145,6 +146,41 @@ def cleared(array: pa.Array) -> pa.Array:
     rows = views[16 * array.offset : 16 * (array.offset + len(array))].reshape(-1, 16)
     rows[~np.asarray(array.is_valid())] = 0
     return pa.Array.from_buffers(array.type, len(array), [valid, pa.py_buffer(views), *texts], offset=array.offset)
+
+
+def text_of_sound_views(array: pa.Array) -> pa.Array | None:
+    """A column of text views as text that lies in a row, if nothing is wrong with it; None if something is, for others
+    to say what. Validating it wholly, and Arrow's cast, take many times as long."""
+    valid, values, *texts = array.buffers()
+    skip = array.offset % 8 if valid is not None else 0
+    try:
+        made = text_of_views(values, valid, array.offset, len(array), texts, skip, pa.allocate_buffer)
+    except ValueError:
+        return None
+    if made is None:
+        return None
+    ends, text, size = made
+    bits = None if valid is None else valid.slice(array.offset // 8)
+    return pa.Array.from_buffers(pa.large_string(), len(array), [bits, ends, text.slice(0, size)], offset=skip)
+
+
+def labels_of_sound_views(array: pa.Array) -> pa.Array | None:
+    """A column of text views as a dictionary, where they hold few texts, none longer than a label, and nothing is wrong
+    with it; else None, as `text_of_sound_views`."""
+    valid, values, *_ = array.buffers()
+    skip = array.offset % 8 if valid is not None else 0
+    out = pa.allocate_buffer(4 * (skip + len(array)))
+    into = memoryview(out).cast("B")
+    into[: 4 * skip] = bytes(4 * skip)
+    try:
+        texts = views_coded(values, valid, array.offset, len(array), into[4 * skip :])
+    except ValueError:
+        return None
+    if texts is None:
+        return None
+    bits = None if valid is None else valid.slice(array.offset // 8)
+    indices = pa.Array.from_buffers(pa.int32(), len(array), [bits, out], offset=skip)
+    return pa.DictionaryArray.from_arrays(indices, text_array(texts), safe=False)
 
 
 def refuse_nulls(array: pa.Array, name: str) -> None:

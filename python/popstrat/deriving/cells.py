@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
-from popstrat.core.arrow import from_numpy, is_text, numbers, plain, true, valid
+from popstrat.core.arrow import from_numpy, is_text, numbers, numpy_type, plain, true, valid
 from popstrat.core.lazy import compute as pc
 from popstrat.deriving.canonical import KINDS
 from popstrat.deriving.columns import Tally, at_rows, cast, coded_texts, having, rows_with, texts_of, whole, without
@@ -207,6 +207,6 @@ def whole_numbers(column: pa.Array, name: str, how: Taken, kind: pa.DataType) ->
     if is_text(column.type):
         column = from_text(column, "float", name, how.spelling)
     wide = numbers(column.cast(pa.float64(), safe=False).fill_null(np.nan))
-    limits = np.iinfo(kind.to_pandas_dtype())
+    limits = np.iinfo(numpy_type(kind))
     fits = (wide >= limits.min) & (wide <= limits.max) & (np.trunc(wide) == wide)
-    return from_numpy(np.where(fits, wide, 0).astype(kind.to_pandas_dtype()), ~fits)
+    return from_numpy(np.where(fits, wide, 0).astype(numpy_type(kind)), ~fits)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from popstrat.core.arrow import is_text, numbers
+from popstrat.core.arrow import is_text, numbers, numpy_type
 from popstrat.core.lazy import compute as pc
 from popstrat.deriving.folds import NO_DAY, Fold, Folded, Table
 from popstrat.deriving.kinds.kind import Ages, Feature, Made, Part, labelled
@@ -201,7 +201,7 @@ class Features:
             return values.cast(pa.string()).dictionary_encode().cast(wanted)
         if pa.types.is_integer(wanted):
             # what does not fit is as implausible at the end of the type's range, and whoever scores the table counts it
-            held = np.iinfo(wanted.to_pandas_dtype())
+            held = np.iinfo(numpy_type(wanted))
             given = numbers(array) if pa.types.is_integer(array.type) or pa.types.is_float64(array.type) else None
             if given is not None and len(given) and held.min <= given.min() and given.max() <= held.max:
                 return array.cast(wanted, safe=False)

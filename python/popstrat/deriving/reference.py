@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from popstrat.core.arrow import numpy_type
 from popstrat.core.dates import from_days
 from popstrat.deriving.codelists import CodeLists
 from popstrat.deriving.features import Features
@@ -153,7 +154,7 @@ def _held(name: str, value: Value) -> Value:
         code = column.label_codes().get(fold_label(str(value).strip(" ")))
         return None if code is None else column.labels[code]
     if pa.types.is_integer(column.dtype) and isinstance(value, int | float):
-        held = np.iinfo(column.dtype.to_pandas_dtype())
+        held = np.iinfo(numpy_type(column.dtype))
         return int(min(max(value, int(held.min)), int(held.max)))
     return column.held(value) if column.single and isinstance(value, int | float) else value
 

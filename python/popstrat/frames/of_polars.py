@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from popstrat.core.arrow import from_numpy, numbers, text_of_views, valid
-from popstrat.engine.arrays.cells import numbered
+from popstrat.core.arrow import from_numpy, text_of_views, valid
+from popstrat.engine import used
 
 if TYPE_CHECKING:
     from popstrat.frames.sources import Wanted
@@ -39,7 +39,7 @@ def table(frame: Any, wanted: Wanted) -> pa.Table:
     made = []
     for name, held in zip(found.column_names, found.columns, strict=True):
         if name in coded:
-            entries = _labels(coded[name], labels)
+            entries = _labels(frame, name, coded[name], labels)
             keep = not wanted.reads(name) or wanted.labels(name)
             held = pa.chunked_array(_columns(held, entries, keep), None if held.num_chunks else _kind(held, entries))
         made.append(held)
@@ -47,15 +47,17 @@ def table(frame: Any, wanted: Wanted) -> pa.Table:
 
 
 def _numbered(kind: Any) -> bool:
-    """Whether it is a type whose numbers are those of the categories in the type, in their order."""
+    """Whether it is a type whose numbers are those of the categories in the type, in their order: since Polars 1.32."""
     return type(kind).__name__ == "Categorical" and type(getattr(kind, "categories", None)).__name__ == "Categories"
 
 
-def _labels(categories: Any, known: dict[str, pa.Array]) -> pa.Array:
-    name = f"{categories.namespace()} {categories.name()}"
-    if name not in known:
-        known[name] = text_of_views(categories.to_series().to_arrow(), pa.string())
-    return known[name]
+def _labels(frame: Any, name: str, categories: Any, known: dict[str, pa.Array]) -> pa.Array:
+    full = f"{categories.namespace()} {categories.name()}"
+    if full not in known:
+        # Polars 2 has them of the type, Polars 1 of the column; of neither all versions have both
+        held = categories.to_series() if hasattr(categories, "to_series") else frame[name].cat.get_categories()
+        known[full] = text_of_views(held.to_arrow(), pa.string())
+    return known[full]
 
 
 def _kind(held: pa.ChunkedArray, entries: pa.Array) -> pa.DataType:
@@ -73,23 +75,14 @@ def _whole(codes: pa.Array, entries: pa.Array) -> pa.Array:
 
 
 def _used(codes: pa.Array, entries: pa.Array) -> pa.Array:
-    """With only the entries that some row has. Rows that differ from the one before tell which those are: few, in a
-    list that is sorted by place."""
+    """With only the entries that some row has."""
     if codes.type != pa.uint32() or not len(codes):
         return _whole(codes, entries)
-    rows = numbers(codes)
-    differ = np.flatnonzero(rows[1:] != rows[:-1])
-    some = rows[1:][differ] if len(differ) < len(rows) // 2 else rows[1:]
-    known = np.concatenate([rows[:1], some])
-    used = np.flatnonzero(
-        np.bincount(known[known < len(entries)], minlength=len(entries))
-    )  # under a null may be others
-    places = np.full(len(entries), -1, np.int32)
-    places[used] = np.arange(len(used), dtype=np.int32)
     held = pa.allocate_buffer(4 * len(codes))  # Arrow keeps memory at hand; fresh pages take longer than the rows
     made = np.frombuffer(held, np.int32)
     bits = codes.buffers()[0] if codes.null_count else None
-    if numbered(codes.buffers()[1], 4, bits, codes.offset, len(codes), places, made) >= 0:
+    found = used(codes.buffers()[1], bits, codes.offset, len(codes), len(entries), made)
+    if found is None:
         return _whole(codes, entries)
     indices = from_numpy(made, ~valid(codes) if codes.null_count else None)
-    return pa.DictionaryArray.from_arrays(indices, entries.take(from_numpy(used)), safe=False)
+    return pa.DictionaryArray.from_arrays(indices, entries.take(from_numpy(found)), safe=False)

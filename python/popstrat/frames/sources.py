@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from popstrat.core.arrow import is_text, plain, without_views
 from popstrat.errors import InputError
 from popstrat.packs.patient_table import Column
 
@@ -152,16 +153,37 @@ def _together(tables: Sequence[pa.Table]) -> pa.Table:
         odd = sorted({*table.schema.names} ^ {*first.names})
         if odd:
             raise InputError(f"is in part {number} or in part 1 of the table, and not in both", column=odd[0])
+    parts = _alike([t.select(first.names) for t in tables])
     try:
-        return pa.concat_tables([t.select(first.names) for t in tables], promote_options="permissive")
+        return pa.concat_tables(parts, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
         for name in first.names:
-            kinds = {str(t.schema.field(name).type) for t in tables} - {"null"}
+            kinds = {str(t.schema.field(name).type) for t in parts} - {"null"}
             if len(kinds) > 1:
                 raise InputError(
                     f"is of different types in the parts: {', '.join(sorted(kinds))}", column=name
                 ) from None
         raise
+
+
+def _alike(tables: Sequence[pa.Table]) -> list[pa.Table]:
+    """The tables, with columns that are of text in all of them, and not of one type, brought nearer to one another:
+    without views, and none in a dictionary unless all are. Arrow's own promotion knows neither."""
+    made = list(tables)
+    for i, name in enumerate(tables[0].column_names):
+        there = {n: t.column(i) for n, t in enumerate(tables) if t.column(i).type != pa.null()}
+        kinds = {c.type for c in there.values()}
+        if len(kinds) < 2 or not all(is_text(kind) for kind in kinds):
+            continue
+        change = without_views if all(pa.types.is_dictionary(kind) for kind in kinds) else _large_text
+        for n, held in there.items():
+            column = pa.chunked_array([change(chunk) for chunk in held.chunks or [pa.nulls(0, held.type)]])
+            made[n] = made[n].set_column(i, name, column)
+    return made
+
+
+def _large_text(column: pa.Array) -> pa.Array:
+    return plain(column).cast(pa.large_string())
 
 
 def _of_columns(data: Mapping[Any, Any]) -> pa.Table:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
+from popstrat.core.arrow import numpy_type
 from popstrat.core.text import suggest
 from popstrat.errors import ColumnError, InputError
 from popstrat.lang.names import name_fault, normal
@@ -121,7 +122,7 @@ class Column:
         high = math.inf if self.maximum is None else self.maximum
         if self.type != "int":
             return low, high
-        held = np.iinfo(self.dtype.to_pandas_dtype()) if pa.types.is_integer(self.dtype) else np.iinfo(np.int64)
+        held = np.iinfo(numpy_type(self.dtype)) if pa.types.is_integer(self.dtype) else np.iinfo(np.int64)
         return max(low, int(held.min), 1 - 2**53), min(high, int(held.max), 2**53 - 1)
 
     def held(self, value: float) -> float:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, Unpack, overload
 
 import numpy as np
 import pandas as pd
@@ -17,9 +15,9 @@ from popstrat.errors import InputError
 from popstrat.frames.sources import Wanted, as_table
 from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.keys import as_read
-from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import ID
 from popstrat.runs import in_memory
+from popstrat.runs.in_memory import Options
 from popstrat.runs.record import Record
 from popstrat.scoring.mapped import map_given, plan_of
 from popstrat.scoring.scorer import kept_scorer
@@ -32,31 +30,23 @@ _NULLABLE = {
 
 @overload
 def score(
-    frame: pd.DataFrame, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
-    threads: int | None = ..., contributions: int | None = ..., record: Literal[False] = ...,
-    mapping: str | Path | Mapping[str, Any] | None = ..., previous: str | Path | Mapping[str, Any] | None = ...,
+    frame: pd.DataFrame, as_of: str | dt.date | None = ..., *, record: Literal[False] = ..., **options: Unpack[Options],
 ) -> pd.DataFrame: ...  # fmt: skip
 @overload
 def score(
-    frame: pd.DataFrame, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
-    threads: int | None = ..., contributions: int | None = ..., record: Literal[True],
-    mapping: str | Path | Mapping[str, Any] | None = ..., previous: str | Path | Mapping[str, Any] | None = ...,
+    frame: pd.DataFrame, as_of: str | dt.date | None = ..., *, record: Literal[True], **options: Unpack[Options],
 ) -> tuple[pd.DataFrame, Record]: ...  # fmt: skip
+@overload
+def score(
+    frame: pd.DataFrame, as_of: str | dt.date | None = ..., *, record: bool, **options: Unpack[Options],
+) -> pd.DataFrame | tuple[pd.DataFrame, Record]: ...  # fmt: skip
 
 
 def score(
-    frame: pd.DataFrame,
-    as_of: str | dt.date | None = None,
-    *,
-    pack: str | Path | Pack = DEFAULT_PACK,
-    profile: str = "direct-care",
-    threads: int | None = None,
-    contributions: int | None = None,
-    record: bool = False,
-    mapping: str | Path | Mapping[str, Any] | None = None,
-    previous: str | Path | Mapping[str, Any] | None = None,
+    frame: pd.DataFrame, as_of: str | dt.date | None = None, *, record: bool = False, **options: Unpack[Options]
 ) -> pd.DataFrame | tuple[pd.DataFrame, Record]:
-    """Score a pandas frame. Arguments, errors and warnings are those of `popstrat.score`.
+    """Score a pandas frame. Arguments, errors and warnings are those of `popstrat.score`: ``pack``, ``profile``,
+    ``threads``, ``contributions``, ``mapping`` and ``previous`` too.
 
     Returns:
         A frame with the index of the rows that were scored, in the same order; with ``record=True`` a pair. Labels are
@@ -65,13 +55,10 @@ def score(
     """
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"popstrat.pandas.score takes a DataFrame of pandas, not {type(frame).__name__}")
-    given: dict[str, Any] = {
-        "pack": pack, "profile": profile, "threads": threads, "contributions": contributions, "mapping": mapping,
-        "previous": previous,
-    }  # fmt: skip
-    out, made = in_memory.score(frame, as_of, record=True, **given) if record else (
-        in_memory.score(frame, as_of, **given), {}
+    out, made = in_memory.score(frame, as_of, record=True, **options) if record else (
+        in_memory.score(frame, as_of, **options), {}
     )  # fmt: skip
+    mapping, pack = options.get("mapping"), options.get("pack", DEFAULT_PACK)
     index = frame.index if len(frame) == out.num_rows else frame.index[_kept(frame, out, mapping, pack, as_of)]
     arrow = len(frame.columns) > 0 and all(isinstance(kind, pd.ArrowDtype) for kind in frame.dtypes)
     scored = _with_index(out, index, arrow)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, Unpack, overload
 
 import polars as pl
 import pyarrow as pa
@@ -14,10 +13,9 @@ from popstrat.core.cpus import cores
 from popstrat.errors import InputError
 from popstrat.frames.of_polars import lazy_names
 from popstrat.frames.sources import as_batch
-from popstrat.packs import DEFAULT_PACK
-from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import ID
 from popstrat.runs import in_memory
+from popstrat.runs.in_memory import Options
 from popstrat.runs.record import Record
 from popstrat.scoring.opt_outs import OptOutsSaid
 from popstrat.scoring.passing_ids import PassingIds
@@ -28,59 +26,51 @@ _ROWS = 131_072  # of a batch of a lazy frame
 
 @overload
 def score(
-    frame: pl.LazyFrame, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
-    threads: int | None = ..., contributions: int | None = ..., record: Literal[False] = ...,
-    mapping: str | Path | Mapping[str, Any] | None = ..., previous: str | Path | Mapping[str, Any] | None = ...,
+    frame: pl.LazyFrame, as_of: str | dt.date | None = ..., *, record: Literal[False] = ..., **options: Unpack[Options],
 ) -> pl.LazyFrame: ...  # fmt: skip
 @overload
 def score(
-    frame: pl.DataFrame, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
-    threads: int | None = ..., contributions: int | None = ..., record: Literal[False] = ...,
-    mapping: str | Path | Mapping[str, Any] | None = ..., previous: str | Path | Mapping[str, Any] | None = ...,
+    frame: pl.DataFrame, as_of: str | dt.date | None = ..., *, record: Literal[False] = ..., **options: Unpack[Options],
 ) -> pl.DataFrame: ...  # fmt: skip
 @overload
 def score(
-    frame: pl.DataFrame, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
-    threads: int | None = ..., contributions: int | None = ..., record: Literal[True],
-    mapping: str | Path | Mapping[str, Any] | None = ..., previous: str | Path | Mapping[str, Any] | None = ...,
+    frame: pl.DataFrame, as_of: str | dt.date | None = ..., *, record: Literal[True], **options: Unpack[Options],
 ) -> tuple[pl.DataFrame, Record]: ...  # fmt: skip
+@overload
+def score(
+    frame: pl.DataFrame, as_of: str | dt.date | None = ..., *, record: bool, **options: Unpack[Options],
+) -> pl.DataFrame | tuple[pl.DataFrame, Record]: ...  # fmt: skip
 
 
 def score(
     frame: pl.DataFrame | pl.LazyFrame,
     as_of: str | dt.date | None = None,
     *,
-    pack: str | Path | Pack = DEFAULT_PACK,
-    profile: str = "direct-care",
-    threads: int | None = None,
-    contributions: int | None = None,
     record: bool = False,
-    mapping: str | Path | Mapping[str, Any] | None = None,
-    previous: str | Path | Mapping[str, Any] | None = None,
+    **options: Unpack[Options],
 ) -> pl.DataFrame | pl.LazyFrame | tuple[pl.DataFrame, Record]:
-    """Score a Polars frame. Arguments, errors and warnings are those of `popstrat.score`.
+    """Score a Polars frame. Arguments, errors and warnings are those of `popstrat.score`: ``pack``, ``profile``,
+    ``threads``, ``contributions``, ``mapping`` and ``previous`` too.
 
     A ``DataFrame`` gives a ``DataFrame``, rows in the same order, keys and places in the types that they had; with
     ``record=True`` a pair. A ``LazyFrame`` gives a ``LazyFrame`` that scores while the query runs, batch by batch, so
-    that lists larger than memory can be read, scored and written (``sink_parquet``). Then errors come when it runs, a
-    repeated id at its end, and there is no record (``InputError`` if one is asked for).
+    that lists larger than memory can be read, scored and written (``sink_parquet``). Then errors come when it runs
+    (with Polars 1 within a ``ComputeError`` of its own), a repeated id at its end, and there is no record
+    (``InputError`` if one is asked for).
     """
     if lazy_names(frame) is not None and not isinstance(frame, pl.DataFrame):
-        if record or previous is not None:
+        if record or options.pop("previous", None) is not None:
             raise InputError("a lazy frame has no record and is held against none: collect it first")
-        scorer = Scorer(pack, as_of, profile=profile, contributions=contributions, mapping=mapping)
-        return _lazily(frame, scorer, threads or cores())
+        threads = options.pop("threads", None) or cores()
+        setting: dict[str, Any] = {**options}
+        return _lazily(frame, Scorer(as_of=as_of, **setting), threads)
     if not isinstance(frame, pl.DataFrame):
         raise InputError(
             f"popstrat.polars.score takes a DataFrame or a LazyFrame of Polars, not {type(frame).__name__}"
         )
-    out, made = in_memory.score(
-        frame, as_of, pack=pack, profile=profile, threads=threads, contributions=contributions, record=True,
-        mapping=mapping, previous=previous,
-    ) if record else (in_memory.score(
-        frame, as_of, pack=pack, profile=profile, threads=threads, contributions=contributions, mapping=mapping,
-        previous=previous,
-    ), {})  # fmt: skip
+    out, made = in_memory.score(frame, as_of, record=True, **options) if record else (
+        in_memory.score(frame, as_of, **options), {}
+    )  # fmt: skip
     scored = _back(out, frame.schema)
     return (scored, made) if record else scored
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from popstrat.core.arrow import text_array
 from popstrat.core.lazy import compute as pc
 from popstrat.errors import InputError
 from popstrat.formats import Source
@@ -14,7 +15,6 @@ from popstrat.packs.column_map import NO_MAP, ColumnMap
 from popstrat.packs.keys import A_NUMBER, MadeNumber, key
 from popstrat.packs.patient_table import ID
 from popstrat.runs.input_files import InputFile, Reading, open_inputs, read_ids
-from popstrat.scoring.columns import text_array
 from popstrat.scoring.scorer import Scorer
 
 

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
 import pyarrow as pa
 
@@ -36,6 +36,17 @@ if TYPE_CHECKING:
     from popstrat.packs.column_map import ColumnMap
 
 _LISTED_ROWS = 1 << 18  # rows of a batch whose contributions are held, all terms, until the largest are chosen
+
+
+class Options(TypedDict, total=False):
+    """What `score` takes by name besides ``record``, of whatever platform the list is: each means the same."""
+
+    pack: str | Path | Pack
+    profile: str
+    threads: int | None
+    contributions: int | None
+    mapping: str | Path | Mapping[str, Any] | None
+    previous: str | Path | Mapping[str, Any] | None
 
 
 @overload

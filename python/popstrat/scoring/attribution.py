@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from popstrat.core.arrow import text_array
 from popstrat.core.text import suggest
 from popstrat.engine import Memory
 from popstrat.errors import InputError
@@ -27,7 +28,6 @@ from popstrat.packs.definition import Definition
 from popstrat.packs.model.on_record import on_record
 from popstrat.packs.model.parts import Model, Stratum
 from popstrat.packs.resolved import Resolved
-from popstrat.scoring import columns as bind
 
 MOST = 64  # of a patient; as many as the engine takes (`engine.arrays.top_k.MOST`)
 START, DEFAULTS, PREDICTOR = "start", "defaults", "linear_predictor"
@@ -85,7 +85,7 @@ class Listing:
             raise InputError(f"between 1 and {MOST} contributions can be listed, not {k}")
         self.model, self.k = model, k
         self.name = column_name(model)
-        self.terms = bind.text_array([term.id for term in model.terms])
+        self.terms = text_array([term.id for term in model.terms])
         self.entries = tuple(_entries(resolved, model))
         scored = negation(n.IsNull(n.BOOL, "", _predictor(model)), "has a linear predictor")
         self.scored = _definition(resolved, model, "scored", scored)

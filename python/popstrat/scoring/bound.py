@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from popstrat.compiler import OPTIMISED, Compiled, Options, Output, compile_definitions
-from popstrat.core.arrow import is_text, valid
+from popstrat.core.arrow import is_text, text_array, valid
 from popstrat.core.dates import from_days
 from popstrat.core.lazy import compute as pc
 from popstrat.core.soundness import (
@@ -170,7 +170,7 @@ class BoundScorer:
         stamp = None if check_only or instead is not None else scorer.stamp
         self.output_schema: pa.Schema = pa.schema(fields, metadata=stamp)
         self._dictionaries = {
-            o.name: bind.text_array(o.definition.node.type.labels)
+            o.name: text_array(o.definition.node.type.labels)
             for o in (*self.outputs, *self.besides)
             if o.definition is not None and o.kind == "codes" and o.definition.dtype == "dictionary"
         }

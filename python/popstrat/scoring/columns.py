@@ -73,9 +73,13 @@ def made_plain(table: pa.Schema, schema: Schema, looked_at: Collection[str]) -> 
     found = {}
     for i, field in enumerate(table):
         column = schema.columns.get(field.name) if field.name in looked_at else None
-        if column is not None and (one := plain(field.type, whole=column.type in WHOLE_TYPES)) is not None:
+        if column is not None and (one := _plain(column, field.type)) is not None:
             found[i] = one
     return found
+
+
+def _plain(column: Column, kind: pa.DataType) -> Plain | None:
+    return plain(kind, whole=column.type in WHOLE_TYPES, labels=column.type == "category")
 
 
 def plain_schema(table: pa.Schema, made: Mapping[int, Plain]) -> pa.Schema:
@@ -109,7 +113,7 @@ def missing_columns(names: Sequence[str], schema: Schema) -> Iterator[InputError
 
 def bind_column(column: Column, position: int, kind: pa.DataType) -> Binding:
     """How a column of the patient table is read from an Arrow type; raises `InputError` if it cannot be."""
-    plainer = plain(kind, whole=column.type in WHOLE_TYPES)
+    plainer = _plain(column, kind)
     if plainer is not None:
         try:
             return _then(plainer, bind_column(column, position, plainer.type), column.name)
@@ -206,17 +210,6 @@ def _number(column: Column, position: int, kind: pa.DataType) -> Binding:
         return Binding(column, position, _IN_PLACE[number], lambda a: a.cast(pa.string()).cast(number))
     target = _WIDER.get(kind, pa.float64())
     return Binding(column, position, _IN_PLACE[target], lambda a: a.cast(target, safe=False))
-
-
-def text_array(texts: Sequence[str]) -> pa.Array:
-    """An Arrow string array; `pa.array` would do the same, but imports pandas (0.2 s) where that is installed.
-
-    So does whatever turns values of Python or NumPy into Arrow's or back. `score` and `check` do without on their usual
-    way; elsewhere it does not matter.
-    """
-    encoded = [text.encode() for text in texts]
-    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
-    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
 
 
 def label_codes(column: Column) -> Labels:
