@@ -26,6 +26,7 @@ from popstrat.metrics.rows import LEVELS, SEPARATOR, Grouping, Level, Measure
 from popstrat.metrics.together import also_withheld, families
 from popstrat.privacy.disclosure import ROUND_TO, SMALLEST
 from popstrat.privacy.disclosure.tables import Layout, Why, nearest_five, withheld
+from popstrat.privacy.disclosure.witnesses import Around
 
 Numbers = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -34,6 +35,11 @@ Floats = npt.NDArray[np.float64]
 RARE = 0.01
 """Groups of fewer than this share of everybody are published together."""
 OR = " or "
+_MANY_COUNTS = 10**5
+"""A release with more counts is protected region by region first."""
+_FEW_CELLS = 420
+"""As many cells as one region may have."""
+_LARGE_PLACE, _SOME_PRACTICES = 60, 32
 _NOBODY, _NOT_HERE = -1, -2
 """In place of the row of a cell: by the metric's rules nobody is in it; the metric has none."""
 
@@ -191,7 +197,7 @@ def layout_of(figures: Figures, cells: Numbers) -> Layout:
     at = {tuple(key): i for i, key in enumerate(cells.tolist())}
     _groups_add_up(figures, at, sums)
     _areas_add_up(figures, at, sums)
-    return sums.layout(_blocks(figures, cells), _ranks(figures, cells))
+    return sums.layout(_blocks(figures, cells), _ranks(figures, cells), _regions(figures, cells))
 
 
 class _Sums:
@@ -205,9 +211,9 @@ class _Sums:
         self.signs += [1.0, *[-1.0] * len(parts)]
         self.starts.append(len(self.counts))
 
-    def layout(self, blocks: Numbers, ranks: Numbers) -> Layout:
+    def layout(self, blocks: Numbers, ranks: Numbers, regions: tuple[Around, ...]) -> Layout:
         starts, counts = np.array(self.starts, np.int64), np.array(self.counts, np.int64)
-        return Layout(starts, counts, np.array(self.signs), blocks, ranks)
+        return Layout(starts, counts, np.array(self.signs), blocks, ranks, regions)
 
 
 _Key = tuple[int, ...]
@@ -274,22 +280,77 @@ def _areas_add_up(figures: Figures, at: Mapping[_Key, int], sums: _Sums) -> None
 
 def _blocks(figures: Figures, cells: Numbers) -> Numbers:
     """Of each cell the place that it is in, -1 where it is in none or in several. Without places all are in one."""
-    areas = figures.areas
-    place = areas.of_practice(Level.PLACE)
-    if not areas.names(Level.PLACE):
+    if not figures.areas.names(Level.PLACE):
         return np.zeros(len(cells), np.int64)
+    return _within(figures, cells, figures.areas.of_practice(Level.PLACE))
+
+
+def _within(figures: Figures, cells: Numbers, of_practice: Numbers) -> Numbers:
+    """Of each cell the one number that all practices of its area have, -1 where they have several (or `NOWHERE`)."""
     found = np.full(len(cells), -1, np.int64)
     for number, level in enumerate(LEVELS):
         if level is Level.ICB:
             continue
-        of, count = areas.of_practice(level), len(areas.names(level))
-        lowest, highest = np.full(count, len(place) + 1), np.full(count, -2)
+        of, count = figures.areas.of_practice(level), len(figures.areas.names(level))
+        lowest, highest = np.full(count, len(of_practice) + 1), np.full(count, -2)
         some = of != NOWHERE
-        np.minimum.at(lowest, of[some], place[some])
-        np.maximum.at(highest, of[some], place[some])
+        np.minimum.at(lowest, of[some], of_practice[some])
+        np.maximum.at(highest, of[some], of_practice[some])
         only = np.where(lowest == highest, lowest, -1)
         here = cells[:, 0] == number
         found[here] = only[cells[here, 1]]
+    return found
+
+
+def _regions(figures: Figures, cells: Numbers) -> tuple[Around, ...]:
+    """Cells that few others hang together with: those of a division, of all areas where they are few; else of the areas
+    of some neighbouring practices and of all that they are in: first for what is larger, then for what is among them
+    alone, and last for that once more, where what is larger may be withheld for it."""
+    parts = [frozenset(_parts(one.name)) for one in figures.groupings]
+    chunk = _within(figures, cells, _neighbours(figures))
+    whole, large, near, again = (list[Around]() for _ in range(4))
+    for own in sorted({one for one in parts if one} or {frozenset()}, key=lambda one: (len(one), sorted(one))):
+        of_it = np.isin(cells[:, 2], [i for i, one in enumerate(parts) if one <= own])
+        numbers = np.unique(chunk[of_it & (chunk >= 0)]).tolist()
+        if np.count_nonzero(of_it) <= _FEW_CELLS or len(numbers) < 2:
+            everything = np.flatnonzero(of_it)
+            whole.append(Around(everything, everything, everything))
+            continue
+        above = np.flatnonzero(of_it & (chunk == -1))
+        for one in numbers:
+            here = np.flatnonzero(of_it & (chunk == one))
+            both = np.sort(np.concatenate([here, above]))
+            large.append(Around(both, above, both))
+            near.append(Around(both, here, here))
+            again.append(Around(both, here, both))
+    return (*whole, *large, *near, *again)
+
+
+def _neighbours(figures: Figures) -> Numbers:
+    """A number for each practice, the same for practices of one place; of a large place for some that are close."""
+    areas = figures.areas
+    levels = [areas.of_practice(level) for level in (Level.PLACE, Level.NEIGHBOURHOOD, Level.PCN)]
+    count = len(areas.of_practice(Level.PRACTICE))
+    found, number, size = np.zeros(count, np.int64), -1, 0
+    order = np.lexsort((np.arange(count), *reversed(levels)))
+    of_place = np.bincount(levels[0][order] + 1, minlength=1)
+    place, unit = None, None
+    for at, practice in enumerate(order.tolist()):
+        here = int(levels[0][practice])
+        close = int(levels[1][practice]) if levels[1][practice] != NOWHERE else int(levels[2][practice])
+        if here != place:
+            number, size = number + 1, 0
+        elif of_place[here + 1] > _LARGE_PLACE and close != unit:
+            rest = order[at:]
+            own = levels[1] if levels[1][practice] != NOWHERE else levels[2]
+            coming = int(np.count_nonzero((own[rest] == close) & (levels[0][rest] == here)))
+            if size and size + coming > _SOME_PRACTICES:
+                number, size = number + 1, 0
+        if size >= 2 * _SOME_PRACTICES and of_place[here + 1] > _LARGE_PLACE:
+            number, size = number + 1, 0
+        place, unit = here, close
+        found[practice] = number
+        size += 1
     return found
 
 
@@ -348,8 +409,11 @@ def _control_metrics(
         places.append((one, other))
         if one != other and not metric.events and (numerator <= denominator).all():
             parts[one, other] = None
+    layout = layout_of(figures, cells)
+    if len(counts) * len(cells) <= _MANY_COUNTS:  # few enough to look at all together, which withholds less
+        layout = dataclasses.replace(layout, regions=())
     found = withheld(
-        layout_of(figures, cells), np.stack(counts), list(parts), few_seen=np.stack(few), earlier=np.stack(hidden),
+        layout, np.stack(counts), list(parts), few_seen=np.stack(few), earlier=np.stack(hidden),
         told=np.stack(told), nobody=np.stack(nobody), threads=threads,
     )  # fmt: skip
     for of, (one, other) in zip(rows, places, strict=True):

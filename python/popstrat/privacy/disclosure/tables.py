@@ -20,6 +20,7 @@ from popstrat.privacy.disclosure.interior import Bools, Known, shield_all
 from popstrat.privacy.disclosure.protect import Problem
 from popstrat.privacy.disclosure.rules import ROUND_TO, SMALLEST
 from popstrat.privacy.disclosure.sums import Floats, Ints, Sums, sums_of
+from popstrat.privacy.disclosure.witnesses import Around, each, find, links, stages
 
 _LARGE = 24
 """A rest this large cannot be a small one, whatever whole and part, both shown, are rounded from."""
@@ -45,13 +46,15 @@ class Layout:
 
     ``blocks`` numbers the part of the layout that each cell is in (such as a place), -1 for cells that are of all.
     ``ranks`` say which cells are rather shown: those of rank 0, such as groups of practices, are withheld first, those
-    of the highest, such as the whole list, last."""
+    of the highest, such as the whole list, last. ``regions`` are cells among which witnesses are looked for first, one
+    after the other; without any, all cells are looked at together at once."""
 
     starts: Ints
     counts: Ints
     signs: Floats
     blocks: Ints
     ranks: Ints
+    regions: tuple[Around, ...] = ()
 
     def __len__(self) -> int:
         return len(self.blocks)
@@ -89,25 +92,31 @@ def withheld(
         left = counts[whole] - counts[part]
         rest[part] |= (left > 0) & (left < SMALLEST) & ~small[part]
     off = small | rest if earlier is None else small | rest | earlier
-    state = _State(layout, counts, parts, small, rest, off.copy(), nobody, nobody if told is None else nobody | told)
+    something: Bools = np.asarray((~small & ~nobody).any(axis=1))
+    kept = nobody if told is None else nobody | told
+    found = find(
+        stages(layout.starts, layout.counts, layout.signs, layout.regions, layout.ranks),
+        layout.ranks, counts, links(len(counts), parts), small, off, nobody, kept, asked=something,
+        dearer=_DEARER, threads=threads,
+    )  # fmt: skip
+    state = _State(layout, counts, parts, small, rest, found.off, nobody, kept, found.shown, found.rests)
     alone = sorted({whole for _, whole in parts} | (set(range(len(counts))) - {part for part, _ in parts}))
     # Of a table of which nothing is published nothing can be worked out but that it is small, and of its whole nothing.
-    something: Bools = np.asarray((~small & ~nobody).any(axis=1))
     lone: list[_Job] = [(None, table) for table in alone if something[table]]
     pairs: list[_Job] = [(part, whole) for part, whole in parts if something[part]]
     with ThreadPoolExecutor(max(1, threads)) as pool:
         for jobs in (*_turns(lone, parts), *_turns(pairs, parts)):
-            done = list(pool.map(state.protect, jobs))  # each sees what was known before any of them
+            done = each(pool, state.protect, jobs)  # each sees what was known before any of them
             for (a_part, its_whole), (of_part, of_whole) in zip(jobs, done, strict=True):
                 if a_part is not None:
                     state.off[a_part] |= of_part
                 state.off[its_whole] |= of_whole
     if len(counts) > 2 and len(counts) * len(layout.starts) < _FEW_SUMS:
         state.all_together()
-    found = np.where(state.off, np.uint8(Why.PROTECTS), np.uint8(Why.SHOWN))
-    found[rest] = Why.REST
-    found[small] = Why.SMALL
-    return found
+    why = np.where(state.off, np.uint8(Why.PROTECTS), np.uint8(Why.SHOWN))
+    why[rest] = Why.REST
+    why[small] = Why.SMALL
+    return why
 
 
 def published(
@@ -200,6 +209,10 @@ class _State:
     nobody: Bools
     kept: Bools
     """Those that cannot be withheld to protect others."""
+    shown: Bools
+    """Counts that need no more protection."""
+    rests: Bools
+    """The same of the rests of each pair of ``parts``."""
     last: Bools = field(init=False)
     """Cells of the highest rank, which go only where nothing of the table is published."""
     closest: dict[int, npt.NDArray[np.int64]] = field(init=False)
@@ -217,17 +230,26 @@ class _State:
         part, whole = job
         n = len(self.layout)
         if part is None:
+            if not (self.off[whole] & ~self.shown[whole]).any():
+                return np.zeros(n, np.bool_), np.zeros(n, np.bool_)
             sums, known, blocks = self.known(None, whole)
-            hidden, shown = shield_all(sums, known, blocks)
+            hidden, shown = shield_all(sums, known, blocks, done=self.shown[whole])
             if (known.guarded & ~shown).any():
                 hidden, _ = self._coarser(None, whole, hidden, hidden, shown)
             return hidden, hidden
+        pair = self.parts.index((part, whole))
+        left = self.counts[whole] - self.counts[part]
+        few = (left > 0) & (left < SMALLEST) & ~self.rests[pair]
+        if not (self.off[part] & ~self.shown[part]).any() and not few.any():
+            return np.zeros(n, np.bool_), np.zeros(n, np.bool_)
         with_whole_fixed, done = self._alone(part, whole)
+        done = done | (self.shown[part] & self.off[part])
         sums, known, blocks = self.known(part, whole, with_whole_fixed)
         k = len(blocks) - 2 * n
         cells = np.flatnonzero(self._near(part, whole)) if k else np.empty(0, np.int64)
-        of_whole = self.closest[whole] != part
-        hidden, shown = shield_all(sums, known, blocks, done=np.concatenate([done, of_whole, done[cells]]))
+        of_whole = (self.closest[whole] != part) | self.shown[whole]
+        rests = done[cells] & ~few[cells] | self.rests[pair][cells]
+        hidden, shown = shield_all(sums, known, blocks, done=np.concatenate([done, of_whole, rests]))
         of_part = hidden[:n] | with_whole_fixed
         if (known.guarded & ~shown).any():
             return self._coarser(part, whole, of_part, hidden[n : 2 * n], shown)
@@ -269,7 +291,8 @@ class _State:
         known = Known(x, low, high, off.copy(), may, self._costs(x), np.zeros(n), x_whole, *none, *none)
         tight = off & (high - low < _ROOMY)
         sums = sums_of(n, layout.starts, layout.counts, layout.signs)
-        hidden, shown = shield_all(sums, known, layout.blocks, done=tight, to_the_end=False)
+        done = tight | (self.shown[part] & off)
+        hidden, shown = shield_all(sums, known, layout.blocks, done=done, to_the_end=False)
         return hidden, shown & ~tight
 
     def _near(self, part: int, whole: int) -> Bools:

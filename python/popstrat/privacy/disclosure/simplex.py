@@ -1,0 +1,249 @@
+"""How far counts of a region can move while all its sums hold: the simplex method with bounds, for many counts in turn.
+
+A region is some of the cells of a layout; all others stay as they truly are, so that whatever move is found here is
+possible in the whole. The sums of a region are the same for all tables, and are solved once, for as many cells as there
+are sums (`solved`); what differs is how far each cell may go. From where one count got to, the next goes on: on its way
+many others reach their ends too, so that most counts need no move of their own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from popstrat.core.compiled import compiled
+from popstrat.privacy.disclosure.rules import WIDTH
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+_PIVOT = 1e-7
+_TIGHT = 1e-9
+_NOUGHT = 1e-11
+_ROOMY = 60.0
+_STEPS = 150
+_FRESH = 400
+_MANY = 60
+_WIDE = WIDTH - 1e-7
+_SAME = 1e-7
+
+
+@compiled
+def solved(matrix: Floats, order: Ints) -> tuple[Floats, Ints]:
+    """Sums (rows) over cells, solved for a cell each: the rows that follow from no others, and the cell of each. Cells
+    that come first in ``order`` are solved for first."""
+    m, n = matrix.shape
+    table, used = matrix.copy(), np.zeros(m, np.bool_)
+    row_of = np.full(n, -1, np.int64)
+    for j in order:
+        best = -1
+        for r in range(m):
+            if not used[r] and abs(table[r, j]) > _PIVOT and (best < 0 or abs(table[r, j]) > abs(table[best, j])):
+                best = r
+        if best < 0:
+            continue
+        used[best], row_of[j] = True, best
+        table[best] /= table[best, j]
+        for r in range(m):
+            by = table[r, j]
+            if r != best and by != 0.0:
+                for k in range(n):
+                    table[r, k] -= by * table[best, k]
+                    if abs(table[r, k]) < _NOUGHT:
+                        table[r, k] = 0.0
+                table[r, j] = 0.0
+    basis = np.flatnonzero(row_of >= 0)
+    return table[row_of[basis]], basis
+
+
+@compiled
+def _push(
+    table: Floats, basis: Ints, row_of: Ints, low: Floats, high: Floats, at: Floats, i: int, sign: float, goal: float,
+    there: Ints,
+) -> int:  # fmt: skip
+    """Raise (``sign`` 1) or lower (-1) ``at`` of ``i`` to ``goal``, or as far as it goes; how many steps that took,
+    negative where it did not get there."""
+    m, n = table.shape
+    idle = 0
+    for step_number in range(1, _STEPS):
+        if sign * (goal - at[i]) <= _TIGHT:
+            return step_number
+        row = row_of[i]
+        enter, way, best, pace = -1, 1.0, 0.0, 1.0
+        if row < 0:
+            room = high[i] - at[i] if sign > 0 else at[i] - low[i]
+            if room > _TIGHT:
+                enter, way = i, sign
+        else:
+            for j in range(n):
+                by = table[row, j]
+                if by == 0.0 or row_of[j] >= 0:
+                    continue
+                rate = -sign * by
+                room = high[j] - at[j] if rate > 0 else at[j] - low[j]
+                if abs(rate) > _PIVOT and room > _TIGHT:
+                    if idle > _MANY:  # the first, so that it cannot go round in circles
+                        enter, way, pace = j, (1.0 if rate > 0 else -1.0), abs(rate)
+                        break
+                    worth = abs(rate) * (1.0 + min(room, _ROOMY) / _ROOMY)
+                    if worth > best:
+                        best, enter, way, pace = worth, j, (1.0 if rate > 0 else -1.0), abs(rate)
+        if enter < 0:
+            return -step_number
+        step = high[enter] - at[enter] if way > 0 else at[enter] - low[enter]
+        leave, size = -1, 0.0
+        for r in range(m):
+            alpha = table[r, enter] * way
+            if -_PIVOT <= alpha <= _PIVOT:
+                continue
+            b = basis[r]
+            limit = max(at[b] - low[b], 0.0) / alpha if alpha > 0 else max(high[b] - at[b], 0.0) / -alpha
+            if limit < step - _TIGHT or (limit <= step + _TIGHT and abs(alpha) > size):
+                step, leave, size = min(limit, step), r, abs(alpha)
+        wanted = sign * (goal - at[i]) / pace
+        if wanted <= step:
+            step, leave = wanted, -2
+        if step > 0.0:
+            at[enter] += way * step
+            for r in range(m):
+                alpha = table[r, enter]
+                if alpha != 0.0:
+                    at[basis[r]] -= alpha * way * step
+        if leave == -2:
+            return step_number
+        idle = 0 if step > _TIGHT else idle + 1
+        if leave < 0:
+            at[enter] = high[enter] if way > 0 else low[enter]
+            continue
+        gone = basis[leave]
+        at[gone] = low[gone] if table[leave, enter] * way > 0 else high[gone]
+        pivot, filled = table[leave, enter], 0
+        for j in range(n):
+            by = table[leave, j]
+            if by != 0.0:
+                by /= pivot
+                if abs(by) < _NOUGHT:
+                    table[leave, j] = 0.0
+                else:
+                    table[leave, j] = by
+                    there[filled] = j
+                    filled += 1
+        for r in range(m):
+            by = table[r, enter]
+            if r != leave and by != 0.0:
+                for k in range(filled):
+                    table[r, there[k]] -= by * table[leave, there[k]]
+                table[r, enter] = 0.0
+        table[leave, enter] = 1.0
+        basis[leave], row_of[enter], row_of[gone] = enter, leave, -1
+    return -_STEPS
+
+
+@compiled
+def _sound(starts: Ints, counts: Ints, signs: Floats, low: Floats, high: Floats, at: Floats) -> bool:
+    """Whether a move is within its bounds and leaves every sum as it is."""
+    for j in range(len(at)):
+        if not (low[j] - _SAME <= at[j] <= high[j] + _SAME):
+            return False
+    for r in range(len(starts) - 1):
+        total = 0.0
+        for k in range(starts[r], starts[r + 1]):
+            total += signs[k] * at[counts[k]]
+        if not abs(total) <= _SAME:
+            return False
+    return True
+
+
+@compiled
+def _blocker(
+    table: Floats, row_of: Ints, box: Floats, may: Bools, costs: Floats, at: Floats, i: int, sign: float
+) -> tuple[int, float]:  # fmt: skip
+    """Which count to withhold so that ``i`` goes further, for the least cost; -1 where there is none."""
+    row, cell, least = row_of[i], -1, np.inf
+    if row < 0:
+        return cell, least
+    for j in range(len(at)):
+        by = table[row, j]
+        if row_of[j] >= 0 or abs(by) < 0.05 or not may[j]:
+            continue
+        up = -sign * by > 0
+        if (up and box[1, j] <= at[j] + _SAME) or (not up and box[0, j] >= at[j] - _SAME):
+            price = costs[j] / min(abs(by), 1.0)
+            if price < least:
+                cell, least = j, price
+    return cell, least
+
+
+@compiled
+def reach(
+    solution: Floats, solved_for: Ints, starts: Ints, counts: Ints, signs: Floats, box: Floats, may: Bools,
+    costs: Floats, targets: Ints, had_top: Floats, had_bottom: Floats, top: Floats, bottom: Floats, hide: bool,
+    hidden: Bools,
+) -> int:  # fmt: skip
+    """Move each of the ``targets`` up and down until it has gone `WIDTH` in all, counting from nought.
+
+    ``box`` has how far down and up each cell may go, and how far once it is withheld, which it ``may`` be for its cost
+    where ``hide`` is set; ``hidden`` is what was. ``had_top`` and ``had_bottom`` are how far each got before, ``top``
+    and ``bottom`` (nought at first) how far it gets now. How many moves were made that were not sound, and so do not
+    count: none, but for rounding."""
+    m, n = solution.shape
+    table, basis = solution.copy(), solved_for.copy()
+    row_of = np.full(n, -1, np.int64)
+    row_of[basis] = np.arange(m)
+    at, there = np.zeros(n), np.empty(n, np.int64)
+    low, high = box[0], box[1]
+    steps, wrong = 0, 0
+    for i in targets:
+        for _ in range(_MANY):
+            if max(top[i], had_top[i]) - min(bottom[i], had_bottom[i]) >= _WIDE:
+                break
+            cell, least = -1, np.inf
+            for sign in (1.0, -1.0):
+                if sign > 0:
+                    goal = min(high[i], min(bottom[i], had_bottom[i]) + WIDTH)
+                else:
+                    goal = max(low[i], max(top[i], had_top[i]) - WIDTH)
+                if sign * (goal - at[i]) > 0:
+                    took = _push(table, basis, row_of, low, high, at, i, sign, goal, there)
+                    steps += abs(took)
+                    if _sound(starts, counts, signs, low, high, at):
+                        for j in range(n):
+                            top[j] = max(top[j], at[j])
+                            bottom[j] = min(bottom[j], at[j])
+                    else:
+                        wrong += 1
+                        at[:] = 0.0
+                        steps = _FRESH + 1
+                    if max(top[i], had_top[i]) - min(bottom[i], had_bottom[i]) >= _WIDE:
+                        break
+                    if took < 0 and hide:
+                        one, price = _blocker(table, row_of, box, may, costs, at, i, sign)
+                        if price < least:
+                            cell, least = one, price
+                if steps > _FRESH:
+                    table[:], basis[:], steps = solution, solved_for, 0
+                    row_of[:] = -1
+                    row_of[basis] = np.arange(m)
+            if cell < 0 or high[i] - low[i] < _WIDE:
+                break
+            hidden[cell], may[cell] = True, False
+            low[cell], high[cell] = box[2, cell], box[3, cell]
+    return wrong
+
+
+@compiled
+def lowered(
+    solution: Floats, solved_for: Ints, starts: Ints, counts: Ints, signs: Floats, low: Floats, high: Floats,
+    targets: Ints, by: float, at: Floats,
+) -> bool:  # fmt: skip
+    """Lower each of the ``targets`` by as much as ``by``, or as far as it goes, and write the move into ``at``; whether
+    that is sound."""
+    m, n = solution.shape
+    table, basis = solution.copy(), solved_for.copy()
+    row_of, there = np.full(n, -1, np.int64), np.empty(n, np.int64)
+    row_of[basis] = np.arange(m)
+    at[:] = 0.0
+    for i in targets:
+        _push(table, basis, row_of, low, high, at, i, -1.0, max(low[i], -by), there)
+    return _sound(starts, counts, signs, low, high, at)
