@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import io
+import threading
 import tokenize
 import warnings
 from collections.abc import Iterable
@@ -18,6 +19,19 @@ _BINDS: dict[type[ast.AST], int] = {
 }  # fmt: skip
 _LEFT = {"and": 3, "or": 2, "not": 4, "+": 6, "-": 6, "*": 7, "/": 7, "in": 6, "**": _ATOM}
 _RIGHT = {**_LEFT, "-": 7, "/": 8, "*": 8, "**": 8}
+
+
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def syntax(source: str) -> ast.Expression:
+    """The syntax tree of an expression, without Python's warnings about it. Raises what ``ast.parse`` raises.
+
+    One thread at a time: CPython 3.11 counts the depth of a tree once for all threads (a `SystemError` where two make
+    one), and filters of warnings belong to all of them too."""
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)
+        return ast.parse(source, mode="eval")
 
 
 def without_remarks(text: str) -> str:
@@ -69,9 +83,7 @@ def _binds(text: str) -> int:
     if text.isidentifier():
         return _ATOM
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)
-            body = ast.parse(f"({text}\n)", mode="eval").body
+        body = syntax(f"({text}\n)").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return 0
     if body.lineno == 1 and body.col_offset > 1:  # the whole of it stands in brackets

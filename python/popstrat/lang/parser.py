@@ -12,7 +12,6 @@ import datetime as dt
 import math
 import re
 import textwrap
-import warnings
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -23,7 +22,7 @@ from popstrat.core.dates import months_before
 from popstrat.core.text import suggest
 from popstrat.errors import ExpressionError as ExpressionError
 from popstrat.lang import nodes as n
-from popstrat.lang.compose import without_remarks
+from popstrat.lang.compose import syntax, without_remarks
 from popstrat.lang.lookup import Lookup
 
 _COMPARE: dict[type[ast.cmpop], Literal["<", "<=", ">", ">=", "==", "!="]] = {
@@ -76,9 +75,7 @@ def parse(text: str, scope: Scope) -> n.Node:
     """The typed, constant-folded expression that `text` says. Raises `ExpressionError`."""
     source = "(" + without_remarks(text) + "\n)"  # in brackets, a rule may run over several lines
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)
-            tree = ast.parse(source, mode="eval")
+        tree = syntax(source)
     except SyntaxError as error:
         raise _explained(text, source, error) from None
     except (RecursionError, MemoryError):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from popstrat.core.blocks import code
+from popstrat.lang.compose import syntax
 from popstrat.packs.phrases import rule_code
 
 Kind = Literal["added", "removed", "changed", "wording"]
@@ -121,7 +122,7 @@ def canonical(text: Any) -> str:
     """A rule in one way of writing it: spaces, brackets and the order of `and`, `or` and `{…}` aside."""
     plain = " ".join(str(text).split())
     try:
-        tree = ast.parse(f"({text}\n)", mode="eval")
+        tree = syntax(f"({text}\n)")
     except (SyntaxError, ValueError, RecursionError):
         return plain
     for node in ast.walk(tree):
