@@ -215,7 +215,7 @@ def test_dbt_gets_a_model_and_its_texts(tmp_path: Path) -> None:
             labels = found["tests"][0]["accepted_values"]["values"]
             assert labels == list(definition.node.type.labels)
     (tmp_path / "cha2ds2_vasc.sql").write_text("select 1")
-    assert "is no model of" in run("cha2ds2-vasc", "--dbt", str(tmp_path), status=2)
+    assert "is not a model of" in run("cha2ds2-vasc", "--dbt", str(tmp_path), status=2)
     assert (tmp_path / "cha2ds2_vasc.sql").read_text() == "select 1"
     assert not (tmp_path / "cha2ds2_vasc.yml").exists()
 
