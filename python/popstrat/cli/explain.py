@@ -68,8 +68,7 @@ def explain(
     )  # fmt: skip
     if lookup is not None and patient != ["-"]:
         raise InputError("--lookup takes NHS numbers from standard input alone: give --patient -")
-    if html is not None and html.exists() and not force:
-        raise InputError("already exists; --force replaces it", file=str(html))
+    options.refuse_replacing(html, force)
     asked = options.given_ids(patient)
     # not above: --help does not wait for Arrow
     from popstrat.reasons.sentences import Sentences

@@ -36,12 +36,10 @@ def init(
 ) -> None:
     """Propose a column map for an extract: names, labels, dates, units, and what is still to be answered."""
     from popstrat.core.files import Outputs, writing
-    from popstrat.errors import InputError
     from popstrat.packs.load import load_pack
     from popstrat.runs.map_proposal import propose
 
-    if output.exists() and not force:
-        raise InputError("already exists; --force replaces it", file=str(output))
+    options.refuse_replacing(output, force)
     found = propose(inputs, load_pack(pack).schema, encoding=encoding)
     with writing(output), Outputs() as outputs:
         outputs.add(output).write_text(found.text, encoding="utf-8")

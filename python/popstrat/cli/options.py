@@ -228,6 +228,12 @@ def load_column_map(path: Path | None, known: Mapping[str, Column]) -> ColumnMap
     return NO_MAP if path is None else load_map(path, known)
 
 
+def refuse_replacing(path: Path | None, force: bool) -> None:
+    """Raise `InputError` for a file that exists, which has no record of the run that wrote it, without ``--force``."""
+    if path is not None and path.exists() and not force:
+        raise InputError("already exists; --force replaces it", file=str(path))
+
+
 def audit_log(given: Path | None) -> Path | None:
     """The audit log of ``--audit``, or else of POPSTRAT_AUDIT, or none."""
     named = given or os.environ.get("POPSTRAT_AUDIT")

@@ -49,8 +49,7 @@ def show_command(
 ) -> None:
     """Show every definition of a pack, or every feature of a specification, with its source."""
     date = None if as_of is None else options.parse_date(as_of)
-    if html is not None and html.exists() and not force:
-        raise InputError("is there already; --force replaces it", file=str(html))
+    options.refuse_replacing(html, force)
     # not above: --help does not wait for Arrow
     from popstrat.deriving.spec import is_specification
     from popstrat.pages import catalogue, specification

@@ -16,22 +16,8 @@ _CLASSLESS = (  # older versions of pyarrow do not name Arrow's numbers for them
 )
 
 
-_NUMPY = {
-    pa.from_numpy_dtype(name): np.dtype(name)
-    for name in (
-        "int8",
-        "int16",
-        "int32",
-        "int64",
-        "uint8",
-        "uint16",
-        "uint32",
-        "uint64",
-        "float16",
-        "float32",
-        "float64",
-    )
-}
+_WHOLE = [f"{of}{bits}" for of in ("int", "uint") for bits in (8, 16, 32, 64)]
+_NUMPY = {pa.from_numpy_dtype(kind): np.dtype(kind) for kind in (*_WHOLE, "float16", "float32", "float64")}
 
 
 def numpy_type(kind: pa.DataType) -> np.dtype[Any]:
@@ -83,9 +69,8 @@ def numbers(column: pa.Array) -> NDArray[Any]:
     """The values of a column of whole or floating numbers where they lie; undefined where it is null.
 
     Not Arrow's own way to NumPy, which imports pandas (0.2 s) where that is installed."""
-    return np.frombuffer(column.buffers()[1] or b"", numpy_type(column.type))[
-        column.offset : column.offset + len(column)
-    ]
+    values = np.frombuffer(column.buffers()[1] or b"", numpy_type(column.type))
+    return values[column.offset : column.offset + len(column)]
 
 
 def valid(column: pa.Array) -> NDArray[np.bool_]:

@@ -108,6 +108,38 @@ def off(starts: Ints, counts: Ints, signs: Floats, rows: Ints, columns: Ints, mo
 
 
 @compiled
+def pivot(table: Floats, row: int, cell: int, there: Ints) -> None:
+    """Solve a row for a cell, and put that into all others; ``there`` is room for a number a cell."""
+    size, filled = table[row, cell], 0
+    for j in range(table.shape[1]):
+        by = table[row, j]
+        if by != 0.0:
+            by /= size
+            if abs(by) < _NOUGHT:
+                table[row, j] = 0.0
+            else:
+                table[row, j] = by
+                there[filled] = j
+                filled += 1
+    for r in range(len(table)):
+        by = table[r, cell]
+        if r != row and by != 0.0:
+            for k in range(filled):
+                table[r, there[k]] -= by * table[row, there[k]]
+            table[r, cell] = 0.0
+    table[row, cell] = 1.0
+
+
+@compiled
+def towards(rate: float, at: float, low: float, high: float) -> float:
+    """What it is worth to move a count that a target follows at this rate, by the room that it has; 0 for nothing."""
+    room = high - at if rate > 0 else at - low
+    if abs(rate) <= _PIVOT or room <= _TIGHT:
+        return 0.0
+    return abs(rate) * (1.0 + min(room, _ROOMY) / _ROOMY)
+
+
+@compiled
 def climb(
     table: Floats, basis: Ints, basic: Bools, low: Floats, high: Floats, move: Floats, target: int, sign: float,
     aim: float, most: int,
@@ -136,14 +168,11 @@ def climb(
                 if basic[j]:
                     continue
                 rate = -sign * table[row, j]
-                room = high[j] - move[j] if rate > 0 else move[j] - low[j]
-                if abs(rate) > _PIVOT and room > _TIGHT:
+                worth = towards(rate, move[j], low[j], high[j])
+                if worth > best:
+                    best, enter, way, pace = worth, j, (1.0 if rate > 0 else -1.0), abs(rate)
                     if idle > n:  # the first, so that it cannot go round in circles
-                        enter, way, pace = j, (1.0 if rate > 0 else -1.0), abs(rate)
                         break
-                    worth = abs(rate) * (1.0 + min(room, _ROOMY) / _ROOMY)
-                    if worth > best:
-                        best, enter, way, pace = worth, j, (1.0 if rate > 0 else -1.0), abs(rate)
         if enter < 0:
             return False
         step = high[enter] - move[enter] if way > 0 else move[enter] - low[enter]
@@ -179,22 +208,7 @@ def climb(
         if gone >= 0:
             move[gone] = low[gone] if table[leave, enter] * way > 0 else high[gone]
             basic[gone] = False
-        pivot, filled = table[leave, enter], 0
-        for j in range(n):
-            if table[leave, j] != 0.0:
-                table[leave, j] /= pivot
-                if abs(table[leave, j]) < _NOUGHT:
-                    table[leave, j] = 0.0
-                else:
-                    there[filled] = j
-                    filled += 1
-        for r in range(m):
-            by = table[r, enter]
-            if r != leave and by != 0.0:
-                for k in range(filled):
-                    table[r, there[k]] -= by * table[leave, there[k]]
-                table[r, enter] = 0.0
-        table[leave, enter] = 1.0
+        pivot(table, leave, enter, there)
         basis[leave] = enter
         basic[enter] = True
     return False

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from popstrat.core.compiled import compiled
+from popstrat.privacy.disclosure.block import pivot, towards
 from popstrat.privacy.disclosure.rules import WIDTH
 
 Floats = npt.NDArray[np.float64]
@@ -20,8 +21,6 @@ Bools = npt.NDArray[np.bool_]
 
 _PIVOT = 1e-7
 _TIGHT = 1e-9
-_NOUGHT = 1e-11
-_ROOMY = 60.0
 _STEPS = 150
 _FRESH = 400
 _MANY = 60
@@ -34,25 +33,16 @@ def solved(matrix: Floats, order: Ints) -> tuple[Floats, Ints]:
     """Sums (rows) over cells, solved for a cell each: the rows that follow from no others, and the cell of each. Cells
     that come first in ``order`` are solved for first."""
     m, n = matrix.shape
-    table, used = matrix.copy(), np.zeros(m, np.bool_)
+    table, used, there = matrix.copy(), np.zeros(m, np.bool_), np.empty(n, np.int64)
     row_of = np.full(n, -1, np.int64)
     for j in order:
         best = -1
         for r in range(m):
             if not used[r] and abs(table[r, j]) > _PIVOT and (best < 0 or abs(table[r, j]) > abs(table[best, j])):
                 best = r
-        if best < 0:
-            continue
-        used[best], row_of[j] = True, best
-        table[best] /= table[best, j]
-        for r in range(m):
-            by = table[r, j]
-            if r != best and by != 0.0:
-                for k in range(n):
-                    table[r, k] -= by * table[best, k]
-                    if abs(table[r, k]) < _NOUGHT:
-                        table[r, k] = 0.0
-                table[r, j] = 0.0
+        if best >= 0:
+            used[best], row_of[j] = True, best
+            pivot(table, best, j, there)
     basis = np.flatnonzero(row_of >= 0)
     return table[row_of[basis]], basis
 
@@ -81,14 +71,11 @@ def _push(
                 if by == 0.0 or row_of[j] >= 0:
                     continue
                 rate = -sign * by
-                room = high[j] - at[j] if rate > 0 else at[j] - low[j]
-                if abs(rate) > _PIVOT and room > _TIGHT:
+                worth = towards(rate, at[j], low[j], high[j])
+                if worth > best:
+                    best, enter, way, pace = worth, j, (1.0 if rate > 0 else -1.0), abs(rate)
                     if idle > _MANY:  # the first, so that it cannot go round in circles
-                        enter, way, pace = j, (1.0 if rate > 0 else -1.0), abs(rate)
                         break
-                    worth = abs(rate) * (1.0 + min(room, _ROOMY) / _ROOMY)
-                    if worth > best:
-                        best, enter, way, pace = worth, j, (1.0 if rate > 0 else -1.0), abs(rate)
         if enter < 0:
             return -step_number
         step = high[enter] - at[enter] if way > 0 else at[enter] - low[enter]
@@ -118,24 +105,7 @@ def _push(
             continue
         gone = basis[leave]
         at[gone] = low[gone] if table[leave, enter] * way > 0 else high[gone]
-        pivot, filled = table[leave, enter], 0
-        for j in range(n):
-            by = table[leave, j]
-            if by != 0.0:
-                by /= pivot
-                if abs(by) < _NOUGHT:
-                    table[leave, j] = 0.0
-                else:
-                    table[leave, j] = by
-                    there[filled] = j
-                    filled += 1
-        for r in range(m):
-            by = table[r, enter]
-            if r != leave and by != 0.0:
-                for k in range(filled):
-                    table[r, there[k]] -= by * table[leave, there[k]]
-                table[r, enter] = 0.0
-        table[leave, enter] = 1.0
+        pivot(table, leave, enter, there)
         basis[leave], row_of[enter], row_of[gone] = enter, leave, -1
     return -_STEPS
 
@@ -180,20 +150,19 @@ def reach(
     solution: Floats, solved_for: Ints, starts: Ints, counts: Ints, signs: Floats, box: Floats, may: Bools,
     costs: Floats, targets: Ints, had_top: Floats, had_bottom: Floats, top: Floats, bottom: Floats, hide: bool,
     hidden: Bools,
-) -> int:  # fmt: skip
+) -> None:  # fmt: skip
     """Move each of the ``targets`` up and down until it has gone `WIDTH` in all, counting from nought.
 
     ``box`` has how far down and up each cell may go, and how far once it is withheld, which it ``may`` be for its cost
     where ``hide`` is set; ``hidden`` is what was. ``had_top`` and ``had_bottom`` are how far each got before, ``top``
-    and ``bottom`` (nought at first) how far it gets now. How many moves were made that were not sound, and so do not
-    count: none, but for rounding."""
+    and ``bottom`` (nought at first) how far it gets now. A move that is not sound, by rounding, does not count."""
     m, n = solution.shape
     table, basis = solution.copy(), solved_for.copy()
     row_of = np.full(n, -1, np.int64)
     row_of[basis] = np.arange(m)
     at, there = np.zeros(n), np.empty(n, np.int64)
     low, high = box[0], box[1]
-    steps, wrong = 0, 0
+    steps = 0
     for i in targets:
         for _ in range(_MANY):
             if max(top[i], had_top[i]) - min(bottom[i], had_bottom[i]) >= _WIDE:
@@ -212,7 +181,6 @@ def reach(
                             top[j] = max(top[j], at[j])
                             bottom[j] = min(bottom[j], at[j])
                     else:
-                        wrong += 1
                         at[:] = 0.0
                         steps = _FRESH + 1
                     if max(top[i], had_top[i]) - min(bottom[i], had_bottom[i]) >= _WIDE:
@@ -229,7 +197,6 @@ def reach(
                 break
             hidden[cell], may[cell] = True, False
             low[cell], high[cell] = box[2, cell], box[3, cell]
-    return wrong
 
 
 @compiled

@@ -197,7 +197,7 @@ def _order(tables: int, parts: Sequence[tuple[int, int]]) -> tuple[int, ...]:
 @dataclass
 class Found:
     """Which counts are withheld, and of which counts (tables by cells) and rests (pairs by cells) it was shown that the
-    values that fit are `WIDTH` apart. ``wrong`` moves were not sound, and not used."""
+    values that fit are `WIDTH` apart."""
 
     off: Bools
     shown: Bools
@@ -205,7 +205,6 @@ class Found:
     top: Floats
     bottom: Floats
     """How far each count got from where it truly is."""
-    wrong: int = 0
 
 
 _Given = TypeVar("_Given")
@@ -243,7 +242,6 @@ def find(
     with ThreadPoolExecutor(max(1, threads)) as pool:
         for some in regions:
             jobs = each(pool, work, some)
-            found.wrong += sum(job.wrong for job in jobs)
             done += jobs
             if some is regions[-1] or len(some) > 1:
                 for together in _alike(done):
@@ -334,7 +332,7 @@ class _Work:
         self.rest_top, self.rest_bottom = np.zeros(left.shape), np.zeros(left.shape)
         self.given_up = np.zeros(self.x.shape, np.bool_)
         self.stacked = _STACKED if counts.size > _MANY else _STACKED[:1]
-        self.wrong, self.ranks, self.todo = 0, ranks[cells], np.ones(len(cells), np.bool_)
+        self.ranks, self.todo = ranks[cells], np.ones(len(cells), np.bool_)
 
     def run(self) -> None:
         """From the larger areas to the smaller: what must be withheld of a larger one helps all within it."""
@@ -514,7 +512,7 @@ class _Work:
         had_top, had_bottom, got_top, got_bottom = (np.zeros(wide) for _ in range(4))
         had_top[first : first + n], had_bottom[first : first + n] = top, bottom
         hidden = np.zeros(wide, np.bool_)
-        self.wrong += reach(
+        reach(
             solution, solved_for, starts, counts, signs, box, may, costs,
             targets + first, had_top, had_bottom, got_top, got_bottom, hide, hidden,
         )  # fmt: skip
