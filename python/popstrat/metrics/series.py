@@ -99,7 +99,10 @@ def read_history(folder: Path, as_of: dt.date, *, pack: str | None = None, contr
         months.append(month)
     months.sort(key=lambda month: month.number)
     if not months and not later and not same_day:
-        raise InputError(f"holds no metrics of a month before {as_of:%Y-%m}", file=str(folder))
+        raise InputError(
+            f"holds no metrics of a month before {as_of:%Y-%m}: leave --history out for the first month",
+            file=str(folder),
+        )
     return History(tuple(months), tuple(_said(months, as_of, pack, later)), tuple(same_day))
 
 
