@@ -35,10 +35,8 @@ Floats = npt.NDArray[np.float64]
 RARE = 0.01
 """Groups of fewer than this share of everybody are published together."""
 OR = " or "
-_MANY_COUNTS = 10**5
-"""A release with more counts is protected region by region first."""
-_FEW_CELLS = 420
-"""As many cells as one region may have."""
+_ALL_AT_ONCE, _DIVISION_AT_ONCE = 1000, 4000
+"""As many cells as one region may have: of all divisions, of one. Larger ones take too long."""
 _LARGE_PLACE, _SOME_PRACTICES = 60, 32
 _NOBODY, _NOT_HERE = -1, -2
 """In place of the row of a cell: by the metric's rules nobody is in it; the metric has none."""
@@ -303,18 +301,22 @@ def _within(figures: Figures, cells: Numbers, of_practice: Numbers) -> Numbers:
 
 
 def _regions(figures: Figures, cells: Numbers) -> tuple[Around, ...]:
-    """Cells that few others hang together with: those of a division, of all areas where they are few; else of the areas
-    of some neighbouring practices and of all that they are in: first for what is larger, then for what is among them
-    alone, and last for that once more, where what is larger may be withheld for it."""
+    """Cells among which counts move: all of them, where they are few; else those of a division, in all areas; where
+    these are too many as well, of the areas of some neighbouring practices and of all that they are in: first for what
+    is larger, then for what is among them alone, and last for that once more, where what is larger may be withheld for
+    it."""
+    everything = np.arange(len(cells))
+    if len(cells) <= _ALL_AT_ONCE:
+        return (Around(everything, everything, everything),)
     parts = [frozenset(_parts(one.name)) for one in figures.groupings]
     chunk = _within(figures, cells, _neighbours(figures))
     whole, large, near, again = (list[Around]() for _ in range(4))
     for own in sorted({one for one in parts if one} or {frozenset()}, key=lambda one: (len(one), sorted(one))):
         of_it = np.isin(cells[:, 2], [i for i, one in enumerate(parts) if one <= own])
         numbers = np.unique(chunk[of_it & (chunk >= 0)]).tolist()
-        if np.count_nonzero(of_it) <= _FEW_CELLS or len(numbers) < 2:
-            everything = np.flatnonzero(of_it)
-            whole.append(Around(everything, everything, everything))
+        if np.count_nonzero(of_it) <= _DIVISION_AT_ONCE or len(numbers) < 2:
+            division = np.flatnonzero(of_it)
+            whole.append(Around(division, division, division))
             continue
         above = np.flatnonzero(of_it & (chunk == -1))
         for one in numbers:
@@ -410,8 +412,6 @@ def _control_metrics(
         if one != other and not metric.events and (numerator <= denominator).all():
             parts[one, other] = None
     layout = layout_of(figures, cells)
-    if len(counts) * len(cells) <= _MANY_COUNTS:  # few enough to look at all together, which withholds less
-        layout = dataclasses.replace(layout, regions=())
     found = withheld(
         layout, np.stack(counts), list(parts), few_seen=np.stack(few), earlier=np.stack(hidden),
         told=np.stack(told), nobody=np.stack(nobody), threads=threads,

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from popstrat.core.compiled import compiled
 from popstrat.privacy.disclosure.block import pivot, towards
-from popstrat.privacy.disclosure.rules import WIDTH
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -22,9 +21,7 @@ Bools = npt.NDArray[np.bool_]
 _PIVOT = 1e-7
 _TIGHT = 1e-9
 _STEPS = 150
-_FRESH = 400
 _MANY = 60
-_WIDE = WIDTH - 1e-7
 _SAME = 1e-7
 
 
@@ -48,7 +45,7 @@ def solved(matrix: Floats, order: Ints) -> tuple[Floats, Ints]:
 
 
 @compiled
-def _push(
+def push(
     table: Floats, basis: Ints, row_of: Ints, low: Floats, high: Floats, at: Floats, i: int, sign: float, goal: float,
     there: Ints,
 ) -> int:  # fmt: skip
@@ -111,7 +108,7 @@ def _push(
 
 
 @compiled
-def _sound(starts: Ints, counts: Ints, signs: Floats, low: Floats, high: Floats, at: Floats) -> bool:
+def sound(starts: Ints, counts: Ints, signs: Floats, low: Floats, high: Floats, at: Floats) -> bool:
     """Whether a move is within its bounds and leaves every sum as it is."""
     for j in range(len(at)):
         if not (low[j] - _SAME <= at[j] <= high[j] + _SAME):
@@ -126,7 +123,7 @@ def _sound(starts: Ints, counts: Ints, signs: Floats, low: Floats, high: Floats,
 
 
 @compiled
-def _blocker(
+def blocker(
     table: Floats, row_of: Ints, box: Floats, may: Bools, costs: Floats, at: Floats, i: int, sign: float
 ) -> tuple[int, float]:  # fmt: skip
     """Which count to withhold so that ``i`` goes further, for the least cost; -1 where there is none."""
@@ -143,74 +140,3 @@ def _blocker(
             if price < least:
                 cell, least = j, price
     return cell, least
-
-
-@compiled
-def reach(
-    solution: Floats, solved_for: Ints, starts: Ints, counts: Ints, signs: Floats, box: Floats, may: Bools,
-    costs: Floats, targets: Ints, had_top: Floats, had_bottom: Floats, top: Floats, bottom: Floats, hide: bool,
-    hidden: Bools,
-) -> None:  # fmt: skip
-    """Move each of the ``targets`` up and down until it has gone `WIDTH` in all, counting from nought.
-
-    ``box`` has how far down and up each cell may go, and how far once it is withheld, which it ``may`` be for its cost
-    where ``hide`` is set; ``hidden`` is what was. ``had_top`` and ``had_bottom`` are how far each got before, ``top``
-    and ``bottom`` (nought at first) how far it gets now. A move that is not sound, by rounding, does not count."""
-    m, n = solution.shape
-    table, basis = solution.copy(), solved_for.copy()
-    row_of = np.full(n, -1, np.int64)
-    row_of[basis] = np.arange(m)
-    at, there = np.zeros(n), np.empty(n, np.int64)
-    low, high = box[0], box[1]
-    steps = 0
-    for i in targets:
-        for _ in range(_MANY):
-            if max(top[i], had_top[i]) - min(bottom[i], had_bottom[i]) >= _WIDE:
-                break
-            cell, least = -1, np.inf
-            for sign in (1.0, -1.0):
-                if sign > 0:
-                    goal = min(high[i], min(bottom[i], had_bottom[i]) + WIDTH)
-                else:
-                    goal = max(low[i], max(top[i], had_top[i]) - WIDTH)
-                if sign * (goal - at[i]) > 0:
-                    took = _push(table, basis, row_of, low, high, at, i, sign, goal, there)
-                    steps += abs(took)
-                    if _sound(starts, counts, signs, low, high, at):
-                        for j in range(n):
-                            top[j] = max(top[j], at[j])
-                            bottom[j] = min(bottom[j], at[j])
-                    else:
-                        at[:] = 0.0
-                        steps = _FRESH + 1
-                    if max(top[i], had_top[i]) - min(bottom[i], had_bottom[i]) >= _WIDE:
-                        break
-                    if took < 0 and hide:
-                        one, price = _blocker(table, row_of, box, may, costs, at, i, sign)
-                        if price < least:
-                            cell, least = one, price
-                if steps > _FRESH:
-                    table[:], basis[:], steps = solution, solved_for, 0
-                    row_of[:] = -1
-                    row_of[basis] = np.arange(m)
-            if cell < 0 or high[i] - low[i] < _WIDE:
-                break
-            hidden[cell], may[cell] = True, False
-            low[cell], high[cell] = box[2, cell], box[3, cell]
-
-
-@compiled
-def lowered(
-    solution: Floats, solved_for: Ints, starts: Ints, counts: Ints, signs: Floats, low: Floats, high: Floats,
-    targets: Ints, by: float, at: Floats,
-) -> bool:  # fmt: skip
-    """Lower each of the ``targets`` by as much as ``by``, or as far as it goes, and write the move into ``at``; whether
-    that is sound."""
-    m, n = solution.shape
-    table, basis = solution.copy(), solved_for.copy()
-    row_of, there = np.full(n, -1, np.int64), np.empty(n, np.int64)
-    row_of[basis] = np.arange(m)
-    at[:] = 0.0
-    for i in targets:
-        _push(table, basis, row_of, low, high, at, i, -1.0, max(low[i], -by), there)
-    return _sound(starts, counts, signs, low, high, at)

@@ -20,7 +20,7 @@ from popstrat.privacy.disclosure.interior import Bools, Known, shield_all
 from popstrat.privacy.disclosure.protect import Problem
 from popstrat.privacy.disclosure.rules import ROUND_TO, SMALLEST
 from popstrat.privacy.disclosure.sums import Floats, Ints, Sums, sums_of
-from popstrat.privacy.disclosure.witnesses import Around, each, find, links, stages
+from popstrat.privacy.disclosure.witnesses import Around, each, find, regions_of
 
 _LARGE = 24
 """A rest this large cannot be a small one, whatever whole and part, both shown, are rounded from."""
@@ -95,9 +95,8 @@ def withheld(
     something: Bools = np.asarray((~small & ~nobody).any(axis=1))
     kept = nobody if told is None else nobody | told
     found = find(
-        stages(layout.starts, layout.counts, layout.signs, layout.regions, layout.ranks),
-        layout.ranks, counts, links(len(counts), parts), small, off, nobody, kept, asked=something,
-        dearer=_DEARER, threads=threads,
+        regions_of(layout.starts, layout.counts, layout.signs, layout.regions, layout.ranks),
+        layout.ranks, counts, parts, small, off, nobody, kept, asked=something, dearer=_DEARER, threads=threads,
     )  # fmt: skip
     state = _State(layout, counts, parts, small, rest, found.off, nobody, kept, found.shown, found.rests)
     alone = sorted({whole for _, whole in parts} | (set(range(len(counts))) - {part for part, _ in parts}))

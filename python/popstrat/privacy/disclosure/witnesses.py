@@ -1,43 +1,34 @@
-"""Moves that show how little is known of withheld counts: region by region, table by table, and of tables that go
-together.
+"""Witnesses that little is known of withheld counts: of tables that are parts of each other, region by region.
 
-A table moves within a region of its cells (`simplex`), all other counts of the release staying as they truly are; or
-some tables move that hold each other, where a part is nearly all of its whole or both are few. Each withheld count, and
-each small rest, needs two such moves `WIDTH` apart. Where they cannot be found, the count that stands in the way and
-costs least is withheld as well, and needs moves of its own.
+A region is some cells of a layout, as many as move at once; all other counts of the release stay as they truly are.
+Tables that are not parts of each other, by way of others either, know nothing of each other: each family is worked
+through by itself (`walk`). Each withheld count, and each small rest, needs two places `WIDTH` apart. Where they cannot
+be found, the count that stands in the way and costs least is withheld as well, and needs places of its own.
 
 Whatever is found is possible in the whole release, and stays so when more is withheld.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from popstrat.core.compiled import compiled
-from popstrat.privacy.disclosure.rules import ROUND_TO, SMALLEST, WIDTH
-from popstrat.privacy.disclosure.simplex import lowered, reach, solved
+from popstrat.privacy.disclosure.rules import SMALLEST
+from popstrat.privacy.disclosure.simplex import solved
+from popstrat.privacy.disclosure.walk import Cells, Kin, Tables, Where, walk
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-_ANY = 1e12
-_BLUR = ROUND_TO // 2
-_WIDE = WIDTH - 1e-7
 _ROUNDS = 6
-_LARGE = 50.0
-_NEAR = 24.0
-_SAME = 1e-7
-_STACKED = 3, 8
-"""As many tables move at once; the second only in large releases, where what is left to do is dear."""
-_MANY = 10**5
-_NO_TABLES = np.empty(0, np.int64)
+_SOLUTIONS = 8
+"""As many tables' solutions are kept at once: a table and those that it moves out of its way."""
 
 
 class Around(NamedTuple):
@@ -51,21 +42,23 @@ class Around(NamedTuple):
 
 @dataclass(frozen=True)
 class Region:
-    """Some ``cells`` of a layout, and the sums over them, those outside staying as they are; ``asked`` and ``own`` as
-    of `Around`."""
+    """Some ``cells`` of a layout that can move; of ``own`` what is found is written down."""
 
     cells: Ints
-    asked: Bools
     own: Bools
-    starts: Ints
-    counts: Ints
-    signs: Floats
-    solution: Floats
-    solved_for: Ints
+    within: Cells
 
 
-def region(starts: Ints, counts: Ints, signs: Floats, around: Around, ranks: Ints) -> Region | None:
-    """The part of some cells that can move at all: those that are in no sum alone. None where there are none."""
+def regions_of(
+    starts: Ints, counts: Ints, signs: Floats, arounds: Sequence[Around], ranks: Ints
+) -> list[Region]:  # fmt: skip
+    """The regions in their order; those in which nothing can move are left out."""
+    found = (_region(starts, counts, signs, around, ranks) for around in arounds)
+    return [one for one in found if one is not None]
+
+
+def _region(starts: Ints, counts: Ints, signs: Floats, around: Around, ranks: Ints) -> Region | None:
+    """The part of some cells that can move at all: those that are in no sum alone."""
     row = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
     inside = np.zeros(len(ranks), np.bool_)
     inside[around.cells] = True
@@ -76,122 +69,19 @@ def region(starts: Ints, counts: Ints, signs: Floats, around: Around, ranks: Int
             break
         inside[counts[alone]] = False
     cells = np.flatnonzero(inside)
-    if not len(cells):
+    asked, own = np.isin(cells, around.asked), np.isin(cells, around.own)
+    if not asked.any():
         return None
     at = np.full(len(ranks), -1, np.int64)
     at[cells] = np.arange(len(cells))
     some = inside[counts]
     rows, of_row = np.unique(row[some], return_inverse=True)
+    of_row = of_row.reshape(-1)
     matrix = np.zeros((len(rows), len(cells)))
-    np.add.at(matrix, (of_row.reshape(-1), at[counts[some]]), signs[some])
-    own_starts = np.concatenate(
-        [np.zeros(1, np.int64), np.cumsum(np.bincount(of_row.reshape(-1), minlength=len(rows)))]
-    )
+    np.add.at(matrix, (of_row, at[counts[some]]), signs[some])
+    own_starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(of_row, minlength=len(rows)))])
     solution, basis = solved(matrix, np.argsort(-ranks[cells], kind="stable"))
-    asked, own = np.isin(cells, around.asked), np.isin(cells, around.own)
-    if not asked.any():
-        return None
-    return Region(cells, asked, own, own_starts, at[counts[some]], signs[some], solution, basis)
-
-
-def stages(
-    starts: Ints, counts: Ints, signs: Floats, arounds: Sequence[Around], ranks: Ints
-) -> list[list[Region]]:  # fmt: skip
-    """Regions in turn; those that may withhold nothing in common are worked through at once."""
-    found: list[list[Region]] = []
-    taken = np.zeros(len(ranks), np.bool_)
-    for around in arounds:
-        one = region(starts, counts, signs, around, ranks)
-        if one is None:
-            continue
-        own = one.cells[one.own]
-        if not found or taken[own].any():
-            found.append([])
-            taken[:] = False
-        found[-1].append(one)
-        taken[own] = True
-    return found
-
-
-@compiled
-def _box(
-    s: int, without: Ints, x: Floats, now: Floats, off: Bools, small: Bools, nobody: Bools, pairs: Ints, part: Ints,
-    whole: Ints, box: Floats,
-) -> None:  # fmt: skip
-    """How far a table may go in each cell from where it is now: lowest and highest as things are, and the same once it
-    withholds that cell. Pairs of two tables of ``without`` are looked at elsewhere."""
-    n = x.shape[1]
-    elsewhere = np.zeros(len(x), np.bool_)
-    for t in without:
-        elsewhere[t] = True
-    for c in range(n):
-        if nobody[s, c]:
-            box[:, c] = 0.0
-            continue
-        near, here = np.floor((x[s, c] + _BLUR) / ROUND_TO) * ROUND_TO, now[s, c]
-        box[0, c], box[1, c] = near - _BLUR - here, near + _BLUR - here
-        if off[s, c]:
-            box[0, c], box[1, c] = -here, (SMALLEST - 1.0 - here if small[s, c] else _ANY)
-        box[2, c], box[3, c] = -here, _ANY
-    for p in pairs:
-        i, o = part[p], whole[p]
-        if i == o or (elsewhere[i] and elsewhere[o]):
-            continue
-        for c in range(n):
-            rest = x[o, c] - x[i, c]
-            shown = not off[i, c] and not off[o, c]
-            if shown and rest >= _LARGE:
-                continue
-            few, none = 0.0 < rest < SMALLEST, rest == 0.0
-            high_off = SMALLEST - 1.0 if few and not small[i, c] else _ANY
-            low = float(SMALLEST) if shown and not none and not few else 0.0
-            high = 0.0 if shown and none else high_off
-            rest = now[o, c] - now[i, c]
-            if s == o:
-                box[0, c], box[1, c] = max(box[0, c], low - rest), min(box[1, c], high - rest)
-                box[2, c], box[3, c] = max(box[2, c], -rest), min(box[3, c], high_off - rest)
-            else:
-                box[0, c], box[1, c] = max(box[0, c], rest - high), min(box[1, c], rest - low)
-                box[2, c], box[3, c] = max(box[2, c], rest - high_off), min(box[3, c], rest)
-
-
-@dataclass(frozen=True)
-class Links:
-    """Which tables are parts of which: pairs, as lists of each table too."""
-
-    part: Ints
-    whole: Ints
-    pair_starts: Ints
-    pairs: Ints
-    order: tuple[int, ...]
-    """Wholes before their parts."""
-
-    def of(self, table: int) -> Iterator[tuple[int, int, bool]]:
-        """Pairs of a table, with the other table and whether that is the whole."""
-        for p in self.pairs[self.pair_starts[table] : self.pair_starts[table + 1]].tolist():
-            inside = self.part[p] == table
-            yield p, int(self.whole[p] if inside else self.part[p]), bool(inside)
-
-
-def links(tables: int, parts: Sequence[tuple[int, int]]) -> Links:
-    own = np.array(parts, np.int64).reshape(-1, 2)
-    numbers = np.arange(len(own))
-    keys, values = own.ravel(order="F"), np.concatenate([numbers, numbers])
-    starts = np.zeros(tables + 1, np.int64)
-    np.cumsum(np.bincount(keys, minlength=tables), out=starts[1:])
-    pairs = values[np.argsort(keys, kind="stable")]
-    return Links(own[:, 0].copy(), own[:, 1].copy(), starts, pairs, _order(tables, parts))
-
-
-def _order(tables: int, parts: Sequence[tuple[int, int]]) -> tuple[int, ...]:
-    depth = [0] * tables
-    for _ in range(tables):  # of a circle, tables that are the same, anyone may be first
-        before = list(depth)
-        for part, whole in parts:
-            depth[part] = max(depth[part], min(depth[whole] + 1, tables))
-        if depth == before:
-            break
-    return tuple(sorted(range(tables), key=lambda table: depth[table]))
+    return Region(cells, own, Cells(solution, basis, own_starts, at[counts[some]], signs[some], asked, ranks[cells]))
 
 
 @dataclass
@@ -223,361 +113,125 @@ def each(pool: Executor, work: Callable[[_Given], _Made], given: Iterable[_Given
 
 
 def find(
-    regions: Sequence[Sequence[Region]], ranks: Ints, counts: Ints, link: Links, small: Bools, off: Bools,
+    regions: Sequence[Region], ranks: Ints, counts: Ints, parts: Sequence[tuple[int, int]], small: Bools, off: Bools,
     nobody: Bools, kept: Bools, *, asked: Bools, dearer: float, threads: int,
 ) -> Found:  # fmt: skip
-    """Withhold counts until what can be shown in regions is shown. Regions of one list have no cell in common, and are
-    worked through at once; those of the next see what those before withheld. ``asked`` are the tables that need it."""
-    off = off.copy()
+    """Withhold counts until what can be shown in regions is shown. ``asked`` are the tables that need it; ``kept`` are
+    counts that cannot be withheld, and those of the highest rank are not, if there are several ranks."""
+    pairs = np.array(parts, np.int64).reshape(-1, 2)
     shown = np.zeros(off.shape, np.bool_) | ~asked[:, np.newaxis]
-    rests = np.zeros((len(link.part), off.shape[1]), np.bool_) | ~asked[link.part][:, np.newaxis]
-    found = Found(off, shown, rests, np.zeros(off.shape), np.zeros(off.shape))
+    rests = np.zeros((len(pairs), off.shape[1]), np.bool_) | ~asked[pairs[:, 0]][:, np.newaxis]
+    found = Found(off.copy(), shown, rests, np.zeros(off.shape), np.zeros(off.shape))
+    last = (ranks == ranks.max(initial=0)) & (ranks > 0)
 
-    def work(one: Region) -> _Work:
-        job = _Work(one, ranks, counts, link, small, found, nobody, kept, dearer)
-        job.run()
-        return job
+    def work(some: Ints) -> None:
+        own = np.flatnonzero(np.isin(pairs[:, 0], some))
+        here = _Family(some, own, np.searchsorted(some, pairs[own]), counts[some].sum(axis=1))
+        for hide in (False, *[True] * _ROUNDS):
+            before = found.off[some].sum(), found.shown[some].sum()
+            for region in regions:
+                here.walk(region, counts, small, nobody, kept | last, dearer, found, hide)
+            if hide and before == (found.off[some].sum(), found.shown[some].sum()):
+                break
 
-    done: list[_Work] = []
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        for some in regions:
-            jobs = each(pool, work, some)
-            done += jobs
-            if some is regions[-1] or len(some) > 1:
-                for together in _alike(done):
-                    _elsewhere_lower(together, len(ranks))
-                done = []
+    families = sorted(_families(len(counts), pairs), key=len, reverse=True)
+    if regions:
+        with ThreadPoolExecutor(max(1, threads)) as pool:
+            each(pool, work, families)
     return found
 
 
-def _alike(jobs: Sequence[_Work]) -> list[list[_Work]]:
-    """Those that have what is larger in common."""
-    found: list[tuple[set[int], list[_Work]]] = []
-    for job in jobs:
-        above = set(job.region.cells[~job.region.asked].tolist())
-        for cells, some in found:
-            if cells & above:
-                cells |= above
-                some.append(job)
-                break
-        else:
-            found.append((above, [job]))
-    return [some for _, some in found if len(some) > 1]
+def _families(tables: int, pairs: Ints) -> list[Ints]:
+    """Tables that are parts of each other, by way of others too."""
+    of = np.arange(tables)
+    for part, whole in pairs.tolist():
+        of[of == of[part]] = of[whole]
+    return [np.flatnonzero(of == one) for one in np.unique(of)]
 
 
-def _elsewhere_lower(jobs: Sequence[_Work], cells: int) -> None:
-    """Show counts of regions that have all that is above them in common, while the few people above who are elsewhere
-    are fewer: of seven people in all an area can only have five where the others have hardly any."""
-    for job in jobs:
-        job.read()
-    for job in jobs:
-        job.todo, job.given_up = job.region.asked, np.zeros_like(job.given_up)
-        for table in job.link.order:
-            for most in job.stacked:
-                targets, *_ = job._targets(table)
-                for tables, of in job._stacks(table, targets, most).items():
-                    own, top, bottom = job._targets(table)
-                    own = own[np.isin(own, of)]
-                    if len(own):
-                        _while_lower(job, jobs, table, tables, own, top, bottom, cells)
-        job.write()
+class _Family:
+    """Some tables that are parts of each other."""
 
+    def __init__(self, tables: Ints, pairs: Ints, parts: Ints, size: Ints) -> None:
+        self.size = size.tolist()
+        self.tables, self.pairs = tables, pairs
+        self.part, self.whole = parts[:, 0].copy(), parts[:, 1].copy()
+        count = len(tables)
+        holds = [set(self.whole[self.part == table].tolist()) - {table} for table in range(count)]
+        for _ in range(count):
+            for table in range(count):
+                holds[table] |= {far for one in holds[table] for far in holds[one]} - {table}
+        depth = [len(one) for one in holds]
+        self.order = np.array(sorted(range(count), key=lambda table: depth[table]), np.int64)
+        self.above = [sorted(one, key=lambda table: depth[table]) for one in holds]
+        self.below = [
+            sorted((of for of in range(count) if table in holds[of]), key=lambda of: -depth[of])
+            for table in range(count)
+        ]
 
-def _while_lower(
-    job: _Work, jobs: Sequence[_Work], table: int, tables: tuple[int, ...], targets: Ints, top: Floats,
-    bottom: Floats, cells: int,
-) -> None:  # fmt: skip
-    """The same, others above being as few as can be meanwhile."""
-    moved = []
-    for one in tables:
-        by = np.zeros(cells)
-        for other in jobs:
-            if other is not job:
-                by[other.region.cells] += other.lower(one, by)
-        moved.append((one, by))
-        for other in jobs:
-            other.move_by(one, by)
-    job._stack(table, tables, targets, top, bottom, not (job.region.own & ~job.region.asked).any())
-    for one, by in moved:
-        for other in jobs:
-            other.got(one, by)
-            other.move_by(one, -by)
-
-
-class _Work:
-    """One region, all tables after each other."""
-
-    def __init__(
-        self, region: Region, ranks: Ints, counts: Ints, link: Links, small: Bools, found: Found, nobody: Bools,
-        kept: Bools, dearer: float,
+    def walk(
+        self, region: Region, counts: Ints, small: Bools, nobody: Bools, never: Bools, dearer: float, found: Found,
+        hide: bool,
     ) -> None:  # fmt: skip
         cells = region.cells
-        self.region, self.link, self.found = region, link, found
-        self.x = counts[:, cells].astype(np.float64)
-        self.small, self.off = small[:, cells], found.off[:, cells]
-        self.nobody, self.shown, self.rests = nobody[:, cells], found.shown[:, cells], found.rests[:, cells]
-        self.never = ~region.own | kept[:, cells] | (ranks[cells] == ranks.max(initial=0)) & (ranks[cells] > 0)
-        self.costs = np.maximum(self.x, 1.0) * dearer ** ranks[cells]
-        self.left = left = self.x[link.whole] - self.x[link.part]
-        self.few = (left > 0) & (left < SMALLEST)
-        small = self.small[link.part] & self.small[link.whole] & ~self.nobody[link.whole]
-        self.holds = ((left < WIDTH) & small).sum(axis=1) / max(1, len(cells))
-        self.near = [list(link.of(table)) for table in range(len(self.x))]
-        self.part, self.whole = link.part.tolist(), link.whole.tolist()
-        self.few_of = [[one for one in near if self.few[one[0]].any()] for near in self.near]
-        self.kin = [np.array([table, *(other for _, other, _ in near)]) for table, near in enumerate(self.near)]
-        self.tried: dict[int, tuple[bytes, int]] = {}
-        self.now = self.x.copy()
-        self.top, self.bottom = found.top[:, cells], found.bottom[:, cells]
-        self.rest_top, self.rest_bottom = np.zeros(left.shape), np.zeros(left.shape)
-        self.given_up = np.zeros(self.x.shape, np.bool_)
-        self.stacked = _STACKED if counts.size > _MANY else _STACKED[:1]
-        self.ranks, self.todo = ranks[cells], np.ones(len(cells), np.bool_)
-
-    def run(self) -> None:
-        """From the larger areas to the smaller: what must be withheld of a larger one helps all within it."""
-        for rank in np.unique(self.ranks[self.region.asked])[::-1].tolist():
-            self.todo = (self.ranks >= rank) & self.region.asked
-            for _ in range(_ROUNDS):
-                before = self.off.sum()
-                for table in self.link.order:
-                    self._table(table)
-                if self.off.sum() == before:
-                    break
-        self.write()
-
-    def lower(self, table: int, by: Floats) -> Floats:
-        """How this region moves so that small counts above are as few as can be, others having gone so far already."""
-        one = self.region
-        self.move_by(table, by)
-        box = self._boxed(table, _NO_TABLES)
-        self.move_by(table, -by)
-        at = np.zeros(len(one.cells))
-        targets = np.flatnonzero(~one.asked & self.small[table])
-        if not len(targets) or (box[0] > _SAME).any() or (box[1] < -_SAME).any():
-            return at
-        sound = lowered(
-            one.solution, one.solved_for, one.starts, one.counts, one.signs, box[0], box[1], targets, WIDTH, at
+        here, these = np.ix_(self.tables, cells), np.ix_(self.pairs, cells)
+        x = counts[here].astype(np.float64)
+        tables = Tables(
+            x, small[here], nobody[here], found.off[here], never[here] | ~region.own,
+            np.maximum(x, 1.0) * dearer ** region.within.ranks, found.shown[here], found.top[here], found.bottom[here],
         )  # fmt: skip
-        return at if sound else np.zeros(len(at))
-
-    def move_by(self, table: int, by: Floats) -> None:
-        """From now on a table is elsewhere by so much."""
-        self.now[table] += by[self.region.cells]
-
-    def got(self, table: int, by: Floats) -> None:
-        """What is larger has gone so far."""
-        here = np.where(~self.region.asked & self.region.own, by[self.region.cells], 0.0)
-        if here.any():
-            self._note(table, np.maximum(here, 0.0), np.minimum(here, 0.0))
-
-    def read(self) -> None:
-        """What others have found meanwhile."""
-        cells, found = self.region.cells, self.found
-        self.off, self.shown, self.rests = found.off[:, cells], found.shown[:, cells], found.rests[:, cells]
-        self.top, self.bottom = found.top[:, cells], found.bottom[:, cells]
-
-    def write(self) -> None:
-        own = self.region.own
-        cells = self.region.cells[own]
-        self.found.top[:, cells] = np.maximum(self.found.top[:, cells], self.top[:, own])
-        self.found.bottom[:, cells] = np.minimum(self.found.bottom[:, cells], self.bottom[:, own])
-        self.found.off[:, cells] = self.off[:, own]
-        self.found.shown[:, cells] |= self.shown[:, own]
-        self.found.rests[:, cells] |= self.rests[:, own]
-
-    def _targets(self, table: int) -> tuple[Ints, Floats, Floats]:
-        """Cells of a table that are not shown yet, themselves or a rest; and how far they (or that) got."""
-        asked = self.todo & ~self.given_up[table]
-        todo = self.off[table] & ~self.shown[table] & asked
-        top, bottom = self.top[table].copy(), self.bottom[table].copy()
-        for p, _, inside in self.few_of[table]:
-            open_rest = self.few[p] & ~self.rests[p] & asked
-            if open_rest.any():
-                a, b = self.rest_top[p], self.rest_bottom[p]
-                if inside:
-                    a, b = -b, -a
-                use = open_rest & (~todo | (a - b < top - bottom))
-                top, bottom = np.where(use, a, top), np.where(use, b, bottom)
-                todo = todo | open_rest
-        return np.flatnonzero(todo), top, bottom
-
-    def _table(self, table: int) -> None:
-        targets, top, bottom = self._targets(table)
-        if not len(targets):
+        if not (tables.off & ~tables.shown & region.within.asked).any() and found.rests[these].all():
             return
-        tried = targets.tobytes(), int(self.off[self.kin[table]].sum())
-        if self.tried.get(table) == tried:
-            return
-        self.tried[table] = tried
-        self._stack(table, (table,), targets, top, bottom, False)
-        targets, top, bottom = self._targets(table)
-        if not len(targets):
-            return
-        for most in self.stacked:
-            for tables, cells in self._stacks(table, targets, most).items():
-                own, top, bottom = self._targets(table)
-                own = own[np.isin(own, cells)]
-                if len(own):
-                    self._stack(table, tables, own, top, bottom, True)
-            targets, *_ = self._targets(table)
-            if not len(targets):
-                return
-        self.given_up[table, targets] = True
+        kin = self._kin(x, found.rests[these])
+        where = self._where(region.within, x)
+        walk(region.within, tables, kin, where, hide)
+        own = np.ix_(self.tables, cells[region.own])
+        found.off[own] = tables.off[:, region.own]
+        found.shown[own] |= tables.shown[:, region.own]
+        found.top[own] = np.maximum(found.top[own], tables.top[:, region.own])
+        found.bottom[own] = np.minimum(found.bottom[own], tables.bottom[:, region.own])
+        found.rests[np.ix_(self.pairs, cells[region.own])] |= kin.shown[:, region.own]
 
-    def _stacks(self, table: int, targets: Ints, most: int) -> dict[tuple[int, ...], list[int]]:
-        """For cells that cannot go far while others stay (wholes that are hardly more, parts that are hardly less):
-        with whom they go; at most so many."""
-        found: dict[tuple[int, ...], list[int]] = {}
-        for c in targets.tolist():
-            others = list(dict.fromkeys(self._tight(table, c, most > _STACKED[0])))[:most]
-            found.setdefault(tuple(sorted(others)), []).append(c)
-        return found
-
-    def _tight(self, table: int, c: int, further: bool) -> Iterator[int]:
-        """A table, those that hold it in a cell, those that hold it in many; and further those that hold these."""
-        yield table
-        near = [(self.holds[p], p, other) for p, other, _ in self.near[table]]
-        close = sorted((self.left[p, c], -holds, other) for holds, p, other in near if self.left[p, c] < WIDTH)
-        first = [other for *_, other in close if self.off[other, c]]
-        if not further:
-            yield from first
-        yield from (other for holds, _, other in sorted(near, reverse=True)[:1] if holds > 0.2)
-        if further:
-            wholes = [other for _, other, inside in self.near[table] if inside]
-            for one in (table, *wholes):
-                yield one
-                own = sorted(((self.holds[p], other) for p, other, _ in self.near[one]), reverse=True)
-                yield from (other for holds, other in own if holds > 0.1)
-            yield from first
-
-    def _note(self, table: int, high: Floats, low: Floats) -> None:
-        """How far a table got."""
-        self.top[table] = np.maximum(self.top[table], high)
-        self.bottom[table] = np.minimum(self.bottom[table], low)
-        self.shown[table] |= self.top[table] - self.bottom[table] >= _WIDE
-
-    def _note_rest(self, pair: int, cells: Any, high: Floats, low: Floats) -> None:
-        self.rest_top[pair, cells] = np.maximum(self.rest_top[pair, cells], high)
-        self.rest_bottom[pair, cells] = np.minimum(self.rest_bottom[pair, cells], low)
-        self.rests[pair] |= self.rest_top[pair] - self.rest_bottom[pair] >= _WIDE
-
-    def _boxed(self, table: int, without: Ints) -> Floats:
-        link, box = self.link, np.empty((4, self.x.shape[1]))
-        pairs = link.pairs[link.pair_starts[table] : link.pair_starts[table + 1]]
-        _box(
-            table, without, self.x, self.now, self.off, self.small, self.nobody, pairs, link.part, link.whole, box
+    def _kin(self, x: Floats, shown: Bools) -> Kin:
+        count = len(self.tables)
+        left = x[self.whole] - x[self.part]
+        few = (left > 0) & (left < SMALLEST)
+        pair, cell = np.nonzero(few)
+        open_rests = np.zeros(x.shape, np.int64)
+        for of in (self.part, self.whole):
+            np.add.at(open_rests, of, few & ~shown)
+        numbers = np.arange(len(self.part))
+        pair_starts, pairs = _lists(count, np.concatenate([self.part, self.whole]), np.concatenate([numbers, numbers]))
+        either = np.arange(len(pair))
+        few_starts, entry = _lists(
+            count, np.concatenate([self.part[pair], self.whole[pair]]), np.concatenate([either, either])
+        )
+        above_starts, above = _flat(self.above)
+        below_starts, below = _flat(self.below)
+        return Kin(
+            self.part, self.whole, pair_starts, pairs, above_starts, above, below_starts, below, self.order, few_starts,
+            pair[entry], cell[entry], shown, np.zeros(left.shape), np.zeros(left.shape), open_rests,
         )  # fmt: skip
-        return box
 
-    def _stack(
-        self, table: int, tables: tuple[int, ...], targets: Ints, top: Floats, bottom: Floats, hide: bool
-    ) -> None:
-        """Move some tables at once, each by itself, held together by what a part leaves of its whole."""
-        one, link, n = self.region, self.link, self.x.shape[1]
-        of = {member: number for number, member in enumerate(tables)}
-        between = [
-            (p, np.flatnonzero(self._hold(p)))
-            for member in tables
-            for p, other, inside in self.near[member]
-            if inside and other in of and other != member
-        ]
-        many = [len(cells) for _, cells in between]
-        coupled = np.repeat(np.array([pair for pair, _ in between], np.int64), many)
-        cell = np.concatenate([np.empty(0, np.int64), *(cells for _, cells in between)])
-        solution, solved_for, starts, counts, signs = one.solution, one.solved_for, one.starts, one.counts, one.signs
-        if len(tables) > 1:
-            of_part = np.repeat(np.array([of[self.part[p]] for p, _ in between], np.int64), many)
-            of_whole = np.repeat(np.array([of[self.whole[p]] for p, _ in between], np.int64), many)
-            solution, solved_for, starts, counts, signs = _stacked(
-                solution, solved_for, starts, counts, signs, len(tables), cell, of_part, of_whole
-            )  # fmt: skip
-        wide, rests = len(tables) * n + len(cell), slice(len(tables) * n, None)
-        box, may, costs = np.empty((4, wide)), np.zeros(wide, np.bool_), np.full(wide, _ANY)
-        inside_of = np.array(tables, np.int64) if len(tables) > 1 else _NO_TABLES
-        for number, member in enumerate(tables):
-            here = slice(number * n, number * n + n)
-            box[:, here] = self._boxed(member, inside_of)
-            may[here], costs[here] = ~(self.off[member] | self.never[member]), self.costs[member]
-        parts, wholes = link.part[coupled], link.whole[coupled]
-        left, few = self.left[coupled, cell], self.few[coupled, cell]
-        both = ~self.off[parts, cell] & ~self.off[wholes, cell]
-        high = np.where(few & ~self.small[parts, cell], SMALLEST - 1.0, _ANY)
-        still = self.now[wholes, cell] - self.now[parts, cell]
-        box[0, rests] = np.where(~few & both & (left > 0), float(SMALLEST), 0.0) - still
-        box[1, rests] = np.where(both & (left == 0), 0.0, high) - still
-        box[2, rests], box[3, rests] = -still, high - still
-        may[rests], costs[rests] = both & ~self.never[parts, cell], self.costs[parts, cell]
-        first = of[table] * n
-        had_top, had_bottom, got_top, got_bottom = (np.zeros(wide) for _ in range(4))
-        had_top[first : first + n], had_bottom[first : first + n] = top, bottom
-        hidden = np.zeros(wide, np.bool_)
-        reach(
-            solution, solved_for, starts, counts, signs, box, may, costs,
-            targets + first, had_top, had_bottom, got_top, got_bottom, hide, hidden,
+    @staticmethod
+    def _where(cells: Cells, x: Floats) -> Where:
+        m, n = cells.solution.shape
+        slots = _SOLUTIONS
+        return Where(
+            np.zeros(x.shape), np.empty((4, n)), np.empty((slots, m, n)), np.zeros((slots, m), np.int64),
+            np.zeros((slots, n), np.int64), np.zeros(slots, np.int64), np.full(slots, -1, np.int64),
+            np.zeros(slots, np.int64), np.empty(n, np.int64), np.zeros(1, np.int64),
         )  # fmt: skip
-        for number, member in enumerate(tables):
-            here = slice(number * n, number * n + n)
-            self.off[member] |= hidden[here]
-            self._note(member, got_top[here], got_bottom[here])
-        gone = hidden[rests]
-        self.off[parts[gone], cell[gone]] = True
-        for p, cells in between:
-            own = np.flatnonzero(coupled == p) + len(tables) * n
-            self._note_rest(p, cells, got_top[own], got_bottom[own])
-        if len(tables) == 1:  # all that is left of its wholes, and of it by its parts, moves with it
-            for p, _, inside in self.few_of[table]:
-                up, down = (-got_bottom, -got_top) if inside else (got_top, got_bottom)
-                self._note_rest(p, slice(None), up, down)
-
-    def _hold(self, pair: int) -> Bools:
-        """Where a part and its whole hold each other."""
-        near: Bools = (self.left[pair] < _NEAR) | self.off[self.link.part[pair]] | self.off[self.link.whole[pair]]
-        return near
 
 
-@compiled
-def _stacked(
-    solution: Floats, solved_for: Ints, starts: Ints, counts: Ints, signs: Floats, tables: int, cell: Ints,
-    of_part: Ints, of_whole: Ints,
-) -> tuple[Floats, Ints, Ints, Ints, Floats]:  # fmt: skip
-    """The sums of a region once for each of several tables, and for each of some cells what is left of the whole, as a
-    count more."""
-    m, n = solution.shape
-    k, first = len(cell), tables * n
-    table, basis = np.zeros((tables * m + k, first + k)), np.empty(tables * m + k, np.int64)
-    row_of = np.full(n, -1, np.int64)
-    for r in range(m):
-        row_of[solved_for[r]] = r
-    for w in range(tables):
-        for r in range(m):
-            basis[w * m + r] = w * n + solved_for[r]
-            for j in range(n):
-                table[w * m + r, w * n + j] = solution[r, j]
-    for q in range(k):
-        row = tables * m + q
-        basis[row], table[row, first + q] = first + q, 1.0
-        for w, by in ((of_part[q], 1.0), (of_whole[q], -1.0)):
-            r = row_of[cell[q]]
-            if r < 0:
-                table[row, w * n + cell[q]] += by
-            else:
-                for j in range(n):
-                    if j != cell[q]:
-                        table[row, w * n + j] -= by * solution[r, j]
-    size, rows = len(counts), len(starts) - 1
-    all_starts = np.empty(tables * rows + k + 1, np.int64)
-    all_counts, all_signs = np.empty(tables * size + 3 * k, np.int64), np.empty(tables * size + 3 * k)
-    for w in range(tables):
-        for r in range(rows):
-            all_starts[w * rows + r] = w * size + starts[r]
-        for e in range(size):
-            all_counts[w * size + e], all_signs[w * size + e] = w * n + counts[e], signs[e]
-    for q in range(k):
-        e = tables * size + 3 * q
-        all_starts[tables * rows + q] = e
-        all_counts[e], all_signs[e] = first + q, 1.0
-        all_counts[e + 1], all_signs[e + 1] = of_part[q] * n + cell[q], 1.0
-        all_counts[e + 2], all_signs[e + 2] = of_whole[q] * n + cell[q], -1.0
-    all_starts[tables * rows + k] = len(all_counts)
-    return table, basis, all_starts, all_counts, all_signs
+def _flat(lists: Sequence[Sequence[int]]) -> tuple[Ints, Ints]:
+    """Lists after each other, from the starts of each."""
+    starts = np.cumsum([0, *map(len, lists)]).astype(np.int64)
+    return starts, np.array([one for some in lists for one in some], np.int64)
+
+
+def _lists(n: int, keys: Ints, values: Ints) -> tuple[Ints, Ints]:
+    """The values of each of ``n`` keys, as starts and one list."""
+    starts = np.zeros(n + 1, np.int64)
+    np.cumsum(np.bincount(keys, minlength=n), out=starts[1:])
+    return starts, values[np.argsort(keys, kind="stable")]
