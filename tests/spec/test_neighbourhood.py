@@ -243,7 +243,7 @@ def test_what_drives_red_is_of_red_people() -> None:
 
 
 def test_medicines_missing_in_red_people() -> None:
-    """Only medicines that the record indicates; of somebody pregnant none is missing, and they are in it all the same."""
+    """Only medicines that the record indicates; of somebody pregnant none is missing, who counts all the same."""
     check("""
         age | hypertension | diabetes | ckd | egfr | statin | ras_inhibitor | acr | pregnant || cvrm_rag_red | cvrm_red_statin_missing | cvrm_red_ras_inhibitor_missing | cvrm_red_sglt2_inhibitor_missing | cvrm_red_anticoagulant_missing
         50  | yes          | yes      | yes | 30   | -      | -             | 70  | -        || yes | yes | yes | yes | no

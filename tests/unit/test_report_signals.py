@@ -94,5 +94,5 @@ def test_what_has_no_value_has_no_bar() -> None:
     chart = bars([Bar("Statin", None, "withheld"), Bar("Ezetimibe", 10, "10"), Bar("SGLT2", 5, "5")], unit="people")
     assert chart.alternative == "Bars, people: Ezetimibe 10; SGLT2 5. Not shown: Statin (withheld)."
     svg = str(chart.svg)
-    assert svg.index("SGLT2") < svg.index("Not shown, large or small:") < svg.index(">Statin<")
+    assert svg.index("SGLT2") < svg.index("Withheld, large or small:") < svg.index(">Statin<")
     assert svg.count("fill:var(--mark-1)") == 2
