@@ -68,6 +68,16 @@ def _catalogue(to: Path) -> Path:
     return to / "catalogue.html"
 
 
+def _quality(to: Path) -> Path:
+    day = ["--as-of", AS_OF]
+    assert run(["synth", "-n", "1500", "--seed", "9", *day, "--events", "record", "-q"]) == 0
+    tables = ("patients", "registrations", "events", "medications", "activity")
+    named = [word for table in tables for word in (f"--{table}", f"record/{table}.parquet")]
+    given = [*named, "--codelists", "record/codelists", *day, "-o", "derived.parquet", "-q"]
+    assert run(["derive", *given, "--html", str(to / "quality.html")]) == 0
+    return to / "quality.html"
+
+
 def _everything(to: Path) -> Path:
     """Every part and every kind of chart."""
     from test_design_pages import every_part
@@ -83,6 +93,7 @@ PAGES: dict[str, Callable[[Path], Path]] = {
     "work-list": _work_list,
     "parts": _everything,
     "catalogue": _catalogue,
+    "quality": _quality,
     "report": lambda to: _reported(to, "index"),
     "report-place": lambda to: _reported(to, "place"),
     "report-practice": lambda to: _reported(to, "practice"),

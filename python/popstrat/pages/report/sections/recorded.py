@@ -7,6 +7,7 @@ from popstrat.pages.charts.bars import Bar, bars
 from popstrat.pages.design.parts import Cell, Table, Text
 from popstrat.pages.report.elsewhere import not_shown
 from popstrat.pages.report.quality import Quality
+from popstrat.pages.report.recorded_tables import columns_table, practices_table
 from popstrat.pages.report.teller import EVERYWHERE, POSITIONS, Teller, figure, none
 from popstrat.pages.report.views import Block, Note, Section
 
@@ -54,45 +55,11 @@ def section(t: Teller) -> Section | None:
 
 
 def _quality(t: Teller, quality: Quality) -> list[Block]:
-    found: list[Block] = []
-    if t.is_top:
-        rows: list[list[Text | Cell]] = []
-        for one in quality.columns:
-            rows.append(
-                [
-                    one.title,
-                    t.cell(one.recorded, one.order),
-                    one.expected,
-                    one.age,
-                    one.set_aside,
-                    "doubtful" if one.doubtful else NOTHING,
-                ]
-            )
-        found.append(
-            Table(
-                "quality-t",
-                "The coded record, column by column",
-                ("Column", "Recorded", "Expected", "Age of values", "Set aside", "In doubt"),
-                rows,
-                frozenset({1, 2, 3, 4}),
-                "Per 1,000 people; age in days: the middle value, and the one that nine in ten are newer than",
-                notes=[quality.said],
-            )
-        )
-    practices = {area.name for area in t.practices()}
-    odd = [one for one in quality.practices if one.practice in practices]
+    found: list[Block] = [columns_table(quality)] if t.is_top else []
+    links = {area.name: t.place(area) for area in t.practices()}
+    odd = [one for one in quality.practices if one.practice in links]
     if odd:
-        links = {area.name: t.place(area) for area in t.practices()}
-        shown: list[list[Text | Cell]] = [[links[one.practice], one.column, one.people, one.expected] for one in odd]
-        found.append(
-            Table(
-                "quality-practices-t",
-                "Practices whose record differs from the list by a factor of three",
-                ("Practice", "Column", "People", "Expected"),
-                shown,
-                frozenset({2, 3}),
-            )
-        )
+        found.append(practices_table(odd, links))
     elif not t.is_top and quality.practices:
         found.append(Note("No practice here differs from the whole list by a factor of three in any column."))
     return found
