@@ -8,24 +8,25 @@ from popstrat.core.numbers import NOTHING, decimal, span
 from popstrat.metrics.rows import UNKNOWN
 from popstrat.pages.charts.dots import Dot, dots
 from popstrat.pages.design.parts import Cell, Table, Text
+from popstrat.pages.report.by_group import by_group
 from popstrat.pages.report.elsewhere import linked, nearest, there
 from popstrat.pages.report.model import Area, Definition, Figure, Place
 from popstrat.pages.report.teller import Teller, changed, figure, is_rate, none
 from popstrat.pages.report.views import Block, Note, Section
 
 ID = "inequality"
-_BY, _FIFTHS = "imd_quintile", ("1", "2", "3", "4", "5")
-_ETHNICITY = ("white", "mixed", "asian", "black", "other")
+_BY = "imd_quintile"
+_FIFTHS = {"1": "1, most deprived", "2": "2", "3": "3", "4": "4", "5": "5, least deprived"}
+_ETHNICITY = {name: name.capitalize() for name in ("white", "mixed", "asian", "black", "other")}
 
 
 def section(t: Teller) -> Section | None:
     """Gaps by deprivation, and values by ethnic group; only where the file has them."""
     metrics = [d for d in t.known(t.layout.inequality) if _gap(t, d) is not None]
     blocks: list[Block] = [*_gaps(t, metrics), *_elsewhere(t)]
-    for by, groups, called in ((_BY, _FIFTHS, "fifth of deprivation"), ("ethnicity", _ETHNICITY, "ethnic group")):
-        table = _values(t, t.known(t.layout.inequality), by, groups, called)
-        if table is not None:
-            blocks.append(table)
+    for by, heads, called in ((_BY, _FIFTHS, "fifth of deprivation"), ("ethnicity", _ETHNICITY, "ethnic group")):
+        table = by_group(t, t.known(t.layout.inequality), by, called, {**heads, UNKNOWN: "Not recorded"})
+        blocks += [] if table is None else [table]
     if not blocks:
         return None
     lead: list[Text] = []
@@ -165,25 +166,3 @@ def _span(d: Definition, one: Figure | None) -> str:
 
 def _ratio(t: Teller, one: Figure | None) -> Text | Cell:
     return none(one) if one is None or one.value is None else t.cell(decimal(one.value), one.value)
-
-
-def _values(t: Teller, metrics: list[Definition], by: str, groups: tuple[str, ...], called: str) -> Table | None:
-    rows: list[list[Text | Cell]] = []
-    every = (*groups, UNKNOWN)
-    for d in metrics:
-        found = [t.get(d.id, by, group) for group in every]
-        if any(one is not None for one in found):
-            rows.append([t.metric(d.id), *(t.value(d, one) for one in found), t.value(d, t.get(d.id))])
-    if not rows:
-        return None
-    named = {"1": "1, most deprived", "5": "5, least deprived"}
-    heads = ["Figure", *(named.get(group, group.capitalize()) for group in groups), "Not recorded", "Everybody"]
-    return Table(
-        f"by-{by}-t",
-        f"By {called}",
-        heads,
-        rows,
-        frozenset(range(1, len(heads))),
-        "Shares in %, rates per 1,000 people",
-        sortable=False,
-    )
