@@ -448,10 +448,20 @@ def most_of(c: Check, at: tuple[str, str]) -> list[str | None]:
     said: list[str | None] = []
     for every in (conditions, medicines):
         found = {name: c.f.find(*at, metric) for name, metric in every.items()}
-        if any(one is None or one["numerator"] is None for one in found.values()):
+        shown = {name: one["numerator"] for name, one in found.items() if one and one["numerator"] is not None}
+        name = max(shown, key=lambda name: shown[name], default="")
+        # what is withheld may be larger: as many as are red, less those who have the condition the other way
+        red = c.f.find(*at, "cvrm_rag_red")
+        whole = red["numerator"] if red and red["numerator"] is not None else math.inf
+        for kept in found.keys() - shown.keys():
+            words = ("undiagnosed", "not optimised")
+            other = kept.replace(*words) if kept.endswith("undiagnosed") else kept.replace(*words[::-1])
+            if not name or whole + 2 - max(shown.get(other, 0) - 2, 0) > shown[name]:
+                name = ""
+        if not name:
             said.append(None)
             continue
-        name, one = max(found.items(), key=lambda pair: pair[1]["numerator"] if pair[1] else 0)
+        one = found[name]
         assert one is not None
         share = "" if one["value"] is None else f", {percent(one['value'])}"
         said.append(f"{name} ({people(one['numerator'])} people{share})")
@@ -670,6 +680,17 @@ def _inequality(c: Check) -> None:
         low, high = one(row["low"]).removesuffix(" points"), one(row["high"])
         return f"{low}–{high}" if low[0].isdigit() and high[0].isdigit() else f"{low} to {high}"
 
+    def since(metric: str, gap: Row | None) -> list[str]:
+        """The gap of a year ago, and whether it is wider or narrower now by more than chance."""
+        if gap is None or gap["year_ago"] is None:
+            return [NOTHING, NOTHING]
+        then = difference(metric, {"value": gap["year_ago"], "low": None, "high": None})
+        if gap["value"] is None or gap["low"] is None:
+            return [then, NOTHING]
+        if gap["low"] <= gap["year_ago"] <= gap["high"]:
+            return [then, "no clear change"]
+        return [then, "wider" if abs(gap["value"]) > abs(gap["year_ago"]) else "narrower"]
+
     def gaps(metric: str, cells: list[str]) -> list[str | None]:
         found = {
             m: c.get(metric, measure=m, by="imd_quintile") or c.get(metric, measure=m)
@@ -693,6 +714,7 @@ def _inequality(c: Check) -> None:
             c.value(metric, c.get(metric, by="imd_quintile", group="5")),
             difference(metric, gap),
             difference(metric, gap, True),
+            *(since(metric, gap) if c.f.before is not None else []),
             said,
             ends,
             difference(metric, slope),

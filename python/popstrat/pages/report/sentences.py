@@ -121,15 +121,15 @@ def _outside(t: Teller) -> Iterator[Sentence]:
     if most.figure.value is None:
         return
     single = t.area.level is Level.PRACTICE
-    say = f"“{d.title}” is {written(d, most.figure.value)}"
+    say = written(d, most.figure.value)
     if most.average is not None:
         say += f" against {written(d, most.average)} in all practices"
     say += f", {'below' if most.figure.position < 0 else 'above'} the 99.8% limits for its size"
     if most.people is not None and round(most.people):
         what = "events" if is_rate(d) else "people"
         say += f" and {count(most.people)} {what} from the average"
-    does = "needs help most" if people else "has most records to complete"
-    who = f"{'This practice' if single else most.area.name} {does}"
+    does = "needs help most with" if people else f"has {'' if single else 'most '}records to complete in"
+    who = f"{'This practice' if single else most.area.name} {does} “{d.title}”"
     others = sum(one.area is most.area for one in points) > 1
     rest = "" if not others else " It lies outside them in other figures too."
     if not single and len({one.area.name for one in points}) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,7 @@ from popstrat.pages.report.teller import EVERYWHERE, Teller, changed, figure, in
 from popstrat.pages.report.views import Block, Section
 
 ID = "care"
+_OFF = 2
 _MEASURED = "Undiagnosed: the record shows it and no diagnosis is coded; only people who were measured can be found."
 _INDICATED = "Indicated by the record; contraindications and refusals are not in it."
 
@@ -52,10 +54,22 @@ class Counted:
     metric: str
     figure: Figure | None
     colour: str = "mark-1"
+    other: Figure | None = None
+    """What nobody has who has this, of the same people: the condition undiagnosed, and not optimised."""
 
     @property
     def people(self) -> int | None:
         return None if self.figure is None else self.figure.numerator
+
+    @property
+    def at_most(self) -> float:
+        """More people than this it cannot be of, by what is shown beside it; a count may be rounded by two."""
+        if self.people is not None:
+            return self.people
+        if self.figure is None or self.figure.denominator is None:
+            return math.inf
+        others = 0 if self.other is None or self.other.numerator is None else max(self.other.numerator - _OFF, 0)
+        return self.figure.denominator + _OFF - others
 
 
 def _colours(t: Teller, c: Colours) -> Block | None:
@@ -133,13 +147,15 @@ def _conditions(t: Teller, d: Drivers) -> list[Counted]:
     found = []
     for one in d.conditions:
         short = one.label.partition(" (")[0]
+        both = d.of is not None and one.undiagnosed is not None
         for words, metric, colour in (
             ("not optimised", one.unoptimised, "mark-1"),
             ("undiagnosed", one.undiagnosed, "mark-3"),
         ):
             if metric is not None and t.definition(metric) is not None:
                 label = f"{short}: {words}"
-                found.append(Counted(f"{inside(short)} {words}", label, metric, t.get(metric), colour))
+                other = t.get(one.undiagnosed if metric == one.unoptimised else one.unoptimised) if both else None
+                found.append(Counted(f"{inside(short)} {words}", label, metric, t.get(metric), colour, other))
     return found
 
 
@@ -152,10 +168,12 @@ def _medicines(t: Teller, d: Drivers) -> list[Counted]:
 
 
 def _most(found: list[Counted]) -> Counted | None:
-    """What concerns most people; None where some count is not shown, which might be larger."""
-    if not found or any(one.people is None for one in found):
+    """What concerns most people; None where some count is not shown which might be larger."""
+    shown = [one for one in found if one.people is not None]
+    most = max(shown, key=lambda one: one.people or 0, default=None)
+    if most is None or any(one.at_most > (most.people or 0) for one in found):
         return None
-    return max(found, key=lambda one: one.people or 0)
+    return most
 
 
 def _said(t: Teller, d: Drivers) -> list[Text]:

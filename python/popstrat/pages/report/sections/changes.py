@@ -30,6 +30,10 @@ _TARGET = (
     "Target: what is to be reached by the next date of the plan, or what the figure's source asks for. On plan: this "
     "month is where the plan should be by now, on the way to its target."
 )
+_DASH = (
+    "A dash under “Signal”: none was looked for, since a month of the figure overlaps with the next, or too few months "
+    "are known."
+)
 _WHY = (
     "Why a figure changed: other people count, or it is of other people, or both. The columns “then to now” say which. "
     "Its definition is the same in all months compared here."
@@ -156,7 +160,7 @@ def _table(t: Teller, metrics: list[Definition]) -> Table | None:
         rows,
         frozenset(range(1, 7 if people else 5)),
         "Shares in %, rates per 1,000 people",
-        notes=["Changes are worked out before rounding."],
+        notes=["Changes are worked out before rounding.", _DASH],
     )
 
 

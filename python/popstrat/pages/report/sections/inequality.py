@@ -15,6 +15,9 @@ from popstrat.pages.report.teller import Teller, changed, figure, is_rate, none
 from popstrat.pages.report.views import Block, Note, Section
 
 ID = "inequality"
+WIDER, NARROWER = "wider", "narrower"
+_SINCE = f"Since then: {WIDER} or {NARROWER} where the gap of a year ago lies outside this 95% interval."
+_NO_PAST = "Whether a gap is widening needs the months before, back to a year ago (popstrat metrics --history)."
 _BY = "imd_quintile"
 _FIFTHS = {"1": "1, most deprived", "2": "2", "3": "3", "4": "4", "5": "5, least deprived"}
 _ETHNICITY = {name: name.capitalize() for name in ("white", "mixed", "asian", "black", "other")}
@@ -34,6 +37,11 @@ def section(t: Teller) -> Section | None:
         lead.append(
             "The gap is the most deprived fifth less the least deprived one. Where its 95% interval spans nought, the "
             "difference may be chance."
+        )
+        since = _since(t, metrics)
+        lead.append(
+            since
+            or "Whether a gap is widening needs the months before, back to a year ago (popstrat metrics --history)."
         )
     clear = clear_gaps(t)
     brief = f"widest: {clear[0][0].title}" if clear else ""
@@ -86,6 +94,7 @@ def clear_gaps(t: Teller) -> list[tuple[Definition, float, float, float]]:
 def _gaps(t: Teller, metrics: list[Definition]) -> list[Block]:
     rows: list[list[Text | Cell]] = []
     drawn: dict[bool, list[Dot]] = {False: [], True: []}
+    past = any(one is not None and one.year_ago is not None for one in (_gap(t, d) for d in metrics))
     for d in metrics:
         gap, ratio, slope = (_gap(t, d, measure) for measure in ("gap_absolute", "gap_relative", "slope_index"))
         first, last = (t.get(d.id, _BY, group) for group in ("1", "5"))
@@ -96,6 +105,7 @@ def _gaps(t: Teller, metrics: list[Definition]) -> list[Block]:
                 t.value(d, last),
                 _said(t, d, gap),
                 _span(d, gap),
+                *([_year_ago(t, d, gap), widened(gap)] if past else []),
                 _ratio(t, ratio),
                 NOTHING
                 if ratio is None or ratio.low is None or ratio.high is None
@@ -111,25 +121,22 @@ def _gaps(t: Teller, metrics: list[Definition]) -> list[Block]:
             drawn[is_rate(d)].append(Dot(d.title, value, text, gap.low, gap.high, off=clear))
     if not rows:
         return []
-    heads = (
-        "Figure",
-        "Most deprived fifth",
-        "Least deprived fifth",
-        "Gap",
-        "95% interval",
-        "Ratio",
-        "95% interval",
-        "Slope index",
-        "95% interval",
-    )
+    heads = ["Figure", "Most deprived fifth", "Least deprived fifth", "Gap", "95% interval"]
+    heads += ["Gap a year ago", "Since then"] if past else []
+    heads += ["Ratio", "95% interval", "Slope index", "95% interval"]
+    notes = ["Slope index: the difference from one end of deprivation to the other, along all five fifths."]
+    if past:
+        notes.insert(
+            0, f"Since then: {WIDER} or {NARROWER} where the gap of a year ago lies outside this 95% interval."
+        )
     table = Table(
         "gaps-t",
         "Gap between the most and the least deprived fifth",
         heads,
         rows,
-        frozenset(range(1, 9)),
+        frozenset(range(1, len(heads))) - ({6} if past else set()),
         "Shares: gap in percentage points; rates: per 1,000 people",
-        notes=["Slope index: the difference from one end of deprivation to the other, along all five fifths."],
+        notes=notes,
     )
     blocks: list[Block] = []
     for rates, words in ((False, "percentage points"), (True, "per 1,000 people")):
@@ -144,6 +151,33 @@ def _gaps(t: Teller, metrics: list[Definition]) -> list[Block]:
                 else _alone(f"gaps-f{int(rates)}", title, chart, words)
             )
     return blocks or [table]
+
+
+def widened(gap: Figure | None) -> str:
+    """Whether a gap is wider than a year ago, by more than chance: that gap lies outside this one's interval."""
+    if gap is None or gap.value is None or gap.year_ago is None or gap.low is None or gap.high is None:
+        return NOTHING
+    if gap.low <= gap.year_ago <= gap.high:
+        return "no clear change"
+    return WIDER if abs(gap.value) > abs(gap.year_ago) else NARROWER
+
+
+def _year_ago(t: Teller, d: Definition, gap: Figure | None) -> Text | Cell:
+    return NOTHING if gap is None or gap.year_ago is None else t.cell(changed(d, gap.year_ago), gap.year_ago)
+
+
+def _since(t: Teller, metrics: list[Definition]) -> str:
+    """Whether gaps are widening, in a sentence; nothing where no earlier gap is known."""
+    told = {d.title: said for d in metrics if (said := widened(_gap(t, d))) != NOTHING}
+    if not told:
+        return ""
+    found = []
+    for word in (WIDER, NARROWER):
+        named = [f"“{title}”" for title, said in told.items() if said == word]
+        found += [f"{word} in {', '.join(named)}"] if named else []
+    if not found:
+        return f"None of {len(told)} gaps is clearly wider or narrower than a year ago."
+    return f"Since a year ago the gap is {'; '.join(found)}; no clear change in the others."
 
 
 def _alone(ident: str, title: str, chart: object, words: str) -> Block:

@@ -29,8 +29,9 @@ OUTER, INNER = 0.001, 0.025
 """The share of points that chance puts beyond the 99.8% and the 95% limits on one side."""
 _SHORT, _MOST = 10, 300
 _CARE, _RECORDS = "Help for people: outside the limits", "Records to complete: outside the limits"
+_CHANCE = "What is beyond the 95% limits alone may well be chance: see how many are expected, below."
 _EVERY = "Everything outside the limits"
-_GAPS = "A gap in the record is no worse care, and can hide some: what was not measured cannot be treated."
+_GAPS = "A gap in the record is not worse care, but it can hide it: what was not measured cannot be treated."
 _MEANS = (
     "Outside the limits of its size, on the wrong side, in whatever figure: there something other than chance is at "
     "work. Ask why before anything else. It is no league table: who is not here does not differ from the others in any "
@@ -122,6 +123,9 @@ def section(t: Teller) -> Section | None:
         outer = [one for one in some if one.outer]
         first = some[: 2 * _SHORT] if single else (outer or ([] if records else some))[:_SHORT]
         shown += first
+        if first and not outer and not records and found.outer:
+            who = "This practice is not" if single else "No practice is"
+            blocks.append(Note(f"{who} beyond the 99.8% limits in the care of people. {_CHANCE}"))
         if first:
             ident, caption = ("help-records-t", _RECORDS) if records else ("help-t", _CARE)
             blocks.append(_table(t, ident, caption, first))
@@ -159,7 +163,7 @@ def _nobody(found: Tested, single: bool) -> str:
     who, in_what = ("This practice is", "none") if single else ("No practice is", "any")
     text = f"{who} beyond the 99.8% limits on the wrong side in {in_what} of {count(found.figures)} figures"
     if found.outside:
-        return f"{text}; what is beyond the 95% limits alone may well be chance."
+        return f"{text}. {_CHANCE}"
     return f"{text}, nor beyond the 95% limits: nothing here differs from the average by more than chance."
 
 
@@ -207,7 +211,9 @@ def _table(t: Teller, ident: str, caption: str, points: tuple[Point, ...] | list
         heads if single else ["Practice", *heads],
         rows,
         frozenset(range(first, len(heads) + (not single))),
-        "Beyond the 99.8% limits first; then care, use of hospitals (in events), colours, records; most people first",
+        "Beyond the 99.8% limits first; then care, use of hospitals (in events), colours, records; most people first"
+        if ident == "help-all-t"
+        else "Beyond the 99.8% limits first, then most people first; rates of use count events",
     )
 
 

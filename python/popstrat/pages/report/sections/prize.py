@@ -91,14 +91,15 @@ def section(t: Teller) -> Section | None:
     top = [one for one in headline(t) if size(one) >= 1][:5]
     blocks: list[Block] = []
     if top and of_kind[0][1]:
-        drawn = [Bar(one.definition.title, size(one), f"{count(size(one))} {_way(one)}") for one in top]
+        drawn = [Bar(one.definition.title, size(one), _signed(one)) for one in top]
         blocks.append(
             figure(
                 "prize-f",
                 "People to gain in the headline figures",
                 bars(drawn, unit="people"),
                 tables.pop(0),
-                "People, if the practices did as well as the better quarter, or as planned where that is more",
+                "People more (+) or fewer (−), if the practices did as well as the better quarter, or as planned where "
+                "that is more",
             )
         )
     if not single:
@@ -111,11 +112,11 @@ def section(t: Teller) -> Section | None:
 
 def _gain(one: Prize) -> str:
     """``685 more people``: what would be gained."""
-    return f"{count(size(one))} {_way(one)} people"
+    return f"{count(size(one))} {'fewer' if one.definition.good == 'low' else 'more'} people"
 
 
-def _way(one: Prize) -> str:
-    return "fewer" if one.definition.good == "low" else "more"
+def _signed(one: Prize) -> str:
+    return f"{'−' if one.definition.good == 'low' else '+'}{count(size(one))}"
 
 
 def sentence(t: Teller) -> str:
