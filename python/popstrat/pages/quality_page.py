@@ -156,7 +156,7 @@ def _set_aside(record: Record) -> Table:
         for reason, number in of.items():
             if number and reason != "rows":
                 share = percent(number / of["rows"]) if of["rows"] else NOTHING
-                rows.append([f"{name}: {reason.replace('_', ' ')}", Cell(count(number), str(number)), share])
+                rows.append([f"{name}: {reason.replace('_', ' ')}", count(number), share])
     heads = ("Table and reason", "Rows", "Of its rows")
     return Table("rows-t", "Rows that were not used, or read otherwise", heads, rows, frozenset({1, 2}))
 
@@ -164,7 +164,7 @@ def _set_aside(record: Record) -> Table:
 def _people(record: Record) -> Table:
     """Who is not on the list, and what was odd."""
     rows: list[list[Text | Cell]] = [
-        [f"{name}: {reason.replace('_', ' ')}", Cell(count(number), str(number))]
+        [f"{name}: {reason.replace('_', ' ')}", count(number)]
         for name, of in record["derived"]["people"].items()
         for reason, number in of.items()
         if number and reason != "rows"

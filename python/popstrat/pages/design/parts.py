@@ -3,6 +3,7 @@ is `Markup` (a kind of text) that one of our own functions made."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -80,6 +81,22 @@ class Cell:
 
     def __html__(self) -> str:
         return str(escape(self.text))
+
+
+_NUMBER = re.compile(r"[+−-]?[0-9]")
+_BOUND = re.compile(r"(under|over) ([0-9.]+)%")
+
+
+def number_cell(text: Text, value: float | None) -> Text | Cell:
+    """A number as it is written, in a column that is sorted by its numbers. The script reads those itself; only what
+    does not begin with one says what it is sorted by, in the unit of the column."""
+    if value is None or _NUMBER.match(text):
+        return text
+    bound = _BOUND.fullmatch(text)
+    if bound is None:
+        return Cell(text, f"{value:.6g}")
+    end = float(bound[2])
+    return Cell(text, f"{end / 2 if bound[1] == 'under' else (100 + end) / 2:.6g}")
 
 
 @dataclass(frozen=True)

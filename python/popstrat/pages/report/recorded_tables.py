@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from popstrat.core.numbers import NOTHING
-from popstrat.pages.design.parts import Cell, Table, Text
+from popstrat.pages.design.parts import Cell, Table, Text, number_cell
 from popstrat.pages.report.quality import Quality, Standing
 
 
@@ -14,7 +14,7 @@ def columns_table(quality: Quality) -> Table:
     rows: list[list[Text | Cell]] = [
         [
             one.title,
-            Cell(one.recorded, f"{one.order:.6g}"),
+            number_cell(one.recorded, one.order),
             one.expected,
             one.age,
             one.set_aside,

@@ -10,7 +10,7 @@ from typing import Any
 from popstrat.core.numbers import NOTHING, WITHHELD, count, decimal, percent, percentage_points, span, stated
 from popstrat.metrics.rows import Level
 from popstrat.pages.charts.chart import Chart
-from popstrat.pages.design.parts import Cell, Table, Text
+from popstrat.pages.design.parts import Cell, Table, Text, number_cell
 from popstrat.pages.design.parts import Figure as Drawn
 from popstrat.pages.report.layout import Kind, Layout
 from popstrat.pages.report.model import CALLED, RATE, SEVERAL, SHARE, Area, Definition, Figure, Key, Place, Report
@@ -112,7 +112,7 @@ class Teller:
 
     def cell(self, text: str, value: float | None) -> Text | Cell:
         """A number as it is written, sorted by what it is."""
-        return text if value is None else Cell(text, f"{value:.6g}")
+        return number_cell(text, value)
 
     def number(self, value: float | None, figure: Figure | None = None) -> Text | Cell:
         """People: a number, or that it is withheld, or that there is none."""
