@@ -54,11 +54,25 @@ def _work_list(to: Path) -> Path:
     return to / "june.html"
 
 
+def _caseload_and_plan() -> list[str]:
+    """With everything that the pages have for a board."""
+    people = pq.read_table("list.parquet", columns=["patient_id", "place"]).to_pylist()
+    starts = [dt.date(2025, 8, 1) + dt.timedelta(days=i % 300) for i in range(len(people))]
+    rows = [f"{one['patient_id']},frailty_int,{day}" for one, day in zip(people[::50], starts[::50], strict=True)]
+    Path("caseload.csv").write_text("patient_id,cohort,start\n" + "\n".join(rows) + "\n")
+    places = sorted({one["place"] for one in people})
+    planned = [
+        f"int_floor,place,{name},{day},{n}" for name in places for day, n in (("2026-03-31", 20), ("2026-09-30", 90))
+    ]
+    Path("plan.csv").write_text("metric,level,area,date,value\n" + "\n".join(planned) + "\n")
+    return ["--caseload", "caseload.csv", "--plan", "plan.csv"]
+
+
 def _reported(to: Path, page: str) -> Path:
     """A page of a report, by what its name begins with."""
     if not (to / "report").exists():
-        metrics = ["metrics", "list.parquet", "--as-of", AS_OF, "-o", "metrics.parquet", "-q"]
-        assert run(metrics) == 0
+        beside = _caseload_and_plan()
+        assert run(["metrics", "list.parquet", "--as-of", AS_OF, "-o", "metrics.parquet", "-q", *beside]) == 0
         assert run(["report", "metrics.parquet", "-o", str(to / "report"), "-q"]) == 0
     return sorted((to / "report").glob(f"{page}*.html"))[0]
 

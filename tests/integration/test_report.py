@@ -1010,13 +1010,20 @@ def _moved(c: Check) -> None:
         moved = {pair: number for pair, number in moved.items() if pair[0] != pair[1]}
         assert len(table.rows) == min(len(moved), 40)
         for i, cells in enumerate(table.rows):
-            number = next(n for pair, n in moved.items() if [*map(group, pair)] == [cells[0].text, cells[1].text])
+            called = {
+                one["metric"].removeprefix(f"{kind['id']}_"): one["label"]
+                for kind in LAYOUT["segmentation"]
+                if kind["column"] == column
+                for one in kind["groups"]
+            }
+            told = {(group(a, called), group(b, called)): n for (a, b), n in moved.items()}
+            number = told[cells[0].text, cells[1].text]
             c.same(table, i, [None, None, people(number)])
 
 
-def group(name: str) -> str:
+def group(name: str, called: Mapping[str, str]) -> str:
     special = {"new": "New on the list", "left": "Left the list", "no group": "No group"}
-    return special.get(name, name.replace("_", " ").capitalize())
+    return special[name] if name in special else called[name]
 
 
 def _kept(c: Check) -> None:

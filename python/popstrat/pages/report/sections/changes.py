@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 from markupsafe import Markup
 
@@ -30,6 +31,7 @@ _TARGET = (
     "Target: what is to be reached by the next date of the plan, or what the figure's source asks for. On plan: this "
     "month is where the plan should be by now, on the way to its target."
 )
+_NO_GROUPS = {"new": "New on the list", "left": "Left the list", "no group": "No group"}
 _DASH = (
     "A dash under “Signal”: none was looked for, since a month of the figure overlaps with the next, or too few months "
     "are known."
@@ -223,7 +225,10 @@ def movers(t: Teller) -> Section | None:
         stayed = sum(people or 0 for start, end, people in flows[s.column] if start == end)
         shown = sorted((flow for flow in moved if flow[2]), key=lambda flow: -(flow[2] or 0))[:_MOST_MOVES]
         kept = sum(people is None for _, _, people in moved)
-        rows: list[list[Text | Cell]] = [[_group(start), _group(end), t.number(people)] for start, end, people in shown]
+        called = {one.metric.removeprefix(f"{s.id}_"): one.label for one in s.groups}
+        rows: list[list[Text | Cell]] = [
+            [_group(start, called), _group(end, called), t.number(people)] for start, end, people in shown
+        ]
         total = sum(people or 0 for _, _, people in shown)
         if not rows:
             blocks.append(Note(f"{s.title}: how many people moved is withheld in all {kept} directions."))
@@ -244,6 +249,6 @@ def movers(t: Teller) -> Section | None:
     return Section(MOVERS, "Who moved", blocks) if blocks else None
 
 
-def _group(name: str) -> str:
-    special = {"new": "New on the list", "left": "Left the list", "no group": "No group"}
-    return special.get(name, name.replace("_", " ").capitalize())
+def _group(name: str, called: Mapping[str, str]) -> str:
+    """A group as the section of segments calls it."""
+    return {**_NO_GROUPS, **called}.get(name, name.replace("_", " ").capitalize())
