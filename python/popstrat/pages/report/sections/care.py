@@ -167,7 +167,7 @@ def _medicines(t: Teller, d: Drivers) -> list[Counted]:
     ]
 
 
-def _most(found: list[Counted]) -> Counted | None:
+def most_of(found: list[Counted]) -> Counted | None:
     """What concerns most people; None where some count is not shown which might be larger."""
     shown = [one for one in found if one.people is not None]
     most = max(shown, key=lambda one: one.people or 0, default=None)
@@ -192,7 +192,7 @@ def _said(t: Teller, d: Drivers) -> list[Text]:
         (_medicines, "Medicine missing most often", "Which medicine is missing most often"),
     ):
         found = find(t, d)
-        most = _most(found)
+        most = most_of(found)
         if most is not None:
             lines.append(f"{what}: {_with_people(most)}.")
         elif found:
@@ -209,7 +209,7 @@ def _above(t: Teller, d: Drivers, find: Find, which: str) -> Text:
     """What the nearest larger area says, where this one cannot."""
     cannot = f"{which} cannot be said here: some of the counts are not shown."
     for place in reversed(t.area.above):
-        most = _most(find(Teller(t.report, t.report.areas[place], t.files, t.layout), d))
+        most = most_of(find(Teller(t.report, t.report.areas[place], t.files, t.layout), d))
         if most is not None:
             where = linked(t, [t.report.areas[place]])
             return Markup("{} In {} it is {}.").format(cannot, where, _with_people(most))
@@ -217,7 +217,7 @@ def _above(t: Teller, d: Drivers, find: Find, which: str) -> Text:
 
 
 def _brief(t: Teller, d: Drivers) -> str:
-    most = _most(_conditions(t, d))
+    most = most_of(_conditions(t, d))
     return "" if most is None else f"most: {most.said}"
 
 
@@ -236,7 +236,7 @@ def _areas(t: Teller, d: Drivers) -> Table | None:
         row: list[Text | Cell] = [t.place(area), t.number(whole.numerator, whole), t.value(of, whole)]
         for find in (_conditions, _medicines):
             found = find(there, d)
-            most = _most(found)
+            most = most_of(found)
             row.append(("withheld in part" if found else NOTHING) if most is None else _with_people(most))
         rows.append(row)
     called = SEVERAL[level][:1].upper() + SEVERAL[level][1:]

@@ -103,7 +103,7 @@ def series(t: Teller) -> Section | None:
             )
         )
     worse = sum(one.means == "worse" for _, one in found)
-    brief = f"{plural(len(found), 'signal')}, {worse} for the worse" if found else ""
+    brief = f"{plural(len(found), 'signal')}, {worse or 'none'} for the worse" if found else ""
     return Section(ID, "What changed", blocks, lead, brief=brief)
 
 

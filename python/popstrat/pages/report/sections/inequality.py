@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from popstrat.core.numbers import NOTHING, decimal, span
+from popstrat.core.numbers import NOTHING, count, decimal, span
 from popstrat.metrics.rows import UNKNOWN
 from popstrat.pages.charts.dots import Dot, dots
 from popstrat.pages.design.parts import Cell, Table, Text
@@ -44,7 +44,10 @@ def section(t: Teller) -> Section | None:
             or "Whether a gap is widening needs the months before, back to a year ago (popstrat metrics --history)."
         )
     clear = clear_gaps(t)
-    brief = f"widest: {clear[0][0].title}" if clear else ""
+    wider = sum(widened(_gap(t, d)) == WIDER for d in metrics)
+    known = any(widened(_gap(t, d)) != NOTHING for d in metrics)
+    since = [f"{count(wider) if wider else 'none'} wider than a year ago"] if known else []
+    brief = "; ".join([*([f"widest: {clear[0][0].title}"] if clear else []), *since])
     return Section(ID, "Inequality", blocks, lead, brief=brief)
 
 
