@@ -149,6 +149,23 @@ def is_withheld(cell: Text | Cell) -> bool:
     return (cell.text if isinstance(cell, Cell) else cell) == WITHHELD
 
 
+def row(cells: Sequence[Text | Cell], table: Table, extra: str = "") -> Markup:
+    """A row of a table as HTML: a function and no macro, since rows are most of a page. The first cell is its heading;
+    a cell is a number unless it says otherwise, since most are."""
+    out = [f'<tr class="{extra}">' if extra else "<tr>"]
+    for i, cell in enumerate(cells):
+        number, kept = i in table.numbers, is_withheld(cell)
+        tag, start = ("td", "<td") if i else ("th", '<th scope="row"')
+        mark = "" if number == bool(i) else "n" if number else "t"
+        classes = f"{mark} kept" if kept and mark else "kept" if kept else mark
+        given = f' class="{classes}"' if classes else ""
+        sort = cell.sort if isinstance(cell, Cell) else ""
+        order = f' data-v="{escape(sort)}"' if sort else ""
+        out.append(f"{start}{given}{order}>{escape(cell)}</{tag}>")
+    out.append("</tr>\n")
+    return Markup("".join(out))  # all of it escaped above
+
+
 def rag(colour: str | None, words: str = "") -> Markup:
     """Red, amber or green as a shape with its letter and in words; a dash where there is none."""
     if colour not in RAGS:

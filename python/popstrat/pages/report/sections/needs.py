@@ -9,6 +9,7 @@ it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from popstrat.core.numbers import NOTHING, count, decimal
 from popstrat.metrics.rows import Level
@@ -83,6 +84,7 @@ def of_records(t: Teller, one: Point) -> bool:
     return t.kind(one.definition) is t.layout.kinds[-1]
 
 
+@lru_cache(maxsize=1)
 def tested(t: Teller) -> Tested:
     """Every figure that has limits and a direction, in every practice of the area; of figures that are the same count,
     or its other side, one."""

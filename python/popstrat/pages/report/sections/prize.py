@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from popstrat.core.numbers import NOTHING, count
 from popstrat.metrics.rows import Level
@@ -71,6 +72,7 @@ def _of(t: Teller, d: Definition, measure: str) -> Iterator[tuple[Area, Figure]]
             yield area, one
 
 
+@lru_cache(maxsize=1)
 def headline(t: Teller) -> list[Prize]:
     """The people to gain in the headline figures, most first: what is done for people, not what is written down."""
     found = prizes(t, t.known(t.layout.headline))
