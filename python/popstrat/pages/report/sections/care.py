@@ -147,14 +147,13 @@ def _conditions(t: Teller, d: Drivers) -> list[Counted]:
     found = []
     for one in d.conditions:
         short = one.label.partition(" (")[0]
-        both = d.of is not None and one.undiagnosed is not None
-        for words, metric, colour in (
-            ("not optimised", one.unoptimised, "mark-1"),
-            ("undiagnosed", one.undiagnosed, "mark-3"),
+        for words, metric, beside, colour in (
+            ("not optimised", one.unoptimised, one.undiagnosed, "mark-1"),
+            ("undiagnosed", one.undiagnosed, one.unoptimised, "mark-3"),
         ):
             if metric is not None and t.definition(metric) is not None:
                 label = f"{short}: {words}"
-                other = t.get(one.undiagnosed if metric == one.unoptimised else one.unoptimised) if both else None
+                other = t.get(beside) if d.of is not None and beside is not None else None
                 found.append(Counted(f"{inside(short)} {words}", label, metric, t.get(metric), colour, other))
     return found
 

@@ -38,11 +38,7 @@ def section(t: Teller) -> Section | None:
             "The gap is the most deprived fifth less the least deprived one. Where its 95% interval spans nought, the "
             "difference may be chance."
         )
-        since = _since(t, metrics)
-        lead.append(
-            since
-            or "Whether a gap is widening needs the months before, back to a year ago (popstrat metrics --history)."
-        )
+        lead.append(_since(t, metrics) or _NO_PAST)
     clear = clear_gaps(t)
     wider = sum(widened(_gap(t, d)) == WIDER for d in metrics)
     known = any(widened(_gap(t, d)) != NOTHING for d in metrics)
@@ -129,9 +125,7 @@ def _gaps(t: Teller, metrics: list[Definition]) -> list[Block]:
     heads += ["Ratio", "95% interval", "Slope index", "95% interval"]
     notes = ["Slope index: the difference from one end of deprivation to the other, along all five fifths."]
     if past:
-        notes.insert(
-            0, f"Since then: {WIDER} or {NARROWER} where the gap of a year ago lies outside this 95% interval."
-        )
+        notes.insert(0, _SINCE)
     table = Table(
         "gaps-t",
         "Gap between the most and the least deprived fifth",
