@@ -81,3 +81,10 @@ def test_there_is_one_mark_of_what_is_withheld() -> None:
     assert WITHHELD == "withheld"
     for file in [*PACKAGE.rglob("*.j2"), *(PACKAGE / "pages").rglob("*.py"), *(PACKAGE / "validation").glob("*.py")]:
         assert "[c]" not in file.read_text(encoding="utf-8"), file.name
+
+
+def test_a_notice_has_one_name() -> None:
+    """What begins with `notice:` on a terminal is in `notices` of the record; nothing begins with another word for it."""
+    said = [text for file in PACKAGE.rglob("*.py") for _, text in texts(file)]
+    assert any(text.startswith("notice: ") for text in said)
+    assert [text for text in said if re.match(r"(note|remark|info|n\.b\.): ", text, re.IGNORECASE)] == []

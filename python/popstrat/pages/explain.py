@@ -40,7 +40,7 @@ def _show(explanation: Explanation, console: Console, costs: bool) -> None:
     if explanation.notices:
         console.print()
     for notice in explanation.notices:
-        console.print(Padding(Text(f"note: {notice}", "dim"), (0, 0, 0, 2)))
+        console.print(Padding(Text(f"notice: {notice}", "dim"), (0, 0, 0, 2)))
     if explanation.set_aside:
         console.print()
         console.print(Text("Set aside as implausible, and read as no record", WARNING))

@@ -219,11 +219,11 @@ def remarks(record: Record, console: Console) -> None:
     for warning in record["warnings"]:
         console.print(f"[bold]warning:[/] {escape(warning)}")
     for notice in record["notices"]:
-        console.print(f"note: {escape(notice)}")
+        console.print(f"notice: {escape(notice)}")
     ignored: Sequence[str] = record.get("ignored_columns", [])
     if ignored:
         more = f" and {len(ignored) - _NAMES_SHOWN} more" if len(ignored) > _NAMES_SHOWN else ""
-        console.print(f"note: columns passed over: {escape(', '.join(ignored[:_NAMES_SHOWN]))}{more}")
+        console.print(f"notice: columns passed over: {escape(', '.join(ignored[:_NAMES_SHOWN]))}{more}")
 
 
 def _title(name: str, titles: Mapping[str, str]) -> str:
