@@ -84,7 +84,7 @@ def test_there_is_one_mark_of_what_is_withheld() -> None:
 
 
 def test_a_notice_has_one_name() -> None:
-    """What begins with `notice:` on a terminal is in `notices` of the record; nothing begins with another word for it."""
+    """It begins with `notice:` on a terminal, as it is in `notices` of a record, and with no other word."""
     said = [text for file in PACKAGE.rglob("*.py") for _, text in texts(file)]
     assert any(text.startswith("notice: ") for text in said)
     assert [text for text in said if re.match(r"(note|remark|info|n\.b\.): ", text, re.IGNORECASE)] == []

@@ -52,6 +52,6 @@ def verify(
     elif found.keyed:
         typer.echo("notice: the log has a key, which was not given, so its MACs were not checked")
     elif found.lines:
-        typer.echo("notice: the log has no key, so anybody who may write it could also write it again (docs/privacy.md)")
+        typer.echo("notice: the log has no key: anybody who can write to it can replace it unseen (docs/privacy.md)")
     if found.head_behind:
         typer.echo("notice: the last append was interrupted after its line was complete")
