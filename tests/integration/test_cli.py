@@ -291,7 +291,7 @@ def test_an_output_is_replaced_by_a_re_run_or_by_force(work: Path, capsys: pytes
     assert f"out.csv: exists and was made by score as of {AS_OF} with pack london-2026" in told
     assert "was made by score" in refused("--as-of", AS_OF, "--pack", "admission-12m")
     Path("out.csv").write_text("something else by now")
-    assert "is not the file that its record tells of" in refused("--as-of", AS_OF)
+    assert "is not the file that its record describes" in refused("--as-of", AS_OF)
     Path("out.csv.run.json").write_text("{" * 100_000)
     assert "no record says what made it" in refused("--as-of", AS_OF)
 

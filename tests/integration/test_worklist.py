@@ -471,7 +471,7 @@ BAD = {
     "no share": (["--capacity", "0%"], "--capacity needs a number of people"),
     "a share of a practice": (["--capacity", "2%", "--practice", "Y90000"], "with --practice give a number"),
     "a share of practices": (["--capacity", "2%", "--split", "practice", "-o", "{to}/d"], "with --split practice give"),
-    "two kinds of area": (["--practice", "Y90000", "--place", "Ash"], "areas are of one kind"),
+    "two kinds of area": (["--practice", "Y90000", "--place", "Ash"], "give areas of one kind"),
     "no such practice": (["--practice", "Y9000"], "nobody is registered in 'Y9000' (did you mean 'Y9000"),
     "no such place": (["--place", "Asch"], "nobody is registered in 'Asch' (did you mean 'Ash'?)"),
     "no such level": (["--split", "practise", "-o", "{to}/d"], "did you mean 'practice'"),
@@ -481,7 +481,7 @@ BAD = {
     "an odd ending": (["-o", "{to}/l.pdf"], "ends in .csv, .xlsx or .html"),
     "no such order": (["--rank-by", "sq_scor"], "did you mean 'sq_score'"),
     "an order of labels": (["--rank-by", "nwl_risk_group"], "is no column of numbers"),
-    "a lookup without a log": (["--lookup", "{given}/lookup.parquet"], "is to be logged"),
+    "a lookup without a log": (["--lookup", "{given}/lookup.parquet"], "has to be logged"),
     "a basis for nothing": (["--shared-care-basis", "because"], "is for lists with NHS numbers"),
     "a file that is not there": (["--exclude", "{to}/none.csv"], "none.csv"),
     "a file without keys": (["--exclude", "{to}/odd.csv"], "is missing from the file of --exclude"),
@@ -562,7 +562,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(
     worklist(given, tmp_path / "lists", *asked, "--force")
     (tmp_path / "lists" / "mine.txt").write_text("precious")
     worklist(given, tmp_path / "lists", *asked, "--force", status=2)
-    assert "holds more than its work lists" in capsys.readouterr().err
+    assert "has other files than its work lists" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx", "html"])

@@ -150,7 +150,7 @@ def test_a_bad_history_is_one_clear_error(tmp_path: Path) -> None:
     ):
         read_history(tmp_path, AS_OF, controlled=False)
     pq.write_table(pa.table({"patient_id": [1]}), tmp_path / "0.parquet")
-    with pytest.raises(InputError, match=r"0.parquet: column 'as_of': is missing: these are no metrics"):
+    with pytest.raises(InputError, match=r"0.parquet: column 'as_of': is missing: this is not a metrics file"):
         read_history(tmp_path, AS_OF, controlled=False)
 
 
@@ -232,15 +232,15 @@ def test_a_plan_is_read_by_quarter(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("at_target,place,West,2026-09-30,0.5", "column 'area': is no area of this level in the list (row 1)"),
-        ("at_target,practice,East,2026-09-30,0.5", "column 'area': is no area of this level in the list (row 1)"),
+        ("at_target,place,West,2026-09-30,0.5", "column 'area': is not an area of this level in the list (row 1)"),
+        ("at_target,practice,East,2026-09-30,0.5", "column 'area': is not an area of this level in the list (row 1)"),
         ("at_tarjet,place,East,2026-09-30,0.5", "is no metric of these figures (did you mean 'at_target'?) (row 1)"),
         ("at_target,borough,East,2026-09-30,0.5", "column 'level': is no level of these figures (row 1)"),
         ("at_target,place,East,2026-09-30,50", "column 'value': a share is from 0 to 1 (row 1)"),
         ("at_target,place,East,2026-09-30,-1", "column 'value': a number of 0 or more is needed (row 1)"),
         ("at_target,place,East,,0.5", "column 'date': is empty (row 1)"),
         ("at_target,place,East,2026-09-30,0.5\nat_target,place,East,2026-09-30,0.6",
-         "column 'date': the same metric, area and day stand above already (row 2)"),
+         "column 'date': the same metric, area and day are in a row above (row 2)"),
     ],
 )  # fmt: skip
 def test_a_bad_plan_is_one_clear_error(tmp_path: Path, rows: str, message: str) -> None:

@@ -94,7 +94,7 @@ def read_history(folder: Path, as_of: dt.date, *, pack: str | None = None, contr
             raise InputError(f"is of {month.as_of:%Y-%m}, and so is {Path(same.name).name}", file=month.name)
         if controlled and month.controlled is False:
             raise InputError(
-                "was made without disclosure control, which this month's metrics are under", file=month.name
+                "was made without disclosure control, but this month's metrics are made with it", file=month.name
             )
         months.append(month)
     months.sort(key=lambda month: month.number)
@@ -111,7 +111,7 @@ def _read(path: Path) -> Month:
     missing = next((name for name in _USED if name not in source.schema.names), None)
     if missing is not None:
         near = suggest(missing, source.schema.names)
-        raise InputError(f"is missing{near}: these are no metrics", column=missing, file=str(path))
+        raise InputError(f"is missing{near}: this is not a metrics file", column=missing, file=str(path))
     used = [*_USED, *(name for name in _WITHHELD if name in source.schema.names)]
     batches = list(source.batches(used))
     table = pa.Table.from_batches(batches) if batches else pa.schema([SCHEMA.field(n) for n in used]).empty_table()

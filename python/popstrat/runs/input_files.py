@@ -87,7 +87,7 @@ class InputFile:
             yield row, data
             row += batch.num_rows
         if self.source.rows not in (None, row):
-            raise InputError("does not hold as many rows as it says", file=self.source.name)
+            raise InputError("does not have as many rows as it says", file=self.source.name)
 
     def contradictions(self) -> list[str]:
         """What the file's folders say otherwise than it does itself, in sentences."""

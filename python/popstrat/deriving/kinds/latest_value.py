@@ -39,7 +39,7 @@ class LatestValue(Feature):
 title = "Kidney function"
 means = "The latest eGFR, and the latest at least 90 days before it."
 source = "NICE NG203, chronic kidney disease: two results at least 90 days apart"
-assumption = "Of several on one day the lowest: the cautious reading"
+assumption = "If there are several on one day, the lowest counts: the cautious reading"
 version = "1.0"
 codes = ["EGFR_COD"]
 unit = "mL/min/1.73 m²"

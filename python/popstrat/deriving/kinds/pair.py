@@ -40,7 +40,7 @@ class PairOfADay(Feature):
     example = """
 title = "Blood pressure"
 means = "The latest day with a systolic and a diastolic value."
-assumption = "Of several readings on one day the lowest systolic, as QOF takes the most favourable"
+assumption = "If there are several readings on one day, the one with the lowest systolic counts, as in QOF"
 version = "1.0"
 first = ["SYSBP_COD", "HOMESYSBP_COD"]
 second = ["DIASBP_COD"]
