@@ -234,7 +234,7 @@ def test_notices_and_a_stale_extract(work: Path, people: pa.Table, capsys: pytes
     shown = " ".join(capsys.readouterr().out.split())
     assert "days before the as-of date: is this extract stale?" in shown
     assert "no column bp_date" in shown
-    assert "columns passed over: shoe_size" in shown
+    assert "columns not read: shoe_size" in shown
     record = record_of("out.csv")
     assert len(record["warnings"]) == 1
     assert record["ignored_columns"] == ["shoe_size"]

@@ -520,9 +520,9 @@ def test_the_outcomes_period_is_held_against_the_models(work: Path, capsys: pyte
     assert run([*given, "-o", "a.toml"]) == 0
     printed = capsys.readouterr().out
     assert "The outcome is by day 365, as the model's risk is over '12 months'" in printed
-    assert "another period" not in printed
+    assert "these periods differ" not in printed
     assert run([*given, "--days", "180", "-o", "b.toml"]) == 0
-    assert "! the outcome is by day 180, and the model's risk is over '12 months': another period" in " ".join(
+    assert "! the outcome is by day 180, and the model's risk is over '12 months': these periods differ" in " ".join(
         capsys.readouterr().out.split()
     )
     assert "warnings" in written("b.toml", "admission_risk")["provenance"]

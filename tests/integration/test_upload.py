@@ -1233,7 +1233,7 @@ def test_nobody_gets_an_ended_entry_who_was_not_in_the_cohort(work: Path, capsys
     assert upload(*WITH_LOOKUP, "--previous", "may.parquet") == 0
     ended = {row[0] for p in (work / "out").glob("*_ended.csv") for row in ref.read_csv(p)[1]}
     assert ended == {ref.number_of(k) for k in range(2, 31, 2) if k % 3 != 2}
-    assert "ended entries are by the scored tables" in (work / "out/manifest.json").read_text()
+    assert "ended entries compare the scored tables" in (work / "out/manifest.json").read_text()
     shutil.rmtree(work / "out")
     ref.write_scored(work / "may.parquet", before, as_of=ref.BEFORE, schema=ref.SCHEMA.remove(7))
     message = refused(work, capsys, *WITH_LOOKUP, "--previous", "may.parquet")
@@ -1243,7 +1243,7 @@ def test_nobody_gets_an_ended_entry_who_was_not_in_the_cohort(work: Path, capsys
 def test_changed_is_told_to_be_by_the_scored_tables(work: Path) -> None:
     (work / "keys.toml").write_text(KEYS_TEMPLATE + '[patients]\nwhich = "changed"\n[movers]\ncolumn = "risk_group"\n')
     assert upload(*WITH_KEYS, "--previous", "may.parquet") == 0
-    assert "changed is by the scored tables" in (work / "out/manifest.json").read_text()
+    assert "`changed` compares the scored tables" in (work / "out/manifest.json").read_text()
 
 
 def test_verify_of_a_damaged_manifest(work: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -98,7 +98,7 @@ def test_a_missing_month_is_said_and_has_no_value(tmp_path: Path) -> None:
         written(tmp_path, months_back(back), {"all": 0.5})
     [row], notices = series(tmp_path, {"all": 0.7})
     assert (row["previous"], row["year_ago"], row["signal"], row["reason"]) == (None, 0.5, None, None)
-    missing = "history: no metrics of 2025-07, 2026-05; a series begins anew after a month that is missing"
+    missing = "history: no metrics of 2025-07, 2026-05; a series starts again after a missing month"
     assert notices == [missing, FEW]
 
 
@@ -131,7 +131,7 @@ def test_this_month_and_later_ones_are_passed_over(tmp_path: Path) -> None:
     for back in (1, 0, -1):
         written(tmp_path, months_back(back), {"all": 0.5 - back})
     _, notices = series(tmp_path, {"all": 0.7})
-    assert notices[0] == "history: 2 files are of this month or later, passed over"
+    assert notices[0] == "history: 2 files are of this month or later, not used"
 
 
 def test_a_bad_history_is_one_clear_error(tmp_path: Path) -> None:

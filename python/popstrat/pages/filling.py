@@ -34,7 +34,7 @@ def filling(quality: Mapping[str, Any]) -> RenderableType:
     if len(judged) > _MOST_COLUMNS:
         parts.append(Text(f"and {len(judged) - _MOST_COLUMNS} more columns (--json tells of all)", "dim"))
     if any(c["doubtful"] for c in judged):
-        parts.append(Text("? far below what people of these ages and sexes lead to expect", "dim"))
+        parts.append(Text("? far below what is expected for people of these ages and sexes", "dim"))
     practices = quality["practices"]
     for practice in practices[:_PRACTICES]:
         shown = practice["columns"][:_COLUMNS_OF_ONE]

@@ -37,7 +37,7 @@ class LatestTogether(Feature):
     example = """
 title = "Lipids"
 means = "LDL and non-HDL cholesterol of the latest day that has either."
-assumption = "One date stands for both, so both are of one day: an older LDL is not shown beside a newer non-HDL"
+assumption = "One date is used for both, so an older LDL is not shown with a newer non-HDL"
 version = "1.0"
 date_output = "lipids_date"
 [feature.latest_together_example.values.ldl]

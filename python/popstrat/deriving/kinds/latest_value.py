@@ -32,7 +32,7 @@ class LatestValue(Feature):
         ),
         (
             "the latest usable value; as `NAME_date` its day, as `NAME_earlier` and `NAME_earlier_date` the "
-            "latest value at least so many days before"
+            "latest value at least that number of days before"
         ),
     )
     example = """
