@@ -74,9 +74,9 @@ def bars(figures: Figures, *, short: bool = False) -> str:
         lines = ["| what | bar | measured |", "|---|---|---|"]
         lines += [f"| {bar['what']} | {bar['bar']} | {judged(bar, figures)} |" for bar in found if bar.get("readme")]
     else:
-        lines = ["| what | bar | aim | measured | command |", "|---|---|---|---|---|"]
+        lines = ["| what | measured | bar | aim | command |", "|---|---|---|---|---|"]
         lines += [
-            f"| {bar['what']} | {bar.get('bar', '')} | {bar.get('aim', '')} | {judged(bar, figures)} "
+            f"| {bar['what']} | {judged(bar, figures)} | {bar.get('bar', '')} | {bar.get('aim', '')} "
             f"| `{bar['command']}` |"
             for bar in found
         ]
