@@ -272,7 +272,7 @@ def _said(version: Mapping[str, Any]) -> list[Block]:
         where = [code(sentence["label"])] if "label" in sentence else []
         where += [rule_code(sentence["when"])] if "when" in sentence else []
         rows.append((GROUPS[sentence["under"]], ", ".join(where), code(sentence["say"])))
-    return ["Said of people:", table(("under", "where", "sentence"), rows)] if rows else []
+    return ["Sentences about people:", table(("under", "where", "sentence"), rows)] if rows else []
 
 
 def _reference_patients(version: Mapping[str, Any]) -> list[Block]:

@@ -85,5 +85,5 @@ date_output = "smoking_date"
     @classmethod
     def page(cls, raw: Mapping[str, Any]) -> list[Block]:
         rows = [(code(label), lists(names)) for label, names in raw["labels"].items()]
-        text = f"The label of the latest code{months(raw)}{unless(raw)}; of several on that day, the last in `labels`."
+        text = f"The label of the latest code{months(raw)}{unless(raw)}; of several, the last in the table."
         return [text, table(("label", "codes of"), rows)]

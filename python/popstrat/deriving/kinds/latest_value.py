@@ -98,7 +98,7 @@ earlier_date_output = "egfr_previous_date"
     def page(cls, raw: Mapping[str, Any]) -> list[Block]:
         tie = "lowest" if raw.get("tie") == "lowest" else "highest"
         text = f"The latest usable value of {lists(raw['codes'])}{unless(raw)}{months(raw)}; "
-        text += f"of several on that day the {tie}."
+        text += f"if there are several on that day, the {tie}."
         if "earlier_at_least" in raw:
-            text += f" The earlier one: the latest at least {raw['earlier_at_least']} days before that day."
+            text += f" The earlier value is the latest one at least {raw['earlier_at_least']} days before that day."
         return [text, *units(raw)]

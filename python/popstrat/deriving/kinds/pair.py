@@ -104,7 +104,7 @@ label_output = "bp_setting"
         rule = f"The latest day{months(raw)} with a usable value of {lists(raw['first'])} and one of "
         rule += f"{lists(raw['second'])}{both}. "
         among = (
-            "Of pairs whose rows share a group the one with the lowest first value; without groups the day's lowest "
+            "Of pairs whose rows share a group, the one with the lowest first value; without groups, the day's lowest "
             "first with its lowest second."
         )
         rows = [(code(label), lists(names)) for label, names in items(raw.get("labels")).items()]
