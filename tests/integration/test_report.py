@@ -1121,8 +1121,8 @@ def refused(capsys: pytest.CaptureFixture[str], to: Path, *given: Any) -> str:
 
 def test_what_is_refused(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     to, june = tmp_path / "pages", work / "exact.parquet"
-    assert "it is of people" in refused(capsys, to, work / "list.parquet")
-    assert "it is of people" in refused(capsys, to, june, work / "may.parquet")
+    assert "it is about people" in refused(capsys, to, work / "list.parquet")
+    assert "it is about people" in refused(capsys, to, june, work / "may.parquet")
     record = json.loads((work / "exact.parquet.run.json").read_text())
     table = pq.read_table(june)
 
@@ -1176,7 +1176,7 @@ def test_a_folder_of_something_else_is_never_emptied(
     to.mkdir()
     (to / "precious.html").write_text("x")
     for force in ((), ("--force",)):
-        assert "holds no report" in refused(capsys, to, work / "exact.parquet", *force)
+        assert "has no report" in refused(capsys, to, work / "exact.parquet", *force)
     shutil.rmtree(to)
     assert run(["report", str(work / "first.parquet"), "-o", str(to), "-q"]) == 0
     (to / "mine.txt").write_text("x")

@@ -813,7 +813,7 @@ def test_verify_finds_what_was_changed(work: Path) -> None:
         (lambda: rewritten(work, one, lambda raw: raw.replace(b"\r\n", b"\n")), "rows, and the manifest says"),
         (lambda: rewritten(work, one, lambda raw: raw[: raw.rfind(b",")]), "cannot be read as the manifest says"),
         (lambda: rewritten(work, one, lambda raw: raw[:-2]), "rows, and the manifest says"),
-        (lambda: (work / "out/manifest.json").unlink(), "holds no manifest.json"),
+        (lambda: (work / "out/manifest.json").unlink(), "has no manifest.json"),
         (lambda: (work / "out/manifest.json").write_text("{}"), "is not the manifest of an upload"),
     ]
     for fault, message in cases:

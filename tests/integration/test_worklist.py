@@ -553,7 +553,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "precious").write_text("precious")
     worklist(given, tmp_path / "other", *asked, "--force", status=2)
-    assert "holds no work lists" in capsys.readouterr().err
+    assert "has no work lists" in capsys.readouterr().err
     worklist(given, tmp_path / "lists", *asked)
     file = next((tmp_path / "lists").glob("*.csv"))
     file.write_bytes(file.read_bytes() + b" ")
@@ -724,7 +724,7 @@ def test_a_score_that_is_not_ours_is_named_as_such(form: str, given: Path, tmp_p
     text = raw.decode() if form == "html" else zipfile.ZipFile(io.BytesIO(raw)).read("xl/sharedStrings.xml").decode()
     assert "A risk score that the GP system supplies (sq_score)" in text
     assert text.replace("&#x27;", "'").count("What drives popstrat's own risk most") > 0
-    assert "It is not popstrat" in text
+    assert "Ask its supplier how good it is" in text
 
 
 def test_no_identifier_is_told(given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
