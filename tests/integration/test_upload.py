@@ -1135,7 +1135,7 @@ def test_a_folder_that_was_tampered_with_is_not_passed_by_a_second_run(
     kept = {p.name: p.read_bytes() for p in (work / "out").iterdir()}
     capsys.readouterr()
     assert upload(*WITH_LOOKUP) == 2
-    assert "manifest.json: is not the manifest of what these tables make" in capsys.readouterr().err
+    assert "manifest.json: is not the manifest that these tables give" in capsys.readouterr().err
     assert audited(work)[-1] == "upload-failed"
     assert {p.name: p.read_bytes() for p in (work / "out").iterdir()} == kept
     assert not [p for p in work.iterdir() if "partial" in p.name]
@@ -1237,7 +1237,7 @@ def test_nobody_gets_an_ended_entry_who_was_not_in_the_cohort(work: Path, capsys
     shutil.rmtree(work / "out")
     ref.write_scored(work / "may.parquet", before, as_of=ref.BEFORE, schema=ref.SCHEMA.remove(7))
     message = refused(work, capsys, *WITH_LOOKUP, "--previous", "may.parquet")
-    assert "column 'risk': is absent or of another kind" in message
+    assert "column 'risk': is absent or of another type" in message
 
 
 def test_changed_is_told_to_be_by_the_scored_tables(work: Path) -> None:

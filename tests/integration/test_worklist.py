@@ -520,7 +520,7 @@ def test_columns_that_list_lacks(given: Path, tmp_path: Path, capsys: pytest.Cap
     for options, told in (
         (["--capacity", "2%"], "'place': is needed for --capacity in %"),
         (["--place", "Ash"], "'place': is needed for the areas asked for"),
-        (["--rank-by", "sq_score"], "'sq_score': is what --rank-by names"),
+        (["--rank-by", "sq_score"], "'sq_score': is the column of --rank-by"),
     ):
         assert run([*asked, *options, "-o", str(tmp_path / "l.csv")]) == 2
         assert told in capsys.readouterr().err
