@@ -303,7 +303,7 @@ def test_a_list_and_a_record_are_not_given_together(work: Path, capsys: pytest.C
     assert run(["score", "list.parquet", *options(), "-o", "scored.parquet"]) == 2
     assert "a list and --events were given" in capsys.readouterr().err
     assert run(["score", "--codelists", "record/codelists", "-o", "scored.parquet"]) == 2
-    assert "--codelists is of a coded record" in capsys.readouterr().err
+    assert "--codelists is for a coded record" in capsys.readouterr().err
     assert run(["score", "-o", "scored.parquet"]) == 2
     assert "no list was given" in capsys.readouterr().err
     assert run(["score", *options(), "--map", "map.toml", "-o", "scored.parquet"]) == 2

@@ -1244,8 +1244,8 @@ def refused(capsys: pytest.CaptureFixture[str], to: Path, *given: Any) -> str:
 
 def test_what_is_refused(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     to, june = tmp_path / "pages", work / "exact.parquet"
-    assert "it is of people" in refused(capsys, to, work / "list.parquet")
-    assert "it is of people" in refused(capsys, to, june, work / "may.parquet")
+    assert "it is about people" in refused(capsys, to, work / "list.parquet")
+    assert "it is about people" in refused(capsys, to, june, work / "may.parquet")
     record = json.loads((work / "exact.parquet.run.json").read_text())
     table = pq.read_table(june)
 
@@ -1273,7 +1273,7 @@ def test_what_is_refused(work: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
         capsys, to, work / "shown.parquet", made("early.parquet", day=dt.date(2026, 5, 1))
     )
     lacking = made("lacking.parquet", table.drop_columns(["trajectory"]))
-    assert "column 'trajectory': is missing: this is no metrics file" in refused(capsys, to, lacking)
+    assert "column 'trajectory': is missing: this is not a metrics file" in refused(capsys, to, lacking)
     two = pa.concat_tables(
         [table, table.set_column(0, table.schema.field(0), pa.array([dt.date(2026, 5, 1)] * len(table)))]
     )
@@ -1299,11 +1299,11 @@ def test_a_folder_of_something_else_is_never_emptied(
     to.mkdir()
     (to / "precious.html").write_text("x")
     for force in ((), ("--force",)):
-        assert "holds no report" in refused(capsys, to, work / "exact.parquet", *force)
+        assert "has no report" in refused(capsys, to, work / "exact.parquet", *force)
     shutil.rmtree(to)
     assert run(["report", str(work / "first.parquet"), "-o", str(to), "-q"]) == 0
     (to / "mine.txt").write_text("x")
-    assert "holds more than its report" in refused(capsys, to, work / "first.parquet", "--force")
+    assert "has other files than its report" in refused(capsys, to, work / "first.parquet", "--force")
 
 
 def test_the_same_figures_give_the_same_pages(work: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
-"""The metrics of neighbourhood-2026, as tables: who is counted (yes), who is not but could be (no), who could not (-).
+"""The metrics of neighbourhood-2026: who is counted (yes), who is only in the denominator (no), who is in neither (-).
 
-Of events, the cell is their number. Edges: the day 12 months ago, over 30, over 10, the ages at which people come in.
+For events, the cell has their number. The tables cover the limits: the day 12 months ago, over 30, over 10, and the
+ages from which people count.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def cell(events: bool, value: Any, of_whom: Any) -> str:
 
 
 def test_blood_pressure_at_target() -> None:
-    """QOF: at the target counts; exactly 12 months ago counts, the day before does not."""
+    """As in QOF, a reading at the target counts. One of exactly 12 months ago counts, an older one does not."""
     check("""
         age | hypertension | systolic_bp | diastolic_bp | bp_date       || blood_pressure_at_target | bp_recorded | blood_pressure_at_target_under_80 | blood_pressure_at_target_80_and_over | hypertension_undiagnosed
         50  | yes          | 140         | 90           | as_of         || yes | yes | yes | -   | no
@@ -111,7 +112,7 @@ def test_weight_is_over_thirty() -> None:
 
 
 def test_lipids() -> None:
-    """Primary prevention from a score over 10, not at 10."""
+    """Primary prevention starts at a score over 10, not at 10."""
     check("""
         age | chd | cvd_risk_10y | statin | ldl | lipids_date  || lipids_primary_optimised | lipids_primary_unoptimised | lipids_secondary_optimised | lipids_secondary_unoptimised | cvd_risk_recorded
         50  | -   | 10           | yes    | -   | -            || -   | -   | -   | -   | yes
@@ -265,7 +266,7 @@ def test_what_is_recorded() -> None:
 
 
 def test_statuses_are_of_the_diagnosed_and_add_up() -> None:
-    """For every status: optimised and unoptimised are of the same people."""
+    """For every status, optimised and unoptimised have the same denominator."""
     of = scorer(AS_OF)
     planned = plan(of.resolved, ())
     known = {m.id: i for i, m in enumerate(planned.metrics)}

@@ -33,7 +33,7 @@ def filling(quality: Mapping[str, Any]) -> RenderableType:
     if len(ordered) > _MOST_COLUMNS:
         parts.append(Text(f"and {len(ordered) - _MOST_COLUMNS} more columns (--json tells of all)", "dim"))
     if any(c["doubtful"] for c in ordered):
-        parts.append(Text("? far below what people of these ages and sexes lead to expect", "dim"))
+        parts.append(Text("? far below what is expected for people of these ages and sexes", "dim"))
     practices = quality["practices"]
     for practice in practices[:_PRACTICES]:
         shown = practice["columns"][:_COLUMNS_OF_ONE]

@@ -208,28 +208,29 @@ def derive(
     allow_missing_lists: bool = False,
     record: bool = False,
 ) -> pa.Table | tuple[pa.Table, Record]:
-    """The patient table that a coded record means.
+    """The patient table, derived from a coded record.
 
     Args:
-        patients, registrations, events, medications, activity: the files of each table: a path, or several; folders
-            and patterns are taken too.
+        patients, registrations, events, medications, activity: the files of each table: a path, or several. Folders
+            and patterns work too.
         codelists: the folder of the code lists.
-        layout: how the files are laid out: the name of a layout that popstrat has, or the path of a TOML file.
-        spec: what is derived: the name of a specification that popstrat has, or the path of a TOML file.
-        as_of: ISO text or a date; today, with an `AsOfWarning`, if None.
-        threads: how many to use; None for all cores.
-        encoding: of CSV files; what the layout says if None.
-        allow_missing_lists: leave null (of flags: false) what needs a code list that is not there.
+        layout: how the files are laid out: the name of a built-in layout, or the path of a TOML file.
+        spec: the feature specification: the name of a built-in one, or the path of a TOML file.
+        as_of: ISO text or a date; if None, today, with an `AsOfWarning`.
+        threads: how many threads to use; None means all cores.
+        encoding: the encoding of CSV files; if None, what the layout says.
+        allow_missing_lists: if a code list is missing, leave the features that need it null (flags: false).
         record: also return the run record, as a dict.
 
     Returns:
-        One row a person registered and alive, ascending by ``patient_id``, the columns that the specification derives;
-        with ``record=True`` a pair. `popstrat.score` takes it.
+        One row for each person who is registered and alive, ascending by ``patient_id``, with the columns that the
+        specification derives; with ``record=True`` a pair of this table and the run record. `popstrat.score` takes the
+        table.
 
     Raises:
-        InputError: a file or a code list is at fault. PackError: the specification is.
+        InputError: a file or a code list is wrong. PackError: the specification is wrong.
 
-    Warns (`popstrat.DataWarning`) of what ``popstrat derive`` warns of.
+    Warns (`popstrat.DataWarning`) like ``popstrat derive``.
 
     >>> import datetime as dt, pathlib, tempfile
     >>> import popstrat
