@@ -168,7 +168,7 @@ def main() -> None:
     lines = [
         said,
         "", "| level | group | over 7 | withheld to protect others | share |", "|---|---|---:|---:|---:|",
-        *(f"| {level} | {kind} | {n:,} | {lost[level, kind]:,} | {100 * lost[level, kind] / n:.1f} % |"
+        *(f"| {level} | {kind} | {n:,} | {lost[level, kind]:,} | {100 * lost[level, kind] / n:.1f}% |"
           for (level, kind), n in over.items()),
     ]  # fmt: skip
     print("\n".join(lines))

@@ -61,7 +61,7 @@ def main() -> None:
         f"{time.process_time() - used:.1f} s of a processor"
     )
     for row in control.cost(figures, found):
-        share = "" if row["share"] is None else f"{100 * row['share']:.1f} %"
+        share = "" if row["share"] is None else f"{100 * row['share']:.1f}%"
         print(f"{row['level']:14} {row['group_by']:14} {row['over_7']:8,} {row['withheld']:8,} {share:>8}")
     for layout, counts, parts, why, nobody in kept:
         problem = tables.published(layout, counts, parts, why, nobody)

@@ -234,7 +234,7 @@ def figures(people: People) -> Iterator[Figure]:
                      share(admitted > 0, old & (frailty == i)) / fit)  # fmt: skip
     grown = np.sort(admitted[adult])[::-1]
     top = 100 * float(grown[: len(grown) // 100].sum() / grown.sum())
-    yield Figure("admissions of the top 1 % of adults, % of all", None, "-", top)
+    yield Figure("admissions of the top 1% of adults, % of all", None, "-", top)
     for name, a_year in (("ae_attendances", 0.40), ("gp_appointments", 5.0), ("outpatient_attendances", 1.5)):
         yield Figure(f"{name.replace('_', ' ')} a person", a_year, "assumption", float(p[f"{name}_12m"].mean()))
     for name, percent in (("type1_opt_out", 3.8), ("national_data_opt_out", 5.4)):

@@ -197,7 +197,7 @@ class Change:
         if self.new is None:
             return f"in the baseline only: {name}, {self.old:.4g} instructions per patient"
         word = "SLOWER" if self.fails else "faster"
-        change = f"{(self.new / self.old - 1) * 100:+.1f} %" if self.old else ""
+        change = f"{(self.new / self.old - 1) * 100:+.1f}%" if self.old else ""
         return f"{word}: {name}, {self.old:.4g} → {self.new:.4g} instructions per patient, {change}"
 
 
@@ -237,7 +237,7 @@ def check(baseline: Path, counts: Counts, holds_for: Mapping[str, str], only: Co
         tolerance = OTHER_COMPILER
         print(
             f"The baseline is of {kept['compiler']}, this engine of {holds_for['compiler']}: only differences of "
-            f"more than {tolerance * 100:.0f} % count. To see what a change did, count before and after it here."
+            f"more than {tolerance * 100:.0f}% count. To see what a change did, count before and after it here."
         )
     for level in [level for level in kept["instructions"] if level not in counts]:
         print(f"Not compared: {level}, which this processor (or valgrind on it) does not run.")
@@ -248,7 +248,7 @@ def check(baseline: Path, counts: Counts, holds_for: Mapping[str, str], only: Co
     if changes:
         print(f"If that is meant, write the new figures with `{UPDATE}` and commit them with the reason.")
     within = sum(map(len, counts.values())) - sum(change.new is not None for change in changes)
-    print(f"{within} of {sum(map(len, counts.values()))} counts are within {tolerance * 100:.0f} % of {baseline.name}.")
+    print(f"{within} of {sum(map(len, counts.values()))} counts are within {tolerance * 100:.0f}% of {baseline.name}.")
     return 1 if failed else 0
 
 

@@ -31,7 +31,7 @@ AS_OF = dt.date(2026, 6, 30)
 ANCHOR = 0.056
 MEANING = {
     "published": "a published number as it stands",
-    "derived": "worked out from a published number; the arithmetic is given",
+    "derived": "calculated from a published number; the arithmetic is given",
     "assumption": "nobody has published it; the reason is given",
 }
 
@@ -54,7 +54,7 @@ def facts() -> str:
         "for whom": "; ".join(f"`{part['when']}` (else null: {part['reason']})" for part in raw["eligible"]),
         "form": f"1 − S₀ ^ exp(linear predictor), S₀ = {raw['baseline_survival']}",
         "terms": f"{len(model.terms)}, no interactions",
-        "stands in for what is not recorded": inputs,
+        "value used if nothing is recorded": inputs,
         "reference patients": f"{len(raw['reference_patients'])}, checked whenever the pack is used",
         "disclaimer shown with every result": raw["disclaimer"],
     }
@@ -87,15 +87,15 @@ def predicted(patients: int, seed: int) -> str:
         f"| mean predicted risk (the anchor: {ANCHOR:.1%}) | {risk.mean():.1%} |",
         f"| median | {np.median(risk):.1%} |",
         f"| half of the admissions that it predicts are in the top | {_half(risk):.0%} |",
-        f"| predicted risk over 50 % | {(risk > 0.5).mean():.1%} |",
-        f"| predicted risk over 90 % | {(risk > 0.9).mean():.2%} |",
+        f"| predicted risk over 50% | {(risk > 0.5).mean():.1%} |",
+        f"| predicted risk over 90% | {(risk > 0.9).mean():.2%} |",
     ]
     names = {
-        "very_high": "over 28 %",
-        "high": "over 18 %",
-        "medium": "over 12 %",
-        "low": "over 7 %",
-        "very_low": "up to 7 %",
+        "very_high": "over 28%",
+        "high": "over 18%",
+        "medium": "over 12%",
+        "low": "over 7%",
+        "very_low": "up to 7%",
     }
     lines += [f"| band {label} ({text}) | {bands[label] / len(risk):.1%} |" for label, text in names.items()]
     told = f"A synthetic list of {patients:,} (seed {seed}), as of {AS_OF}. `python benchmarks/model_card.py --write`"

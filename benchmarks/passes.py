@@ -84,7 +84,7 @@ def table() -> str:
         size = len(_bound(options).compiled.program.code)
         lines.append(f"| {name} | {size} | {found[name]:.0f} | {' | '.join(more)} |")
     note = (
-        f"`london-2026` in memory, nothing tallied, {holds_for['date']}. Instructions: {level}, "
+        f"`london-2026` in memory, without counts, {holds_for['date']}. Instructions: {level}, "
         f"{holds_for['compiler']}; time: {levels()[-1]}, {PATIENTS:,} patients, one thread, median of {TURNS} turns."
     )
     return "\n".join([*lines, "", note])

@@ -74,9 +74,9 @@ def bars(figures: Figures, *, short: bool = False) -> str:
         lines = ["| what | bar | measured |", "|---|---|---|"]
         lines += [f"| {bar['what']} | {bar['bar']} | {judged(bar, figures)} |" for bar in found if bar.get("readme")]
     else:
-        lines = ["| what | bar | aim | measured | command |", "|---|---|---|---|---|"]
+        lines = ["| what | measured | bar | aim | command |", "|---|---|---|---|---|"]
         lines += [
-            f"| {bar['what']} | {bar.get('bar', '')} | {bar.get('aim', '')} | {judged(bar, figures)} "
+            f"| {bar['what']} | {judged(bar, figures)} | {bar.get('bar', '')} | {bar.get('aim', '')} "
             f"| `{bar['command']}` |"
             for bar in found
         ]
@@ -111,10 +111,9 @@ def comparisons(outcomes: Sequence[Mapping[str, Any]]) -> str:
     """Every comparison as markdown, with what it holds for."""
     if not outcomes:
         raise ValueError("there are no results to report")
-    lines = [
-        "| | patients | popstrat | peer | | peer's time over ours | quartiles | processor time over ours | memory |",
-        "|---|--:|--:|---|--:|--:|--:|--:|--:|",
-    ]
+    heads = ("what", "patients", "popstrat", "compared with", "its time", "its time over ours", "quartiles",
+             "its processor time over ours", "peak memory")  # fmt: skip
+    lines = [f"| {' | '.join(heads)} |", "|---|--:|--:|---|--:|--:|--:|--:|--:|"]
     for o in outcomes:
         cells = [o["what"], f"{o['patients']:,}", _time(o["seconds"], o["threads"])]
         if o["peer"]:
@@ -126,9 +125,9 @@ def comparisons(outcomes: Sequence[Mapping[str, Any]]) -> str:
         cells.append(", ".join(f"{n / 1e6:,.0f} MB" for n in held))
         lines.append(f"| {' | '.join(cells)} |")
     meaning = (
-        "Medians. Ours and the peer's ran turn by turn; a ratio is the median of the ratios of neighbours, above 1 "
-        "where popstrat is faster. Peers that score were first seen to give the same results. Memory is the most that "
-        "our process held, and the peer's."
+        "All times are medians. popstrat and the other program ran in turns. A ratio is the median of the ratios of "
+        "neighbouring turns; above 1, popstrat is faster. Before a program that scores is timed, its results are "
+        "compared with ours, and must be the same. Memory is the peak of our process, then of the other."
     )
     return "\n".join([*lines, "", meaning, "", *_machines(outcomes)])
 
@@ -163,7 +162,7 @@ def _figure(value: float, unit: str) -> str:
         case "x":
             return _ratio(value)
         case "%":
-            return f"{100 * value:.1f} %"
+            return f"{value:.1%}"
         case "MB":
             return f"{value:,.0f} MB"
         case _:

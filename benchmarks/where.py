@@ -38,7 +38,7 @@ KINDS = {
     "comparing with limits": ("RANGE_", "APART_", "LESS_NUM", "EQUAL_NUM", "FINITE"),
     "logic and counting on bit planes": LOGIC,
     "linear predictor": ("WEIGH", "MASKED_ADD", "ADD_SCALED", "SCALED"),
-    "exponentials, and what is chained to them": ("CHAIN", "EXP", "LN", "POW"),
+    "exponentials and the chains around them": ("CHAIN", "EXP", "LN", "POW"),
     "writing": ("OUT_",),
 }
 
@@ -128,8 +128,8 @@ def table(found: Found, patients: int, level: str | None, pack: str) -> str:
     dearest = sorted(each.items(), key=lambda item: -sum(item[1]))[:15]
     lines += [f"| `{name}` | {len(taken)} | {sum(taken):.2f} |" for name, taken in dearest]
     note = (
-        f"`{Path(pack).stem}`, {level or levels()[-1]}, one thread. An operation's time is that of its copies at the "
-        "end of the program up to it, on operands in the caches."
+        f"`{Path(pack).stem}`, {level or levels()[-1]}, one thread. An operation is timed by adding copies of it to "
+        "the end of the program; its operands are in the caches."
     )
     return "\n".join([*lines, "", note])
 

@@ -68,7 +68,7 @@ def write_synthetic(
     targets = _targets(output, dirty, outcomes, lookup, events)
     for option, told in (("--plain", plain), ("--events-per-patient", events_per_patient is not None)):
         if told and events is None:
-            raise InputError(f"{option} is of the coded record, and there is none: give --events DIR")
+            raise InputError(f"{option} is for the coded record: give --events DIR too")
     events_per_patient = EVENTS_PER_PATIENT if events_per_patient is None else events_per_patient
     check(events_per_patient)
     batches = synthetic.generate(patients, **given, dirty=dirty, threads=threads)
@@ -162,7 +162,7 @@ def _targets(
         if dirty:
             targets.append(output.with_name(f"{output.stem}.duplicates{output.suffix}"))
     elif dirty:
-        raise InputError("--dirty puts faults into the list, and there is none: give -o FILE")
+        raise InputError("--dirty puts faults into the list: give -o FILE too")
     for what, beside in (("outcomes", outcomes), ("lookup", lookup)):
         if beside is None:
             continue

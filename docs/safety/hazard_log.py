@@ -16,8 +16,8 @@ LIKELIHOODS = ("very low", "low", "medium", "high", "very high")
 MATRIX = ((1, 1, 2, 2, 3), (1, 2, 2, 3, 4), (2, 2, 3, 3, 4), (2, 3, 3, 4, 5), (3, 4, 4, 5, 5))
 MEANING = {
     1: "acceptable, no further action needed",
-    2: "acceptable where reducing it further costs more than it gains",
-    3: "undesirable: to be reduced, and acceptable only where that is impracticable",
+    2: "acceptable if reducing it further costs more than it gains",
+    3: "undesirable: reduce it; acceptable only if that is impracticable",
     4: "mandatory to eliminate or reduce",
     5: "unacceptable",
 }
@@ -46,15 +46,16 @@ def page() -> str:
         "",
         "**No clinical safety officer has reviewed or signed this log.** Severities, likelihoods and risks are the",
         "developers' own estimates, for a clinical safety officer to confirm or change ([case](safety-case.md)).",
-        "A control without tests is somebody else's to keep (*the deploying organisation*) or ought to exist and does",
-        "not (*not in this version*); residual risks do not count on the latter.",
+        "Each control names the tests that exercise it. A control without tests is either kept by *the deploying",
+        "organisation*, or is *not in this version*: popstrat should have it and does not yet. Residual risks do not",
+        "count on a control that is not in this version.",
         "",
         "## Risk matrix",
         "",
-        "The example matrix of DCB0129's guidance. Severity runs from *minor* (one person, inconvenience",
-        "or an injury that soon heals) by *significant*, *considerable* and *major* (one death, or lasting harm) to",
-        "*catastrophic* (several); likelihood from *very low* (negligible) by *medium* (possible) to *very high*",
-        "(almost certain).",
+        "This is the example matrix of DCB0129's guidance. Severity goes from *minor* (one person; inconvenience, or",
+        "an injury that soon heals) through *significant*, *considerable* and *major* (one death, or lasting harm) to",
+        "*catastrophic* (the same for several people). Likelihood goes from *very low* (negligible) through *medium*",
+        "(possible) to *very high* (almost certain).",
         "",
         "| likelihood | " + " | ".join(SEVERITIES) + " |",
         "|---|" + "---|" * len(SEVERITIES),
@@ -77,7 +78,7 @@ def page() -> str:
             f"- **Initial risk:** {', '.join(h['initial'])}: **{risk(h['initial'])}**",
             f"- **Residual risk:** {', '.join(h['residual'])}: **{risk(h['residual'])}**",
             "",
-            "| control | exercised by |",
+            "| control | tests, or who keeps it |",
             "|---|---|",
         ]
         for c in h["controls"]:

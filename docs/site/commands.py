@@ -11,8 +11,8 @@ from popstrat.cli import app
 
 _HEAD = """# Commands
 
-Made from the program's own help. Exit statuses and variables of the environment: [Statuses, variables,
-schedulers](command-line.md).
+This page is made from the program's own help. [Statuses, variables, schedulers](command-line.md) has exit statuses and
+environment variables.
 """
 
 

@@ -6,7 +6,7 @@ import popstrat
 
 _HEAD = """# Library
 
-What you may import. Everything is imported on first use. Whatever popstrat raises is a `PopstratError`.
+These are the public names. They are imported on first use. Every error that popstrat raises is a `PopstratError`.
 """
 
 

@@ -67,7 +67,7 @@ def recorded_name(name: str, place: int) -> str:
 
 
 class PopstratError(Exception):
-    """Anything that popstrat raises of its own.
+    """The base class of every error that popstrat raises.
 
     >>> import popstrat
     >>> try:
@@ -79,12 +79,12 @@ class PopstratError(Exception):
 
 
 class InputError(PopstratError, ValueError):
-    """The patient table, a mapping or an argument is at fault (exit status 2 on the command line).
+    """The patient table, a column map or an argument is wrong (exit status 2 on the command line).
 
-    Attributes: ``problem`` (one sentence), ``column``, ``rows`` (0-based positions within the batch or table at
-    hand; at most a few), ``more`` (how many rows beyond those), ``file``, ``cells`` (what its cells were to be, where
-    that is what is at fault), ``hint`` (what may be done about it, at the end of the message). The message never holds
-    a patient identifier: the name of a column that looks like a number is withheld, though ``column`` has it.
+    Attributes: ``problem`` (one sentence), ``column``, ``rows`` (0-based positions in the batch or table; at most a
+    few), ``more`` (how many other rows), ``file``, ``cells`` (what the cells should be, if that is the problem),
+    ``hint`` (what you can do, at the end of the message). The message never has a patient identifier: a column name
+    that looks like a number is not shown, although ``column`` has it.
 
     >>> import popstrat
     >>> people = {"patient_id": [1, 2, 2], "practice_code": ["Y00001"] * 3, "age": [40, 50, 60], "sex": ["female"] * 3}
@@ -114,11 +114,11 @@ class InputError(PopstratError, ValueError):
 
     @property
     def count(self) -> int:
-        """How many rows it is about; 0 for a fault that is not of rows."""
+        """How many rows it concerns; 0 if it does not concern rows."""
         return len(self.rows) + self.more
 
     def record(self) -> dict[str, Any]:
-        """The same as data: file, column, problem, the first rows from 1 and how many there are."""
+        """The error as data: file, column, problem, the first rows (counted from 1) and their number."""
         name = None if self.column is None else WITHHELD if looks_like_number(self.column) else self.column
         rows = [r + 1 for r in self.rows]
         return {"file": self.file, "column": name, "problem": self.problem, "rows": rows, "count": self.count}
@@ -142,11 +142,11 @@ class InputError(PopstratError, ValueError):
         return self._with(hint=hint)
 
     def counted(self, rows: Sequence[int], more: int) -> InputError:
-        """The same error of other rows."""
+        """The same error for other rows."""
         return self._with(rows=rows, more=more)
 
     def about(self, column: str) -> InputError:
-        """The same error of a column that has another name."""
+        """The same error for a column with another name."""
         return self._with(column=column)
 
     def saying(self, problem: str) -> InputError:
@@ -187,10 +187,10 @@ class ExposedError(InputError):
 
 
 class PackError(PopstratError, ValueError):
-    """A definitions pack is at fault; the message points at the file, the line and the word (exit status 2).
+    """A pack is wrong. The message points at the file, the line and the word (exit status 2).
 
-    Attributes: ``file`` (as the pack, or one that it extends, is called), ``line`` (from 1); each None where the fault
-    is of no one place.
+    Attributes: ``file`` (the name of the pack, or of one that it extends) and ``line`` (from 1). Each is None if the
+    problem has no single place.
 
     >>> import popstrat
     >>> try:
@@ -206,7 +206,7 @@ class PackError(PopstratError, ValueError):
 
     @classmethod
     def at(cls, file: str, line: int | None, told: str) -> PackError:
-        """One that says of a place what is wrong there."""
+        """An error about one place of a pack."""
         return cls(f"{file}: {told}" if line is None else f"{file}:{line}: {told}", file=file, line=line)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -295,11 +295,11 @@ class ConflictError(PopstratError):
 
 
 class PopstratWarning(UserWarning):
-    """Anything that popstrat warns of.
+    """The base class of every warning that popstrat gives.
 
     >>> import warnings
     >>> import popstrat
-    >>> warnings.filterwarnings("ignore", category=popstrat.PopstratWarning)  # none of it, in a job that is known
+    >>> warnings.filterwarnings("ignore", category=popstrat.PopstratWarning)  # in a job whose warnings you know
     """
 
 
@@ -331,7 +331,7 @@ class DefinitionWarning(PopstratWarning):
 
 
 class AsOfWarning(PopstratWarning):
-    """No as-of date was given, and today was taken: the same call tomorrow may give other results.
+    """No as-of date was given, so today was used. The same call may give other results tomorrow.
 
     >>> import warnings
     >>> import popstrat
@@ -344,7 +344,7 @@ class AsOfWarning(PopstratWarning):
 
 
 class DataWarning(PopstratWarning):
-    """The table can be scored, and something in it makes the results doubtful: a column that holds nothing, say.
+    """The table can be scored, but something in it makes the results doubtful, such as an empty column.
 
     >>> import datetime as dt, warnings
     >>> import popstrat

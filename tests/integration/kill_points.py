@@ -242,7 +242,7 @@ def commands(given: Path, to: Path) -> dict[str, Callable[[int], list[str]]]:
             return {
                 "score": ["score", lists, *DAY, "-o", f"{to}/out.parquet", "-q", "--threads", "1"],
                 "derive": ["derive", *_record(given / f"record{n}"), *DAY, "-o", f"{to}/out.parquet", "--quality",
-                           f"{to}/quality.json", "-q", "--threads", "1"],
+                           f"{to}/quality.json", "--html", f"{to}/quality.html", "-q", "--threads", "1"],
                 "synth": ["synth", "-n", "200", "--seed", str(n), *DAY, "-o", f"{to}/list.parquet", "--outcomes",
                           f"{to}/outcomes.csv", "--lookup", f"{to}/lookup.csv", "-q", "--threads", "1"],
                 "metrics": ["metrics", lists, *DAY, "-o", f"{to}/figures.parquet", "--metric", "smoking_current",

@@ -54,11 +54,25 @@ def _work_list(to: Path) -> Path:
     return to / "june.html"
 
 
+def _caseload_and_plan() -> list[str]:
+    """With everything that the pages have for a board."""
+    people = pq.read_table("list.parquet", columns=["patient_id", "place"]).to_pylist()
+    starts = [dt.date(2025, 8, 1) + dt.timedelta(days=i % 300) for i in range(len(people))]
+    rows = [f"{one['patient_id']},frailty_int,{day}" for one, day in zip(people[::50], starts[::50], strict=True)]
+    Path("caseload.csv").write_text("patient_id,cohort,start\n" + "\n".join(rows) + "\n")
+    places = sorted({one["place"] for one in people})
+    planned = [
+        f"int_floor,place,{name},{day},{n}" for name in places for day, n in (("2026-03-31", 20), ("2026-09-30", 90))
+    ]
+    Path("plan.csv").write_text("metric,level,area,date,value\n" + "\n".join(planned) + "\n")
+    return ["--caseload", "caseload.csv", "--plan", "plan.csv"]
+
+
 def _reported(to: Path, page: str) -> Path:
     """A page of a report, by what its name begins with."""
     if not (to / "report").exists():
-        metrics = ["metrics", "list.parquet", "--as-of", AS_OF, "-o", "metrics.parquet", "-q"]
-        assert run(metrics) == 0
+        beside = _caseload_and_plan()
+        assert run(["metrics", "list.parquet", "--as-of", AS_OF, "-o", "metrics.parquet", "-q", *beside]) == 0
         assert run(["report", "metrics.parquet", "-o", str(to / "report"), "-q"]) == 0
     return sorted((to / "report").glob(f"{page}*.html"))[0]
 
@@ -66,6 +80,16 @@ def _reported(to: Path, page: str) -> Path:
 def _catalogue(to: Path) -> Path:
     assert run(["packs", "show", "ncl-segments", "--html", str(to / "catalogue.html")]) == 0
     return to / "catalogue.html"
+
+
+def _quality(to: Path) -> Path:
+    day = ["--as-of", AS_OF]
+    assert run(["synth", "-n", "1500", "--seed", "9", *day, "--events", "record", "-q"]) == 0
+    tables = ("patients", "registrations", "events", "medications", "activity")
+    named = [word for table in tables for word in (f"--{table}", f"record/{table}.parquet")]
+    given = [*named, "--codelists", "record/codelists", *day, "-o", "derived.parquet", "-q"]
+    assert run(["derive", *given, "--html", str(to / "quality.html")]) == 0
+    return to / "quality.html"
 
 
 def _everything(to: Path) -> Path:
@@ -83,6 +107,7 @@ PAGES: dict[str, Callable[[Path], Path]] = {
     "work-list": _work_list,
     "parts": _everything,
     "catalogue": _catalogue,
+    "quality": _quality,
     "report": lambda to: _reported(to, "index"),
     "report-place": lambda to: _reported(to, "place"),
     "report-practice": lambda to: _reported(to, "practice"),

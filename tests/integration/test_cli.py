@@ -234,7 +234,7 @@ def test_notices_and_a_stale_extract(work: Path, people: pa.Table, capsys: pytes
     shown = " ".join(capsys.readouterr().out.split())
     assert "days before the as-of date: is this extract stale?" in shown
     assert "no column bp_date" in shown
-    assert "columns passed over: shoe_size" in shown
+    assert "columns not read: shoe_size" in shown
     record = record_of("out.csv")
     assert len(record["warnings"]) == 1
     assert record["ignored_columns"] == ["shoe_size"]
@@ -291,7 +291,7 @@ def test_an_output_is_replaced_by_a_re_run_or_by_force(work: Path, capsys: pytes
     assert f"out.csv: exists and was made by score as of {AS_OF} with pack london-2026" in told
     assert "was made by score" in refused("--as-of", AS_OF, "--pack", "admission-12m")
     Path("out.csv").write_text("something else by now")
-    assert "is not the file that its record tells of" in refused("--as-of", AS_OF)
+    assert "is not the file that its record describes" in refused("--as-of", AS_OF)
     Path("out.csv.run.json").write_text("{" * 100_000)
     assert "no record says what made it" in refused("--as-of", AS_OF)
 

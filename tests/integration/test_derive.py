@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
+from read_page import read_page
 
 import popstrat
 from popstrat.cli.main import run
@@ -123,6 +125,43 @@ def test_the_record_of_a_scored_list_leads_to_the_files(work: Path) -> None:
     text = Path("list.parquet.run.json").read_text() + Path("scored.parquet.run.json").read_text()
     ids = pq.read_table("list.parquet")["patient_id"].to_pylist()
     assert not any(str(one) in text for one in ids)
+
+
+def test_the_page_of_how_complete_the_record_is(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every column and every number of the data quality; an extract without a code list is seen first; no id."""
+    assert run(["derive", *options(), "-o", "list.parquet", "-q", "--html", "q.html"]) == 0
+    made = json.loads(Path("list.parquet.run.json").read_text())
+    page, quality = read_page(Path("q.html")), made["data_quality"]
+    rows = {cells[0].text: [cell.text for cell in cells[1:]] for cells in page.tables["quality-t"].rows}
+    assert rows.keys() == {one["title"] for one in quality["columns"]}
+    for one in quality["columns"]:
+        recorded, expected, *_, doubtful = rows[one["title"]]
+        assert recorded == f"{1000 * one['people'] / quality['people']:,.1f}"
+        assert expected == (f"{one['expected_per_1000']:,.1f}" if "expected_per_1000" in one else "–")
+        assert (doubtful == "doubtful") == bool(one.get("doubtful"))
+    aside = {cells[0].text: cells[1].text for cells in page.tables["rows-t"].rows}
+    assert aside["events: undated"] == f"{made['derived']['rows']['events']['undated']:,}"
+    assert "No column is in doubt" in page.sentences[1]
+    for warning in made["warnings"]:
+        assert " ".join(warning.split()) in page.text
+    ids = pq.read_table("list.parquet")["patient_id"].to_pylist()
+    assert not any(re.search(rf"\b{one}\b", page.text) for one in ids)
+    assert run(["derive", *options(), "-o", "list.parquet", "-q", "--html", "q.html"]) == 0, "a run again"
+    for option in ("--html", "--quality"):
+        Path("other").write_text("mine")
+        assert run(["derive", *options(), "-o", "list.parquet", "-q", option, "other"]) == 2
+        assert Path("other").read_text() == "mine"
+        assert "other: exists, and is not the file that its record tells of" in capsys.readouterr().err
+
+    shutil.copytree("record/codelists", "lists")
+    clusters = Path("lists/clusters.txt")
+    kept = [line for line in clusters.read_text().splitlines() if not line.startswith("HYP_COD")]
+    clusters.write_text("\n".join(kept) + "\n")
+    few = [*options(codelists="lists"), "--allow-missing-lists"]
+    assert run(["derive", *few, "-o", "few.parquet", "-q", "--html", "few.html"]) == 0
+    without = read_page(Path("few.html"))
+    assert "“Hypertension”" in without.sentences[1]
+    assert without.tables["furthest-t"].rows[0][4].text == "in doubt"
 
 
 def test_a_list_of_another_day_is_told(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -264,7 +303,7 @@ def test_a_list_and_a_record_are_not_given_together(work: Path, capsys: pytest.C
     assert run(["score", "list.parquet", *options(), "-o", "scored.parquet"]) == 2
     assert "a list and --events were given" in capsys.readouterr().err
     assert run(["score", "--codelists", "record/codelists", "-o", "scored.parquet"]) == 2
-    assert "--codelists is of a coded record" in capsys.readouterr().err
+    assert "--codelists is for a coded record" in capsys.readouterr().err
     assert run(["score", "-o", "scored.parquet"]) == 2
     assert "no list was given" in capsys.readouterr().err
     assert run(["score", *options(), "--map", "map.toml", "-o", "scored.parquet"]) == 2

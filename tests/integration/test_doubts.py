@@ -479,6 +479,6 @@ def test_the_disclaimer_of_a_model_goes_with_its_scores(people: pa.Table, capsys
     expected = "admission_risk: Illustrative: built from published figures, not fitted to outcomes."
     pq.write_table(people, "list.parquet")
     assert run(["score", "list.parquet", "-o", "out.parquet", "--as-of", AS_OF]) == 0
-    assert f"note: {expected}" in " ".join(capsys.readouterr().out.split())
+    assert f"notice: {expected}" in " ".join(capsys.readouterr().out.split())
     assert expected in json.loads(Path("out.parquet.run.json").read_text())["notices"]
     assert expected in popstrat.score(people, AS_OF, record=True)[1]["notices"]

@@ -159,7 +159,8 @@ def test_a_practice_that_is_not_its_folder(form: str, capsys: pytest.CaptureFixt
     assert run(["score", "lists", "--as-of", AS_OF, "-o", "out.parquet", "--json"]) == 0
     told = [w for w in json.loads(capsys.readouterr().out)["warnings"] if "folder" in w]
     where = f"practice_code=Y90002/a.{form}"
-    assert told == [f"{where}: practice_code is not what its folder is called after in 1 row: the file's own is read"]
+    differs = "practice_code differs from the name of its folder in 1 row: the file's own value is used"
+    assert told == [f"{where}: {differs}"]
     assert pq.read_table("out.parquet")["practice_code"].to_pylist() == ["Y90001", "Y90001", "Y90001", "Y90002"]
 
 

@@ -503,7 +503,7 @@ def test_what_scoring_would_warn_of_is_said_and_kept(
 def test_the_day_of_the_list_must_be_said(work: Path, command: str, capsys: pytest.CaptureFixture[str]) -> None:
     given = {"fit": ["small.toml", "list.parquet"], "recalibrate": ["list.parquet", "--model", "m", "--method", "x"]}
     assert run([command, *given[command], "--outcome", "outcomes.parquet", "-o", "b.toml"]) == 2
-    assert "--as-of is needed: the day as which the list stood" in capsys.readouterr().err
+    assert "--as-of is needed: the date of the list" in capsys.readouterr().err
 
 
 def test_a_method_that_there_is_not(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -520,9 +520,9 @@ def test_the_outcomes_period_is_held_against_the_models(work: Path, capsys: pyte
     assert run([*given, "-o", "a.toml"]) == 0
     printed = capsys.readouterr().out
     assert "The outcome is by day 365, as the model's risk is over '12 months'" in printed
-    assert "another period" not in printed
+    assert "these periods differ" not in printed
     assert run([*given, "--days", "180", "-o", "b.toml"]) == 0
-    assert "! the outcome is by day 180, and the model's risk is over '12 months': another period" in " ".join(
+    assert "! the outcome is by day 180, and the model's risk is over '12 months': these periods differ" in " ".join(
         capsys.readouterr().out.split()
     )
     assert "warnings" in written("b.toml", "admission_risk")["provenance"]
@@ -827,10 +827,10 @@ def test_the_specification_of_the_documentation(work: Path) -> None:
 def test_why_there_is_no_interval(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base = ["fit", "small.toml", "list.parquet", "--outcome", "outcomes.parquet", "--as-of", "2026-06-30"]
     assert run([*base, "-o", "plain.toml"]) == 0
-    assert "No interval where" not in capsys.readouterr().out
+    assert "Coefficients with a penalty" not in capsys.readouterr().out
     small(more='penalty = "ridge"\nstrength = 0.001\n')
     assert run([*base, "-o", "ridge.toml"]) == 0
-    assert "No interval where a penalty was fitted: it draws coefficients towards 0" in capsys.readouterr().out
+    assert "Coefficients with a penalty have no interval" in capsys.readouterr().out
 
 
 def test_a_list_that_is_a_year_older_than_said(work: Path) -> None:

@@ -103,7 +103,7 @@ def test_what_another_user_left_is_not_taken_over(tmp_path: Path, monkeypatch: p
     with monkeypatch.context() as patched, Outputs() as outputs:
         patched.setattr(os, "geteuid", lambda: user + 1)
         for name in "ab":
-            with pytest.raises(InputError, match="is in the way, and another user's; have it removed"):
+            with pytest.raises(InputError, match="is in the way and belongs to another user; have it removed"):
                 outputs.add(tmp_path / name)
     assert (tmp_path / ".a.partial").read_text() == "theirs"
     target = tmp_path / "precious"

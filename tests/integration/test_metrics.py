@@ -182,7 +182,7 @@ def test_a_list_of_nobody_is_refused() -> None:
 def test_what_cannot_be_computed_stands_once_with_its_reason() -> None:
     [row] = rows(counted(), metric="length_of_stay")
     assert (row["level"], row["area"], row["value"], row["suppressed"]) == ("icb", "all", None, False)
-    assert row["reason"] == "not computable: needs the dates of each admission, which the patient table does not hold"
+    assert row["reason"] == "not computable: needs the dates of each admission, which the patient table does not have"
 
 
 def test_a_pack_of_ones_own(listed: Path, tmp_path: Path) -> None:

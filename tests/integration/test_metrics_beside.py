@@ -174,7 +174,7 @@ def test_movers_worked_out_again() -> None:
     [
         ("--caseload", SPELLS + "1,frail,2026-01-01,\n", "caseload.csv: column 'cohort': is no cohort of the pack"),
         ("--caseload", SPELLS + "1,cyp_int,2026-02-01,2026-01-01\n", "column 'end': is before the start (row 1)"),
-        ("--plan", PLAN + "smoking_current,place,Atlantis,2026-09-30,0.1\n", "is no area of this level in the list"),
+        ("--plan", PLAN + "smoking_current,place,Atlantis,2026-09-30,0.1\n", "is not an area of this level"),
         ("--plan", PLAN.replace("level", "lebel"), "column 'level': is missing (did you mean 'lebel'?)"),
         ("--history", None, "there is no such folder"),
         ("--previous", "a,b\n1,2\n", "column 'patient_id': is missing"),

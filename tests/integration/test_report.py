@@ -30,9 +30,11 @@ AS_OF = DAY.isoformat()
 MONTHS = [dt.date(2025, m, 28) for m in range(6, 13)] + [dt.date(2026, m, 28) for m in range(1, 6)]
 WITHHELD, NOTHING = "withheld", "–"
 Row = Mapping[str, Any]
-HEADLINE = tomllib.loads((resources.files("popstrat.pages.report") / "layout.toml").read_text(encoding="utf-8"))[
-    "headline"
-]["metrics"]
+LAYOUT = tomllib.loads((resources.files("popstrat.pages.report") / "layout.toml").read_text(encoding="utf-8"))
+HEADLINE = LAYOUT["headline"]["metrics"]
+RECORDS, COLOURS = (
+    {m for k in LAYOUT["kind"] if k["id"] == kind for m in k["metrics"]} for kind in ("records", "colours")
+)
 
 
 def listed(people: int = 6_000) -> pa.Table:
@@ -356,30 +358,7 @@ def check_page(c: Check, top: bool) -> None:
     c.table("need-t", colour)
     c.table("cvrm-t", colour)
 
-    def drivers(metric: str, cells: list[str]) -> list[str | None]:
-        poorly = metric.replace("_optimised", "_unoptimised")
-        unknown = metric.replace("_optimised", "_undiagnosed")
-        known = unknown in c.f.titles
-        return [
-            None,
-            c.number(c.get(metric), "denominator"),
-            c.number(c.get(poorly), "numerator"),
-            c.value(poorly, c.get(poorly)),
-            *all_of(poorly),
-            c.number(c.get(unknown), "numerator") if known else NOTHING,
-        ]
-
-    c.table("drivers-t", drivers)
-    c.table(
-        "treatments-t",
-        lambda metric, cells: [
-            None,
-            c.number(c.get(metric), "numerator"),
-            c.number(c.get(metric), "denominator"),
-            c.value(metric, c.get(metric)),
-            *all_of(metric),
-        ],
-    )
+    _drivers(c, top)
 
     def recorded(metric: str, cells: list[str]) -> list[str | None]:
         one = c.get(metric)
@@ -449,6 +428,89 @@ def check_page(c: Check, top: bool) -> None:
     _kept(c)
 
 
+CONDITIONS = {"Hypertension": "hypertension", "Diabetes": "diabetes", "Atrial fibrillation": "af",
+              "Chronic kidney disease": "ckd"}  # fmt: skip
+MEDICINES = {"Anticoagulant": "anticoagulant", "Statin": "statin", "RAS inhibitor": "ras_inhibitor",
+             "SGLT2 inhibitor": "sglt2_inhibitor"}  # fmt: skip
+
+
+def most_of(c: Check, at: tuple[str, str]) -> list[str | None]:
+    """What is most frequent in the red people of an area, of their conditions and of the medicines they miss; None
+    where some of the counts is withheld, which might be larger."""
+    conditions = {
+        f"{name.lower()} {words}": f"cvrm_red_{of}_{status}"
+        for name, of in CONDITIONS.items()
+        for words, status in (("not optimised", "unoptimised"), ("undiagnosed", "undiagnosed"))
+    }
+    medicines = {
+        name if name[1].isupper() else name.lower(): f"cvrm_red_{of}_missing" for name, of in MEDICINES.items()
+    }
+    said: list[str | None] = []
+    for every in (conditions, medicines):
+        found = {name: c.f.find(*at, metric) for name, metric in every.items()}
+        shown = {name: one["numerator"] for name, one in found.items() if one and one["numerator"] is not None}
+        name = max(shown, key=lambda name: shown[name], default="")
+        # what is withheld may be larger: as many as are red, less those who have the condition the other way
+        red = c.f.find(*at, "cvrm_rag_red")
+        whole = red["numerator"] if red and red["numerator"] is not None else math.inf
+        for kept in found.keys() - shown.keys():
+            words = ("undiagnosed", "not optimised")
+            other = kept.replace(*words) if kept.endswith("undiagnosed") else kept.replace(*words[::-1])
+            if not name or whole + 2 - max(shown.get(other, 0) - 2, 0) > shown[name]:
+                name = ""
+        if not name:
+            said.append(None)
+            continue
+        one = found[name]
+        assert one is not None
+        share = "" if one["value"] is None else f", {percent(one['value'])}"
+        said.append(f"{name} ({people(one['numerator'])} people{share})")
+    return said
+
+
+def _drivers(c: Check, top: bool) -> None:
+    """What drives red, and the same of all adults: each cell, the sentences above them, and the areas within."""
+
+    def share(metric: str) -> list[str]:
+        if metric not in c.f.titles:
+            return [NOTHING] * (2 if top else 3)
+        one = c.get(metric)
+        every = [] if top else [c.value(metric, c.f.find("icb", "all", metric))]
+        return [c.number(one, "numerator"), c.value(metric, one), *every]
+
+    for who in ("red", "adults"):
+        of = [] if who == "red" else ["denominator"]
+
+        def conditions(metric: str, cells: list[str], of: list[str] = of) -> list[str | None]:
+            whole = [c.number(c.get(metric), name) for name in of]
+            return [None, *whole, *share(metric), *share(metric.replace("_unoptimised", "_undiagnosed"))]
+
+        def medicines(metric: str, cells: list[str], of: list[str] = of) -> list[str | None]:
+            number, *rest = share(metric)
+            return [None, number, *(c.number(c.get(metric), name) for name in of), *rest]
+
+        assert {f"{who}-conditions-t", f"{who}-medicines-t"} <= c.page.tables.keys()
+        c.table(f"{who}-conditions-t", conditions)
+        c.table(f"{who}-medicines-t", medicines)
+    mine = most_of(c, (c.level, c.area))
+    for said, known, unknown in zip(
+        mine,
+        ("Most frequent: ", "Medicine missing most often: "),
+        ("Which is most frequent cannot be said here", "Which medicine is missing most often cannot be said here"),
+        strict=True,
+    ):
+        assert (unknown if said is None else known + said) in c.page.text
+    table = c.page.tables.pop("red-areas-t", None)
+    assert (table is None) == (c.level == "practice")
+    for i, cells in enumerate(table.rows if table else []):
+        assert table is not None
+        level = {"Places": "place", "Neighbourhoods": "neighbourhood", "Practices": "practice"}[table.heads[0]]
+        at = (level, cells[0].text)
+        red = c.f.find(*at, "cvrm_rag_red")
+        most = [one or "withheld in part" for one in most_of(c, at)]
+        c.same(table, i, [None, c.number(red, "numerator"), c.value("cvrm_rag_red", red), *most])
+
+
 def _funnels(c: Check) -> None:
     for ident in [one for one in c.page.tables if one.startswith("funnel-")]:
         metric, table = ident.removeprefix("funnel-").removesuffix("-t"), c.page.tables.pop(ident)
@@ -471,13 +533,14 @@ def _funnels(c: Check) -> None:
             )
 
 
-def points_of(c: Check) -> tuple[list[str], pl.DataFrame]:
-    """The figures that are looked at in practices, and their points in the practices of the area."""
+def points_of(c: Check, limited: bool = True) -> tuple[list[str], pl.DataFrame]:
+    """The figures of practices, each count once (those that have limits, which are looked at, or all), and their points
+    in the practices of the area."""
     kinds = ["proportion", "rate_per_1000", "coverage"]
     rows = c.f.rows.filter(
         pl.col("level") == "practice",
         pl.col("group_by") == "none",
-        pl.col("limit_95_low").is_not_null(),
+        pl.col("limit_95_low").is_not_null() | (not limited),
         pl.col("measure").is_in(kinds),
     )
     told = {m: one for m, one in c.f.titles.items() if one["reason"] is None and one["good"] != "none"}
@@ -488,7 +551,11 @@ def points_of(c: Check) -> tuple[list[str], pl.DataFrame]:
         ]
     )
     counts = {
-        m: {area: (k, n) for area, k, n in part.select("area", "numerator", "denominator").iter_rows() if k is not None}
+        m: {
+            area: (k, n)
+            for area, k, n in part.select("area", "numerator", "denominator").iter_rows()
+            if k is not None and n is not None
+        }
         for (m,), part in rows.group_by("metric")
     }
     kept: list[str] = []
@@ -524,7 +591,7 @@ def _needs(c: Check) -> None:
     outer = {key for key, row in wrong.items() if abs(c.position(row)) == 2}
     single = c.level == "practice"
     listed: dict[str, list[tuple[str, str]]] = {}
-    for ident in ("help-t", "help-all-t"):
+    for ident in ("help-t", "help-records-t", "help-all-t"):
         table = c.page.tables.pop(ident, None)
         for i, cells in enumerate(table.rows if table else []):
             assert table is not None
@@ -551,10 +618,23 @@ def _needs(c: Check) -> None:
                 c.span(metric, one["limit_998_low"], one["limit_998_high"]),
             ]
             c.same(table, i, expected if single else [None, *expected])
-    first, every = listed.get("help-t", []), listed.get("help-all-t", listed.get("help-t", []))
+    care_, records = listed.get("help-t", []), listed.get("help-records-t", [])
+    every = listed.get("help-all-t", [*care_, *records])
     assert set(every) == set(wrong)
-    assert set(every[: len(outer)]) == outer, "those outside the outer limits stand first"
-    assert first == every[: len(first)]
+    assert not {m for _, m in care_} & RECORDS, "a gap in the record is no help for people"
+    assert {m for _, m in records} <= RECORDS
+    for some, mine in (
+        (care_, [k for k in every if k[1] not in RECORDS]),
+        (records, [k for k in every if k[1] in RECORDS]),
+    ):
+        assert some == mine[: len(some)], "the worst stand first"
+        assert some or not outer & set(mine)
+    if "help-all-t" in listed:
+        assert set(every[: len(outer)]) == outer, "those outside the outer limits stand first"
+        last = [metric in RECORDS for _, metric in every[: len(outer)]]
+        assert last == sorted(last), "records stand last"
+    else:
+        every = sorted(every, key=lambda key: (key not in outer, every.index(key)))
     care = [key for key in every[: len(outer)] if key[1] in HEADLINE and not c.is_rate(key[1])]
     gains = [abs(wrong[k]["value"] - c.f.find("icb", "all", k[1])["value"]) * wrong[k]["denominator"] for k in care]
     assert gains == sorted(gains, reverse=True)
@@ -600,6 +680,17 @@ def _inequality(c: Check) -> None:
         low, high = one(row["low"]).removesuffix(" points"), one(row["high"])
         return f"{low}–{high}" if low[0].isdigit() and high[0].isdigit() else f"{low} to {high}"
 
+    def since(metric: str, gap: Row | None) -> list[str]:
+        """The gap of a year ago, and whether it is wider or narrower now by more than chance."""
+        if gap is None or gap["year_ago"] is None:
+            return [NOTHING, NOTHING]
+        then = difference(metric, {"value": gap["year_ago"], "low": None, "high": None})
+        if gap["value"] is None or gap["low"] is None:
+            return [then, NOTHING]
+        if gap["low"] <= gap["year_ago"] <= gap["high"]:
+            return [then, "no clear change"]
+        return [then, "wider" if abs(gap["value"]) > abs(gap["year_ago"]) else "narrower"]
+
     def gaps(metric: str, cells: list[str]) -> list[str | None]:
         found = {
             m: c.get(metric, measure=m, by="imd_quintile") or c.get(metric, measure=m)
@@ -623,6 +714,7 @@ def _inequality(c: Check) -> None:
             c.value(metric, c.get(metric, by="imd_quintile", group="5")),
             difference(metric, gap),
             difference(metric, gap, True),
+            *(since(metric, gap) if c.f.before is not None else []),
             said,
             ends,
             difference(metric, slope),
@@ -719,9 +811,27 @@ def _prize(c: Check) -> None:
             found += [c.value(metric, c.get(metric)), *(c.write(metric, a["target"] if a else None) for a in aims)]
         return [*found, *(total(metric, m) for m in measures)]
 
-    order = [cells[0].href.partition("#")[2] for cells in c.page.tables["prize-t"].rows]
-    assert set(order) == set(gains["prize_median"]["metric"].to_list()) | set(gains["prize_plan"]["metric"].to_list())
-    c.table("prize-t", prize)
+    listed: dict[str, list[str]] = {}
+    for kind in ("care", "use", "colours", "records"):
+        table = c.page.tables.get(f"gain-{kind}-t")
+        listed[kind] = [cells[0].href.partition("#")[2] for cells in table.rows] if table else []
+        c.table(f"gain-{kind}-t", prize)
+        gained = [
+            max([gains[m].filter(pl.col("metric") == metric)["value"].sum() for m in measures[1:]])
+            for metric in listed[kind]
+        ]
+        assert gained == sorted(gained, reverse=True), "most first, in each kind"
+    assert set(listed["records"]) <= RECORDS
+    assert set(listed["colours"]) <= COLOURS
+    assert not set(listed["care"]) & (RECORDS | COLOURS)
+    every = [metric for some in listed.values() for metric in some]
+    assert len(every) == len(set(every))
+    computed = set(gains["prize_median"]["metric"].to_list()) | set(gains["prize_plan"]["metric"].to_list())
+    twins = computed - set(every)
+    assert set(every) <= computed
+    kept = set(points_of(c, limited=False)[0])
+    assert computed & kept == set(every), "what is left out is another's count, or its other side"
+    assert {"hypertension_optimised"} & computed <= twins
     for ident in [one for one in c.page.tables if one.startswith("prize-")]:
         metric, table = ident.removeprefix("prize-").removesuffix("-t"), c.page.tables.pop(ident)
         by = max(
@@ -900,13 +1010,20 @@ def _moved(c: Check) -> None:
         moved = {pair: number for pair, number in moved.items() if pair[0] != pair[1]}
         assert len(table.rows) == min(len(moved), 40)
         for i, cells in enumerate(table.rows):
-            number = next(n for pair, n in moved.items() if [*map(group, pair)] == [cells[0].text, cells[1].text])
+            called = {
+                one["metric"].removeprefix(f"{kind['id']}_"): one["label"]
+                for kind in LAYOUT["segmentation"]
+                if kind["column"] == column
+                for one in kind["groups"]
+            }
+            told = {(group(a, called), group(b, called)): n for (a, b), n in moved.items()}
+            number = told[cells[0].text, cells[1].text]
             c.same(table, i, [None, None, people(number)])
 
 
-def group(name: str) -> str:
+def group(name: str, called: Mapping[str, str]) -> str:
     special = {"new": "New on the list", "left": "Left the list", "no group": "No group"}
-    return special.get(name, name.replace("_", " ").capitalize())
+    return special[name] if name in special else called[name]
 
 
 def _kept(c: Check) -> None:
@@ -1057,18 +1174,20 @@ def test_what_a_chart_does_not_show_is_named_with_the_page_that_tells(work: Path
     """A withheld bar would read as nought: it is named below, and a link leads to the nearest page that has it."""
     record = json.loads((work / "shown.parquet.run.json").read_text())
     f = Figures(work / "shown.parquet", record)
-    looked = 0
+    looked = drawn = 0
     for practice, told in record["practices"].items():
         path = work / f"shown/practice-{practice.lower()}.html"
         text, page = path.read_text(encoding="utf-8"), read_page(path)
-        for cells in page.tables["treatments-t"].rows:
+        for cells in page.tables["adults-medicines-t"].rows:
             if cells[1].text != WITHHELD:
                 continue
             label, metric = cells[0].text, cells[0].href.partition("#")[2]
             near = [(level, told[level]) for level in ("pcn", "neighbourhood", "place")]
             order = [*near, ("icb", "all")]
             at = next((a for a in order if (f.find(*a, metric) or {}).get("numerator") is not None), None)
-            note = re.search(rf"Not shown here: [^<]*{label}[^<]*\(withheld\)\. (.*?)</p>", text)
+            note = re.search(
+                rf"Not shown here: [^<]*{label}[^<]*\(withheld\)\. (.*?)</p>", text[text.index('id="care-adults"') :]
+            )
             assert note is not None
             if at is None:
                 assert note[1] == "No other page has it."
@@ -1076,11 +1195,15 @@ def test_what_a_chart_does_not_show_is_named_with_the_page_that_tells(work: Path
                 assert f">{'Whole list' if at[0] == 'icb' else at[1]}</a>" in re.sub(
                     r">(PCN|Place|Neighbourhood) ", ">", note[1]
                 )
-            chart = re.search(r'aria-label="(Bars, people: [^"]*)"', text[text.index('id="treatments-f-t"') :])
+            looked += 1
+            if all(other[1].text == WITHHELD for other in page.tables["adults-medicines-t"].rows):
+                assert 'id="adults-medicines-f-t"' not in text, "a chart of nothing"
+                continue
+            chart = re.search(r'aria-label="(Bars, people: [^"]*)"', text[text.index('id="adults-medicines-f-t"') :])
             assert chart is not None
             assert f"{label} (withheld)" in chart[1].partition("Not shown: ")[2]
-            looked += 1
-    assert looked
+            drawn += 1
+    assert looked > drawn > 0
 
 
 def test_the_definition_and_the_run_of_a_figure(work: Path) -> None:
@@ -1121,8 +1244,8 @@ def refused(capsys: pytest.CaptureFixture[str], to: Path, *given: Any) -> str:
 
 def test_what_is_refused(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     to, june = tmp_path / "pages", work / "exact.parquet"
-    assert "it is of people" in refused(capsys, to, work / "list.parquet")
-    assert "it is of people" in refused(capsys, to, june, work / "may.parquet")
+    assert "it is about people" in refused(capsys, to, work / "list.parquet")
+    assert "it is about people" in refused(capsys, to, june, work / "may.parquet")
     record = json.loads((work / "exact.parquet.run.json").read_text())
     table = pq.read_table(june)
 
@@ -1150,7 +1273,7 @@ def test_what_is_refused(work: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
         capsys, to, work / "shown.parquet", made("early.parquet", day=dt.date(2026, 5, 1))
     )
     lacking = made("lacking.parquet", table.drop_columns(["trajectory"]))
-    assert "column 'trajectory': is missing: this is no metrics file" in refused(capsys, to, lacking)
+    assert "column 'trajectory': is missing: this is not a metrics file" in refused(capsys, to, lacking)
     two = pa.concat_tables(
         [table, table.set_column(0, table.schema.field(0), pa.array([dt.date(2026, 5, 1)] * len(table)))]
     )
@@ -1176,11 +1299,11 @@ def test_a_folder_of_something_else_is_never_emptied(
     to.mkdir()
     (to / "precious.html").write_text("x")
     for force in ((), ("--force",)):
-        assert "holds no report" in refused(capsys, to, work / "exact.parquet", *force)
+        assert "has no report" in refused(capsys, to, work / "exact.parquet", *force)
     shutil.rmtree(to)
     assert run(["report", str(work / "first.parquet"), "-o", str(to), "-q"]) == 0
     (to / "mine.txt").write_text("x")
-    assert "holds more than its report" in refused(capsys, to, work / "first.parquet", "--force")
+    assert "has other files than its report" in refused(capsys, to, work / "first.parquet", "--force")
 
 
 def test_the_same_figures_give_the_same_pages(work: Path, tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_a_folder_that_may_not_be_replaced(people: pa.Table) -> None:
         (["-o", "out", "--partition-by", "patient_id"], "no scored table is parted by 'patient_id'"),
         (["-o", "out", "--partition-by", "practice"], "did you mean 'practice_code'"),
         (["-o", "s3://bucket/x.parquet"], "s3://bucket/x.parquet: is an address"),
-        (["-o", "-"], "standard output cannot be one"),
+        (["-o", "-"], "on standard output it could be incomplete"),
         (["-o", "x.parquet.gz"], "the output should end in .parquet, .arrow, .csv or .csv.gz"),
     ],
 )

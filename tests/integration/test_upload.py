@@ -231,7 +231,7 @@ def test_a_table_that_was_changed(work: Path, capsys: pytest.CaptureFixture[str]
     (work / "june.parquet").write_bytes(raw)
     assert "its content differs from its run record" in refused(work, capsys, *WITH_KEYS)
     (work / "june.parquet").write_bytes(raw + b"x")
-    assert "has not the size" in refused(work, capsys, *WITH_KEYS)
+    assert "does not have the size" in refused(work, capsys, *WITH_KEYS)
 
 
 def test_a_table_changed_that_has_no_hash_is_warned_of(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -302,7 +302,7 @@ def test_across_versions(work: Path) -> None:
 def test_last_month_of_other_people(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     others = [dict(r, patient_id=r["patient_id"] + 20) for r in ROWS]
     ref.write_scored(work / "may.parquet", others, as_of=ref.BEFORE)
-    assert "is of other people: 33% of them are in june.parquet" in refused(
+    assert "has other people: 33% of them are in june.parquet" in refused(
         work, capsys, *WITH_LOOKUP, "--previous", "may.parquet"
     )
 
@@ -310,7 +310,7 @@ def test_last_month_of_other_people(work: Path, capsys: pytest.CaptureFixture[st
 def test_profiles(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     secondary = ("--profile", "secondary-use")
     assert "--lookup is not for it" in refused(work, capsys, *WITH_LOOKUP, *secondary)
-    assert "which secondary-use goes without" in refused(work, capsys, "--template", "mini.toml", *secondary)
+    assert "which secondary-use must not have" in refused(work, capsys, "--template", "mini.toml", *secondary)
     assert "was scored for direct-care" in refused(work, capsys, *WITH_KEYS, *secondary)
     changed_record(work, "june.parquet", lambda r: r.update(profile="secondary-use"))
     assert "was scored for secondary-use" in refused(work, capsys, *WITH_KEYS)
@@ -318,7 +318,7 @@ def test_profiles(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_re_identification_is_logged_or_does_not_happen(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "is to be logged" in refused(work, capsys, *WITH_LOOKUP[:-2])
+    assert "has to be logged" in refused(work, capsys, *WITH_LOOKUP[:-2])
     assert "there is no such folder" in refused(work, capsys, *WITH_LOOKUP[:-1], "nowhere/audit.log")
     (work / "audit.log").write_text("not a log\n")
     assert "audit" in refused(work, capsys, *WITH_LOOKUP)
@@ -418,8 +418,8 @@ def test_again_is_the_same_and_another_of_the_month_replaces_it(work: Path, caps
 @pytest.mark.parametrize(
     ("change", "message", "may"),
     [
-        (lambda out: (out / "notes.txt").write_text("mine"), "holds more than its upload", False),
-        (lambda out: (out / "manifest.json").unlink(), "is not empty and holds no upload", False),
+        (lambda out: (out / "notes.txt").write_text("mine"), "has other files than its upload", False),
+        (lambda out: (out / "manifest.json").unlink(), "is not empty and has no upload", False),
         (lambda out: next(out.glob("*.csv")).write_text("edited"), "give --force to replace it", True),
         (lambda out: next(out.glob("*.csv")).unlink(), "give --force to replace it", True),
     ],
@@ -468,7 +468,7 @@ def test_a_folder_with_something_in_it(work: Path, capsys: pytest.CaptureFixture
     (work / "out").mkdir()
     (work / "out/E85001.csv").write_text("last month's")
     assert upload(*WITH_KEYS) == 2
-    assert "is not empty and holds no upload" in capsys.readouterr().err
+    assert "is not empty and has no upload" in capsys.readouterr().err
     assert [p.read_text() for p in (work / "out").iterdir()] == ["last month's"]
     shutil.rmtree(work / "out")
     (work / "out").write_text("a file")
@@ -813,7 +813,7 @@ def test_verify_finds_what_was_changed(work: Path) -> None:
         (lambda: rewritten(work, one, lambda raw: raw.replace(b"\r\n", b"\n")), "rows, and the manifest says"),
         (lambda: rewritten(work, one, lambda raw: raw[: raw.rfind(b",")]), "cannot be read as the manifest says"),
         (lambda: rewritten(work, one, lambda raw: raw[:-2]), "rows, and the manifest says"),
-        (lambda: (work / "out/manifest.json").unlink(), "holds no manifest.json"),
+        (lambda: (work / "out/manifest.json").unlink(), "has no manifest.json"),
         (lambda: (work / "out/manifest.json").write_text("{}"), "is not the manifest of an upload"),
     ]
     for fault, message in cases:
@@ -963,7 +963,7 @@ def test_a_cohort_is_written_as_a_code(work: Path, false: str) -> None:
         (None, "needs SNOMED CT codes for the labels of priority: give --settings"),
         ('[snomed.priority]\nfalse = "omit"\n', "lacks a code for true"),
         ('[snomed.priority]\ntrue = "omit"\n', "omits every group: nobody would be uploaded"),
-        (f"[snomed.priority]\nyes = {IN_COHORT}\n", "is no label of priority"),
+        (f"[snomed.priority]\nyes = {IN_COHORT}\n", "is not a label of priority"),
     ],
 )
 def test_a_cohort_without_its_code(
@@ -987,7 +987,7 @@ def test_a_cohort_without_its_code(
         (codes(well='{ code = "12345", term = "x" }'), "it has 5 digits, not 6 to 18"),
         (codes(well='{ code = "925861000000102", term = "x" }'), "has the same code as another group"),
         (codes(well='{ code = "925791000000100", term = " " }'), "has no term"),
-        (codes(wel='"omit"'), "is no label of risk_group (did you mean 'well'?)"),
+        (codes(wel='"omit"'), "is not a label of risk_group (did you mean 'well'?)"),
     ],
 )
 def test_codes_that_are_missing_or_wrong(
@@ -1135,7 +1135,7 @@ def test_a_folder_that_was_tampered_with_is_not_passed_by_a_second_run(
     kept = {p.name: p.read_bytes() for p in (work / "out").iterdir()}
     capsys.readouterr()
     assert upload(*WITH_LOOKUP) == 2
-    assert "manifest.json: is not the manifest of what these tables make" in capsys.readouterr().err
+    assert "manifest.json: is not the manifest that these tables give" in capsys.readouterr().err
     assert audited(work)[-1] == "upload-failed"
     assert {p.name: p.read_bytes() for p in (work / "out").iterdir()} == kept
     assert not [p for p in work.iterdir() if "partial" in p.name]
@@ -1233,17 +1233,17 @@ def test_nobody_gets_an_ended_entry_who_was_not_in_the_cohort(work: Path, capsys
     assert upload(*WITH_LOOKUP, "--previous", "may.parquet") == 0
     ended = {row[0] for p in (work / "out").glob("*_ended.csv") for row in ref.read_csv(p)[1]}
     assert ended == {ref.number_of(k) for k in range(2, 31, 2) if k % 3 != 2}
-    assert "ended entries are by the scored tables" in (work / "out/manifest.json").read_text()
+    assert "ended entries compare the scored tables" in (work / "out/manifest.json").read_text()
     shutil.rmtree(work / "out")
     ref.write_scored(work / "may.parquet", before, as_of=ref.BEFORE, schema=ref.SCHEMA.remove(7))
     message = refused(work, capsys, *WITH_LOOKUP, "--previous", "may.parquet")
-    assert "column 'risk': is absent or of another kind" in message
+    assert "column 'risk': is absent or of another type" in message
 
 
 def test_changed_is_told_to_be_by_the_scored_tables(work: Path) -> None:
     (work / "keys.toml").write_text(KEYS_TEMPLATE + '[patients]\nwhich = "changed"\n[movers]\ncolumn = "risk_group"\n')
     assert upload(*WITH_KEYS, "--previous", "may.parquet") == 0
-    assert "changed is by the scored tables" in (work / "out/manifest.json").read_text()
+    assert "`changed` compares the scored tables" in (work / "out/manifest.json").read_text()
 
 
 def test_verify_of_a_damaged_manifest(work: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -188,7 +188,7 @@ def test_the_period_of_the_outcome_and_of_the_model(work: Path, capsys: pytest.C
         assert run([*base, *more]) == 0
         found = result_of()
         assert found["period"] == says
-        assert any("another period" in notice for notice in found["notices"]) == noted
+        assert any("these periods differ" in notice for notice in found["notices"]) == noted
         assert says[1:] in capsys.readouterr().out
         page = Path("report/validation.html").read_text(encoding="utf-8")
         assert says.replace("'", "&#39;") in page

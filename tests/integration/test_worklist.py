@@ -471,7 +471,7 @@ BAD = {
     "no share": (["--capacity", "0%"], "--capacity needs a number of people"),
     "a share of a practice": (["--capacity", "2%", "--practice", "Y90000"], "with --practice give a number"),
     "a share of practices": (["--capacity", "2%", "--split", "practice", "-o", "{to}/d"], "with --split practice give"),
-    "two kinds of area": (["--practice", "Y90000", "--place", "Ash"], "areas are of one kind"),
+    "two kinds of area": (["--practice", "Y90000", "--place", "Ash"], "give areas of one kind"),
     "no such practice": (["--practice", "Y9000"], "nobody is registered in 'Y9000' (did you mean 'Y9000"),
     "no such place": (["--place", "Asch"], "nobody is registered in 'Asch' (did you mean 'Ash'?)"),
     "no such level": (["--split", "practise", "-o", "{to}/d"], "did you mean 'practice'"),
@@ -481,7 +481,7 @@ BAD = {
     "an odd ending": (["-o", "{to}/l.pdf"], "ends in .csv, .xlsx or .html"),
     "no such order": (["--rank-by", "sq_scor"], "did you mean 'sq_score'"),
     "an order of labels": (["--rank-by", "nwl_risk_group"], "is no column of numbers"),
-    "a lookup without a log": (["--lookup", "{given}/lookup.parquet"], "is to be logged"),
+    "a lookup without a log": (["--lookup", "{given}/lookup.parquet"], "has to be logged"),
     "a basis for nothing": (["--shared-care-basis", "because"], "is for lists with NHS numbers"),
     "a file that is not there": (["--exclude", "{to}/none.csv"], "none.csv"),
     "a file without keys": (["--exclude", "{to}/odd.csv"], "is missing from the file of --exclude"),
@@ -520,7 +520,7 @@ def test_columns_that_list_lacks(given: Path, tmp_path: Path, capsys: pytest.Cap
     for options, told in (
         (["--capacity", "2%"], "'place': is needed for --capacity in %"),
         (["--place", "Ash"], "'place': is needed for the areas asked for"),
-        (["--rank-by", "sq_score"], "'sq_score': is what --rank-by names"),
+        (["--rank-by", "sq_score"], "'sq_score': is the column of --rank-by"),
     ):
         assert run([*asked, *options, "-o", str(tmp_path / "l.csv")]) == 2
         assert told in capsys.readouterr().err
@@ -553,7 +553,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "precious").write_text("precious")
     worklist(given, tmp_path / "other", *asked, "--force", status=2)
-    assert "holds no work lists" in capsys.readouterr().err
+    assert "has no work lists" in capsys.readouterr().err
     worklist(given, tmp_path / "lists", *asked)
     file = next((tmp_path / "lists").glob("*.csv"))
     file.write_bytes(file.read_bytes() + b" ")
@@ -562,7 +562,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(
     worklist(given, tmp_path / "lists", *asked, "--force")
     (tmp_path / "lists" / "mine.txt").write_text("precious")
     worklist(given, tmp_path / "lists", *asked, "--force", status=2)
-    assert "holds more than its work lists" in capsys.readouterr().err
+    assert "has other files than its work lists" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx", "html"])
@@ -724,7 +724,7 @@ def test_a_score_that_is_not_ours_is_named_as_such(form: str, given: Path, tmp_p
     text = raw.decode() if form == "html" else zipfile.ZipFile(io.BytesIO(raw)).read("xl/sharedStrings.xml").decode()
     assert "A risk score that the GP system supplies (sq_score)" in text
     assert text.replace("&#x27;", "'").count("What drives popstrat's own risk most") > 0
-    assert "It is not popstrat" in text
+    assert "Ask its supplier how good it is" in text
 
 
 def test_no_identifier_is_told(given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

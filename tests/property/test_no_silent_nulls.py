@@ -143,7 +143,7 @@ def test_no_share_over_100_per_cent_in_the_summary(
     assert run(["score", "list.parquet", "-o", "out.parquet", "--pack", "p.toml", "--as-of", "2026-06-30"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "1 scored; not scored: a term has no value: 2" in printed
-    assert "so that a default stood in" not in printed
+    assert "so a default was used" not in printed
 
 
 # -- what is told of defaults ------------------------------------------------------------------------------------------

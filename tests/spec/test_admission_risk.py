@@ -102,7 +102,7 @@ NOTHING = 5 * weight("deprivation") + weight("alcohol_some")
     ],
 )
 def test_by_hand(given: str, linear: float, missing: int) -> None:
-    """The sum of the coefficients that apply gives the risk; what was null took its default and was counted."""
+    """The sum of the coefficients that apply gives the risk. An input that is not recorded takes its default and is counted."""
     check(f"""
         age | imd_decile | ethnicity | emergency_admissions_12m | smoking | alcohol_units_week | bmi | haemoglobin | platelets | frailty | dementia | anxiety | depression || admission_risk | inputs_missing
         {given} || {risk(linear)} | {missing}
@@ -110,7 +110,7 @@ def test_by_hand(given: str, linear: float, missing: int) -> None:
 
 
 def test_adults_only() -> None:
-    """Null under 18 and where the age is unknown, the band and the missing inputs as well."""
+    """The risk, the band and the missing inputs are null under 18, and if the age is unknown."""
     check("""
         age || admission_risk_band | inputs_missing
         17  || -                   | -
@@ -121,7 +121,7 @@ def test_adults_only() -> None:
 
 
 def test_every_term_raises_or_lowers_the_risk_by_its_coefficient() -> None:
-    """Each flag of the model alone moves a 40-year-old's risk by its own coefficient."""
+    """Each flag of the model changes the risk of a 40-year-old by its own coefficient."""
     schema = load_pack("london-2026").schema
     flags = [
         t["id"] for t in model()["terms"] if t["when" if "when" in t else "value"] == t["id"] and t["id"] in schema
@@ -150,7 +150,7 @@ rules = [ RULES ]
 
 
 def test_bands() -> None:
-    """Over 0.28 very high, over 0.18 high, over 0.12 medium, over 0.07 low, else very low: at the cut-off is not over it."""
+    """Over 0.28 very high, over 0.18 high, over 0.12 medium, over 0.07 low, otherwise very low. A risk at the limit is not over it."""
     rules = load_pack("london-2026").raw["definition"]["admission_risk_band"]["rules"]
     text = ", ".join(
         f"{{ label = \"{r['label']}\", when = '{r['when'].replace('admission_risk', 'risk_given')}' }}" for r in rules

@@ -1,4 +1,4 @@
-"""Age: completed years at the as-of date, from the date of birth, else from the age given."""
+"""Age: completed years at the as-of date, from the date of birth; without one, the age given."""
 
 # ruff: noqa: E501 (tables are as wide as they need to be)
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.smoke
 
 
 def test_birthdays() -> None:
-    """A year is completed on the birthday itself, not the day before; 0 to 120 are plausible."""
+    """A year is completed on the birthday itself, not the day before. Ages of 0 to 120 are plausible."""
     check("""
         date_of_birth  || age | set_aside
         as_of          || 0   | -
@@ -40,7 +40,7 @@ def test_birthdays() -> None:
 
 
 def test_born_on_29_february() -> None:
-    """Somebody born on 29 February has completed the year on 1 March where there is no 29 February."""
+    """Somebody born on 29 February completes the year on 1 March if there is no 29 February."""
     born = """
         date_of_birth || age
         2008-02-29    || {0}
@@ -75,7 +75,7 @@ def test_as_of_dates_at_the_ends_of_months(as_of: str) -> None:
 
 
 def test_dates_of_birth_before_1900_are_implausible() -> None:
-    """The earliest plausible date is 1 January 1900, whoever would be old enough."""
+    """The earliest plausible date is 1 January 1900, whatever the as-of date."""
     check(
         """
         date_of_birth || age | set_aside
@@ -91,7 +91,7 @@ def test_dates_of_birth_before_1900_are_implausible() -> None:
 
 
 def test_120_years_across_1900() -> None:
-    """1900 had no 29 February: ages count right on both sides of it."""
+    """1900 had no 29 February. Ages are right on both sides of it."""
     check(
         """
         date_of_birth || age | set_aside
@@ -107,7 +107,7 @@ def test_120_years_across_1900() -> None:
 
 
 def test_age_given_where_there_is_no_date_of_birth() -> None:
-    """The date of birth wins; where it is null, or not plausible, the age given counts."""
+    """The date of birth is used. If it is null or implausible, the age given is used."""
     check("""
         date_of_birth | age  || age | set_aside
         as_of-40y     | 70   || 40  | -
@@ -135,7 +135,7 @@ def test_age_given_where_there_is_no_date_of_birth() -> None:
 
 
 def test_unknown_age() -> None:
-    """Nobody of unknown age is put into a group that needs an age; Bridges to Health and the cost tree go without."""
+    """A person of unknown age is in no group that needs an age. Bridges to Health and the cost tree work without an age."""
     check("""
         age | hypertension | cancer | homeless || nwl_risk_group | whole_systems_segment | bridges_to_health_segment
         -   | -            | -      | -        || -              | -                     | healthy

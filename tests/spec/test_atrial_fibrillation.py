@@ -1,4 +1,4 @@
-"""Atrial fibrillation: anticoagulated, or a CHA2DS2-VASc under 2; undiagnosed where suspected."""
+"""Atrial fibrillation: anticoagulated, or a CHA2DS2-VASc under 2; undiagnosed if suspected."""
 
 # ruff: noqa: E501 (tables are as wide as they need to be)
 
@@ -37,7 +37,7 @@ def test_anticoagulant_or_a_low_score() -> None:
 
 
 def test_age_points() -> None:
-    """65 to 74 one point, 75 and over two; a woman's sex is one; intersex, unknown and no record none."""
+    """65 to 74 gives one point, 75 and over two, and female sex one. Intersex, unknown and not recorded give none."""
     check("""
         age | sex      | atrial_fibrillation || af_status
         64  | male     | yes                 || optimised

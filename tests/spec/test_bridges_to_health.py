@@ -11,7 +11,7 @@ pytestmark = pytest.mark.smoke
 
 
 def test_each_segment() -> None:
-    """One row for each proxy of each segment; whoever fits none is healthy, of known age or not."""
+    """One row for each rule of each segment. A person who fits none is healthy, with or without a known age."""
     check("""
         age | dementia | cfs | heart_failure | liver_cirrhosis | cystic_fibrosis | egfr | copd | emergency_admissions_12m | end_of_life | palliative_care | learning_disability | smi | multiple_sclerosis | parkinsons | housebound | asthma | cancer | pregnant || bridges_to_health_segment
         50  | yes | - | -   | -   | -   | -    | -   | - | -   | -   | -   | -   | -   | -   | -   | -   | -   | -   || frailty_dementia

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.smoke
 
 
 def test_all_three_are_needed() -> None:
-    """A statin, a recent blood pressure at or under 140/90, and a RAS inhibitor where one is indicated."""
+    """A statin, a recent blood pressure at or under 140/90, and a RAS inhibitor if one is indicated."""
     check("""
         age | ckd | statin | systolic_bp | diastolic_bp | bp_date      | acr | ras_inhibitor || ckd_status
         50  | yes | yes    | 140         | 90           | as_of        | -   | -             || optimised
@@ -55,7 +55,7 @@ def test_ras_inhibitor_where_indicated() -> None:
 
 
 def test_blood_pressure_target() -> None:
-    """140/90; 130/80 with an ACR of 70 or more; a home reading 5 lower on each."""
+    """140/90, or 130/80 with an ACR of 70 or more. For a home reading, both limits are 5 lower."""
     check("""
         age | ckd | statin | ras_inhibitor | bp_date | acr   | bp_setting | systolic_bp | diastolic_bp || ckd_status
         50  | yes | yes    | yes           | as_of   | -     | clinic     | 140         | 90           || optimised
@@ -74,7 +74,7 @@ def test_blood_pressure_target() -> None:
 
 
 def test_under_the_threshold_by_choice() -> None:
-    """With `target_met_at_threshold` false the reading must be under the target here too."""
+    """With `target_met_at_threshold` false, the reading must be under the target here too."""
     check(
         """
         age | ckd | statin | ras_inhibitor | bp_date | acr | systolic_bp | diastolic_bp || ckd_status
@@ -89,7 +89,7 @@ def test_under_the_threshold_by_choice() -> None:
 
 
 def test_undiagnosed() -> None:
-    """Two eGFRs under 60, at least 90 days apart, the latest looked back over 24 months; not in pregnancy."""
+    """Two eGFRs under 60, at least 90 days apart, the latest in the last 24 months; not in pregnancy."""
     check("""
         age | ckd | egfr  | egfr_date    | egfr_previous | egfr_previous_date | pregnant || ckd_status
         50  | no  | 59.99 | as_of        | 59.99         | as_of-90d          | -        || undiagnosed
@@ -130,7 +130,7 @@ def test_without_a_column_of_dates_the_90_days_cannot_be_told(absent: list[str])
 
 
 def test_no_column_of_blood_pressure_dates() -> None:
-    """Readings then count as current."""
+    """Without that column, readings count as current."""
     check(
         """
         age | ckd | statin | systolic_bp | diastolic_bp || ckd_status

@@ -93,7 +93,7 @@ NOT_CODED = """
 
 
 def test_living_with_takes_in_what_is_not_diagnosed() -> None:
-    """Three undiagnosed conditions and nothing coded: in the cohort, and not where recorded diagnoses alone count."""
+    """A person with three undiagnosed conditions and nothing coded is in the cohort, unless only recorded diagnoses count."""
     check(NOT_CODED.replace("{all}", "yes").replace("{any}", "no"))
     check(NOT_CODED.replace("{all}", "yes").replace("{any}", "yes"), pack=reading("any_unoptimised"))
     check(NOT_CODED.replace("{all}", "yes").replace("{any}", "no"), pack=reading("three_unoptimised"))
@@ -123,7 +123,7 @@ CODED = """
 
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_the_three_readings_of_the_priority(which: int) -> None:
-    """Three of the four present and one not optimised; any colour; red."""
+    """The three readings: three of the four present and one not optimised; any colour; red."""
     name = ("three_of_four", "any_unoptimised", "three_unoptimised")[which]
     table = re.sub(r"\{(.*)\}", lambda found: found[1].split(",")[which], CODED)
     check(table, pack=reading(name))
@@ -132,7 +132,7 @@ def test_the_three_readings_of_the_priority(which: int) -> None:
 
 
 def test_severe_mental_illness_as_a_condition() -> None:
-    """From 1 July 2026 it is no bar; it is one of the three conditions only where smi_counts_as_ltc."""
+    """From 1 July 2026 it excludes nobody. It is one of the three conditions only if `smi_counts_as_ltc` is true."""
     table = """
         age | hypertension | systolic_bp | diastolic_bp | bp_date | asthma | smi || ltc_count | mltc_int_segment
         50  | yes          | 120         | 70           | as_of   | yes    | yes || 2         | {}
@@ -152,7 +152,7 @@ def test_the_age_of_children_and_young_people_is_a_parameter() -> None:
 
 
 def test_core20() -> None:
-    """Deciles 1 and 2, at every age; a decile that is not known or implausible is not."""
+    """Deciles 1 and 2, at every age. An unknown or implausible decile does not count."""
     check("""
         age | imd_decile || core20 | set_aside
         5   | 1          || yes    | -
@@ -166,7 +166,7 @@ def test_core20() -> None:
 
 
 def test_children_and_young_people() -> None:
-    """Under 18, and deciles 1 or 2 or complex needs."""
+    """Under 18, and either decile 1 or 2 or complex needs."""
     check("""
         age | imd_decile | complex_needs || cyp_int_segment | set_aside
         0   | 1          | -             || yes             | -
@@ -185,7 +185,7 @@ def test_children_and_young_people() -> None:
 
 @pytest.mark.filterwarnings("default::popstrat.DefinitionWarning")  # which a scorer gives as well
 def test_the_nearest_version_is_used_and_said() -> None:
-    """Where no version of a definition is in force at the as-of date, the nearest one applies and the run says so."""
+    """If no version of a definition is in force at the as-of date, the nearest one applies and the run says so."""
     pack = local_pack("""
         [definition.local_rule]
         kind = "expression"

@@ -1,4 +1,4 @@
-"""The cost tree of 2014 against its own arithmetic, and every way through it."""
+"""The cost tree of 2014: its arithmetic, and every way through it."""
 
 # ruff: noqa: E501 (tables are as wide as they need to be)
 
@@ -49,7 +49,7 @@ def test_every_node_is_the_sum_and_the_mean_of_its_children() -> None:
 
 
 def test_the_root() -> None:
-    """153,687 people at a mean of £1,385.20, in 18 leaves that hold them all."""
+    """The root has 153,687 people with a mean of £1,385.20. The 18 leaves have all of them."""
     leaves = [node for node in tree().values() if "value" in node]
     assert tree()[1]["n"] == 153687
     assert len(leaves) == 18
@@ -58,7 +58,7 @@ def test_the_root() -> None:
 
 
 def test_by_conditions() -> None:
-    """The published figures by number of conditions, which the nodes above the leaves hold, and the dearest leaf."""
+    """The published figures by number of conditions, which are in the nodes above the leaves, and the most expensive leaf."""
     nodes = tree()
     published = {4: (123338, 547.0933), 5: (15624, 2778.796), 6: (12474, 5900.64), 7: (2251, 12611.9)}
     assert {k: (nodes[k]["n"], mean(nodes[k])) for k in published} == published
@@ -76,7 +76,7 @@ def test_children_are_numbered_by_their_parent() -> None:
 
 
 def test_every_leaf_by_hand() -> None:
-    """Each leaf by the people who fall into it, on both sides of each age."""
+    """Each leaf, with people on both sides of each age."""
     check("""
         age | asthma | copd | lupus | epilepsy | ibd | sarcoidosis | dementia | learning_disability | cancer || ltc_count | expected_cost_2014
         40  | -      | -    | -     | -        | -   | -           | -        | -                   | -      || 0         | 429.0872
@@ -125,7 +125,7 @@ def leaf(age: int, ltc: int, dementia: bool, learning_disability: bool, cancer: 
 
 
 def test_everybody_of_known_age_gets_a_leaf_and_every_leaf_somebody() -> None:
-    """All ages 0 to 120 by all counts and conditions: always a mean, and each of the 18 is reached."""
+    """All ages from 0 to 120 with all counts and conditions. There is always a mean, and each of the 18 leaves is reached."""
     ages = (0, 1, 15, 17, 18, 40, 74, 75, 77, 78, 79, 84, 85, 86, 87, 100, 120)
     rows, reached = [], set()
     for age, extra, dementia, disability, cancer in itertools.product(ages, range(8), (0, 1), (0, 1), (0, 1)):
@@ -141,7 +141,7 @@ def test_everybody_of_known_age_gets_a_leaf_and_every_leaf_somebody() -> None:
 
 
 def test_unknown_age() -> None:
-    """Null only where a split asks for the age."""
+    """Null only if a split asks for the age."""
     check("""
         age | asthma | copd | lupus | epilepsy | cancer || expected_cost_2014
         -   | -      | -    | -     | -        | -      || -
@@ -153,7 +153,7 @@ def test_unknown_age() -> None:
 
 
 def test_the_set_of_conditions_is_a_parameter() -> None:
-    """By default conditions with regular review count, cancer and learning disability among them and obesity not."""
+    """By default, conditions with regular review count. They include cancer and learning disability, and not obesity."""
     rows = "age | obesity | asthma | cancer | learning_disability || expected_cost_2014\n"
     people = {
         "40 | yes | -   | -   | -  ": ("429.0872", "2530.153", "2530.153", "429.0872"),

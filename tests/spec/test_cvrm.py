@@ -11,7 +11,7 @@ pytestmark = pytest.mark.smoke
 
 
 def test_count_and_colour() -> None:
-    """Red three or four, amber two, green one of the four unoptimised or undiagnosed; none no colour; adults only."""
+    """Of the four conditions, three or four unoptimised or undiagnosed are red, two amber, one green, and none no colour. Adults only."""
     check("""
         age | hypertension | diabetes | af_suspected | ckd || hypertension_status | diabetes_status | af_status   | ckd_status  | cvrm_unoptimised_count | cvrm_rag
         50  | -            | -        | -            | -   || none                | none            | none        | none        | 0                      | -
@@ -27,7 +27,7 @@ def test_count_and_colour() -> None:
 
 
 def test_optimised_does_not_count() -> None:
-    """Diagnosed and optimised is not a gap."""
+    """A condition that is diagnosed and optimised does not count."""
     check("""
         age | hypertension | diabetes | atrial_fibrillation | ckd | statin | anticoagulant | systolic_bp | diastolic_bp | bp_date | hba1c | hba1c_date || cvrm_unoptimised_count | cvrm_rag
         50  | yes          | yes      | yes                 | yes | yes    | yes           | 130         | 80           | as_of   | 50    | as_of      || 0                      | -
@@ -40,7 +40,7 @@ def test_optimised_does_not_count() -> None:
 
 
 def test_undiagnosed_counts() -> None:
-    """All four may be undiagnosed."""
+    """An undiagnosed condition counts; all four may be undiagnosed."""
     check("""
         age | systolic_bp | bp_date | hba1c | hba1c_date | af_suspected | egfr | egfr_date | egfr_previous | egfr_previous_date || cvrm_unoptimised_count | cvrm_rag
         50  | 140         | as_of   | 48    | as_of      | yes          | 59   | as_of     | 59            | as_of-90d          || 4                      | red

@@ -38,7 +38,7 @@ def test_target(kind: pa.DataType) -> None:
 
 @KINDS
 def test_undiagnosed(kind: pa.DataType) -> None:
-    """Not diagnosed: an HbA1c of 48 or more looked back, unless pregnant."""
+    """Not diagnosed: an HbA1c of 48 or more in the last 24 months, unless pregnant."""
     check(
         """
         age | diabetes | hba1c | hba1c_date | pregnant || diabetes_status
@@ -60,7 +60,7 @@ def test_undiagnosed(kind: pa.DataType) -> None:
 
 
 def test_windows() -> None:
-    """Recent for the target, looked back for the undiagnosed; both ends included."""
+    """The last 12 months for the target, the last 24 for undiagnosed people; both ends included."""
     check("""
         age | diabetes | hba1c | hba1c_date   || diabetes_status
         50  | yes      | 50    | as_of-12m    || optimised
@@ -74,7 +74,7 @@ def test_windows() -> None:
 
 
 def test_no_column_of_dates_at_all() -> None:
-    """Where the table has no `hba1c_date`, values count as current."""
+    """If the table has no `hba1c_date`, values count as current."""
     check(
         """
         age | diabetes | hba1c || diabetes_status
@@ -88,7 +88,7 @@ def test_no_column_of_dates_at_all() -> None:
 
 
 def test_frailty_from_the_scale_and_the_index() -> None:
-    """The higher target follows the frailty category, wherever that comes from."""
+    """The higher target depends on the frailty category, whatever its source."""
     check("""
         age | diabetes | hba1c | hba1c_date | cfs | frailty | efi  || diabetes_status
         70  | yes      | 70    | as_of      | 5   | severe  | 0.5  || unoptimised

@@ -1,4 +1,4 @@
-"""Frailty: the Clinical Frailty Scale, else the recorded category, else the electronic frailty index."""
+"""Frailty: the Clinical Frailty Scale; if not recorded, the category; if not recorded, the electronic frailty index."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.smoke
 
 
 def test_clinical_frailty_scale() -> None:
-    """1 to 3 fit, 4 and 5 mild, 6 moderate, 7 to 9 severe; 9 is besides end of life. Beyond 1 to 9 it is no record."""
+    """1 to 3 fit, 4 and 5 mild, 6 moderate, 7 to 9 severe. 9 is also end of life. Other numbers are not used."""
     check("""
         age | cfs || frailty_category | frailty_int_priority | set_aside
         70  | 0   || -                | no                   | cfs
@@ -29,7 +29,7 @@ def test_clinical_frailty_scale() -> None:
 
 
 def test_scale_9_counts_as_end_of_life() -> None:
-    """9, terminally ill, counts as end of life for every rule that asks; 8 does not."""
+    """9 (terminally ill) counts as end of life in every rule. 8 does not."""
     check("""
         age | cfs | end_of_life || nwl_risk_group         | bridges_to_health_segment
         30  | 8   | -           || well                   | frailty_dementia
@@ -40,7 +40,7 @@ def test_scale_9_counts_as_end_of_life() -> None:
 
 
 def test_precedence() -> None:
-    """The scale goes before the category, the category before the index; what is implausible is no record."""
+    """The scale comes before the category, the category before the index. Implausible values count as not recorded."""
     check(
         """
         cfs | frailty  | efi  || frailty_category | set_aside
@@ -87,7 +87,7 @@ def test_electronic_frailty_index(kind: pa.DataType) -> None:
 
 @pytest.mark.parametrize("kind", [pa.float32(), pa.float64()])
 def test_index_is_a_32_bit_number_in_any_type(kind: pa.DataType) -> None:
-    """The patient table declares it so: what a 64-bit column holds beyond that makes no difference."""
+    """The patient table declares it as a 32-bit number. Further digits in a 64-bit column make no difference."""
     check(
         """
         efi                 || frailty_category
@@ -103,5 +103,5 @@ def test_index_is_a_32_bit_number_in_any_type(kind: pa.DataType) -> None:
 
 
 def test_index_as_a_half_float() -> None:
-    """A column of 16-bit floats is compared after widening."""
+    """A column of 16-bit floats is widened before it is compared."""
     check("efi || frailty_category\n0.25 || moderate\n0.125 || mild\n0.5 || severe", types={"efi": pa.float16()})

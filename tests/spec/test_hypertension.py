@@ -13,7 +13,7 @@ STRICT = "[parameters.target_met_at_threshold]\nvalue = false\n"
 
 
 def test_target_under_80() -> None:
-    """Under 80 years 140/90 in the clinic, 135/85 at home; at the threshold is met; both values must be."""
+    """Under 80 years: 140/90 in the clinic, 135/85 at home. A value at the threshold meets the target, and both values must meet it."""
     check("""
         age | hypertension | bp_setting | systolic_bp | diastolic_bp | bp_date || hypertension_status
         18  | yes          | clinic     | 140         | 90           | as_of   || optimised
@@ -31,7 +31,7 @@ def test_target_under_80() -> None:
 
 
 def test_target_from_80() -> None:
-    """80 and over 150/90 in the clinic, 145/85 at home."""
+    """80 and over: 150/90 in the clinic, 145/85 at home."""
     check("""
         age | hypertension | bp_setting | systolic_bp | diastolic_bp | bp_date || hypertension_status
         80  | yes          | clinic     | 150         | 90           | as_of   || optimised
@@ -46,7 +46,7 @@ def test_target_from_80() -> None:
 
 
 def test_target_on_the_80th_birthday() -> None:
-    """The day before the 80th birthday 150 is too high; on the birthday it is not."""
+    """On the day before the 80th birthday 150 is too high. On the birthday it is not."""
     check("""
         date_of_birth | hypertension | systolic_bp | diastolic_bp | bp_date || hypertension_status
         as_of-80y+1d  | yes          | 150         | 90           | as_of   || unoptimised
@@ -55,7 +55,7 @@ def test_target_on_the_80th_birthday() -> None:
 
 
 def test_under_the_threshold_by_choice() -> None:
-    """With `target_met_at_threshold` false, as NICE has it, the reading must be under the target."""
+    """With `target_met_at_threshold` false, as in NICE's guideline, the reading must be under the target."""
     check(
         """
         age | hypertension | bp_setting | systolic_bp | diastolic_bp | bp_date || hypertension_status
@@ -77,7 +77,7 @@ def test_under_the_threshold_by_choice() -> None:
 
 
 def test_diagnosed_without_a_usable_reading() -> None:
-    """Without both values of a recent reading nobody is optimised."""
+    """Somebody without both values of a recent reading is not optimised."""
     check("""
         age | hypertension | systolic_bp | diastolic_bp | bp_date || hypertension_status | set_aside
         50  | yes          | -           | -            | -       || unoptimised         | -
@@ -94,7 +94,7 @@ def test_diagnosed_without_a_usable_reading() -> None:
 
 
 def test_recent_is_12_months_both_ends_included() -> None:
-    """From the same day 12 months before to the as-of date."""
+    """From the same day 12 months earlier to the as-of date."""
     check("""
         age | hypertension | systolic_bp | diastolic_bp | bp_date      || hypertension_status
         50  | yes          | 120         | 70           | as_of        || optimised
@@ -106,7 +106,7 @@ def test_recent_is_12_months_both_ends_included() -> None:
 
 
 def test_undiagnosed() -> None:
-    """Not diagnosed: a reading looked back over 24 months with 140 systolic or 90 diastolic; at home 135 or 85."""
+    """Not diagnosed: a reading in the last 24 months of 140 systolic or 90 diastolic or more; at home 135 or 85."""
     check("""
         age | hypertension | bp_setting | systolic_bp | diastolic_bp | bp_date || hypertension_status
         50  | no           | clinic     | 140         | 89           | as_of   || undiagnosed
@@ -155,7 +155,7 @@ def test_looked_back_is_24_months_both_ends_included() -> None:
     ],
 )
 def test_first_days_of_the_windows(as_of: str, first: str, before: str, back: str, before_back: str) -> None:
-    """The window starts on the same day of the month, clipped to the month's end; 29 February starts on the 28th."""
+    """The window starts on the same day of the month, or on the last day of a shorter month. From 29 February it starts on the 28th."""
     check(
         f"""
         age | hypertension | systolic_bp | diastolic_bp | bp_date       || hypertension_status
@@ -170,7 +170,7 @@ def test_first_days_of_the_windows(as_of: str, first: str, before: str, back: st
 
 
 def test_windows_of_other_lengths_clip_to_the_month() -> None:
-    """With the windows set to 1 and 6 months: from 31 March 2025 they start on 28 February 2025 and 30 September 2024."""
+    """With windows of 1 and 6 months from 31 March 2025, they start on 28 February 2025 and 30 September 2024."""
     pack = local_pack("[windows.recent]\nmonths = 1\n[windows.looked_back]\nmonths = 6\n")
     check(
         """
@@ -186,7 +186,7 @@ def test_windows_of_other_lengths_clip_to_the_month() -> None:
 
 
 def test_no_column_of_dates_at_all() -> None:
-    """Where the table has no `bp_date`, readings count as current; where it has one and it is null, they do not."""
+    """If the table has no `bp_date`, readings count as current. If it has one and it is null, they do not."""
     table = """
         age | hypertension | systolic_bp | diastolic_bp || hypertension_status
         50  | yes          | 120         | 70           || {}
@@ -200,7 +200,7 @@ def test_no_column_of_dates_at_all() -> None:
 
 
 def test_reading_before_birth() -> None:
-    """A reading dated before the date of birth is not used; on the day of birth it is plausible."""
+    """A reading dated before the date of birth is not used. On the day of birth it is plausible."""
     check("""
         date_of_birth | hypertension | systolic_bp | diastolic_bp | bp_date      || hypertension_status | set_aside
         as_of-18y     | yes          | 120         | 70           | as_of-18y-1d || unoptimised         | bp_date

@@ -47,7 +47,7 @@ def test_secondary_prevention() -> None:
 
 
 def test_primary_prevention() -> None:
-    """Over 10% on a statin and, where it can be told, non-HDL down by more than 40%."""
+    """With a risk over 10%: on a statin, and non-HDL lower by more than 40% if both values are recorded."""
     check("""
         age | chd | cvd_risk_10y | statin | non_hdl | non_hdl_baseline || lipid_status
         60  | -   | 10.0         | yes    | -       | -                || none
@@ -68,13 +68,13 @@ def test_primary_prevention() -> None:
 
 
 def test_exactly_ten_per_cent_is_a_parameter() -> None:
-    """NICE starts at 10%, the metric after it."""
+    """NICE starts at 10%; the metric starts above 10%."""
     table = "age | cvd_risk_10y | statin || lipid_status\n60 | 10.0 | yes || optimised\n60 | 9.9 | yes || none"
     check(table, pack=local_pack("[parameters.cvd_risk_at_threshold]\nvalue = true\n"))
 
 
 def test_lipids_never_count_among_the_four() -> None:
-    """Neither do they colour, nor does heart failure."""
+    """Lipids and heart failure do not change the colour."""
     check("""
         age | chd | heart_failure || lipid_status | heart_failure_status | cvrm_unoptimised_count | cvrm_rag
         60  | yes | yes           || unoptimised  | unoptimised          | 0                      | -

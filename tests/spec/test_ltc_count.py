@@ -64,13 +64,13 @@ def test_each_of_the_27_counts_once() -> None:
 
 
 def test_other_conditions_do_not_count() -> None:
-    """Conditions outside the list, however grave, are not counted."""
+    """Conditions outside the list are not counted, however serious they are."""
     row = " | ".join(["yes"] * len(OTHERS))
     check(f"{' | '.join(OTHERS)} || ltc_count\n{row} || 0")
 
 
 def test_any_number_of_them() -> None:
-    """The count is the number of true flags, whichever they are, up to all 27; children have one as well."""
+    """The count is the number of true flags, up to all 27. Children have a count too."""
     rows = []
     for k in range(28):
         rows.append(" | ".join(["5", *["yes"] * k, *["-"] * (27 - k)]) + f" || {k}")
@@ -79,7 +79,7 @@ def test_any_number_of_them() -> None:
 
 
 def test_other_sets_are_selectable() -> None:
-    """A local pack may count another of the sets that ship, such as the QOF registers."""
+    """A local pack may count another built-in set, such as the QOF registers."""
     pack = local_pack("""
         [definition.ltc_count]
         of = "qof_registers"

@@ -1,4 +1,4 @@
-"""Medicines that the record indicates and does not hold. Contraindications and refusals are not in it."""
+"""Medicines that are indicated by the record and not in it. Contraindications and refusals are not in the record."""
 
 # ruff: noqa: E501 (tables are as wide as they need to be)
 
@@ -80,14 +80,14 @@ RAS = """
 
 
 def test_ras_inhibitor() -> None:
-    """In kidney disease, by ACR; exactly 30 with hypertension is a parameter, as NICE says over."""
+    """In kidney disease, by ACR. With hypertension, a parameter decides about exactly 30, because NICE says over 30."""
     check(RAS.format(at_30="yes"))
     pack = local_pack("[parameters.acr_with_hypertension_at_threshold]\nvalue = false\n")
     check(RAS.format(at_30="no"), pack=pack)
 
 
 def test_the_same_indication_in_kidney_disease() -> None:
-    """The status of kidney disease asks for a RAS inhibitor by the same rule and the same parameter."""
+    """The status of kidney disease uses the same rule and the same parameter for a RAS inhibitor."""
     table = """
         age | ckd | acr | hypertension | statin | systolic_bp | diastolic_bp | bp_date || ckd_status
         50  | yes | 30  | yes          | yes    | 120         | 70           | as_of   || {}
@@ -128,7 +128,7 @@ def test_sglt2_inhibitor() -> None:
 
 
 def test_never_where_pregnant_or_at_the_end_of_life() -> None:
-    """Somebody whom all four are indicated for, and the same person pregnant or at the end of life."""
+    """Somebody for whom all four are indicated, and the same person pregnant or at the end of life."""
     check(f"""
         age | sex    | atrial_fibrillation | stroke_tia | ckd | acr | egfr | pregnant | end_of_life | cfs | palliative_care || {" | ".join(MISSING)}
         45  | female | yes                 | yes        | yes | 80  | 30   | -        | -           | -   | -               || yes | yes | yes | yes
@@ -141,7 +141,7 @@ def test_never_where_pregnant_or_at_the_end_of_life() -> None:
 
 
 def test_the_words_that_go_with_them() -> None:
-    """What a list of missing medicines cannot tell stands wherever a person reads of one."""
+    """Wherever people read about a missing medicine, they also read what the list cannot tell."""
     definitions = load_pack("london-2026").raw["definition"]
     for name in MISSING:
         assert "indicated by the record" in definitions[name]["title"]

@@ -1,4 +1,4 @@
-"""The colour of need, which lies over all segments; every cut from both sides."""
+"""The colour of need, for use with all segments; both sides of every threshold."""
 
 # ruff: noqa: E501 (tables are as wide as they need to be)
 
@@ -35,7 +35,7 @@ def test_adults() -> None:
 
 
 def test_adults_by_unoptimised_conditions() -> None:
-    """The colour of the four conditions is the least colour of need."""
+    """Need has at least the colour of the four conditions."""
     check("""
         age | systolic_bp | bp_date | hba1c | hba1c_date | af_suspected | egfr | egfr_date | egfr_previous | egfr_previous_date || cvrm_rag | need_rag
         40  | 139         | as_of   | 47    | as_of      | -            | 60   | as_of     | 50            | as_of-1y           || -        | -
@@ -54,7 +54,7 @@ def test_adults_by_unoptimised_conditions() -> None:
     ],
 )  # fmt: skip
 def test_adults_by_risk(risk: float, band: str, colour: str | None) -> None:
-    """The bands of the admission risk: over 18% red, over 12 amber, over 7 green."""
+    """The bands of the admission risk: over 18% red, over 12% amber, over 7% green."""
     pack = local_pack(f"""
         [definition.admission_risk_band]
         rules = [
@@ -94,7 +94,7 @@ def test_under_18() -> None:
 
 
 def test_every_cut_is_a_parameter() -> None:
-    """Each moved by itself moves somebody."""
+    """If one of them changes, somebody's colour changes."""
     people = {
         "need_red_frailty = 2": ("50 | moderate | - | - | -", "red"),
         "need_amber_frailty = 1": ("50 | mild | - | - | -", "amber"),

@@ -1,6 +1,7 @@
-"""The metrics of neighbourhood-2026, as tables: who is counted (yes), who is not but could be (no), who could not (-).
+"""The metrics of neighbourhood-2026: who is counted (yes), who is only in the denominator (no), who is in neither (-).
 
-Of events, the cell is their number. Edges: the day 12 months ago, over 30, over 10, the ages at which people come in.
+For events, the cell has their number. The tables cover the limits: the day 12 months ago, over 30, over 10, and the
+ages from which people count.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def cell(events: bool, value: Any, of_whom: Any) -> str:
 
 
 def test_blood_pressure_at_target() -> None:
-    """QOF: at the target counts; exactly 12 months ago counts, the day before does not."""
+    """As in QOF, a reading at the target counts. One of exactly 12 months ago counts, an older one does not."""
     check("""
         age | hypertension | systolic_bp | diastolic_bp | bp_date       || blood_pressure_at_target | bp_recorded | blood_pressure_at_target_under_80 | blood_pressure_at_target_80_and_over | hypertension_undiagnosed
         50  | yes          | 140         | 90           | as_of         || yes | yes | yes | -   | no
@@ -111,7 +112,7 @@ def test_weight_is_over_thirty() -> None:
 
 
 def test_lipids() -> None:
-    """Primary prevention from a score over 10, not at 10."""
+    """Primary prevention starts at a score over 10, not at 10."""
     check("""
         age | chd | cvd_risk_10y | statin | ldl | lipids_date  || lipids_primary_optimised | lipids_primary_unoptimised | lipids_secondary_optimised | lipids_secondary_unoptimised | cvd_risk_recorded
         50  | -   | 10           | yes    | -   | -            || -   | -   | -   | -   | yes
@@ -231,6 +232,29 @@ def test_medicines_are_of_those_in_whom_they_are_indicated() -> None:
     """)  # noqa: E501
 
 
+def test_what_drives_red_is_of_red_people() -> None:
+    """Red is three of the four undiagnosed or not optimised; adults with two of them, and children, are not in it."""
+    check("""
+        age | hypertension | systolic_bp | diastolic_bp | bp_date | diabetes | ckd | hba1c | hba1c_date || cvrm_rag_red | cvrm_red_hypertension_unoptimised | cvrm_red_hypertension_undiagnosed | cvrm_red_diabetes_unoptimised | cvrm_red_diabetes_undiagnosed | cvrm_red_ckd_unoptimised | cvrm_red_af_unoptimised
+        50  | yes          | 150         | 90           | as_of   | yes      | yes | 60    | as_of      || yes | yes | no  | yes | no  | yes | no
+        50  | -            | 150         | 90           | as_of   | -        | yes | 60    | as_of      || yes | no  | yes | no  | yes | yes | no
+        50  | yes          | 130         | 80           | as_of   | yes      | yes | 60    | as_of      || no  | -   | -   | -   | -   | -   | -
+        17  | yes          | 150         | 90           | as_of   | yes      | yes | 60    | as_of      || -   | -   | -   | -   | -   | -   | -
+    """)  # noqa: E501
+
+
+def test_medicines_missing_in_red_people() -> None:
+    """Only medicines that the record indicates; of somebody pregnant none is missing, who counts all the same."""
+    check("""
+        age | hypertension | diabetes | ckd | egfr | statin | ras_inhibitor | acr | pregnant || cvrm_rag_red | cvrm_red_statin_missing | cvrm_red_ras_inhibitor_missing | cvrm_red_sglt2_inhibitor_missing | cvrm_red_anticoagulant_missing
+        50  | yes          | yes      | yes | 30   | -      | -             | 70  | -        || yes | yes | yes | yes | no
+        50  | yes          | yes      | yes | 30   | yes    | yes           | 70  | -        || yes | no  | no  | yes | no
+        50  | yes          | yes      | yes | 30   | -      | -             | -   | -        || yes | yes | no  | yes | no
+        40  | yes          | yes      | yes | 30   | -      | -             | 70  | yes      || yes | no  | no  | no  | no
+        50  | yes          | yes      | -   | -    | -      | -             | -   | -        || no  | -   | -   | -   | -
+    """)  # noqa: E501
+
+
 def test_what_is_recorded() -> None:
     check("""
         age | ethnicity | smoking | diabetes | egfr | egfr_date    | acr | acr_date || ethnicity_recorded | smoking_recorded | smoking_current | egfr_recorded | acr_recorded
@@ -242,7 +266,7 @@ def test_what_is_recorded() -> None:
 
 
 def test_statuses_are_of_the_diagnosed_and_add_up() -> None:
-    """For every status: optimised and unoptimised are of the same people."""
+    """For every status, optimised and unoptimised have the same denominator."""
     of = scorer(AS_OF)
     planned = plan(of.resolved, ())
     known = {m.id: i for i, m in enumerate(planned.metrics)}
@@ -260,6 +284,14 @@ def test_what_no_table_can_say_has_its_reason() -> None:
     assert all(d.output is None for d in found.values())
     floors = {name for name, d in found.items() if d.raw.get("target") == 0.015 or "1.5%" in d.raw["source"]}
     assert floors == {"in_frailty_int_priority", "int_floor", "top_non_elective_activity"}
+
+
+def test_all_that_drives_red_is_of_the_people_of_that_colour() -> None:
+    of = scorer(AS_OF)
+    planned = plan(of.resolved, ())
+    drivers = {m.id: d for m, d in zip(planned.metrics, planned.denominators, strict=True) if "_red_" in m.id}
+    assert len(drivers) == 4 * 2 + 4
+    assert len(set(drivers.values())) == 1
 
 
 @pytest.mark.parametrize("segment", ["nwl_", "whole_systems_", "bridges_", "cvrm_rag_", "need_rag_"])

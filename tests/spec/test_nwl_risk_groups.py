@@ -1,4 +1,4 @@
-"""The NWL adult risk groups: 18 and over, the most severe that fits."""
+"""The NWL adult risk groups: 18 and over, the most severe group that fits."""
 
 # ruff: noqa: E501 (tables are as wide as they need to be)
 
@@ -46,7 +46,7 @@ def given_risk() -> str:
 
 
 def test_adults_only() -> None:
-    """Null under 18 and where the age is unknown."""
+    """Null under 18, and if the age is unknown."""
     check("""
         age | end_of_life | diabetes || nwl_risk_group
         17  | yes         | yes      || -
@@ -57,7 +57,7 @@ def test_adults_only() -> None:
 
 
 def test_first_group() -> None:
-    """End of life or palliative care suffices, whatever else there is."""
+    """End of life or palliative care is enough, whatever else is recorded."""
     check("""
         age | end_of_life | palliative_care | cfs | diabetes | emergency_admissions_12m || nwl_risk_group
         30  | yes         | -               | -   | -        | -                        || specialist_end_of_life
@@ -69,7 +69,7 @@ def test_first_group() -> None:
 
 
 def test_well_and_stable() -> None:
-    """An adult without a condition that needs regular review is well; hypertension, pain or obesity alone stay there."""
+    """An adult without a condition that needs regular review is well. So is an adult with only hypertension, pain or obesity."""
     check("""
         age | hypertension | chronic_pain | obesity | diabetes | cancer | smi || nwl_risk_group
         30  | -            | -            | -       | -        | -      | -   || well
@@ -90,8 +90,8 @@ def test_high_needs_the_risk() -> None:
 
 
 def test_the_rules_at_a_given_risk() -> None:
-    """High from 0.20; rising from 0.08 with worsening disease: two of the four conditions not optimised. (Cut-offs as
-    set above: those that ship are tuned to the published shares.)"""
+    """High from 0.20; rising from 0.08 with worsening disease (two of the four conditions not optimised). These limits are
+    set for this test; those of the pack are tuned to the published shares."""
     check(
         """
         age | risk_given | hypertension | diabetes | ckd | emergency_admissions_12m || cvrm_unoptimised_count | given

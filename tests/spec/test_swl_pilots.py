@@ -1,4 +1,4 @@
-"""South West London's six pilot cohorts: strict "over", and the readings of what their wording leaves open."""
+"""South West London's six pilot cohorts: "over" is strict, and what the wording leaves open has readings."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def other(name: str, value: str) -> Pack:
 
 
 def test_sutton() -> None:
-    """Over 20; the last two joined by or, or all four."""
+    """Over 20. The last two conditions are joined by or; in the other reading all four are."""
     check(SUTTON.replace("{any}", "no"), pack=PACK)
     check(SUTTON.replace("{any}", "yes"), pack=other("sutton_or", "any_of_four"))
 
 
 def test_battersea() -> None:
-    """Something adverse, and at most two consultations that are known."""
+    """An adverse health indicator, and at most two recorded consultations."""
     check(
         """
         age | smoking | obesity | bmi  | systolic_bp | diastolic_bp | gp_appointments_12m || swl_battersea
@@ -70,7 +70,7 @@ MERTON = """
 
 
 def test_east_merton() -> None:
-    """Over 18; both dependences, or either."""
+    """Over 18. Both dependences; in the other reading either."""
     check(MERTON.replace("{any}", "no"), pack=PACK)
     check(MERTON.replace("{any}", "yes"), pack=other("merton_dual", "either"))
 
@@ -90,7 +90,7 @@ KINGSTON = """
 
 
 def test_kingston() -> None:
-    """All, any, or with and without."""
+    """The three readings: all, any, or none of the others."""
     check(KINGSTON.replace("{any}", "no").replace("{none}", "no"), pack=PACK)
     check(KINGSTON.replace("{any}", "yes").replace("{none}", "no"), pack=other("kingston_plus_minus", "any"))
     check(KINGSTON.replace("{any}", "yes").replace("{none}", "yes"), pack=other("kingston_plus_minus", "none"))

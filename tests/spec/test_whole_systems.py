@@ -1,4 +1,4 @@
-"""The Whole Systems segments of 2014: 16 and over, the highest number that fits."""
+"""The Whole Systems segments of 2014: 16 and over, the segment with the highest number that fits."""
 
 # ruff: noqa: E501 (tables are as wide as they need to be)
 

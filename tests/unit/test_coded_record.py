@@ -143,8 +143,8 @@ def test_the_record_alone_and_again(tmp_path: Path) -> None:
         (["--events", "{}/record", "--events-per-patient", "-1"], "between 0 and 10,000 events a patient"),
         (["--events", "{}/record", "--events-per-patient", "nan"], "between 0 and 10,000 events a patient"),
         (["--events", "{}", "-o", "{}/events.parquet"], "two files of this run would have this name"),
-        (["-o", "{}/list.parquet", "--plain"], "--plain is of the coded record"),
-        (["-o", "{}/list.parquet", "--events-per-patient", "5"], "--events-per-patient is of the coded record"),
+        (["-o", "{}/list.parquet", "--plain"], "--plain is for the coded record"),
+        (["-o", "{}/list.parquet", "--events-per-patient", "5"], "--events-per-patient is for the coded record"),
     ],
 )
 def test_bad_arguments_are_told_and_nothing_is_left(tmp_path: Path, args: list[str], message: str) -> None:

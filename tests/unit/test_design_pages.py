@@ -19,12 +19,32 @@ from popstrat.pages.charts.funnel import Limits, Place, funnel
 from popstrat.pages.charts.run_chart import Month, run_chart
 from popstrat.pages.charts.stacked import PartOf, Stack, stacked
 from popstrat.pages.design import tokens
-from popstrat.pages.design.parts import Cell, Figure, KeyFigure, Link, Part, Shell, Table, Verdict, rag
+from popstrat.pages.design.parts import Cell, Figure, KeyFigure, Link, Part, Shell, Table, Verdict, number_cell, rag
 from popstrat.pages.design.render import environment
 
 THEMES = {"light": tokens.LIGHT, "dark": tokens.DARK}
 RAG = [PartOf("red", "red", "red", "R"), PartOf("amber", "amber", "amber", "A"), PartOf("green", "green", "green", "G")]
 HOSTILE = "<b>&\"'</b>"
+
+
+# -- cells ------------------------------------------------------------------------------------------------------------
+
+
+def test_numbers_sort_by_what_is_written() -> None:
+    """As the script sorts them: by the number that a text begins with, or else by what the cell says."""
+    shares = [0, 1e-7, 4e-5, 0.0001, 0.0099, 0.00996, 0.01, 0.0994, 0.5, 0.9994, 0.99951, 0.99999, 1]
+    found = []
+    for share in shares:
+        cell = number_cell(percent(share), share)
+        text = (cell.sort or cell.text) if isinstance(cell, Cell) else cell
+        assert re.match(r"[-+]?[0-9.]", text), text
+        found.append(float(text.rstrip("%")))
+    assert found == sorted(found)
+    assert len(set(found)) == 10
+    assert number_cell("61.2%", 0.612) == "61.2%"
+    assert number_cell("−1,234", -1234) == "−1,234"
+    assert number_cell("below the limits", -2) == Cell("below the limits", "-2")
+    assert number_cell("withheld", None) == "withheld"
 
 
 # -- colours ----------------------------------------------------------------------------------------------------------
@@ -196,7 +216,7 @@ def test_text_is_text_everywhere() -> None:
 
 def test_what_is_withheld_is_marked_and_told_beside_the_table() -> None:
     assert some_page("x").count(WITHHELD_MEANS) == 1
-    assert 'class="n kept">withheld</td>' in some_page("x")
+    assert '<td class="kept">withheld</td>' in some_page("x")
     assert WITHHELD_MEANS not in some_page("x", withheld=False)
 
 

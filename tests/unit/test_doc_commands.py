@@ -57,6 +57,14 @@ def test_commands_that_are_written_are_there(page: Path) -> None:
     assert [f"{command}: {fault}" for command in written(page.read_text()) for fault in faults(command)] == []
 
 
+def test_every_command_that_writes_a_page_is_named() -> None:
+    told = (ROOT / "docs" / "reference" / "command-line.md").read_text()
+    writing = [name for name, options in COMMANDS.items() if "--html" in options]
+    assert len(writing) >= 3
+    for name in writing:
+        assert re.search(rf"`{name} [^`]*--html FILE`", told), name
+
+
 def test_a_command_that_is_not_there_is_found() -> None:
     page = "```sh\n$ popstrat scoer a\npopstrat score a \\\n   --as-off 1\n```\nUse `popstrat packs shw x`.\n"
     assert [fault for command in written(page) for fault in faults(command)] == [

@@ -79,9 +79,9 @@ def test_within_the_tolerance_nothing_is_said() -> None:
 def test_what_has_changed_is_named_with_both_figures() -> None:
     slower, faster = instructions.compare(OLD, changed(EXP=13.2, AND=0.02))[::-1]
     assert slower.fails
-    assert str(slower) == "SLOWER: EXP (avx2), 12 → 13.2 instructions per patient, +10.0 %"
+    assert str(slower) == "SLOWER: EXP (avx2), 12 → 13.2 instructions per patient, +10.0%"
     assert not faster.fails
-    assert str(faster) == "faster: AND (avx2), 0.05 → 0.02 instructions per patient, -60.0 %"
+    assert str(faster) == "faster: AND (avx2), 0.05 → 0.02 instructions per patient, -60.0%"
 
 
 def test_a_kernel_that_only_one_side_knows_fails() -> None:
@@ -102,7 +102,7 @@ def test_an_own_choice_is_compared_with_the_same_choice() -> None:
 @pytest.mark.parametrize(
     ("new", "holds_for", "status", "said"),
     [
-        (OLD, {}, 0, "4 of 4 counts are within 3 % of"),
+        (OLD, {}, 0, "4 of 4 counts are within 3% of"),
         (changed(EXP=13.0), {}, 1, "SLOWER: EXP (avx2), 12 → 13"),
         (changed(EXP=11.0), {}, 0, "faster: EXP (avx2), 12 → 11"),
         (changed(EXP=13.0), {"compiler": "gcc 14.1.0"}, 0, "baseline is of gcc 12.2.0, this engine of gcc 14.1.0"),

@@ -12,7 +12,7 @@ from popstrat.deriving.layout import TABLES, layouts, load_layout
 from popstrat.deriving.rows import open_rows
 
 PAGE = Path(__file__).parents[2] / "docs" / "layouts.md"
-EFFECTS = {"row": "the row is set aside", "value": "the cell is taken as empty", "note": "worth knowing"}
+EFFECTS = {"row": "the row is set aside", "value": "the cell counts as empty", "note": "worth knowing"}
 
 
 def blocks(kind: str) -> list[str]:
@@ -67,7 +67,7 @@ def test_the_tables_are_the_canonical_ones() -> None:
 
 
 def test_what_is_counted_stands_there() -> None:
-    rows = ["| table | name | | what becomes of it |", "|---|---|---|---|"]
+    rows = ["| table | name | | what happens |", "|---|---|---|---|"]
     for table, of in {"every table": ROWS, **PEOPLE}.items():
         rows += [f"| {table} | `{name}` | {c.told} | {EFFECTS[c.effect]} |" for name, c in of.items()]
     assert between("counted").strip() == "\n".join(rows)

@@ -122,7 +122,7 @@ def test_nobody_before_or_now(tmp_path: Path) -> None:
 
 def test_an_earlier_table_is_one_of_an_earlier_day(tmp_path: Path) -> None:
     path, day = tmp_path / "may.parquet", dt.date(2026, 6, 30)
-    assert refuse_other(path, day, "p 1") == ["may.parquet has no run record: of which day and pack it is is not known"]
+    assert refuse_other(path, day, "p 1") == ["may.parquet has no run record, so its date and pack are not known"]
     for as_of, version, said in (("2026-05-31", "1", 0), ("2026-05-31", "0", 1)):
         record = {"as_of": as_of, "pack": {"id": "p", "version": version}}
         (tmp_path / "may.parquet.run.json").write_text(json.dumps(record))

@@ -98,7 +98,7 @@ def test_a_missing_month_is_said_and_has_no_value(tmp_path: Path) -> None:
         written(tmp_path, months_back(back), {"all": 0.5})
     [row], notices = series(tmp_path, {"all": 0.7})
     assert (row["previous"], row["year_ago"], row["signal"], row["reason"]) == (None, 0.5, None, None)
-    missing = "history: no metrics of 2025-07, 2026-05; a series begins anew after a month that is missing"
+    missing = "history: no metrics of 2025-07, 2026-05; a series starts again after a missing month"
     assert notices == [missing, FEW]
 
 
@@ -131,7 +131,7 @@ def test_this_month_and_later_ones_are_passed_over(tmp_path: Path) -> None:
     for back in (1, 0, -1):
         written(tmp_path, months_back(back), {"all": 0.5 - back})
     _, notices = series(tmp_path, {"all": 0.7})
-    assert notices[0] == "history: 2 files are of this month or later, passed over"
+    assert notices[0] == "history: 2 files are of this month or later, not used"
 
 
 def test_a_bad_history_is_one_clear_error(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_bad_history_is_one_clear_error(tmp_path: Path) -> None:
     ):
         read_history(tmp_path, AS_OF, controlled=False)
     pq.write_table(pa.table({"patient_id": [1]}), tmp_path / "0.parquet")
-    with pytest.raises(InputError, match=r"0.parquet: column 'as_of': is missing: these are no metrics"):
+    with pytest.raises(InputError, match=r"0.parquet: column 'as_of': is missing: this is not a metrics file"):
         read_history(tmp_path, AS_OF, controlled=False)
 
 
@@ -232,15 +232,15 @@ def test_a_plan_is_read_by_quarter(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("at_target,place,West,2026-09-30,0.5", "column 'area': is no area of this level in the list (row 1)"),
-        ("at_target,practice,East,2026-09-30,0.5", "column 'area': is no area of this level in the list (row 1)"),
+        ("at_target,place,West,2026-09-30,0.5", "column 'area': is not an area of this level in the list (row 1)"),
+        ("at_target,practice,East,2026-09-30,0.5", "column 'area': is not an area of this level in the list (row 1)"),
         ("at_tarjet,place,East,2026-09-30,0.5", "is no metric of these figures (did you mean 'at_target'?) (row 1)"),
         ("at_target,borough,East,2026-09-30,0.5", "column 'level': is no level of these figures (row 1)"),
         ("at_target,place,East,2026-09-30,50", "column 'value': a share is from 0 to 1 (row 1)"),
         ("at_target,place,East,2026-09-30,-1", "column 'value': a number of 0 or more is needed (row 1)"),
         ("at_target,place,East,,0.5", "column 'date': is empty (row 1)"),
         ("at_target,place,East,2026-09-30,0.5\nat_target,place,East,2026-09-30,0.6",
-         "column 'date': the same metric, area and day stand above already (row 2)"),
+         "column 'date': the same metric, area and day are in a row above (row 2)"),
     ],
 )  # fmt: skip
 def test_a_bad_plan_is_one_clear_error(tmp_path: Path, rows: str, message: str) -> None:

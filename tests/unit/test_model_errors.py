@@ -443,7 +443,7 @@ def test_too_few_reference_patients(tmp_path: Path) -> None:
     assert Scorer(tmp_path / "p.toml", AS_OF).notices == DISCLAIMED
     (tmp_path / "p.toml").write_text(bare.replace("decimals = 6", "decimals = 6\ndraft = true"))
     assert Scorer(tmp_path / "p.toml", AS_OF).notices == (
-        "X is a draft: nothing vouches for its coefficients",
+        "X is a draft: no reference patients check its coefficients",
         *DISCLAIMED,
     )
     check(
@@ -618,6 +618,6 @@ def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
 def test_provenance_without_a_seal_is_told(tmp_path: Path) -> None:
     file = tmp_path / "p.toml"
     file.write_text(f"{SOUND}\n[definition.x.provenance]\npeople = 1000\n")
-    assert "p.toml says how it was fitted, but its seal has been taken out" in Scorer(file, AS_OF).notices
+    assert "p.toml says how it was fitted, but its seal has been removed" in Scorer(file, AS_OF).notices
     file.write_text(sealed(f"{SOUND}\n[definition.x.provenance]\npeople = 1000\n"))
     assert not any("seal" in notice for notice in Scorer(file, AS_OF).notices)

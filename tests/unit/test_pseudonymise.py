@@ -446,7 +446,7 @@ def test_columns_that_make_no_sense(texts: list[str], problem: str) -> None:
         ({"output": "out.txt"}, "should end in"),
         ({"lookup": "l.parquet"}, "needs an audit log"),
         ({"lookup": "l.parquet", "audit_log": "log", "lookup_with": ["absent"]}, "column 'absent': --lookup-with"),
-        ({"lookup": "out.parquet", "audit_log": "log"}, "to be two files"),
+        ({"lookup": "out.parquet", "audit_log": "log"}, "two different files"),
         ({"lookup": "in.parquet", "audit_log": "log"}, "is an input"),
         ({"lookup": "old.parquet", "audit_log": "log", "force": False}, "exists, and no record says what made it"),
         ({"audit_log": "nowhere/log"}, "no such folder"),

@@ -125,7 +125,7 @@ def test_by_arrow_nothing_of_the_engines_formats_is_loaded(tmp_path: Path, backe
 
 def test_lists_are_refused_where_nobody_says_how_they_become_text(tmp_path: Path) -> None:
     data = pa.table({"n": [[1], None, [2, 3]]})
-    with pytest.raises(InputError, match="column 'n': holds lists, for which CSV has no place"):
+    with pytest.raises(InputError, match="column 'n': has lists, which a CSV cannot hold"):
         open_sink(tmp_path / "a.csv", data.schema, form=".csv")
     assert list(tmp_path.iterdir()) == []
     sink = open_sink(

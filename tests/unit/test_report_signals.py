@@ -12,10 +12,12 @@ import pytest
 from popstrat.metrics.rows import Level, Measure, Row, table_of
 from popstrat.pages.charts.bars import Bar, bars
 from popstrat.pages.report.layout import layout
-from popstrat.pages.report.model import Report
+from popstrat.pages.report.model import Figure, Report
 from popstrat.pages.report.names import page_names
 from popstrat.pages.report.page import page_of
 from popstrat.pages.report.read import Month
+from popstrat.pages.report.sections.care import Counted, most_of
+from popstrat.pages.report.sections.inequality import widened
 from popstrat.pages.report.signals import signal_of
 
 pytestmark = pytest.mark.smoke
@@ -94,5 +96,57 @@ def test_what_has_no_value_has_no_bar() -> None:
     chart = bars([Bar("Statin", None, "withheld"), Bar("Ezetimibe", 10, "10"), Bar("SGLT2", 5, "5")], unit="people")
     assert chart.alternative == "Bars, people: Ezetimibe 10; SGLT2 5. Not shown: Statin (withheld)."
     svg = str(chart.svg)
-    assert svg.index("SGLT2") < svg.index("Not shown, large or small:") < svg.index(">Statin<")
+    assert svg.index("SGLT2") < svg.index("Withheld, large or small:") < svg.index(">Statin<")
     assert svg.count("fill:var(--mark-1)") == 2
+
+
+@pytest.mark.parametrize(
+    ("gap", "low", "high", "year_ago", "said"),
+    [
+        (0.10, 0.08, 0.12, 0.05, "wider"),
+        (-0.10, -0.12, -0.08, -0.05, "wider"),
+        (0.05, 0.03, 0.07, 0.10, "narrower"),
+        (0.10, 0.08, 0.12, 0.09, "no clear change"),
+        (0.10, 0.08, 0.12, 0.08, "no clear change"),
+        (0.10, 0.08, 0.12, None, "–"),
+        (0.10, None, None, 0.05, "–"),
+        (None, None, None, 0.05, "–"),
+    ],
+)
+def test_whether_a_gap_is_wider_than_a_year_ago(
+    gap: float | None, low: float | None, high: float | None, year_ago: float | None, said: str
+) -> None:
+    """By more than chance: the gap of a year ago is outside the interval of this one, whichever way it goes."""
+    none = dict.fromkeys(Figure.__slots__)
+    one = Figure(**{**none, "value": gap, "low": low, "high": high, "year_ago": year_ago, "suppressed": False})  # type: ignore[arg-type]
+    assert widened(one) == said
+    assert widened(None) == "–"
+
+
+def counted(people: int | None, of: int | None, other: int | None = None) -> Counted:
+    none = dict.fromkeys(Figure.__slots__)
+    one, beside = (
+        Figure(**{**none, "numerator": n, "denominator": of, "suppressed": n is None})  # type: ignore[arg-type]
+        for n in (people, other)
+    )
+    return Counted("said", "label", "metric", one, other=beside)
+
+
+@pytest.mark.parametrize(
+    ("found", "most"),
+    [
+        ([counted(110, 140), counted(25, 140)], 0),
+        ([counted(25, 140), counted(110, 140)], 1),
+        ([counted(110, 140), counted(None, 140, other=100)], 0),  # at most 140 + 2 - 98 of them: 44
+        ([counted(40, 140), counted(None, 140, other=100)], None),
+        ([counted(110, 140), counted(None, 140)], None),
+        ([counted(1365, 4755), counted(None, 560)], 0),  # a medicine that so few need
+        ([counted(110, 140), counted(None, None)], None),
+        ([counted(None, 140), counted(None, 140)], None),
+        ([], None),
+    ],
+)
+def test_what_is_most_frequent_is_said_only_where_no_withheld_count_can_be_larger(
+    found: list[Counted], most: int | None
+) -> None:
+    assert most_of(found) is (None if most is None else found[most])

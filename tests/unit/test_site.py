@@ -58,3 +58,16 @@ def test_blocks_with_a_word_behind_their_language_are_blocks_on_the_site() -> No
     for page in SITE.parent.rglob("*.md"):
         opened = re.findall(r"^[ ]*```[a-z]+ .*$", fences(page.read_text(encoding="utf-8")), re.MULTILINE)
         assert all("title=" in line for line in opened), (page, opened)
+
+
+def test_columns_of_a_table_are_as_wide_as_their_texts() -> None:
+    """Up to a limit; the alignment of a column stays, and so does everything else."""
+    widths = runpy.run_path(str(SITE / "pages.py"))["widths"]
+    table = (
+        '<table><thead><tr><th>what</th><th style="text-align: right;">n</th></tr></thead>'
+        f'<tbody><tr><td>{"long " * 20}</td><td style="text-align: right;"><code>1,234</code></td></tr></tbody></table>'
+    )
+    shown = widths(table)
+    assert '<thead><tr><th style="min-width: min(23ch, 34vw)">what</th>' in shown
+    assert '<th style="text-align: right; min-width: min(10ch, 34vw)">n</th></tr></thead>' in shown
+    assert shown.partition("</thead>")[2] == table.partition("</thead>")[2]

@@ -137,7 +137,7 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], Spec, str]] = [
         {},
         {"y": pa.array([True] * N)},
         replace(FOLLOWED, column="y"),
-        r"otherwise than 'days' and 'event' by day 365 \(r",
+        r"contradicts 'days' and 'event' by day 365 \(r",
     ),
     ({}, {}, replace(FOLLOWED, competing=("censoring", ("died",))), r"holds no 'died'"),
     ({}, {}, Spec(column="y", by=("shoe_size",)), r"column 'shoe_size': is neither"),

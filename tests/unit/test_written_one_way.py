@@ -20,8 +20,6 @@ PUBLISHED = {"admission-12m.toml"}
 """Packs that published versions extend keep their text to the letter."""
 SPELLINGS = {"spellings.py"}
 """What is told there is how others write numbers."""
-MEASURED = re.compile(r"performance|engine|synthetic|safety")
-"""Pages about machines and generated lists, which other programs write."""
 
 
 def texts(file: Path) -> Iterator[tuple[int, str]]:
@@ -56,7 +54,7 @@ def test_percentages_in_templates(pattern: str) -> None:
 
 def test_percentages_in_packs_and_in_the_documents() -> None:
     packs = [f for f in (PACKAGE / "packs" / "builtin").glob("*.toml") if f.name not in PUBLISHED]
-    documents = [f for f in DOCS.rglob("*.md") if not MEASURED.search(str(f.relative_to(DOCS)))]
+    documents = [*DOCS.rglob("*.md"), *DOCS.parent.glob("*.md")]
     assert len(packs) >= 3
     for file in [*packs, *documents]:
         text = file.read_text(encoding="utf-8")
@@ -81,3 +79,10 @@ def test_there_is_one_mark_of_what_is_withheld() -> None:
     assert WITHHELD == "withheld"
     for file in [*PACKAGE.rglob("*.j2"), *(PACKAGE / "pages").rglob("*.py"), *(PACKAGE / "validation").glob("*.py")]:
         assert "[c]" not in file.read_text(encoding="utf-8"), file.name
+
+
+def test_a_notice_has_one_name() -> None:
+    """It begins with `notice:` on a terminal, as it is in `notices` of a record, and with no other word."""
+    said = [text for file in PACKAGE.rglob("*.py") for _, text in texts(file)]
+    assert any(text.startswith("notice: ") for text in said)
+    assert [text for text in said if re.match(r"(note|remark|info|n\.b\.): ", text, re.IGNORECASE)] == []

@@ -50,8 +50,8 @@ def verify(
     if found.macs_checked and found.keyed:
         typer.echo(f"MACs checked on {found.keyed:,} lines")
     elif found.keyed:
-        typer.echo("note: the log has a key, which was not given, so its MACs were not checked")
+        typer.echo("notice: the log has a key, which was not given, so its MACs were not checked")
     elif found.lines:
-        typer.echo("note: the log has no key, so that whoever may write it could make it anew (docs/privacy.md)")
+        typer.echo("notice: the log has no key: anybody who can write to it can replace it unseen (docs/privacy.md)")
     if found.head_behind:
-        typer.echo("note: the last append was interrupted after its line was complete")
+        typer.echo("notice: the last append was interrupted after its line was complete")

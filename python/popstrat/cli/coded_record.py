@@ -91,12 +91,12 @@ def instead_of(
     if not events:
         stray = next((option for option, value in others.items() if value), None)
         if stray is not None:
-            raise InputError(f"{stray} is of a coded record, which needs --events")
+            raise InputError(f"{stray} is for a coded record, which needs --events")
         if not inputs:
             raise InputError("no list was given, and no coded record (--events)")
         return False
     if inputs:
-        raise InputError("a list and --events were given: one of them")
+        raise InputError("both a list and --events were given: give one of them")
     if map_file is not None:
         raise InputError("--map is for a list; a layout describes the files of a coded record (--layout)")
     return True

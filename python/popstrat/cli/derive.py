@@ -31,6 +31,9 @@ def derive(
     quality: Annotated[
         Path | None, typer.Option("--quality", metavar="FILE", help="Also write how complete each column is, as JSON.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Also write how complete each column is, as a page.")
+    ] = None,
     threads: options.Threads = None,
     encoding: Annotated[
         str | None,
@@ -47,8 +50,13 @@ def derive(
     given = record_options.coded_record(
         patients, registrations, events, medications, activity, codelists, layout, spec, encoding, allow_missing_lists
     )
-    from popstrat.runs.derive import run_derive
+    from popstrat.runs.derive import run_derive  # not above: --help does not wait for Arrow
 
+    page = None
+    if html is not None:
+        from popstrat.pages.quality_page import render
+
+        page = (html, render)
     checker = options.make_scorer(options.DEFAULT_PACK, date, options.Profile.DIRECT_CARE)
     with progress_bar("Deriving", quiet or as_json) as progress:
         record = run_derive(
@@ -59,10 +67,11 @@ def derive(
             progress=progress,
             encoding=encoding or "utf-8",
             quality=quality,
+            page=page,
             options=options.recorded(
                 output=output, patients=patients, registrations=registrations, events=events, medications=medications,
                 activity=activity, codelists=codelists, layout=layout, spec=spec, as_of=as_of,
-                allow_missing_lists=allow_missing_lists, quality=quality, threads=threads, encoding=encoding,
+                allow_missing_lists=allow_missing_lists, quality=quality, html=html, threads=threads, encoding=encoding,
             ),
             force=force,
         )  # fmt: skip

@@ -36,4 +36,4 @@ def refuse_near_misses(environment: Mapping[str, str]) -> None:
 
             known = [other.removeprefix(_PREFIX) for other in VARIABLES]
             if near := suggest(name.removeprefix(_PREFIX), known).replace("'", f"'{_PREFIX}", 1):
-                raise InputError(f"{name} is no variable of the environment that popstrat reads{near}")
+                raise InputError(f"{name} is not an environment variable that popstrat reads{near}")

@@ -195,7 +195,7 @@ def day_of_list(text: str | None) -> dt.date:
     """The as-of date, which must be given: a list that is fitted to is one of the past, so today is never right."""
     if text is None:
         raise InputError(
-            "--as-of is needed: the day as which the list stood, when follow-up began, such as --as-of 2025-06-30"
+            "--as-of is needed: the date of the list, on which follow-up began, such as --as-of 2025-06-30"
         )
     return parse_date(text)
 

@@ -136,4 +136,4 @@ def pseudonymise(
     if lookup is not None:
         typer.echo(f"{lookup}: {found['lookup']['rows']:,} originals; IDENTIFIABLE, for its owner alone")
     if found["full_birth_dates"]:
-        typer.echo(f"note: full dates of birth stay; --birth year-month or --drop {birth_column} would identify less")
+        typer.echo(f"notice: full dates of birth stay; --birth year-month or --drop {birth_column} would identify less")

@@ -109,7 +109,7 @@ def _open_ours(path: Path, more: int) -> int:
         raise
     if sys.platform != "win32" and os.fstat(descriptor).st_uid != os.geteuid():
         os.close(descriptor)
-        raise InputError("is in the way, and another user's; have it removed", file=str(path))
+        raise InputError("is in the way and belongs to another user; have it removed", file=str(path))
     return descriptor
 
 

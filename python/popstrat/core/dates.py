@@ -29,7 +29,7 @@ def as_of_date(value: str | dt.date | None, stacklevel: int = 3) -> dt.date:
     """As `parse_as_of`, for whoever calls the library: today is taken with an `AsOfWarning`."""
     if value is None:
         today = dt.date.today().isoformat()
-        told = f"no as-of date was given, and today, {today}, was taken: give one, or other days give other results"
+        told = f"no as-of date was given, so today, {today}, was used: give one, or results change from day to day"
         warnings.warn(told, AsOfWarning, stacklevel=stacklevel)
     return parse_as_of(value)
 

@@ -88,7 +88,7 @@ class HiddenFolder:
             if os.fstat(lock).st_uid != os.geteuid():  # root could, and what is written there is their folder's
                 os.close(lock)
                 self._ours = False
-                raise InputError("is in the way, and another user's; have it removed", file=str(self.path))
+                raise InputError("is in the way and belongs to another user; have it removed", file=str(self.path))
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -146,7 +146,7 @@ class HiddenFolder:
             lock = os.open(self._real, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             self._locks.append(lock)  # it gets our hidden name, which nobody may take over meanwhile
             if os.fstat(lock).st_uid != os.geteuid():
-                raise InputError("is another user's; choose a new folder", file=str(self.target))
+                raise InputError("belongs to another user; choose a new folder", file=str(self.target))
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:

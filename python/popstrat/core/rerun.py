@@ -73,7 +73,7 @@ def refuse_other(
     sizes = dict(_listed(record))
     for target in there:
         if target not in own and sizes.get(target.name) != target.stat().st_size:
-            raise InputError(f"exists, and is not the file that its record tells of; {way_out}", file=str(target))
+            raise InputError(f"exists, and is not the file that its record describes; {way_out}", file=str(target))
 
 
 def _listed(record: Mapping[str, Any]) -> Iterable[tuple[str, int]]:

@@ -107,7 +107,7 @@ def refuse_unsound(array: pa.Array, name: str) -> None:
     if bad:
         raise InputError(_BYTES, column=name, rows=bad[:_NAMED], more=max(0, len(bad) - _NAMED))
     refuse_astray(array, name)
-    raise InputError("is damaged: it does not hold together", column=name)
+    raise InputError("is damaged: its parts do not fit together", column=name)
 
 
 def sound_table(table: pa.Table) -> pa.Table:

@@ -48,7 +48,7 @@ def real_target(target: Path) -> Path:
         if not target.is_symlink() or _leads_into(target) is not None:
             return target
         target = target.parent / target.readlink()
-    raise InputError("cannot be written: links lead nowhere", file=str(target))
+    raise InputError("cannot be written: it is a link that leads nowhere", file=str(target))
 
 
 def is_unfinished(target: Path) -> bool:

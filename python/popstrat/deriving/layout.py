@@ -290,12 +290,12 @@ class _Parser:
                 where, "needs `from`, the name of a column or several of which one is there; or `const`, or `parts`"
             )
         if ours == "patient_id" and "from" not in said:
-            raise self._fail(where, "needs `from`: people are told apart by a column of the file")
+            raise self._fail(where, "needs `from`: a column of the file has to identify people")
         otherwise = said.get("otherwise")
         through = self._some_texts(where, said, "through")
         for one in through:
             if one not in lookups:
-                raise self._fail(where, f"goes through [lookup.{one}], which there is not{suggest(one, lookups)}")
+                raise self._fail(where, f"goes through [lookup.{one}], which does not exist{suggest(one, lookups)}")
         values = self._mapping(f"{where} values", said.get("values", {}), KINDS if kind and ours == "code" else None)
         periods = self._mapping(f"{where} periods", said.get("periods", {}), PERIODS)
         comparators = self._mapping(f"{where} comparators", said.get("comparators", {}), COMPARATORS)

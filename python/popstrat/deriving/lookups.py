@@ -48,7 +48,7 @@ class Table:
         nulls = pc.and_(pc.is_null(self.values.slice(1)), pc.is_null(self.values.slice(0, len(self.values) - 1)))
         if bad := int((again[1:] & ~true(pc.or_(alike, nulls))).sum()):
             raise InputError(
-                f"{bad:,} of its keys stand there again with another {self.spec.value}",
+                f"{bad:,} of its keys occur again with another {self.spec.value}",
                 column=self.spec.key, file=self.files[0].name,
             )  # fmt: skip
         keep = np.flatnonzero(~again)

@@ -140,7 +140,7 @@ class ShapedFile:
     def _row_id(self) -> str:
         if (name := self.names.find(self.shape.row_id)) is None:
             raise InputError(
-                "is absent, and the layout says that it tells rows apart",
+                "is absent, and the layout says that it identifies rows",
                 column=self.shape.row_id,
                 file=self.source.name,
             )
@@ -154,7 +154,7 @@ class ShapedFile:
         batches = self.source.batches(self._read_columns(later), batch_rows=batch_rows)
         yield from self._pieces(batches, 0, columns, tally, later, place)
         if self.source.rows not in (None, tally["rows"]):
-            raise InputError("does not hold as many rows as it says", file=self.source.name)
+            raise InputError("does not have as many rows as it says", file=self.source.name)
         self.source.check_unchanged()
 
     def parts(

@@ -234,7 +234,7 @@ def _solve(sample: Sample, design: Any, spread: F64, link: str, mix: float, stre
         start = np.concatenate([[fitted.intercept_], coefficients]) if len(coefficients) > 1 else None
         if step < _CLOSE:
             return coefficients, 0.0
-    raise InputError("the Cox model does not settle: its terms may separate the outcome")
+    raise InputError("the Cox model does not converge: its terms may separate the outcome")
 
 
 def _fit(regressor: Any, design: Any, event: F64, weight: F64 | None, offset: F64 | None) -> Any:

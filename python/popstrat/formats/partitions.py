@@ -64,7 +64,7 @@ class PartitionedSink(BatchSink):
         """The folder of a value. Raises `InputError` for one that is no name of a folder."""
         if value is not None and holds_number(value):
             raise InputError(
-                "holds a value that looks like somebody's number: no folder is named so", column=self._column
+                "holds a value that looks like somebody's number: no folder is named after it", column=self._column
             )
         name = f"{self._column}={quote(value, safe='') if value else NO_VALUE}"
         if len(name) > _LONGEST:

@@ -132,7 +132,7 @@ def check_target(target: str | Path, inputs: Collection[Path] = ()) -> None:
     """Raise `InputError` if ``target`` has no known extension or is one of the input files."""
     target = Path(target)
     if str(target) == "-":
-        raise InputError("the output is a file, which appears whole or not at all: standard output cannot be one")
+        raise InputError("the output has to be a file: on standard output it could be incomplete")
     if _ADDRESS.match(str(target)):
         address = str(target).replace(":/", "://", 1)
         raise InputError("is an address, and popstrat writes files: write one and copy it there", file=address)

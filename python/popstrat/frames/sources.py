@@ -141,7 +141,7 @@ def _of_parts(data: Iterable[Any], wanted: Wanted) -> pa.Table:
     if all(isinstance(part, str | Path) for part in parts):
         return _of_paths(parts, wanted)
     if any(isinstance(part, Mapping) for part in parts):
-        raise InputError("a table is needed, not rows: make one of them, as with pyarrow.Table.from_pylist")
+        raise InputError("a table is needed, not rows: make a table of them, as with pyarrow.Table.from_pylist")
     return _together([as_table(part, wanted) for part in parts])
 
 

@@ -37,23 +37,23 @@ def table(
     threads: int | None = None,
     mapping: Any = None,
 ) -> pa.Table:
-    """Figures by area of a registered list in memory; as ``popstrat metrics``, whose options these are.
+    """Figures by area of a registered list in memory. The arguments are the options of ``popstrat metrics``.
 
     Args:
-        people: one row a patient, as `popstrat.score` takes it.
-        as_of: ISO text or a date; today if None.
-        pack: whose metrics are counted.
-        levels, group_by, metrics: only these, in place of the usual ones.
-        caseload, previous, history, plan: files, and a folder, to hold the list against.
-        disclosure_control: without it counts are exact, for direct care alone.
-        threads: how many to use; None for all cores. They change nothing in the result.
+        people: one row for each patient, as for `popstrat.score`.
+        as_of: ISO text or a date; if None, today.
+        pack: the pack whose metrics are counted.
+        levels, group_by, metrics: only these, instead of the usual ones.
+        caseload, previous, plan: files with which the list is compared; history: a folder of earlier metrics.
+        disclosure_control: if false, counts are exact and only for direct care.
+        threads: how many to use; None means all cores. The result does not depend on them.
         mapping: as for `popstrat.score`.
 
     Returns:
         The table of figures (`popstrat.metrics.rows.SCHEMA`), without a row of any person.
 
     Raises:
-        InputError: the table, an option or a file is at fault. PackError: the pack is.
+        InputError: the table, an option or a file is wrong. PackError: the pack is wrong.
 
     Warns (`popstrat.DataWarning`) of what makes the figures doubtful.
     """

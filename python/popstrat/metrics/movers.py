@@ -78,7 +78,7 @@ def refuse_other(path: Path, as_of: dt.date, pack: str | None) -> list[str]:
     """What is to be said of an earlier scored table, by its run record. Raises `InputError` if it is no earlier one."""
     record = read_record(record_path(path))
     if record is None:
-        return [f"{path.name} has no run record: of which day and pack it is is not known"]
+        return [f"{path.name} has no run record, so its date and pack are not known"]
     try:
         day = dt.date.fromisoformat(str(record.get("as_of")))
     except ValueError:
@@ -87,7 +87,7 @@ def refuse_other(path: Path, as_of: dt.date, pack: str | None) -> list[str]:
         raise InputError(f"is as of {day}, which is not before {as_of}", file=str(path))
     theirs = pack_named(record.get("pack"))
     if pack is not None and theirs != pack:
-        return [f"{path.name} was scored with {theirs}, not {pack}: some moves may be those of the definitions"]
+        return [f"{path.name} was scored with {theirs}, not {pack}: some moves may come from the definitions"]
     return []
 
 

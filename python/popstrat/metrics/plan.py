@@ -84,7 +84,7 @@ def read_plan(path: Path, areas: Areas, metrics: Mapping[str, Measure], encoding
             raise file.fault(f"is no {column} of these figures{suggest(first, names)}", column, bad)
     bad = np.array([one not in known[str(on)] for one, on in zip(area, level, strict=True)], dtype=np.bool_)
     if bad.any():
-        raise file.fault("is no area of this level in the list", "area", bad)
+        raise file.fault("is not an area of this level in the list", "area", bad)
     shares = np.array([metrics[str(one)] is Measure.PROPORTION for one in metric], dtype=np.bool_)
     if (shares & (values > 1)).any():
         raise file.fault("a share is from 0 to 1", "value", shares & (values > 1))
@@ -95,7 +95,7 @@ def read_plan(path: Path, areas: Areas, metrics: Mapping[str, Measure], encoding
         twice[i] = day in of
         of[day] = value
     if twice.any():
-        raise file.fault("the same metric, area and day stand above already", "date", twice)
+        raise file.fault("the same metric, area and day are in a row above", "date", twice)
     return Plan({key: tuple((dates.from_days(day), of[day]) for day in sorted(of)) for key, of in found.items()})
 
 

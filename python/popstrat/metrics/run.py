@@ -29,9 +29,7 @@ from popstrat.runs.score_files import ListCounts, score_files
 from popstrat.scoring.scorer import Scorer
 
 COMMAND = "metrics"
-NO_EARLIER = (
-    "no earlier releases were given (--history): whether a withheld count follows from one of them was not looked at"
-)
+NO_EARLIER = "no earlier releases were given (--history), so whether a withheld count follows from them was not checked"
 _OF_PEOPLE = (
     "rows", "groups", "means", "readings", "models", "quality", "disorder", "ids", "recorded", "recorded_by_file",
     "newest_record_date", "rows_per_second", "warnings", "absent_columns", "empty_columns",

@@ -29,7 +29,7 @@ KEYS = ("metric", "measure", "cohort", "level", "area", "group_by", "group")
 """What a figure is followed by."""
 ENDINGS = (".parquet", ".arrow", ".csv")
 OVERLAPPING = "no signal: what it counts looks back over several months, which overlap from month to month"
-FEW = f"history: no signals, since fewer than {FEWEST} months follow each other up to this one"
+FEW = f"history: no signals, because fewer than {FEWEST} consecutive months end with this one"
 TESTED = ("proportion", "rate_per_1000", "standardised_rate", "coverage")
 """Measures of which signals are looked for."""
 ON, OFF = "on", "off"
@@ -94,7 +94,7 @@ def read_history(folder: Path, as_of: dt.date, *, pack: str | None = None, contr
             raise InputError(f"is of {month.as_of:%Y-%m}, and so is {Path(same.name).name}", file=month.name)
         if controlled and month.controlled is False:
             raise InputError(
-                "was made without disclosure control, which this month's metrics are under", file=month.name
+                "was made without disclosure control, but this month's metrics are made with it", file=month.name
             )
         months.append(month)
     months.sort(key=lambda month: month.number)
@@ -111,7 +111,7 @@ def _read(path: Path) -> Month:
     missing = next((name for name in _USED if name not in source.schema.names), None)
     if missing is not None:
         near = suggest(missing, source.schema.names)
-        raise InputError(f"is missing{near}: these are no metrics", column=missing, file=str(path))
+        raise InputError(f"is missing{near}: this is not a metrics file", column=missing, file=str(path))
     used = [*_USED, *(name for name in _WITHHELD if name in source.schema.names)]
     batches = list(source.batches(used))
     table = pa.Table.from_batches(batches) if batches else pa.schema([SCHEMA.field(n) for n in used]).empty_table()
@@ -130,7 +130,7 @@ def _read(path: Path) -> Month:
 def _said(months: list[Month], as_of: dt.date, pack: str | None, later: int) -> list[str]:
     told = []
     if later:
-        told.append(f"history: {_files(later)} of this month or later, passed over")
+        told.append(f"history: {_files(later)} of this month or later, not used")
     if months:
         there = {month.number for month in months}
         now = as_of.year * 12 + as_of.month - 1
@@ -138,7 +138,7 @@ def _said(months: list[Month], as_of: dt.date, pack: str | None, later: int) -> 
         if gaps:
             named = ", ".join(f"{number // 12:04}-{number % 12 + 1:02}" for number in gaps[:6])
             more = f" and {len(gaps) - 6} more" if len(gaps) > 6 else ""
-            told.append(f"history: no metrics of {named}{more}; a series begins anew after a month that is missing")
+            told.append(f"history: no metrics of {named}{more}; a series starts again after a missing month")
     others = [month for month in months if pack is not None and month.pack not in (None, pack)]
     if others:
         told.append(

@@ -292,7 +292,7 @@ class MapPlan:
 
     def notices(self) -> list[str]:
         """What is to be said of the names of the file's columns."""
-        found = [f"column {name!r} of {self.of} gives way to the one mapped onto that name" for name in self.hidden]
+        found = [f"column {name!r} of {self.of} is not used: another is mapped to that name" for name in self.hidden]
         if self.recased:
             found.append(
                 f"columns matched despite other capitals, blanks or signs in their names: {', '.join(self.recased)}"

@@ -29,8 +29,8 @@ Tables = TypeVar("Tables", bound=PackTables)
 
 
 def load_pack(name_or_path: str | Path | Pack) -> Pack:
-    """A pack by built-in name, such as ``london-2026`` or, of an earlier version, ``london-2026@1.0.0``, or by the path
-    of a TOML file. Raises `PackError`.
+    """Load a pack: a built-in one by its name, such as ``london-2026`` or (an earlier version) ``london-2026@1.0.0``,
+    or one of your own by the path of its TOML file. Raises `PackError`.
 
     >>> import popstrat
     >>> pack = popstrat.load_pack("london-2026")

@@ -66,7 +66,7 @@ def checked(resolved: Resolved) -> Resolved:
             if len(different) < fewest and found.expected is not None and found.patient not in different:
                 different.append(found.patient)
         if fewest and definition.raw.get("draft"):
-            notices.append(f"{definition.title} is a draft: nothing vouches for its coefficients")
+            notices.append(f"{definition.title} is a draft: no reference patients check its coefficients")
         elif len(different) < fewest:
             raise fault(
                 resolved, definition,

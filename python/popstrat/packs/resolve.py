@@ -482,7 +482,7 @@ def _unused(pack: PackTables) -> Iterator[str]:
 def _seals(pack: PackTables) -> Iterator[str]:
     for source in pack.sources:
         if seal_is_gone(source.text):
-            yield f"{source.name} says how it was fitted, but its seal has been taken out"
+            yield f"{source.name} says how it was fitted, but its seal has been removed"
 
 
 def _check_outputs(resolved: Resolved) -> None:

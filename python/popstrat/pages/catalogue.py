@@ -36,8 +36,8 @@ from popstrat.pages.markdown import written
 COMMAND = "python -m popstrat.pages.catalogue --write docs/definitions.md"
 
 _READING = (
-    "A rule holds only where it is true. A flag without a record is false; a comparison with a value that has no "
-    "record is unknown, and a rule that is unknown does not hold. Rules are shown as they are written in the pack."
+    "A rule holds only if it is true. A flag that is not recorded is false. A comparison with a value that is not "
+    "recorded is unknown, and an unknown rule does not hold. Rules are shown as they are written in the pack."
 )
 
 
@@ -113,7 +113,8 @@ class Page:
     def metrics(self) -> list[Section]:
         """What is counted by area; nothing in a pack that has none."""
         found = [self.definition(d) for d in self.own if KINDS[d.kind].counted]
-        return [Section(2, "Metrics", ["What is counted by area, and of whom."]), *found] if found else []
+        told = "These are counted by area. Each says who is counted, and out of whom."
+        return [Section(2, "Metrics", [told]), *found] if found else []
 
     def definition(self, d: Definition) -> Section:
         body = self.raw["definition"][d.id]
@@ -146,7 +147,7 @@ class Page:
         for name, reading in self.raw.get("readings", {}).items():
             if d.id in reading["of"]:
                 told = link(reading.get("title", name), f"reading-{name}")
-                blocks.append(f"Can be read in more than one way: {told}.")
+                blocks.append(f"This can be read in more than one way: {told}.")
         blocks.append(_facts(d, len(found) > 1))
         return Section(3, d.title, blocks, d.id)
 
@@ -157,7 +158,7 @@ class Page:
             parts.setdefault(origin, []).append(part)
         told = [f"from {link(self.names.titles[other], other)}: {', '.join(map(code, some))}" for other, some in
                 parts.items()]  # fmt: skip
-        return [f"Taken {'; '.join(told)}. All else is its own."] if told else []
+        return [f"Taken {'; '.join(told)}. Everything else is its own."] if told else []
 
     # -- what a run only counts --
 
@@ -174,7 +175,7 @@ class Page:
                     rows.append((self.names.link(reading.column), with_values, used))
             blocks: list[Block] = [body["means"]] if body.get("means") else []
             blocks.append(
-                "Every run counts the people under each reading (`readings` in its record); none is a column."
+                "Every run counts the people under each reading (`readings` in its record). No reading is a column."
             )
             blocks.append(table(("definition", "read with", ""), rows))
             found.append(Section(3, body.get("title", name), blocks, f"reading-{name}"))
@@ -239,7 +240,7 @@ class Page:
             rows.append((f"{here}, {assumed.about}" if assumed.about else here, assumed.text))
         if not rows:
             return Section(2, "Assumptions", ["None."], "assumptions")
-        told = "Where no public source says, this is what was chosen, and why."
+        told = "No public source says these things. This is what we chose, and why."
         return Section(2, "Assumptions", [told, table(("where", "what and why"), rows)], "assumptions")
 
 
@@ -271,7 +272,7 @@ def _said(version: Mapping[str, Any]) -> list[Block]:
         where = [code(sentence["label"])] if "label" in sentence else []
         where += [rule_code(sentence["when"])] if "when" in sentence else []
         rows.append((GROUPS[sentence["under"]], ", ".join(where), code(sentence["say"])))
-    return ["Said of people:", table(("under", "where", "sentence"), rows)] if rows else []
+    return ["Sentences about people:", table(("under", "where", "sentence"), rows)] if rows else []
 
 
 def _reference_patients(version: Mapping[str, Any]) -> list[Block]:
@@ -286,14 +287,14 @@ def _reference_patients(version: Mapping[str, Any]) -> list[Block]:
             for name, value in entry["patient"].items()
         )
         rows.append((entry.get("title", ""), record, values))
-    told = "Reference patients, made up, whose result is checked whenever the pack is used:"
+    told = "These made-up reference patients are checked whenever the pack is used:"
     return [told, table(("who", "record", "result"), rows)] if rows else []
 
 
 def _without_column(d: Definition) -> str:
     if KINDS[d.kind].counted:
         return "none; counted by area"
-    return "none; told in sentences" if d.raw.get(SENTENCES) else "none; used by other definitions"
+    return "none; used in sentences" if d.raw.get(SENTENCES) else "none; used by other definitions"
 
 
 def _facts(d: Definition, several: bool) -> Table:
@@ -319,9 +320,9 @@ def page() -> str:
     found = sections(load_pack(DEFAULT_PACK))
     others = [p for p in list_packs() if p["id"] != DEFAULT_PACK]
     rows = [(code(p["id"]), p["version"], p["title"]) for p in others]
-    text = "Smaller packs that come with popstrat; `popstrat packs show NAME` prints their definitions."
+    text = "These smaller packs come with popstrat. `popstrat packs show NAME` prints their definitions."
     found.append(Section(2, "Other packs", [text, table(("pack", "version", "title"), rows)]))
-    return written(found, f"Made from the pack by `{COMMAND}`. Change the pack, not this page.")
+    return written(found, f"`{COMMAND}` makes this page from the pack. Change the pack, not this page.")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -40,10 +40,10 @@ def _show(explanation: Explanation, console: Console, costs: bool) -> None:
     if explanation.notices:
         console.print()
     for notice in explanation.notices:
-        console.print(Padding(Text(f"note: {notice}", "dim"), (0, 0, 0, 2)))
+        console.print(Padding(Text(f"notice: {notice}", "dim"), (0, 0, 0, 2)))
     if explanation.set_aside:
         console.print()
-        console.print(Text("Set aside as implausible, and read as no record", WARNING))
+        console.print(Text("Set aside as implausible, and counted as not recorded", WARNING))
         grid = text_grid(2)
         for item in explanation.set_aside:
             grid.add_row(item.title, f"{item.value}: {item.reason}" if item.value else item.reason)
@@ -109,7 +109,7 @@ def _show_lines(lines: Sequence[Line], console: Console, depth: int) -> None:
 def _show_model(model: ModelTrace, console: Console, indent: int) -> None:
     inset = (0, 0, 0, indent)
     if model.stand_ins:
-        console.print(Padding(Text("What stood in where there was no record, or a value beyond bounds"), inset))
+        console.print(Padding(Text("Defaults that were used, and values kept within bounds"), inset))
         grid = text_grid(3)
         for item in model.stand_ins:
             grid.add_row(item.input, item.used, Text(item.why, "dim"))

@@ -21,9 +21,8 @@ def filling(quality: Mapping[str, Any]) -> RenderableType:
     """The columns for which something is expected, those first that are doubtful, then the furthest from it; then the
     practices that stand out. ``quality`` is as `scoring.data_quality` reports it."""
     table = count_table("column", "people", "per 1,000", "expected", "median age, days")
-    judged = [c for c in quality["columns"] if "expected_per_1000" in c]
-    judged.sort(key=lambda c: (not c["doubtful"], -_off(c, quality["people"])))
-    for column in judged[:_MOST_COLUMNS]:
+    ordered = judged(quality)
+    for column in ordered[:_MOST_COLUMNS]:
         mark = "[bold]?[/] " if column["doubtful"] else ""
         age = column.get("days_old", {}).get("median")
         table.add_row(
@@ -31,10 +30,10 @@ def filling(quality: Mapping[str, Any]) -> RenderableType:
             f"{column['expected_per_1000']:,.1f}", "" if age is None else f"{age:,}",
         )  # fmt: skip
     parts: list[RenderableType] = [table]
-    if len(judged) > _MOST_COLUMNS:
-        parts.append(Text(f"and {len(judged) - _MOST_COLUMNS} more columns (--json tells of all)", "dim"))
-    if any(c["doubtful"] for c in judged):
-        parts.append(Text("? far below what people of these ages and sexes lead to expect", "dim"))
+    if len(ordered) > _MOST_COLUMNS:
+        parts.append(Text(f"and {len(ordered) - _MOST_COLUMNS} more columns (--json tells of all)", "dim"))
+    if any(c["doubtful"] for c in ordered):
+        parts.append(Text("? far below what is expected for people of these ages and sexes", "dim"))
     practices = quality["practices"]
     for practice in practices[:_PRACTICES]:
         shown = practice["columns"][:_COLUMNS_OF_ONE]
@@ -44,6 +43,12 @@ def filling(quality: Mapping[str, Any]) -> RenderableType:
     if len(practices) > _PRACTICES:
         parts.append(Text(f"and {len(practices) - _PRACTICES} more practices (--json tells of all)", "dim"))
     return Group(*parts)
+
+
+def judged(quality: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The columns for which something is expected: those in doubt, then the furthest from it."""
+    found = [c for c in quality["columns"] if "expected_per_1000" in c]
+    return sorted(found, key=lambda c: (not c["doubtful"], -_off(c, quality["people"])))
 
 
 def _off(column: Mapping[str, Any], people: int) -> float:

@@ -59,7 +59,7 @@ def show_fit(found: Fitted, console: Console) -> None:
         )  # fmt: skip
     console.print(Padding(grid, (0, 0, 0, 2)))
     if any(not term.note and term.low is None for term in found.terms):
-        told = "No interval where a penalty was fitted: it draws coefficients towards 0, so that none can be given."
+        told = "Coefficients with a penalty have no interval, because a penalty moves them towards 0."
         console.print(Padding(Text(told, "dim"), (0, 0, 0, 2)))
     if found.figures is not None:
         console.print()

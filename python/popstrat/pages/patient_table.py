@@ -13,9 +13,9 @@ ANCHOR = "patient-table"
 def sections(schema: Schema) -> list[Section]:
     """What null and implausible values mean, then a table for each group of columns."""
     about = (
-        "The columns that rules can use. Null means no record. A value outside its plausible range, an unknown label, "
-        "and a date after the as-of date or before birth count as no record and are reported. Dates are plausible from "
-        f"{schema.earliest_date.isoformat()}."
+        "The columns that rules can use. Null means not recorded. A value outside its plausible range, an unknown "
+        "label, and a date after the as-of date or before birth count as not recorded and are reported. Dates are "
+        f"plausible from {schema.earliest_date.isoformat()}."
     )
     made = [Section(2, "Patient table", [about], ANCHOR)]
     headings = ("column", "what it is", "type", "written as", "unit", "plausible", "notes")

@@ -206,7 +206,7 @@ def _model(model: Mapping[str, Any], rows: int, console: Console) -> None:
     console.print(f"{told}; not scored: {'; '.join(reasons)}" if reasons else told)
     if strata := model["strata"]:
         console.print(f"By stratum: {', '.join(f'{escape(name)} {n:,}' for name, n in strata.items())}")
-    for kind, words in (("missing", "No record, so that a default stood in"), ("clipped", "Kept within bounds")):
+    for kind, words in (("missing", "Not recorded, so a default was used"), ("clipped", "Kept within bounds")):
         found = sorted(((n, name) for name, n in model[kind].items() if n), reverse=True)
         if found and scored:
             shown = ", ".join(f"{escape(name)} {_percent(n, scored)}%" for n, name in found)
@@ -219,11 +219,11 @@ def remarks(record: Record, console: Console) -> None:
     for warning in record["warnings"]:
         console.print(f"[bold]warning:[/] {escape(warning)}")
     for notice in record["notices"]:
-        console.print(f"note: {escape(notice)}")
+        console.print(f"notice: {escape(notice)}")
     ignored: Sequence[str] = record.get("ignored_columns", [])
     if ignored:
         more = f" and {len(ignored) - _NAMES_SHOWN} more" if len(ignored) > _NAMES_SHOWN else ""
-        console.print(f"note: columns passed over: {escape(', '.join(ignored[:_NAMES_SHOWN]))}{more}")
+        console.print(f"notice: columns not read: {escape(', '.join(ignored[:_NAMES_SHOWN]))}{more}")
 
 
 def _title(name: str, titles: Mapping[str, str]) -> str:

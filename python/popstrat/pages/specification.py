@@ -28,9 +28,9 @@ from popstrat.pages.markdown import written
 COMMAND = "python -m popstrat.pages.specification --write docs/features.md"
 
 _READING = (
-    "Only rows dated up to the as-of date count, and none before birth; undated rows are set aside and counted. A "
-    "value is usable if it is in one of the units named and, once converted, within the bounds given, both included. "
-    "Windows include both ends. Code lists are named here and held elsewhere."
+    "Only rows dated from birth up to the as-of date count. Undated rows are set aside and counted. A value is usable "
+    "if it is in one of the named units and, once converted, within the bounds, both included. Windows include both "
+    "ends. Code lists are named here; they are separate files."
 )
 
 
@@ -144,7 +144,7 @@ def _not_derived(features: Features) -> Block:
 
 def page() -> str:
     """docs/features.md: the default specification's page."""
-    told = f"Made from the specification by `{COMMAND}`. Change the specification, not this page."
+    told = f"`{COMMAND}` makes this page from the specification. Change the specification, not this page."
     return written(sections(load_spec(DEFAULT_SPEC)), told)
 
 

@@ -28,6 +28,6 @@ def show(result: Mapping[str, Any], output: Path, console: Console) -> None:
     if result["period"]:
         console.print(f"\n{escape(result['period'][0].upper() + result['period'][1:])}", soft_wrap=True)
     for notice in result["notices"]:
-        console.print(f"note: {escape(notice)}", style="dim", soft_wrap=True)
+        console.print(f"notice: {escape(notice)}", style="dim", soft_wrap=True)
     console.print(f"\n{escape(str(output / PAGE_NAME))}\n{escape(str(output / JSON_NAME))}, and a CSV of each table",
                   soft_wrap=True)  # fmt: skip

@@ -1,4 +1,4 @@
-"""DuckDB: a relation for a relation."""
+"""DuckDB: a relation in, a relation out."""
 
 from __future__ import annotations
 
@@ -39,12 +39,13 @@ def score(
     record: bool = False,
     **options: Unpack[Options],
 ) -> Relation | tuple[Relation, Record]:
-    """Score a DuckDB relation. Arguments, errors and warnings are those of `popstrat.score`: ``pack``, ``profile``,
-    ``threads``, ``contributions``, ``mapping`` and ``previous`` too.
+    """Score a DuckDB relation. Arguments, errors and warnings are those of `popstrat.score`, including ``pack``,
+    ``profile``, ``threads``, ``contributions``, ``mapping`` and ``previous``.
 
     Returns:
-        A relation over the scored rows, in the same order, of ``connection`` (DuckDB's default one if None: name the
-        one that the relation is of, to join it with tables there); with ``record=True`` a pair. Labels are enums.
+        A relation over the scored rows, in the same order, in ``connection``; with ``record=True`` a pair of it and
+        the run record. If ``connection`` is None, it is DuckDB's default one. Give the relation's own connection if
+        you want to join the result with its tables. Labels are enums.
     """
     over = connection or duckdb.default_connection()
     if not record:

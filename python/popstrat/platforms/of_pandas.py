@@ -1,4 +1,4 @@
-"""pandas: a frame for a frame, with its index."""
+"""pandas: a frame in, a frame out, with its index."""
 
 from __future__ import annotations
 
@@ -45,13 +45,14 @@ def score(
 def score(
     frame: pd.DataFrame, as_of: str | dt.date | None = None, *, record: bool = False, **options: Unpack[Options]
 ) -> pd.DataFrame | tuple[pd.DataFrame, Record]:
-    """Score a pandas frame. Arguments, errors and warnings are those of `popstrat.score`: ``pack``, ``profile``,
-    ``threads``, ``contributions``, ``mapping`` and ``previous`` too.
+    """Score a pandas frame. Arguments, errors and warnings are those of `popstrat.score`, including ``pack``,
+    ``profile``, ``threads``, ``contributions``, ``mapping`` and ``previous``.
 
     Returns:
-        A frame with the index of the rows that were scored, in the same order; with ``record=True`` a pair. Labels are
-        categories; flags and whole numbers that may be null have pandas' nullable types, so that none becomes a
-        floating number. Where every column of ``frame`` is of an Arrow type, so are those of the result.
+        A frame with the index of the scored rows, in the same order; with ``record=True`` a pair of it and the run
+        record. Labels are categories. Flags and whole numbers that may be null have pandas' nullable types, so that
+        none becomes a floating-point number. If every column of ``frame`` has an Arrow type, so have those of the
+        result.
     """
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"popstrat.pandas.score takes a DataFrame of pandas, not {type(frame).__name__}")

@@ -1,4 +1,4 @@
-"""Polars: a frame for a frame, and a lazy frame within a streaming query for a lazy one."""
+"""Polars: a frame in, a frame out; a lazy frame is scored within a streaming query."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def score(
     record: bool = False,
     **options: Unpack[Options],
 ) -> pl.DataFrame | pl.LazyFrame | tuple[pl.DataFrame, Record]:
-    """Score a Polars frame. Arguments, errors and warnings are those of `popstrat.score`: ``pack``, ``profile``,
-    ``threads``, ``contributions``, ``mapping`` and ``previous`` too.
+    """Score a Polars frame. Arguments, errors and warnings are those of `popstrat.score`, including ``pack``,
+    ``profile``, ``threads``, ``contributions``, ``mapping`` and ``previous``.
 
-    A ``DataFrame`` gives a ``DataFrame``, rows in the same order, keys and places in the types that they had; with
-    ``record=True`` a pair. A ``LazyFrame`` gives a ``LazyFrame`` that scores while the query runs, batch by batch, so
-    that lists larger than memory can be read, scored and written (``sink_parquet``). Then errors come when it runs
-    (with Polars 1 within a ``ComputeError`` of its own), a repeated id at its end, and there is no record
-    (``InputError`` if one is asked for).
+    A ``DataFrame`` gives a ``DataFrame``, with rows in the same order, and keys and geography in their types; with
+    ``record=True`` a pair of it and the run record. A ``LazyFrame`` gives a ``LazyFrame`` that is scored while the
+    query runs, batch by batch, so that you can read, score and write a list larger than memory (``sink_parquet``).
+    Errors then come when the query runs (in Polars 1 within a ``ComputeError``), and a repeated id is found at its
+    end. There is no record (``InputError`` if you ask for one).
     """
     if lazy_names(frame) is not None and not isinstance(frame, pl.DataFrame):
         if record or options.pop("previous", None) is not None:

@@ -170,7 +170,7 @@ def verify(path: str | Path, *, expect_last: str | None = None) -> Summary:
         if key is not None and stated > count - keyed and not head.keyed:
             raise InputError("has no MAC, though the log has", file=str(_head_path(path)))
         if hashes[stated] != head.last:
-            raise _at(name, stated, "is not the one that was written: the log was made anew, or the head file was")
+            raise _at(name, stated, "is not the one that was written: the log or the head file was made again")
         if stated < count - 1:
             raise _at(name, stated + 2, "was added by something else than popstrat, or the head file is an older copy")
     elif expect_last is None and count:
@@ -181,7 +181,7 @@ def verify(path: str | Path, *, expect_last: str | None = None) -> Summary:
         )
     if expect_last is not None and expect_last.lower() not in hashes[1:]:
         raise InputError(
-            "no line has the hash expected: the log was cut off or made anew since it was noted", file=name
+            "no line has the hash expected: the log was cut off or made again since it was noted", file=name
         )
     behind = head is not None and head.lines < count
     first, latest = (times[0], times[-1]) if times else (None, None)

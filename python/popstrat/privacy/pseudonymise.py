@@ -572,11 +572,11 @@ class _Staying:
 def _check_lookup(lookup: Path, output: Path, source: Source, audit_log: Path | None) -> None:
     if audit_log is None:
         raise InputError(
-            "the lookup undoes the pseudonyms, so that it needs an audit log: give --audit FILE", file=str(lookup)
+            "the lookup can undo the pseudonyms, so it needs an audit log: give --audit FILE", file=str(lookup)
         )
     check_target(lookup, [f.path for f in source.files])
     if lookup.resolve() == output.resolve():
-        raise InputError("the lookup and the output are to be two files", file=str(lookup))
+        raise InputError("the lookup and the output must be two different files", file=str(lookup))
 
 
 def _write_lookup(kept: _Lookup, partial: Path, suffix: str, plan: _Plan, encoding: str) -> int:

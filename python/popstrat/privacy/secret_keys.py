@@ -60,7 +60,7 @@ def read_key(file: str | Path | None, variable: str) -> bytes | None:
     except OSError as error:
         raise InputError(f"the key cannot be read: {error.strerror}", file=str(path)) from None
     if sys.platform != "win32" and stat.S_IMODE(mode) & 0o077:
-        raise InputError("others than its owner may use this key file; mend that with: chmod 600", file=str(path))
+        raise InputError("other users can read or change this key file; correct that with: chmod 600", file=str(path))
     try:
         return parse_key(content.decode("ascii"), str(path))
     except UnicodeDecodeError:

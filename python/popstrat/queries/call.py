@@ -33,20 +33,22 @@ def sql(
     profile: str = "direct-care",
     counts_by: str | None = None,
 ) -> str:
-    """A pack as one SELECT that gives the columns of the scored table, categories as text.
+    """A pack as one SELECT that gives the columns of the scored table, with categories as text.
 
     Args:
-        pack: the name of one that popstrat has, the path of a TOML file, or a pack.
-        as_of: ISO text or a date; today, with an `AsOfWarning`, if None.
+        pack: the name of a built-in pack, the path of a TOML file, or a pack.
+        as_of: ISO text or a date; if None, today, with an `AsOfWarning`.
         dialect: duckdb, postgres, snowflake, databricks, spark, tsql or bigquery.
-        table: the name of the patient table, as the dialect has it.
-        columns: the schema of a table with the columns that are there; all of the patient table if None.
+        table: the name of the patient table, as written in the dialect.
+        columns: the schema of a table with the columns that exist; if None, all columns of the patient table.
         profile: secondary-use leaves out people who opted out.
-        counts_by: practice_code, pcn_code, neighbourhood or place: not the scored table, but for each of these how many
-            people (or events) each metric of the pack counts, and of how many people.
+        counts_by: practice_code, pcn_code, neighbourhood or place. The SELECT then gives no scored table. For each of
+            these areas it gives how many people (or events) each metric of the pack counts, and out of how many
+            people.
 
     Raises:
-        InputError: a name, the date or the columns are at fault, or sqlglot is not installed. PackError: the pack is.
+        InputError: a name, the date or the columns are wrong, or sqlglot is not installed.
+        PackError: the pack is wrong.
 
     >>> import popstrat
     >>> popstrat.sql("cha2ds2-vasc", "2026-06-30", dialect="duckdb", table="people").splitlines()[0][:2]

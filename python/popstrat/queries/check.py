@@ -66,7 +66,7 @@ def check(
     """Score a table with the engine, and with the pack's SELECT in DuckDB, and compare them cell by cell.
 
     Numbers that are written rounded may differ by one unit in the last place; others by `NEAR`. Raises `InputError`
-    for the table, ids that stand twice among it, and where DuckDB is not installed.
+    for the table, ids that occur twice among it, and where DuckDB is not installed.
     """
     try:
         import duckdb

@@ -255,7 +255,7 @@ class Query:
             f"{self.dialect.name}, profile {self.profile}, written by popstrat {VERSION}",
             *self.dialect.notes,
             *([] if self.counts_by is None else [_EXACT]),
-            "not checked here: ids that stand twice, flags that are neither true nor false (they count as false)",
+            "not checked here: ids that occur twice, flags that are neither true nor false (they count as false)",
         ]
         return "\n".join(f"-- {' '.join(str(line).split())}" for line in lines)
 

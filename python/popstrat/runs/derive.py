@@ -48,14 +48,16 @@ def run_derive(
     encoding: str = "utf-8",
     options: Mapping[str, Any] | None = None,
     quality: Path | None = None,
+    page: tuple[Path, Callable[[Record], str]] | None = None,
     force: bool = False,
 ) -> Record:
     """Derive the patient table of a coded record into ``output`` and ``<output>.run.json``; return the run record.
 
     The table is checked in passing as ``popstrat check`` checks a list, by ``checker``, whose as-of date it is that of.
-    ``encoding`` is that of a CSV output; ``quality`` also gets the data quality, as JSON. All files appear, complete,
-    or none does. Raises `InputError` for whatever is wrong with the input or the output's place, `PackError` for the
-    specification, ``OSError`` if the output cannot be written to the end.
+    ``encoding`` is that of a CSV output; ``quality`` also gets the data quality, as JSON, and ``page`` (a file, and
+    what makes its text of the record) a page. All files appear, complete, or none does. Raises `InputError` for
+    whatever is wrong with the input or the output's place, `PackError` for the specification, ``OSError`` if the output
+    cannot be written to the end.
     """
     output, clock = Path(output), Clock()
     reading = Reading(encoding=encoding) if threads is None else Reading(encoding=encoding, threads=threads)
@@ -66,18 +68,27 @@ def run_derive(
     with writing(output), Outputs() as outputs:
         partial = outputs.add(output)
         record_partial = outputs.add(record_file)
-        more = [] if quality is None else [quality]
-        quality_partial = [outputs.add(path) for path in more]
+        written: dict[Path, Callable[[Record], str]] = {}
+        if quality is not None:
+            written[quality] = lambda record: to_json(record["data_quality"])
+        if page is not None:
+            written[page[0]] = page[1]
+        more = list(written)
+        more_partial = [outputs.add(path) for path in more]
         making = Making("derive", checker.as_of.isoformat(), pack_named(derivation.features.record))
         refuse_other([output, record_file], making, read_record(record_file), force, own=[record_file])
-        refuse_other(more, making, read_record(record_file), force, own=more)
+        refuse_other(more, making, read_record(record_file), force)
         record = in_any_order(
             derivation,
             lambda: _write(derivation, partial, output, checker, reading, clock, progress, options),
         )
+        texts = [make(record).encode() for make in written.values()]
+        for path, text in zip(more_partial, texts, strict=True):
+            path.write_bytes(text)
+        if more:  # so that a run again knows them from files of somebody else
+            named = zip(more, texts, strict=True)
+            record["outputs"] = [{"name": path.name, "bytes": len(text)} for path, text in named]
         record_partial.write_text(to_json(record), encoding="utf-8")
-        for path in quality_partial:
-            path.write_text(to_json(record["data_quality"]), encoding="utf-8")
         outputs.commit()
     return record
 
@@ -197,28 +208,29 @@ def derive(
     allow_missing_lists: bool = False,
     record: bool = False,
 ) -> pa.Table | tuple[pa.Table, Record]:
-    """The patient table that a coded record means.
+    """The patient table, derived from a coded record.
 
     Args:
-        patients, registrations, events, medications, activity: the files of each table: a path, or several; folders
-            and patterns are taken too.
+        patients, registrations, events, medications, activity: the files of each table: a path, or several. Folders
+            and patterns work too.
         codelists: the folder of the code lists.
-        layout: how the files are laid out: the name of a layout that popstrat has, or the path of a TOML file.
-        spec: what is derived: the name of a specification that popstrat has, or the path of a TOML file.
-        as_of: ISO text or a date; today, with an `AsOfWarning`, if None.
-        threads: how many to use; None for all cores.
-        encoding: of CSV files; what the layout says if None.
-        allow_missing_lists: leave null (of flags: false) what needs a code list that is not there.
+        layout: how the files are laid out: the name of a built-in layout, or the path of a TOML file.
+        spec: the feature specification: the name of a built-in one, or the path of a TOML file.
+        as_of: ISO text or a date; if None, today, with an `AsOfWarning`.
+        threads: how many threads to use; None means all cores.
+        encoding: the encoding of CSV files; if None, what the layout says.
+        allow_missing_lists: if a code list is missing, leave the features that need it null (flags: false).
         record: also return the run record, as a dict.
 
     Returns:
-        One row a person registered and alive, ascending by ``patient_id``, the columns that the specification derives;
-        with ``record=True`` a pair. `popstrat.score` takes it.
+        One row for each person who is registered and alive, ascending by ``patient_id``, with the columns that the
+        specification derives; with ``record=True`` a pair of this table and the run record. `popstrat.score` takes the
+        table.
 
     Raises:
-        InputError: a file or a code list is at fault. PackError: the specification is.
+        InputError: a file or a code list is wrong. PackError: the specification is wrong.
 
-    Warns (`popstrat.DataWarning`) of what ``popstrat derive`` warns of.
+    Warns (`popstrat.DataWarning`) like ``popstrat derive``.
 
     >>> import datetime as dt, pathlib, tempfile
     >>> import popstrat

@@ -19,10 +19,10 @@ def earlier_run(given: Path | str | Mapping[str, Any]) -> Earlier:
         raise InputError("there is no such file", file=name)
     record = given if isinstance(given, Mapping) else read_record(Path(given))
     if record is None or "record_version" not in record:
-        raise InputError("is no run record: it is the .run.json beside a scored table", file=name)
+        raise InputError("is not a run record; give the .run.json beside a scored table", file=name)
     found = counts_of(record)
     if found is None:
-        raise InputError("holds no counts of recorded values: it is of an earlier release, or damaged", file=name)
+        raise InputError("has no counts of recorded values: an earlier release made it, or it is damaged", file=name)
     return found
 
 

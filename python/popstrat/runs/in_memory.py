@@ -84,30 +84,30 @@ def score(
     """Score a whole registered list in memory.
 
     Args:
-        table: one row a patient, in the shape of the patient table: Arrow tables, batches, readers and datasets;
-            Polars, pandas, DuckDB and Ibis frames, lazy ones too; iterables of those; paths of files; whatever else has
-            ``__arrow_c_stream__``.
-        as_of: ISO text or a date; today, with an `AsOfWarning`, if None.
+        table: one row for each patient, with the columns of the patient table: Arrow tables, batches, readers and
+            datasets; Polars, pandas, DuckDB and Ibis frames, also lazy ones; iterables of these; paths of files;
+            anything else that has ``__arrow_c_stream__``.
+        as_of: ISO text or a date; if None, today, with an `AsOfWarning`.
         pack, profile: as for `Scorer`.
-        threads: how many to use; None for all cores.
-        contributions: as for `Scorer`: list so many of each patient's largest contributions.
+        threads: how many threads to use; None means all cores.
+        contributions: as for `Scorer`: list this number of each patient's largest contributions.
         record: also return the run record, as a dict.
-        mapping: a column map, as ``--map`` takes it: the path of a TOML file, or its content as a mapping.
-        previous: the run record of an earlier run, as returned or its path, to hold the counts of values against.
+        mapping: a column map, as for ``--map``: the path of a TOML file, or its content as a mapping.
+        previous: the run record of an earlier run, or its path; counts of values are compared with it.
 
     Returns:
-        The scored table, rows in the same order, less those the profile excludes; with ``record=True`` a pair. Its
-        schema's metadata has under ``popstrat``, as JSON, the pack with its version and hash, the as-of date and the
-        profile.
+        The scored table, with rows in the same order, without people whom the profile leaves out. With
+        ``record=True``, a pair of it and the run record. The schema's metadata has, as JSON under ``popstrat``, the
+        pack with its version and hash, the as-of date and the profile.
 
     Raises:
-        InputError: the table or the map is at fault (names the column and the first rows). PackError: the pack is.
+        InputError: the table or the map is wrong (the message names the column and the first rows).
+        PackError: the pack is wrong.
 
-    Warns (`popstrat.DataWarning`) of what makes the results doubtful, as ``popstrat score`` does, save columns that are
-    absent and an old extract, which only a record tells of: keys and codes that are written otherwise than they are
-    read, keys of the map that stand for nothing, columns that hold nothing or far less than is to be expected, values
-    set aside in numbers, columns that look swapped or in another unit, numbers that the type of a definition does not
-    hold.
+    Warns (`popstrat.DataWarning`) of what makes the results doubtful, like ``popstrat score``: keys and codes that are
+    written differently from how they are read, keys of the map that no row contains, columns that are empty or hold
+    far less than expected, many values set aside, columns that look swapped or in another unit, and numbers that the
+    type of a definition cannot hold. Only the record has absent columns and an old extract.
 
     >>> import datetime as dt
     >>> import popstrat

@@ -87,13 +87,13 @@ class InputFile:
             yield row, data
             row += batch.num_rows
         if self.source.rows not in (None, row):
-            raise InputError("does not hold as many rows as it says", file=self.source.name)
+            raise InputError("does not have as many rows as it says", file=self.source.name)
 
     def contradictions(self) -> list[str]:
         """What the file's folders say otherwise than it does itself, in sentences."""
         where = without_numbers(str(Path(self.source.path.parent.name, self.name)))
         found = {name: f"{n:,} row{'s' if n > 1 else ''}" for name, n in self.contradicted.items() if n}
-        told = "is not what its folder is called after in {}: the file's own is read"
+        told = "differs from the name of its folder in {}: the file's own value is used"
         return [f"{where}: {name} {told.format(rows)}" for name, rows in found.items()]
 
     def located(self, error: InputError, first_row: int = 0) -> InputError:

@@ -42,7 +42,7 @@ def parse_limit(text: str, schema: Schema) -> Limit:
     if kind == "missing" and schema[column].type == "bool":
         raise InputError(f"--fail-on {text!r}: {column} is true or false, and most extracts have no record for false")
     if kind == "missing" and schema[column].type in ("id", "string"):
-        raise InputError(f"--fail-on {text!r}: of keys and places nothing is counted; absent.{column} asks for it")
+        raise InputError(f"--fail-on {text!r}: values of keys and places are not counted; use absent.{column}")
     if percent > 100:
         raise InputError(f"--fail-on {text!r}: at most 100 per cent")
     return Limit(kind, column, percent)

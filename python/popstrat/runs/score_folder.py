@@ -77,9 +77,9 @@ def _refuse_folder(output: Path, making: Making, force: bool) -> Mapping[str, An
     record = read_record(output / RECORD)
     listed = record.get("outputs") if record is not None else None
     if record is None or not isinstance(listed, list):
-        raise InputError("is not empty and holds no scored table; choose a new folder", file=str(output))
+        raise InputError("is not empty and has no scored table; choose a new folder", file=str(output))
     known = {RECORD, *(str(one.get("name")) for one in listed if isinstance(one, dict))}
     if not {str(path.relative_to(output)) for path in output.rglob("*") if not path.is_dir()} <= known:
-        raise InputError("holds more than its scored table; choose a new folder", file=str(output))
+        raise InputError("has other files than its scored table; choose a new folder", file=str(output))
     refuse_other([output], making, record, force, own=[output])
     return record

@@ -37,16 +37,17 @@ def contributions(
 
     Args:
         table, as_of, pack, threads, mapping: as for `score`.
-        model: the model's definition, such as ``admission_risk``; may be left out where the pack has only one.
+        model: the model's definition, such as ``admission_risk``; may be left out if the pack has only one.
 
     Returns:
-        One row a patient, in the same order: ``patient_id``, ``practice_code``, places; ``start``; a column for each
-        term, 0 where it does not apply, and where it does only because a declared default stood in for an input without
-        a record; ``defaults``, what those add together; and ``linear_predictor``, to which the others add up exactly.
-        Null for whoever the model does not score. Eight bytes a term and patient: score large lists in parts.
+        One row for each patient, in the same order: ``patient_id``, ``practice_code``, geography; ``start``; a column
+        for each term; ``defaults``; and ``linear_predictor``, to which the others add up exactly. A term is 0 if it
+        does not apply. It is also 0 if it applies only because a declared default replaced an input that is not
+        recorded; ``defaults`` is the sum of such terms. All are null for a patient whom the model does not score. A
+        term takes eight bytes for each patient, so score large lists in parts.
 
     Raises:
-        InputError: the table or the map is at fault, or there is no such model. PackError: the pack is.
+        InputError: the table or the map is wrong, or there is no such model. PackError: the pack is wrong.
 
     >>> import datetime as dt
     >>> import popstrat

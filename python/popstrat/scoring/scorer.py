@@ -42,25 +42,25 @@ _KEPT = 15  # schemas for which a scorer is kept, besides the newest
 
 
 class Scorer:
-    """A pack at an as-of date, ready to score record batches. Immutable, picklable, safe to share between threads.
+    """A pack at an as-of date, ready to score record batches. It is immutable and picklable, and threads can share it.
 
     Args:
         pack: the name of a built-in pack, the path of a TOML file, or a loaded `Pack`.
-        as_of: ISO text or a date; today, with an `AsOfWarning`, if None.
-        profile: ``direct-care`` (everybody) or ``secondary-use`` (people who opted out are left out and counted; the
-            table must hold both opt-out columns).
-        contributions: how many of each patient's largest contributions to list, for each model, in a column
-            ``<model>_contributions`` (a list of structs: term, amount); None for no such column.
-        mapping: a column map, as ``--map`` takes it, for batches with other names, values or dates: the path of a TOML
-            file, which is read once, or its content as a mapping.
-        besides: of the resolved pack, definitions that are worked out besides its outputs, in columns after all others
-            (a function that can be pickled, as the scorer can).
+        as_of: ISO text or a date; if None, today, with an `AsOfWarning`.
+        profile: ``direct-care`` (everybody) or ``secondary-use`` (leaves out and counts people who opted out; the
+            table must have both opt-out columns).
+        contributions: list this number of each patient's largest contributions, for each model, in a column
+            ``<model>_contributions`` (a list of structs: term, amount). None gives no such column.
+        mapping: a column map for batches with other names, values or dates, as for ``--map``: the path of a TOML file,
+            which is read once, or its content as a mapping.
+        besides: a function of the resolved pack that gives further definitions. They are worked out too, in columns
+            after all others. It must be possible to pickle the function.
 
     Raises:
-        PackError: the pack is at fault. InputError: the date, the profile or the map is.
+        PackError: the pack is wrong. InputError: the date, the profile or the map is wrong.
 
-    Warns (`AsOfWarning`) if no as-of date is given, and (`DefinitionWarning`) if no version of a definition is in force
-    at it.
+    Warns if no as-of date is given (`AsOfWarning`), and if no version of a definition is in force at that date
+    (`DefinitionWarning`).
 
     >>> import datetime as dt
     >>> import popstrat
@@ -120,7 +120,7 @@ class Scorer:
         return self
 
     def warn(self, stacklevel: int = 3) -> None:
-        """Warn (`DefinitionWarning`) of definitions none of whose versions is in force at the as-of date."""
+        """Warn (`DefinitionWarning`) of definitions without a version in force at the as-of date."""
         for told in self.resolved.not_in_force:
             warnings.warn(told, DefinitionWarning, stacklevel=stacklevel)
 
@@ -145,8 +145,8 @@ class Scorer:
 
     @property
     def stamp(self) -> dict[bytes, bytes]:
-        """What the schema of a scored table says of itself, under the key ``popstrat``, as JSON: the pack with its
-        version and hash, the as-of date and the profile."""
+        """What the schema of a scored table has under the key ``popstrat``, as JSON: the pack with its version and
+        hash, the as-of date and the profile."""
         pack = {"id": self.pack.id, "version": self.pack.version, "sha256": self.pack.sha256}
         told = {"as_of": self.as_of.isoformat(), "pack": pack, "profile": self.profile}
         return {STAMP: json.dumps(told, ensure_ascii=False).encode()}
@@ -158,8 +158,8 @@ class Scorer:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What a reader of the results should know of the definitions used: the models' disclaimers, and caveats, each
-        once with the columns that it goes with."""
+        """What a reader of the results should know about the definitions: the models' disclaimers and the caveats,
+        each once, with its columns."""
         models = (d for d in self.resolved.outputs if d.raw.get("disclaimer"))
         caveats: dict[str, list[str]] = {}
         for d in self.resolved.outputs:
@@ -182,12 +182,12 @@ class Scorer:
 
     @cached_property
     def counting(self) -> Resolved:
-        """The definitions with those that a run only counts: the readings of the pack's conditions."""
+        """The definitions, and those that a run only counts: the readings of the pack's conditions."""
         return with_readings(self.resolved)
 
     @cached_property
     def columns_counted(self) -> tuple[str, ...]:
-        """`columns`, and those that only what is counted besides reads."""
+        """`columns`, and the columns that only counted definitions read."""
         counted = [self.counting.definitions[r.ident] for r in self.counting.readings]
         read = {*self.columns, *read_columns(self.counting, self.pack.schema, counted)}
         return tuple(c.name for c in self.pack.schema if c.name in read)
@@ -199,7 +199,7 @@ class Scorer:
 
     @property
     def models(self) -> dict[str, dict[str, Any]]:
-        """What the makers of the pack's models say of them, by definition."""
+        """What the authors of the pack's models say about them, by definition."""
         found = {}
         for ident, model in self.resolved.models.items():
             definition = self.resolved.definitions[ident]
@@ -219,7 +219,7 @@ class Scorer:
         return found
 
     def remarks(self, files: Sequence[Facts], earlier: Earlier | None = None) -> list[str]:
-        """Warnings of what the files, or a table, lack, by themselves or against what an earlier run found."""
+        """Warnings about what the files or the table lack, also compared with an earlier run."""
         models = (d for d in self.resolved.outputs if KINDS[d.kind].defaults and d.parent is None)
         inputs = {
             str(d.output): (self._lacked(d.id, required=False), self._lacked(d.id, required=True)) for d in models
@@ -227,7 +227,7 @@ class Scorer:
         return remarks(files, self.pack.schema, inputs, earlier)
 
     def outputs_using(self, column: str) -> list[str]:
-        """The outputs that a column of the patient table has a part in."""
+        """The outputs that depend on a column of the patient table."""
         schema = self.pack.schema
         outputs = (d for d in self.resolved.outputs if d.parent is None)
         return [str(d.output) for d in outputs if column in read_columns(self.resolved, schema, [d])]
@@ -247,7 +247,7 @@ class Scorer:
 
     @property
     def input_schema(self) -> pa.Schema:
-        """The canonical patient table (columns of other accepted types, and absent optional ones, work as well)."""
+        """The canonical patient table. Columns of other accepted types work too, and optional columns may be absent."""
         return self.pack.schema.arrow(without=("age",))
 
     @property
@@ -256,8 +256,8 @@ class Scorer:
         return self.bind(self.input_schema).output_schema
 
     def bind(self, schema: pa.Schema, *, counted: bool = True) -> BoundScorer:
-        """This scorer for tables of one Arrow schema: compiled once, then kept. Without ``counted`` it only scores and
-        counts nothing but what may stop it, which takes less time.
+        """This scorer for tables of one Arrow schema: compiled once, then kept. Without ``counted`` it counts only
+        what may stop the run, which takes less time.
 
         Raises `InputError` for a missing required column, two columns of one name or a type that cannot be read.
         """
@@ -275,27 +275,26 @@ class Scorer:
         return found
 
     def checker(self, schema: pa.Schema) -> BoundScorer:
-        """As `bind`, for checking every column of the patient table that is there and scoring nothing."""
+        """As `bind`, but it checks every column of the patient table that exists, and scores nothing."""
         return BoundScorer(self, schema.remove_metadata(), check_only=True)
 
     def wanted(self, mapping: object = None) -> Wanted:
-        """Which columns of a list are looked at, for whoever reads it; ``mapping`` is a column map, if there is one."""
+        """The columns of a list that are needed, for a reader of it; ``mapping`` is a column map, or None."""
         columns = self.pack.schema.columns
         mapped = mapping is not None or self.mapping is not None
         read = (*self.columns_counted, *OPT_OUTS)
         return Wanted({name: columns[name] for name in read if name in columns}, mapped)
 
     def score_batch(self, batch: Any) -> pa.RecordBatch:
-        """Score one record batch: any rows, slices included. One thread, the GIL released. What is no record batch, but
-        a table of any kind that `popstrat.score` takes, is made one first. Ids are not checked for uniqueness. Raises
-        `InputError`."""
+        """Score one record batch: any rows, slices included. It uses one thread and releases the GIL. It also takes
+        any table that `popstrat.score` takes. Ids are not checked for uniqueness. Raises `InputError`."""
         return self.scored(as_batch(batch, self.wanted()))[0]
 
     def scored(
         self, batch: pa.RecordBatch, *, counted: bool = False, threads: int = 1
     ) -> tuple[pa.RecordBatch, Tally, pa.RecordBatch]:
-        """The scored batch, what was counted (as for `bind`), and the batch as it was read: under our names, its keys
-        as they are compared. Raises as `score_batch`."""
+        """The scored batch, what was counted (as for `bind`), and the batch as it was read: under our names, with its
+        keys as they are compared. Raises as `score_batch`."""
         last = self._last.get(counted)  # of a schema that is under our names
         if last is None or not last[0].equals(batch.schema):
             names = batch.schema.names
@@ -322,7 +321,7 @@ class Scorer:
         return mapped_batch(batch, *found)
 
     def planned(self, schema: pa.Schema) -> pa.Schema:
-        """What a table of this schema is under our names, as it is scored. Raises `InputError`."""
+        """How a table of this schema is read under our names. Raises `InputError`."""
         if self.mapping is None and not needs_plan(schema.names, None, self.pack.schema.columns):
             return schema
         plan = plan_of(schema.names, self.mapping, self.pack.schema)
@@ -333,8 +332,8 @@ class Scorer:
         """Score record batches one by one, in order: of an iterable, or of a table of any kind that `popstrat.score`
         takes.
 
-        Raises `InputError`, with rows counted from the first of all batches; for an id that occurs twice, once the last
-        batch has been given out. (On Spark, `popstrat.spark.score` also compares ids of different partitions.)
+        Raises `InputError`, with rows counted from the first of all batches. For an id that occurs twice, it is raised
+        after the last batch. (On Spark, `popstrat.spark.score` also compares ids of different partitions.)
         """
         first = 0
         with PassingIds() as ids:

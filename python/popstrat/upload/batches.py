@@ -20,7 +20,7 @@ def batches(source: FileSource, columns: Sequence[str]) -> Iterator[tuple[int, p
         yield row, batch
         row += batch.num_rows
     if source.rows not in (None, row):
-        raise InputError("does not hold as many rows as it says", file=source.name)
+        raise InputError("does not have as many rows as it says", file=source.name)
     source.check_unchanged()
 
 

@@ -131,9 +131,7 @@ def _row(upload: Upload, entry: Mapping[str, Any]) -> dict[str, Any]:
         size, uploaded, out = int(entry["scored"]), int(entry["written"]), sum(reasons.values())
         groups = {_group(upload, label): int(count) for label, count in (entry.get("groups") or {}).items()}
     except (KeyError, TypeError, ValueError):
-        raise InputError(
-            f"is damaged: it does not say what became of {code}", file=f"{upload.folder}/{MANIFEST}"
-        ) from None
+        raise InputError(f"is damaged: it says nothing about {code}", file=f"{upload.folder}/{MANIFEST}") from None
     if size != uploaded + out or (groups and sum(groups.values()) != uploaded):
         raise InputError(f"the counts of {code} do not add up", file=f"{upload.folder}/{MANIFEST}")
     return {

@@ -27,7 +27,7 @@ REMEDIES: Mapping[str, str] = dict(
             f"{_LOOKUP}: it has no row for this key; a patient who has just registered is there next month",
             f"{_LOOKUP}: it has several rows for this key, one of which may be old",
             "look whether the patient's record has an NHS number; trace it on the Personal Demographics Service",
-            "correct the NHS number in the patient's record: its check digit is wrong, or it is a stand-in",
+            "correct the NHS number in the patient's record: its check digit is wrong, or it is a placeholder",
             f"look whether the patient has two records, to be merged; else {_LOOKUP}: two keys have one NHS number",
             "nothing, if the patient has died; else correct the date of death or the registration",
             "nothing, if the patient has left; else correct the registration",
@@ -64,7 +64,7 @@ def read_me(layout: Layout, code: str, counts: Mapping[str, int]) -> bytes:
         "they are, or whether they are yours. Nobody has been taken off any register.",
         "",
         "Each has a row with the key under which the list was scored (patient_id), the reason, and what you can do.",
-        "There is no NHS number in it: whoever keeps the lookup of keys can say whose a key is.",
+        "It has no NHS numbers. The person who keeps the lookup of keys can say whose key it is.",
     ]
     for reason, count in counts.items():
         lines += ["", f"{reason}: {count:,}", f"  {REMEDIES[reason]}"]

@@ -177,7 +177,7 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
         if not good:
             raise ValueError
     except FileNotFoundError:
-        raise InputError("holds no manifest.json: it is no upload, or not a whole one", file=str(folder)) from None
+        raise InputError("has no manifest.json: it is not an upload, or not a complete one", file=str(folder)) from None
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=str(path)) from None
     except InputError:

@@ -22,14 +22,14 @@ def check_profile(profile: str, table: ScoredFile, template: Template, lookup: P
     """Secondary use gets no identities; a table is uploaded for what it was scored for."""
     if profile == "secondary-use":
         if lookup is not None:
-            raise InputError("secondary-use goes without identities: --lookup is not for it")
+            raise InputError("secondary-use must have no identities: --lookup is not for it")
         if template.identifies:
             raise InputError(
-                "writes NHS numbers or dates of birth, which secondary-use goes without", file=template.name
+                "writes NHS numbers or dates of birth, which secondary-use must not have", file=template.name
             )
     if table.run["profile"] != profile:
         raise InputError(
-            f"was scored for {table.run['profile']}, and this is an upload for {profile}; score it for that",
+            f"was scored for {table.run['profile']}, and this is an upload for {profile}; score it with that profile",
             file=table.name,
         )
 
@@ -87,14 +87,14 @@ def check_births(lookup: LookupFile, template: Template, given: Path) -> None:
 def check_logged(lookup: LookupFile | None, logged: bool) -> None:
     """Nobody is named without a line in the audit log."""
     if lookup is not None and not logged:
-        raise InputError("to put NHS numbers to keys is to be logged: give --audit FILE, or set POPSTRAT_AUDIT")
+        raise InputError("adding NHS numbers to keys has to be logged: give --audit FILE, or set POPSTRAT_AUDIT")
 
 
 def check_groups(previous: ScoredFile, group: ScoredColumn) -> None:
     """The groups between which people move are the same in both months."""
     theirs = previous.columns.get(group.name)
     if theirs is None:
-        raise InputError("is absent, so nobody can have moved", column=group.name, file=previous.name)
+        raise InputError("is absent, so movers cannot be found", column=group.name, file=previous.name)
     if theirs.labels != group.labels:
         raise InputError("has other labels, or in another order", column=group.name, file=previous.name)
 
@@ -104,7 +104,7 @@ def check_overlap(matched: int, people: int, table: ScoredFile, previous: Scored
     share = matched / people if people else 1.0
     if share < settings.overlap:
         raise InputError(
-            f"is of other people: {share:.0%} of them are in {table.source.path.name} "
+            f"has other people: {share:.0%} of them are in {table.source.path.name} "
             f"(at least {settings.overlap:.0%} must be; [limits] overlap of --settings)",
             file=previous.name,
         )

@@ -86,7 +86,7 @@ def _cohort_columns(plan: Plan, previous: ScoredFile, names: tuple[str, ...]) ->
         now, then = plan.table.columns[name], previous.columns.get(name)
         if then is None or (then.role, then.labels) != (now.role, now.labels):
             raise InputError(
-                "is absent or of another kind, so nobody knows for whom [patients] where held",
+                "is absent or of another type, so popstrat cannot tell for whom [patients] where was true",
                 column=name,
                 file=previous.name,
             )

@@ -33,7 +33,7 @@ def find_there(target: Path, described: Mapping[str, Any], force: bool) -> There
     try:
         found, _ = read_manifest(target)
     except InputError:
-        raise InputError("is not empty and holds no upload; choose a new folder", file=str(target)) from None
+        raise InputError("is not empty and has no upload; choose a new folder", file=str(target)) from None
     if not force and {key: value for key, value in found.items() if key not in RESULTS} == described:
         return There.THIS
     try:
@@ -43,7 +43,7 @@ def find_there(target: Path, described: Mapping[str, Any], force: bool) -> There
     except (LookupError, TypeError):
         raise InputError("holds no upload that could be replaced; choose a new folder", file=str(target)) from None
     if not {path.name for path in target.iterdir()} <= named:
-        raise InputError("holds more than its upload; choose a new folder", file=str(target))
+        raise InputError("has other files than its upload; choose a new folder", file=str(target))
     pack = described["scored"]["run"]["pack"]
     refuse_other([target], Making("upload", described["as_of"], pack_named(pack)), record, force, own=[target])
     if not force:
@@ -59,7 +59,7 @@ def check_same(target: Path, raw: bytes) -> None:
     manifest = target / MANIFEST
     if manifest.is_symlink() or read_small(manifest, MOST_RECORD_BYTES) != raw:
         raise InputError(
-            "is not the manifest of what these tables make: it was changed since; choose a new folder, or give --force",
+            "is not the manifest that these tables give: it was changed since; choose a new folder, or give --force",
             file=str(manifest),
         )
     verify(target)

@@ -107,7 +107,7 @@ def open_scored(path: Path) -> ScoredFile:
     if renamed and ("sha256" not in output or before.st_size != output.get("bytes", before.st_size)):
         raise other
     if before.st_size != output.get("bytes", before.st_size):
-        raise InputError(f"has not the size that its run record {record_path.name} says", file=str(path))
+        raise InputError(f"does not have the size that its run record {record_path.name} says", file=str(path))
     sha256 = hash_file(path)
     if output.get("sha256", sha256) != sha256:
         if renamed:
@@ -119,7 +119,7 @@ def open_scored(path: Path) -> ScoredFile:
     if (source.bytes, path.stat().st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         raise InputError("was changed while it was read", file=str(path))
     if source.rows is not None and source.rows != output["rows"]:
-        raise InputError(f"has not the rows that its run record {record_path.name} says", file=str(path))
+        raise InputError(f"does not have the rows that its run record {record_path.name} says", file=str(path))
     for name in (ID, PRACTICE):
         if name not in source.schema.names:
             raise InputError("is not a scored table: the column is missing", column=name, file=str(path))

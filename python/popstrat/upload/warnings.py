@@ -41,13 +41,13 @@ def of_plan(plan: Plan, test_numbers: int) -> list[str]:
         found.append(f"the table to compare with is {gap} days older: is it last month's?")
     if previous is not None and plan.layout.changed_only:
         found.append(
-            "changed is by the scored tables, not by what was uploaded: whoever was left out last month, or whose "
-            "practice was not uploaded then, and has the same group now, is in no file; upload all of them once"
+            "`changed` compares the scored tables, not the uploads: a person who was left out last month, or whose "
+            "practice was not uploaded then, and who has the same group now, is in no file; upload everybody once"
         )
     if previous is not None and plan.layout.ended:
         found.append(
-            "ended entries are by the scored tables: somebody who was left out last month, or whose practice was not "
-            "uploaded then, may get one for an entry that was never made"
+            "ended entries compare the scored tables, not the uploads: a person who was left out last month, or whose "
+            "practice was not uploaded then, may get one for an entry that was never made"
         )
     if test_numbers:
         found.append(f"{test_numbers:,} NHS numbers of the lookup begin with 999: they are never issued to anybody")

@@ -1,4 +1,4 @@
-"""Validating a risk against what happened: discrimination, calibration, usefulness, and the same by group.
+"""Validate a risk against outcomes: discrimination, calibration, usefulness, and the same by group.
 
 `validate` takes Arrow tables, `assess` NumPy arrays; both give a `Validation`. `measures` has the single measures as
 plain functions. `popstrat validate` (`popstrat.validation.files`) goes from files to a report. Needs the extra:
@@ -46,12 +46,13 @@ def validate(
 ) -> Validation:
     """Validate the ``risk`` column of a scored table against outcomes; tables are anything with ``__arrow_c_stream__``.
 
-    ``outcomes`` holds ``patient_id`` and either the ``column`` (true or false, 1 or 0, or a count, where over 0 is an
-    event) or a ``time_column`` (days) and an ``event_column``; ``competing`` names a column and the values of it that
-    rule the event out. ``patients`` is the patient table, for groups that the scored table does not have (sex,
-    ethnicity, deprivation). Rows without a risk are left out. A patient with a risk and no outcome raises unless
-    ``allow_missing``; an outcome of somebody not scored raises unless ``allow_unknown``. The rest is as for `assess`.
-    Raises `InputError` naming column and rows. The figures are exact: not to be published as they are.
+    ``outcomes`` has ``patient_id`` and either the ``column`` (true or false, 1 or 0, or a count, where more than 0 is
+    an event) or a ``time_column`` (days) and an ``event_column``. ``competing`` names a column and those of its values
+    that rule the event out. ``patients`` is the patient table, for groups that the scored table does not have (sex,
+    ethnicity, deprivation). Rows without a risk are left out. A patient with a risk and no outcome is an error, unless
+    ``allow_missing``. An outcome of somebody who was not scored is an error, unless ``allow_unknown``. Other arguments
+    are as for `assess`. Raises `InputError` with column and rows. The figures are exact, so do not publish them as
+    they are.
     """
     require()
     from popstrat.validation.assessment import assess

@@ -325,9 +325,9 @@ def _run_record(scored: FileSource, rows: int, risk: str) -> tuple[Mapping[str, 
         told = found["output"]["rows"]
         pack, as_of = found["pack"], found["as_of"]
     except FileNotFoundError:
-        return {}, [f"There is no run record {path.name} beside the scored table: which model and date is not known."]
+        return {}, [f"There is no run record {path.name} beside the scored table: model and date are not known."]
     except (OSError, ValueError, KeyError, TypeError):  # also what is no file, or too large
-        return {}, [f"The run record {path.name} cannot be read: which model and date is not known."]
+        return {}, [f"The run record {path.name} cannot be read: model and date are not known."]
     if told != rows:
         raise InputError(
             f"says that the scored table has {told:,} rows, and it has {rows:,}: the two do not belong together",

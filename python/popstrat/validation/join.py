@@ -112,8 +112,8 @@ def join(
         practices = labelled(table.column(PRACTICE).take(pa.array(rows)), "Practice")
     parts = (("the scored table", table), ("the outcomes", ends), ("the list", other))
     notices = [  # without counts, since this is published
-        f"Some rows of {part} write {' and '.join(one.respelt)} with blanks, capitals or signs that it is read "
-        "without; spellings of one are one."
+        f"Some rows of {part} write {' and '.join(one.respelt)} with other blanks, capitals or signs; all "
+        "spellings of one are one."
         for part, one in parts
         if one is not None and one.respelt
     ]

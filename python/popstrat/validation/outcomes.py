@@ -30,7 +30,7 @@ def happened(ends: Table, spec: Spec) -> dict[str, Floats]:
         differ = ~np.isnan(event) & ~np.isnan(time) & ~np.isnan(found["outcome"]) & ((found["outcome"] == 1) != early)
         if differ.any():
             raise ends.fault(
-                f"says otherwise than {spec.time_column!r} and {spec.event_column!r} by day {spec.horizon:g}",
+                f"contradicts {spec.time_column!r} and {spec.event_column!r} by day {spec.horizon:g}",
                 str(spec.column), differ,
             )  # fmt: skip
         del found["outcome"]

@@ -36,4 +36,4 @@ def differs(text: str, days: float | None) -> str:
     stated = days_of(text)
     if stated is None or days is None or abs(days - stated) <= _OFF * stated:
         return ""
-    return f"the outcome is by day {days:g}, and the model's risk is over {text!r}: another period"
+    return f"the outcome is by day {days:g}, and the model's risk is over {text!r}: these periods differ"

@@ -93,7 +93,7 @@ def asked_areas(given: Mapping[str, Sequence[str]], split: str | None, capacity:
     """What ``--place``, ``--neighbourhood``, ``--practice`` and ``--split`` ask for together. Raises `InputError`."""
     named = {level: tuple(dict.fromkeys(_name(level, n) for n in names)) for level, names in given.items() if names}
     if len(named) > 1:
-        raise InputError(f"{' and '.join(f'--{level}' for level in named)}: areas are of one kind")
+        raise InputError(f"{' and '.join(f'--{level}' for level in named)}: give areas of one kind")
     level, names = next(iter(named.items()), (None, ()))
     if split is not None and split not in LEVELS:
         raise InputError(f"--split is by {', '.join(LEVELS)}, not {split[:40]!r}{suggest(split, LEVELS)}")

@@ -130,7 +130,7 @@ def make_plan(
         for name in needed(order):
             if name not in file.columns:
                 raise InputError(
-                    "is what --rank-by names, and LIST has no such column", column=name, file=file.source.name
+                    "is the column of --rank-by, and LIST does not have it", column=name, file=file.source.name
                 )
     lookup = None if given.lookup is None else open_lookup(given.lookup, settings)
     exclude = None if given.exclude is None else open_people(given.exclude, "--exclude")
@@ -160,4 +160,4 @@ def _basis(text: str | None) -> str | None:
 
 def _check_logged(given: Given) -> None:
     if given.lookup is not None and given.audit is None:
-        raise InputError("to put NHS numbers to keys is to be logged: give --audit FILE, or set POPSTRAT_AUDIT")
+        raise InputError("adding NHS numbers to keys has to be logged: give --audit FILE, or set POPSTRAT_AUDIT")

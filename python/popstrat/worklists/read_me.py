@@ -51,7 +51,7 @@ def counted(reach: Reach, about: About) -> Iterator[str]:
     who = f"{reach.rows:,} of the {reach.cohort:,} people in the cohort are on this list"
     yield f"{who}{f' ({reach.name})' if reach.name else ''}; {reach.registered:,} are registered."
     if reach.excluded:
-        yield f"{reach.excluded:,} of the cohort were excluded, since a file names them."
+        yield f"{reach.excluded:,} of the cohort were excluded, because a file names them."
     for reason, people in reach.left_out.items():
         yield f"{people:,} of the cohort were left out: {reason}."
     if reach.rows:
@@ -61,7 +61,7 @@ def counted(reach: Reach, about: About) -> Iterator[str]:
         yield f"The last on the list: {colour}{measure.title}: {risk}."
     if reach.tied:
         yield (
-            f"{reach.tied:,} people are as high as the last; {reach.tied_on_list:,} of them are on the list, drawn by "
+            f"{reach.tied:,} people are tied with the last; {reach.tied_on_list:,} of them are on the list, drawn by "
             "a hash of the date and the patient's key."
         )
     if reach.new is not None:
@@ -99,7 +99,7 @@ def sections(about: About, reach: Sequence[Reach], columns: Sequence[SheetColumn
         found.append(
             (
                 "Not in the extract",
-                (f"Empty for everybody, since the extract has no such column: {', '.join(about.absent)}.",),
+                (f"Empty for everybody, because the extract has no such column: {', '.join(about.absent)}.",),
             )
         )
     if about.notices:
@@ -123,17 +123,17 @@ def _ordered(about: About) -> Iterator[str]:
     if measure.ours:
         assert measure.definition is not None
         yield (
-            f"Then by {measure.title}, version {measure.definition.version}, the highest first; whoever has none comes "
-            "last."
+            f"Then by {measure.title}, version {measure.definition.version}, the highest first; people without one "
+            "come last."
         )
         if disclaimer := measure.definition.raw.get("disclaimer"):
             yield str(disclaimer)
     else:
         yield (
-            f"Then by {measure.name} ({measure.title}), the highest first; whoever has none comes last. It is not "
-            "popstrat's: it was in the extract, and how good it is is for its supplier to say."
+            f"Then by {measure.name} ({measure.title}), the highest first; people without one come last. "
+            "popstrat did not make it: it was in the extract. Ask its supplier how good it is."
         )
-    yield "Between equals a hash of the date and the patient's key decides: chance, and another one each month."
+    yield "Between equals, a hash of the date and the patient's key decides. This is chance, and differs each month."
 
 
 def as_text(found: Sequence[Section]) -> str:

@@ -86,7 +86,7 @@ def read_record_of(path: Path) -> tuple[dict[str, Any], str]:
         if not good:
             raise ValueError
     except FileNotFoundError:
-        raise InputError(f"has no {place.name}: it is no work list, or not a whole one", file=str(path)) from None
+        raise InputError(f"has no {place.name}: it is not a work list, or not a complete one", file=str(path)) from None
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=str(place)) from None
     except InputError:

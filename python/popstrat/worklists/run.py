@@ -294,10 +294,10 @@ def _refuse_folder(target: Path, making: Making, force: bool) -> bool:
     try:
         found, _ = read_record_of(target)
     except InputError:
-        raise InputError("is not empty and holds no work lists; choose a new folder", file=str(target)) from None
+        raise InputError("is not empty and has no work lists; choose a new folder", file=str(target)) from None
     named = {MANIFEST, *(file["name"] for file in listed(found))}
     if not {path.name for path in target.iterdir()} <= named:
-        raise InputError("holds more than its work lists; choose a new folder", file=str(target))
+        raise InputError("has other files than its work lists; choose a new folder", file=str(target))
     refuse_other([target], making, found, force, own=[target])
     if not force:
         try:

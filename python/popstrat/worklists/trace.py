@@ -43,7 +43,7 @@ def trace(written: Sequence[Written], lookup: LookupFile | None, files: Sequence
     if lookup is None:
         for file in written:
             if file.ids.kind != ID or not file.ids.ids.equals(file.keys.cast(pa.string())):
-                raise InputError("names others than it should", file=file.name)
+                raise InputError("has other people than it should have", file=file.name)
         return
     wanted = pa.concat_arrays([_numbers(file) for file in written])
     by_number = _by_number(wanted, lookup, keys)

@@ -88,7 +88,7 @@ def _verify(folder: Path, record: Mapping[str, Any], whole: bool) -> int:
         elif pc.any(pc.equal(found.ids, "")).as_py():
             raise InputError("has a row without an id", file=shown)
         if file["area"] in by_area and not by_area[file["area"]].equals(found.ids):
-            raise InputError("names others than the same list in another format", file=shown)
+            raise InputError("has other people than the same list in another format", file=shown)
         by_area[file["area"]] = found.ids
     people = pa.concat_arrays(list(by_area.values())) if by_area else pa.array([], pa.string())
     refuse_twice(people, str(folder))

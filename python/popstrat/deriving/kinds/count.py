@@ -31,7 +31,7 @@ class CountOf(Feature):
     example = """
 title = "Number of medicines"
 means = "How many different medicines were issued in the last 6 months."
-assumption = "Each dm+d code is one medicine: two strengths of one substance are two"
+assumption = "Each dm+d code is one medicine, so two strengths of one substance are two medicines"
 version = "1.0"
 table = "medications"
 codes = "*"

@@ -26,7 +26,7 @@ class LatestCategory(Feature):
     explained = (
         "`labels`, a table: each label with its code lists; `within`",
         (
-            "the label of the latest day's code (of several the one that stands last), as a number if all labels "
+            "the label of the latest day's code (of several, the last in `labels`), as a number if all labels "
             "are whole numbers; as `NAME_date` the day"
         ),
     )
@@ -85,7 +85,5 @@ date_output = "smoking_date"
     @classmethod
     def page(cls, raw: Mapping[str, Any]) -> list[Block]:
         rows = [(code(label), lists(names)) for label, names in raw["labels"].items()]
-        text = (
-            f"The label of the latest code{months(raw)}{unless(raw)}; of several on that day, the one that stands last."
-        )
+        text = f"The label of the latest code{months(raw)}{unless(raw)}; of several, the last in the table."
         return [text, table(("label", "codes of"), rows)]

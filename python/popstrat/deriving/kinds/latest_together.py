@@ -37,7 +37,7 @@ class LatestTogether(Feature):
     example = """
 title = "Lipids"
 means = "LDL and non-HDL cholesterol of the latest day that has either."
-assumption = "One date stands for both, so both are of one day: an older LDL is not shown beside a newer non-HDL"
+assumption = "One date is used for both, so an older LDL is not shown with a newer non-HDL"
 version = "1.0"
 date_output = "lipids_date"
 [feature.latest_together_example.values.ldl]
@@ -120,9 +120,9 @@ output = "non_hdl"
             tie = "lowest" if one.get("tie") == "lowest" else "highest"
             rows.append((code(one.get("output") or key), lists(one["codes"]), tie))
             besides += [f"Units of {code(one.get('output') or key)}:", *units(one)] if one.get("unit") else []
-        head = table(("value", "of", "of several on the day"), rows)
+        head = table(("value", "of", "if there are several"), rows)
         return [
-            f"Of the latest day{months(raw)} that has a usable value of any of these, and null if it has none of one:",
+            f"From the latest day{months(raw)} with a usable value of any of these; a value that it lacks is null:",
             head,
             *besides,
         ]

@@ -32,14 +32,14 @@ class LatestValue(Feature):
         ),
         (
             "the latest usable value; as `NAME_date` its day, as `NAME_earlier` and `NAME_earlier_date` the "
-            "latest value at least so many days before"
+            "latest value at least that number of days before"
         ),
     )
     example = """
 title = "Kidney function"
 means = "The latest eGFR, and the latest at least 90 days before it."
 source = "NICE NG203, chronic kidney disease: two results at least 90 days apart"
-assumption = "Of several on one day the lowest: the cautious reading"
+assumption = "If there are several on one day, the lowest counts: the cautious reading"
 version = "1.0"
 codes = ["EGFR_COD"]
 unit = "mL/min/1.73 m²"
@@ -98,7 +98,7 @@ earlier_date_output = "egfr_previous_date"
     def page(cls, raw: Mapping[str, Any]) -> list[Block]:
         tie = "lowest" if raw.get("tie") == "lowest" else "highest"
         text = f"The latest usable value of {lists(raw['codes'])}{unless(raw)}{months(raw)}; "
-        text += f"of several on that day the {tie}."
+        text += f"if there are several on that day, the {tie}."
         if "earlier_at_least" in raw:
-            text += f" The earlier one: the latest at least {raw['earlier_at_least']} days before that day."
+            text += f" The earlier value is the latest one at least {raw['earlier_at_least']} days before that day."
         return [text, *units(raw)]

@@ -40,7 +40,7 @@ class PairOfADay(Feature):
     example = """
 title = "Blood pressure"
 means = "The latest day with a systolic and a diastolic value."
-assumption = "Of several readings on one day the lowest systolic, as QOF takes the most favourable"
+assumption = "If there are several readings on one day, the one with the lowest systolic counts, as in QOF"
 version = "1.0"
 first = ["SYSBP_COD", "HOMESYSBP_COD"]
 second = ["DIASBP_COD"]
@@ -104,7 +104,7 @@ label_output = "bp_setting"
         rule = f"The latest day{months(raw)} with a usable value of {lists(raw['first'])} and one of "
         rule += f"{lists(raw['second'])}{both}. "
         among = (
-            "Of pairs whose rows share a group the one with the lowest first value; without groups the day's lowest "
+            "Of pairs whose rows share a group, the one with the lowest first value; without groups, the day's lowest "
             "first with its lowest second."
         )
         rows = [(code(label), lists(names)) for label, names in items(raw.get("labels")).items()]

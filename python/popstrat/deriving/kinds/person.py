@@ -67,8 +67,9 @@ output = "imd_decile"
         return (person.row.get(self.column),)
 
     def trace(self, found: Mapping[str, One], person: Person) -> list[Line]:
-        return [Line(f"{self.column} as the files of patients and registrations have it", True)]
+        return [Line(f"{self.column} as in the files of patients and registrations", True)]
 
     @classmethod
     def page(cls, raw: Mapping[str, Any]) -> list[Block]:
-        return [f"The column {code(raw.get('column', 'of its name'))} of the patients or the registrations."]
+        which = f"The column {code(raw['column'])}" if "column" in raw else "The column of this name"
+        return [f"{which}, in the files of patients or registrations."]

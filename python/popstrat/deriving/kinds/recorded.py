@@ -24,18 +24,18 @@ class Recorded(Feature):
     keys = frozenset({"table", "codes", "without", "within", "at_least", "output"})
     explained = (
         (
-            "`codes`; `within` (ever, if it is left out), `at_least` (so many days, 1), `table` (events, "
+            "`codes`; `within` (ever, if it is left out), `at_least` (a number of days, 1), `table` (events, "
             "medications, activity)"
         ),
         (
-            "true if it is recorded on so many days: a code ever or within a window; with `table = "
+            "true if it is recorded on that number of days: a code ever or within a window; with `table = "
             '"medications"`, a current medication'
         ),
     )
     example = """
 title = "On a statin"
 means = "A statin issued in the last 6 months."
-assumption = "Six months stand for current treatment: repeat prescriptions last up to three"
+assumption = "A medicine of the last six months is current: repeat prescriptions last up to three"
 version = "1.0"
 table = "medications"
 codes = ["STAT_COD"]

@@ -119,7 +119,7 @@ output = true
     def page(cls, raw: Mapping[str, Any]) -> list[Block]:
         text = f"On the register: a code of {lists(raw['codes'])}{unless(raw)}{months(raw)}"
         if raw.get("resolved"):
-            text += f", the latest of them strictly later than the latest of {lists(raw['resolved'])}"
+            text += f"; the latest one is strictly later than the latest code of {lists(raw['resolved'])}"
         if "minimum_age" in raw:
             text += f"; from the age of {raw['minimum_age']}"
         medication = items(raw.get("medication"))

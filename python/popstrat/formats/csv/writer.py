@@ -127,7 +127,7 @@ class TextInsteadOfLists(Sink):
         if nested is None:
             return open_it(schema)
         if as_text is None:
-            raise InputError("holds lists, for which CSV has no place", column=nested.name)
+            raise InputError("has lists, which a CSV cannot hold", column=nested.name)
         return TextInsteadOfLists(schema, as_text, open_it)
 
     def write(self, batch: pa.RecordBatch) -> None:

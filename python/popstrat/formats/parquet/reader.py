@@ -69,7 +69,7 @@ class ParquetSource(FileSource):
             self._opened()
         self.rows = self._metadata.num_rows
         if self.rows != sum(self._row_groups):
-            raise InputError("is damaged: its row groups have not the rows that it says", file=self.name)
+            raise InputError("is damaged: its row groups do not have the rows that it says", file=self.name)
         known = {f.name: kinds(f.name) for f in schema}
         labels = ("string", "category", "coded")
         self._as_dictionary = {f.name for f in schema if _is_text(f.type) and known[f.name] in labels}

@@ -25,7 +25,7 @@ class FirstMatch(Kind):
     keys = frozenset({"rules", "otherwise", "labels"})
     told = (
         "`rules` of `label` and `when`, `otherwise`, `labels` (their order in the column)",
-        "the first label whose rule is true; null where none is and there is no `otherwise`",
+        "the first label whose rule is true; null if none is and there is no `otherwise`",
     )
     rules = ("eligible",)
     values = ("otherwise",)

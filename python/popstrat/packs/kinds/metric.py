@@ -32,7 +32,7 @@ class Metric(Kind):
     keys = frozenset({"numerator", "denominator", "cohort", "good", "target", "measure", "per", "not_computable"})
     told = (
         "`numerator`, `denominator`, `cohort`, `good`, `target`, `per`, `measure`, `not_computable`",
-        "[counts by area](#metrics), never a column: of the people of `cohort` and `denominator` those in `numerator`",
+        "[counts by area](#metrics), never a column: the people in `numerator`, of those in `cohort` and `denominator`",
     )
     rules = ("cohort", "denominator", "numerator", "eligible")
     values = ("good", "target", "measure", "per", "not_computable")

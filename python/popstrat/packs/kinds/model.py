@@ -140,13 +140,13 @@ output = true
             blocks.append(_derived(raw["derived"]))
         needed = [name for name, spec in raw.get("inputs", {}).items() if required(spec)]
         if needed:
-            blocks.append(f"Required: {', '.join(map(code, needed))}; null where one of them has no record.")
+            blocks.append(f"Required: {', '.join(map(code, needed))}; null if one of them is not recorded.")
         if raw.get("inputs"):
             stand_ins = len(needed) < len(raw["inputs"])
             blocks.append("What stands in where an input has no record:" if stand_ins else "Its inputs:")
             blocks.append(_inputs(raw["inputs"]))
         if "missing_output" in raw:
-            blocks.append(f"How many of them had no record is in the column {code(raw['missing_output'])}.")
+            blocks.append(f"How many were not recorded is in the column {code(raw['missing_output'])}.")
         return blocks
 
     def trace(self, definition: Definition, witness: Witness) -> Traced:
@@ -243,7 +243,7 @@ def _products(raw: Raw) -> list[Block]:
         f"{code(name)} is {_centred(of.text, of.center)}" for name in named
         if (of := texts.get(name)) is not None and of.form != "product" and (of.text != name or of.center is not None)
     ]  # fmt: skip
-    return [f"In a product a name is that of a term above it first: {', '.join(told)}."] if told else []
+    return [f"In a product, a name first means a term above it: {', '.join(told)}."] if told else []
 
 
 def _term(term: TermText, ratio: bool) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ class Status(Kind):
     keys = frozenset({"diagnosed", "optimised", "undiagnosed"})
     told = (
         "`diagnosed`, `optimised`, `undiagnosed`",
-        "`optimised` or `unoptimised` where diagnosed; else `undiagnosed` or `none`",
+        "`optimised` or `unoptimised` if diagnosed; otherwise `undiagnosed` or `none`",
     )
     rules = ("eligible", "diagnosed", "optimised", "undiagnosed")
     values = ()

@@ -27,7 +27,7 @@ class Tree(Kind):
     keys = frozenset({"nodes"})
     told = (
         "`nodes`: `id` with `split`, `yes` and `no`, or with `value`",
-        "the number of the leaf; null where a split is unknown",
+        "the number of the leaf; null if a split is unknown",
     )
     rules = ("eligible",)
     values = ()

@@ -147,7 +147,7 @@ class ModelBuilder:
             self._define(
                 "inputs_missing", f"{self.raw['title']}: inputs missing", eligible,
                 n.Only(n.NUMBER, counted.text, scored, counted), type="uint8",
-                means="How many inputs of the model had no record, so that their declared default stood in.",
+                means="How many inputs of the model were not recorded and took their declared default.",
                 output=self.raw["missing_output"],
             )  # fmt: skip
         for kind, table in (("missing", self.scope.missing), ("clipped", self.scope.clipped)):
@@ -168,7 +168,7 @@ class ModelBuilder:
         if "reason_output" in self.raw:
             self._define(
                 "reason", f"{self.raw['title']}: why there is none", None, node,
-                means="The first reason why the model gives no result; null where it gives one.",
+                means="The first reason why the model gives no result; null if it gives one.",
                 output=self.raw["reason_output"],
             )  # fmt: skip
         for reason in reasons:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from popstrat.core.numbers import NOTHING
 from popstrat.pages.charts.chart import ACROSS, LETTER, NARROW, Canvas, Chart, Scale, fit, round_up
 
 _ROW, _TALL, _MISSING = 46, 16, 20
@@ -34,7 +35,8 @@ def bars(rows: Sequence[Bar], *, unit: str, beside: str = "", top: float | None 
     scale = Scale(0, top or round_up(most), 0, ACROSS)
     canvas = Canvas()
     y = canvas.swatch(0, [("reference", "", beside)]) if beside and any(r.beside is not None for r in shown) else 0.0
-    canvas.height = y + _ROW * len(shown) + (_MISSING * (len(missing) + 1) + 6 if missing else 0)
+    reasons = {text: [r for r in missing if r.text == text] for text in dict.fromkeys(r.text for r in missing)}
+    canvas.height = y + _ROW * len(shown) + sum(_MISSING * (len(some) + 1) + 6 for some in reasons.values())
     for row in shown:
         canvas.text(0, y + 13, fit(row.label, NARROW - LETTER * (len(row.text) + 2)))
         canvas.text(ACROSS, y + 13, row.text, "strong", "end")
@@ -47,12 +49,12 @@ def bars(rows: Sequence[Bar], *, unit: str, beside: str = "", top: float | None 
             x = scale(row.beside)
             canvas.line(x, y + 17, x, y + 23 + _TALL, "reference")
         y += _ROW
-    if missing:
-        canvas.text(0, y + 14, "Not shown, large or small:", "tick")
-        for row in missing:
+    for text, some in reasons.items():
+        canvas.text(0, y + 14, "No figure:" if text == NOTHING else f"{text.capitalize()}, large or small:", "tick")
+        for row in some:
             y += _MISSING
-            canvas.text(0, y + 14, fit(row.label, NARROW - LETTER * (len(row.text) + 1)))
-            canvas.text(ACROSS, y + 14, row.text, "tick", "end")
+            canvas.text(0, y + 14, fit(row.label, NARROW))
+        y += _MISSING + 6
     told = "; ".join(f"{r.label} {r.text}" + (f" ({beside} marked)" if r.beside is not None else "") for r in shown)
     kept = "; ".join(f"{r.label} ({r.text})" for r in missing)
     return canvas.chart(f"Bars, {unit}: {told or 'none'}." + (f" Not shown: {kept}." if kept else ""))

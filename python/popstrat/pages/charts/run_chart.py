@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from popstrat.pages.charts.chart import ACROSS, LETTER, NARROW, Canvas, Chart, Scale, ticks, up_axis
 
 _TALL = 170
+_LEAST = 0.1
+"""So much of its value an axis spans at the least, so that a change of next to nothing does not look like much."""
 _MEANS = {"worse": "mark-red", "better": "mark-green"}
 
 
@@ -42,6 +44,8 @@ def run_chart(
     values = [v for _, _, v in known] + [v for v in (baseline, target) if v is not None]
     values += [m.plan for m in months if m.plan is not None]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    more = max(_LEAST * max(abs(low), abs(high)) - (high - low), 0.0) / 2
+    low, high = low - min(more, max(low, 0.0)) if low >= 0 else low - more, high + more
     pad = (high - low) * 0.15 or abs(high) * 0.1 or 1.0
     low = 0.0 if from_nothing or (low >= 0 and low - pad < 0) else low - pad
     canvas = Canvas()

@@ -3,6 +3,7 @@ is `Markup` (a kind of text) that one of our own functions made."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -82,6 +83,22 @@ class Cell:
         return str(escape(self.text))
 
 
+_NUMBER = re.compile(r"[+−-]?[0-9]")
+_BOUND = re.compile(r"(under|over) ([0-9.]+)%")
+
+
+def number_cell(text: Text, value: float | None) -> Text | Cell:
+    """A number as it is written, in a column that is sorted by its numbers. The script reads those itself; only what
+    does not begin with one says what it is sorted by, in the unit of the column."""
+    if value is None or _NUMBER.match(text):
+        return text
+    bound = _BOUND.fullmatch(text)
+    if bound is None:
+        return Cell(text, f"{value:.6g}")
+    end = float(bound[2])
+    return Cell(text, f"{end / 2 if bound[1] == 'under' else (100 + end) / 2:.6g}")
+
+
 @dataclass(frozen=True)
 class Part:
     """Rows of a table that belong together, under a heading of their own."""
@@ -130,6 +147,23 @@ class Figure:
 def is_withheld(cell: Text | Cell) -> bool:
     """Whether this is the mark of a figure that is kept back."""
     return (cell.text if isinstance(cell, Cell) else cell) == WITHHELD
+
+
+def row(cells: Sequence[Text | Cell], table: Table, extra: str = "") -> Markup:
+    """A row of a table as HTML: a function and no macro, since rows are most of a page. The first cell is its heading;
+    a cell is a number unless it says otherwise, since most are."""
+    out = [f'<tr class="{extra}">' if extra else "<tr>"]
+    for i, cell in enumerate(cells):
+        number, kept = i in table.numbers, is_withheld(cell)
+        tag, start = ("td", "<td") if i else ("th", '<th scope="row"')
+        mark = "" if number == bool(i) else "n" if number else "t"
+        classes = f"{mark} kept" if kept and mark else "kept" if kept else mark
+        given = f' class="{classes}"' if classes else ""
+        sort = cell.sort if isinstance(cell, Cell) else ""
+        order = f' data-v="{escape(sort)}"' if sort else ""
+        out.append(f"{start}{given}{order}>{escape(cell)}</{tag}>")
+    out.append("</tr>\n")
+    return Markup("".join(out))  # all of it escaped above
 
 
 def rag(colour: str | None, words: str = "") -> Markup:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from popstrat.core import numbers
 from popstrat.pages.design import tokens
-from popstrat.pages.design.parts import Shell, is_withheld, rag
+from popstrat.pages.design.parts import Shell, is_withheld, rag, row
 
 
 def render(template: str, shell: Shell, **shown: Any) -> str:
@@ -37,6 +37,7 @@ def environment() -> jinja2.Environment:
     made.tests["withheld"] = is_withheld
     made.globals.update(
         rag=rag,
+        row=row,
         withheld_means=numbers.WITHHELD_MEANS,
         style=Markup(tokens.style() + _own("style.css")),  # our own files
         script=Markup(_own("enhance.js")),

@@ -35,6 +35,18 @@ class Segmentation:
 
 
 @dataclass(frozen=True)
+class Kind:
+    """A kind of figure: of which ``metrics``, or of all ``rates`` that no kind names; ``title`` heads them, ``gain``
+    what would be gained in them."""
+
+    id: str
+    title: str
+    gain: str
+    metrics: tuple[str, ...] = ()
+    rates: bool = False
+
+
+@dataclass(frozen=True)
 class Colours:
     """Three metrics that are red, amber and green."""
 
@@ -52,9 +64,28 @@ class Condition:
     """The metrics of one condition's care."""
 
     label: str
-    optimised: str
     unoptimised: str
     undiagnosed: str | None = None
+
+
+@dataclass(frozen=True)
+class Drivers:
+    """What is undiagnosed, not optimised or missing in some people. ``whom`` are the people in words, ``of`` is the
+    metric that counts them, where all figures are of the same people; ``unoptimised_of``, ``undiagnosed_of`` and
+    ``treatments_of`` head the columns of shares. ``board``: a board gets it on paper."""
+
+    id: str
+    heading: str
+    whom: str
+    title: str
+    unoptimised_of: str
+    undiagnosed_of: str
+    conditions: tuple[Condition, ...]
+    treatments_title: str
+    treatments_of: str
+    treatments: tuple[Group, ...]
+    of: str | None = None
+    board: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,14 +121,18 @@ class Layout:
     coverage: Coverage
     segmentations: tuple[Segmentation, ...]
     colours: tuple[Colours, ...]
-    drivers_title: str
-    conditions: tuple[Condition, ...]
-    treatments: tuple[Group, ...]
+    drivers: tuple[Drivers, ...]
     ltc_title: str
     ltc: tuple[Group, ...]
     inequality: tuple[str, ...]
     recorded: tuple[str, ...]
+    kinds: tuple[Kind, ...]
     derived: Mapping[str, Derived] = field(default_factory=dict)
+
+    def kind(self, metric: str, rate: bool) -> Kind:
+        """The kind of a metric: the one that names it, or that of rates, or the first."""
+        named = (one for one in self.kinds if metric in one.metrics)
+        return next(named, next((one for one in self.kinds if one.rates and rate), self.kinds[0]))
 
     def title(self, metric: str) -> str:
         """What a metric without a definition is called."""
@@ -121,13 +156,21 @@ def layout() -> Layout:
         Coverage(**{**coverage, "cohorts": _groups(coverage["cohorts"]), "care": _groups(coverage["care"])}),
         tuple(Segmentation(**{**one, "groups": _groups(one["groups"])}) for one in raw["segmentation"]),
         tuple(Colours(**one) for one in raw["colours"]),
-        raw["drivers"]["title"],
-        tuple(Condition(**one) for one in raw["drivers"]["conditions"]),
-        _groups(raw["drivers"]["treatments"]),
+        tuple(
+            Drivers(
+                **{
+                    **one,
+                    "conditions": tuple(Condition(**c) for c in one["conditions"]),
+                    "treatments": _groups(one["treatments"]),
+                }
+            )
+            for one in raw["drivers"]
+        ),
         raw["conditions"]["title"],
         _groups(raw["conditions"]["groups"]),
         tuple(raw["inequality"]["metrics"]),
         tuple(raw["recorded"]["metrics"]),
+        tuple(Kind(**{**one, "metrics": tuple(one.get("metrics", ()))}) for one in raw["kind"]),
         {name: Derived(**one) for name, one in raw["derived"].items()},
     )
 

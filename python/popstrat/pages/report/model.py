@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -156,7 +156,7 @@ class Report:
         self.areas, self.levels = _areas(self.now, self.definitions)
         self._before = [_past(month, self.definitions) for month in self.months[:-1]]
         self.order = {metric: i for i, metric in enumerate(self.definitions)}
-        self._tested: dict[tuple[str, ...], list[Definition]] = {}
+        self._tested: dict[tuple[str, ...], tuple[list[Definition], frozenset[str]]] = {}
 
     @property
     def top(self) -> Area:
@@ -194,10 +194,19 @@ class Report:
         """The metrics whose practices lie in limits and of which one side is good. Of metrics that are the same count
         in every practice, or the other side of it (optimised, not optimised), the one named ``first``, or else the
         one that the record has first."""
-        wanted = tuple(first)
-        if wanted not in self._tested:
-            self._tested[wanted] = _told_apart(self, wanted)
-        return self._tested[wanted]
+        return self._told(tuple(first))[0]
+
+    def twins(self, first: Sequence[str] = ()) -> frozenset[str]:
+        """The metrics of which another says the same in every practice, with or without limits: all but the ``first``
+        of them."""
+        return self._told(tuple(first))[1]
+
+    def _told(self, first: tuple[str, ...]) -> tuple[list[Definition], frozenset[str]]:
+        if first not in self._tested:
+            limited, _ = _told_apart(self, first, lambda one: one.limits is not None)
+            _, twins = _told_apart(self, first, lambda one: True)
+            self._tested[first] = limited, twins
+        return self._tested[first]
 
     def areas_of(self, level: Level) -> list[Area]:
         """All areas of a level, in order of their names."""
@@ -268,22 +277,27 @@ _OFF = 5
 """By how much two parts of a whole that were rounded may miss it."""
 
 
-def _told_apart(report: Report, first: tuple[str, ...]) -> list[Definition]:
-    """See `Report.tested`."""
+def _told_apart(
+    report: Report, first: tuple[str, ...], wanted: Callable[[Figure], bool]
+) -> tuple[list[Definition], frozenset[str]]:
+    """The metrics that have figures of practices as ``wanted``, each count once, and those that another stands for."""
     practices = report.areas_of(Level.PRACTICE)
     asked = [d for name in first if (d := report.definitions.get(name)) is not None]
     kept: list[tuple[Definition, dict[str, tuple[int, int]]]] = []
+    twins: set[str] = set()
     for d in dict.fromkeys([*asked, *report.definitions.values()]):
         if d.reason is not None or d.good == NONE or d.measure not in (SHARE, RATE, "coverage"):
             continue
         mine = {}
         for area in practices:
             one = area.figures.get(d.key)
-            if one is not None and one.limits is not None and one.numerator is not None and one.denominator is not None:
+            if one is not None and one.numerator is not None and one.denominator is not None and wanted(one):
                 mine[area.name] = (one.numerator, one.denominator)
-        if mine and not any(_one_count(d, mine, other, theirs) for other, theirs in kept):
+        if mine and any(_one_count(d, mine, other, theirs) for other, theirs in kept):
+            twins.add(d.id)
+        elif mine:
             kept.append((d, mine))
-    return [d for d, _ in kept]
+    return [d for d, _ in kept], frozenset(twins)
 
 
 def _one_count(

@@ -11,7 +11,7 @@ from popstrat.pages.report.layout import Layout
 from popstrat.pages.report.model import CALLED, SEVERAL, Area, Place, Report
 from popstrat.pages.report.sections import SECTIONS, coverage, prize
 from popstrat.pages.report.sentences import sentences
-from popstrat.pages.report.teller import DEFINITIONS, RUN, Teller, none
+from popstrat.pages.report.teller import DEFINITIONS, RUN, Teller, inside, none
 from popstrat.pages.report.views import Linked, Page
 
 
@@ -64,13 +64,13 @@ def _keys(t: Teller) -> list[KeyFigure]:
             found.append(
                 KeyFigure(
                     none(one) if one.value is None else percent(one.value),
-                    d.title.lower(),
+                    inside(d.title),
                     "" if t.is_top else f"all practices: {_words(t, d.id)}",
                 )
             )
-    gains = prize.prizes(t, t.known(t.layout.headline))
+    gains = prize.headline(t)
     if gains and prize.size(gains[0]) >= 1:
-        found.append(KeyFigure(count(prize.size(gains[0])), "people to gain", gains[0].definition.title.lower()))
+        found.append(KeyFigure(count(prize.size(gains[0])), "people to gain", inside(gains[0].definition.title)))
     return found
 
 

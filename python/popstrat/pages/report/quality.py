@@ -56,7 +56,7 @@ def read_quality(path: Path, controlled: bool) -> Quality:
     """
     try:
         found = parse_json(read_small(path, MOST_RECORD_BYTES))
-        return _quality(found, path.name, controlled)
+        return quality_of(found, path.name, controlled)
     except FileNotFoundError:
         raise InputError("there is no such file", file=str(path)) from None
     except OSError as error:
@@ -67,7 +67,8 @@ def read_quality(path: Path, controlled: bool) -> Quality:
         raise InputError("is not the quality file of popstrat derive --quality", file=str(path)) from None
 
 
-def _quality(found: Mapping[str, Any], name: str, controlled: bool) -> Quality:
+def quality_of(found: Mapping[str, Any], name: str, controlled: bool) -> Quality:
+    """The quality of a record, as `scoring.data_quality` gives it and the file has it; ``name`` says whence."""
     people = int(found["people"])
     columns = tuple(_column(one, people, controlled) for one in found["columns"])
     titles = {one["column"]: one.get("title") or one["column"] for one in found["columns"]}

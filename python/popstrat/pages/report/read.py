@@ -83,12 +83,12 @@ def _check_columns(schema: pa.Schema, name: str) -> None:
     names = schema.names
     if ID in names:
         raise InputError(
-            f"has a column {ID}: it is of people, and pages are made from metrics files alone (popstrat metrics)",
+            f"has a column {ID}: it is about people, and pages are made only from metrics files (popstrat metrics)",
             file=name,
         )
     missing = next((column for column in COLUMNS if column not in names), None)
     if missing is not None:
-        raise InputError(f"is missing{suggest(missing, names)}: this is no metrics file", column=missing, file=name)
+        raise InputError(f"is missing{suggest(missing, names)}: this is not a metrics file", column=missing, file=name)
 
 
 def _read(file: Any) -> Month:
@@ -104,7 +104,7 @@ def _read(file: Any) -> Month:
         raise InputError("holds no figures", file=name)
     for field in SCHEMA:
         if not field.nullable and table[field.name].null_count:
-            raise InputError("is null in some rows: this is no metrics file", column=field.name, file=name)
+            raise InputError("is null in some rows: this is not a metrics file", column=field.name, file=name)
     days = pc.unique(table["as_of"]).to_pylist()
     if len(days) != 1:
         raise InputError(f"has {len(days)} dates, and metrics have one", column="as_of", file=name)

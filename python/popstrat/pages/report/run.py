@@ -92,10 +92,10 @@ def _refuse_folder(target: Path, making: Making, force: bool) -> bool:
     found = read_record(target / RECORD)
     listed = found.get("outputs") if found is not None and found.get("command") == COMMAND else None
     if not isinstance(listed, list):
-        raise InputError("is not empty and holds no report; choose a new folder", file=str(target))
+        raise InputError("is not empty and has no report; choose a new folder", file=str(target))
     made = {one["name"]: one for one in listed if isinstance(one, dict) and isinstance(one.get("name"), str)}
     if not {path.name for path in target.iterdir()} <= {*made, RECORD}:
-        raise InputError("holds more than its report; choose a new folder", file=str(target))
+        raise InputError("has other files than its report; choose a new folder", file=str(target))
     refuse_other([target / name for name in (*made, RECORD)], making, found, force, own=[target / RECORD])
     return True
 

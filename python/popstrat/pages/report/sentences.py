@@ -90,24 +90,9 @@ def _plan(t: Teller, mine: coverage.Reached) -> tuple[str, str]:
 
 
 def _prize(t: Teller) -> Iterator[Sentence]:
-    found = prize.prizes(t, t.known(t.layout.headline))
-    if not found or prize.size(found[0]) < 1:
-        return
-    one = found[0]
-    people = count(prize.size(one))
-    by_plan = prize.by_plan(one)
-    if t.area.level is Level.PRACTICE:
-        aim = "reached its plan" if by_plan else "did as well as the better quarter of practices"
-        fewer = "fewer" if one.definition.good == "low" else "more"
-        yield Sentence(
-            f"Most people are to gain in “{one.definition.title}”: {people} {fewer}, if the practice {aim}.", prize.ID
-        )
-        return
-    aim = "reached its plan" if by_plan else "did as well as the better quarter"
-    text = f"Most people are to gain in “{one.definition.title}”: {people}, if every practice {aim}"
-    if one.most is not None and one.most[1].value:
-        text += f"; most of them in {one.most[0].name} ({count(one.most[1].value)})"
-    yield Sentence(text + ".", prize.ID)
+    text = prize.sentence(t)
+    if text:
+        yield Sentence(text, prize.ID)
 
 
 def _signals(t: Teller) -> tuple[list[Sentence], list[Sentence], list[Sentence]]:
@@ -125,23 +110,26 @@ def _signals(t: Teller) -> tuple[list[Sentence], list[Sentence], list[Sentence]]
 
 
 def _outside(t: Teller) -> Iterator[Sentence]:
-    """The practice that needs help most, and with what; of a practice itself the figure."""
+    """The practice that needs help most, and with what; of a practice itself the figure. Where only records are to be
+    completed, that."""
     points = needs.tested(t).outer
     if not points:
         return
-    most, d = points[0], points[0].definition
+    people = [one for one in points if not needs.of_records(t, one)]
+    most = (people or points)[0]
+    d = most.definition
     if most.figure.value is None:
         return
     single = t.area.level is Level.PRACTICE
-    say = f"“{d.title}” is {written(d, most.figure.value)}"
+    say = written(d, most.figure.value)
     if most.average is not None:
         say += f" against {written(d, most.average)} in all practices"
-    side = "below" if most.figure.position < 0 else "above"
-    say += f", {side} the 99.8% limits for its size"
+    say += f", {'below' if most.figure.position < 0 else 'above'} the 99.8% limits for its size"
     if most.people is not None and round(most.people):
         what = "events" if is_rate(d) else "people"
         say += f" and {count(most.people)} {what} from the average"
-    who = "This practice needs help most" if single else f"{most.area.name} needs help most"
+    does = "needs help most with" if people else f"has {'' if single else 'most '}records to complete in"
+    who = f"{'This practice' if single else most.area.name} {does} “{d.title}”"
     others = sum(one.area is most.area for one in points) > 1
     rest = "" if not others else " It lies outside them in other figures too."
     if not single and len({one.area.name for one in points}) > 1:

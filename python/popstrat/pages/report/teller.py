@@ -10,9 +10,9 @@ from typing import Any
 from popstrat.core.numbers import NOTHING, WITHHELD, count, decimal, percent, percentage_points, span, stated
 from popstrat.metrics.rows import Level
 from popstrat.pages.charts.chart import Chart
-from popstrat.pages.design.parts import Cell, Table, Text
+from popstrat.pages.design.parts import Cell, Table, Text, number_cell
 from popstrat.pages.design.parts import Figure as Drawn
-from popstrat.pages.report.layout import Layout
+from popstrat.pages.report.layout import Kind, Layout
 from popstrat.pages.report.model import CALLED, RATE, SEVERAL, SHARE, Area, Definition, Figure, Key, Place, Report
 from popstrat.pages.report.views import Linked
 
@@ -55,6 +55,10 @@ class Teller:
     def known(self, metrics: Sequence[str]) -> list[Definition]:
         """Those of some metrics that the file has."""
         return [found for found in map(self.definition, metrics) if found is not None]
+
+    def kind(self, d: Definition) -> Kind:
+        """What kind of figure a metric is."""
+        return self.layout.kind(d.id, is_rate(d))
 
     def key(self, metric: str, measure: str | None = None) -> Key:
         """Where a metric's figure of everybody is."""
@@ -108,7 +112,7 @@ class Teller:
 
     def cell(self, text: str, value: float | None) -> Text | Cell:
         """A number as it is written, sorted by what it is."""
-        return text if value is None else Cell(text, f"{value:.6g}")
+        return number_cell(text, value)
 
     def number(self, value: float | None, figure: Figure | None = None) -> Text | Cell:
         """People: a number, or that it is withheld, or that there is none."""
@@ -175,6 +179,11 @@ def grouped(by: str, group: str) -> str:
     parts = group.split("+", by.count("+")) if "+" in by else [group]
     named = [part.replace("_", " ").replace("-", "–" if part[:1].isdigit() else "-") for part in parts]
     return ", ".join(part[:1].upper() + part[1:] for part in named)
+
+
+def inside(title: str) -> str:
+    """A title inside a sentence: without its capital, unless its first word has others (``HbA1c``, ``A&E``)."""
+    return title[:1].lower() + title[1:] if title.partition(" ")[0][1:].islower() else title
 
 
 def none(figure: Figure | None) -> str:

@@ -82,22 +82,24 @@ def score(
     """Score a list that is a Spark DataFrame, on its executors.
 
     Args:
-        df: one row a patient, in the shape of the patient table. Only the columns that scoring reads leave the JVM.
+        df: one row for each patient, with the columns of the patient table. Only the columns that scoring needs leave
+            the JVM.
         as_of, pack, profile, contributions, mapping: as for `popstrat.score`.
-        record: also count, and return the run record as a dict. Everything is scored then, once, and the scored rows
-            are kept by Spark (as ``persist`` does) until `release`.
-        check_ids: compare the ids of all partitions first: one pass over the column of ids. False where something else
-            has seen to it; of a stream they are not compared.
+        record: also count, and return the run record as a dict. Everything is then scored at once, and Spark keeps the
+            scored rows (as with ``persist``) until `release`.
+        check_ids: compare the ids of all partitions first, in one pass over the column of ids. Give False if you have
+            checked them already. The ids of a stream are not compared.
 
     Returns:
-        The scored DataFrame, unevaluated, rows in the order of each partition: labels as text, and numbers in the types
-        that Spark has (``uint8`` as ``smallint``, ``quality_flags`` as ``bigint``). With ``record=True`` a pair.
+        The scored DataFrame, unevaluated, with rows in the order of each partition. Labels are text, and numbers have
+        Spark's types (``smallint`` for ``uint8``, ``bigint`` for ``quality_flags``). With ``record=True`` a pair of it
+        and the run record.
 
     Raises:
-        InputError: a column is missing or of a type that cannot be read, an id is null or occurs twice, an option is at
-            fault. PackError: the pack is. RunError: the rows that came out are not those that went in, as happens where
-            the DataFrame gives other rows each time. What is wrong in other values ends the job that comes upon it,
-            with the partition, the column and the first rows in the message, and never an id.
+        InputError: a column is missing or has a type that cannot be read, an id is null or occurs twice, or an option
+            is wrong. PackError: the pack is wrong. RunError: the rows out are not the rows in, for example because the
+            DataFrame gives different rows each time. A fault in other values ends the job that finds it. The message
+            has the partition, the column and the first rows, and never an id.
     """
     started = dt.datetime.now(dt.UTC)
     job = _Job.of(df, Scorer(pack, as_of, profile=profile, contributions=contributions, mapping=mapping))
@@ -126,21 +128,21 @@ def metrics(
     mapping: str | Path | Mapping[str, Any] | None = None,
     check_ids: bool = True,
 ) -> pa.Table:
-    """Figures by area of a list that is a Spark DataFrame; people are scored and counted on its executors, and only
+    """Figures by area of a list that is a Spark DataFrame. People are scored and counted on its executors, and only
     counts by practice and group leave them.
 
     Args:
-        df: one row a patient, as `score` takes it.
-        as_of: ISO text or a date; today if None.
-        pack: whose metrics are counted.
+        df: one row for each patient, as for `score`.
+        as_of: ISO text or a date; if None, today.
+        pack: the pack whose metrics are counted.
         levels, group_by, metrics, history, plan, disclosure_control, mapping: as for
             `popstrat.metrics.in_memory.table`; its ``caseload`` and ``previous`` are of people, and for one machine.
         check_ids: as for `score`; they are compared in the same pass.
 
     Returns:
-        The table of figures (`popstrat.metrics.rows.SCHEMA`), which is that of one machine.
+        The table of figures (`popstrat.metrics.rows.SCHEMA`), the same as on one machine.
 
-    Raises: as `score`, and `InputError` for a practice that is in two areas of one level.
+    Raises the same as `score`, and `InputError` for a practice in two areas of one level.
     Warns (`popstrat.DataWarning`) of what makes the figures doubtful.
     """
     request = Request(
@@ -160,7 +162,7 @@ def metrics(
 
 
 def rows(df: DataFrame, partition: int, rows: Sequence[int]) -> DataFrame:
-    """The rows of a DataFrame that a message names: those of one partition, counted from 1.
+    """The rows of a DataFrame that a message names: rows of one partition, counted from 1.
 
     Its partitions are what they were as long as it is read as before; after a shuffle, `persist` it first.
     """
@@ -169,8 +171,8 @@ def rows(df: DataFrame, partition: int, rows: Sequence[int]) -> DataFrame:
 
 
 def release(scored: DataFrame) -> None:
-    """Let Spark drop the rows that it keeps for a DataFrame which `score` gave with a record. It stays as it was, and
-    is scored again if it is used."""
+    """Let Spark drop the rows that it keeps for a DataFrame from `score` with a record. You can still use the
+    DataFrame; it is then scored again."""
     kept = scored.__dict__.pop(_KEPT, None)
     if kept is not None:
         kept.unpersist()

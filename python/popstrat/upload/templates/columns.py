@@ -234,7 +234,7 @@ def _texts(raw: Mapping[str, Any], entry: str, labels: Sequence[str], offer: Off
         raise offer.fault(entry, "values is a table of texts: label = 'text'")
     odd = next((v for v in values if v not in labels), None)
     if odd is not None:
-        raise offer.fault(entry, f"values has {odd!r}, which is no label{suggest(odd, labels)}")
+        raise offer.fault(entry, f"values has {odd!r}, which is not a label{suggest(odd, labels)}")
     lacks = [label for label in labels if label not in values]
     if lacks:
         raise offer.fault(entry, f"values lacks {', '.join(lacks)}")
@@ -276,7 +276,7 @@ def _codes(column: ScoredColumn, entry: str, offer: Offer) -> list[dict[str, str
     fault = Fault(settings.name)
     odd = next((label for label in given if label not in column.labels), None)
     if odd is not None:
-        raise fault(f"{section} {odd}", f"is no label of {column.name}{suggest(odd, column.labels)}")
+        raise fault(f"{section} {odd}", f"is not a label of {column.name}{suggest(odd, column.labels)}")
     lacks = [label for label in column.labels if label not in given]
     if lacks:
         raise fault(section, f'lacks a code for {", ".join(lacks)} (write "omit" not to upload a group)')

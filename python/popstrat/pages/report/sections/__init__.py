@@ -26,7 +26,9 @@ SECTIONS: tuple[Callable[[Teller], Section | None], ...] = (
     coverage.section,
     needs.section,
     care.section,
+    care.red,
     prize.section,  # up to here what a board gets on paper
+    care.adults,
     changes.series,
     inequality.section,
     variation.section,

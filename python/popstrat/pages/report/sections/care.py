@@ -1,31 +1,75 @@
-"""Red, amber and green, and what drives them: which condition, undiagnosed or not optimised, which medicine is
-missing."""
+"""Red, amber and green; what drives red, and what is undiagnosed, not optimised or missing in all adults."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
 from markupsafe import Markup
 
-from popstrat.core.numbers import NOTHING, count
+from popstrat.core.numbers import NOTHING, count, percent
 from popstrat.pages.charts.bars import Bar, bars
 from popstrat.pages.charts.stacked import PartOf, Stack, stacked
 from popstrat.pages.design.parts import Cell, Table, Text, rag
-from popstrat.pages.report.elsewhere import not_shown
-from popstrat.pages.report.layout import Colours
-from popstrat.pages.report.model import Figure
-from popstrat.pages.report.teller import EVERYWHERE, Teller, changed, figure, none
+from popstrat.pages.report.elsewhere import linked, not_shown
+from popstrat.pages.report.layout import Colours, Drivers
+from popstrat.pages.report.model import CALLED, SEVERAL, Figure
+from popstrat.pages.report.teller import EVERYWHERE, Teller, changed, figure, inside, none
 from popstrat.pages.report.views import Block, Section
 
 ID = "care"
+_OFF = 2
+_MEASURED = "Undiagnosed: the record shows it and no diagnosis is coded; only people who were measured can be found."
+_INDICATED = "Indicated by the record; contraindications and refusals are not in it."
+
+
+Find = Callable[[Teller, Drivers], list["Counted"]]
+"""What is counted of one sort, in an area."""
 
 
 def section(t: Teller) -> Section | None:
-    """The colours, the conditions and the medicines."""
-    found = [_colours(t, one) for one in t.layout.colours]
-    found += [_drivers(t), _treatments(t)]
-    blocks = [block for block in found if block is not None]
-    if not blocks:
-        return None
-    return Section(ID, "Red, amber and green, and what drives them", blocks, board=True)
+    """The colours."""
+    blocks = [block for one in t.layout.colours if (block := _colours(t, one)) is not None]
+    return Section(ID, "Red, amber and green", blocks, board=True) if blocks else None
+
+
+def red(t: Teller) -> Section | None:
+    """What drives red."""
+    return _section(t, t.layout.drivers[0])
+
+
+def adults(t: Teller) -> Section | None:
+    """The same in all adults, whatever their colour."""
+    return _section(t, t.layout.drivers[1])
+
+
+@dataclass(frozen=True)
+class Counted:
+    """One thing that is undiagnosed, not optimised or missing: what it is called in a sentence and in a chart, its
+    metric and figure, and the colour of its bar."""
+
+    said: str
+    label: str
+    metric: str
+    figure: Figure | None
+    colour: str = "mark-1"
+    other: Figure | None = None
+    """What nobody has who has this, of the same people: the condition undiagnosed, and not optimised."""
+
+    @property
+    def people(self) -> int | None:
+        return None if self.figure is None else self.figure.numerator
+
+    @property
+    def at_most(self) -> float:
+        """More people than this it cannot be of, by what is shown beside it; a count may be rounded by two."""
+        if self.people is not None:
+            return self.people
+        if self.figure is None or self.figure.denominator is None:
+            return math.inf
+        others = 0 if self.other is None or self.other.numerator is None else max(self.other.numerator - _OFF, 0)
+        return self.figure.denominator + _OFF - others
 
 
 def _colours(t: Teller, c: Colours) -> Block | None:
@@ -80,112 +124,184 @@ def counted(one: Figure | None) -> bool:
     return one is not None and one.numerator is not None
 
 
-def _drivers(t: Teller) -> Block | None:
-    rows: list[list[Text | Cell]] = []
-    drawn: list[tuple[float, Bar]] = []
-    missing: list[tuple[str, str, str]] = []
-    for one in t.layout.conditions:
-        d, well = t.definition(one.optimised), t.get(one.optimised)
-        if d is None:
-            continue
-        poorly = t.get(one.unoptimised)
-        unknown = t.get(one.undiagnosed) if one.undiagnosed else None
-        row: list[Text | Cell] = [t.metric(one.optimised, one.label)]
-        row.append(NOTHING if well is None else t.number(well.denominator, well))
-        poorly_d = t.definition(one.unoptimised)
-        row += [
-            t.number(None if poorly is None else poorly.numerator, poorly),
-            NOTHING if poorly_d is None else t.value(poorly_d, poorly),
-            NOTHING if t.is_top or poorly_d is None else t.of_all(one.unoptimised),
-            NOTHING if one.undiagnosed is None else t.number(None if unknown is None else unknown.numerator, unknown),
-        ]
-        rows.append(row)
+def _section(t: Teller, d: Drivers) -> Section | None:
+    if not all(t.definition(metric) for metric in ([d.of] if d.of else [])):
+        return None
+    conditions, medicines = _conditions(t, d), _medicines(t, d)
+    blocks: list[Block] = []
+    for found, title, table in (
+        (conditions, d.title, _conditions_table),
+        (medicines, d.treatments_title, _medicines_table),
+    ):
+        if found:
+            blocks.append(_drawn(t, title, found, table(t, d)))
+    if not blocks:
+        return None
+    areas = _areas(t, d)
+    blocks += [] if areas is None else [areas]
+    return Section(f"{ID}-{d.id}", d.heading, blocks, _said(t, d), board=d.board, brief=_brief(t, d))
+
+
+def _conditions(t: Teller, d: Drivers) -> list[Counted]:
+    """What is undiagnosed and not optimised, as far as the file has it."""
+    found = []
+    for one in d.conditions:
         short = one.label.partition(" (")[0]
-        for words, figure_, metric in (
-            ("not optimised", poorly, one.unoptimised),
-            ("undiagnosed", unknown, one.undiagnosed or ""),
+        for words, metric, beside, colour in (
+            ("not optimised", one.unoptimised, one.undiagnosed, "mark-1"),
+            ("undiagnosed", one.undiagnosed, one.unoptimised, "mark-3"),
         ):
-            if figure_ is not None:
-                if figure_.numerator is None:
-                    missing.append((f"{short}, {words}", metric, none(figure_)))
-                people = figure_.numerator
-                bar = Bar(
-                    f"{short}: {words}",
-                    people,
-                    none(figure_) if people is None else count(people),
-                    colour="mark-1" if words == "not optimised" else "mark-3",
-                )
-                drawn.append((-1.0 if people is None else float(people), bar))
-    if not rows:
+            if metric is not None and t.definition(metric) is not None:
+                label = f"{short}: {words}"
+                other = t.get(beside) if d.of is not None and beside is not None else None
+                found.append(Counted(f"{inside(short)} {words}", label, metric, t.get(metric), colour, other))
+    return found
+
+
+def _medicines(t: Teller, d: Drivers) -> list[Counted]:
+    return [
+        Counted(inside(one.label), one.label, one.metric, t.get(one.metric))
+        for one in d.treatments
+        if t.definition(one.metric) is not None
+    ]
+
+
+def most_of(found: list[Counted]) -> Counted | None:
+    """What concerns most people; None where some count is not shown which might be larger."""
+    shown = [one for one in found if one.people is not None]
+    most = max(shown, key=lambda one: one.people or 0, default=None)
+    if most is None or any(one.at_most > (most.people or 0) for one in found):
         return None
-    heads = ["Condition", "Diagnosed", "Not optimised", "Of diagnosed", EVERYWHERE, "Undiagnosed"]
-    if t.is_top:
-        heads.remove(EVERYWHERE)
-        rows = [[*row[:4], row[5]] for row in rows]
-    table = Table(
-        "drivers-t",
-        t.layout.drivers_title,
-        heads,
-        rows,
-        frozenset(range(1, len(heads))),
-        "People",
-        notes=[
-            "Undiagnosed: the record shows it and no diagnosis is coded; only people who were measured can be found."
-        ],
-    )
-    ordered = [bar for _, bar in sorted(drawn, key=lambda pair: -pair[0])]
-    chart = bars(ordered, unit="people")
-    return figure(
-        "drivers-f", t.layout.drivers_title, chart, table, "People, most first", notes=not_shown(t, missing, counted)
-    )
+    return most
 
 
-def _treatments(t: Teller) -> Block | None:
+def _said(t: Teller, d: Drivers) -> list[Text]:
+    """What concerns most of the people, in a sentence each."""
+    whole = t.get(d.of) if d.of else None
+    lines: list[Text] = [f"These figures are of {d.whom}."]
+    if whole is not None:
+        told = (
+            "How many they are here is withheld"
+            if whole.numerator is None
+            else f"Here they are {count(whole.numerator)}"
+        )
+        lines = [f"These figures are of {d.whom}. {told}. One person may count in several."]
+    for find, what, which in (
+        (_conditions, "Most frequent", "Which is most frequent"),
+        (_medicines, "Medicine missing most often", "Which medicine is missing most often"),
+    ):
+        found = find(t, d)
+        most = most_of(found)
+        if most is not None:
+            lines.append(f"{what}: {_with_people(most)}.")
+        elif found:
+            lines.append(_above(t, d, find, which))
+    return lines
+
+
+def _with_people(one: Counted) -> str:
+    share = "" if one.figure is None or one.figure.value is None else f", {percent(one.figure.value)}"
+    return f"{one.said} ({count(one.people)} people{share})"
+
+
+def _above(t: Teller, d: Drivers, find: Find, which: str) -> Text:
+    """What the nearest larger area says, where this one cannot."""
+    cannot = f"{which} cannot be said here: some of the counts are not shown."
+    for place in reversed(t.area.above):
+        most = most_of(find(Teller(t.report, t.report.areas[place], t.files, t.layout), d))
+        if most is not None:
+            where = linked(t, [t.report.areas[place]])
+            return Markup("{} In {} it is {}.").format(cannot, where, _with_people(most))
+    return cannot
+
+
+def _brief(t: Teller, d: Drivers) -> str:
+    most = most_of(_conditions(t, d))
+    return "" if most is None else f"most: {most.said}"
+
+
+def _areas(t: Teller, d: Drivers) -> Table | None:
+    """What is most frequent in each area of the next level."""
+    level, below = t.within()
+    if not below or d.of is None:
+        return None
     rows: list[list[Text | Cell]] = []
-    drawn: list[tuple[float, Bar]] = []
-    missing: list[tuple[str, str, str]] = []
-    for one in t.layout.treatments:
-        d, found = t.definition(one.metric), t.get(one.metric)
-        if d is None:
+    for area in below:
+        there = Teller(t.report, area, t.files, t.layout)
+        whole = there.get(d.of)
+        of = t.definition(d.of)
+        if whole is None or of is None:
             continue
-        people = None if found is None else found.numerator
-        if people is None:
-            missing.append((one.label, one.metric, none(found)))
-        drawn.append(
-            (
-                -1.0 if people is None else float(people),
-                Bar(one.label, people, none(found) if people is None else count(people)),
-            )
-        )
-        row: list[Text | Cell] = [
-            t.metric(one.metric, one.label),
-            t.number(people, found),
-            t.number(None if found is None else found.denominator, found),
-            t.value(d, found),
-        ]
-        rows.append([*row, *([] if t.is_top else [t.of_all(one.metric)])])
-    if not rows:
-        return None
-    heads = ["Medicine", "Missing", "Indicated", "Share", *([] if t.is_top else [EVERYWHERE])]
-    table = Table(
-        "treatments-t",
-        "Medicines indicated and missing",
-        heads,
-        rows,
-        frozenset(range(1, len(heads))),
-        "People",
-        notes=["Indicated by the record; contraindications and refusals are not in it."],
-    )
+        row: list[Text | Cell] = [t.place(area), t.number(whole.numerator, whole), t.value(of, whole)]
+        for find in (_conditions, _medicines):
+            found = find(there, d)
+            most = most_of(found)
+            row.append(("withheld in part" if found else NOTHING) if most is None else _with_people(most))
+        rows.append(row)
+    called = SEVERAL[level][:1].upper() + SEVERAL[level][1:]
+    heads = (called, "Red", "Of adults", "Most frequent", "Medicine missing most often")
+    caption = f"{d.heading}, by {CALLED[level]}"
+    return Table(f"{d.id}-areas-t", caption, heads, rows, frozenset({1, 2}), "People") if rows else None
+
+
+def _drawn(t: Teller, title: str, found: list[Counted], table: Table) -> Block:
+    """A chart with its table; where no count is shown, the table alone."""
+    missing = [(one.label.replace(": ", ", "), one.metric, none(one.figure)) for one in found if one.people is None]
     notes = not_shown(t, missing, counted)
-    if missing and drawn:
-        notes.insert(
-            0, Markup("Which medicine is missing most often cannot be said here without those that are not shown.")
-        )
-    return figure(
-        "treatments-f",
-        "People for whom the record indicates a medicine that is missing",
-        bars([bar for _, bar in sorted(drawn, key=lambda pair: -pair[0])], unit="people"),
-        table,
-        "People, most first",
-        notes=notes,
-    )
+    if len(missing) == len(found):
+        return replace(table, notes=[*notes, *table.notes])
+    chart = bars(_bars(found), unit="people")
+    return figure(f"{table.id.removesuffix('-t')}-f", title, chart, table, "People, most first", notes=notes)
+
+
+def _bars(found: list[Counted]) -> list[Bar]:
+    """Most first; what is not shown last."""
+    ordered = sorted(found, key=lambda one: -1 if one.people is None else one.people, reverse=True)
+    return [
+        Bar(one.label, one.people, none(one.figure) if one.people is None else count(one.people), colour=one.colour)
+        for one in ordered
+    ]
+
+
+def _share(t: Teller, metric: str | None) -> list[Text | Cell]:
+    """People, their share, and that of the whole list."""
+    d = t.definition(metric) if metric else None
+    if metric is None or d is None:
+        return [NOTHING] * (2 if t.is_top else 3)
+    one = t.get(metric)
+    row: list[Text | Cell] = [t.number(None if one is None else one.numerator, one), t.value(d, one)]
+    return row if t.is_top else [*row, t.of_all(metric)]
+
+
+def _conditions_table(t: Teller, d: Drivers) -> Table:
+    rows: list[list[Text | Cell]] = []
+    for one in d.conditions:
+        if t.definition(one.unoptimised) is None:
+            continue
+        row: list[Text | Cell] = [t.metric(one.unoptimised, one.label)]
+        if d.of is None:
+            well = t.get(one.unoptimised)
+            row.append(NOTHING if well is None else t.number(well.denominator, well))
+        rows.append([*row, *_share(t, one.unoptimised), *_share(t, one.undiagnosed)])
+    every = [] if t.is_top else [EVERYWHERE]
+    heads = ["Condition", *([] if d.of else ["Diagnosed"])]
+    heads += ["Not optimised", d.unoptimised_of, *every, "Undiagnosed", d.undiagnosed_of, *every]
+    numbers = frozenset(range(1, len(heads)))
+    return Table(f"{d.id}-conditions-t", d.title, heads, rows, numbers, "People", notes=[_MEASURED])
+
+
+def _medicines_table(t: Teller, d: Drivers) -> Table:
+    rows: list[list[Text | Cell]] = []
+    for one in d.treatments:
+        if t.definition(one.metric) is None:
+            continue
+        row: list[Text | Cell] = [t.metric(one.metric, one.label)]
+        of = t.get(one.metric)
+        share = _share(t, one.metric)
+        if d.of is None:
+            share.insert(1, NOTHING if of is None else t.number(of.denominator, of))
+        rows.append([*row, *share])
+    heads = ["Medicine", "Missing", *([] if d.of else ["Indicated"]), d.treatments_of]
+    heads += [] if t.is_top else [EVERYWHERE]
+    numbers = frozenset(range(1, len(heads)))
+    return Table(f"{d.id}-medicines-t", d.treatments_title, heads, rows, numbers, "People", notes=[_INDICATED])

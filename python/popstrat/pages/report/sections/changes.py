@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 from markupsafe import Markup
 
@@ -29,6 +30,11 @@ _SIGNAL = "A signal is a change that chance would rarely make. Without one, a fi
 _TARGET = (
     "Target: what is to be reached by the next date of the plan, or what the figure's source asks for. On plan: this "
     "month is where the plan should be by now, on the way to its target."
+)
+_NO_GROUPS = {"new": "New on the list", "left": "Left the list", "no group": "No group"}
+_DASH = (
+    "A dash under “Signal”: none was looked for, since a month of the figure overlaps with the next, or too few months "
+    "are known."
 )
 _WHY = (
     "Why a figure changed: other people count, or it is of other people, or both. The columns “then to now” say which. "
@@ -97,7 +103,7 @@ def series(t: Teller) -> Section | None:
             )
         )
     worse = sum(one.means == "worse" for _, one in found)
-    brief = f"{plural(len(found), 'signal')}, {worse} for the worse" if found else ""
+    brief = f"{plural(len(found), 'signal')}, {worse or 'none'} for the worse" if found else ""
     return Section(ID, "What changed", blocks, lead, brief=brief)
 
 
@@ -156,7 +162,7 @@ def _table(t: Teller, metrics: list[Definition]) -> Table | None:
         rows,
         frozenset(range(1, 7 if people else 5)),
         "Shares in %, rates per 1,000 people",
-        notes=["Changes are worked out before rounding."],
+        notes=["Changes are worked out before rounding.", _DASH],
     )
 
 
@@ -219,7 +225,10 @@ def movers(t: Teller) -> Section | None:
         stayed = sum(people or 0 for start, end, people in flows[s.column] if start == end)
         shown = sorted((flow for flow in moved if flow[2]), key=lambda flow: -(flow[2] or 0))[:_MOST_MOVES]
         kept = sum(people is None for _, _, people in moved)
-        rows: list[list[Text | Cell]] = [[_group(start), _group(end), t.number(people)] for start, end, people in shown]
+        called = {one.metric.removeprefix(f"{s.id}_"): one.label for one in s.groups}
+        rows: list[list[Text | Cell]] = [
+            [_group(start, called), _group(end, called), t.number(people)] for start, end, people in shown
+        ]
         total = sum(people or 0 for _, _, people in shown)
         if not rows:
             blocks.append(Note(f"{s.title}: how many people moved is withheld in all {kept} directions."))
@@ -240,6 +249,6 @@ def movers(t: Teller) -> Section | None:
     return Section(MOVERS, "Who moved", blocks) if blocks else None
 
 
-def _group(name: str) -> str:
-    special = {"new": "New on the list", "left": "Left the list", "no group": "No group"}
-    return special.get(name, name.replace("_", " ").capitalize())
+def _group(name: str, called: Mapping[str, str]) -> str:
+    """A group as the section of segments calls it."""
+    return {**_NO_GROUPS, **called}.get(name, name.replace("_", " ").capitalize())

@@ -3,9 +3,8 @@ ethnic group stand with inequality."""
 
 from __future__ import annotations
 
-from popstrat.core.numbers import NOTHING
 from popstrat.metrics.rows import AGE_BANDS, UNKNOWN
-from popstrat.pages.design.parts import Cell, Table, Text
+from popstrat.pages.report.by_group import by_group
 from popstrat.pages.report.model import NONE
 from popstrat.pages.report.teller import Teller, divided, grouped
 from popstrat.pages.report.views import Block, Section
@@ -24,22 +23,6 @@ def section(t: Teller) -> Section | None:
     blocks: list[Block] = []
     for by, found in groups.items():
         every = sorted(found, key=lambda group: (UNKNOWN in group, _AGES.get(group, 0)))
-        rows: list[list[Text | Cell]] = []
-        for d in metrics:
-            values = [t.get(d.id, by, group) for group in every]
-            if any(one is not None for one in values):
-                shown = [NOTHING if one is None else t.value(d, one) for one in values]
-                rows.append([t.metric(d.id), *shown, t.value(d, t.get(d.id))])
-        heads = ["Figure", *(grouped(by, group) for group in every), "Everybody"]
-        blocks.append(
-            Table(
-                f"by-{by.replace('+', '-')}-t",
-                f"By {divided(by)}",
-                heads,
-                rows,
-                frozenset(range(1, len(heads))),
-                "Shares in %, rates per 1,000 people",
-                sortable=False,
-            )
-        )
+        table = by_group(t, metrics, by, divided(by), {group: grouped(by, group) for group in every})
+        blocks += [] if table is None else [table]
     return Section("groups", "By sex, age and other groups", blocks) if blocks else None

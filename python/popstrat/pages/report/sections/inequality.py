@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from popstrat.core.numbers import NOTHING, decimal, span
+from popstrat.core.numbers import NOTHING, count, decimal, span
 from popstrat.metrics.rows import UNKNOWN
 from popstrat.pages.charts.dots import Dot, dots
 from popstrat.pages.design.parts import Cell, Table, Text
+from popstrat.pages.report.by_group import by_group
 from popstrat.pages.report.elsewhere import linked, nearest, there
 from popstrat.pages.report.model import Area, Definition, Figure, Place
 from popstrat.pages.report.teller import Teller, changed, figure, is_rate, none
 from popstrat.pages.report.views import Block, Note, Section
 
 ID = "inequality"
-_BY, _FIFTHS = "imd_quintile", ("1", "2", "3", "4", "5")
-_ETHNICITY = ("white", "mixed", "asian", "black", "other")
+WIDER, NARROWER = "wider", "narrower"
+_SINCE = f"Since then: {WIDER} or {NARROWER} where the gap of a year ago lies outside this 95% interval."
+_NO_PAST = "Whether a gap is widening needs the months before, back to a year ago (popstrat metrics --history)."
+_BY = "imd_quintile"
+_FIFTHS = {"1": "1, most deprived", "2": "2", "3": "3", "4": "4", "5": "5, least deprived"}
+_ETHNICITY = {name: name.capitalize() for name in ("white", "mixed", "asian", "black", "other")}
 
 
 def section(t: Teller) -> Section | None:
     """Gaps by deprivation, and values by ethnic group; only where the file has them."""
     metrics = [d for d in t.known(t.layout.inequality) if _gap(t, d) is not None]
     blocks: list[Block] = [*_gaps(t, metrics), *_elsewhere(t)]
-    for by, groups, called in ((_BY, _FIFTHS, "fifth of deprivation"), ("ethnicity", _ETHNICITY, "ethnic group")):
-        table = _values(t, t.known(t.layout.inequality), by, groups, called)
-        if table is not None:
-            blocks.append(table)
+    for by, heads, called in ((_BY, _FIFTHS, "fifth of deprivation"), ("ethnicity", _ETHNICITY, "ethnic group")):
+        table = by_group(t, t.known(t.layout.inequality), by, called, {**heads, UNKNOWN: "Not recorded"})
+        blocks += [] if table is None else [table]
     if not blocks:
         return None
     lead: list[Text] = []
@@ -34,8 +38,12 @@ def section(t: Teller) -> Section | None:
             "The gap is the most deprived fifth less the least deprived one. Where its 95% interval spans nought, the "
             "difference may be chance."
         )
+        lead.append(_since(t, metrics) or _NO_PAST)
     clear = clear_gaps(t)
-    brief = f"widest: {clear[0][0].title}" if clear else ""
+    wider = sum(widened(_gap(t, d)) == WIDER for d in metrics)
+    known = any(widened(_gap(t, d)) != NOTHING for d in metrics)
+    since = [f"{count(wider) if wider else 'none'} wider than a year ago"] if known else []
+    brief = "; ".join([*([f"widest: {clear[0][0].title}"] if clear else []), *since])
     return Section(ID, "Inequality", blocks, lead, brief=brief)
 
 
@@ -85,6 +93,7 @@ def clear_gaps(t: Teller) -> list[tuple[Definition, float, float, float]]:
 def _gaps(t: Teller, metrics: list[Definition]) -> list[Block]:
     rows: list[list[Text | Cell]] = []
     drawn: dict[bool, list[Dot]] = {False: [], True: []}
+    past = any(one is not None and one.year_ago is not None for one in (_gap(t, d) for d in metrics))
     for d in metrics:
         gap, ratio, slope = (_gap(t, d, measure) for measure in ("gap_absolute", "gap_relative", "slope_index"))
         first, last = (t.get(d.id, _BY, group) for group in ("1", "5"))
@@ -95,6 +104,7 @@ def _gaps(t: Teller, metrics: list[Definition]) -> list[Block]:
                 t.value(d, last),
                 _said(t, d, gap),
                 _span(d, gap),
+                *([_year_ago(t, d, gap), widened(gap)] if past else []),
                 _ratio(t, ratio),
                 NOTHING
                 if ratio is None or ratio.low is None or ratio.high is None
@@ -110,25 +120,20 @@ def _gaps(t: Teller, metrics: list[Definition]) -> list[Block]:
             drawn[is_rate(d)].append(Dot(d.title, value, text, gap.low, gap.high, off=clear))
     if not rows:
         return []
-    heads = (
-        "Figure",
-        "Most deprived fifth",
-        "Least deprived fifth",
-        "Gap",
-        "95% interval",
-        "Ratio",
-        "95% interval",
-        "Slope index",
-        "95% interval",
-    )
+    heads = ["Figure", "Most deprived fifth", "Least deprived fifth", "Gap", "95% interval"]
+    heads += ["Gap a year ago", "Since then"] if past else []
+    heads += ["Ratio", "95% interval", "Slope index", "95% interval"]
+    notes = ["Slope index: the difference from one end of deprivation to the other, along all five fifths."]
+    if past:
+        notes.insert(0, _SINCE)
     table = Table(
         "gaps-t",
         "Gap between the most and the least deprived fifth",
         heads,
         rows,
-        frozenset(range(1, 9)),
+        frozenset(range(1, len(heads))) - ({6} if past else set()),
         "Shares: gap in percentage points; rates: per 1,000 people",
-        notes=["Slope index: the difference from one end of deprivation to the other, along all five fifths."],
+        notes=notes,
     )
     blocks: list[Block] = []
     for rates, words in ((False, "percentage points"), (True, "per 1,000 people")):
@@ -143,6 +148,33 @@ def _gaps(t: Teller, metrics: list[Definition]) -> list[Block]:
                 else _alone(f"gaps-f{int(rates)}", title, chart, words)
             )
     return blocks or [table]
+
+
+def widened(gap: Figure | None) -> str:
+    """Whether a gap is wider than a year ago, by more than chance: that gap lies outside this one's interval."""
+    if gap is None or gap.value is None or gap.year_ago is None or gap.low is None or gap.high is None:
+        return NOTHING
+    if gap.low <= gap.year_ago <= gap.high:
+        return "no clear change"
+    return WIDER if abs(gap.value) > abs(gap.year_ago) else NARROWER
+
+
+def _year_ago(t: Teller, d: Definition, gap: Figure | None) -> Text | Cell:
+    return NOTHING if gap is None or gap.year_ago is None else t.cell(changed(d, gap.year_ago), gap.year_ago)
+
+
+def _since(t: Teller, metrics: list[Definition]) -> str:
+    """Whether gaps are widening, in a sentence; nothing where no earlier gap is known."""
+    told = {d.title: said for d in metrics if (said := widened(_gap(t, d))) != NOTHING}
+    if not told:
+        return ""
+    found = []
+    for word in (WIDER, NARROWER):
+        named = [f"“{title}”" for title, said in told.items() if said == word]
+        found += [f"{word} in {', '.join(named)}"] if named else []
+    if not found:
+        return f"None of {len(told)} gaps is clearly wider or narrower than a year ago."
+    return f"Since a year ago the gap is {'; '.join(found)}; no clear change in the others."
 
 
 def _alone(ident: str, title: str, chart: object, words: str) -> Block:
@@ -165,25 +197,3 @@ def _span(d: Definition, one: Figure | None) -> str:
 
 def _ratio(t: Teller, one: Figure | None) -> Text | Cell:
     return none(one) if one is None or one.value is None else t.cell(decimal(one.value), one.value)
-
-
-def _values(t: Teller, metrics: list[Definition], by: str, groups: tuple[str, ...], called: str) -> Table | None:
-    rows: list[list[Text | Cell]] = []
-    every = (*groups, UNKNOWN)
-    for d in metrics:
-        found = [t.get(d.id, by, group) for group in every]
-        if any(one is not None for one in found):
-            rows.append([t.metric(d.id), *(t.value(d, one) for one in found), t.value(d, t.get(d.id))])
-    if not rows:
-        return None
-    named = {"1": "1, most deprived", "5": "5, least deprived"}
-    heads = ["Figure", *(named.get(group, group.capitalize()) for group in groups), "Not recorded", "Everybody"]
-    return Table(
-        f"by-{by}-t",
-        f"By {called}",
-        heads,
-        rows,
-        frozenset(range(1, len(heads))),
-        "Shares in %, rates per 1,000 people",
-        sortable=False,
-    )

@@ -1,12 +1,15 @@
 """Who needs help, with what: every practice outside the limits of its size on the wrong side, in any figure.
 
 It is no league table. Practices within the limits are not in it, and those outside stand in the order of the people
-between them and the average. How many points would lie outside by chance alone is said with it.
+between them and the average. What would help people (their care, the use of hospitals) stands before the records to
+complete: a gap in these may hide a need, and is none. How many points would lie outside by chance alone is said with
+it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from popstrat.core.numbers import NOTHING, count, decimal
 from popstrat.metrics.rows import Level
@@ -26,6 +29,10 @@ ID = "help"
 OUTER, INNER = 0.001, 0.025
 """The share of points that chance puts beyond the 99.8% and the 95% limits on one side."""
 _SHORT, _MOST = 10, 300
+_CARE, _RECORDS = "Help for people: outside the limits", "Records to complete: outside the limits"
+_CHANCE = "What is beyond the 95% limits alone may well be chance: see how many are expected, below."
+_EVERY = "Everything outside the limits"
+_GAPS = "A gap in the record is not worse care, but it can hide it: what was not measured cannot be treated."
 _MEANS = (
     "Outside the limits of its size, on the wrong side, in whatever figure: there something other than chance is at "
     "work. Ask why before anything else. It is no league table: who is not here does not differ from the others in any "
@@ -72,6 +79,12 @@ class Tested:
         return [one for one in self.outside if one.outer]
 
 
+def of_records(t: Teller, one: Point) -> bool:
+    """Whether a point is a record to be completed, and not what would help somebody."""
+    return t.kind(one.definition) is t.layout.kinds[-1]
+
+
+@lru_cache(maxsize=1)
 def tested(t: Teller) -> Tested:
     """Every figure that has limits and a direction, in every practice of the area; of figures that are the same count,
     or its other side, one."""
@@ -91,35 +104,40 @@ def tested(t: Teller) -> Tested:
                 found.append(Point(area, d, one, None if whole is None else whole.value))
             elif abs(one.position) == 2:
                 better += 1
-    last = {*t.layout.recorded, *(metric for one in t.layout.colours for metric in (one.red, one.amber, one.green))}
-    kinds = {d.id: 2 if is_rate(d) else int(d.id in last) for d in t.report.definitions.values()}
-    found.sort(key=lambda p: (not p.outer, kinds[p.definition.id], -(p.people or 0.0), p.area.name))
+    order = {one.id: i for i, one in enumerate(t.layout.kinds)}
+    found.sort(key=lambda p: (not p.outer, order[t.kind(p.definition).id], -(p.people or 0.0), p.area.name))
     return Tested(points, len(figures), len(practices), tuple(found), better)
 
 
 def section(t: Teller) -> Section | None:
     """Those outside the limits, and how many were looked at."""
     found = tested(t)
-    if not found.points:
-        return None
     single = t.area.level is Level.PRACTICE
-    heading = "With what this practice needs help" if single else "Who needs help, with what"
-    caption = "Figures outside the limits" if single else "Practices and figures outside the limits"
-    first = (found.outer or found.outside)[:_SHORT] if not single else found.outside[: 2 * _SHORT]
+    heading = "What this practice needs help with" if single else "Who needs help, with what"
+    if not found.points:
+        return Section(ID, heading, [Note(_untested(t))], board=True, brief="cannot be said")
     blocks: list[Block] = []
     if not found.outer:
-        who = "This practice lies" if single else "No practice lies"
-        blocks.append(
-            Note(
-                f"{who} beyond the 99.8% limits on the wrong side in {'none' if single else 'any'} of "
-                f"{count(found.figures)} figures."
-            )
-        )
-    if first:
-        blocks.append(_table(t, "help-t", caption, first))
-    if len(found.outside) > len(first):
+        blocks.append(Note(_nobody(found, single)))
+    shown: list[Point] = []
+    for records in (False, True):
+        some = [one for one in found.outside if of_records(t, one) is records]
+        outer = [one for one in some if one.outer]
+        first = some[: 2 * _SHORT] if single else (outer or ([] if records else some))[:_SHORT]
+        shown += first
+        if first and not outer and not records and found.outer:
+            who = "This practice is not" if single else "No practice is"
+            blocks.append(Note(f"{who} beyond the 99.8% limits in the care of people. {_CHANCE}"))
+        if first:
+            ident, caption = ("help-records-t", _RECORDS) if records else ("help-t", _CARE)
+            blocks.append(_table(t, ident, caption, first))
+            blocks += [Note(_GAPS)] if records else []
+        elif not records and found.outer:
+            who = "This practice is not" if single else "No practice is"
+            blocks.append(Note(f"{who} outside the limits in the care of people; only in records to complete."))
+    if len(found.outside) > len(shown):
         listed = found.outside[:_MOST]
-        table = _table(t, "help-all-t", caption, listed)
+        table = _table(t, "help-all-t", _EVERY, listed)
         rest = len(found.outside) - len(listed)
         more = (
             [Note(f"{count(rest)} more, beyond the 95% limits alone, are on the pages of the practices.")]
@@ -132,14 +150,32 @@ def section(t: Teller) -> Section | None:
             )
         )
     blocks.append(_chance(t, found))
-    brief = f"{count(len(found.outer))} beyond the 99.8% limits"
-    return Section(
-        ID,
-        heading,
-        blocks,
-        [_MEANS],
-        True,
-        brief,
+    return Section(ID, heading, blocks, [_MEANS], True, _brief(t, found, single))
+
+
+def _brief(t: Teller, found: Tested, single: bool) -> str:
+    if not found.outer:
+        return "nothing beyond the 99.8% limits" if single else "nobody beyond the 99.8% limits"
+    records = sum(of_records(t, one) for one in found.outer)
+    return f"{count(len(found.outer))} beyond the 99.8% limits" + (f", {count(records)} of records" if records else "")
+
+
+def _nobody(found: Tested, single: bool) -> str:
+    """That nothing stands out."""
+    who, in_what = ("This practice is", "none") if single else ("No practice is", "any")
+    text = f"{who} beyond the 99.8% limits on the wrong side in {in_what} of {count(found.figures)} figures"
+    if found.outside:
+        return f"{text}. {_CHANCE}"
+    return f"{text}, nor beyond the 95% limits: nothing here differs from the average by more than chance."
+
+
+def _untested(t: Teller) -> str:
+    """Why nothing can be said."""
+    if not t.practices():
+        return "The metrics file has no practices here, so who needs help cannot be said (popstrat metrics --level)."
+    return (
+        "No figure here has limits to hold it against: that needs a value that is shown and practices to compare with. "
+        "So who needs help cannot be said from these figures."
     )
 
 
@@ -177,7 +213,9 @@ def _table(t: Teller, ident: str, caption: str, points: tuple[Point, ...] | list
         heads if single else ["Practice", *heads],
         rows,
         frozenset(range(first, len(heads) + (not single))),
-        "Beyond the 99.8% limits first; then care by people, colours and what is recorded, rates (which count events)",
+        "Beyond the 99.8% limits first; then care, use of hospitals (in events), colours, records; most people first"
+        if ident == "help-all-t"
+        else "Beyond the 99.8% limits first, then most people first; rates of use count events",
     )
 
 

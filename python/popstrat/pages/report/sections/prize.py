@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from popstrat.core.numbers import NOTHING, count
 from popstrat.metrics.rows import Level
 from popstrat.pages.charts.bars import Bar, bars
 from popstrat.pages.design.parts import Cell, Table, Text
+from popstrat.pages.report.layout import Kind
 from popstrat.pages.report.model import Area, Definition, Figure
 from popstrat.pages.report.teller import Teller, figure, written
-from popstrat.pages.report.views import Block, Section, Side
+from popstrat.pages.report.views import Block, Fold, Section, Side
 
 ID = "prize"
 MEDIAN, QUARTER, PLAN = "prize_median", "prize_upper_quartile", "prize_plan"
@@ -70,18 +72,74 @@ def _of(t: Teller, d: Definition, measure: str) -> Iterator[tuple[Area, Figure]]
             yield area, one
 
 
+@lru_cache(maxsize=1)
+def headline(t: Teller) -> list[Prize]:
+    """The people to gain in the headline figures, most first: what is done for people, not what is written down."""
+    found = prizes(t, t.known(t.layout.headline))
+    return [one for one in found if t.kind(one.definition) is t.layout.kinds[0]]
+
+
 def section(t: Teller) -> Section | None:
-    """People to gain by metric, and in a larger area the practices where most are."""
-    metrics = [d for d in t.report.definitions.values() if d.reason is None and d.good != "none"]
+    """People to gain by metric, each kind of figure by itself, and in a larger area the practices where most are. Of
+    metrics that are one count, or its other side, one stands."""
+    twins = t.report.twins(t.layout.headline)
+    metrics = [d for d in t.report.definitions.values() if d.reason is None and d.good != "none" and d.id not in twins]
     found = prizes(t, metrics)
     if not found:
         return None
     single = t.area.level is Level.PRACTICE
-    headline = [one for one in found if one.definition.id in t.layout.headline] or found
-    heads: list[Text] = ["Figure"]
-    if single:
-        heads += ["Now", "Median practice", "Better quarter"]
-    heads += ["People to gain: median", "Better quarter", "Plan"]
+    of_kind = [(kind, [one for one in found if t.kind(one.definition) is kind]) for kind in t.layout.kinds]
+    tables = [_table(t, kind, some) for kind, some in of_kind if some]
+    top = [one for one in headline(t) if size(one) >= 1][:5]
+    blocks: list[Block] = []
+    if top and of_kind[0][1]:
+        drawn = [Bar(one.definition.title, size(one), _signed(one)) for one in top]
+        blocks.append(
+            figure(
+                "prize-f",
+                "People to gain in the headline figures",
+                bars(drawn, unit="people"),
+                tables.pop(0),
+                "People more (+) or fewer (−), if the practices did as well as the better quarter, or as planned where "
+                "that is more",
+            )
+        )
+    if not single:
+        where = [block for block in (_where(t, one) for one in top[:4]) if block is not None]
+        blocks += [Side(where)] if where else []
+    blocks += [Fold(one.caption, [one]) for one in tables]
+    brief = f"{_gain(top[0])} in “{top[0].definition.title}”" if top else ""
+    return Section(ID, "The size of the prize", blocks, [_MEANS], board=True, brief=brief)
+
+
+def _gain(one: Prize) -> str:
+    """``685 more people``: what would be gained."""
+    return f"{count(size(one))} {'fewer' if one.definition.good == 'low' else 'more'} people"
+
+
+def _signed(one: Prize) -> str:
+    return f"{'−' if one.definition.good == 'low' else '+'}{count(size(one))}"
+
+
+def sentence(t: Teller) -> str:
+    """Where most people are to gain, in a sentence; nothing where nobody is."""
+    found = headline(t)
+    if not found or size(found[0]) < 1:
+        return ""
+    one = found[0]
+    single = t.area.level is Level.PRACTICE
+    who = "this practice" if single else "every practice"
+    aim = "reached its plan" if by_plan(one) else "did as well as the better quarter" + (" of practices" * single)
+    text = f"The largest gain open here: {_gain(one)} in “{one.definition.title}”, if {who} {aim}"
+    if not single and one.most is not None and one.most[1].value:
+        text += f"; {count(one.most[1].value)} of them in {one.most[0].name}"
+    return text + "."
+
+
+def _table(t: Teller, kind: Kind, found: list[Prize]) -> Table:
+    single = t.area.level is Level.PRACTICE
+    heads: list[Text] = ["Figure", *(["Now", "Median practice", "Better quarter"] if single else [])]
+    heads += ["To gain: as the median practice", "To gain: as the better quarter", "To gain: by the plan"]
     rows: list[list[Text | Cell]] = []
     for one in found:
         d = one.definition
@@ -89,42 +147,16 @@ def section(t: Teller) -> Section | None:
         if single:
             row.append(t.value(d, t.get(d.id)))
             row += [_aim(t, d, measure) for measure in (MEDIAN, QUARTER)]
-        row += [_people(t, one.people[measure]) for measure in MEASURES]
-        rows.append(row)
-    if single:
-        heads[5] = "People to gain: better quarter"
-        heads[6] = "People to gain: plan"
-    else:
-        heads[2], heads[3] = "People to gain: better quarter", "People to gain: plan"
-    table = Table(
-        "prize-t",
-        "People to gain, by figure",
+        rows.append([*row, *(_people(t, one.people[measure]) for measure in MEASURES)])
+    return Table(
+        f"gain-{kind.id}-t",
+        kind.gain,
         heads,
         rows,
         frozenset(range(1, len(heads))),
         "Most first; people may count in several figures",
         notes=[_COMPARED],
     )
-    top = [one for one in headline if size(one) >= 1][:5]
-    blocks: list[Block] = []
-    if top:
-        drawn = [Bar(one.definition.title, size(one), count(size(one))) for one in top]
-        blocks.append(
-            figure(
-                "prize-f",
-                "People to gain in the headline figures",
-                bars(drawn, unit="people"),
-                table,
-                "People, if the practices did as well as the better quarter, or as planned where that is more",
-            )
-        )
-    else:
-        blocks.append(table)
-    if not single:
-        tables = [block for block in (_where(t, one) for one in top[:4]) if block is not None]
-        blocks += [Side(tables)] if tables else []
-    brief = f"{count(size(top[0]))} people in “{top[0].definition.title}”" if top else ""
-    return Section(ID, "The size of the prize", blocks, [_MEANS], board=True, brief=brief)
 
 
 def _aim(t: Teller, d: Definition, measure: str) -> Text | Cell:
@@ -151,7 +183,7 @@ def _where(t: Teller, one: Prize) -> Table | None:
     compared = "the plan" if measure == PLAN else "the better quarter" + ("" if aim is None else f", {written(d, aim)}")
     return Table(
         f"prize-{d.id}-t",
-        f"{d.title}: where most people are to gain",
+        f"{d.title}: where most would gain",
         ("Practice", "People it is of", "Now", "People to gain"),
         rows,
         frozenset({1, 2, 3}),

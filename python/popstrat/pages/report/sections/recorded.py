@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from popstrat.core.numbers import NOTHING, percent
+from markupsafe import Markup
+
+from popstrat.core.numbers import NOTHING, count, percent, plural
+from popstrat.metrics.rows import Level
 from popstrat.pages.charts.bars import Bar, bars
 from popstrat.pages.design.parts import Cell, Table, Text
-from popstrat.pages.report.elsewhere import not_shown
+from popstrat.pages.report.elsewhere import linked, not_shown
 from popstrat.pages.report.quality import Quality
+from popstrat.pages.report.recorded_tables import columns_table, practices_table
+from popstrat.pages.report.sections import needs
 from popstrat.pages.report.teller import EVERYWHERE, POSITIONS, Teller, figure, none
 from popstrat.pages.report.views import Block, Note, Section
 
 ID = "recorded"
+_NAMED = 6
 
 
 def section(t: Teller) -> Section | None:
@@ -50,49 +56,45 @@ def section(t: Teller) -> Section | None:
         blocks += _quality(t, quality)
     if not blocks:
         return None
-    return Section(ID, "Coding and data quality", blocks)
+    poor = _poor(t)
+    return Section(ID, "Coding and data quality", blocks, [_where(t, poor)], brief=_brief(t, poor))
+
+
+def _poor(t: Teller) -> list[needs.Point]:
+    """The records that practices here are to complete: beyond the 99.8% limits on the wrong side."""
+    return [one for one in needs.tested(t).outer if needs.of_records(t, one)]
+
+
+def _where(t: Teller, poor: list[needs.Point]) -> Text:
+    """Where the record is poor, in a sentence."""
+    single = t.area.level is Level.PRACTICE
+    if not poor:
+        who = "This practice records" if single else "No practice here records"
+        return f"{who} {'nothing' if single else 'anything'} less often than the 99.8% limits for its size allow."
+    named = [
+        Markup("{}“{}”").format("" if single else Markup("{} in ").format(linked(t, [one.area])), one.definition.title)
+        for one in poor[:_NAMED]
+    ]
+    more = f" and {count(len(poor) - _NAMED)} more" if len(poor) > _NAMED else ""
+    start = "This practice is below the 99.8% limits in" if single else "Below the 99.8% limits:"
+    end = Markup('By how much stands under <a href="#{}">records to complete</a>.').format(needs.ID)
+    return Markup("{} {}{}. {}").format(start, Markup("; ").join(named), more, end)
+
+
+def _brief(t: Teller, poor: list[needs.Point]) -> str:
+    if not poor:
+        return ""
+    if t.area.level is Level.PRACTICE:
+        return f"{plural(len(poor), 'figure')} outside the limits"
+    return f"{plural(len({one.area.name for one in poor}), 'practice')} outside the limits"
 
 
 def _quality(t: Teller, quality: Quality) -> list[Block]:
-    found: list[Block] = []
-    if t.is_top:
-        rows: list[list[Text | Cell]] = []
-        for one in quality.columns:
-            rows.append(
-                [
-                    one.title,
-                    t.cell(one.recorded, one.order),
-                    one.expected,
-                    one.age,
-                    one.set_aside,
-                    "doubtful" if one.doubtful else NOTHING,
-                ]
-            )
-        found.append(
-            Table(
-                "quality-t",
-                "The coded record, column by column",
-                ("Column", "Recorded", "Expected", "Age of values", "Set aside", "In doubt"),
-                rows,
-                frozenset({1, 2, 3, 4}),
-                "Per 1,000 people; age in days: the middle value, and the one that nine in ten are newer than",
-                notes=[quality.said],
-            )
-        )
-    practices = {area.name for area in t.practices()}
-    odd = [one for one in quality.practices if one.practice in practices]
+    found: list[Block] = [columns_table(quality)] if t.is_top else []
+    links = {area.name: t.place(area) for area in t.practices()}
+    odd = [one for one in quality.practices if one.practice in links]
     if odd:
-        links = {area.name: t.place(area) for area in t.practices()}
-        shown: list[list[Text | Cell]] = [[links[one.practice], one.column, one.people, one.expected] for one in odd]
-        found.append(
-            Table(
-                "quality-practices-t",
-                "Practices whose record differs from the list by a factor of three",
-                ("Practice", "Column", "People", "Expected"),
-                shown,
-                frozenset({2, 3}),
-            )
-        )
+        found.append(practices_table(odd, links))
     elif not t.is_top and quality.practices:
         found.append(Note("No practice here differs from the whole list by a factor of three in any column."))
     return found
