@@ -20,7 +20,7 @@ from popstrat.privacy.disclosure.interior import Bools, Known, shield_all
 from popstrat.privacy.disclosure.protect import Problem
 from popstrat.privacy.disclosure.rules import ROUND_TO, SMALLEST
 from popstrat.privacy.disclosure.sums import Floats, Ints, Sums, sums_of
-from popstrat.privacy.disclosure.witnesses import Around, each, find, regions_of
+from popstrat.privacy.disclosure.witnesses import Around, each, find, lists, regions_of
 
 _LARGE = 24
 """A rest this large cannot be a small one, whatever whole and part, both shown, are rounded from."""
@@ -340,7 +340,7 @@ class _State:
         costs = np.concatenate([own, np.full(n - self.off.size, np.inf)])
         known = Known(
             problem.x, low, high, problem.guarded, movable, costs, *self._ends(problem),
-            *_lists(n, a, b), *_lists(n, b, a),
+            *lists(n, a, b), *lists(n, b, a),
         )  # fmt: skip
         hidden, shown = shield_all(sums, known, np.zeros(n, np.int64))
         _refuse(known, shown)
@@ -404,8 +404,8 @@ class _State:
                 np.concatenate([self._costs(x_part), costs_whole, np.full(k, np.inf)]),
                 np.concatenate([np.zeros(n), np.where(near, 0.0, x_whole - left / 2), np.zeros(k)]),
                 np.concatenate([np.where(near, np.inf, x_part + left / 2), np.full(n + k, np.inf)]),
-                *_lists(size, owners, np.tile(2 * n + loose, 2)),
-                *_lists(size, np.tile(2 * n + loose, 2), owners),
+                *lists(size, owners, np.tile(2 * n + loose, 2)),
+                *lists(size, np.tile(2 * n + loose, 2), owners),
             ),
             np.concatenate([layout.blocks, layout.blocks, layout.blocks[cells]]),
         )
@@ -423,10 +423,3 @@ def _refuse(known: Known, shown: Bools) -> None:
     exposed = int(np.count_nonzero(known.guarded & ~shown))
     if exposed:
         raise ExposedError(f"{exposed:,} withheld counts cannot be protected; nothing of this can be published")
-
-
-def _lists(n: int, keys: Ints, values: Ints) -> tuple[Ints, Ints]:
-    """The values of each of ``n`` keys, as starts and one list."""
-    starts = np.zeros(n + 1, np.int64)
-    np.cumsum(np.bincount(keys, minlength=n), out=starts[1:])
-    return starts, values[np.argsort(keys, kind="stable")]

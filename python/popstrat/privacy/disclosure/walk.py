@@ -2,8 +2,9 @@
 
 Each table is somewhere (``at``, how far each count is from the truth); all of them together are somewhere that is
 possible. One table moves at a time, by the simplex method (`simplex.push`), within what the others leave it: so each
-place that any of them comes to is a witness for all. Where a part cannot go up because its whole is in its way, the
-whole goes first, and those that hold it before; where a whole cannot go down, its parts go first.
+place that any of them comes to is a witness for all. Where a count goes no further because another table holds it or a
+count that it depends on (a part cannot be more than its whole), that one is asked to move first, and those that hold it
+before.
 """
 
 from __future__ import annotations
@@ -22,15 +23,17 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 _ANY = 1e12
-_ASKED = 60
-_ASKED_FIRST = 10
+_ASKED_FIRST, _ASKED, _ASKED_LAST = 10, 60, 1000
+"""So many moves at most for one count: at first, where counts may be withheld for it, and where that was not enough."""
 _BLUR = ROUND_TO // 2
 _DEPTH = 3
+"""A table asks another, that one the next: so many after each other."""
 _FRESH = 400
 _IDLE = 6
 _LARGE = 50.0
 _LITTLE = 0.05
 _MANY = 60
+_RINGS = 2
 _ROUNDS = 6
 _SAME = 1e-7
 _SLIGHT = 0.05
@@ -73,9 +76,6 @@ class Kin(NamedTuple):
     above_starts: Ints
     above: Ints
     """All that hold a table, wholes before their parts."""
-    below_starts: Ints
-    below: Ints
-    """All that are in a table, parts before their wholes."""
     order: Ints
     few_starts: Ints
     few_pair: Ints
@@ -84,8 +84,6 @@ class Kin(NamedTuple):
     """Rests (pairs by cells) that need no more."""
     top: Floats
     bottom: Floats
-    open: Ints
-    """How many small rests of a count (tables by cells) need more."""
 
 
 class Where(NamedTuple):
@@ -101,11 +99,13 @@ class Where(NamedTuple):
     last: Ints
     there: Ints
     room: Ints
-    """How many moves are left for what is tried."""
+    """How many moves are left for what is tried, and how many there are for the next where counts may be withheld."""
+    still: Ints
+    """A table and a cell that stay where they are meanwhile; -1 where there is none."""
 
 
 @compiled
-def _bound(tables: Tables, kin: Kin, at: Floats, t: int, box: Floats) -> None:
+def _bound(tables: Tables, kin: Kin, at: Floats, still: Ints, t: int, box: Floats) -> None:
     """How far a table may go in each cell: lowest and highest as it is, and the same once it withholds the cell."""
     n = tables.x.shape[1]
     for c in range(n):
@@ -139,6 +139,8 @@ def _bound(tables: Tables, kin: Kin, at: Floats, t: int, box: Floats) -> None:
                 by = at[o, c] + rest
                 box[0, c], box[1, c] = max(box[0, c], by - high), min(box[1, c], by - low)
                 box[2, c], box[3, c] = max(box[2, c], by - high_off), min(box[3, c], by)
+    if still[0] == t:
+        box[:, still[1]] = at[t, still[1]]
 
 
 @compiled
@@ -181,8 +183,6 @@ def _note(tables: Tables, kin: Kin, at: Floats, t: int) -> None:
         kin.top[p, c], kin.bottom[p, c] = max(kin.top[p, c], by), min(kin.bottom[p, c], by)
         if kin.top[p, c] - kin.bottom[p, c] >= _WIDE:
             kin.shown[p, c] = True
-            kin.open[kin.part[p], c] -= 1
-            kin.open[kin.whole[p], c] -= 1
 
 
 @compiled
@@ -199,7 +199,7 @@ def _move(
     """Move a count of a table to ``goal`` or as far as it goes; whether it got there, and in which solution (-1 where
     rounding was in the way: then all are back)."""
     sign = 1.0 if goal > where.at[t, c] else -1.0
-    _bound(tables, kin, where.at, t, where.box)
+    _bound(tables, kin, where.at, where.still, t, where.box)
     low, high, at = where.box[0], where.box[1], where.at[t]
     slot = _solution_of(cells, where, t)
     took = push(
@@ -237,9 +237,9 @@ def _held(tables: Tables, kin: Kin, at: Floats, p: int, t: int, c: int, up: bool
     few, none = 0.0 < rest < SMALLEST, rest == 0.0
     now = rest + at[o, c] - at[i, c]
     if up == (t == i):  # the rest would go down
-        return now <= (float(SMALLEST) if shown and not none and not few else 0.0) + _SAME
+        return bool(now <= (float(SMALLEST) if shown and not none and not few else 0.0) + _SAME)
     high = SMALLEST - 1.0 if few and not tables.small[i, c] else _ANY
-    return now >= (0.0 if shown and none else high) - _SAME
+    return bool(now >= (0.0 if shown and none else high) - _SAME)
 
 
 @compiled
@@ -249,9 +249,9 @@ def _itself(tables: Tables, at: Floats, t: int, c: int, up: bool) -> bool:
     if tables.nobody[t, c]:
         return True
     if tables.off[t, c]:
-        return (tables.small[t, c] and x + at[t, c] >= SMALLEST - 1.0 - _SAME) if up else x + at[t, c] <= _SAME
+        return bool(tables.small[t, c] and x + at[t, c] >= SMALLEST - 1.0 - _SAME if up else x + at[t, c] <= _SAME)
     near = np.floor((x + _BLUR) / ROUND_TO) * ROUND_TO
-    return x + at[t, c] >= near + _BLUR - _SAME if up else x + at[t, c] <= near - _BLUR + _SAME
+    return bool(x + at[t, c] >= near + _BLUR - _SAME if up else x + at[t, c] <= near - _BLUR + _SAME)
 
 
 @compiled
@@ -266,7 +266,7 @@ def _next(
         if abs(by) < _SLIGHT or tried[j] or (j != c and where.row_of[slot][j] >= 0):
             continue
         j_up = up if by < 0 else not up
-        if _itself(tables, where.at, t, j, j_up):
+        if _itself(tables, where.at, t, j, j_up) or (where.still[0] == t and where.still[1] == j):
             continue
         for k in range(kin.pair_starts[t], kin.pair_starts[t + 1]):
             if _held(tables, kin, where.at, kin.pairs[k], t, j, j_up):
@@ -343,13 +343,13 @@ def _go(
     """Move a count towards ``goal``; what to withhold (table, cell, price under ``least``) where it falls short."""
     if lift:
         _back(where)
-    where.room[0] = _ASKED if hide else _ASKED_FIRST
+    where.room[0] = where.room[1] if hide else _ASKED_FIRST
     there, slot = _reach(cells, tables, kin, where, t, c, goal, _DEPTH if lift else 0)
     if there or slot < 0 or not hide:
         return -1, -1, least
     aim, up = tables.x[t, c] + goal, goal > where.at[t, c]
     for _ in range(_DEPTH + 1):
-        _bound(tables, kin, where.at, t, where.box)
+        _bound(tables, kin, where.at, where.still, t, where.box)
         cell, price = _in_the_way(tables, where, t, c, slot, up, least)
         if cell >= 0:
             return t, cell, price
@@ -365,7 +365,7 @@ def _go(
         goal = aim - tables.x[t, c]
         if up != (goal > where.at[t, c]):
             break
-        where.room[0] = _ASKED
+        where.room[0] = where.room[1]
         there, slot = _reach(cells, tables, kin, where, t, c, goal, _DEPTH)
         if there or slot < 0:
             break
@@ -423,13 +423,16 @@ def _widen_rest(
             else:
                 first, second = second, first
             aim = max(goal, -tables.x[first, c])
+            where.still[0], where.still[1] = second, c
             of, one, least = _go(cells, tables, kin, where, first, c, aim, True, hide, price)
             if one >= 0:
                 blocked, cell, price = of, one, least
+            where.still[0], where.still[1] = first, c
             left = goal - where.at[first, c]
             if not kin.shown[p, c] and abs(left) > _SAME:
-                where.room[0] = _ASKED
+                where.room[0] = where.room[1]
                 _reach(cells, tables, kin, where, second, c, max(-left, -tables.x[second, c]), _DEPTH)
+            where.still[0] = -1
         if kin.shown[p, c]:
             return True
         if not hide or cell < 0:
@@ -439,19 +442,23 @@ def _widen_rest(
 
 
 @compiled
-def _loosen(cells: Cells, tables: Tables, kin: Kin, t: int, c: int) -> bool:
-    """Withhold all that a count adds up with, of its table and of those that hold it closely; whether that is any."""
+def _loosen(cells: Cells, tables: Tables, kin: Kin, t: int, c: int, near: Bools) -> bool:
+    """Withhold all that some cells (``near``, at first a count alone) add up with, of its table and of those that hold
+    it closely; these cells are near too from then on. Whether anything was withheld."""
+    n, more = tables.x.shape[1], near.copy()
+    for r in range(len(cells.starts) - 1):
+        row = cells.counts[cells.starts[r] : cells.starts[r + 1]]
+        if near[row].any():
+            more[row] = True
+    near[:] = more
     any_more = False
     for k in range(-1, kin.above_starts[t + 1] - kin.above_starts[t]):
         of = t if k < 0 else kin.above[kin.above_starts[t] + k]
         if of != t and tables.x[of, c] - tables.x[t, c] >= WIDTH:
             continue
-        for r in range(len(cells.starts) - 1):
-            row = cells.counts[cells.starts[r] : cells.starts[r + 1]]
-            if (row == c).any():
-                for j in row:
-                    if not (tables.off[of, j] or tables.never[of, j]):
-                        tables.off[of, j] = any_more = True
+        for j in range(n):
+            if near[j] and not (tables.off[of, j] or tables.never[of, j]):
+                tables.off[of, j] = any_more = True
     return any_more
 
 
@@ -460,6 +467,7 @@ def _table(cells: Cells, tables: Tables, kin: Kin, where: Where, t: int, todo: B
     """Widen the counts and rests of one table: alone, then others making room, and by withholding more. ``failed`` has
     how many counts were withheld when that was tried in vain."""
     n = tables.x.shape[1]
+    near = np.zeros(n, np.bool_)
     _back(where)
     if not hide:
         for c in range(n):
@@ -468,16 +476,30 @@ def _table(cells: Cells, tables: Tables, kin: Kin, where: Where, t: int, todo: B
     for c in range(n):
         if todo[c] and tables.off[t, c] and not tables.shown[t, c] and failed[t, c] != tables.off.sum():
             done = _widen(cells, tables, kin, where, t, c, True, hide)
-            while hide and not done and _loosen(cells, tables, kin, t, c):
+            if hide and not done:
+                where.room[1] = _ASKED_LAST
                 done = _widen(cells, tables, kin, where, t, c, True, True)
+                near[:] = False
+                near[c] = True
+                for _ in range(_RINGS):
+                    if not done and _loosen(cells, tables, kin, t, c, near):
+                        done = _widen(cells, tables, kin, where, t, c, True, True)
+                where.room[1] = _ASKED
             if not done:
                 failed[t, c] = tables.off.sum()
     for k in range(kin.few_starts[t], kin.few_starts[t + 1]):
         p, c = kin.few_pair[k], kin.few_cell[k]
         if todo[c] and kin.part[p] == t and not kin.shown[p, c]:
             done = _widen_rest(cells, tables, kin, where, p, c, hide)
-            if hide and not done and _loosen(cells, tables, kin, t, c):
-                _widen_rest(cells, tables, kin, where, p, c, True)
+            if hide and not done:
+                where.room[1] = _ASKED_LAST
+                done = _widen_rest(cells, tables, kin, where, p, c, True)
+                near[:] = False
+                near[c] = True
+                for _ in range(_RINGS):
+                    if not done and _loosen(cells, tables, kin, t, c, near):
+                        done = _widen_rest(cells, tables, kin, where, p, c, True)
+                where.room[1] = _ASKED
 
 
 @compiled
@@ -488,6 +510,7 @@ def walk(cells: Cells, tables: Tables, kin: Kin, where: Where, hide: bool) -> No
     ``off``, ``shown``, ``top`` and ``bottom`` are changed."""
     ranks = np.unique(cells.ranks[cells.asked])[::-1] if hide else cells.ranks[:1] * 0
     failed = np.full(tables.x.shape, -1, np.int64)
+    where.room[1] = _ASKED
     for rank in ranks:
         todo = cells.asked & (cells.ranks >= rank)
         for _ in range(_ROUNDS):

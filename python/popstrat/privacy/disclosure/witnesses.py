@@ -126,7 +126,7 @@ def find(
 
     def work(some: Ints) -> None:
         own = np.flatnonzero(np.isin(pairs[:, 0], some))
-        here = _Family(some, own, np.searchsorted(some, pairs[own]), counts[some].sum(axis=1))
+        here = _Family(some, own, np.searchsorted(some, pairs[own]))
         for hide in (False, *[True] * _ROUNDS):
             before = found.off[some].sum(), found.shown[some].sum()
             for region in regions:
@@ -152,8 +152,7 @@ def _families(tables: int, pairs: Ints) -> list[Ints]:
 class _Family:
     """Some tables that are parts of each other."""
 
-    def __init__(self, tables: Ints, pairs: Ints, parts: Ints, size: Ints) -> None:
-        self.size = size.tolist()
+    def __init__(self, tables: Ints, pairs: Ints, parts: Ints) -> None:
         self.tables, self.pairs = tables, pairs
         self.part, self.whole = parts[:, 0].copy(), parts[:, 1].copy()
         count = len(tables)
@@ -164,10 +163,6 @@ class _Family:
         depth = [len(one) for one in holds]
         self.order = np.array(sorted(range(count), key=lambda table: depth[table]), np.int64)
         self.above = [sorted(one, key=lambda table: depth[table]) for one in holds]
-        self.below = [
-            sorted((of for of in range(count) if table in holds[of]), key=lambda of: -depth[of])
-            for table in range(count)
-        ]
 
     def walk(
         self, region: Region, counts: Ints, small: Bools, nobody: Bools, never: Bools, dearer: float, found: Found,
@@ -197,20 +192,16 @@ class _Family:
         left = x[self.whole] - x[self.part]
         few = (left > 0) & (left < SMALLEST)
         pair, cell = np.nonzero(few)
-        open_rests = np.zeros(x.shape, np.int64)
-        for of in (self.part, self.whole):
-            np.add.at(open_rests, of, few & ~shown)
         numbers = np.arange(len(self.part))
-        pair_starts, pairs = _lists(count, np.concatenate([self.part, self.whole]), np.concatenate([numbers, numbers]))
+        pair_starts, pairs = lists(count, np.concatenate([self.part, self.whole]), np.concatenate([numbers, numbers]))
         either = np.arange(len(pair))
-        few_starts, entry = _lists(
+        few_starts, entry = lists(
             count, np.concatenate([self.part[pair], self.whole[pair]]), np.concatenate([either, either])
         )
         above_starts, above = _flat(self.above)
-        below_starts, below = _flat(self.below)
         return Kin(
-            self.part, self.whole, pair_starts, pairs, above_starts, above, below_starts, below, self.order, few_starts,
-            pair[entry], cell[entry], shown, np.zeros(left.shape), np.zeros(left.shape), open_rests,
+            self.part, self.whole, pair_starts, pairs, above_starts, above, self.order, few_starts,
+            pair[entry], cell[entry], shown, np.zeros(left.shape), np.zeros(left.shape),
         )  # fmt: skip
 
     @staticmethod
@@ -220,7 +211,8 @@ class _Family:
         return Where(
             np.zeros(x.shape), np.empty((4, n)), np.empty((slots, m, n)), np.zeros((slots, m), np.int64),
             np.zeros((slots, n), np.int64), np.zeros(slots, np.int64), np.full(slots, -1, np.int64),
-            np.zeros(slots, np.int64), np.empty(n, np.int64), np.zeros(1, np.int64),
+            np.zeros(slots, np.int64), np.empty(n, np.int64), np.zeros(2, np.int64),
+            np.full(2, -1, np.int64),
         )  # fmt: skip
 
 
@@ -230,7 +222,7 @@ def _flat(lists: Sequence[Sequence[int]]) -> tuple[Ints, Ints]:
     return starts, np.array([one for some in lists for one in some], np.int64)
 
 
-def _lists(n: int, keys: Ints, values: Ints) -> tuple[Ints, Ints]:
+def lists(n: int, keys: Ints, values: Ints) -> tuple[Ints, Ints]:
     """The values of each of ``n`` keys, as starts and one list."""
     starts = np.zeros(n + 1, np.int64)
     np.cumsum(np.bincount(keys, minlength=n), out=starts[1:])
