@@ -63,6 +63,7 @@ NEEDING = {
 
 UV = (sys.executable, "-m", "uv", "pip")
 WHEELS_ALONE = ("--quiet", "--only-binary", ":all:")
+INSTALL = (*UV, "install", *WHEELS_ALONE, "--compile-bytecode")
 
 
 class Tried:
@@ -185,7 +186,7 @@ def tests(python: str, built: Path, unpacked: Path, work: Path, tried: Tried, *,
         pinned = work / "lowest.txt"
         pinned.write_text("\n".join(lowest_versions(place.python)))
         wanted += ["--constraint", str(pinned)]
-    must([*UV, "install", *WHEELS_ALONE, "--python", place.python, *wanted], env=place.has, cwd=ROOT)
+    must([*INSTALL, "--python", place.python, *wanted], env=place.has, cwd=ROOT)
     done = run(
         [place.python, "-m", "pytest", "-q", "-n", "2", *(["-m", marked] if marked else [])],
         cwd=unpacked,
