@@ -1,7 +1,7 @@
 # make demo     sets up, makes a synthetic list, scores it, shows and writes the results (in demo/)
 # make test     sets up, runs the tests against the installed package
 # make dev      sets up an editable install, for working on popstrat (CONTRIBUTING.md)
-# make nightly  the generated tests for longer, then everything in every variant: an hour
+# make nightly  what is left to the night, the generated tests for longer, then everything in every variant: over an hour
 # All need Python 3.11 or newer with venv, and a C compiler; everything else is installed into .venv.
 
 PYTHON ?= python3
@@ -40,9 +40,11 @@ pages: setup $(VENV)/.test
 variants: setup $(VENV)/.test
 	POPSTRAT_FORMATS=arrow $(BIN)/python -m pytest -m smoke --numprocesses auto --dist worksteal
 
-# the generated tests with five times as many examples, other ones each time; every test in the variants; packs in Spark
+# the generated tests with more examples, other ones each time, and what is marked `nightly`; every test in the variants;
+# packs in Spark
+nightly: export POPSTRAT_NIGHTLY = 1
 nightly: setup $(VENV)/.test
-	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=nightly --numprocesses auto --dist worksteal
+	$(BIN)/python -m pytest -m "hypothesis or nightly" --hypothesis-profile=nightly --numprocesses auto --dist worksteal
 	POPSTRAT_FORMATS=arrow $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 	@command -v java >/dev/null || { echo "Java is missing, which Spark needs (on Debian and Ubuntu: apt-get install default-jre-headless)"; exit 1; }
 	$(BIN)/python -m pip install --quiet --group spark

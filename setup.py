@@ -7,6 +7,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from Cython.Build import cythonize
 from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
@@ -45,7 +46,8 @@ MODULES = {
 
 
 class Build(build_ext):
-    """The usual build, which says in a line what it lacks, and leaves symbols out unless they are asked for."""
+    """The usual build, which says in a line what it lacks, leaves symbols out unless they are asked for, and has the C
+    compiler work on several modules at once."""
 
     def build_extensions(self) -> None:
         compiler = self.compiler.compiler_so[0]
@@ -59,6 +61,10 @@ class Build(build_ext):
         if not any(flag.startswith("-g") for flag in shlex.split(os.environ.get("CFLAGS", ""))):
             for extension in self.extensions:
                 extension.extra_link_args += STRIPPED
+        for extension in self.extensions:  # one after the other: Cython is not made for threads
+            asked = {"include_path": list(extension.include_dirs), "emit_linenums": self.cython_line_directives}
+            extension.sources = cythonize(extension, force=self.force, quiet=True, **asked)[0].sources
+        self.parallel = self.parallel or os.cpu_count()
         super().build_extensions()
 
 

@@ -26,9 +26,10 @@ MEASURES = {
 }
 
 
-def walk(folder: Path) -> dict[str, dict[str, Any]]:
-    """Run every command of the page in `folder`; the measures of each validation. Raises if a command fails."""
-    page = PAGE.read_text(encoding="utf-8")
+def walk(folder: Path, part: int = 1) -> dict[str, dict[str, Any]]:
+    """Run every command of the page in `folder`, on lists of one ``part``-th of the people; the measures of each
+    validation. Raises if a command fails."""
+    page = re.sub(r"(?<=synth -n )\d+", lambda people: str(int(people[0]) // part), PAGE.read_text(encoding="utf-8"))
     (specification,) = re.findall(r"```toml\n# refit.toml[^\n]*\n(.*?)```", page, re.DOTALL)
     (folder / "refit.toml").write_text(specification, encoding="utf-8")
     paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])

@@ -23,20 +23,40 @@ for folder in (
 
 os.environ.pop("COLUMNS", None)  # how wide what is tested is written
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, suppress_health_check=_QUIET)
+settings.register_profile("ci", max_examples=40, deadline=None, derandomize=True, suppress_health_check=_QUIET)
 settings.register_profile("nightly", max_examples=500, deadline=None, print_blob=True, suppress_health_check=_QUIET)
 settings.load_profile("ci")  # `--hypothesis-profile=nightly` for the long run
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what only the engine's own readers and writers promise where pyarrow reads and writes everything."""
+def _reason(item: pytest.Item, mark: pytest.Mark) -> str:
+    if len(mark.args) != 1 or not isinstance(mark.args[0], str):
+        raise pytest.UsageError(f"{item.nodeid}: {mark.name} needs its reason")
+    return mark.args[0]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what only the engine's own readers and writers promise where pyarrow reads and writes everything; leave what
+    is marked `nightly` to the night, unless it is asked for by its name."""
     by_arrow = os.environ.get("POPSTRAT_FORMATS") == "arrow"
+    by_name = any("::" in argument for argument in config.args)
+    tonight: list[pytest.Item] = []
+    today: list[pytest.Item] = []
     for item in items:
         for mark in item.iter_markers("native_formats"):
-            if len(mark.args) != 1 or not isinstance(mark.args[0], str):
-                raise pytest.UsageError(f"{item.nodeid}: native_formats needs its reason")
+            reason = _reason(item, mark)
             if by_arrow:
-                item.add_marker(pytest.mark.skip(reason=f"native formats: {mark.args[0]}"))
+                item.add_marker(pytest.mark.skip(reason=f"native formats: {reason}"))
+        nightly = [_reason(item, mark) for mark in item.iter_markers("nightly")]
+        (tonight if nightly else today).append(item)
+    if by_name:
+        return
+    kept = {item.nodeid.split("[")[0] for item in today}
+    if alone := sorted({item.nodeid.split("[")[0] for item in tonight} - kept):
+        raise pytest.UsageError(f"nightly, and no member of it is run by day: {', '.join(alone)}")
+    if tonight and not os.environ.get("POPSTRAT_NIGHTLY"):
+        config.hook.pytest_deselected(items=tonight)
+        items[:] = today
 
 
 _seen: Counter[str] = Counter()

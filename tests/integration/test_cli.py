@@ -421,8 +421,17 @@ def loaded(*arguments: str) -> set[str]:
 SHARED = ("conversion", "environment", "log", "main", "options", "terminal")
 
 
-@pytest.mark.parametrize("command", ["score", "score-secondary", "check"])
-@pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".csv"])
+PAIRS = pytest.mark.nightly("every command with every format; by day score with each, and each with Parquet")
+
+
+@pytest.mark.parametrize(
+    ("command", "suffix"),
+    [
+        pytest.param(command, suffix, marks=() if command == "score" or suffix == ".parquet" else PAIRS)
+        for command in ("score", "score-secondary", "check")
+        for suffix in (".parquet", ".arrow", ".csv")
+    ],
+)
 def test_scoring_loads_nothing_that_it_does_not_need(work: Path, command: str, suffix: str) -> None:
     assert run(["synth", "-n", "300", "-o", f"short{suffix}", "--as-of", "2026-06-30", "--quiet"]) == 0
     arguments = [command.partition("-")[0], f"short{suffix}", "--as-of", "2026-06-30", "--quiet"]

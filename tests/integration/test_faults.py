@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from nightly import seeds
 
 from popstrat.cli import run
 from popstrat.errors import FaultsError, InputError
@@ -80,7 +81,7 @@ def faults(*files: str) -> list[InputError]:
     return list(error.faults) if isinstance(error, FaultsError) else [error]
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", seeds(5, 12))
 def test_every_fault_of_every_file(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     rng = random.Random(seed)

@@ -2,7 +2,7 @@
 
     python tests/packages/run.py                          # all of it, the smoke tests in an environment of its own
     python tests/packages/run.py --suite                  # every test instead of the smoke tests
-    python tests/packages/run.py --lowest                 # and with the oldest versions of what popstrat requires
+    python tests/packages/run.py --lowest                 # and with the oldest versions that popstrat asks for
     python tests/packages/run.py --python /usr/bin/python3.13
 
 The wheel is installed where there is no compiler, from wheels alone. Of each extra the commands that need it run, and
@@ -12,6 +12,7 @@ those that need another say which. Prints a line for each thing that was tried; 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import re
 import shutil
@@ -58,6 +59,11 @@ NEEDING = {
     "sql": ["packs", "sql", "london-2026", "--as-of", AS_OF, "--check", "list.parquet"],
 }  # fmt: skip
 """For each extra a command that needs it."""
+
+
+UV = (sys.executable, "-m", "uv", "pip")
+WHEELS_ALONE = ("--quiet", "--only-binary", ":all:")
+INSTALL = (*UV, "install", *WHEELS_ALONE, "--compile-bytecode")
 
 
 class Tried:
@@ -154,18 +160,33 @@ def extras(python: str, built: Path, work: Path, tried: Tried) -> None:
         tried.told(f"{name}: {place.megabytes():,.0f} MB installed", "\n".join(problems))
 
 
+def lowest_versions(python: Path) -> list[str]:
+    """The oldest version of each thing that popstrat and its extras ask for, of those with a wheel for this Python.
+
+    Of Spark's extra none: its tests want Java, and are not among these.
+    """
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [extra for name, extra in project["optional-dependencies"].items() if name not in ("spark", "all")]
+    asked = [one for one in [*project["dependencies"], *itertools.chain(*extras)] if ">=" in one]
+    compiling = [*UV, "compile", *WHEELS_ALONE, "--python", python, "--resolution", "lowest-direct", "--no-header",
+                 "--no-annotate", "-"]  # fmt: skip
+    done = run(compiling, input="\n".join(asked))
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    ours = {re.split(r"[<>=\[]", one)[0].lower() for one in asked}
+    return [line for line in done.stdout.split() if line.split("==")[0].lower() in ours]
+
+
 def tests(python: str, built: Path, unpacked: Path, work: Path, tried: Tried, *, marked: str, lowest: bool) -> None:
     """The tests of the source distribution against the wheel, where nothing can be compiled."""
     name = f"{marked or 'every'} tests{', oldest versions' if lowest else ''}"
     place = Environment(work / f"env-tests{'-lowest' if lowest else ''}", python)
-    must([place.python, "-m", "pip", "install", "-q", "--upgrade", "pip"])
-    place.install("--group", f"{unpacked / 'pyproject.toml'}:test")
-    place.install(f"popstrat @ {built.as_uri()}")
+    wanted = ["--group", f"{unpacked / 'pyproject.toml'}:test", f"popstrat @ {built.as_uri()}"]
     if lowest:
-        required = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-        place.install("uv")
-        pinned = [r.replace(">=", "==") for r in required if ">=" in r]
-        must([place.python, "-m", "uv", "pip", "install", "-q", "--only-binary", ":all:", *pinned], env=place.has)
+        pinned = work / "lowest.txt"
+        pinned.write_text("\n".join(lowest_versions(place.python)))
+        wanted += ["--constraint", str(pinned)]
+    must([*INSTALL, "--python", place.python, *wanted], env=place.has, cwd=ROOT)
     done = run(
         [place.python, "-m", "pytest", "-q", "-n", "2", *(["-m", marked] if marked else [])],
         cwd=unpacked,

@@ -141,7 +141,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(lines(faults=False), st.permutations(NAMES), st.integers(1, len(NAMES)), st.integers(1, 80), st.integers(1, 3))
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 def test_reader_gives_what_pyarrow_gives(
     path: Path, body: bytes, order: list[str], wanted: int, block: int, threads: int
 ) -> None:
@@ -153,7 +153,7 @@ def test_reader_gives_what_pyarrow_gives(
 
 
 @given(lines(faults=True), st.permutations(NAMES), st.integers(1, len(NAMES)), st.integers(1, 80))
-@settings(max_examples=600)
+@settings(max_examples=6 * settings.default.max_examples)
 @example(b'1,"a\rb",,,,,\n', NAMES, 2, 9)
 @example(b'"1,,,,,,\n,\xef\xbb\xbf,,,,,\n', NAMES, 1, 9)
 def test_reader_refuses_what_pyarrow_refuses(
@@ -180,7 +180,7 @@ def test_reader_refuses_what_pyarrow_refuses(
 @given(
     lines(faults=True) | st.binary(max_size=200), st.permutations(NAMES), st.integers(1, len(NAMES)), st.integers(1, 80)
 )
-@settings(max_examples=400)
+@settings(max_examples=4 * settings.default.max_examples)
 def test_both_backends_say_the_same(path: Path, body: bytes, order: list[str], wanted: int, block: int) -> None:
     """The same rows of the same types, or the same message to the letter."""
 
@@ -195,7 +195,7 @@ def test_both_backends_say_the_same(path: Path, body: bytes, order: list[str], w
 
 
 @given(st.lists(numbers, min_size=1, max_size=30))
-@settings(max_examples=400)
+@settings(max_examples=4 * settings.default.max_examples)
 @example(["1.00000005960464477539062500000000000000000000000001", "1.000000059604644775390625", "1.1754943e-38"])
 @example(["1.000000178813934326", "1.000000178813934327", "1.237940002391892e+27", "1.2379400023918922e27"])
 @example(
@@ -238,7 +238,7 @@ def _finite(x: np.float32) -> float:
 
 
 @given(st.binary(max_size=200), st.integers(1, 70), st.lists(st.sampled_from(list(b'",\r\n1')), max_size=150))
-@settings(max_examples=400)
+@settings(max_examples=4 * settings.default.max_examples)
 def test_any_bytes_give_rows_or_one_error(path: Path, noise: bytes, block: int, marks: list[int]) -> None:
     for body in (noise, bytes(marks), noise[:20] + bytes(marks) + noise[20:]):
         try:
@@ -252,7 +252,7 @@ def test_any_bytes_give_rows_or_one_error(path: Path, noise: bytes, block: int, 
 
 
 @given(lines(faults=True) | st.binary(max_size=300))
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 def test_with_and_without_vector_instructions(body: bytes) -> None:
     def read(fast: bool) -> Any:
         wanted = [(i, CELL_KINDS[TYPES[k]]) for i, k in enumerate(KINDS.values())]
@@ -408,7 +408,7 @@ def columns(rows: int) -> st.SearchStrategy[dict[str, pa.Array]]:
 
 
 @given(st.data(), st.integers(0, 12), st.integers(1, 3))
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_writer_gives_what_pyarrow_gives(
     tmp_path_factory: pytest.TempPathFactory, data: Any, rows: int, threads: int
 ) -> None:
@@ -430,7 +430,7 @@ def test_writer_gives_what_pyarrow_gives(
 
 
 @given(st.lists(doubles, min_size=1, max_size=50))
-@settings(max_examples=400)
+@settings(max_examples=4 * settings.default.max_examples)
 @example([0.000001, 123456789.123456, -0.1, 1e9 - 1e-6, 0.5, 100.0])
 def test_quick_decimals_are_the_shortest(values: list[float]) -> None:
     """Only what six decimals and 15 digits can say is written the quick way, and then as `repr` would."""
@@ -530,7 +530,7 @@ STRANGE = {b"\0": "zero bytes", b"\xef\xbb\xbf": "byte-order mark"}
     st.integers(1, 5000),
     st.sampled_from(BACKENDS),
 )
-@settings(max_examples=150)
+@settings(max_examples=3 * settings.default.max_examples // 2)
 def test_zero_bytes_and_byte_order_marks_are_refused_wherever_they_stand(
     path: Path, before: list[bytes], strange: bytes, row: bytes, block: int, backend: Any
 ) -> None:

@@ -131,7 +131,7 @@ def loaded(written: list[dict[Path_, Any]], extends: list[list[int]]) -> tuple[d
         return flat(raw), ""
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=4 * settings.default.max_examples)
 @given(families())
 def test_a_pack_says_what_nobody_above_it_changed(family: tuple[list[dict[Path_, Any]], list[list[int]]]) -> None:
     written, extends = family
@@ -146,7 +146,7 @@ def test_a_pack_says_what_nobody_above_it_changed(family: tuple[list[dict[Path_,
     assert all(identical(found[path], meant[path]) for path in found)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(families(), st.randoms(use_true_random=False))
 def test_the_order_of_extends_makes_no_difference(
     family: tuple[list[dict[Path_, Any]], list[list[int]]], random: Any
@@ -161,7 +161,7 @@ def test_the_order_of_extends_makes_no_difference(
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(st.data())
 def test_two_changes_of_one_base_are_merged_as_three(data: st.DataObject) -> None:
     """Base, one and other: whichever changed a value has it; both, to different ones, conflict."""

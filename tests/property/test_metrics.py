@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from generated import Table, table_of
 from metrics_reference import COLUMNS, counted
+from nightly import seeds
 
 from popstrat.metrics.counting import Counter, besides, plan
 from popstrat.metrics.figures import Figures
@@ -79,7 +80,7 @@ def told(made: Figures) -> dict[Any, tuple[int, int, int]]:
     return dict(zip(keys, numbers, strict=True))
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", seeds(5, 10))
 def test_counted_as_the_evaluator_counts(seed: int) -> None:
     rng = np.random.default_rng(seed)
     groupings = OTHERS[seed % len(OTHERS)]

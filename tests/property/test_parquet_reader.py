@@ -166,7 +166,7 @@ def _rare(kind: pa.DataType) -> str | None:
     return "DELTA_BINARY_PACKED" if whole else "DELTA_LENGTH_BYTE_ARRAY"
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=3 * settings.default.max_examples // 2, suppress_health_check=list(HealthCheck))
 @given(file=files(), batch_rows=st.sampled_from([1, 13, 64, 1000, 4096, 1 << 17]), threads=st.sampled_from([1, 3]))
 def test_files_of_pyarrow(
     tmp_path_factory: pytest.TempPathFactory, file: tuple[pa.Table, dict[str, Any]], batch_rows: int, threads: int

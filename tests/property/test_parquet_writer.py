@@ -131,7 +131,7 @@ def bounds(path: Path, schema: pa.Schema, keys: list[str]) -> Iterator[Any]:
 
 
 @given(tables(), st.integers(1, 500), st.integers(3, 300), st.sampled_from([1, 3]), st.sampled_from([0, 9, 1 << 20]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=3 * settings.default.max_examples // 2)
 def test_every_reader_finds_the_same(
     tmp_path_factory: pytest.TempPathFactory,
     made: tuple[pa.Table, list[pa.RecordBatch], list[str]],
@@ -172,7 +172,7 @@ def test_every_reader_finds_the_same(
 
 
 @given(tables(), st.integers(1, 500))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=settings.default.max_examples)
 def test_both_backends_write_and_read_the_same(
     tmp_path_factory: pytest.TempPathFactory, made: tuple[pa.Table, list[pa.RecordBatch], list[str]], rows: int
 ) -> None:

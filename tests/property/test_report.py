@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from nightly import seeds
 from read_page import Page
 
 from popstrat import synthetic
@@ -103,7 +104,7 @@ def every_page(report: Report) -> dict[Place, str]:
     return found
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", seeds(5, 12))
 def test_pages_of_whatever_figures(whole: Month, seed: int) -> None:
     rng = random.Random(seed)
     now = mangled(whole, rng)

@@ -88,7 +88,7 @@ def cases(draw: st.DrawFn) -> tuple[list[ref.Row], list[ref.Row], list[ref.Row] 
 
 
 @given(cases(), st.sampled_from([2, 7, 1 << 20]))
-@settings(max_examples=60)
+@settings(max_examples=3 * settings.default.max_examples // 5)
 def test_every_file_is_what_the_reference_says(case: Any, partition_rows: int) -> None:
     rows, lookup, before = case
     with tempfile.TemporaryDirectory() as folder:
@@ -149,7 +149,7 @@ def test_every_file_is_what_the_reference_says(case: Any, partition_rows: int) -
 
 
 @given(months(least=1), st.sampled_from([1, 3, 1 << 20]))
-@settings(max_examples=40)
+@settings(max_examples=2 * settings.default.max_examples // 5)
 def test_without_a_lookup_everybody_is_written_once(rows: list[ref.Row], partition_rows: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)

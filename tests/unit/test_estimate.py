@@ -207,7 +207,7 @@ followed = st.lists(
 
 
 @given(followed)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_breslow_is_events_over_those_at_risk_added_up(rows: list[tuple[int, bool, float]]) -> None:
     days, event, growth = (np.array(c) for c in zip(*rows, strict=True))
     found = e.breslow(days, event.astype(float), growth.astype(float))

@@ -342,7 +342,7 @@ CELL = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_si
     ending=st.sampled_from(["\n", "\r\n"]),
     threads=st.integers(1, 3),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=3 * settings.default.max_examples // 2)
 def test_any_text_survives_a_round_trip(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], block: int, ending: str, threads: int
 ) -> None:

@@ -92,7 +92,7 @@ def test_nulls_are_named_by_row(kind: pa.DataType) -> None:
     cuts=st.lists(st.integers(0, 60), max_size=4),
     limit=st.integers(1, 80),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_the_verdict_is_exact(values: list[str], cuts: list[int], limit: int) -> None:
     edges = [0, *sorted(min(c, len(values)) for c in cuts), len(values)]
     parts = [pa.array(values[a:b], pa.string()) for a, b in itertools.pairwise(edges)]
@@ -155,7 +155,7 @@ def test_text_ascends_by_length_or_by_letter(text: list[str]) -> None:
 
 
 @given(st.lists(st.text(max_size=30), unique=True, max_size=40), st.integers(0, 3), st.sampled_from(TYPES[1:3]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_text_hashes_depend_on_the_text_alone(values: list[str], skip: int, kind: pa.DataType) -> None:
     whole = pa.array(values, kind)
     hashes = hash_ids(whole, KEY)

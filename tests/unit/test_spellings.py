@@ -158,7 +158,7 @@ def routes(rows: list[dict[str, str]], folder: Path) -> dict[str, Path]:
 
 
 @given(st.lists(CELLS, min_size=1, max_size=12))
-@settings(max_examples=40)
+@settings(max_examples=2 * settings.default.max_examples // 5)
 @pytest.mark.filterwarnings("ignore::popstrat.DataWarning")
 def test_the_same_cells_give_the_same_scores(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, str]]

@@ -245,7 +245,7 @@ def test_validate_takes_what_speaks_arrow() -> None:
     pl = pytest.importorskip("polars")
     a = validate(scored(), outcomes(), column="y", bootstrap=0)
     b = validate(pl.from_arrow(scored()), pl.from_arrow(outcomes()), column="y", bootstrap=0)
-    assert a.whole == b.whole
+    assert repr(a.whole) == repr(b.whole)  # not ==, by which from 3.13 on a part with a figure of NaN is not itself
     assert validate(scored(), outcomes(), time_column="days", event_column="event", bootstrap=0).whole.events == 14
 
 

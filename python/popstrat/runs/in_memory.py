@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 import pyarrow as pa
 
@@ -34,39 +34,39 @@ from popstrat.scoring.tally import Tally
 
 if TYPE_CHECKING:
     from popstrat.packs.column_map import ColumnMap
+    from popstrat.runs.record import Record
 
 _LISTED_ROWS = 1 << 18  # rows of a batch whose contributions are held, all terms, until the largest are chosen
 
 
-class Options(TypedDict, total=False):
-    """What `score` takes by name besides ``record``, of whatever platform the list is: each means the same."""
+class Setting(TypedDict, total=False):
+    """What `score` takes by name of whatever platform the list is, and `Scorer` too: each means the same."""
 
     pack: str | Path | Pack
     profile: str
-    threads: int | None
     contributions: int | None
     mapping: str | Path | Mapping[str, Any] | None
+
+
+class Options(Setting, total=False):
+    """And of a list that is on one machine; ``record`` is apart, since what comes back depends on it."""
+
+    threads: int | None
     previous: str | Path | Mapping[str, Any] | None
 
 
 @overload
 def score(
-    table: Any, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
-    threads: int | None = ..., contributions: int | None = ..., record: Literal[False] = ...,
-    mapping: str | Path | Mapping[str, Any] | None = ..., previous: str | Path | Mapping[str, Any] | None = ...,
+    table: Any, as_of: str | dt.date | None = ..., *, record: Literal[False] = ..., **options: Unpack[Options],
 ) -> pa.Table: ...  # fmt: skip
 @overload
 def score(
-    table: Any, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
-    threads: int | None = ..., contributions: int | None = ..., record: Literal[True],
-    mapping: str | Path | Mapping[str, Any] | None = ..., previous: str | Path | Mapping[str, Any] | None = ...,
-) -> tuple[pa.Table, dict[str, Any]]: ...  # fmt: skip
+    table: Any, as_of: str | dt.date | None = ..., *, record: Literal[True], **options: Unpack[Options],
+) -> tuple[pa.Table, Record]: ...  # fmt: skip
 @overload
 def score(
-    table: Any, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
-    threads: int | None = ..., contributions: int | None = ..., record: bool,
-    mapping: str | Path | Mapping[str, Any] | None = ..., previous: str | Path | Mapping[str, Any] | None = ...,
-) -> pa.Table | tuple[pa.Table, dict[str, Any]]: ...  # fmt: skip
+    table: Any, as_of: str | dt.date | None = ..., *, record: bool, **options: Unpack[Options],
+) -> pa.Table | tuple[pa.Table, Record]: ...  # fmt: skip
 
 
 def score(
@@ -80,7 +80,7 @@ def score(
     record: bool = False,
     mapping: str | Path | Mapping[str, Any] | None = None,
     previous: str | Path | Mapping[str, Any] | None = None,
-) -> pa.Table | tuple[pa.Table, dict[str, Any]]:
+) -> pa.Table | tuple[pa.Table, Record]:
     """Score a whole registered list in memory.
 
     Args:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, Unpack, overload
 
 import pyarrow as pa
 
@@ -22,7 +22,6 @@ from popstrat.metrics.people import PeopleCount
 from popstrat.metrics.released import released
 from popstrat.metrics.request import DEFAULT_PACK as METRICS_PACK
 from popstrat.metrics.request import Request, groupings_of, levels_of
-from popstrat.packs import DEFAULT_PACK
 from popstrat.packs.column_map import MapPlan
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import ID, OPT_OUTS
@@ -39,6 +38,7 @@ from popstrat.platforms.on_spark.partitions import (
     ScorePartition,
 )
 from popstrat.platforms.on_spark.types import ddl, for_spark, of_spark, quoted
+from popstrat.runs.in_memory import Setting
 from popstrat.runs.record import Record, reconcile
 from popstrat.runs.table_record import memory_record
 from popstrat.scoring.completeness import facts
@@ -56,28 +56,28 @@ _LOOKED_AT = 1000
 
 @overload
 def score(
-    df: DataFrame, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
-    contributions: int | None = ..., record: Literal[False] = ..., mapping: str | Path | Mapping[str, Any] | None = ...,
-    check_ids: bool = ...,
+    df: DataFrame, as_of: str | dt.date | None = ..., *, record: Literal[False] = ..., check_ids: bool = ...,
+    **setting: Unpack[Setting],
 ) -> DataFrame: ...  # fmt: skip
 @overload
 def score(
-    df: DataFrame, as_of: str | dt.date | None = ..., *, pack: str | Path | Pack = ..., profile: str = ...,
-    contributions: int | None = ..., record: Literal[True], mapping: str | Path | Mapping[str, Any] | None = ...,
-    check_ids: bool = ...,
+    df: DataFrame, as_of: str | dt.date | None = ..., *, record: Literal[True], check_ids: bool = ...,
+    **setting: Unpack[Setting],
 ) -> tuple[DataFrame, Record]: ...  # fmt: skip
+@overload
+def score(
+    df: DataFrame, as_of: str | dt.date | None = ..., *, record: bool, check_ids: bool = ...,
+    **setting: Unpack[Setting],
+) -> DataFrame | tuple[DataFrame, Record]: ...  # fmt: skip
 
 
 def score(
     df: DataFrame,
     as_of: str | dt.date | None = None,
     *,
-    pack: str | Path | Pack = DEFAULT_PACK,
-    profile: str = "direct-care",
-    contributions: int | None = None,
     record: bool = False,
-    mapping: str | Path | Mapping[str, Any] | None = None,
     check_ids: bool = True,
+    **setting: Unpack[Setting],
 ) -> DataFrame | tuple[DataFrame, Record]:
     """Score a list that is a Spark DataFrame, on its executors.
 
@@ -102,12 +102,13 @@ def score(
             has the partition, the column and the first rows, and never an id.
     """
     started = dt.datetime.now(dt.UTC)
-    job = _Job.of(df, Scorer(pack, as_of, profile=profile, contributions=contributions, mapping=mapping))
+    scorer = Scorer(as_of=as_of, **setting)
+    job = _Job.of(df, scorer)
     streams = bool(getattr(df, "isStreaming", False))
     if record and streams:
         raise InputError("record=True counts a list that ends, and the DataFrame is a stream")
     if not record:
-        if not streams and (check_ids or profile == "secondary-use"):
+        if not streams and (check_ids or scorer.profile == "secondary-use"):
             job.look(check_ids)
         return job.scored(counted=False)
     return job.recorded(started, check_ids)
