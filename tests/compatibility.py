@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 TESTS = ("tests/unit/test_frames.py", "tests/unit/test_plain_types.py")
 SHOWN = ("pyarrow", "polars", "pandas", "duckdb", "numpy")
-BESIDES = ("pytest>=8", "hypothesis>=6.100", "typer>=0.15", "rich>=13", "scipy>=1.13", "tzdata", "xlsxwriter>=3.2")
+BESIDES = ("pytest>=8", "hypothesis>=6.100", "typer>=0.26", "rich>=13.8", "scipy>=1.13", "tzdata", "xlsxwriter>=3.2")
 OLDEST = {"pyarrow": "17.*", "polars": "1.26.*", "pandas": "2.2.*", "duckdb": "1.2.*", "numpy": "2.0.*"}
 ENVIRONMENTS: dict[str, dict[str, str]] = {
     "current": {},

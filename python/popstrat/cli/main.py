@@ -130,10 +130,17 @@ def _give_up_what_cannot_be_written() -> None:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+_NO_INTEGER = re.compile(
+    r"Input should be a valid integer, unable to parse string as an integer"
+    r"|'[^']*' is not a valid int(eger)?( range)?\.?"
+)
+"""As typer from 0.29 on says it, and as it did before."""
+
+
 def _plainly(told: str) -> str:
     """A mistake in the arguments without the library's own words, and with the near miss among the choices."""
     told = told.replace("Value error, ", "")
-    told = told.replace("Input should be a valid integer, unable to parse string as an integer", "not a whole number")
+    told = _NO_INTEGER.sub("not a whole number", told)
     found = re.fullmatch(r"(.*'(.*)' is not one of (.*))\.", told, re.DOTALL)
     if found is None:
         return told
