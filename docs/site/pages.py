@@ -10,7 +10,6 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
-from html import unescape
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -20,7 +19,8 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(Path(__file__).parent))
-import commands  # noqa: E402 (beside this file)
+import columns  # noqa: E402 (beside this file)
+import commands  # noqa: E402
 import library  # noqa: E402
 
 TOP = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md", "RELEASING.md": "releasing.md",
@@ -67,32 +67,10 @@ def on_page_markdown(markdown: str, page: Any, files: Files, **_: Any) -> str:
 
 def on_page_content(html: str, **_: Any) -> str:
     """The page with the columns of its tables as wide as they need."""
-    return _TABLE.sub(lambda found: widths(found[0]), html)
+    return _TABLE.sub(lambda found: columns.widths(found[0]), html)
 
 
 _TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
-_CELL = re.compile(r"<t[hd]((?: [^>]*)?)>(.*?)</t[hd]>", re.DOTALL)
-_WIDEST, _PADDING = 18, 5
-"""Characters: of the narrowest column of long texts, and of what stands around a text."""
-
-
-def widths(table: str) -> str:
-    """A table whose columns are at least as wide as their longest text, up to a limit. A browser would press sentences
-    together beside long names of code. On a phone, no column takes more than a third of the screen."""
-    longest: dict[int, int] = {}
-    for row in table.split("</tr>"):
-        for column, (_, cell) in enumerate(_CELL.findall(row)):
-            text = unescape(re.sub(r"<[^>]+>", "", cell)).strip()
-            longest[column] = max(longest.get(column, 0), len(text))
-    columns = iter(range(len(longest)))
-
-    def wide(found: re.Match[str]) -> str:
-        least = min(longest[next(columns)], _WIDEST) + _PADDING
-        aligned = "".join(re.findall(r'style="([^"]*?);?"', found[1]))
-        return f'<th style="{aligned + "; " if aligned else ""}min-width: min({least}ch, 34vw)">{found[2]}</th>'
-
-    head, body = table.split("</thead>", 1)
-    return f"{_CELL.sub(wide, head)}</thead>{body}"
 
 
 def fences(markdown: str) -> str:

@@ -151,7 +151,7 @@ def test_the_page_of_how_complete_the_record_is(work: Path, capsys: pytest.Captu
         Path("other").write_text("mine")
         assert run(["derive", *options(), "-o", "list.parquet", "-q", option, "other"]) == 2
         assert Path("other").read_text() == "mine"
-        assert "other: exists, and is not the file that its record tells of" in capsys.readouterr().err
+        assert "other: exists, and is not the file that its record describes" in capsys.readouterr().err
 
     shutil.copytree("record/codelists", "lists")
     clusters = Path("lists/clusters.txt")

@@ -83,7 +83,7 @@ def test_the_table_and_its_record(ending: str, listed: Path, tmp_path: Path) -> 
     assert record["disclosure_control"] is False
     assert record["areas"]["practice"] == 6
     assert record["output"]["rows"] == record["figures"]["rows"]
-    assert {m["id"]: m["title"] for m in record["metrics"]}["frailty_coded"] == "Frailty coded"
+    assert {m["id"]: m["title"] for m in record["metrics"]}["frailty_coded"] == "Frailty coded, 65 and over"
     assert run(["metrics", str(listed), "-o", str(out), *EXACT]) == 0  # a re-run
     assert run(["metrics", str(listed), "-o", str(out), *EXACT, "--pack", "london-2026"]) == 2
 

@@ -62,7 +62,7 @@ def test_blocks_with_a_word_behind_their_language_are_blocks_on_the_site() -> No
 
 def test_columns_of_a_table_are_as_wide_as_their_texts() -> None:
     """Up to a limit; the alignment of a column stays, and so does everything else."""
-    widths = runpy.run_path(str(SITE / "pages.py"))["widths"]
+    widths = runpy.run_path(str(SITE / "columns.py"))["widths"]
     table = (
         '<table><thead><tr><th>what</th><th style="text-align: right;">n</th></tr></thead>'
         f'<tbody><tr><td>{"long " * 20}</td><td style="text-align: right;"><code>1,234</code></td></tr></tbody></table>'
