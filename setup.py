@@ -38,6 +38,7 @@ MODULES = {
     "arrays.check_digits": [],
     "arrays.letters": parts("engine", "engine/arrays"),
     "events._events": parts("engine/events"),
+    "tables.walk": ["engine/tables/simplex.h"],
     "formats.parquet_read": ["engine/formats/parquet_read.h"],
     "formats.parquet_write": ["engine/formats/parquet_write.h"],
     "formats.csv_read": ["engine/formats/csv_read.h"],

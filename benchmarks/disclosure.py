@@ -23,9 +23,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from popstrat.privacy.disclosure import SMALLEST, WIDTH, Release
+from popstrat.privacy.disclosure import SMALLEST, WIDTH
 from popstrat.privacy.disclosure.audit import widths
-from popstrat.privacy.disclosure.protect import Problem
+from popstrat.privacy.disclosure.problem import Problem
+from popstrat.privacy.disclosure.release import Release
 
 METRICS = ("hypertension", "diabetes", "ckd", "atrial_fibrillation", "copd", "dementia")
 LEVELS = ("icb", "place", "neighbourhood", "pcn", "practice")

@@ -459,6 +459,13 @@ def test_explaining_does_not_wait_for_pandas(work: Path, people: pa.Table) -> No
     assert not {"pandas", "numba", "scipy"} & modules
 
 
+def test_figures_wait_for_no_compiler(work: Path, people: pa.Table) -> None:
+    """numba is in none of the packages that a plain installation asks for."""
+    modules = loaded("metrics", "list.parquet", "--as-of", AS_OF, "-o", "figures.parquet", "--quiet")
+    assert "popstrat.engine.tables.walk" in modules
+    assert not {"numba", "llvmlite"} & modules
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
 @pytest.mark.parametrize(("closed", "status"), [(">/dev/full", 1), (">&-", 0), ("2>&-", 0), (">&- 2>&-", 0)])
 def test_streams_that_take_nothing(work: Path, closed: str, status: int) -> None:

@@ -47,6 +47,8 @@ from popstrat.engine.arrays.letters import changes, made_of
 from popstrat.engine.arrays.top_k import top_k
 from popstrat.engine.events import FOLD, HAS_CODES, KINDS, VALUES, Columns, Hits, Keys, Rows, Rules, Spill, Worker
 from popstrat.engine.formats import csv_read, csv_write, parquet_read, parquet_write
+from popstrat.engine.tables import Cells, Kin, Limits, Tables
+from popstrat.engine.tables.walk import Walk, solved
 from popstrat.errors import InputError
 from popstrat.formats.registry import open_sink, open_source
 
@@ -584,6 +586,26 @@ def csv_lines() -> None:
 @cache
 def _people() -> pa.Table:
     return popstrat.synthetic.table(1500, as_of=AS_OF, threads=1)
+
+
+@call
+def walks() -> None:
+    """A table of 3 and 40 people and their sum, which is withheld too."""
+    sums = np.array([[1.0, -1.0, -1.0]])
+    solution, basis = solved(sums, np.arange(3))
+    refused(lambda: solved(sums, np.zeros(3, np.int64)))
+    cells = Cells(
+        solution, basis, np.array([0, 3]), np.arange(3), sums[0], np.ones(3, bool), np.array([1, 0, 0])
+    )  # fmt: skip
+    x = np.array([[43.0, 3.0, 40.0]])
+    nothing, off, none = np.zeros((1, 3), bool), np.array([[False, True, False]]), np.zeros(0, np.int64)
+    tables = Tables(x, x < 8, nothing, off, nothing, x, nothing.copy(), np.zeros((1, 3)), np.zeros((1, 3)))
+    two, no_pair = np.zeros(2, np.int64), np.zeros((0, 3))
+    kin = Kin(none, none, two, none, two, none, two[:1], two, none, none, no_pair > 0, no_pair, no_pair)
+    walk = Walk(cells, tables, kin, Limits(8, 5, 5))
+    walk.show()
+    walk.withhold(1)
+    refused(lambda: Walk(cells, tables, kin._replace(order=two), Limits(8, 5, 5)))
 
 
 @cache

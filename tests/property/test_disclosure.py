@@ -12,9 +12,10 @@ from nightly import seeds
 
 pytest.importorskip("scipy")
 
-from popstrat.privacy.disclosure import SMALLEST, WIDTH, ExposedError, Published, Release, rounded, step
+from popstrat.privacy.disclosure import SMALLEST, WIDTH, ExposedError, rounded, step
 from popstrat.privacy.disclosure.audit import widths
 from popstrat.privacy.disclosure.block import around
+from popstrat.privacy.disclosure.release import Published, Release
 
 Cells = dict[tuple[Any, ...], int]
 

@@ -301,31 +301,37 @@ def _within(figures: Figures, cells: Numbers, of_practice: Numbers) -> Numbers:
 
 
 def _regions(figures: Figures, cells: Numbers) -> tuple[Around, ...]:
-    """Cells among which counts move: all of them, where they are few; else those of a division, in all areas; where
+    """Cells among which counts move: all of them, where they are few. Else those of a division, in all areas; where
     these are too many as well, of the areas of some neighbouring practices and of all that they are in: first for what
-    is larger, then for what is among them alone, and last for that once more, where what is larger may be withheld for
-    it."""
+    is larger, then for what is among them alone, and then for that once more, where what is larger may be withheld for
+    it. In a division everybody's counts stand still where other divisions hold them: so last, for what is left, those
+    of all divisions of neighbouring practices."""
     everything = np.arange(len(cells))
     if len(cells) <= _ALL_AT_ONCE:
         return (Around(everything, everything, everything),)
     parts = [frozenset(_parts(one.name)) for one in figures.groupings]
     chunk = _within(figures, cells, _neighbours(figures))
+
+    def among(of_it: Bools) -> list[tuple[Numbers, Numbers, Numbers]]:
+        """For neighbouring practices: the cells that are theirs, those above all, and both."""
+        above = np.flatnonzero(of_it & (chunk == -1))
+        found = [np.flatnonzero(of_it & (chunk == one)) for one in np.unique(chunk[of_it & (chunk >= 0)])]
+        return [(here, above, np.sort(np.concatenate([here, above]))) for here in found]
+
     whole, large, near, again = (list[Around]() for _ in range(4))
     for own in sorted({one for one in parts if one} or {frozenset()}, key=lambda one: (len(one), sorted(one))):
         of_it = np.isin(cells[:, 2], [i for i, one in enumerate(parts) if one <= own])
-        numbers = np.unique(chunk[of_it & (chunk >= 0)]).tolist()
-        if np.count_nonzero(of_it) <= _DIVISION_AT_ONCE or len(numbers) < 2:
+        neighbours = among(of_it)
+        if np.count_nonzero(of_it) <= _DIVISION_AT_ONCE or len(neighbours) < 2:
             division = np.flatnonzero(of_it)
             whole.append(Around(division, division, division))
             continue
-        above = np.flatnonzero(of_it & (chunk == -1))
-        for one in numbers:
-            here = np.flatnonzero(of_it & (chunk == one))
-            both = np.sort(np.concatenate([here, above]))
+        for here, above, both in neighbours:
             large.append(Around(both, above, both))
             near.append(Around(both, here, here))
             again.append(Around(both, here, both))
-    return (*whole, *large, *near, *again)
+    rest = [Around(both, here, here) for here, _, both in among(np.ones(len(cells), np.bool_))]
+    return (*whole, *large, *near, *again, *rest)
 
 
 def _neighbours(figures: Figures) -> Numbers:

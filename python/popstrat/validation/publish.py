@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from popstrat.privacy.disclosure import ROUND_TO, SMALLEST, Published, Release, coarse, rounded, step
+from popstrat.privacy.disclosure import ROUND_TO, SMALLEST, coarse, rounded, step
 from popstrat.privacy.disclosure import share_of as _rate
+from popstrat.privacy.disclosure.release import Published, Release
 from popstrat.validation.results import (
     MIN_EVENTS,
     Band,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from popstrat.privacy.disclosure.protect import Problem
+from popstrat.privacy.disclosure.problem import Problem
 from popstrat.privacy.disclosure.rules import WIDTH
 
 _SOLVED, _UNBOUNDED = 0, 3

@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from popstrat.errors import ExposedError
-from popstrat.privacy.disclosure.protect import Problem, protect
+from popstrat.privacy.disclosure.problem import Problem
+from popstrat.privacy.disclosure.protect import protect
 from popstrat.privacy.disclosure.rules import ROUND_TO, SMALLEST, few, rounded
 
 Key = Hashable

@@ -2,8 +2,10 @@
 
 A region is some cells of a layout, as many as move at once; all other counts of the release stay as they truly are.
 Tables that are not parts of each other, by way of others either, know nothing of each other: each family is worked
-through by itself (`walk`). Each withheld count, and each small rest, needs two places `WIDTH` apart. Where they cannot
-be found, the count that stands in the way and costs least is withheld as well, and needs places of its own.
+through by itself (`popstrat.engine.tables`). Each withheld count, and each small rest, needs two places `WIDTH` apart.
+Where they cannot be found, the count that stands in the way and costs least is withheld as well, and needs places of
+its own. Where that is not enough, so is all that a count adds up with, then the finest groups of its table, then
+coarser ones, in the end all of it: of a table of which nothing is published nothing can be worked out.
 
 Whatever is found is possible in the whole release, and stays so when more is withheld.
 """
@@ -18,17 +20,20 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from popstrat.privacy.disclosure.rules import SMALLEST
-from popstrat.privacy.disclosure.simplex import solved
-from popstrat.privacy.disclosure.walk import Cells, Kin, Tables, Where, walk
+from popstrat.engine.tables import Cells, Kin, Limits, Tables
+from popstrat.engine.tables.walk import Walk, solved
+from popstrat.errors import ExposedError
+from popstrat.privacy.disclosure.rules import ROUND_TO, SMALLEST, WIDTH
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
+_FOLLOWS = "withheld counts would follow from an earlier release; nothing of this can be published"
+_LIMITS = Limits(SMALLEST, ROUND_TO, WIDTH)
 _ROUNDS = 6
-_SOLUTIONS = 8
-"""As many tables' solutions are kept at once: a table and those that it moves out of its way."""
+_RINGS = 3
+"""What a count adds up with is a ring, what that adds up with the next."""
 
 
 class Around(NamedTuple):
@@ -86,15 +91,16 @@ def _region(starts: Ints, counts: Ints, signs: Floats, around: Around, ranks: In
 
 @dataclass
 class Found:
-    """Which counts are withheld, and of which counts (tables by cells) and rests (pairs by cells) it was shown that the
-    values that fit are `WIDTH` apart."""
+    """Which counts are withheld; of which counts (tables by cells) and small rests (pairs by cells) it was shown that
+    the values that fit are `WIDTH` apart, and how far each got from where it truly is."""
 
     off: Bools
     shown: Bools
-    rests: Bools
     top: Floats
     bottom: Floats
-    """How far each count got from where it truly is."""
+    rest_shown: Bools
+    rest_top: Floats
+    rest_bottom: Floats
 
 
 _Given = TypeVar("_Given")
@@ -113,32 +119,45 @@ def each(pool: Executor, work: Callable[[_Given], _Made], given: Iterable[_Given
 
 
 def find(
-    regions: Sequence[Region], ranks: Ints, counts: Ints, parts: Sequence[tuple[int, int]], small: Bools, off: Bools,
-    nobody: Bools, kept: Bools, *, asked: Bools, dearer: float, threads: int,
-) -> Found:  # fmt: skip
-    """Withhold counts until what can be shown in regions is shown. ``asked`` are the tables that need it; ``kept`` are
-    counts that cannot be withheld, and those of the highest rank are not, if there are several ranks."""
+    regions: Sequence[Region], ranks: Ints, same: Ints, counts: Ints, parts: Sequence[tuple[int, int]], small: Bools,
+    off: Bools, nobody: Bools, kept: Bools, *, asked: Bools, dearer: float, threads: int,
+) -> Bools:  # fmt: skip
+    """Which counts are withheld, so that it can be shown that no withheld count and no small rest is known closely.
+
+    ``same`` numbers the cells, the same for those whose counts are always the same. ``asked`` are the tables that need
+    it; ``kept`` are counts that cannot be withheld, and those of the highest rank are not, if there are several ranks,
+    before all else is. Raises `ExposedError` where a count that must be kept would have to go.
+    """
     pairs = np.array(parts, np.int64).reshape(-1, 2)
+    left = counts[pairs[:, 1]] - counts[pairs[:, 0]]
+    few = (left > 0) & (left < SMALLEST) & asked[pairs[:, 0]][:, np.newaxis]
     shown = np.zeros(off.shape, np.bool_) | ~asked[:, np.newaxis]
-    rests = np.zeros((len(pairs), off.shape[1]), np.bool_) | ~asked[pairs[:, 0]][:, np.newaxis]
-    found = Found(off.copy(), shown, rests, np.zeros(off.shape), np.zeros(off.shape))
-    last = (ranks == ranks.max(initial=0)) & (ranks > 0)
+    nowhere, no_rest = np.zeros(off.shape), np.zeros(few.shape)
+    found = Found(off.copy(), shown, nowhere, nowhere.copy(), ~few, no_rest, no_rest.copy())
+    never = kept | (ranks == ranks.max(initial=0)) & (ranks > 0)
+    alike = np.zeros(never.T.shape, np.int64)
+    np.add.at(alike, same, never.T)
+    highest = np.zeros(len(ranks), np.int64)
+    np.maximum.at(highest, same, ranks)
+    of = _Counted(counts, small, nobody, kept, alike[same].T > 0, dearer ** highest[same].astype(np.float64))
+    families = [_Family(some, pairs, regions, ranks, of, found) for some in _families(len(counts), pairs)]
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        each(pool, _Family.protect, sorted(families, key=lambda one: len(one.tables), reverse=True))
+    return found.off
 
-    def work(some: Ints) -> None:
-        own = np.flatnonzero(np.isin(pairs[:, 0], some))
-        here = _Family(some, own, np.searchsorted(some, pairs[own]))
-        for hide in (False, *[True] * _ROUNDS):
-            before = found.off[some].sum(), found.shown[some].sum()
-            for region in regions:
-                here.walk(region, counts, small, nobody, kept | last, dearer, found, hide)
-            if hide and before == (found.off[some].sum(), found.shown[some].sum()):
-                break
 
-    families = sorted(_families(len(counts), pairs), key=len, reverse=True)
-    if regions:
-        with ThreadPoolExecutor(max(1, threads)) as pool:
-            each(pool, work, families)
-    return found
+@dataclass(frozen=True)
+class _Counted:
+    """Tables by cells: the counts, and what is known of them."""
+
+    counts: Ints
+    small: Bools
+    nobody: Bools
+    kept: Bools
+    never: Bools
+    """Those that are kept, and those of the highest rank; and what is always the same as one of these."""
+    dear: Floats
+    """How much dearer a cell is than others of as many people."""
 
 
 def _families(tables: int, pairs: Ints) -> list[Ints]:
@@ -150,11 +169,14 @@ def _families(tables: int, pairs: Ints) -> list[Ints]:
 
 
 class _Family:
-    """Some tables that are parts of each other."""
+    """Some tables that are parts of each other, by their numbers, and what is to be shown of them."""
 
-    def __init__(self, tables: Ints, pairs: Ints, parts: Ints) -> None:
-        self.tables, self.pairs = tables, pairs
-        self.part, self.whole = parts[:, 0].copy(), parts[:, 1].copy()
+    def __init__(
+        self, tables: Ints, pairs: Ints, regions: Sequence[Region], ranks: Ints, of: _Counted, found: Found
+    ) -> None:
+        self.tables, self.regions, self.ranks, self.of, self.found = tables, regions, ranks, of, found
+        self.pairs = np.flatnonzero(np.isin(pairs[:, 0], tables))
+        self.part, self.whole = np.searchsorted(tables, pairs[self.pairs]).T.copy()
         count = len(tables)
         holds = [set(self.whole[self.part == table].tolist()) - {table} for table in range(count)]
         for _ in range(count):
@@ -164,30 +186,71 @@ class _Family:
         self.order = np.array(sorted(range(count), key=lambda table: depth[table]), np.int64)
         self.above = [sorted(one, key=lambda table: depth[table]) for one in holds]
 
-    def walk(
-        self, region: Region, counts: Ints, small: Bools, nobody: Bools, never: Bools, dearer: float, found: Found,
-        hide: bool,
-    ) -> None:  # fmt: skip
+    def protect(self) -> None:
+        """Withhold more and more until all is shown."""
+        self._through(Walk.show)
+        for rings in range(_RINGS + 1):
+            self._withhold(rings)
+        for rank in range(int(self.ranks.max(initial=0))):
+            exposed = self.tables[self._exposed()]
+            if not len(exposed):
+                return
+            self.found.off[exposed] |= (self.ranks <= rank) & ~self.of.kept[exposed]
+            self._withhold(0)
+        for one in np.flatnonzero(self._exposed()).tolist():
+            table = self.tables[one]
+            if (self.of.kept[table] & ~self.of.nobody[table]).any():
+                raise ExposedError(_FOLLOWS)
+            self.found.off[table], self.found.shown[table] = ~self.of.nobody[table], True
+            self.found.rest_shown[self.pairs[self.part == one]] = True
+
+    def _exposed(self) -> Bools:
+        """Of which tables something is still to be shown."""
+        tables: Bools = np.asarray((self.found.off[self.tables] & ~self.found.shown[self.tables]).any(axis=1))
+        tables[self.part[~self.found.rest_shown[self.pairs].all(axis=1)]] = True
+        return tables
+
+    def _withhold(self, rings: int) -> None:
+        """Withhold as long as it leads to more, and something is still to be shown."""
+        for _ in range(_ROUNDS):
+            before = self._so_far()
+            if not self._exposed().any():
+                return
+            self._through(lambda walk: walk.withhold(rings))
+            if before == self._so_far():
+                return
+
+    def _so_far(self) -> tuple[int, int, int]:
+        found = self.found
+        off, shown, rests = found.off[self.tables], found.shown[self.tables], found.rest_shown[self.pairs]
+        return int(off.sum()), int(shown.sum()), int(rests.sum())
+
+    def _through(self, act: Callable[[Walk], None]) -> None:
+        for region in self.regions:
+            self._walk(region, act)
+
+    def _walk(self, region: Region, act: Callable[[Walk], None]) -> None:
+        """Have the tables walk about a region, and write down what came of it, unless nothing is to be shown there."""
+        of, found = self.of, self.found
         cells = region.cells
         here, these = np.ix_(self.tables, cells), np.ix_(self.pairs, cells)
-        x = counts[here].astype(np.float64)
+        x = of.counts[here].astype(np.float64)
         tables = Tables(
-            x, small[here], nobody[here], found.off[here], never[here] | ~region.own,
-            np.maximum(x, 1.0) * dearer ** region.within.ranks, found.shown[here], found.top[here], found.bottom[here],
+            x, of.small[here], of.nobody[here], found.off[here], of.never[here] | ~region.own,
+            np.maximum(x, 1.0) * of.dear[cells], found.shown[here], found.top[here], found.bottom[here],
         )  # fmt: skip
-        if not (tables.off & ~tables.shown & region.within.asked).any() and found.rests[these].all():
+        rests = found.rest_shown[these], found.rest_top[these], found.rest_bottom[these]
+        if not (tables.off & ~tables.shown & region.within.asked).any() and rests[0][:, region.within.asked].all():
             return
-        kin = self._kin(x, found.rests[these])
-        where = self._where(region.within, x)
-        walk(region.within, tables, kin, where, hide)
-        own = np.ix_(self.tables, cells[region.own])
-        found.off[own] = tables.off[:, region.own]
-        found.shown[own] |= tables.shown[:, region.own]
-        found.top[own] = np.maximum(found.top[own], tables.top[:, region.own])
-        found.bottom[own] = np.minimum(found.bottom[own], tables.bottom[:, region.own])
-        found.rests[np.ix_(self.pairs, cells[region.own])] |= kin.shown[:, region.own]
+        kin = self._kin(x, *rests)
+        act(Walk(region.within, tables, kin, _LIMITS))
+        own, these = (np.ix_(some, cells[region.own]) for some in (self.tables, self.pairs))
+        found.off[own], found.shown[own] = tables.off[:, region.own], tables.shown[:, region.own]
+        found.top[own], found.bottom[own] = tables.top[:, region.own], tables.bottom[:, region.own]
+        found.rest_shown[these] = kin.shown[:, region.own]
+        found.rest_top[these], found.rest_bottom[these] = kin.top[:, region.own], kin.bottom[:, region.own]
 
-    def _kin(self, x: Floats, shown: Bools) -> Kin:
+    def _kin(self, x: Floats, shown: Bools, top: Floats, bottom: Floats) -> Kin:
         count = len(self.tables)
         left = x[self.whole] - x[self.part]
         few = (left > 0) & (left < SMALLEST)
@@ -201,18 +264,7 @@ class _Family:
         above_starts, above = _flat(self.above)
         return Kin(
             self.part, self.whole, pair_starts, pairs, above_starts, above, self.order, few_starts,
-            pair[entry], cell[entry], shown, np.zeros(left.shape), np.zeros(left.shape),
-        )  # fmt: skip
-
-    @staticmethod
-    def _where(cells: Cells, x: Floats) -> Where:
-        m, n = cells.solution.shape
-        slots = _SOLUTIONS
-        return Where(
-            np.zeros(x.shape), np.empty((4, n)), np.empty((slots, m, n)), np.zeros((slots, m), np.int64),
-            np.zeros((slots, n), np.int64), np.zeros(slots, np.int64), np.full(slots, -1, np.int64),
-            np.zeros(slots, np.int64), np.empty(n, np.int64), np.zeros(2, np.int64),
-            np.full(2, -1, np.int64),
+            pair[entry], cell[entry], shown, top, bottom,
         )  # fmt: skip
 
 
