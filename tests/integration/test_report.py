@@ -278,13 +278,21 @@ WHERE = {
     2: "above the 99.8% limits",
 }
 SIGNALS = {
-    "beyond_3_sigma": ("far above average", "far below average", "far from average"),
-    "seven_on_one_side": ("seven months above average", "seven months below average", "seven months on one side"),
-    "seven_rising_or_falling": ("seven months rising", "seven months falling", "seven months in one direction"),
+    "beyond_3_sigma": ("far above its average", "far below its average", "far from its average"),
+    "seven_on_one_side": (
+        "above its average for seven months",
+        "below its average for seven months",
+        "on one side of its average for seven months",
+    ),
+    "seven_rising_or_falling": (
+        "rising for seven months",
+        "falling for seven months",
+        "moving one way for seven months",
+    ),
     "two_of_three_beyond_2_sigma": (
-        "two of three months well above average",
-        "two of three months well below average",
-        "two of three months well off average",
+        "well above its average in two of three months",
+        "well below its average in two of three months",
+        "well off its average in two of three months",
     ),
 }
 
@@ -920,7 +928,10 @@ def _coverage(c: Check) -> None:
             assert on is not None
             assert floor is not None
             short = gap["value"]
-            told = NOTHING if short is None else f"+{people(-short)}" if short < 0 else people(short)
+            told = NOTHING
+            if short is not None:
+                told = people(abs(short))
+                told += "" if told == "0" else " above" if short < 0 else " short"
             expected = [
                 None,
                 people(floor["denominator"]),
@@ -1061,7 +1072,8 @@ def _kept(c: Check) -> None:
     kept = c.page.tables.pop("kept-t", None)
     for i in range(len(kept.rows) if kept else 0):
         assert kept is not None
-        c.same(kept, i, [None])
+        c.same(kept, i, [None, None])
+        assert kept.rows[i][1].text == "everybody" or kept.rows[i][1].text.endswith(" cohort")
 
 
 HISTORY: list[Path] = []

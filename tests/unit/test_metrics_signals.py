@@ -44,6 +44,21 @@ def test_rules(values: list[float], expected: str) -> None:
     assert signal(*values) == expected
 
 
+@pytest.mark.parametrize(
+    ("values", "rounding", "expected"),
+    [
+        ([25.0] * 11 + [23.1], 0.0, "beyond_3_sigma"),
+        ([25.0] * 11 + [23.1], 2.0, "none"),  # 15 of 60 and 15 of 65 may be the same 14 of 62
+        ([24.8, 24.4] * 3 + [25.2, 24.9] * 3 + [25.1], 0.0, "seven_on_one_side"),
+        ([24.8, 24.4] * 3 + [25.2, 24.9] * 3 + [25.1], 0.4, "none"),
+        ([5, 9, 4, 8, 5, 9, 3, 4, 5, 6, 7, 8, 9], 0.5, "seven_rising_or_falling"),
+        ([50.0] * 11 + [60.0], 2.0, "beyond_3_sigma"),
+    ],
+)
+def test_what_rounding_can_explain_is_no_signal(values: list[float], rounding: float, expected: str) -> None:
+    assert signals(np.array(values)[:, np.newaxis], [rounding]) == [expected]
+
+
 def test_several_rules_at_once() -> None:
     assert signal(*STEADY * 4, 56, 60) == "beyond_3_sigma+two_of_three_beyond_2_sigma"
 

@@ -61,13 +61,13 @@ LOW = [0.7] * 10 + [0.6, 0.6, 0.5]
 @pytest.mark.parametrize(
     ("values", "rule", "good", "expected"),
     [
-        (RISING, "seven_rising_or_falling", "high", ("seven months rising", "better")),
-        (RISING, "seven_rising_or_falling", "low", ("seven months rising", "worse")),
-        (RISING, "seven_rising_or_falling", "none", ("seven months rising", "")),
-        (LOW, "beyond_3_sigma", "high", ("far below average", "worse")),
-        (LOW, "beyond_3_sigma", "low", ("far below average", "better")),
+        (RISING, "seven_rising_or_falling", "high", ("rising for seven months", "better")),
+        (RISING, "seven_rising_or_falling", "low", ("rising for seven months", "worse")),
+        (RISING, "seven_rising_or_falling", "none", ("rising for seven months", "")),
+        (LOW, "beyond_3_sigma", "high", ("far below its average", "worse")),
+        (LOW, "beyond_3_sigma", "low", ("far below its average", "better")),
         (LOW, "two_of_three_beyond_2_sigma+seven_on_one_side", "low",
-         ("two of three months well below average, seven months below average", "better")),
+         ("well below its average in two of three months, below its average for seven months", "better")),
         ([0.7] * 13, "seven_on_one_side", "high", None),
         ([0.7 + i * 1e-6 for i in range(13)], "seven_rising_or_falling", "high", None),
         (RISING, "none", "high", None),
@@ -96,7 +96,7 @@ def test_what_has_no_value_has_no_bar() -> None:
     chart = bars([Bar("Statin", None, "withheld"), Bar("Ezetimibe", 10, "10"), Bar("SGLT2", 5, "5")], unit="people")
     assert chart.alternative == "Bars, people: Ezetimibe 10; SGLT2 5. Not shown: Statin (withheld)."
     svg = str(chart.svg)
-    assert svg.index("SGLT2") < svg.index("Withheld, large or small:") < svg.index(">Statin<")
+    assert svg.index("SGLT2") < svg.index("Withheld (may be large or small):") < svg.index(">Statin<")
     assert svg.count("fill:var(--mark-1)") == 2
 
 

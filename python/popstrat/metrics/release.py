@@ -17,6 +17,7 @@ from popstrat.metrics.figures import Figures
 from popstrat.metrics.plan import NO_PLAN, Plan, plan_rows
 from popstrat.metrics.rows import Grouping, Level, Measure, Row, table_of
 from popstrat.metrics.series import NO_HISTORY, History
+from popstrat.privacy.disclosure import ROUND_TO
 
 
 @dataclass
@@ -57,7 +58,8 @@ def release(
     table = pa.concat_tables(tables)
     if not history.months and not plan.points:
         return Release(table, list(history.notices))
-    table, notices = series.with_series(table, as_of, history, plan, good=good, overlapping=overlapping)
+    blur = float(ROUND_TO // 2) if rounded else 0.0
+    table, notices = series.with_series(table, as_of, history, plan, good=good, overlapping=overlapping, blur=blur)
     return Release(table, notices)
 
 

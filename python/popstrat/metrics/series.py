@@ -174,12 +174,14 @@ def with_series(
     *,
     good: Mapping[str, str],
     overlapping: Collection[str] = (),
+    blur: float = 0.0,
 ) -> tuple[pa.Table, list[str]]:
     """The rows with previous, year_ago, baseline, target, trajectory and signal, and what is to be said of it.
 
     ``previous`` is of the month before, ``year_ago`` of the same month a year before, ``baseline`` of the earliest
     month of the history; each only where the metric had the same version. ``good`` says for each metric which direction
-    is, ``overlapping`` names those whose windows overlap from month to month.
+    is, ``overlapping`` names those whose windows overlap from month to month. Rounding has moved counts by up to
+    ``blur``: what that can explain is no signal.
     """
     past, notices = _past(rows, history)
     now = as_of.year * 12 + as_of.month - 1
@@ -192,7 +194,7 @@ def with_series(
         "baseline": past[0] if history.months else nothing,
     }
     target, trajectory = _planned(rows, as_of, plan, good, value)
-    found, reason = _signals(rows, history, past, value, now, overlapping)
+    found, reason = _signals(rows, history, past, value, now, overlapping, blur)
     for name, values in changed.items():
         rows = _set(rows, name, pa.array(values, mask=~np.isfinite(values)))
     rows = _set(rows, "target", pa.array(target, mask=~np.isfinite(target)))
@@ -276,7 +278,13 @@ def _planned(
 
 
 def _signals(
-    rows: pa.Table, history: History, past: Floats, value: Floats, now: int, overlapping: Collection[str]
+    rows: pa.Table,
+    history: History,
+    past: Floats,
+    value: Floats,
+    now: int,
+    overlapping: Collection[str],
+    blur: float,
 ) -> tuple[pa.Array, pa.Array]:
     """The signal of each row, and why its windows allow none, where nothing else is said of it."""
     reason = rows["reason"].combine_chunks()
@@ -290,7 +298,11 @@ def _signals(
     tested = pc.is_in(rows["measure"], value_set=pa.array(TESTED)).combine_chunks()
     overlap = pc.is_in(rows["metric"], value_set=pa.array(sorted(overlapping), pa.string())).combine_chunks()
     nothing = pa.scalar(None, pa.string())
-    found = pc.if_else(pc.and_not(tested, overlap), pa.array(signals(values), pa.string()), nothing)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a share moves by as much of itself as its counts do
+        moved = [blur / _numbers(rows[name]) for name in ("numerator", "denominator")]
+    rounding = np.abs(value) * np.where(np.isfinite(moved), moved, 0.0).sum(axis=0)
+    several = pa.array(signals(values, np.where(np.isfinite(rounding), rounding, 0.0)), pa.string())
+    found = pc.if_else(pc.and_not(tested, overlap), several, nothing)
     why = pc.and_(pc.and_(tested, overlap), pa.array(np.isfinite(value)))
     return found, pc.coalesce(reason, pc.if_else(why, OVERLAPPING, nothing))
 

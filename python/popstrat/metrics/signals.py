@@ -2,7 +2,7 @@
 
 Sigma is the mean moving range over 1.128, the centre the mean, both of all months of the series. Months must follow
 each other: a series begins anew after one that is missing. Values whose windows overlap from month to month are no such
-series (next month's is mostly this month's), so they are not tested.
+series (next month's is mostly this month's), so they are not tested. What rounding alone can explain is no signal.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ RULES = ("beyond_3_sigma", "seven_on_one_side", "seven_rising_or_falling", "two_
 _D2 = 1.128  # the mean range of two values from a normal distribution, in standard deviations
 
 
-def signals(values: npt.ArrayLike) -> list[str | None]:
+def signals(values: npt.ArrayLike, rounding: npt.ArrayLike = 0.0) -> list[str | None]:
     """For each series (months by series, the latest month last; NaN is missing) what the latest month is part of: names
-    of `RULES` joined by a plus sign, ``none``, or None where fewer than `FEWEST` months follow each other to it."""
+    of `RULES` joined by a plus sign, ``none``, or None where fewer than `FEWEST` months follow each other to it.
+
+    ``rounding`` is how far rounding may have moved the values of each series: one no further from the mean is on no
+    side of it."""
     v = np.asarray(values, dtype=np.float64)
     if v.shape[0] < FEWEST:
         return [None] * v.shape[1]
@@ -33,8 +36,9 @@ def signals(values: npt.ArrayLike) -> list[str | None]:
         centre = filled.sum(axis=0) / months
         ranges = np.where(used[:-1], np.abs(np.diff(filled, axis=0)), 0.0).sum(axis=0)
         sigma = ranges / (months - 1) / _D2
-        # A mean that misses values all alike by a rounding is on no side of them.
-        off = np.where(np.abs(v - centre) <= 1e-9 * np.abs(centre), 0.0, np.where(used, v - centre, np.nan))
+        # A mean also misses values that are all alike by the rounding of a double.
+        near = np.maximum(1e-9 * np.abs(centre), rounding)
+        off = np.where(np.abs(v - centre) <= near, 0.0, np.where(used, v - centre, np.nan))
     last = off[-1]
     with np.errstate(invalid="ignore"):
         outside = np.abs(last) > 3 * sigma

@@ -50,7 +50,9 @@ def bars(rows: Sequence[Bar], *, unit: str, beside: str = "", top: float | None 
             canvas.line(x, y + 17, x, y + 23 + _TALL, "reference")
         y += _ROW
     for text, some in reasons.items():
-        canvas.text(0, y + 14, "No figure:" if text == NOTHING else f"{text.capitalize()}, large or small:", "tick")
+        canvas.text(
+            0, y + 14, "No figure:" if text == NOTHING else f"{text.capitalize()} (may be large or small):", "tick"
+        )
         for row in some:
             y += _MISSING
             canvas.text(0, y + 14, fit(row.label, NARROW))

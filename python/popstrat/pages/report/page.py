@@ -70,7 +70,13 @@ def _keys(t: Teller) -> list[KeyFigure]:
             )
     gains = prize.headline(t)
     if gains and prize.size(gains[0]) >= 1:
-        found.append(KeyFigure(count(prize.size(gains[0])), "people to gain", inside(gains[0].definition.title)))
+        found.append(
+            KeyFigure(
+                count(prize.size(gains[0])),
+                "people fewer" if gains[0].definition.good == "low" else "people more",
+                inside(gains[0].definition.title),
+            )
+        )
     return found
 
 

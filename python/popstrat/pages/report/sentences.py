@@ -39,7 +39,7 @@ def _coverage(t: Teller) -> Iterator[Sentence]:
         to_floor = f"The floor, the least that teams are to support, is {floor}."
         if mine.gap is not None:
             side = "short of" if mine.gap > 0 else "above"
-            to_floor = f"They are {coverage.gap_text(mine.gap)} {side} the floor of {floor}."
+            to_floor = f"They are {coverage.gap_text(mine.gap)} {side} the floor of 1.5%, which is {floor} people."
     if mine.withheld:
         text = "How many people are on the caseload is withheld here."
     elif mine.on is None:
@@ -133,7 +133,7 @@ def _outside(t: Teller) -> Iterator[Sentence]:
     others = sum(one.area is most.area for one in points) > 1
     rest = "" if not others else " It lies outside them in other figures too."
     if not single and len({one.area.name for one in points}) > 1:
-        rest += " Others that lie outside are named with it."
+        rest += " “Who needs help” names the other practices."
     yield Sentence(f"{who}: {say}.{rest}", needs.ID)
 
 

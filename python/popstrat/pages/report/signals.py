@@ -12,13 +12,17 @@ from popstrat.pages.report.teller import Teller, written
 NONE, CHANCE = "none", "no more than chance"
 _TREND = "seven_rising_or_falling"
 _WORDS = {
-    "beyond_3_sigma": ("far above average", "far below average", "far from average"),
-    "seven_on_one_side": ("seven months above average", "seven months below average", "seven months on one side"),
-    _TREND: ("seven months rising", "seven months falling", "seven months in one direction"),
+    "beyond_3_sigma": ("far above its average", "far below its average", "far from its average"),
+    "seven_on_one_side": (
+        "above its average for seven months",
+        "below its average for seven months",
+        "on one side of its average for seven months",
+    ),
+    _TREND: ("rising for seven months", "falling for seven months", "moving one way for seven months"),
     "two_of_three_beyond_2_sigma": (
-        "two of three months well above average",
-        "two of three months well below average",
-        "two of three months well off average",
+        "well above its average in two of three months",
+        "well below its average in two of three months",
+        "well off its average in two of three months",
     ),
 }
 

@@ -37,7 +37,8 @@ _DASH = (
     "are known."
 )
 _WHY = (
-    "Why a figure changed: other people count, or it is of other people, or both. The columns “then to now” say which. "
+    "A figure changes because other people count in it, because it is worked out of other people, or both. The columns "
+    "“then to now” say which. "
     "Its definition is the same in all months compared here."
 )
 
@@ -162,7 +163,7 @@ def _table(t: Teller, metrics: list[Definition]) -> Table | None:
         rows,
         frozenset(range(1, 7 if people else 5)),
         "Shares in %, rates per 1,000 people",
-        notes=["Changes are worked out before rounding.", _DASH],
+        notes=["Changes are worked out before the figures are rounded to the digits shown.", _DASH],
     )
 
 

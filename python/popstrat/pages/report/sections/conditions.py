@@ -32,8 +32,8 @@ def section(t: Teller) -> Section | None:
             t.value(d, one) for group, one in zip(groups, found, strict=True) if (d := t.definition(group.metric))
         ]
         rows.append([label, t.number(people, found[0]), *shares])
-        values = [None if one is None or one.numerator is None else float(one.numerator) for one in found]
-        if all(value is not None for value in values):  # of what is left of a whole a withheld part could be read
+        values = [None if one is None else one.value for one in found]
+        if all(value is not None for value in values):  # as the table: a bar says nothing that is withheld there
             drawn.append(Stack(label, values, "" if people is None else f"{count(people)} people"))
     if not rows:
         return None

@@ -248,17 +248,17 @@ def _areas(t: Teller, called: str, below: list[Area]) -> Table:
             row.append(rag("green" if one.trajectory == "on" else "red", one.plan_words) if one.trajectory else NOTHING)
         rows.append(row)
     heads = [called, "Registered", "Floor"]
-    heads += ["On the caseload", "To the floor"] if caseload else []
+    heads += ["On the caseload", "Above or short of the floor"] if caseload else []
     heads += ["Planned by now", "Planned next", "Plan"] if plans else []
     numbers = frozenset(range(1, len(heads) - (1 if plans else 0)))
-    notes = ["To the floor: people still to be added; with a plus sign, people above it."] if caseload else []
-    return Table("coverage-areas", f"{called}: floor, caseload and plan", heads, rows, numbers, "People", notes=notes)
+    return Table("coverage-areas", f"{called}: floor, caseload and plan", heads, rows, numbers, "People")
 
 
 def _signed(gap: float | None) -> str:
     if gap is None:
         return NOTHING
-    return f"+{count(-gap)}" if gap < 0 else count(gap)
+    said = count(abs(gap))
+    return said if said == count(0) else f"{said} {'above' if gap < 0 else 'short'}"
 
 
 def _cohorts(t: Teller) -> Table | None:

@@ -35,7 +35,7 @@ def section(t: Teller) -> Section | None:
     lead: list[Text] = []
     if metrics:
         lead.append(
-            "The gap is the most deprived fifth less the least deprived one. Where its 95% interval spans nought, the "
+            "The gap is the most deprived fifth less the least deprived one. Where its 95% interval includes 0, the "
             "difference may be chance."
         )
         lead.append(_since(t, metrics) or _NO_PAST)

@@ -34,9 +34,9 @@ _CHANCE = "What is beyond the 95% limits alone may well be chance: see how many 
 _EVERY = "Everything outside the limits"
 _GAPS = "A gap in the record is not worse care, but it can hide it: what was not measured cannot be treated."
 _MEANS = (
-    "Outside the limits of its size, on the wrong side, in whatever figure: there something other than chance is at "
-    "work. Ask why before anything else. It is no league table: who is not here does not differ from the others in any "
-    "way that can be told."
+    "These practices lie outside the limits that chance allows for their size, on the worse side, in any figure. Ask "
+    "why before anything else. Some beyond the 95% limits alone will be there by chance. It is no league table: "
+    "practices that are not here do not differ from the average by more than chance."
 )
 
 
@@ -163,7 +163,7 @@ def _brief(t: Teller, found: Tested, single: bool) -> str:
 def _nobody(found: Tested, single: bool) -> str:
     """That nothing stands out."""
     who, in_what = ("This practice is", "none") if single else ("No practice is", "any")
-    text = f"{who} beyond the 99.8% limits on the wrong side in {in_what} of {count(found.figures)} figures"
+    text = f"{who} beyond the 99.8% limits on the worse side in {in_what} of {count(found.figures)} figures"
     if found.outside:
         return f"{text}. {_CHANCE}"
     return f"{text}, nor beyond the 95% limits: nothing here differs from the average by more than chance."
@@ -228,8 +228,8 @@ def _chance(t: Teller, found: Tested) -> Table:
     inner = len(found.outside)
     rows: list[list[Text | Cell]] = [
         ["Beyond the 99.8% limits", t.number(len(found.outer)), _expected(found.points * OUTER)],
-        ["Beyond the 95% limits, those among them", t.number(inner), _expected(found.points * INNER)],
-        ["Beyond the 99.8% limits on the right side", t.number(found.better), _expected(found.points * OUTER)],
+        ["Beyond the 95% limits, including those", t.number(inner), _expected(found.points * INNER)],
+        ["Beyond the 99.8% limits on the better side", t.number(found.better), _expected(found.points * OUTER)],
     ]
     figures = f"{count(found.figures)} figures" if found.figures != 1 else "1 figure"
     of = "" if t.area.level is Level.PRACTICE else f" in {count(found.practices)} practices"
@@ -239,7 +239,8 @@ def _chance(t: Teller, found: Tested) -> Table:
         ("Where they lie", "Found", "Expected by chance"),
         rows,
         frozenset({1, 2}),
-        "A figure that is another's other side is looked at once; figures that share people are not independent",
+        "Of two figures that say the same, one the other way round, one is looked at. Figures share people, so they "
+        "are not independent.",
         sortable=False,
     )
 

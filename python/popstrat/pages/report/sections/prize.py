@@ -130,7 +130,7 @@ def sentence(t: Teller) -> str:
     single = t.area.level is Level.PRACTICE
     who = "this practice" if single else "every practice"
     aim = "reached its plan" if by_plan(one) else "did as well as the better quarter" + (" of practices" * single)
-    text = f"The largest gain open here: {_gain(one)} in “{one.definition.title}”, if {who} {aim}"
+    text = f"The largest gain in the headline figures: {_gain(one)} in “{one.definition.title}”, if {who} {aim}"
     if not single and one.most is not None and one.most[1].value:
         text += f"; {count(one.most[1].value)} of them in {one.most[0].name}"
     return text + "."

@@ -77,7 +77,7 @@ def _where(t: Teller, poor: list[needs.Point]) -> Text:
     ]
     more = f" and {count(len(poor) - _NAMED)} more" if len(poor) > _NAMED else ""
     start = "This practice is below the 99.8% limits in" if single else "Below the 99.8% limits:"
-    end = Markup('By how much stands under <a href="#{}">records to complete</a>.').format(needs.ID)
+    end = Markup('<a href="#{}">Records to complete</a> says by how much.').format(needs.ID)
     return Markup("{} {}{}. {}").format(start, Markup("; ").join(named), more, end)
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 from popstrat.core.numbers import NOTHING, WITHHELD_MEANS, count
 from popstrat.pages.design.parts import Cell, Table, Text
-from popstrat.pages.report.model import NONE, Key
+from popstrat.pages.report.model import EVERYBODY, NONE, Key
 from popstrat.pages.report.signals import signal_cell
 from popstrat.pages.report.teller import EVERYWHERE, Teller, divided, interval
 from popstrat.pages.report.views import Block, Note, Section
@@ -96,9 +96,13 @@ def withheld(t: Teller) -> Section | None:
             Table("reasons-t", "Why there is no value", ("Reason", "Figures"), why, frozenset({1}), sortable=False)
         )
     if whole:
-        names: list[list[Text | Cell]] = [[t.metric(name)] for name in dict.fromkeys(key.metric for key in whole)]
+        cohorts = {one.cohort: f"{one.label} cohort" for one in t.layout.coverage.cohorts}
+        names: list[list[Text | Cell]] = [
+            [t.metric(key.metric), "everybody" if key.cohort == EVERYBODY else cohorts.get(key.cohort, "a cohort")]
+            for key in whole
+        ]
         blocks.append(
-            Table("kept-t", "Figures of everybody here that are withheld", ("Figure",), names, sortable=False)
+            Table("kept-t", "Figures of everybody here that are withheld", ("Figure", "Of whom"), names, sortable=False)
         )
     brief = f"{count(sum(kept.values()))} of {count(sum(total.values()))} figures" if kept else "nothing"
     return Section(WITHHELD_ID, "What was withheld, and why", blocks, brief=brief)
