@@ -70,13 +70,10 @@ def _keys(t: Teller) -> list[KeyFigure]:
             )
     gains = prize.headline(t)
     if gains and prize.size(gains[0]) >= 1:
-        found.append(
-            KeyFigure(
-                count(prize.size(gains[0])),
-                "people fewer" if gains[0].definition.good == "low" else "people more",
-                inside(gains[0].definition.title),
-            )
-        )
+        first = gains[0]
+        which = f"{'fewer' if first.definition.good == 'low' else 'more'}: {inside(first.definition.title)}"
+        aim = "if the plan was met" if prize.by_plan(first) else "if all did as well as the better quarter"
+        found.append(KeyFigure(count(prize.size(first)), which, aim))
     return found
 
 

@@ -36,7 +36,7 @@ def _coverage(t: Teller) -> Iterator[Sentence]:
         floor, to_floor = "", f"The floor of people to be supported is not known{why}."
     else:
         floor = coverage.floor_text(mine.floor)
-        to_floor = f"The floor, the least that teams are to support, is {floor}."
+        to_floor = f"The floor of 1.5%, the least that teams are to support, is {floor} people."
         if mine.gap is not None:
             side = "short of" if mine.gap > 0 else "above"
             to_floor = f"They are {coverage.gap_text(mine.gap)} {side} the floor of 1.5%, which is {floor} people."
