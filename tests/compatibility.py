@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 TESTS = ("tests/unit/test_frames.py", "tests/unit/test_plain_types.py")
 SHOWN = ("pyarrow", "polars", "pandas", "duckdb", "numpy")
 BESIDES = ("pytest>=8", "hypothesis>=6.100", "typer>=0.26", "rich>=13.8", "scipy>=1.13", "tzdata", "xlsxwriter>=3.2")
-OLDEST = {"pyarrow": "17.*", "polars": "1.26.*", "pandas": "2.2.*", "duckdb": "1.2.*", "numpy": "2.0.*"}
+OLDEST = {"pyarrow": "18.*", "polars": "1.26.*", "pandas": "2.2.*", "duckdb": "1.2.*", "numpy": "2.0.*"}
 ENVIRONMENTS: dict[str, dict[str, str]] = {
     "current": {},
     "oldest of all": OLDEST,

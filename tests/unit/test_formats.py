@@ -24,6 +24,7 @@ from popstrat.packs.patient_table import patient_schema
 
 pytestmark = pytest.mark.smoke
 
+ARROW = int(pa.__version__.split(".")[0])
 KNOWN = patient_schema().columns
 
 
@@ -419,7 +420,8 @@ def test_bytes_do_not_depend_on_how_rows_arrive(tmp_path: Path, suffix: str) -> 
         source = open_source([path]).files[0]
         found = pa.Table.from_batches(source.batches(source.schema.names))
         assert found.to_pylist() == data.to_pylist()
-        assert found.schema.field("cvrm_rag").type == pa.dictionary(pa.int8(), pa.string())
+        width = pa.int32() if suffix == ".parquet" and ARROW < 20 else pa.int8()  # pyarrow widened what it read
+        assert found.schema.field("cvrm_rag").type == pa.dictionary(width, pa.string())
 
 
 @pytest.mark.parametrize("rows", [1, 7, 999, 1000])

@@ -29,6 +29,7 @@ from popstrat.formats.registry import backend_asked_for
 
 pytestmark = pytest.mark.smoke
 
+ARROW = int(pa.__version__.split(".")[0])
 BY_ENGINE = backend_asked_for() == "native"
 
 
@@ -63,9 +64,10 @@ def test_columns_of_other_types_are_left_to_pyarrow(tmp_path: Path, left: list[t
             "bytes": pa.array([b"x" * (i % 4) for i in range(rows)]),
             "fixed": pa.array([b"abc"] * rows, pa.binary(3)),
             "time": pa.array([dt.time(i % 24) for i in range(rows)]),
-            "view": pa.array([str(i) for i in range(rows)], pa.string_view()),
         }
     )
+    if ARROW >= 21:  # before, pyarrow does not write views
+        data = data.append_column("view", pa.array([str(i) for i in range(rows)], pa.string_view()))
     pq.write_table(data, tmp_path / "a.parquet", row_group_size=300)
     found = read(tmp_path / "a.parquet", batch_rows=70)
     kept = [n for n in data.column_names if n not in ("struct.x", "struct")]
@@ -273,7 +275,7 @@ def test_memory_is_capped_whatever_the_size_of_pages(tmp_path: Path, monkeypatch
     for dictionary in (False, ["text"]):
         pq.write_table(
             pa.table(columns), path, use_dictionary=dictionary, data_page_size=1 << 30, write_batch_size=1 << 20,
-            max_rows_per_page=1 << 30,
+            **({"max_rows_per_page": 1 << 30} if ARROW >= 23 else {}),  # before, pages are as large as asked for
         )  # fmt: skip
         for memory, refused in ((12 * page, False), (6 * page, True)):
             monkeypatch.setattr(native_reader, "Memory", lambda most=memory: Memory(most))

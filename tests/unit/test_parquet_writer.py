@@ -26,6 +26,7 @@ from popstrat.formats.parquet import native_writer
 
 pytestmark = pytest.mark.smoke
 
+ARROW = int(pa.__version__.split(".")[0])
 RNG = np.random.default_rng(11)
 
 
@@ -86,7 +87,8 @@ def test_every_kind_of_column_comes_back(tmp_path: Path, rows: int, nulls: float
     put(path, table, ["int64", "place"], rows=300)
     same_everywhere(path, table)
     found = pq.read_table(path)
-    assert found.schema.field("label").type == table.schema.field("label").type
+    width = pa.int8() if ARROW >= 20 else pa.int32()  # before, pyarrow widens the indices that it reads
+    assert found.schema.field("label").type == pa.dictionary(width, pa.string())
     assert found.schema.remove(found.schema.get_field_index("int64")).names == [
         n for n in table.column_names if n != "int64"
     ]

@@ -17,7 +17,7 @@ import pytest
 
 import popstrat
 import popstrat.validation
-from popstrat.core.soundness import cleared, refuse_astray, refuse_unsound
+from popstrat.core.soundness import cleared, exportable, refuse_astray, refuse_unsound
 from popstrat.engine import astray, levels
 from popstrat.errors import InputError
 from popstrat.formats.registry import open_source
@@ -451,3 +451,31 @@ def test_astray_refuses_buffers_that_are_too_short() -> None:
 def test_columns_without_text_or_index_are_never_astray() -> None:
     for array in (pa.array([1, None]), pa.array([True]), pa.nulls(3), pa.array([], pa.string()), pa.array([1.5])):
         refuse_astray(array, "x")
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("skip", [0, 1])
+def test_short_views_can_be_handed_on(skip: int) -> None:
+    """Arrow's cast to views left a buffer that is None, and then killed the process that exported it."""
+    views = pa.array(["a", None, "bc"]).cast(pa.string_view()).slice(skip)
+    coded = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0]), pa.array(["a", "b"]).cast(pa.string_view()))
+    plain = pa.array(["a"])
+    some = pa.concat_arrays([views, pa.array(["longer than twelve bytes"]).cast(pa.string_view())])
+    for given in (views, coded, some, views.cast(pa.string()).cast(pa.binary()).cast(pa.binary_view()), plain):
+        found = exportable(given)
+        found.validate(full=True)
+        assert found.to_pylist() == given.to_pylist()
+        found.__arrow_c_array__()
+    assert exportable(plain) is plain
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("profile", ["direct-care", "secondary-use"])
+def test_a_list_with_short_views_is_scored(profile: str) -> None:
+    short = pa.array(["Y90001", "y90002 "]).cast(pa.string_view())
+    columns = {"patient_id": pa.array(["a", "b"]), "practice_code": short, "age": pa.array([70, 80]), "other": short,
+               "sex": pa.array(["female", "male"]).cast(pa.string_view())}  # fmt: skip
+    batch = pa.record_batch({**columns, "national_data_opt_out": pa.array([0, 0]), "type1_opt_out": pa.array([1, 0])})
+    bound = Scorer(as_of=AS_OF, profile=profile).bind(batch.schema)
+    scored, _ = bound.score(batch)
+    assert scored.column("practice_code").to_pylist() == ["Y90001", "Y90002"][-scored.num_rows :]

@@ -65,6 +65,11 @@ def plain(column: pa.Array) -> pa.Array:
     return text_of_views(column, pa.large_string()) if pt.is_string_view(column.type) else column
 
 
+def no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    """A batch without rows; Arrow's ``from_pylist`` does not make every kind of dictionary (with pyarrow 18)."""
+    return pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
+
+
 def numbers(column: pa.Array) -> NDArray[Any]:
     """The values of a column of whole or floating numbers where they lie; undefined where it is null.
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from popstrat.core.arrow import from_numpy, is_text
 from popstrat.core.lazy import compute as pc
-from popstrat.core.soundness import cleared, refuse_astray, refuse_unsound, refuse_unsound_dictionary
+from popstrat.core.soundness import cleared, exportable, refuse_astray, refuse_unsound, refuse_unsound_dictionary
 from popstrat.engine.arrays.check_digits import PASSED, weighted_mod11
 from popstrat.engine.arrays.letters import CAPITAL, DIGIT, JOINING, OTHER, SMALL, changes, made_of
 from popstrat.errors import InputError
@@ -159,7 +159,7 @@ def as_read(column: pa.Array, kind: Kind, name: str) -> AsRead:
         return AsRead(column, 0)
     _refuse(found.bad, kind, name)
     values = _with(texts, found)
-    return AsRead(values.cast(column.type) if view else values, len(found.rows))
+    return AsRead(exportable(values.cast(column.type)) if view else values, len(found.rows))
 
 
 def as_read_table(table: pa.Table) -> tuple[pa.Table, dict[str, int]]:
@@ -226,7 +226,7 @@ def _of_names(column: pa.Array, column_name: str) -> AsRead:
     found = _of_entries(coded, "name", column_name)
     if pt.is_dictionary(column.type):
         return found
-    return AsRead(found.column.dictionary_decode().cast(column.type), found.respelt)
+    return AsRead(exportable(found.column.dictionary_decode().cast(column.type)), found.respelt)
 
 
 def _are_names(entries: pa.Array) -> bool:
@@ -260,7 +260,7 @@ def _of_entries(column: pa.Array, kind: Kind, name: str) -> AsRead:
     _refuse(np.flatnonzero(np.isin(indices, found.bad)), kind, name)
     distinct = _with(texts, found).dictionary_encode()
     codes = distinct.indices.take(column.indices).cast(column.type.index_type)
-    values = distinct.dictionary.cast(entries.type)
+    values = exportable(distinct.dictionary.cast(entries.type))
     made = pa.DictionaryArray.from_arrays(codes, values, ordered=column.type.ordered)
     return AsRead(made, int(np.isin(indices, found.rows).sum()))
 

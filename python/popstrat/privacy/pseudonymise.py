@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
-from popstrat.core.arrow import is_text, plain
+from popstrat.core.arrow import is_text, no_rows, plain
 from popstrat.core.files import Outputs, writing
 from popstrat.core.hashing import HASH, hash_file
 from popstrat.core.rerun import Making, read_record, record_path, refuse_other
@@ -499,7 +499,7 @@ def _batches(source: Source, names: Sequence[str], plan: _Plan) -> Iterator[tupl
     yield (
         len(source.files) - 1,
         0,
-        pa.RecordBatch.from_pylist([], pa.schema([last.field(n) for n in plan.wanted(names)])),
+        no_rows(pa.schema([last.field(n) for n in plan.wanted(names)])),
     )
 
 

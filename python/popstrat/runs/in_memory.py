@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 import pyarrow as pa
 
+from popstrat.core.arrow import no_rows
 from popstrat.core.cpus import cores
 from popstrat.core.dates import as_of_date
 from popstrat.engine import STREAM_ROWS
@@ -189,7 +190,7 @@ def score_table(
     people = bound.people()
     # many small chunks are as far larger than the caches as one
     with Together(threads, stream=table.num_rows >= STREAM_ROWS) as together:
-        batches = table.to_batches(most) or [pa.RecordBatch.from_pylist([], schema=table.schema)]
+        batches = table.to_batches(most) or [no_rows(table.schema)]
         for batch in batches:
             try:
                 one = bound.start(batch)

@@ -18,6 +18,8 @@ from popstrat.core.dates import from_days
 from popstrat.core.lazy import compute as pc
 from popstrat.core.soundness import (
     cleared,
+    exportable,
+    has_views,
     looks_astray,
     refuse_astray,
     refuse_misfits,
@@ -147,6 +149,7 @@ class BoundScorer:
             (self.bindings[name], bind.label_codes(patient[name]) if kinds[name].startswith("str") else None)
             for name in self.compiled.columns
         ]
+        self._with_views = [i for i, field in enumerate(schema) if has_views(field.type)]
         self._in_place: list[Any] = [(b.position, None, labels) for b, labels in self._read]
         self._to_bind = [
             (i, b, labels)
@@ -390,7 +393,7 @@ class BoundScorer:
                 refuse_astray(array, read[i].column.name)
             view = pa.types.is_string_view(array.type)
             found = (cleared(array).cast(pa.large_string()) if view else array).filter(kept)
-            arrays.append(found.cast(array.type) if view else found)
+            arrays.append(exportable(found.cast(array.type)) if view else found)
         return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
     def _frame(self, batch: pa.RecordBatch) -> tuple[Frame, list[Made]]:
@@ -414,7 +417,16 @@ class BoundScorer:
             values = next(memory)
             valid = next(memory) if output.nulls_of == i else made[output.nulls_of][1] if output.nullable else None
             made.append((values, valid))
-        return Frame(self.compiled.program, columns, made, rows, batch.__arrow_c_array__(), sizes), made
+        return Frame(self.compiled.program, columns, made, rows, self._exported(batch), sizes), made
+
+    def _exported(self, batch: pa.RecordBatch) -> Any:
+        """The batch as Arrow's C data."""
+        if self._with_views:
+            columns = batch.columns
+            for i in self._with_views:
+                columns[i] = exportable(columns[i])
+            batch = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+        return batch.__arrow_c_array__()
 
     def _table(self, i: int, dictionary: pa.Array) -> tuple[NDArray[np.uint8], int]:
         """The engine's table for a column's dictionary, kept since most batches have the same."""

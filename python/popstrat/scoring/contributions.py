@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from popstrat.core.arrow import no_rows
 from popstrat.core.cpus import cores
 from popstrat.core.dates import as_of_date
 from popstrat.errors import InputError
@@ -71,7 +72,7 @@ def contributions(
     bound = BoundScorer(scorer, table.schema.remove_metadata(), instead=definitions)
     threads, at = threads or cores(), table.schema.get_field_index(ID)
     batches, ids, first, total = [], [], 0, Tally()
-    for batch in table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
+    for batch in table.to_batches() or [no_rows(table.schema)]:
         try:
             started = bound.start(batch)
             ids.append(started.given.column(at))
