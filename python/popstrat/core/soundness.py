@@ -75,16 +75,16 @@ def _offsets(array: pa.Array, name: str) -> None:
 
 
 def _views(array: pa.Array, name: str) -> None:
-    valid, values, *texts = buffers_of_views(array)
+    valid, values, texts = buffers_of_views(array)
     _refuse(_astray("views", 16, values, valid, array, name, [t.size for t in texts]), name, _OUTSIDE)
 
 
-def buffers_of_views(array: pa.Array) -> list[pa.Buffer | None]:
+def buffers_of_views(array: pa.Array) -> tuple[pa.Buffer | None, pa.Buffer, list[pa.Buffer]]:
     """The buffers of views: validity, views, then texts, of which none is None.
 
     Arrow's cast to views leaves one that is where all texts are short (with pyarrow 18 to 23)."""
     valid, values, *texts = array.buffers()
-    return [valid, values, *(pa.py_buffer(b"") if text is None else text for text in texts)]
+    return valid, values, [pa.py_buffer(b"") if text is None else text for text in texts]
 
 
 def has_views(kind: pa.DataType) -> bool:
@@ -171,7 +171,7 @@ def cleared(array: pa.Array) -> pa.Array:
         )
     if not (pt.is_string_view(array.type) or pt.is_binary_view(array.type)):
         return array
-    valid, values, *texts = buffers_of_views(array)
+    valid, values, texts = buffers_of_views(array)
     many, _ = _astray("views", 16, values, None, array, "", [t.size for t in texts])
     if not many:
         return array
@@ -184,7 +184,7 @@ def cleared(array: pa.Array) -> pa.Array:
 def text_of_sound_views(array: pa.Array) -> pa.Array | None:
     """A column of text views as text that lies in a row, if nothing is wrong with it; None if something is, for others
     to say what. Validating it wholly, and Arrow's cast, take many times as long."""
-    valid, values, *texts = buffers_of_views(array)
+    valid, values, texts = buffers_of_views(array)
     skip = array.offset % 8 if valid is not None else 0
     try:
         made = text_of_views(values, valid, array.offset, len(array), texts, skip, pa.allocate_buffer)
