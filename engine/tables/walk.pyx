@@ -450,7 +450,7 @@ cdef class Walk:
     # ---- more is withheld --------------------------------------------------------------------------------------------
 
     cdef void go(self, int64_t t, int64_t c, double goal) noexcept nogil:
-        """Move a count towards ``goal``. Where it falls short and more may be withheld, what to withhold is kept, if it
+        """Move a count towards ``goal``. Where it stops before and more may be withheld, what to withhold is kept, if it
         costs less than what is kept already."""
         cdef int64_t k, o, turn
         cdef int there, depth = DEPTH if self.effort > ALONE else 0
