@@ -48,8 +48,8 @@ static void simplex_pivot(double *rows, int64_t size, int64_t cells, int64_t row
 
 /* Solve sums for a cell each, cells that come first in `order` before others; `used` has a 0 for each row. `row_of` is
    written: -1 of cells that no row is solved for. Rows that follow from others are solved for none. */
-static void simplex_solve(double *rows, int64_t size, int64_t cells, const int64_t *order, uint8_t *used, int64_t *row_of,
-                          int64_t *there) {
+static void simplex_solve(double *rows, int64_t size, int64_t cells, const int64_t *order, uint8_t *used,
+                          int64_t *row_of, int64_t *there) {
     for (int64_t k = 0; k < cells; k++) {
         const int64_t j = order[k];
         int64_t best = -1;
@@ -145,10 +145,11 @@ static int64_t simplex_push(const simplex_sums *s, const double *low, const doub
     return -SIMPLEX_STEPS;
 }
 
-/* Narrow the bounds of moves by what another table leaves: `by` (where that is) plus a limit of the rest between them. */
+/* Narrow the bounds of moves by what another table leaves: where that is (`at`), and what is known of the rest between
+   them (`least` and `most`). */
 static inline void simplex_narrow(double *restrict low, double *restrict high, const double *restrict at,
-                                  const double *restrict rest, const double *restrict least, const double *restrict most,
-                                  double sign, int64_t cells) {
+                                  const double *restrict rest, const double *restrict least,
+                                  const double *restrict most, double sign, int64_t cells) {
     if (sign > 0) { /* a whole, held by its part */
         for (int64_t j = 0; j < cells; j++) {
             const double by = at[j] - rest[j], l = by + least[j], h = by + most[j];

@@ -195,7 +195,7 @@ def layout_of(figures: Figures, cells: Numbers) -> Layout:
     at = {tuple(key): i for i, key in enumerate(cells.tolist())}
     _groups_add_up(figures, at, sums)
     _areas_add_up(figures, at, sums)
-    return sums.layout(_blocks(figures, cells), _ranks(figures, cells), _regions(figures, cells))
+    return sums.layout(_ranks(figures, cells), _regions(figures, cells))
 
 
 class _Sums:
@@ -209,9 +209,9 @@ class _Sums:
         self.signs += [1.0, *[-1.0] * len(parts)]
         self.starts.append(len(self.counts))
 
-    def layout(self, blocks: Numbers, ranks: Numbers, regions: tuple[Around, ...]) -> Layout:
+    def layout(self, ranks: Numbers, regions: tuple[Around, ...]) -> Layout:
         starts, counts = np.array(self.starts, np.int64), np.array(self.counts, np.int64)
-        return Layout(starts, counts, np.array(self.signs), blocks, ranks, regions)
+        return Layout(starts, counts, np.array(self.signs), ranks, regions)
 
 
 _Key = tuple[int, ...]
@@ -276,13 +276,6 @@ def _areas_add_up(figures: Figures, at: Mapping[_Key, int], sums: _Sums) -> None
                     sums.add(total, known)
 
 
-def _blocks(figures: Figures, cells: Numbers) -> Numbers:
-    """Of each cell the place that it is in, -1 where it is in none or in several. Without places all are in one."""
-    if not figures.areas.names(Level.PLACE):
-        return np.zeros(len(cells), np.int64)
-    return _within(figures, cells, figures.areas.of_practice(Level.PLACE))
-
-
 def _within(figures: Figures, cells: Numbers, of_practice: Numbers) -> Numbers:
     """Of each cell the one number that all practices of its area have, -1 where they have several (or `NOWHERE`)."""
     found = np.full(len(cells), -1, np.int64)
@@ -330,7 +323,8 @@ def _regions(figures: Figures, cells: Numbers) -> tuple[Around, ...]:
             large.append(Around(both, above, both))
             near.append(Around(both, here, here))
             again.append(Around(both, here, both))
-    rest = [Around(both, here, here) for here, _, both in among(np.ones(len(cells), np.bool_))]
+    everywhere = among(np.ones(len(cells), np.bool_))
+    rest = [Around(both, here, here) for here, _, both in everywhere if len(both) <= _DIVISION_AT_ONCE]
     return (*whole, *large, *near, *again, *rest)
 
 

@@ -72,8 +72,7 @@ def _keys(t: Teller) -> list[KeyFigure]:
     if gains and prize.size(gains[0]) >= 1:
         first = gains[0]
         which = f"{'fewer' if first.definition.good == 'low' else 'more'}: {inside(first.definition.title)}"
-        aim = "if the plan was met" if prize.by_plan(first) else "if all did as well as the better quarter"
-        found.append(KeyFigure(count(prize.size(first)), which, aim))
+        found.append(KeyFigure(count(prize.size(first)), which, prize.condition(t, first)))
     return found
 
 

@@ -38,20 +38,18 @@ class Why(IntEnum):
 class Layout:
     """Cells and how they add up: sums as the terms of each (from ``starts``) with their signs, which are nought.
 
-    ``blocks`` numbers the part of the layout that each cell is in (such as a place), -1 for cells that are of all.
     ``ranks`` say which cells are rather shown: those of rank 0, such as groups of practices, are withheld first, those
-    of the highest, such as the whole list, last. ``regions`` are cells among which witnesses are looked for first, one
+    of the highest, such as the whole list, last. ``regions`` are cells among which witnesses are looked for, one
     after the other; without any, all cells are looked at together at once."""
 
     starts: Ints
     counts: Ints
     signs: Floats
-    blocks: Ints
     ranks: Ints
     regions: tuple[Around, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.blocks)
+        return len(self.ranks)
 
     def same(self) -> Ints:
         """A number for each cell, the same for cells whose counts are always the same: a total of one part is that."""

@@ -5,7 +5,8 @@ Tables that are not parts of each other, by way of others either, know nothing o
 through by itself (`popstrat.engine.tables`). Each withheld count, and each small rest, needs two places `WIDTH` apart.
 Where they cannot be found, the count that stands in the way and costs least is withheld as well, and needs places of
 its own. Where that is not enough, so is all that a count adds up with, then the finest groups of its table, then
-coarser ones, in the end all of it: of a table of which nothing is published nothing can be worked out.
+coarser ones, in the end all of it and of its parts: nothing can be worked out of a table if nothing of it and of what
+lies within it is published.
 
 Whatever is found is possible in the whole release, and stays so when more is withheld.
 """
@@ -197,12 +198,14 @@ class _Family:
                 return
             self.found.off[exposed] |= (self.ranks <= rank) & ~self.of.kept[exposed]
             self._withhold(0)
-        for one in np.flatnonzero(self._exposed()).tolist():
+        exposed_whole = set(np.flatnonzero(self._exposed()).tolist())
+        for one, above in enumerate(self.above):
+            if exposed_whole.isdisjoint((one, *above)):
+                continue
             table = self.tables[one]
             if (self.of.kept[table] & ~self.of.nobody[table]).any():
                 raise ExposedError(_FOLLOWS)
-            self.found.off[table], self.found.shown[table] = ~self.of.nobody[table], True
-            self.found.rest_shown[self.pairs[self.part == one]] = True
+            self.found.off[table] = ~self.of.nobody[table]
 
     def _exposed(self) -> Bools:
         """Of which tables something is still to be shown."""

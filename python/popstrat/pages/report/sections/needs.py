@@ -38,6 +38,11 @@ _MEANS = (
     "why before anything else. Some beyond the 95% limits alone will be there by chance. It is no league table: "
     "practices that are not here do not differ from the average by more than chance."
 )
+_MEANS_HERE = (
+    "In these figures the practice lies outside the limits that chance allows for its size, on the worse side. Ask why "
+    "before anything else. Some beyond the 95% limits alone will be there by chance. In figures that are not here it "
+    "does not differ from the average by more than chance."
+)
 
 
 @dataclass(frozen=True)
@@ -150,7 +155,7 @@ def section(t: Teller) -> Section | None:
             )
         )
     blocks.append(_chance(t, found))
-    return Section(ID, heading, blocks, [_MEANS], True, _brief(t, found, single))
+    return Section(ID, heading, blocks, [_MEANS_HERE if single else _MEANS], True, _brief(t, found, single))
 
 
 def _brief(t: Teller, found: Tested, single: bool) -> str:

@@ -127,13 +127,18 @@ def sentence(t: Teller) -> str:
     if not found or size(found[0]) < 1:
         return ""
     one = found[0]
+    text = f"The largest gain in the headline figures: {_gain(one)} in “{one.definition.title}”, {condition(t, one)}"
+    if t.area.level is not Level.PRACTICE and one.most is not None and one.most[1].value:
+        text += f"; {count(one.most[1].value)} of them in {one.most[0].name}"
+    return text + "."
+
+
+def condition(t: Teller, one: Prize) -> str:
+    """When that would be gained."""
     single = t.area.level is Level.PRACTICE
     who = "this practice" if single else "every practice"
     aim = "reached its plan" if by_plan(one) else "did as well as the better quarter" + (" of practices" * single)
-    text = f"The largest gain in the headline figures: {_gain(one)} in “{one.definition.title}”, if {who} {aim}"
-    if not single and one.most is not None and one.most[1].value:
-        text += f"; {count(one.most[1].value)} of them in {one.most[0].name}"
-    return text + "."
+    return f"if {who} {aim}"
 
 
 def _table(t: Teller, kind: Kind, found: list[Prize]) -> Table:
