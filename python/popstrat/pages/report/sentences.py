@@ -36,10 +36,12 @@ def _coverage(t: Teller) -> Iterator[Sentence]:
         floor, to_floor = "", f"The floor of people to be supported is not known{why}."
     else:
         floor = coverage.floor_text(mine.floor)
-        to_floor = f"The floor of 1.5%, the least that teams are to support, is {floor} people."
+        share = coverage.floor_share(t)
+        called = f"floor of {share}" if share else "floor"
+        to_floor = f"The {called}, the least that teams are to support, is {floor} people."
         if mine.gap is not None:
             side = "short of" if mine.gap > 0 else "above"
-            to_floor = f"They are {coverage.gap_text(mine.gap)} {side} the floor of 1.5%, which is {floor} people."
+            to_floor = f"The caseload is {coverage.gap_text(mine.gap)} {side} the {called}, which is {floor} people."
     if mine.withheld:
         text = "How many people are on the caseload is withheld here."
     elif mine.on is None:

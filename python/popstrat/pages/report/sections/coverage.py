@@ -164,14 +164,13 @@ def _has_caseload(t: Teller) -> bool:
 def _against(t: Teller, mine: Reached) -> Block:
     c = t.layout.coverage
     registered = t.registered()
-    share = t.report.definitions.get(c.floor)
     rows: list[list[Text | Cell]] = [["Registered people", t.number(registered), NOTHING]]
     for label, metric in (("In any cohort", c.eligible), ("In any cohort, priority", c.priority)):
         d, found = t.definition(metric), t.get(metric)
         if d is not None and found is not None:
             rows.append([t.metric(metric, label), t.number(found.numerator, found), t.value(d, found)])
     if mine.floor is not None:
-        said = stated(share.target) if share is not None and share.target is not None else NOTHING
+        said = floor_share(t) or NOTHING
         rows.append([t.metric(c.floor, "Floor: people to be supported"), floor_text(mine.floor), said])
     if _has_caseload(t):
         on = t.get(c.caseload, measure="coverage", cohort="all")
@@ -221,6 +220,12 @@ def _against(t: Teller, mine: Reached) -> Block:
     notes = not_shown(t, [("On the caseload", c.caseload, WITHHELD)]) if _has_caseload(t) and mine.withheld else []
     title = "People supported by neighbourhood teams, and the floor"
     return figure("coverage-f", title, chart, table, "People", True, notes)
+
+
+def floor_share(t: Teller) -> str:
+    """The share of registered people that the floor is, as its definition has it; nothing where that has none."""
+    share = t.report.definitions.get(t.layout.coverage.floor)
+    return "" if share is None or share.target is None else stated(share.target)
 
 
 def gap_label(gap: float | None) -> str:
