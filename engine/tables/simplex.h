@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 #define SIMPLEX_PIVOT 1e-7  /* what is smaller is not divided by */
 #define SIMPLEX_TIGHT 1e-9  /* room that is none */
@@ -17,52 +18,120 @@
 #define SIMPLEX_SAME 1e-7   /* two places that differ by less are one */
 #define SIMPLEX_FOLLOWS 0.05
 
-/* Sums solved for a cell each: `size` rows of `cells` numbers. */
+/* Sums solved for a cell each: `size` rows of `cells` numbers, most of them nought. */
 typedef struct {
     double *rows;
-    int64_t *basis;  /* the cell that each row is solved for */
-    int64_t *row_of; /* the row of each cell, -1 of those that are free */
+    uint64_t *in_row;  /* for each row a bit for each cell that may not be nought in it */
+    uint64_t *in_cell; /* for each cell a bit for each row in which it may not be nought */
+    int64_t *basis;    /* the cell that each row is solved for */
+    int64_t *row_of;   /* the row of each cell, -1 of those that are free */
     int64_t size, cells;
 } simplex_sums;
 
+/* The cells that a move leads by, each once: `among` has a 1 for each of them. */
+typedef struct {
+    int64_t *cells;
+    uint8_t *among;
+    int64_t many;
+} simplex_path;
+
+/* How many words hold so many bits. */
+static inline int64_t simplex_words(int64_t bits) { return (bits + 63) / 64; }
+
+/* The bits of a row, and those of a cell. */
+static inline uint64_t *simplex_of_row(const simplex_sums *s, int64_t row) {
+    return s->in_row + row * simplex_words(s->cells);
+}
+static inline uint64_t *simplex_of_cell(const simplex_sums *s, int64_t cell) {
+    return s->in_cell + cell * simplex_words(s->size);
+}
+
+/* The first bit that is set at `from` or after; `count` where there is none. */
+static inline int64_t simplex_next(const uint64_t *bits, int64_t from, int64_t count) {
+    if (from >= count) return count;
+    int64_t word = from / 64;
+    uint64_t left = bits[word] >> (from % 64) << (from % 64);
+    while (!left) {
+        if (++word >= simplex_words(count)) return count;
+        left = bits[word];
+    }
+    return 64 * word + __builtin_ctzll(left);
+}
+
+static inline void simplex_clear(uint64_t *bits, int64_t bit) { bits[bit / 64] &= ~((uint64_t)1 << (bit % 64)); }
+static inline void simplex_set(uint64_t *bits, int64_t bit) { bits[bit / 64] |= (uint64_t)1 << (bit % 64); }
+static inline void simplex_join(uint64_t *restrict bits, const uint64_t *restrict more, int64_t words) {
+    for (int64_t w = 0; w < words; w++) bits[w] |= more[w];
+}
+
+/* Note which numbers are not nought; the bits are all 0. */
+static void simplex_look(const simplex_sums *s) {
+    for (int64_t r = 0; r < s->size; r++) {
+        for (int64_t j = 0; j < s->cells; j++) {
+            if (s->rows[r * s->cells + j] == 0.0) continue;
+            simplex_set(simplex_of_row(s, r), j);
+            simplex_set(simplex_of_cell(s, j), r);
+        }
+    }
+}
+
 /* Solve a row for a cell, and put that into all others; `there` is room for a number a cell. */
-static void simplex_pivot(double *rows, int64_t size, int64_t cells, int64_t row, int64_t cell, int64_t *there) {
-    double *own = rows + row * cells;
+static void simplex_pivot(const simplex_sums *s, int64_t row, int64_t cell, int64_t *there) {
+    const int64_t cells = s->cells, size = s->size;
+    uint64_t *of_row = simplex_of_row(s, row), *of_cell = simplex_of_cell(s, cell);
+    double *own = s->rows + row * cells;
     const double by_itself = own[cell];
     int64_t filled = 0;
-    for (int64_t j = 0; j < cells; j++) {
-        if (own[j] == 0.0) continue;
+    for (int64_t j = simplex_next(of_row, 0, cells); j < cells; j = simplex_next(of_row, j + 1, cells)) {
         const double by = own[j] / by_itself;
         own[j] = fabs(by) < SIMPLEX_NOUGHT ? 0.0 : by;
         if (own[j] != 0.0) there[filled++] = j;
+        else simplex_clear(of_row, j);
     }
-    for (int64_t r = 0; r < size; r++) {
-        double *other = rows + r * cells;
+    for (int64_t r = simplex_next(of_cell, 0, size); r < size; r = simplex_next(of_cell, r + 1, size)) {
+        double *other = s->rows + r * cells;
         const double by = other[cell];
         if (r == row || by == 0.0) continue;
         for (int64_t k = 0; k < filled; k++) other[there[k]] -= by * own[there[k]];
         other[cell] = 0.0;
+        simplex_join(simplex_of_row(s, r), of_row, simplex_words(cells));
+        simplex_clear(simplex_of_row(s, r), cell);
     }
+    for (int64_t k = 0; k < filled; k++) {
+        if (there[k] != cell) simplex_join(simplex_of_cell(s, there[k]), of_cell, simplex_words(size));
+    }
+    memset(of_cell, 0, (size_t)simplex_words(size) * sizeof(uint64_t));
+    simplex_set(of_cell, row);
     own[cell] = 1.0;
 }
 
-/* Solve sums for a cell each, cells that come first in `order` before others; `used` has a 0 for each row. `row_of` is
-   written: -1 of cells that no row is solved for. Rows that follow from others are solved for none. */
-static void simplex_solve(double *rows, int64_t size, int64_t cells, const int64_t *order, uint8_t *used,
-                          int64_t *row_of, int64_t *there) {
-    for (int64_t k = 0; k < cells; k++) {
+/* Solve sums for a cell each, cells that come first in `order` before others; `used` has a 0 for each row. The row of
+   each cell is written: -1 of cells that no row is solved for. Rows that follow from others are solved for none. */
+static void simplex_solve(const simplex_sums *s, const int64_t *order, uint8_t *used, int64_t *there) {
+    const int64_t size = s->size;
+    for (int64_t k = 0; k < s->cells; k++) {
         const int64_t j = order[k];
+        const uint64_t *of_cell = simplex_of_cell(s, j);
+        double most = SIMPLEX_PIVOT;
         int64_t best = -1;
-        row_of[j] = -1;
-        for (int64_t r = 0; r < size; r++) {
-            const double by = fabs(rows[r * cells + j]);
-            if (!used[r] && by > SIMPLEX_PIVOT && (best < 0 || by > fabs(rows[best * cells + j]))) best = r;
+        s->row_of[j] = -1;
+        for (int64_t r = simplex_next(of_cell, 0, size); r < size; r = simplex_next(of_cell, r + 1, size)) {
+            const double by = fabs(s->rows[r * s->cells + j]);
+            if (used[r] || by <= most) continue;
+            most = by;
+            best = r;
         }
         if (best < 0) continue;
         used[best] = 1;
-        row_of[j] = best;
-        simplex_pivot(rows, size, cells, best, j, there);
+        s->row_of[j] = best;
+        simplex_pivot(s, best, j, there);
     }
+}
+
+static inline void simplex_by(simplex_path *path, int64_t cell) {
+    if (path->among[cell]) return;
+    path->among[cell] = 1;
+    path->cells[path->many++] = cell;
 }
 
 /* What it is worth to move a count that another follows at this rate, by the room that it has; 0 for nothing. */
@@ -73,10 +142,11 @@ static inline double simplex_worth(double rate, double at, double low, double hi
 }
 
 /* Raise (`sign` 1) or lower (-1) `at` of a cell to `goal`, or as far as it goes; how many steps that took, negative
-   where it did not get there. -SIMPLEX_STEPS says that it was given up. */
+   where it did not get there. -SIMPLEX_STEPS says that it was given up. The cells whose place changes are
+   added to `path`. */
 static int64_t simplex_push(const simplex_sums *s, const double *low, const double *high, double *at, int64_t cell,
-                            double sign, double goal, int64_t *there) {
-    const int64_t cells = s->cells;
+                            double sign, double goal, simplex_path *path, int64_t *there) {
+    const int64_t cells = s->cells, size = s->size;
     int64_t idle = 0;
     for (int64_t taken = 1; taken < SIMPLEX_STEPS; taken++) {
         if (sign * (goal - at[cell]) <= SIMPLEX_TIGHT) return taken;
@@ -92,8 +162,9 @@ static int64_t simplex_push(const simplex_sums *s, const double *low, const doub
             }
         } else {
             const double *own = s->rows + row * cells;
-            for (int64_t j = 0; j < cells; j++) {
-                if (own[j] == 0.0 || s->row_of[j] >= 0) continue;
+            const uint64_t *of_row = simplex_of_row(s, row);
+            for (int64_t j = simplex_next(of_row, 0, cells); j < cells; j = simplex_next(of_row, j + 1, cells)) {
+                if (j == cell) continue; /* no other that rows are solved for is in one */
                 const double rate = -sign * own[j], worth = simplex_worth(rate, at[j], low[j], high[j]);
                 if (worth <= best) continue;
                 best = worth;
@@ -104,19 +175,21 @@ static int64_t simplex_push(const simplex_sums *s, const double *low, const doub
             }
         }
         if (enter < 0) return -taken;
-        double step = way > 0 ? high[enter] - at[enter] : at[enter] - low[enter], size = 0.0;
+        uint64_t *of_cell = simplex_of_cell(s, enter);
+        double step = way > 0 ? high[enter] - at[enter] : at[enter] - low[enter], most = 0.0;
         int64_t leave = -1;
-        for (int64_t r = 0; r < s->size; r++) {
+        for (int64_t r = simplex_next(of_cell, 0, size); r < size; r = simplex_next(of_cell, r + 1, size)) {
             const double alpha = s->rows[r * cells + enter] * way;
+            if (alpha == 0.0) simplex_clear(of_cell, r);
             if (fabs(alpha) <= SIMPLEX_PIVOT) continue;
             const int64_t b = s->basis[r];
             const double room = alpha > 0 ? at[b] - low[b] : high[b] - at[b];
             const double limit = (room > 0.0 ? room : 0.0) / fabs(alpha);
             if (limit < step - SIMPLEX_TIGHT ||
-                (limit <= step + SIMPLEX_TIGHT && (first && leave >= 0 ? b < s->basis[leave] : fabs(alpha) > size))) {
+                (limit <= step + SIMPLEX_TIGHT && (first && leave >= 0 ? b < s->basis[leave] : fabs(alpha) > most))) {
                 step = limit < step ? limit : step;
                 leave = r;
-                size = fabs(alpha);
+                most = fabs(alpha);
             }
         }
         const double wanted = sign * (goal - at[cell]) / pace;
@@ -124,20 +197,23 @@ static int64_t simplex_push(const simplex_sums *s, const double *low, const doub
         if (arrives) step = wanted;
         if (step > 0.0) {
             at[enter] += way * step;
-            for (int64_t r = 0; r < s->size; r++) {
-                const double alpha = s->rows[r * cells + enter];
-                if (alpha != 0.0) at[s->basis[r]] -= alpha * way * step;
+            simplex_by(path, enter);
+            for (int64_t r = simplex_next(of_cell, 0, size); r < size; r = simplex_next(of_cell, r + 1, size)) {
+                at[s->basis[r]] -= s->rows[r * cells + enter] * way * step;
+                simplex_by(path, s->basis[r]);
             }
         }
         if (arrives) return taken;
         idle = step > SIMPLEX_TIGHT ? 0 : idle + 1;
         if (leave < 0) {
             at[enter] = way > 0 ? high[enter] : low[enter];
+            simplex_by(path, enter);
             continue;
         }
         const int64_t gone = s->basis[leave];
         at[gone] = s->rows[leave * cells + enter] * way > 0 ? low[gone] : high[gone];
-        simplex_pivot(s->rows, s->size, cells, leave, enter, there);
+        simplex_by(path, gone);
+        simplex_pivot(s, leave, enter, there);
         s->basis[leave] = enter;
         s->row_of[enter] = leave;
         s->row_of[gone] = -1;
@@ -165,23 +241,20 @@ static inline void simplex_narrow(double *restrict low, double *restrict high, c
     }
 }
 
-/* Whether all cells are within their bounds. */
-static int simplex_within(const double *low, const double *high, const double *at, int64_t cells) {
-    for (int64_t j = 0; j < cells; j++) {
+/* Whether the cells of a path are within their bounds. */
+static int simplex_within(const double *low, const double *high, const double *at, const simplex_path *path) {
+    for (int64_t k = 0; k < path->many; k++) {
+        const int64_t j = path->cells[k];
         if (!(low[j] - SIMPLEX_SAME <= at[j] && at[j] <= high[j] + SIMPLEX_SAME)) return 0;
     }
     return 1;
 }
 
-/* Whether every sum (its cells and signs from `starts`) is nought. */
-static int simplex_adds_up(const int64_t *starts, int64_t sums, const int64_t *cells_of, const double *signs,
-                           const double *at) {
-    for (int64_t r = 0; r < sums; r++) {
-        double total = 0.0;
-        for (int64_t k = starts[r]; k < starts[r + 1]; k++) total += signs[k] * at[cells_of[k]];
-        if (!(fabs(total) <= SIMPLEX_SAME)) return 0;
-    }
-    return 1;
+/* Whether a sum (its cells and their signs from `start` to `end`) is nought. */
+static int simplex_adds_up(const int64_t *cells_of, const double *signs, int64_t start, int64_t end, const double *at) {
+    double total = 0.0;
+    for (int64_t k = start; k < end; k++) total += signs[k] * at[cells_of[k]];
+    return fabs(total) <= SIMPLEX_SAME;
 }
 
 #endif

@@ -9,7 +9,7 @@ and if it cannot, since the first holds it too, both are tied together and make 
 """
 
 from libc.math cimport INFINITY, fabs, floor, fmax, fmin
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
 import numpy as np
@@ -21,20 +21,30 @@ cdef extern from "tables/simplex.h" nogil:
 
     ctypedef struct simplex_sums:
         double *rows
+        uint64_t *in_row
+        uint64_t *in_cell
         int64_t *basis
         int64_t *row_of
         int64_t size
         int64_t cells
 
-    void simplex_solve(double *rows, int64_t size, int64_t cells, const int64_t *order, uint8_t *used, int64_t *row_of,
-                       int64_t *there)
+    ctypedef struct simplex_path:
+        int64_t *cells
+        uint8_t *among
+        int64_t many
+
+    int64_t simplex_words(int64_t bits)
+    int64_t simplex_next(const uint64_t *bits, int64_t after, int64_t count)
+    uint64_t *simplex_of_row(const simplex_sums *s, int64_t row)
+    void simplex_set(uint64_t *bits, int64_t bit)
+    void simplex_look(const simplex_sums *s)
+    void simplex_solve(const simplex_sums *s, const int64_t *order, uint8_t *used, int64_t *there)
     int64_t simplex_push(const simplex_sums *s, const double *low, const double *high, double *at, int64_t cell,
-                         double sign, double goal, int64_t *there)
+                         double sign, double goal, simplex_path *path, int64_t *there)
     void simplex_narrow(double *low, double *high, const double *at, const double *rest, const double *least,
                         const double *most, double sign, int64_t cells)
-    bint simplex_within(const double *low, const double *high, const double *at, int64_t cells)
-    bint simplex_adds_up(const int64_t *starts, int64_t sums, const int64_t *cells_of, const double *signs,
-                         const double *at)
+    bint simplex_within(const double *low, const double *high, const double *at, const simplex_path *path)
+    bint simplex_adds_up(const int64_t *cells_of, const double *signs, int64_t start, int64_t end, const double *at)
 
 cdef enum:
     # what may be done for a count
@@ -46,7 +56,9 @@ cdef enum:
     DEPTH = 3        # tables that ask each other, one after the other
     TIED = 4         # tables that move with one, at most
     SOLUTIONS = 8    # kept at once: of a table and those that it moves out of its way
-    FRESH = 400      # steps, after which a solution is made anew, for rounding
+    FEWEST = 2       # where they are large
+    ROOM = 200000000 # bytes of all that are kept, unless they are the fewest
+    FRESH = 5000      # steps, after which a solution is made anew, for rounding
     IDLE = 6         # moves that lead nowhere
     MANY = 60        # counts withheld for one
     ROUNDS = 6
@@ -57,7 +69,7 @@ cdef double TINY = 1e-7
 cdef double INDIRECT = 1e6  # how much dearer it is to withhold what only holds what holds a count
 
 cdef int64_t[4] MOVES
-MOVES[:] = [10, 10, 60, 1000]  # at most for one count, by what may be done for it
+MOVES[:] = [10, 4, 60, 300]  # at most for one count, by what may be done for it
 
 
 def solved(matrix, order):
@@ -72,9 +84,15 @@ def solved(matrix, order):
     row_of = np.full(cells, -1, np.int64)
     cdef int64_t[::1] to = row_of, there = np.empty(cells, np.int64)
     cdef uint8_t[::1] used = np.zeros(size, np.uint8)
+    cdef uint64_t[:, ::1] in_row = np.zeros((size, simplex_words(cells)), np.uint64)
+    cdef uint64_t[:, ::1] in_cell = np.zeros((cells, simplex_words(size)), np.uint64)
+    cdef simplex_sums sums
     if size and cells:
+        sums.rows, sums.in_row, sums.in_cell = &table[0, 0], &in_row[0, 0], &in_cell[0, 0]
+        sums.basis, sums.row_of, sums.size, sums.cells = NULL, &to[0], size, cells
         with nogil:
-            simplex_solve(&table[0, 0], size, cells, &first[0], &used[0], &to[0], &there[0])
+            simplex_look(&sums)
+            simplex_solve(&sums, &first[0], &used[0], &there[0])
     basis = np.flatnonzero(row_of >= 0)
     return np.ascontiguousarray(rows[row_of[basis]]), basis
 
@@ -86,7 +104,7 @@ cdef class Walk:
     not fit each other, an index is out of range, or what changes has gaps (is not in C order).
     """
 
-    cdef int64_t n, count
+    cdef int64_t n, count, kept
     cdef double smallest, step, width, blur
     cdef const double[:, ::1] solution
     cdef const int64_t[::1] solved_for, starts, counts, ranks
@@ -99,14 +117,27 @@ cdef class Walk:
     cdef const int64_t[::1] part, whole, pair_starts, pairs, above_starts, above, order, few_starts, few_pair, few_cell
     # where the tables are; how far those that move may go, lowest and highest, and each of them
     cdef double[:, ::1] at, box, own
-    # how far each count may go by itself; what each part leaves of its whole, at least and at most
-    cdef double[:, ::1] low, high, rest, least, most
+    cdef double *lows
+    cdef double *highs
+    # how far each count may go by itself, and while all other tables are where they truly are; what each part leaves of
+    # its whole, at least and at most
+    cdef double[:, ::1] low, high, lowest, highest, rest, least, most
+    # what the last move came by, where it was before; which tables may not be where they truly are, and in which cells
+    cdef int64_t[::1] came_by
+    cdef uint8_t[::1] among, moved
+    cdef uint64_t[:, ::1] off_truth
     cdef double[::1] before
+    # the sums that each cell is in, and which of them were looked at for which move
+    cdef const int64_t[::1] sum_starts, sums_of_cell
+    cdef int64_t[::1] looked_at
+    cdef int64_t look
     # what moves with the table that asks at a depth
     cdef int64_t[:, ::1] tied
     cdef int64_t[::1] ties
     # solutions, the table that each is of, its steps, when it was last used
     cdef double[:, :, ::1] solutions
+    cdef uint64_t[:, :, ::1] in_row, in_cell
+    cdef uint64_t[:, ::1] first_in_row, first_in_cell
     cdef int64_t[:, ::1] basis, row_of
     cdef int64_t[::1] of, steps, last, there
     cdef uint8_t[:, ::1] tried
@@ -144,20 +175,44 @@ cdef class Walk:
         self.few_starts, self.few_pair, self.few_cell = held["kin.few_starts"], held["kin.few_pair"], held["kin.few_cell"]
         self.rest_shown, self.rest_top, self.rest_bottom = held["kin.shown"], held["kin.top"], held["kin.bottom"]
         self.at, self.box, self.own = np.zeros((self.count, self.n)), np.zeros((2, self.n)), np.zeros((2, self.n))
-        self.before = np.zeros(self.n)
+        self.before, self.came_by = np.zeros(self.n), np.zeros(self.n, np.int64)
+        self.among = np.zeros(self.n, np.uint8)
         self.tied, self.ties = np.zeros((DEPTH + 1, TIED), np.int64), np.zeros(DEPTH + 1, np.int64)
-        self.solutions = np.empty((SOLUTIONS, size, self.n))
-        self.basis, self.row_of = np.zeros((SOLUTIONS, size), np.int64), np.zeros((SOLUTIONS, self.n), np.int64)
-        self.of, self.steps, self.last = np.full(SOLUTIONS, -1), np.zeros(SOLUTIONS, np.int64), np.zeros(SOLUTIONS, np.int64)
+        self.moved = np.zeros(self.count, np.uint8)
+        self.off_truth = np.zeros((self.count, simplex_words(self.n)), np.uint64)
+        held_sums = np.repeat(np.arange(len(cells.starts) - 1), np.diff(cells.starts))
+        in_sums = np.bincount(cells.counts, minlength=self.n)
+        self.sum_starts = np.concatenate([[0], np.cumsum(in_sums)]).astype(np.int64)
+        self.sums_of_cell = held_sums[np.argsort(cells.counts, kind="stable")]
+        self.looked_at, self.look = np.zeros(len(cells.starts) - 1, np.int64), 0
+        self.kept = min(max(ROOM // max(8 * size * self.n, 1), FEWEST), SOLUTIONS)
+        self.solutions = np.empty((self.kept, size, self.n))
+        self.in_row = np.zeros((self.kept, size, simplex_words(self.n)), np.uint64)
+        self.in_cell = np.zeros((self.kept, self.n, simplex_words(size)), np.uint64)
+        self.first_in_row = np.zeros((size, simplex_words(self.n)), np.uint64)
+        self.first_in_cell = np.zeros((self.n, simplex_words(size)), np.uint64)
+        self.basis, self.row_of = np.zeros((self.kept, size), np.int64), np.zeros((self.kept, self.n), np.int64)
+        self.of = np.full(self.kept, -1)
+        self.steps, self.last = np.zeros(self.kept, np.int64), np.zeros(self.kept, np.int64)
         self.there = np.empty(self.n, np.int64)
         self.tried, self.near = np.zeros((DEPTH + 1, self.n), np.uint8), np.zeros(self.n, np.uint8)
         self.failed = np.full((self.count, self.n), -1)
         self.still_table = self.still_cell = -1
-        self.low, self.high = np.empty((self.count, self.n)), np.empty((self.count, self.n))
+        self.low, self.high, self.lowest, self.highest = (np.empty((self.count, self.n)) for _ in range(4))
         self.rest, self.least, self.most = (np.empty((len(kin.part), self.n)) for _ in range(3))
         for t in range(self.count):
             for c in range(self.n):
                 self.limit(t, c)
+        for t in range(self.count):
+            for c in range(self.n):
+                self.limit_among_others(t, c)
+        cdef simplex_sums sums
+        if size:
+            memcpy(&self.solutions[0, 0, 0], &self.solution[0, 0], size * self.n * sizeof(double))
+            sums = self.sums_of(0)
+            simplex_look(&sums)
+            memcpy(&self.first_in_row[0, 0], sums.in_row, self.first_in_row.nbytes)
+            memcpy(&self.first_in_cell[0, 0], sums.in_cell, self.first_in_cell.nbytes)
 
     def show(self):
         """Show what can be shown while nothing more is withheld. Runs without the GIL."""
@@ -179,38 +234,80 @@ cdef class Walk:
 
     cdef void bound(self, int64_t t, int depth) noexcept nogil:
         """How far a table may go in each cell, and what is tied to it with it: the least that any of them leaves."""
-        cdef int64_t i, c, o
-        self.bound_alone(t, t, depth)
-        memcpy(&self.box[0, 0], &self.own[0, 0], 2 * self.n * sizeof(double))
-        for i in range(self.ties[depth]):
-            o = self.tied[depth, i]
-            self.bound_alone(o, t, depth)
-            for c in range(self.n):
-                self.box[0, c] = fmax(self.box[0, c], self.own[0, c])
-                self.box[1, c] = fmin(self.box[1, c], self.own[1, c])
+        cdef int64_t c, i, k, o
+        self.lows, self.highs = &self.lowest[t, 0], &self.highest[t, 0]
+        if self.ties[depth]:
+            self.lows, self.highs = &self.box[0, 0], &self.box[1, 0]
+            self.bound_alone(t, t, depth, &self.box[0, 0], &self.box[1, 0])
+            for i in range(self.ties[depth]):
+                o = self.tied[depth, i]
+                self.bound_alone(o, t, depth, &self.own[0, 0], &self.own[1, 0])
+                for c in range(self.n):
+                    self.box[0, c] = max(self.box[0, c], self.own[0, c])
+                    self.box[1, c] = min(self.box[1, c], self.own[1, c])
+            return
+        # as while all others are where they truly are, but for where one is not
+        for k in range(self.pair_starts[t], self.pair_starts[t + 1]):
+            o = self.other(self.pairs[k], t)
+            if self.moved[o]:
+                self.to_narrow(t)
+                c = simplex_next(&self.off_truth[o, 0], 0, self.n)
+                while c < self.n:
+                    self.narrow(t, c, &self.box[0, c], &self.box[1, c], False)
+                    c = simplex_next(&self.off_truth[o, 0], c + 1, self.n)
+        if self.still_table == t:
+            self.to_narrow(t)
+            c = self.still_cell
+            self.box[0, c] = self.box[1, c] = self.at[t, c]
 
-    cdef void bound_alone(self, int64_t t, int64_t leader, int depth) noexcept nogil:
+    cdef void to_narrow(self, int64_t t) noexcept nogil:
+        """How far a table may go while all others are where they truly are, to be narrowed."""
+        if self.lows == &self.box[0, 0]:
+            return
+        self.lows, self.highs = &self.box[0, 0], &self.box[1, 0]
+        memcpy(self.lows, &self.lowest[t, 0], self.n * sizeof(double))
+        memcpy(self.highs, &self.highest[t, 0], self.n * sizeof(double))
+
+    cdef void bound_alone(self, int64_t t, int64_t leader, int depth, double *low, double *high) noexcept nogil:
         """How far one of those that move together leaves their leader."""
         cdef int64_t c, k, p, o
         cdef double by
-        memcpy(&self.own[0, 0], &self.low[t, 0], self.n * sizeof(double))
-        memcpy(&self.own[1, 0], &self.high[t, 0], self.n * sizeof(double))
+        memcpy(low, &self.low[t, 0], self.n * sizeof(double))
+        memcpy(high, &self.high[t, 0], self.n * sizeof(double))
         for k in range(self.pair_starts[t], self.pair_starts[t + 1]):
             p = self.pairs[k]
             o = self.other(p, t)
             if not self.moves_with(o, leader, depth):
                 simplex_narrow(
-                    &self.own[0, 0], &self.own[1, 0], &self.at[o, 0], &self.rest[p, 0], &self.least[p, 0],
-                    &self.most[p, 0], 1.0 if t == self.whole[p] else -1.0, self.n,
+                    low, high, &self.at[o, 0], &self.rest[p, 0], &self.least[p, 0], &self.most[p, 0],
+                    1.0 if t == self.whole[p] else -1.0, self.n,
                 )
         if self.still_table == t:
             c = self.still_cell
-            self.own[0, c] = self.own[1, c] = self.at[t, c]
+            low[c] = high[c] = self.at[t, c]
         if t != leader:
             for c in range(self.n):
                 by = self.at[leader, c] - self.at[t, c]
-                self.own[0, c] += by
-                self.own[1, c] += by
+                low[c] += by
+                high[c] += by
+
+    cdef void narrow(self, int64_t t, int64_t c, double *low, double *high, bint truly) noexcept nogil:
+        """How far a count may go: by itself, and by what is left between its table and others where they are, or where
+        they truly are."""
+        cdef int64_t k, p, o
+        cdef double nowhere = 0.0
+        low[0], high[0] = self.low[t, c], self.high[t, c]
+        for k in range(self.pair_starts[t], self.pair_starts[t + 1]):
+            p = self.pairs[k]
+            o = self.other(p, t)
+            simplex_narrow(
+                low, high, &nowhere if truly else &self.at[o, c], &self.rest[p, c], &self.least[p, c], &self.most[p, c],
+                1.0 if t == self.whole[p] else -1.0, 1,
+            )
+
+    cdef void limit_among_others(self, int64_t t, int64_t c) noexcept nogil:
+        """Note how far a count may go while all other tables are where they truly are."""
+        self.narrow(t, c, &self.lowest[t, c], &self.highest[t, c], True)
 
     cdef bint moves_with(self, int64_t o, int64_t leader, int depth) noexcept nogil:
         cdef int64_t i
@@ -263,7 +360,7 @@ cdef class Walk:
     cdef int64_t solution_of(self, int64_t t) noexcept nogil:
         """The solution that a table went on from; -1 where others have used it since."""
         cdef int64_t s
-        for s in range(SOLUTIONS):
+        for s in range(self.kept):
             if self.of[s] == t:
                 return s
         return -1
@@ -272,11 +369,11 @@ cdef class Walk:
         """The solution that a table goes on from, or that which another used longest ago: it is as good. Made anew from
         time to time, for rounding."""
         cdef int64_t s = self.solution_of(t), k, size = self.solution.shape[0], latest = 0
-        for k in range(SOLUTIONS):
+        for k in range(self.kept):
             latest = max(latest, self.last[k])
         if s < 0:
             s = 0
-            for k in range(SOLUTIONS):
+            for k in range(self.kept):
                 if self.last[k] < self.last[s]:
                     s = k
             if self.of[s] < 0:
@@ -292,57 +389,96 @@ cdef class Walk:
                 self.row_of[s, self.solved_for[k]] = k
             if size:
                 memcpy(&self.solutions[s, 0, 0], &self.solution[0, 0], size * self.n * sizeof(double))
+                self.in_row[s] = self.first_in_row
+                self.in_cell[s] = self.first_in_cell
         return s
+
+    cdef simplex_sums sums_of(self, int64_t s) noexcept nogil:
+        """A solution, as the simplex method takes it."""
+        cdef simplex_sums sums
+        sums.size, sums.cells = self.solution.shape[0], self.n
+        sums.rows = &self.solutions[s, 0, 0] if sums.size else NULL
+        sums.in_row = &self.in_row[s, 0, 0] if sums.size else NULL
+        sums.in_cell = &self.in_cell[s, 0, 0] if sums.size else NULL
+        sums.basis = &self.basis[s, 0] if sums.size else NULL
+        sums.row_of = &self.row_of[s, 0]
+        return sums
 
     cdef int move(self, int64_t t, int64_t c, double goal, int depth) noexcept nogil:
         """Move a count of a table, and what is tied to it, to ``goal`` or as far as it goes: 1 where it got there, 0 where
         not, -1 where rounding was in the way, and all are back."""
         cdef simplex_sums sums
-        cdef int64_t s, took, i, j, o
+        cdef simplex_path path
+        cdef int64_t s, took, i, j, k, o
         cdef bint sound
         self.bound(t, depth)
         s = self.ready(t)
-        sums.size, sums.cells = self.solution.shape[0], self.n
-        sums.rows = &self.solutions[s, 0, 0] if sums.size else NULL
-        sums.basis, sums.row_of = &self.basis[s, 0] if sums.size else NULL, &self.row_of[s, 0]
-        memcpy(&self.before[0], &self.at[t, 0], self.n * sizeof(double))
+        sums = self.sums_of(s)
+        path.cells, path.among, path.many = &self.came_by[0], &self.among[0], 0
+        if self.ties[depth]:
+            memcpy(&self.before[0], &self.at[t, 0], self.n * sizeof(double))
         took = simplex_push(
-            &sums, &self.box[0, 0], &self.box[1, 0], &self.at[t, 0], c, 1.0 if goal > self.at[t, c] else -1.0, goal,
-            &self.there[0],
+            &sums, self.lows, self.highs, &self.at[t, 0], c, 1.0 if goal > self.at[t, c] else -1.0, goal,
+            &path, &self.there[0],
         )
         self.moves -= 1
         self.steps[s] += took if took > 0 else -took
-        sound = simplex_within(&self.box[0, 0], &self.box[1, 0], &self.at[t, 0], self.n) and self.adds_up(t)
+        sound = simplex_within(self.lows, self.highs, &self.at[t, 0], &path)
+        sound = self.moved_by(t, &path) and sound
         for i in range(self.ties[depth]):
             o = self.tied[depth, i]
-            for j in range(self.n):
+            for k in range(path.many):
+                j = path.cells[k]
                 self.at[o, j] += self.at[t, j] - self.before[j]
-            sound = sound and self.adds_up(o)
+            sound = self.moved_by(o, &path) and sound
+        if sound:
+            self.note(t, &path)
+            for i in range(self.ties[depth]):
+                self.note(self.tied[depth, i], &path)
+        for k in range(path.many):
+            path.among[path.cells[k]] = False
         if not sound:
             self.steps[s] = FRESH + 1
             self.back()
             return -1
         if took == -SIMPLEX_STEPS:
             self.steps[s] = FRESH + 1
-        self.note(t)
-        for i in range(self.ties[depth]):
-            self.note(self.tied[depth, i])
         return took > 0
 
-    cdef bint adds_up(self, int64_t t) noexcept nogil:
-        if not len(self.counts):
-            return True
-        return simplex_adds_up(&self.starts[0], len(self.starts) - 1, &self.counts[0], &self.signs[0], &self.at[t, 0])
+    cdef bint moved_by(self, int64_t t, const simplex_path *path) noexcept nogil:
+        """Note where a table moved, and whether all sums of these cells hold."""
+        cdef int64_t c, i, k, r
+        self.moved[t] = True
+        self.look += 1
+        for k in range(path.many):
+            c = path.cells[k]
+            simplex_set(&self.off_truth[t, 0], c)
+            for i in range(self.sum_starts[c], self.sum_starts[c + 1]):
+                r = self.sums_of_cell[i]
+                if self.looked_at[r] == self.look:
+                    continue
+                self.looked_at[r] = self.look
+                if not simplex_adds_up(
+                    &self.counts[0], &self.signs[0], self.starts[r], self.starts[r + 1], &self.at[t, 0]
+                ):
+                    return False
+        return True
 
     cdef void back(self) noexcept nogil:
         """All tables are where they truly are."""
-        memset(&self.at[0, 0], 0, self.count * self.n * sizeof(double))
+        cdef int64_t t
+        for t in range(self.count):
+            if self.moved[t]:
+                self.moved[t] = False
+                memset(&self.off_truth[t, 0], 0, simplex_words(self.n) * sizeof(uint64_t))
+                memset(&self.at[t, 0], 0, self.n * sizeof(double))
 
-    cdef void note(self, int64_t t) noexcept nogil:
-        """A table has come to somewhere possible."""
+    cdef void note(self, int64_t t, const simplex_path *path) noexcept nogil:
+        """A table has come to somewhere possible, by these cells."""
         cdef int64_t c, k, p
         cdef double by
-        for c in range(self.n):
+        for k in range(path.many):
+            c = path.cells[k]
             by = self.at[t, c]
             if by > self.top[t, c]:
                 self.top[t, c] = by
@@ -354,7 +490,7 @@ cdef class Walk:
                 self.shown[t, c] = True
         for k in range(self.few_starts[t], self.few_starts[t + 1]):
             p, c = self.few_pair[k], self.few_cell[k]
-            if self.rest_shown[p, c]:
+            if not path.among[c] or self.rest_shown[p, c]:
                 continue
             by = self.at[self.whole[p], c] - self.at[self.part[p], c]
             self.rest_top[p, c], self.rest_bottom[p, c] = fmax(self.rest_top[p, c], by), fmin(self.rest_bottom[p, c], by)
@@ -412,11 +548,15 @@ cdef class Walk:
     ) noexcept nogil:
         """Where a count that goes no further is held by another table: the cell (-1 for none), that table (-1 where
         nothing holds it any more), by how much the count follows it, and whether it is to go up."""
-        cdef int64_t s = self.solution_of(t), row = self.row_of[s, c], j, i
+        cdef int64_t s = self.solution_of(t), row = self.row_of[s, c], j = -1, i
+        cdef simplex_sums sums = self.sums_of(s)
         cdef double by
         cdef bint j_up, itself
-        for j in range(self.n):
-            by = -1.0 if j == c else self.solutions[s, row, j] if row >= 0 else 0.0
+        while True:
+            j = simplex_next(simplex_of_row(&sums, row), j + 1, self.n) if row >= 0 else c if j < 0 else self.n
+            if j == self.n:
+                break
+            by = -1.0 if j == c else self.solutions[s, row, j]
             if fabs(by) < SIMPLEX_FOLLOWS or tried[j] or (j != c and self.row_of[s, j] >= 0):
                 continue
             j_up = up if by < 0 else not up
@@ -484,14 +624,21 @@ cdef class Walk:
         """Whether there is a count of a table, or of one tied to it, that can be withheld so that another goes further from
         here; or else one of a table that holds one of these. The cheapest is kept, if it costs less than what is kept."""
         cdef int64_t s = self.solution_of(t), row, j, i, k, o, by_whom
+        cdef simplex_sums sums
+        cdef uint64_t *of_row
         cdef double by
         cdef bint found = False, j_up
         if s < 0 or self.row_of[s, c] < 0:
             return False
-        row = self.row_of[s, c]
+        row, sums = self.row_of[s, c], self.sums_of(s)
+        of_row = simplex_of_row(&sums, row)
         for i in range(-1, self.ties[depth]):
             o = t if i < 0 else self.tied[depth, i]
-            for j in range(self.n):
+            j = -1
+            while True:
+                j = simplex_next(of_row, j + 1, self.n)
+                if j == self.n:
+                    break
                 by = self.solutions[s, row, j]
                 if self.row_of[s, j] < 0 and fabs(by) >= SIMPLEX_FOLLOWS and self.would_help(o, j, (by < 0) == up, by, 1.0):
                     found = True
@@ -499,7 +646,11 @@ cdef class Walk:
             return True
         for i in range(-1, self.ties[depth]):
             o = t if i < 0 else self.tied[depth, i]
-            for j in range(self.n):
+            j = -1
+            while True:
+                j = simplex_next(of_row, j + 1, self.n)
+                if j == self.n:
+                    break
                 by = self.solutions[s, row, j]
                 if self.row_of[s, j] >= 0 or fabs(by) < SIMPLEX_FOLLOWS:
                     continue
@@ -529,6 +680,9 @@ cdef class Walk:
         self.off[t, c] = True
         self.withheld += 1
         self.limit(t, c)
+        self.limit_among_others(t, c)
+        for k in range(self.pair_starts[t], self.pair_starts[t + 1]):
+            self.limit_among_others(self.other(self.pairs[k], t), c)
         for k in range(self.pair_starts[t], self.pair_starts[t + 1]):
             p = self.pairs[k]
             if self.whole[p] == t and self.x[self.part[p], c] == self.x[t, c]:
