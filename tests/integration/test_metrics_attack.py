@@ -25,8 +25,20 @@ SOME = (
 )  # fmt: skip
 
 
-def test_no_withheld_count_of_twenty_practices_can_be_bounded_closely(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exactly, over all metrics together, for some of the withheld counts; each must have a width of 5."""
+@pytest.mark.parametrize(
+    ("limits", "sample", "regions", "least"),
+    [((1000, 4000), 60, 1, 1000), ((100, 4000), 20, 5, 1000), ((60, 100), 20, 12, 100)],
+    ids=["all at once", "by division", "by division and neighbourhood"],
+)
+def test_no_withheld_count_of_twenty_practices_can_be_bounded_closely(
+    limits: tuple[int, int], sample: int, regions: int, least: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exactly, over all metrics together, for some of the withheld counts; each must have a width of 5. However many
+    cells are worked through at once, as in larger releases."""
+    for name, limit in zip(("_ALL_AT_ONCE", "_DIVISION_AT_ONCE"), limits, strict=True):
+        monkeypatch.setattr(control, name, limit)
+    monkeypatch.setattr(control, "_LARGE_PLACE", 6)
+    monkeypatch.setattr(control, "_SOME_PRACTICES", 4)
     request = Request(only=SOME)
     scorer = request.scorer("neighbourhood-2026", AS_OF, "direct-care")
     people = PeopleCount(request, scorer, 1)
@@ -46,15 +58,16 @@ def test_no_withheld_count_of_twenty_practices_can_be_bounded_closely(monkeypatc
     monkeypatch.setattr(control, "withheld", withheld)
     found = control.control(figures)
     shown = found.why_numerator == tables.Why.SHOWN
-    assert shown.sum() > 300
+    assert shown.sum() > least
     assert (figures.numerator[shown] >= SMALLEST).all()
     rest = (figures.denominator - figures.numerator)[shown & (figures.numerator <= figures.denominator)]
     assert not ((rest > 0) & (rest < SMALLEST)).any()
     [(layout, counts, parts, why, nobody)] = kept
+    assert len(layout.regions) >= regions
     problem = tables.published(layout, counts, parts, why, nobody)
     of = np.full(len(problem.x), -1, np.int64)
     of[: counts.size] = np.arange(counts.size) // len(layout)
     guarded = np.flatnonzero(problem.guarded)
-    some = np.random.default_rng(0).choice(guarded, 60, replace=False)
+    some = np.random.default_rng(0).choice(guarded, sample, replace=False)
     widths = widths_of_tables(problem, of, parts, some)
     assert min(width for width, _ in widths.values()) >= WIDTH - 1e-5

@@ -298,7 +298,8 @@ def _regions(figures: Figures, cells: Numbers) -> tuple[Around, ...]:
     these are too many as well, of the areas of some neighbouring practices and of all that they are in: first for what
     is larger, then for what is among them alone, and then for that once more, where what is larger may be withheld for
     it. In a division everybody's counts stand still where other divisions hold them: so last, for what is left, those
-    of all divisions of neighbouring practices."""
+    of all divisions, first of neighbouring practices and then, unless these are too many, of all: those of one place
+    hardly move if other places stand still."""
     everything = np.arange(len(cells))
     if len(cells) <= _ALL_AT_ONCE:
         return (Around(everything, everything, everything),)
@@ -325,6 +326,8 @@ def _regions(figures: Figures, cells: Numbers) -> tuple[Around, ...]:
             again.append(Around(both, here, both))
     everywhere = among(np.ones(len(cells), np.bool_))
     rest = [Around(both, here, here) for here, _, both in everywhere if len(both) <= _DIVISION_AT_ONCE]
+    if len(cells) <= _DIVISION_AT_ONCE:
+        rest.append(Around(everything, everything, everything, late=True))
     return (*whole, *large, *near, *again, *rest)
 
 

@@ -39,11 +39,12 @@ _RINGS = 3
 
 class Around(NamedTuple):
     """Some ``cells`` of a layout, those of them whose counts are to be shown to be protected (``asked``), and those
-    that may be withheld for it (``own``); others only move."""
+    that may be withheld for it (``own``); others only move. ``late``: only for what no other region is enough for."""
 
     cells: Ints
     asked: Ints
     own: Ints
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Region:
     cells: Ints
     own: Bools
     within: Cells
+    late: bool
 
 
 def regions_of(
@@ -87,7 +89,8 @@ def _region(starts: Ints, counts: Ints, signs: Floats, around: Around, ranks: In
     np.add.at(matrix, (of_row, at[counts[some]]), signs[some])
     own_starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(of_row, minlength=len(rows)))])
     solution, basis = solved(matrix, np.argsort(-ranks[cells], kind="stable"))
-    return Region(cells, own, Cells(solution, basis, own_starts, at[counts[some]], signs[some], asked, ranks[cells]))
+    within = Cells(solution, basis, own_starts, at[counts[some]], signs[some], asked, ranks[cells])
+    return Region(cells, own, within, around.late)
 
 
 @dataclass
@@ -135,16 +138,23 @@ def find(
     shown = np.zeros(off.shape, np.bool_) | ~asked[:, np.newaxis]
     nowhere, no_rest = np.zeros(off.shape), np.zeros(few.shape)
     found = Found(off.copy(), shown, nowhere, nowhere.copy(), ~few, no_rest, no_rest.copy())
-    never = kept | (ranks == ranks.max(initial=0)) & (ranks > 0)
-    alike = np.zeros(never.T.shape, np.int64)
-    np.add.at(alike, same, never.T)
     highest = np.zeros(len(ranks), np.int64)
     np.maximum.at(highest, same, ranks)
-    of = _Counted(counts, small, nobody, kept, alike[same].T > 0, dearer ** highest[same].astype(np.float64))
+    top = (highest[same] == ranks.max(initial=0)) & (ranks.max(initial=0) > 0)
+    never = _alike(kept, same)
+    of = _Counted(counts, small, nobody, kept, never, top, dearer ** highest[same].astype(np.float64))
     families = [_Family(some, pairs, regions, ranks, of, found) for some in _families(len(counts), pairs)]
     with ThreadPoolExecutor(max(1, threads)) as pool:
         each(pool, _Family.protect, sorted(families, key=lambda one: len(one.tables), reverse=True))
     return found.off
+
+
+def _alike(some: Bools, same: Ints) -> Bools:
+    """Some of the counts, and those that are always the same as one of them."""
+    alike = np.zeros(some.T.shape, np.int64)
+    np.add.at(alike, same, some.T)
+    found: Bools = alike[same].T > 0
+    return found
 
 
 @dataclass(frozen=True)
@@ -156,7 +166,9 @@ class _Counted:
     nobody: Bools
     kept: Bools
     never: Bools
-    """Those that are kept, and those of the highest rank; and what is always the same as one of these."""
+    """Those that are kept, and what is always the same as one of these."""
+    top: Bools
+    """Cells of the highest rank, if there are several, and what is always the same as one of these."""
     dear: Floats
     """How much dearer a cell is than others of as many people."""
 
@@ -186,13 +198,19 @@ class _Family:
         depth = [len(one) for one in holds]
         self.order = np.array(sorted(range(count), key=lambda table: depth[table]), np.int64)
         self.above = [sorted(one, key=lambda table: depth[table]) for one in holds]
+        self.late = False
+        self.spared = of.top.copy()
+        """Cells of which nothing is withheld for others, as long as that may not be needed."""
 
     def protect(self) -> None:
         """Withhold more and more until all is shown."""
-        self._through(Walk.show)
+        for self.late in (False, True):
+            self._through(Walk.show)
+            self._withhold(0)
+        self.spared[:] = False
         for rings in range(_RINGS + 1):
             self._withhold(rings)
-        for rank in range(int(self.ranks.max(initial=0))):
+        for rank in range(int(self.ranks.max(initial=0)) + 1):
             exposed = self.tables[self._exposed()]
             if not len(exposed):
                 return
@@ -230,7 +248,8 @@ class _Family:
 
     def _through(self, act: Callable[[Walk], None]) -> None:
         for region in self.regions:
-            self._walk(region, act)
+            if self.late or not region.late:
+                self._walk(region, act)
 
     def _walk(self, region: Region, act: Callable[[Walk], None]) -> None:
         """Have the tables walk about a region, and write down what came of it, unless nothing is to be shown there."""
@@ -239,7 +258,7 @@ class _Family:
         here, these = np.ix_(self.tables, cells), np.ix_(self.pairs, cells)
         x = of.counts[here].astype(np.float64)
         tables = Tables(
-            x, of.small[here], of.nobody[here], found.off[here], of.never[here] | ~region.own,
+            x, of.small[here], of.nobody[here], found.off[here], of.never[here] | ~region.own | self.spared[cells],
             np.maximum(x, 1.0) * of.dear[cells], found.shown[here], found.top[here], found.bottom[here],
         )  # fmt: skip
         rests = found.rest_shown[these], found.rest_top[these], found.rest_bottom[these]
