@@ -383,6 +383,7 @@ def check_page(c: Check, top: bool) -> None:
         ]
 
     c.table("recorded-t", recorded)
+    _recorded_by_practice(c)
 
     def every(metric: str, cells: list[str]) -> list[str | None]:
         one = c.get(metric)
@@ -434,6 +435,33 @@ def check_page(c: Check, top: bool) -> None:
     _by_age(c)
     _moved(c)
     _kept(c)
+
+
+def _recorded_by_practice(c: Check) -> None:
+    """What is recorded in each practice, and which of them record least."""
+    table = c.page.tables.pop("recorded-areas-t", None)
+    assert (table is None) == (c.level == "practice")
+    if table is None:
+        return
+    known = [m for m in LAYOUT["recorded"]["metrics"] if m in c.f.titles and c.f.titles[m]["reason"] is None]
+    assert table.heads[1:] == [c.f.titles[m]["title"].replace(" recorded", "") for m in known]
+    assert [cells[0].text for cells in table.rows] == c.f.practices(c.level, c.area)
+    for i, cells in enumerate(table.rows):
+        found: list[str | None] = [None]
+        for metric in known:
+            one = c.f.find("practice", cells[0].text, metric)
+            low = one is not None and c.position(one) == (-2 if c.f.titles[metric]["good"] == "high" else 2)
+            found.append(c.value(metric, one) + (" ▼" if low else ""))
+        c.same(table, i, found)
+    kept, points = points_of(c)
+    records = [m for m in kept if m in RECORDS]
+    poor: dict[str, int] = {}
+    for row in points.filter(pl.col("metric").is_in(records)).iter_rows(named=True):
+        if c.position(row) == (-2 if c.f.titles[row["metric"]]["good"] == "high" else 2):
+            poor[row["area"]] = poor.get(row["area"], 0) + 1
+    most = max(poor.values(), default=0)
+    said = f"least: below the 99.8% limits in {most} of {len(records)} kinds of record"
+    assert (said in c.page.text) == (most >= 2)
 
 
 CONDITIONS = {"Hypertension": "hypertension", "Diabetes": "diabetes", "Atrial fibrillation": "af",
@@ -729,6 +757,7 @@ def _inequality(c: Check) -> None:
             difference(metric, slope, True),
         ]
 
+    _told_of_gaps(c)
     c.table("gaps-t", gaps)
     for by, groups in (("imd_quintile", "12345"), ("ethnicity", ("white", "mixed", "asian", "black", "other"))):
 
@@ -739,7 +768,49 @@ def _inequality(c: Check) -> None:
         c.table(f"by-{by}-t", values)
 
 
+def _told_of_gaps(c: Check) -> None:
+    """The sentence above the gaps: in how many figures the most deprived fifth is clearly worse off."""
+    known, worse = 0, []
+    for metric in LAYOUT["inequality"]["metrics"]:
+        gap = c.get(metric, measure="gap_absolute", by="imd_quintile") or c.get(metric, measure="gap_absolute")
+        ends = [c.get(metric, by="imd_quintile", group=group) for group in "15"]
+        if metric not in c.f.titles or c.f.titles[metric]["reason"] is not None or gap is None:
+            continue
+        known += 1
+        good = c.f.titles[metric]["good"]
+        if gap["low"] is None or any(one is None or one["value"] is None for one in ends) or good == "none":
+            continue
+        if (gap["high"] < 0) if good == "high" else (gap["low"] > 0):
+            worse.append(metric)
+    if known and worse:
+        said = f"worse off by more than chance in {len(worse)} of {known} figures"
+        assert said in c.page.text
+    elif known:
+        assert f"In none of {known} figures is the most deprived fifth worse off by more than chance" in c.page.text
+
+
+def _told_of_changes(c: Check) -> None:
+    """The sentence above the changes: those of most people, and because of whom."""
+    kept, _ = points_of(c)
+    found = []
+    for metric in (m for m in HEADLINE if m in kept and not c.is_rate(m)):
+        one, then = c.get(metric), c.f.then(c.level, c.area, metric)
+        numbers = [row and row[name] for row in (one, then) for name in ("value", "numerator", "denominator")]
+        if one is None or then is None or None in numbers:
+            continue
+        moved = (one["value"] - then["value"]) * one["denominator"]
+        if abs(moved) >= 1 and c.value(metric, one) != c.value(metric, then):
+            way = "rose" if moved > 0 else "fell"
+            title = c.f.titles[metric]["title"]
+            found.append((-abs(moved), f"“{title}” {way} from {c.value(metric, then)} to {c.value(metric, one)} ("))
+    found.sort(key=lambda pair: pair[0])
+    for n, (_, said) in enumerate(found):
+        assert (said in c.page.text) == (n < 3), (said, n)
+
+
 def _changes(c: Check) -> None:
+    _told_of_changes(c)
+
     def changes(metric: str, cells: list[str]) -> list[str | None]:
         one, then = c.get(metric), c.f.then(c.level, c.area, metric)
         assert one is not None
@@ -1057,6 +1128,11 @@ def _kept(c: Check) -> None:
     for i, cells in enumerate(table.rows):
         one = expected[cells[0].text]
         c.same(table, i, [None, people(one["len"]), people(one["kept"]), people(one["other"])])
+    total, kept_all = sum(one["len"] for one in expected.values()), sum(one["kept"] for one in expected.values())
+    controlled = "Nothing is withheld" not in c.page.text
+    assert (f"{people(kept_all)} of {people(total)} figures here are withheld" in c.page.text) == (
+        controlled and kept_all > 0
+    )
     reasons = c.page.tables.pop("reasons-t", None)
     why = here.filter(pl.col("value").is_null(), pl.col("reason").is_not_null()).group_by("reason").len()
     titles = {metric: told["title"] for metric, told in c.f.titles.items()}
@@ -1095,6 +1171,65 @@ def test_every_number_of_a_page_worked_out_again(work: Path, name: str, months: 
     assert not page.tables, "tables that nobody worked out again"
     assert check.seen == cells
     assert cells > 600
+
+
+# -- what areas are called ---------------------------------------------------------------------------------------------
+
+
+def named(work: Path, text: str | bytes, to: Path) -> int:
+    """Pages with a file of names."""
+    file = to.with_suffix(".csv")
+    file.write_bytes(text.encode() if isinstance(text, str) else text)
+    return run(["report", f"{work}/shown.parquet", "-o", f"{to}", "--names", f"{file}", "-q"])
+
+
+@pytest.fixture(scope="module")
+def codes(work: Path) -> list[str]:
+    rows = pl.read_parquet(work / "shown.parquet")
+    return sorted(rows.filter(pl.col("level") == "practice")["area"].unique())
+
+
+def test_areas_are_called_by_their_names_and_codes(work: Path, codes: list[str], tmp_path: Path) -> None:
+    """As the national list has them: no heading, many columns, every practice of the country."""
+    first, second, *_, last = codes
+    text = f'"{first}","THE ELM  SURGERY","Y60"\r\n"{last}","A & B <Practice>","Y60"\r\n"X99999","ELSEWHERE","Y60"\r\n'
+    assert named(work, "\ufeff" + text, tmp_path / "pages") == 0
+    page = (tmp_path / f"pages/practice-{first.lower()}.html").read_text(encoding="utf-8")
+    assert f"THE ELM SURGERY, practice {first}</h1>" in page
+    overview = (tmp_path / "pages/index.html").read_text(encoding="utf-8")
+    assert f">THE ELM SURGERY ({first})</a>" in overview
+    assert f">A &amp; B &lt;Practice&gt; ({last})</a>" in overview
+    assert f">{second}</a>" in overview
+    assert "ELSEWHERE" not in overview
+    record = json.loads((tmp_path / "pages/report.run.json").read_text())
+    assert record["areas_named"] == 2
+    assert [one["name"] for one in record["inputs"] if one["role"] == "names"] == ["pages.csv"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("code,name\n{0},Elm\n{1},Oak\n{0},Ash\n", "gives one code two names (row 4)"),
+        ("{0},Elm\n{1}\n", "a code and no name beside it"),
+        ("code,name\nX1,Elm\n", "names none of the areas"),
+        ("", "names none of the areas"),
+        (b"\xff\xfe\x00", "is not text in UTF-8"),
+        ('{0},"Elm\n', "is not CSV"),
+    ],
+)
+def test_a_wrong_file_of_names_is_refused(
+    work: Path, codes: list[str], tmp_path: Path, text: str | bytes, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = text.format(*codes) if isinstance(text, str) else text
+    assert named(work, text, tmp_path / "pages") == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "pages").exists()
+
+
+def test_no_file_of_names(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    to = ["-o", f"{tmp_path}/pages", "-q"]
+    assert run(["report", f"{work}/shown.parquet", "--names", f"{tmp_path}/none.csv", *to]) == 2
+    assert "none.csv: there is no such file" in capsys.readouterr().err
 
 
 # -- what else holds of every page -------------------------------------------------------------------------------------

@@ -31,6 +31,10 @@ def report(
         Path | None,
         typer.Option("--quality", metavar="FILE", help="The quality file of the coded record (derive --quality)."),
     ] = None,
+    names: Annotated[
+        Path | None,
+        typer.Option("--names", metavar="FILE", help="CSV of what areas are called: their code, then their name."),
+    ] = None,
     as_json: options.AsJson = False,
     force: options.Force = False,
     quiet: options.Quiet = False,
@@ -44,7 +48,8 @@ def report(
             output,
             quality=quality,
             called=title,
-            options=options.recorded(metrics=metrics, output=output, title=title, quality=quality),
+            names=names,
+            options=options.recorded(metrics=metrics, output=output, title=title, quality=quality, names=names),
             force=force,
             progress=progress,
         )

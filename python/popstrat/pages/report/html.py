@@ -94,7 +94,7 @@ def _below(report: Report, area: Area, files: Mapping[Place, str]) -> list[tuple
     """The areas in one, by level: heading, links and whether they are folded away."""
     found = []
     for level, places in area.below.items():
-        links = [Link(place.name, files[place]) for place in places]
+        links = [Link(report.named(place), files[place]) for place in places]
         called = CALLED[level] if len(places) == 1 else SEVERAL[level]
         found.append((f"{len(places):,} {called}", links, len(places) > _MOST_OPEN))
     return found

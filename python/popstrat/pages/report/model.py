@@ -144,8 +144,15 @@ class Area:
 class Report:
     """All figures of the latest month by area, with what earlier months had."""
 
-    def __init__(self, months: Sequence[Month], called: str | None = None, quality: Quality | None = None) -> None:
-        """``months``: the earliest first. ``called`` is the name of the whole list."""
+    def __init__(
+        self,
+        months: Sequence[Month],
+        called: str | None = None,
+        quality: Quality | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> None:
+        """``months``: the earliest first. ``called`` is the name of the whole list, ``names`` has those of other areas
+        by their codes."""
         self.months = tuple(months)
         self.now = months[-1]
         self.as_of: dt.date = self.now.as_of
@@ -153,7 +160,8 @@ class Report:
         self.called = called or "Whole list"
         self.quality = quality
         self.definitions = _definitions(self.record)
-        self.areas, self.levels = _areas(self.now, self.definitions)
+        self.names: Mapping[str, str] = names or {}
+        self.areas, self.levels = _areas(self.now, self.named)
         self._before = [_past(month, self.definitions) for month in self.months[:-1]]
         self.order = {metric: i for i, metric in enumerate(self.definitions)}
         self._tested: dict[tuple[str, ...], tuple[list[Definition], frozenset[str]]] = {}
@@ -167,7 +175,15 @@ class Report:
         """An area as it is headed."""
         if place.level is Level.ICB:
             return self.called
+        if place.name in self.names:
+            return f"{self.names[place.name]}, {CALLED[place.level]} {place.name}"
         return f"{'PCN' if place.level is Level.PCN else CALLED[place.level].capitalize()} {place.name}"
+
+    def named(self, place: Place) -> str:
+        """An area as it is named in a table or a sentence: by its name, if that is known, and its code."""
+        if place.level is Level.ICB:
+            return self.called
+        return f"{self.names[place.name]} ({place.name})" if place.name in self.names else place.name
 
     def get(
         self,
@@ -316,8 +332,8 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _areas(month: Month, definitions: Mapping[str, Definition]) -> tuple[dict[Place, Area], tuple[Level, ...]]:
-    """The areas of a month with their figures, the largest first, in order of their names."""
+def _areas(month: Month, named: Callable[[Place], str]) -> tuple[dict[Place, Area], tuple[Level, ...]]:
+    """The areas of a month with their figures, the largest first, in the order of how they are ``named``."""
     rows = month.rows
     names = ("level", "area", "parent", "metric", "measure", "cohort", "group_by", "group")
     keys = [rows[name].to_pylist() for name in names]
@@ -339,7 +355,7 @@ def _areas(month: Month, definitions: Mapping[str, Definition]) -> tuple[dict[Pl
         if key is None:
             key = made[what] = Key(*what)
         area.figures[key] = Figure(*figure)
-    order = sorted(found.values(), key=lambda area: (LEVELS.index(area.level), area.name))
+    order = sorted(found.values(), key=lambda area: (LEVELS.index(area.level), named(area.place), area.name))
     areas = {area.place: area for area in order}
     _link(areas, parents, month.record.get("practices"))
     return areas, tuple(dict.fromkeys(place.level for place in areas))

@@ -14,6 +14,7 @@ from popstrat.core.hidden_folder import HiddenFolder
 from popstrat.core.progress import Progress
 from popstrat.core.rerun import Making, pack_named, read_record, refuse_other
 from popstrat.errors import InputError
+from popstrat.pages.report.called import read_names
 from popstrat.pages.report.html import area_html, definitions_html, run_html
 from popstrat.pages.report.layout import layout
 from popstrat.pages.report.model import Report
@@ -37,12 +38,14 @@ def run_report(
     *,
     quality: Path | None = None,
     called: str | None = None,
+    names: Path | None = None,
     options: Mapping[str, Any] | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Record:
     """Write the pages of metrics files, a month each, into the folder ``target``, with ``report.run.json``; gives that
-    record. ``quality`` is the quality file of the coded record, ``called`` what the whole list is called.
+    record. ``quality`` is the quality file of the coded record, ``called`` what the whole list is called,
+    ``names`` a file of what other areas are called (`read_names`).
 
     All pages appear or none; a folder that holds this command's pages of the same day and pack is replaced, any other
     that is not empty is refused unless ``force`` is given, and one that holds anything else always. Raises `InputError`
@@ -52,8 +55,9 @@ def run_report(
     with clock.timed("open"):
         months = read_months(paths)
         told = None if quality is None else read_quality(quality, months[-1].controlled)
-        report = Report(months, called, told)
-        quality_hash = None if quality is None else hash_file(quality)
+        codes = set(months[-1].rows["area"].to_pylist())
+        report = Report(months, called, told, None if names is None else read_names(names, codes))
+        beside = {role: (path.name, hash_file(path)) for role, path in (("quality", quality), ("names", names)) if path}
     refuse_input_as_output(target, [month.path for month in months])
     making = Making(COMMAND, report.as_of.isoformat(), pack_named(report.record["pack"]))
     replaces = _refuse_folder(target, making, force)
@@ -65,7 +69,7 @@ def run_report(
                 folder.create(name, raw)
                 outputs.append({"name": name, "bytes": len(raw), HASH: hashlib.new(HASH, raw).hexdigest()})
                 stopping.heed()
-        record = _record(report, outputs, clock, options, quality, quality_hash)
+        record = _record(report, outputs, clock, options, beside)
         folder.create(RECORD, to_json(record).encode())
         folder.drop_scratch()
         with stopping.naming():
@@ -105,8 +109,7 @@ def _record(
     outputs: Sequence[Mapping[str, Any]],
     clock: Clock,
     options: Mapping[str, Any] | None,
-    quality: Path | None,
-    quality_hash: str | None,
+    beside: Mapping[str, tuple[str, str]],
 ) -> Record:
     """What the record of the folder says."""
     clock.stop()
@@ -120,8 +123,7 @@ def _record(
         }
         for month in report.months
     ]
-    if quality is not None:
-        sources.append({"role": "quality", "name": quality.name, HASH: quality_hash or ""})
+    sources += [{"role": role, "name": name, HASH: hashed} for role, (name, hashed) in beside.items()]
     return {
         "record_version": 1,
         "command": COMMAND,
@@ -133,6 +135,7 @@ def _record(
         "outputs": list(outputs),
         "disclosure_control": report.now.controlled,
         "areas": {level.value: len(report.areas_of(level)) for level in report.levels},
+        "areas_named": sum(place.name in report.names for place in report.areas),
         "bytes": sum(int(one["bytes"]) for one in outputs),
         "started": clock.started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "seconds": {name: round(clock.seconds[name], 4) for name in ("total", *_STEPS)},

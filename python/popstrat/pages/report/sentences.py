@@ -131,7 +131,7 @@ def _outside(t: Teller) -> Iterator[Sentence]:
         what = "events" if is_rate(d) else "people"
         say += f" and {count(most.people)} {what} from the average"
     does = "needs help most with" if people else f"has {'' if single else 'most '}records to complete in"
-    who = f"{'This practice' if single else most.area.name} {does} “{d.title}”"
+    who = f"{'This practice' if single else t.named(most.area)} {does} “{d.title}”"
     others = sum(one.area is most.area for one in points) > 1
     rest = "" if not others else " It lies outside them in other figures too."
     if not single and len({one.area.name for one in points}) > 1:

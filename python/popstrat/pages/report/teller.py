@@ -75,6 +75,10 @@ class Teller:
                 return level, found
         return self.area.level, []
 
+    def called(self, level: Level, *, several: bool = False) -> str:
+        """A level as it heads a column (``Place``), or ``several`` of it in a sentence (``places``)."""
+        return SEVERAL[level] if several else "PCN" if level is Level.PCN else CALLED[level].capitalize()
+
     def practices(self) -> list[Area]:
         """The practices in this area; of a practice itself alone."""
         if self.area.level is Level.PRACTICE:
@@ -108,7 +112,11 @@ class Teller:
 
     def place(self, area: Area) -> Linked:
         """An area's name, which leads to its page."""
-        return Linked(area.name if area.level is not Level.ICB else self.report.called, href=self.files[area.place])
+        return Linked(self.named(area), href=self.files[area.place])
+
+    def named(self, area: Area) -> str:
+        """An area as it is named in a table or a sentence."""
+        return self.report.named(area.place)
 
     def cell(self, text: str, value: float | None) -> Text | Cell:
         """A number as it is written, sorted by what it is."""

@@ -17,14 +17,16 @@ from popstrat.pages.report.teller import (
     aim,
     changed,
     figure,
+    is_rate,
     tick_writer,
     unit,
     writer,
+    written,
 )
 from popstrat.pages.report.views import Block, Note, Section
 
 ID, MOVERS = "changes", "movers"
-_FEWEST, _MOST_CHARTS = 2, 8
+_FEWEST, _MOST_CHARTS, _MOST_TOLD = 2, 8, 3
 _MOST_MOVES = 40
 _SIGNAL = "A signal is a change that chance would rarely make. Without one, a figure that moved tells nothing yet."
 _TARGET = (
@@ -91,11 +93,7 @@ def series(t: Teller) -> Section | None:
         blocks.append(Note("Give the metrics files of earlier months too, and each figure is drawn month by month."))
     if table is None and not found and not drawn:
         return None
-    lead: list[Text] = [
-        _SIGNAL,
-        _TARGET,
-        _WHY,
-    ]
+    lead: list[Text] = [*_moved(t, t.known(t.layout.headline)), _SIGNAL, _TARGET, _WHY]
     if not looked:
         lead.append(
             Markup(
@@ -106,6 +104,39 @@ def series(t: Teller) -> Section | None:
     worse = sum(one.means == "worse" for _, one in found)
     brief = f"{plural(len(found), 'signal')}, {worse or 'none'} for the worse" if found else ""
     return Section(ID, "What changed", blocks, lead, brief=brief)
+
+
+def _moved(t: Teller, metrics: list[Definition]) -> list[Text]:
+    """Which shares changed most since the last month, in people, and because of whom: at most `_MOST_TOLD` of them."""
+    found: list[tuple[float, str]] = []
+    alone = {d.id for d in t.report.tested(t.layout.headline)}
+    for d in metrics:
+        one, then = t.get(d.id), t.report.before(t.area, t.key(d.id))
+        if one is None or then is None or is_rate(d) or d.id not in alone:
+            continue
+        counted, of, before, _ = then
+        if one.value is None or one.numerator is None or one.denominator is None:
+            continue
+        if before is None or counted is None or of is None:
+            continue
+        people = abs(one.value - before) * one.denominator
+        if people < 1 or written(d, one.value) == written(d, before):
+            continue
+        why = f"{_more(one.numerator - counted)} count in it, of {_more(one.denominator - of)}"
+        way = "rose" if one.value > before else "fell"
+        found.append((people, f"“{d.title}” {way} from {written(d, before)} to {written(d, one.value)} ({why})"))
+    found.sort(key=lambda pair: -pair[0])
+    if not found:
+        return []
+    text = "; ".join(said for _, said in found[:_MOST_TOLD])
+    return [f"Since last month, most people by what changed: {text}."]
+
+
+def _more(people: float) -> str:
+    """``15 fewer people``."""
+    if not round(people):
+        return "as many people"
+    return f"{count(abs(people))} {'more' if people > 0 else 'fewer'}"
 
 
 def _signals(t: Teller, found: list[tuple[Definition, Signal]]) -> Table:

@@ -11,7 +11,7 @@ from popstrat.pages.design.parts import Cell, Table, Text
 from popstrat.pages.report.by_group import by_group
 from popstrat.pages.report.elsewhere import linked, nearest, there
 from popstrat.pages.report.model import Area, Definition, Figure, Place
-from popstrat.pages.report.teller import Teller, changed, figure, is_rate, none
+from popstrat.pages.report.teller import Teller, changed, figure, is_rate, none, written
 from popstrat.pages.report.views import Block, Note, Section
 
 ID = "inequality"
@@ -19,6 +19,7 @@ WIDER, NARROWER = "wider", "narrower"
 _SINCE = f"Since then: {WIDER} or {NARROWER} where the gap of a year ago lies outside this 95% interval."
 _NO_PAST = "Whether a gap is widening needs the months before, back to a year ago (popstrat metrics --history)."
 _BY = "imd_quintile"
+_NAMED = 4
 _FIFTHS = {"1": "1, most deprived", "2": "2", "3": "3", "4": "4", "5": "5, least deprived"}
 _ETHNICITY = {name: name.capitalize() for name in ("white", "mixed", "asian", "black", "other")}
 
@@ -38,6 +39,7 @@ def section(t: Teller) -> Section | None:
             "The gap is the most deprived fifth less the least deprived one. Where its 95% interval includes 0, the "
             "difference may be chance."
         )
+        lead.append(_told(t, metrics))
         lead.append(_since(t, metrics) or _NO_PAST)
     clear = clear_gaps(t)
     wider = sum(widened(_gap(t, d)) == WIDER for d in metrics)
@@ -45,6 +47,34 @@ def section(t: Teller) -> Section | None:
     since = [f"{count(wider) if wider else 'none'} wider than a year ago"] if known else []
     brief = "; ".join([*([f"widest: {clear[0][0].title}"] if clear else []), *since])
     return Section(ID, "Inequality", blocks, lead, brief=brief)
+
+
+def _told(t: Teller, metrics: list[Definition]) -> str:
+    """The gap of the first figure that has one, and in how many the most deprived fifth is clearly worse off."""
+    text = ""
+    for d in metrics:
+        gap, first, last = _gap(t, d), t.get(d.id, _BY, "1"), t.get(d.id, _BY, "5")
+        if gap is None or first is None or last is None or first.value is None or last.value is None:
+            continue
+        text = (
+            f"“{d.title}” is {written(d, first.value)} in the most deprived fifth and {written(d, last.value)} in the "
+            f"least deprived one: {'more than chance' if clear(gap) else 'which may be chance'}. "
+        )
+        break
+    worse = [d.title for d, *_ in clear_gaps(t)]
+    if not worse:
+        few = f"In none of {count(len(metrics))} figures"
+        return f"{text}{few} is the most deprived fifth worse off by more than chance."
+    named = ", ".join(f"“{title}”" for title in worse[:_NAMED]) + (" first" if len(worse) > _NAMED else "")
+    return text + (
+        f"The most deprived fifth is worse off by more than chance in {count(len(worse))} of {count(len(metrics))} "
+        f"figures: {named}."
+    )
+
+
+def clear(gap: Figure) -> bool:
+    """Whether the interval of a gap leaves out nought."""
+    return gap.low is not None and gap.high is not None and (gap.low > 0 or gap.high < 0)
 
 
 def _gap(t: Teller, d: Definition, measure: str = "gap_absolute", area: Area | None = None) -> Figure | None:
@@ -115,9 +145,8 @@ def _gaps(t: Teller, metrics: list[Definition]) -> list[Block]:
         )
         if gap is not None:
             value = gap.value
-            clear = gap.low is not None and gap.high is not None and (gap.low > 0 or gap.high < 0)
             text = none(gap) if value is None else changed(d, value)
-            drawn[is_rate(d)].append(Dot(d.title, value, text, gap.low, gap.high, off=clear))
+            drawn[is_rate(d)].append(Dot(d.title, value, text, gap.low, gap.high, off=clear(gap)))
     if not rows:
         return []
     heads = ["Figure", "Most deprived fifth", "Least deprived fifth", "Gap", "95% interval"]

@@ -199,10 +199,7 @@ def _table(t: Teller, ident: str, caption: str, points: tuple[Point, ...] | list
             [
                 *([] if single else [t.place(p.area)]),
                 t.metric(d.id),
-                t.cell(
-                    f"too {'low' if one.position < 0 else 'high'} ({'99.8%' if p.outer else '95%'} limits)",
-                    -abs(one.position),
-                ),
+                t.cell(_direction(p), -abs(one.position)),
                 t.value(d, one),
                 t.of_all(d.id),
                 NOTHING if off is None else t.cell(changed(d, off), off),

@@ -93,15 +93,15 @@ def section(t: Teller) -> Section | None:
     top = [one for one in headline(t) if size(one) >= 1][:5]
     blocks: list[Block] = []
     if top and of_kind[0][1]:
-        drawn = [Bar(one.definition.title, size(one), _signed(one)) for one in top]
+        drawn = [Bar(one.definition.title, size(one), _signed(one), beside=one.people[MEDIAN]) for one in top]
         blocks.append(
             figure(
                 "prize-f",
                 "People to gain in the headline figures",
-                bars(drawn, unit="people"),
+                bars(drawn, unit="people", beside="if as the median practice"),
                 tables.pop(0),
                 "People more (+) or fewer (−), if the practices did as well as the better quarter, or as planned where "
-                "that is more",
+                "that is more; the stroke: if they did as well as the median practice",
             )
         )
     if not single:
@@ -129,7 +129,7 @@ def sentence(t: Teller) -> str:
     one = found[0]
     text = f"The largest gain in the headline figures: {_gain(one)} in “{one.definition.title}”, {condition(t, one)}"
     if t.area.level is not Level.PRACTICE and one.most is not None and one.most[1].value:
-        text += f"; {count(one.most[1].value)} of them in {one.most[0].name}"
+        text += f"; {count(one.most[1].value)} of them in {t.named(one.most[0])}"
     return text + "."
 
 
@@ -138,7 +138,9 @@ def condition(t: Teller, one: Prize) -> str:
     single = t.area.level is Level.PRACTICE
     who = "this practice" if single else "every practice"
     aim = "reached its plan" if by_plan(one) else "did as well as the better quarter" + (" of practices" * single)
-    return f"if {who} {aim}"
+    median = one.people[MEDIAN]
+    less = "" if median is None else f" ({count(median) if round(median) else 'nobody'} if as the median practice)"
+    return f"if {who} {aim}{less}"
 
 
 def _table(t: Teller, kind: Kind, found: list[Prize]) -> Table:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
-from popstrat.core.numbers import NOTHING, WITHHELD_MEANS, count
+from popstrat.core.numbers import NOTHING, WITHHELD_MEANS, count, percent
 from popstrat.pages.design.parts import Cell, Table, Text
 from popstrat.pages.report.model import EVERYBODY, NONE, Key
 from popstrat.pages.report.signals import signal_cell
 from popstrat.pages.report.teller import EVERYWHERE, Teller, divided, interval
-from popstrat.pages.report.views import Block, Note, Section
+from popstrat.pages.report.views import Block, Section
 
 FIGURES, WITHHELD_ID = "figures", "withheld"
 _MEASURES = ("proportion", "rate_per_1000", "coverage")
+_NAMED = 3
 
 
 def figures(t: Teller) -> Section | None:
@@ -79,7 +81,7 @@ def withheld(t: Teller) -> Section | None:
     rows: list[list[Text | Cell]] = [
         [divided(by), t.number(total[by]), t.number(kept[by]), t.number(other[by])] for by in total
     ]
-    blocks: list[Block] = [Note(_rules(t))]
+    blocks: list[Block] = []
     blocks.append(
         Table(
             "withheld-t",
@@ -105,7 +107,28 @@ def withheld(t: Teller) -> Section | None:
             Table("kept-t", "Figures of everybody here that are withheld", ("Figure", "Of whom"), names, sortable=False)
         )
     brief = f"{count(sum(kept.values()))} of {count(sum(total.values()))} figures" if kept else "nothing"
-    return Section(WITHHELD_ID, "What was withheld, and why", blocks, brief=brief)
+    lead = [_told(t, total, kept, whole), _rules(t)] if t.report.now.controlled else [_rules(t)]
+    return Section(WITHHELD_ID, "What was withheld, and why", blocks, lead, brief=brief)
+
+
+def _told(t: Teller, total: Counter[str], kept: Counter[str], whole: Sequence[Key]) -> str:
+    """How much is withheld and where most of it is, in a sentence or two."""
+    if not kept.total():
+        return f"None of {count(total.total())} figures here is withheld."
+    share = percent(kept.total() / total.total())
+    text = f"{count(kept.total())} of {count(total.total())} figures here are withheld ({share})"
+    named = list(dict.fromkeys(f"“{t.title(key.metric)}”" for key in whole))
+    if not kept[NONE]:
+        text += ", none of them of everybody together"
+    elif named and len(named) <= _NAMED:
+        text += f", of everybody together {', '.join(named)}"
+    else:
+        text += f", {count(kept[NONE])} of them of everybody together"
+    groups = Counter({by: number for by, number in kept.items() if by not in (NONE, "movers")})
+    if groups.total():
+        by, number = groups.most_common(1)[0]
+        text += f". Most are of people divided by {divided(by)}: {count(number)} of {count(total[by])}"
+    return text + "."
 
 
 def _rules(t: Teller) -> str:
