@@ -76,6 +76,35 @@ def test_signals_come_with_the_series(tmp_path: Path) -> None:
     ]
 
 
+COUNTS = [(10, 3295), (10, 3300), (10, 3305), (10, 3305), (10, 3305), (10, 3310), (10, 3305), (10, 3310), (15, 3320),
+          (10, 3310), (15, 3320), (15, 3325), (15, 3320)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("shown", "step", "signal"),
+    [
+        (COUNTS, 5.0, "none"),  # truly 12 and then 13 people
+        (COUNTS, 0.0, "beyond_3_sigma+two_of_three_beyond_2_sigma"),
+        ([(20, 65)] * 7 + [(15, 65)] * 6, 5.0, "none"),
+        ([(300, 3300)] * 12 + [(305, 3300)], 5.0, "none"),
+        ([(300, 3300)] * 12 + [(310, 3300)], 5.0, "beyond_3_sigma"),
+        ([(10, 3300)] * 12 + [(20, 3300)], 5.0, "beyond_3_sigma"),
+    ],
+)
+def test_counts_one_step_of_rounding_apart_are_no_signal(
+    tmp_path: Path, shown: list[tuple[int, int]], step: float, signal: str
+) -> None:
+    for back, (people, of) in zip(range(12, 0, -1), shown, strict=False):
+        written(tmp_path, months_back(back), {"all": people / of})
+    people, of = shown[-1]
+    rows = month(AS_OF, {"all": people / of})
+    for name, number in (("numerator", people), ("denominator", of)):
+        at = rows.schema.get_field_index(name)
+        rows = rows.set_column(at, rows.schema.field(at), pa.array([number], rows.schema.field(at).type))
+    [row] = with_series(rows, AS_OF, read_history(tmp_path, AS_OF), good={}, step=step)[0].to_pylist()
+    assert row["signal"] == signal
+
+
 def test_windows_that_overlap_have_no_signal_and_say_why(tmp_path: Path) -> None:
     for back in range(12, 0, -1):
         written(tmp_path, months_back(back), {"all": 0.50 + back % 2 / 100})

@@ -58,8 +58,8 @@ def release(
     table = pa.concat_tables(tables)
     if not history.months and not plan.points:
         return Release(table, list(history.notices))
-    blur = float(ROUND_TO // 2) if rounded else 0.0
-    table, notices = series.with_series(table, as_of, history, plan, good=good, overlapping=overlapping, blur=blur)
+    step = float(ROUND_TO) if rounded else 0.0
+    table, notices = series.with_series(table, as_of, history, plan, good=good, overlapping=overlapping, step=step)
     return Release(table, notices)
 
 

@@ -174,14 +174,15 @@ def with_series(
     *,
     good: Mapping[str, str],
     overlapping: Collection[str] = (),
-    blur: float = 0.0,
+    step: float = 0.0,
 ) -> tuple[pa.Table, list[str]]:
     """The rows with previous, year_ago, baseline, target, trajectory and signal, and what is to be said of it.
 
     ``previous`` is of the month before, ``year_ago`` of the same month a year before, ``baseline`` of the earliest
     month of the history; each only where the metric had the same version. ``good`` says for each metric which direction
-    is, ``overlapping`` names those whose windows overlap from month to month. Rounding has moved counts by up to
-    ``blur``: what that can explain is no signal.
+    is, ``overlapping`` names those whose windows overlap from month to month. Counts are rounded to the nearest
+    ``step``: two that are a step apart may be of one person more (12 is shown as 10, and 13 as 15), so that a figure no
+    further from its mean than a step would move it is no signal.
     """
     past, notices = _past(rows, history)
     now = as_of.year * 12 + as_of.month - 1
@@ -194,7 +195,7 @@ def with_series(
         "baseline": past[0] if history.months else nothing,
     }
     target, trajectory = _planned(rows, as_of, plan, good, value)
-    found, reason = _signals(rows, history, past, value, now, overlapping, blur)
+    found, reason = _signals(rows, history, past, value, now, overlapping, step)
     for name, values in changed.items():
         rows = _set(rows, name, pa.array(values, mask=~np.isfinite(values)))
     rows = _set(rows, "target", pa.array(target, mask=~np.isfinite(target)))
@@ -284,7 +285,7 @@ def _signals(
     value: Floats,
     now: int,
     overlapping: Collection[str],
-    blur: float,
+    step: float,
 ) -> tuple[pa.Array, pa.Array]:
     """The signal of each row, and why its windows allow none, where nothing else is said of it."""
     reason = rows["reason"].combine_chunks()
@@ -299,7 +300,7 @@ def _signals(
     overlap = pc.is_in(rows["metric"], value_set=pa.array(sorted(overlapping), pa.string())).combine_chunks()
     nothing = pa.scalar(None, pa.string())
     with np.errstate(divide="ignore", invalid="ignore"):  # a share moves by as much of itself as its counts do
-        moved = [blur / _numbers(rows[name]) for name in ("numerator", "denominator")]
+        moved = [step / _numbers(rows[name]) for name in ("numerator", "denominator")]
     rounding = np.abs(value) * np.where(np.isfinite(moved), moved, 0.0).sum(axis=0)
     several = pa.array(signals(values, np.where(np.isfinite(rounding), rounding, 0.0)), pa.string())
     found = pc.if_else(pc.and_not(tested, overlap), several, nothing)

@@ -24,8 +24,8 @@ def signals(values: npt.ArrayLike, rounding: npt.ArrayLike = 0.0) -> list[str | 
     """For each series (months by series, the latest month last; NaN is missing) what the latest month is part of: names
     of `RULES` joined by a plus sign, ``none``, or None where fewer than `FEWEST` months follow each other to it.
 
-    ``rounding`` is how far rounding may have moved the values of each series: one no further from the mean is on no
-    side of it."""
+    ``rounding`` is how far apart rounding may show two values of a series that are all but alike: one no further from
+    the mean is on no side of it."""
     v = np.asarray(values, dtype=np.float64)
     if v.shape[0] < FEWEST:
         return [None] * v.shape[1]
