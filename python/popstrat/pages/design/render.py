@@ -34,6 +34,7 @@ def environment() -> jinja2.Environment:
     )
     for name in ("count", "plural", "decimal", "percent", "stated", "percentage_points", "pounds", "day", "month"):
         made.filters[name] = getattr(numbers, name)
+    made.filters["css_text"] = css_text
     made.tests["withheld"] = is_withheld
     made.globals.update(
         rag=rag,
@@ -43,6 +44,13 @@ def environment() -> jinja2.Environment:
         script=Markup(_own("enhance.js")),
     )
     return made
+
+
+def css_text(text: str) -> Markup:
+    """A text as a string of a style sheet: what is not a plain letter or figure is written as its code, so that nothing
+    ends the string or the sheet."""
+    plain = (one if one.isascii() and (one.isalnum() or one in " ,.-") else f"\\{ord(one):x} " for one in text)
+    return Markup(f'"{"".join(plain)}"')  # all of it escaped
 
 
 def _own(name: str) -> str:
