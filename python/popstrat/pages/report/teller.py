@@ -173,7 +173,7 @@ def plain(report: Report, layout: Layout, text: str) -> str:
 def divided(by: str) -> str:
     """What people are divided by, in words: "sex, age" for ``sex+age_band``."""
     called = {
-        "none": "nothing: everybody",
+        "none": "nothing: everybody, or a whole cohort",
         "imd_quintile": "fifth of deprivation",
         "age_band": "age",
         "ethnicity_detailed": "detailed ethnicity",

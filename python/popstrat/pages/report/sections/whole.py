@@ -15,6 +15,19 @@ from popstrat.pages.report.views import Block, Section
 FIGURES, WITHHELD_ID = "figures", "withheld"
 _MEASURES = ("proportion", "rate_per_1000", "coverage")
 _NAMED = 3
+_MEASURED_AS = {
+    "proportion": "share of people",
+    "coverage": "share of people",
+    "rate_per_1000": "rate",
+    "standardised_rate": "rate standardised by age",
+    "floor": "number of people",
+    "gap_absolute": "gap by deprivation",
+    "gap_relative": "ratio by deprivation",
+    "slope_index": "slope index by deprivation",
+    "prize_median": "to gain: as the median practice",
+    "prize_upper_quartile": "to gain: as the better quarter",
+    "prize_plan": "to gain: by the plan",
+}
 
 
 def figures(t: Teller) -> Section | None:
@@ -70,7 +83,7 @@ def withheld(t: Teller) -> Section | None:
         total[by] += 1
         if one.suppressed:
             kept[by] += 1
-            if by == NONE and key.measure in _MEASURES:
+            if by == NONE:
                 whole.append(key)
         elif one.value is None:
             other[by] += 1
@@ -98,17 +111,37 @@ def withheld(t: Teller) -> Section | None:
             Table("reasons-t", "Why there is no value", ("Reason", "Figures"), why, frozenset({1}), sortable=False)
         )
     if whole:
-        cohorts = {one.cohort: f"{one.label} cohort" for one in t.layout.coverage.cohorts}
-        names: list[list[Text | Cell]] = [
-            [t.metric(key.metric), "everybody" if key.cohort == EVERYBODY else cohorts.get(key.cohort, "a cohort")]
-            for key in whole
-        ]
-        blocks.append(
-            Table("kept-t", "Figures of everybody here that are withheld", ("Figure", "Of whom"), names, sortable=False)
-        )
+        blocks.append(_kept(t, whole))
     brief = f"{count(sum(kept.values()))} of {count(sum(total.values()))} figures" if kept else "nothing"
     lead = [_told(t, total, kept, whole), _rules(t)] if t.report.now.controlled else [_rules(t)]
     return Section(WITHHELD_ID, "What was withheld, and why", blocks, lead, brief=brief)
+
+
+def _kept(t: Teller, whole: Sequence[Key]) -> Table:
+    """Each of the withheld figures of people who are not divided, by its name, its measure and of whom it is."""
+    rows: list[list[Text | Cell]] = [
+        [t.metric(key.metric), _MEASURED_AS.get(key.measure, key.measure.replace("_", " ")), _of_whom(t, key.cohort)]
+        for key in whole
+    ]
+    return Table(
+        "kept-t",
+        "Withheld figures of everybody, or of a whole cohort",
+        ("Figure", "As", "Of whom"),
+        rows,
+        sortable=False,
+    )
+
+
+def _of_whom(t: Teller, cohort: str) -> str:
+    """A cohort as the section of coverage calls it, each by a name of its own."""
+    if cohort == EVERYBODY:
+        return "everybody"
+    for one in t.layout.coverage.cohorts:
+        if cohort in (one.cohort, f"{one.cohort}_segment"):
+            return f"{one.label} cohort"
+        if cohort == f"{one.cohort}_priority":
+            return f"{one.label} cohort, priority"
+    return f"{cohort.replace('_', ' ')} cohort"
 
 
 def _told(t: Teller, total: Counter[str], kept: Counter[str], whole: Sequence[Key]) -> str:
@@ -119,15 +152,17 @@ def _told(t: Teller, total: Counter[str], kept: Counter[str], whole: Sequence[Ke
     text = f"{count(kept.total())} of {count(total.total())} figures here are withheld ({share})"
     named = list(dict.fromkeys(f"“{t.title(key.metric)}”" for key in whole))
     if not kept[NONE]:
-        text += ", none of them of everybody together"
-    elif named and len(named) <= _NAMED:
-        text += f", of everybody together {', '.join(named)}"
+        text += ", none of them of everybody or of a whole cohort"
+    elif len(whole) <= _NAMED:
+        text += f", of everybody or a whole cohort {', '.join(named)}"
     else:
-        text += f", {count(kept[NONE])} of them of everybody together"
-    groups = Counter({by: number for by, number in kept.items() if by not in (NONE, "movers")})
+        text += f", {count(kept[NONE])} of them of everybody or of a whole cohort (listed below)"
+    groups = Counter({by: number for by, number in kept.items() if by != NONE})
     if groups.total():
         by, number = groups.most_common(1)[0]
-        text += f". Most are of people divided by {divided(by)}: {count(number)} of {count(total[by])}"
+        which = "Most" if 2 * number > kept.total() else "The largest part"
+        verb = "are" if which == "Most" else "is"
+        text += f". {which} {verb} of people divided by {divided(by)}: {count(number)} of {count(total[by])}"
     return text + "."
 
 
