@@ -97,6 +97,7 @@ class Coverage:
     planned: str
     caseload: str
     on_caseload: str
+    outside: str
     months: str
     eligible: str
     priority: str

@@ -164,7 +164,7 @@ class Report:
         self.areas, self.levels = _areas(self.now, self.named)
         self._before = [_past(month, self.definitions) for month in self.months[:-1]]
         self.order = {metric: i for i, metric in enumerate(self.definitions)}
-        self._tested: dict[tuple[str, ...], tuple[list[Definition], frozenset[str]]] = {}
+        self._tested: dict[tuple[str, ...], tuple[list[Definition], Mapping[str, str]]] = {}
 
     @property
     def top(self) -> Area:
@@ -212,12 +212,12 @@ class Report:
         one that the record has first."""
         return self._told(tuple(first))[0]
 
-    def twins(self, first: Sequence[str] = ()) -> frozenset[str]:
-        """The metrics of which another says the same in every practice, with or without limits: all but the ``first``
-        of them."""
+    def twins(self, first: Sequence[str] = ()) -> Mapping[str, str]:
+        """The metrics of which another says the same in every practice, with or without limits, each with that other:
+        all but the ``first`` of them."""
         return self._told(tuple(first))[1]
 
-    def _told(self, first: tuple[str, ...]) -> tuple[list[Definition], frozenset[str]]:
+    def _told(self, first: tuple[str, ...]) -> tuple[list[Definition], Mapping[str, str]]:
         if first not in self._tested:
             limited, _ = _told_apart(self, first, lambda one: one.limits is not None)
             _, twins = _told_apart(self, first, lambda one: True)
@@ -295,12 +295,13 @@ _OFF = 5
 
 def _told_apart(
     report: Report, first: tuple[str, ...], wanted: Callable[[Figure], bool]
-) -> tuple[list[Definition], frozenset[str]]:
-    """The metrics that have figures of practices as ``wanted``, each count once, and those that another stands for."""
+) -> tuple[list[Definition], Mapping[str, str]]:
+    """The metrics that have figures of practices as ``wanted``, each count once, and those that another stands for,
+    with that other."""
     practices = report.areas_of(Level.PRACTICE)
     asked = [d for name in first if (d := report.definitions.get(name)) is not None]
     kept: list[tuple[Definition, dict[str, tuple[int, int]]]] = []
-    twins: set[str] = set()
+    twins: dict[str, str] = {}
     for d in dict.fromkeys([*asked, *report.definitions.values()]):
         if d.reason is not None or d.good == NONE or d.measure not in (SHARE, RATE, "coverage"):
             continue
@@ -309,11 +310,12 @@ def _told_apart(
             one = area.figures.get(d.key)
             if one is not None and one.numerator is not None and one.denominator is not None and wanted(one):
                 mine[area.name] = (one.numerator, one.denominator)
-        if mine and any(_one_count(d, mine, other, theirs) for other, theirs in kept):
-            twins.add(d.id)
+        twin = next((other.id for other, theirs in kept if mine and _one_count(d, mine, other, theirs)), None)
+        if twin is not None:
+            twins[d.id] = twin
         elif mine:
             kept.append((d, mine))
-    return [d for d, _ in kept], frozenset(twins)
+    return [d for d, _ in kept], twins
 
 
 def _one_count(

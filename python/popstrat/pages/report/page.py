@@ -71,8 +71,7 @@ def _keys(t: Teller) -> list[KeyFigure]:
     gains = prize.headline(t)
     if gains and prize.size(gains[0]) >= 1:
         first = gains[0]
-        which = f"{'fewer' if first.definition.good == 'low' else 'more'}: {inside(first.definition.title)}"
-        found.append(KeyFigure(count(prize.size(first)), which, prize.condition(t, first)))
+        found.append(KeyFigure(count(prize.size(first)), prize.possible(first), prize.condition(t, first)))
     return found
 
 

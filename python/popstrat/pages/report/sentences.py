@@ -48,10 +48,16 @@ def _coverage(t: Teller) -> Iterator[Sentence]:
         text = "No caseload was given, so it is not known how many people are supported."
     else:
         own = bool(plan) and (mine.by_now is not None or mine.planned is not None)
-        text = f"{count(mine.on)} people are on the caseload{', ' + plan if own else ''}."
-        plan = "" if own else plan
+        stray = coverage.outside(t)
+        if stray:
+            text = f"{count(mine.on)} people are on the caseload, but {stray} are in no cohort."
+        else:
+            text = f"{count(mine.on)} people are on the caseload{', ' + plan if own else ''}."
+            plan = "" if own else plan
     parts = [text, f"{plan[0].upper()}{plan[1:]}." if plan else "", to_floor]
     means = {"green": coverage.ON_PLAN, "red": coverage.OFF_PLAN}.get(colour, "")
+    if means and coverage.outside(t):
+        means += ", but most are in no cohort"
     yield Sentence(" ".join(part for part in parts if part), coverage.ID, colour, means)
 
 
@@ -114,7 +120,8 @@ def _signals(t: Teller) -> tuple[list[Sentence], list[Sentence], list[Sentence]]
 def _outside(t: Teller) -> Iterator[Sentence]:
     """The practice that needs help most, and with what; of a practice itself the figure. Where only records are to be
     completed, that."""
-    points = needs.tested(t).outer
+    tested = needs.tested(t)
+    points = tested.outer
     if not points:
         return
     people = [one for one in points if not needs.of_records(t, one)]
@@ -130,12 +137,18 @@ def _outside(t: Teller) -> Iterator[Sentence]:
     if most.people is not None and round(most.people):
         what = "events" if is_rate(d) else "people"
         say += f" and {count(most.people)} {what} from the average"
-    does = "needs help most with" if people else f"has {'' if single else 'most '}records to complete in"
+    if tested.by_chance:
+        does = "may need help with" if people else "may have records to complete in"
+    else:
+        does = "needs help most with" if people else f"has {'' if single else 'most '}records to complete in"
     who = f"{'This practice' if single else t.named(most.area)} {does} “{d.title}”"
     others = sum(one.area is most.area for one in points) > 1
     rest = "" if not others else " It lies outside them in other figures too."
     if not single and len({one.area.name for one in points}) > 1:
         rest += " “Who needs help” names the other practices."
+    if tested.by_chance:
+        few = "One such point" if len(points) == 1 else f"{count(len(points))} such points"
+        rest += f" {few} in {count(tested.points)} {'is' if len(points) == 1 else 'are'} about what chance alone gives."
     yield Sentence(f"{who}: {say}.{rest}", needs.ID)
 
 

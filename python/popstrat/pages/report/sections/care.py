@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
-from popstrat.core.numbers import NOTHING, count, percent
+from popstrat.core.numbers import NOTHING, WITHHELD, count, percent
 from popstrat.pages.charts.bars import Bar, bars
 from popstrat.pages.charts.stacked import PartOf, Stack, stacked
 from popstrat.pages.design.parts import Cell, Table, Text, rag
@@ -56,20 +56,30 @@ class Counted:
     colour: str = "mark-1"
     other: Figure | None = None
     """What nobody has who has this, of the same people: the condition undiagnosed, and not optimised."""
+    among: Figure | None = None
+    """The same of more people, these among them: of all adults."""
 
     @property
     def people(self) -> int | None:
         return None if self.figure is None else self.figure.numerator
 
     @property
+    def withheld(self) -> bool:
+        return self.people is None and none(self.figure) == WITHHELD
+
+    @property
     def at_most(self) -> float:
-        """More people than this it cannot be of, by what is shown beside it; a count may be rounded by two."""
+        """More people than this it cannot be of, by what is shown beside it: those it is out of, without those who have
+        the other; and the same among more people. A count may be rounded by two."""
         if self.people is not None:
             return self.people
-        if self.figure is None or self.figure.denominator is None:
-            return math.inf
-        others = 0 if self.other is None or self.other.numerator is None else max(self.other.numerator - _OFF, 0)
-        return self.figure.denominator + _OFF - others
+        bounds = [math.inf]
+        if self.figure is not None and self.figure.denominator is not None:
+            others = 0 if self.other is None or self.other.numerator is None else max(self.other.numerator - _OFF, 0)
+            bounds.append(self.figure.denominator + _OFF - others)
+        if self.among is not None and self.among.numerator is not None:
+            bounds.append(self.among.numerator + _OFF)
+        return min(bounds)
 
 
 def _colours(t: Teller, c: Colours) -> Block | None:
@@ -145,6 +155,7 @@ def _section(t: Teller, d: Drivers) -> Section | None:
 def _conditions(t: Teller, d: Drivers) -> list[Counted]:
     """What is undiagnosed and not optimised, as far as the file has it."""
     found = []
+    wider = _everybody(t, d).conditions if d.of is not None else ()
     for one in d.conditions:
         short = one.label.partition(" (")[0]
         for words, metric, beside, colour in (
@@ -154,25 +165,49 @@ def _conditions(t: Teller, d: Drivers) -> list[Counted]:
             if metric is not None and t.definition(metric) is not None:
                 label = f"{short}: {words}"
                 other = t.get(beside) if d.of is not None and beside is not None else None
-                found.append(Counted(f"{inside(short)} {words}", label, metric, t.get(metric), colour, other))
+                more = next((w for w in wider if w.label == one.label), None)
+                same = None if more is None else more.unoptimised if metric == one.unoptimised else more.undiagnosed
+                among = t.get(same) if same is not None and t.definition(same) is not None else None
+                found.append(Counted(f"{inside(short)} {words}", label, metric, t.get(metric), colour, other, among))
     return found
 
 
 def _medicines(t: Teller, d: Drivers) -> list[Counted]:
+    wider = {one.label: one.metric for one in _everybody(t, d).treatments} if d.of is not None else {}
     return [
-        Counted(inside(one.label), one.label, one.metric, t.get(one.metric))
+        Counted(
+            inside(one.label),
+            one.label,
+            one.metric,
+            t.get(one.metric),
+            among=t.get(wider[one.label]) if t.definition(wider.get(one.label, "")) is not None else None,
+        )
         for one in d.treatments
         if t.definition(one.metric) is not None
     ]
 
 
+def _everybody(t: Teller, d: Drivers) -> Drivers:
+    """The drivers of all adults, whom those of a colour are among; the same where there are none of them."""
+    return next((one for one in t.layout.drivers if one.of is None), d)
+
+
+def most_shown(found: list[Counted]) -> Counted | None:
+    """What concerns most people of what is shown."""
+    shown = [one for one in found if one.people is not None]
+    return max(shown, key=lambda one: one.people or 0, default=None)
+
+
+def may_be_larger(found: list[Counted]) -> list[Counted]:
+    """What is not shown and might concern more people than what does most of what is shown."""
+    most = most_shown(found)
+    least = 0 if most is None or most.people is None else most.people - _OFF
+    return [one for one in found if one.people is None and one.at_most > least]
+
+
 def most_of(found: list[Counted]) -> Counted | None:
     """What concerns most people; None where some count is not shown which might be larger."""
-    shown = [one for one in found if one.people is not None]
-    most = max(shown, key=lambda one: one.people or 0, default=None)
-    if most is None or any(one.at_most > (most.people or 0) for one in found):
-        return None
-    return most
+    return None if may_be_larger(found) else most_shown(found)
 
 
 def _said(t: Teller, d: Drivers) -> list[Text]:
@@ -195,7 +230,7 @@ def _said(t: Teller, d: Drivers) -> list[Text]:
         if most is not None:
             lines.append(f"{what}: {_with_people(most)}.")
         elif found:
-            lines.append(_above(t, d, find, which))
+            lines.append(_above(t, d, find, what, which))
     return lines
 
 
@@ -204,14 +239,23 @@ def _with_people(one: Counted) -> str:
     return f"{one.said} ({count(one.people)} people{share})"
 
 
-def _above(t: Teller, d: Drivers, find: Find, which: str) -> Text:
-    """What the nearest larger area says, where this one cannot."""
-    cannot = f"{which} cannot be said here: some of the counts are not shown."
+def _above(t: Teller, d: Drivers, find: Find, what: str, which: str) -> Text:
+    """What can be said where some counts are not shown: the most of those shown, which may be larger, and what the
+    nearest larger area says."""
+    found = find(t, d)
+    most, larger = most_shown(found), may_be_larger(found)
+    if most is None:
+        cannot = f"{which} cannot be said here: no count is shown."
+    else:
+        named = larger[0].said if len(larger) == 1 else f"{', '.join(o.said for o in larger[:-1])} and {larger[-1].said}"
+        verb = "is" if len(larger) == 1 else "are"
+        told = f"{named} {verb} {'withheld' if all(o.withheld for o in larger) else 'not shown'} and may be larger."
+        cannot = f"{what} of those shown: {_with_people(most)}. {told[0].upper()}{told[1:]}"
     for place in reversed(t.area.above):
-        most = most_of(find(Teller(t.report, t.report.areas[place], t.files, t.layout), d))
-        if most is not None:
+        above = most_of(find(Teller(t.report, t.report.areas[place], t.files, t.layout), d))
+        if above is not None:
             where = linked(t, [t.report.areas[place]])
-            return Markup("{} In {} it is {}.").format(cannot, where, _with_people(most))
+            return Markup("{} In {} it is {}.").format(cannot, where, _with_people(above))
     return cannot
 
 
@@ -235,8 +279,9 @@ def _areas(t: Teller, d: Drivers) -> Table | None:
         row: list[Text | Cell] = [t.place(area), t.number(whole.numerator, whole), t.value(of, whole)]
         for find in (_conditions, _medicines):
             found = find(there, d)
-            most = most_of(found)
-            row.append(("withheld in part" if found else NOTHING) if most is None else _with_people(most))
+            most, sure = most_shown(found), most_of(found) is not None
+            unknown = WITHHELD if any(one.withheld for one in found) else NOTHING
+            row.append(unknown if most is None else _with_people(most) + ("" if sure else ", of those shown"))
         rows.append(row)
     called = SEVERAL[level][:1].upper() + SEVERAL[level][1:]
     heads = (called, "Red", "Of adults", "Most frequent", "Medicine missing most often")

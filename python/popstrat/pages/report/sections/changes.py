@@ -58,16 +58,17 @@ def section_metrics(t: Teller) -> list[Definition]:
 
 def signals(t: Teller, metrics: list[Definition]) -> list[tuple[Definition, Signal]]:
     """The metrics with a signal: for the worse, for the better, neither; in each the headline first. Of metrics that
-    are one count, or its other side, one."""
-    alone = {d.id for d in t.report.tested(t.layout.headline)}
+    are one count, or its other side, one: the first that has a signal, which need not be the one that stands for both
+    elsewhere, since of the smaller side rounding can explain more."""
+    twins = t.report.twins(t.layout.headline)
     order = {"worse": 0, "better": 1, "": 2}
-    found = [
-        (d, signal)
-        for d in metrics
-        if (signal := signal_of(t.report, t.area, d)) is not None and (d.good == "none" or d.id in alone)
-    ]
+    found: dict[str, tuple[Definition, Signal]] = {}
+    for d in sorted(metrics, key=lambda d: d.id in twins):
+        signal = signal_of(t.report, t.area, d)
+        if signal is not None:
+            found.setdefault(twins.get(d.id, d.id), (d, signal))
     return sorted(
-        found, key=lambda pair: (order[pair[1].means], pair[0].id not in t.layout.headline, t.report.order[pair[0].id])
+        found.values(), key=lambda pair: (order[pair[1].means], pair[0].id not in t.layout.headline, t.report.order[pair[0].id])
     )
 
 
@@ -122,21 +123,21 @@ def _moved(t: Teller, metrics: list[Definition]) -> list[Text]:
         people = abs(one.value - before) * one.denominator
         if people < 1 or written(d, one.value) == written(d, before):
             continue
-        why = f"{_more(one.numerator - counted)} count in it, of {_more(one.denominator - of)}"
+        why = f"{_more(one.numerator - counted)} count, out of {_more(one.denominator - of)}"
         way = "rose" if one.value > before else "fell"
         found.append((people, f"“{d.title}” {way} from {written(d, before)} to {written(d, one.value)} ({why})"))
     found.sort(key=lambda pair: -pair[0])
     if not found:
         return []
     text = "; ".join(said for _, said in found[:_MOST_TOLD])
-    return [f"Since last month, most people by what changed: {text}."]
+    return [f"Largest changes since last month, in people: {text}."]
 
 
 def _more(people: float) -> str:
     """``15 fewer people``."""
     if not round(people):
         return "as many people"
-    return f"{count(abs(people))} {'more' if people > 0 else 'fewer'}"
+    return f"{count(abs(people))} {'more' if people > 0 else 'fewer'} people"
 
 
 def _signals(t: Teller, found: list[tuple[Definition, Signal]]) -> Table:
@@ -146,10 +147,10 @@ def _signals(t: Teller, found: list[tuple[Definition, Signal]]) -> Table:
     return Table(
         "signals-t",
         "Changes that are more than chance",
-        ("Figure", "Signal", "For the", "Last month", f"{day(t.report.as_of)}"),
+        ("Figure", "Signal", "Better or worse", "Last month", f"{day(t.report.as_of)}"),
         rows,
         frozenset({3, 4}),
-        "For the worse first, then for the better; last, where neither high nor low is good",
+        "Worse first, then better; last, where neither high nor low is good",
     )
 
 

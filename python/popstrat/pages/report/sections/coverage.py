@@ -222,6 +222,15 @@ def _against(t: Teller, mine: Reached) -> Block:
     return figure("coverage-f", title, chart, table, "People", True, notes)
 
 
+def outside(t: Teller) -> str:
+    """How many of the people on the caseload are in no cohort, where that is half of them or more; nothing where it is
+    fewer, or not shown."""
+    found = t.get(t.layout.coverage.outside, measure="coverage", cohort=EVERYBODY)
+    if found is None or found.numerator is None or found.value is None or found.value < 0.5:
+        return ""
+    return f"{count(found.numerator)} of them ({percent(found.value)})"
+
+
 def floor_share(t: Teller) -> str:
     """The share of registered people that the floor is, as its definition has it; nothing where that has none."""
     share = t.report.definitions.get(t.layout.coverage.floor)

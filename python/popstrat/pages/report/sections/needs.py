@@ -8,6 +8,7 @@ it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -28,6 +29,7 @@ from popstrat.pages.report.views import Block, Fold, Note, Section
 ID = "help"
 OUTER, INNER = 0.001, 0.025
 """The share of points that chance puts beyond the 99.8% and the 95% limits on one side."""
+_OFTEN = 0.05
 _SHORT, _MOST = 10, 300
 _CARE, _RECORDS = "Help for people: outside the limits", "Records to complete: outside the limits"
 _CHANCE = "What is beyond the 95% limits alone may well be chance: see how many are expected, below."
@@ -36,12 +38,12 @@ _GAPS = "A gap in the record is not worse care, but it can hide it: what was not
 _MEANS = (
     "These practices lie outside the limits that chance allows for their size, on the worse side, in any figure. Ask "
     "why before anything else. Some beyond the 95% limits alone will be there by chance. It is no league table: "
-    "practices that are not here do not differ from the average by more than chance."
+    "practices that are in none of these lists do not differ from the average by more than chance."
 )
 _MEANS_HERE = (
     "In these figures the practice lies outside the limits that chance allows for its size, on the worse side. Ask why "
-    "before anything else. Some beyond the 95% limits alone will be there by chance. In figures that are not here it "
-    "does not differ from the average by more than chance."
+    "before anything else. Some beyond the 95% limits alone will be there by chance. In figures that are in none of these "
+    "lists it does not differ from the average by more than chance."
 )
 
 
@@ -82,6 +84,12 @@ class Tested:
     @property
     def outer(self) -> list[Point]:
         return [one for one in self.outside if one.outer]
+
+    @property
+    def by_chance(self) -> bool:
+        """Whether chance alone would often put as many points beyond the outer limits: one time in twenty or more."""
+        expected, fewer = self.points * OUTER, len(self.outer)
+        return sum(math.exp(-expected) * expected**k / math.factorial(k) for k in range(fewer)) <= 1 - _OFTEN
 
 
 def of_records(t: Teller, one: Point) -> bool:
@@ -151,11 +159,19 @@ def section(t: Teller) -> Section | None:
         )
         blocks.append(
             Fold(
-                f"All {count(len(found.outside))} outside the 99.8% limits, then outside the 95% limits", [table, *more]
+                _all(found), [table, *more]
             )
         )
     blocks.append(_chance(t, found))
     return Section(ID, heading, blocks, [_MEANS_HERE if single else _MEANS], True, _brief(t, found, single))
+
+
+def _all(found: Tested) -> str:
+    """What the fold with every point is called."""
+    every, outer = len(found.outside), len(found.outer)
+    more = f"{count(every - outer)}{' more' * bool(outer)} beyond the 95% limits"
+    parts = [f"{count(outer)} beyond the 99.8% limits"] * bool(outer) + [more] * (every > outer)
+    return f"All {count(every)}: {', '.join(parts)}"
 
 
 def _brief(t: Teller, found: Tested, single: bool) -> str:

@@ -12,7 +12,7 @@ from popstrat.pages.charts.bars import Bar, bars
 from popstrat.pages.design.parts import Cell, Table, Text
 from popstrat.pages.report.layout import Kind
 from popstrat.pages.report.model import Area, Definition, Figure
-from popstrat.pages.report.teller import Teller, figure, written
+from popstrat.pages.report.teller import Teller, figure, inside, written
 from popstrat.pages.report.views import Block, Fold, Section, Side
 
 ID = "prize"
@@ -108,13 +108,19 @@ def section(t: Teller) -> Section | None:
         where = [block for block in (_where(t, one) for one in top[:4]) if block is not None]
         blocks += [Side(where)] if where else []
     blocks += [Fold(one.caption, [one]) for one in tables]
-    brief = f"{_gain(top[0])} in “{top[0].definition.title}”" if top else ""
+    brief = f"possible: {_gain(top[0])} in “{top[0].definition.title}”" if top else ""
     return Section(ID, "The size of the prize", blocks, [_MEANS], board=True, brief=brief)
 
 
 def _gain(one: Prize) -> str:
     """``685 more people``: what would be gained."""
     return f"{count(size(one))} {'fewer' if one.definition.good == 'low' else 'more'} people"
+
+
+def possible(one: Prize) -> str:
+    """``fewer people who smoke, possible``: what stands beside the number of people to gain. It has not happened."""
+    more, title = "fewer" if one.definition.good == "low" else "more", inside(one.definition.title)
+    return f"{more} {title}, possible" if title.startswith("people ") else f"{more} people possible: {title}"
 
 
 def _signed(one: Prize) -> str:
@@ -127,7 +133,7 @@ def sentence(t: Teller) -> str:
     if not found or size(found[0]) < 1:
         return ""
     one = found[0]
-    text = f"The largest gain in the headline figures: {_gain(one)} in “{one.definition.title}”, {condition(t, one)}"
+    text = f"The largest possible gain in the headline figures: {_gain(one)} in “{one.definition.title}”, {condition(t, one)}"
     if t.area.level is not Level.PRACTICE and one.most is not None and one.most[1].value:
         text += f"; {count(one.most[1].value)} of them in {t.named(one.most[0])}"
     return text + "."
@@ -191,7 +197,7 @@ def _where(t: Teller, one: Prize) -> Table | None:
     return Table(
         f"prize-{d.id}-t",
         f"{d.title}: where most would gain",
-        ("Practice", "People it is of", "Now", "People to gain"),
+        ("Practice", "Out of", "Now", "People to gain"),
         rows,
         frozenset({1, 2, 3}),
         f"Against {compared}; at most {_MOST_PRACTICES} practices",
