@@ -191,7 +191,8 @@ def test_text_in_charts_is_read_on_a_phone(kind: str, chromium: Any, made: Calla
     with looking_at(chromium, made(kind), 390) as shown:
         shown.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
         found = shown.evaluate(
-            "[...document.querySelectorAll('.chart text')].map(t => { const b = t.getBoundingClientRect(), "
+            "[...document.querySelectorAll('.chart text')].filter(t => t.getClientRects().length)"
+            ".map(t => { const b = t.getBoundingClientRect(), "
             "c = t.closest('.chart').getBoundingClientRect(); return [parseFloat(getComputedStyle(t).fontSize), "
             "b.left - c.left, c.right - b.right, t.textContent] })"
         )

@@ -464,44 +464,51 @@ def _recorded_by_practice(c: Check) -> None:
     assert (said in c.page.text) == (most >= 2)
 
 
-CONDITIONS = {"Hypertension": "hypertension", "Diabetes": "diabetes", "Atrial fibrillation": "af",
-              "Chronic kidney disease": "ckd"}  # fmt: skip
-MEDICINES = {"Anticoagulant": "anticoagulant", "Statin": "statin", "RAS inhibitor": "ras_inhibitor",
-             "SGLT2 inhibitor": "sglt2_inhibitor"}  # fmt: skip
+def inside(title: str) -> str:
+    return title if title.split(" ")[0][1:2].isupper() else title[:1].lower() + title[1:]
 
 
-def most_of(c: Check, at: tuple[str, str]) -> list[str | None]:
-    """What is most frequent in the red people of an area, of their conditions and of the medicines they miss; None
-    where some of the counts is withheld, which might be larger."""
+def most_of(c: Check, at: tuple[str, str], driver: Mapping[str, Any]) -> list[tuple[str | None, list[str], bool]]:
+    """What is most frequent in some people of an area, of their conditions and of the medicines they miss; what is not
+    shown and might be larger; and whether something is withheld."""
+    words = {"not optimised": "unoptimised", "undiagnosed": "undiagnosed"}
     conditions = {
-        f"{name.lower()} {words}": f"cvrm_red_{of}_{status}"
-        for name, of in CONDITIONS.items()
-        for words, status in (("not optimised", "unoptimised"), ("undiagnosed", "undiagnosed"))
+        f"{inside(one['label'].partition(' (')[0])} {said}": one[status]
+        for one in driver["conditions"]
+        for said, status in words.items()
+        if status in one
     }
-    medicines = {
-        name if name[1].isupper() else name.lower(): f"cvrm_red_{of}_missing" for name, of in MEDICINES.items()
-    }
-    said: list[str | None] = []
+    medicines = {inside(one["label"]): one["metric"] for one in driver["treatments"]}
+    answers: list[tuple[str | None, list[str], bool]] = []
     for every in (conditions, medicines):
-        found = {name: c.f.find(*at, metric) for name, metric in every.items()}
+        found = {name: c.f.find(*at, metric) for name, metric in every.items() if metric in c.f.titles}
         shown = {name: one["numerator"] for name, one in found.items() if one and one["numerator"] is not None}
         name = max(shown, key=lambda name: shown[name], default="")
-        # what is withheld may be larger: as many as are red, less those who have the condition the other way
-        red = c.f.find(*at, "cvrm_rag_red")
-        whole = red["numerator"] if red and red["numerator"] is not None else math.inf
+        larger = []
         for kept in found.keys() - shown.keys():
-            words = ("undiagnosed", "not optimised")
-            other = kept.replace(*words) if kept.endswith("undiagnosed") else kept.replace(*words[::-1])
-            if not name or whole + 2 - max(shown.get(other, 0) - 2, 0) > shown[name]:
-                name = ""
-        if not name:
-            said.append(None)
-            continue
-        one = found[name]
-        assert one is not None
-        share = "" if one["value"] is None else f", {percent(one['value'])}"
-        said.append(f"{name} ({people(one['numerator'])} people{share})")
-    return said
+            # it is no more than all of them, less those who have the condition the other way; and no more than the
+            # same in all adults
+            row = found[kept]
+            most = math.inf if row is None or row["denominator"] is None else row["denominator"] + 2
+            if "of" in driver:
+                other = kept.replace("undiagnosed", "not optimised")
+                other = other if other != kept else kept.replace("not optimised", "undiagnosed")
+                most -= max(shown.get(other, 0) - 2, 0)
+                among = c.f.find(*at, every[kept].removeprefix("cvrm_red_"))
+                if among and among["numerator"] is not None:
+                    most = min(most, among["numerator"] + 2)
+            if most > (shown[name] - 2 if name else 0):
+                larger.append(kept)
+        larger.sort(key=list(found).index)
+        held = any(one and (one["suppressed"] or "withheld" in (one["reason"] or "")) for one in found.values())
+        said = None
+        if name:
+            one = found[name]
+            assert one is not None
+            share = "" if one["value"] is None else f", {percent(one['value'])}"
+            said = f"{name} ({people(one['numerator'])} people{share})"
+        answers.append((said, larger, held))
+    return answers
 
 
 def _drivers(c: Check, top: bool) -> None:
@@ -528,14 +535,24 @@ def _drivers(c: Check, top: bool) -> None:
         assert {f"{who}-conditions-t", f"{who}-medicines-t"} <= c.page.tables.keys()
         c.table(f"{who}-conditions-t", conditions)
         c.table(f"{who}-medicines-t", medicines)
-    mine = most_of(c, (c.level, c.area))
-    for said, known, unknown in zip(
-        mine,
-        ("Most frequent: ", "Medicine missing most often: "),
-        ("Which is most frequent cannot be said here", "Which medicine is missing most often cannot be said here"),
-        strict=True,
-    ):
-        assert (unknown if said is None else known + said) in c.page.text
+    for driver in LAYOUT["drivers"]:
+        for (said, larger, _), known, unknown in zip(
+            most_of(c, (c.level, c.area), driver),
+            ("Most frequent", "Medicine missing most often"),
+            ("Which is most frequent", "Which medicine is missing most often"),
+            strict=True,
+        ):
+            if said is None:
+                told = f"{unknown} cannot be said here: no count is shown."
+            elif not larger:
+                told = f"{known}: {said}."
+            else:
+                named = " and ".join([", ".join(larger[:-1]), larger[-1]]) if len(larger) > 1 else larger[0]
+                verb = "are" if len(larger) > 1 else "is"
+                told = (
+                    f"{known} of those shown: {said}. {named[0].upper()}{named[1:]} {verb} withheld and may be larger."
+                )
+            assert told in c.page.text
     table = c.page.tables.pop("red-areas-t", None)
     assert (table is None) == (c.level == "practice")
     for i, cells in enumerate(table.rows if table else []):
@@ -543,7 +560,10 @@ def _drivers(c: Check, top: bool) -> None:
         level = {"Places": "place", "Neighbourhoods": "neighbourhood", "Practices": "practice"}[table.heads[0]]
         at = (level, cells[0].text)
         red = c.f.find(*at, "cvrm_rag_red")
-        most = [one or "withheld in part" for one in most_of(c, at)]
+        most = [
+            (WITHHELD if held else NOTHING) if said is None else said + (", of those shown" if larger else "")
+            for said, larger, held in most_of(c, at, LAYOUT["drivers"][0])
+        ]
         c.same(table, i, [None, c.number(red, "numerator"), c.value("cvrm_rag_red", red), *most])
 
 
@@ -569,9 +589,12 @@ def _funnels(c: Check) -> None:
             )
 
 
-def points_of(c: Check, limited: bool = True) -> tuple[list[str], pl.DataFrame]:
-    """The figures of practices, each count once (those that have limits, which are looked at, or all), and their points
-    in the practices of the area."""
+Counts = Mapping[str, Mapping[str, tuple[int, int]]]
+
+
+def counts_of(c: Check, limited: bool) -> tuple[pl.DataFrame, Counts]:
+    """The figures of practices that have a good side (those with limits, which are looked at, or all), and of each its
+    counts by practice."""
     kinds = ["proportion", "rate_per_1000", "coverage"]
     rows = c.f.rows.filter(
         pl.col("level") == "practice",
@@ -594,19 +617,26 @@ def points_of(c: Check, limited: bool = True) -> tuple[list[str], pl.DataFrame]:
         }
         for (m,), part in rows.group_by("metric")
     }
+    return rows, counts
+
+
+def same_count(c: Check, counts: Counts, metric: str, other: str) -> bool:
+    """Whether two figures count the same people in every practice, or one those whom the other leaves."""
+    a, b = counts.get(metric, {}), counts.get(other, {})
+    both = set(a) & set(b)
+    if not a or 2 * len(both) < max(len(a), len(b)) or any(a[area][1] != b[area][1] for area in both):
+        return False
+    if c.f.titles[metric]["good"] == c.f.titles[other]["good"]:
+        return all(a[area][0] == b[area][0] for area in both)
+    return all(-5 <= a[area][0] + b[area][0] - a[area][1] <= 5 for area in both)
+
+
+def points_of(c: Check, limited: bool = True) -> tuple[list[str], pl.DataFrame]:
+    """The figures of practices, each count once, and their points in the practices of the area."""
+    rows, counts = counts_of(c, limited)
     kept: list[str] = []
     for metric in [*(m for m in HEADLINE if m in counts), *(m for m in c.f.order if m in counts and m not in HEADLINE)]:
-
-        def same(other: str, metric: str = metric) -> bool:
-            a, b = counts[metric], counts[other]
-            both = set(a) & set(b)
-            if 2 * len(both) < max(len(a), len(b)) or {area: a[area][1] for area in both} != {x: b[x][1] for x in both}:
-                return False
-            if told[metric]["good"] == told[other]["good"]:
-                return all(a[area][0] == b[area][0] for area in both)
-            return all(-5 <= a[area][0] + b[area][0] - a[area][1] <= 5 for area in both)
-
-        if counts[metric] and not any(same(other) for other in kept):
+        if counts[metric] and not any(same_count(c, counts, metric, other) for other in kept):
             kept.append(metric)
     here = rows.filter(pl.col("metric").is_in(kept), pl.col("area").is_in(c.f.practices(c.level, c.area)))
     return kept, here.filter(pl.col("value").is_not_null())
@@ -674,6 +704,17 @@ def _needs(c: Check) -> None:
     care = [key for key in every[: len(outer)] if key[1] in HEADLINE and not c.is_rate(key[1])]
     gains = [abs(wrong[k]["value"] - c.f.find("icb", "all", k[1])["value"]) * wrong[k]["denominator"] for k in care]
     assert gains == sorted(gains, reverse=True)
+    if "help-all-t" in listed:
+        inner = people(len(wrong) - len(outer))
+        told = f"{people(len(outer))} beyond the 99.8% limits, {inner} more" if outer else inner
+        told = f"{people(len(outer))} beyond the 99.8% limits" if len(wrong) == len(outer) else told
+        assert f"All {people(len(wrong))}: {told}" in c.page.text
+    expected = 0.001 * len(points)
+    fewer = sum(math.exp(-expected) * expected**k / math.factorial(k) for k in range(len(outer)))
+    often = len(outer) > 0 and 1 - fewer >= 0.05
+    assert (f"such point{'s' * (len(outer) > 1)} in {people(len(points))} " in c.page.text) == often
+    assert ("what chance alone gives" in c.page.text) == often
+    assert "help most with" not in c.page.text or not often
     table = c.page.tables.pop("chance-t")
     assert table.caption.startswith(
         f"{people(len(points))} points were looked at: {points['metric'].n_unique()} figure"
@@ -847,6 +888,13 @@ def _changes(c: Check) -> None:
         ]
 
     listed = c.page.tables.get("signals-t")
+    told = [cells[0].href.partition("#")[2] for cells in listed.rows] if listed else []
+    _, counts = counts_of(c, limited=False)
+    for metric in (m for m, about in c.f.titles.items() if about["reason"] is None):
+        one = c.get(metric)
+        if one is not None and one["value"] is not None and signal(c, metric, one).startswith("more than chance"):
+            assert metric in told or any(same_count(c, counts, metric, other) for other in told), metric
+    assert not any(same_count(c, counts, a, b) for a in told for b in told if a != b), "once in each pair"
     means = [{"worse": 0, "better": 1, NOTHING: 2}[cells[2].text] for cells in listed.rows] if listed else []
     assert means == sorted(means)
     c.table("signals-t", signals)
@@ -984,6 +1032,13 @@ def _coverage(c: Check) -> None:
             side = "Behind" if on["numerator"] < now else "Ahead of"
             rows.append([f"{side} the plan by", people(abs(on["numerator"] - now)), NOTHING])
         rows.append([f"Planned by 30 September 2026{of}", people(then), NOTHING])
+    stray = c.get("caseload_outside_cohort", measure="coverage", cohort="all")
+    said = on["numerator"] is not None and stray is not None and (stray["value"] or 0) >= 0.5
+    assert ("are in no cohort." in c.page.text) == said
+    if said:
+        assert stray is not None
+        told = f"{people(on['numerator'])} people are on the caseload, but {people(stray['numerator'])} of them "
+        assert f"{told}({percent(stray['value'])}) are in no cohort." in c.page.text
     table = c.page.tables.pop("coverage-t")
     assert len(table.rows) == len(rows)
     for i, expected in enumerate(rows):
@@ -1112,7 +1167,7 @@ def _kept(c: Check) -> None:
     here = c.f.rows.filter(pl.col("level") == c.level, pl.col("area") == c.area)
     by = pl.when(pl.col("measure") == "movers").then(pl.lit("movers")).otherwise(pl.col("group_by"))
     told = {
-        "none": "nothing: everybody",
+        "none": "nothing: everybody, or a whole cohort",
         "imd_quintile": "fifth of deprivation",
         "age_band": "age",
         "movers": "movement",
@@ -1133,6 +1188,15 @@ def _kept(c: Check) -> None:
     assert (f"{people(kept_all)} of {people(total)} figures here are withheld" in c.page.text) == (
         controlled and kept_all > 0
     )
+    parts = {one["by"]: one["kept"] for one in expected.values() if one["by"] != "none"}
+    largest = max(parts.values(), default=0)
+    if controlled and largest:
+        which = "Most are" if 2 * largest > kept_all else "The largest part is"
+        assert any(
+            f"{which} of people divided by {told.get(by, by)}: {people(largest)} of" in c.page.text
+            for by, kept in parts.items()
+            if kept == largest
+        )
     reasons = c.page.tables.pop("reasons-t", None)
     why = here.filter(pl.col("value").is_null(), pl.col("reason").is_not_null()).group_by("reason").len()
     titles = {metric: told["title"] for metric, told in c.f.titles.items()}
@@ -1146,10 +1210,20 @@ def _kept(c: Check) -> None:
         assert reasons is not None
         c.same(reasons, i, [None, people(numbers[cells[0].text])])
     kept = c.page.tables.pop("kept-t", None)
-    for i in range(len(kept.rows) if kept else 0):
+    rows = here.filter(pl.col("suppressed"), pl.col("group_by") == "none", pl.col("measure") != "movers")
+    assert (len(kept.rows) if kept else 0) == len(rows)
+    if kept and len(rows) > 3:
+        assert f", {people(len(rows))} of them of everybody or of a whole cohort (listed below)" in c.page.text
+    said = [[cell.text for cell in cells] for cells in kept.rows] if kept else []
+    assert len({tuple(one) for one in said}) == len(said), "no two rows are alike"
+    cohorts = {one["cohort"]: one["label"] for one in LAYOUT["coverage"]["cohorts"]}
+    for i, row in enumerate(rows.iter_rows(named=True)):
         assert kept is not None
-        c.same(kept, i, [None, None])
-        assert kept.rows[i][1].text == "everybody" or kept.rows[i][1].text.endswith(" cohort")
+        name, _, part = row["cohort"].partition("_int")
+        of = "everybody"
+        if row["cohort"] != "all":
+            of = f"{cohorts[name + '_int']} cohort" + (", priority" if part == "_priority" else "")
+        c.same(kept, i, [None, None, of])
 
 
 HISTORY: list[Path] = []

@@ -12,8 +12,21 @@ ACROSS = 1000
 """The width of a chart in its own units; across, everything is a share of this."""
 NARROW = 330
 """The narrowest that a chart is shown, in pixels: what must fit beside each other is laid out for this."""
+_SIZE = 13
+_WIDE = 0.79
+_WIDTHS = {
+    one: width
+    for width, some in (
+        (0.25, "ijlI'|"), (0.3, " ft.,:;!/-()[]r"), (0.5, "cksvxyzJ"), (0.56, "abdeghnopqu0123456789L–"),
+        (0.67, "ABEKPSVXYFTZ&"), (0.73, "CDHNRUw"), (0.6, "+−<>="), (0.84, "mM"), (0.9, "W%"),
+    )
+    for one in some
+}  # fmt: skip
+"""The widths of letters as shares of the size of the text; others are as `_WIDE`."""
 LETTER = 7.4
 """The width of a letter of a chart's text, in pixels, on the wide side."""
+ROOMY = 430
+"""The narrowest that it is shown on more than a phone (`.on-wide` of the style sheet)."""
 SHAPES = {
     "disc": "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z",
     "square": "M-4.5-4.5h9v9h-9z",
@@ -108,6 +121,16 @@ class Canvas:
         moved = f' dx="{_n(dx)}"' if dx else ""
         self._out.append(f'<text x="{_pc(x)}" y="{_n(y)}"{moved}{placed}{named}>{escape(words)}</text>')
 
+    def label(self, y: float, words: str, room: float, kind: str = "") -> None:
+        """The name of a row at the left edge. Where it is too long for the narrowest chart, it is cut there, and less
+        or not at all where there is room: the style sheet shows one of the two."""
+        short, long = fit(words, room), fit(words, room + ROOMY - NARROW)
+        if short == long:
+            self.text(0, y, short, kind)
+        else:
+            self.text(0, y, short, f"{kind} on-narrow".strip())
+            self.text(0, y, long, f"{kind} on-wide".strip())
+
     def mark(self, x: float, y: float, shape: str, colour: str, hollow: bool = False) -> None:
         """A sign of `SHAPES`, filled or hollow."""
         look = f'class="open" style="stroke:var(--{colour})"' if hollow else f'style="fill:var(--{colour})"'
@@ -178,8 +201,15 @@ def across_axis(canvas: Canvas, scale: Scale, at: Sequence[float], write: Callab
 
 def fit(words: str, room: float) -> str:
     """Words cut to so many pixels, with an ellipsis where something is missing."""
-    most = max(int(room / LETTER), 4)
-    return words if len(words) <= most else words[: most - 1].rstrip() + "…"
+    if _long(words) <= room:
+        return words
+    most = next((n for n in range(len(words), 3, -1) if _long(words[:n]) + _SIZE <= room), 3)
+    return words[:most].rstrip() + "…"
+
+
+def _long(words: str) -> float:
+    """How long words are in the text of a chart, in pixels: by the widths of Arial's letters, and a little more."""
+    return sum(_WIDTHS.get(one, _WIDE) for one in words) * _SIZE * 1.04
 
 
 def wide_enough(words: str, share: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from popstrat.pages.charts.chart import ACROSS, LETTER, NARROW, Canvas, Chart, Scale, across_axis, fit, ticks
+from popstrat.pages.charts.chart import ACROSS, LETTER, NARROW, Canvas, Chart, Scale, across_axis, ticks
 
 _ROW, _HEAD = 38, 30
 
@@ -36,7 +36,7 @@ def dots(
     off_called: str = "clearly different",
 ) -> Chart:
     """Each row under its label and value, a dot on a line from end to end of its interval; ``reference`` is a line down
-    through all; ``ends`` of the scale, where several charts are to have the same."""
+    through the values of all; ``ends`` of the scale, where several charts are to have the same."""
     known = [v for r in rows for v in (r.value, r.low, r.high) if v is not None]
     known += [reference] if reference is not None else []
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
@@ -57,16 +57,16 @@ def dots(
     top = canvas.swatch(0, key) + 2
     bottom = top + sum(_ROW + (_HEAD if r.heading else 0) for r in rows)
     canvas.height = bottom + 22
-    if reference is not None:
-        canvas.line(across(reference), top, across(reference), bottom, "reference dashed")
     y = top
     for row in rows:
         if row.heading:
             canvas.text(0, y + 20, row.heading, "strong halo")
             y += _HEAD
-        canvas.text(0, y + 13, fit(row.label, NARROW - LETTER * (len(row.text) + 2)), "halo")
+        canvas.label(y + 13, row.label, NARROW - LETTER * (len(row.text) + 2), "halo")
         canvas.text(ACROSS, y + 13, row.text, "tick halo", "end")
         canvas.line(0, y + _ROW - 1, ACROSS, y + _ROW - 1, "grid-line")
+        if reference is not None:  # beside the values alone: a name is not crossed out
+            canvas.line(across(reference), y + 17, across(reference), y + _ROW - 1, "reference dashed")
         if row.value is not None:
             colour = "mark-red" if row.off else "mark-1"
             if row.low is not None and row.high is not None:

@@ -247,7 +247,9 @@ def _above(t: Teller, d: Drivers, find: Find, what: str, which: str) -> Text:
     if most is None:
         cannot = f"{which} cannot be said here: no count is shown."
     else:
-        named = larger[0].said if len(larger) == 1 else f"{', '.join(o.said for o in larger[:-1])} and {larger[-1].said}"
+        named = (
+            larger[0].said if len(larger) == 1 else f"{', '.join(o.said for o in larger[:-1])} and {larger[-1].said}"
+        )
         verb = "is" if len(larger) == 1 else "are"
         told = f"{named} {verb} {'withheld' if all(o.withheld for o in larger) else 'not shown'} and may be larger."
         cannot = f"{what} of those shown: {_with_people(most)}. {told[0].upper()}{told[1:]}"

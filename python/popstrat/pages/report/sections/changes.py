@@ -68,7 +68,8 @@ def signals(t: Teller, metrics: list[Definition]) -> list[tuple[Definition, Sign
         if signal is not None:
             found.setdefault(twins.get(d.id, d.id), (d, signal))
     return sorted(
-        found.values(), key=lambda pair: (order[pair[1].means], pair[0].id not in t.layout.headline, t.report.order[pair[0].id])
+        found.values(),
+        key=lambda pair: (order[pair[1].means], pair[0].id not in t.layout.headline, t.report.order[pair[0].id]),
     )
 
 

@@ -211,7 +211,7 @@ def _alone(ident: str, title: str, chart: object, words: str) -> Block:
     from popstrat.pages.design.parts import Figure as Drawn
 
     assert isinstance(chart, Chart)
-    return Drawn(ident, title, chart, None, words, notes=("Its figures are in the table above.",))
+    return Drawn(ident, title, chart, None, words, notes=("Its figures are in the table of the chart before.",))
 
 
 def _said(t: Teller, d: Definition, one: Figure | None) -> Text | Cell:

@@ -42,8 +42,8 @@ _MEANS = (
 )
 _MEANS_HERE = (
     "In these figures the practice lies outside the limits that chance allows for its size, on the worse side. Ask why "
-    "before anything else. Some beyond the 95% limits alone will be there by chance. In figures that are in none of these "
-    "lists it does not differ from the average by more than chance."
+    "before anything else. Some beyond the 95% limits alone will be there by chance. In figures that are in none of "
+    "these lists it does not differ from the average by more than chance."
 )
 
 
@@ -157,11 +157,7 @@ def section(t: Teller) -> Section | None:
             if rest
             else []
         )
-        blocks.append(
-            Fold(
-                _all(found), [table, *more]
-            )
-        )
+        blocks.append(Fold(_all(found), [table, *more]))
     blocks.append(_chance(t, found))
     return Section(ID, heading, blocks, [_MEANS_HERE if single else _MEANS], True, _brief(t, found, single))
 

@@ -133,7 +133,8 @@ def sentence(t: Teller) -> str:
     if not found or size(found[0]) < 1:
         return ""
     one = found[0]
-    text = f"The largest possible gain in the headline figures: {_gain(one)} in “{one.definition.title}”, {condition(t, one)}"
+    text = f"The largest possible gain in the headline figures: {_gain(one)} in “{one.definition.title}”, "
+    text += condition(t, one)
     if t.area.level is not Level.PRACTICE and one.most is not None and one.most[1].value:
         text += f"; {count(one.most[1].value)} of them in {t.named(one.most[0])}"
     return text + "."

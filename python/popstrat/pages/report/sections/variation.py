@@ -87,6 +87,7 @@ def _own(t: Teller) -> Block | None:
                     told,
                     abs(one.position) == 2,
                     bad and abs(one.position) == 2,
+                    None if (whole := t.report.get(t.top, d.id)) is None else whole.value,
                 )
             )
     if not rows:
@@ -106,9 +107,14 @@ def _own(t: Teller) -> Block | None:
     return figure(
         "limits-f",
         title,
-        within(drawn, unit="each on a scale of its own", called=f"this {called}"),
+        within(
+            drawn,
+            unit="each on a scale of its own",
+            called=f"this {called}",
+            average=f"the stroke: {EVERYWHERE.lower()}",
+        ),
         table,
-        "Each figure on a scale of its own; the middle is what all have together",
+        "Each figure on a scale of its own; the stroke is the value of all practices",
     )
 
 
