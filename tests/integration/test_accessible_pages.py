@@ -291,3 +291,47 @@ def test_a_board_gets_two_pages(kind: str, chromium: Any, made: Callable[[str], 
 def test_the_validation_prints_on_few_pages(chromium: Any, made: Callable[[str], Path]) -> None:
     with looking_at(chromium, made("validation"), 1400) as shown:
         assert len(re.findall(rb"/Type\s*/Page\b", shown.pdf(prefer_css_page_size=True))) <= 7
+
+
+def test_the_heads_of_tables_are_painted_again_on_each_sheet(chromium: Any, made: Callable[[str], Path]) -> None:
+    """Chromium leaves out a control in a head that it repeats, unless the control has no box of its own. And nothing
+    that only a screen reader hears takes a sheet."""
+    with looking_at(chromium, made("report"), 1400) as shown:
+        shown.emulate_media(media="print")
+        buttons = shown.evaluate("[...document.querySelectorAll('thead button')].map(e => getComputedStyle(e).display)")
+        assert set(buttons) == {"contents"}
+        assert shown.evaluate("getComputedStyle(document.querySelector('#said')).display") == "none"
+
+
+def test_each_sheet_says_what_it_is_of(chromium: Any, made: Callable[[str], Path]) -> None:
+    """The running title is a string of the style sheet, whatever the name has in it."""
+    with looking_at(chromium, made("report"), 1400) as shown:
+        rules = shown.evaluate(
+            "[...document.styleSheets].flatMap(s => [...s.cssRules]).filter(r => r instanceof CSSPageRule)"
+            ".map(r => r.cssText).join(' ')"
+        )
+        title = shown.title()
+    assert title.endswith("30 June 2026")
+    assert f'content: "{title}"' in rules
+
+
+@pytest.mark.parametrize("kind", ["report", "report-place", "parts"])
+def test_names_stay_beside_their_figures_on_a_phone(kind: str, chromium: Any, made: Callable[[str], Path]) -> None:
+    """While a table is scrolled sideways; what is under a name is not seen through it, and the last column can be seen
+    whole."""
+    with looking_at(chromium, made(kind), 390) as shown:
+        shown.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        found = shown.evaluate(
+            "[...document.querySelectorAll('.scroll')].filter(s => s.scrollWidth > s.clientWidth + 20).map(s => {"
+            " s.scrollLeft = s.scrollWidth; const row = s.querySelector('tbody tr:has(td)');"
+            " const name = row.cells[0], last = row.cells[row.cells.length - 1];"
+            " return [name.getBoundingClientRect().left - s.getBoundingClientRect().left,"
+            " getComputedStyle(name).backgroundColor, name.getBoundingClientRect().width,"
+            " last.getBoundingClientRect().left - name.getBoundingClientRect().right, s.querySelector('table').id] })"
+        )
+    assert found or kind == "parts"
+    for left, colour, width, room, table in found:
+        assert abs(left) <= 1, table
+        assert re.fullmatch(r"rgb\(.*\)", colour), (table, colour)
+        assert width >= 120, table
+        assert room >= -1, table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from popstrat.pages.report.model import Figure, Report
 from popstrat.pages.report.names import page_names
 from popstrat.pages.report.page import page_of
 from popstrat.pages.report.read import Month
-from popstrat.pages.report.sections.care import Counted, most_of
+from popstrat.pages.report.sections import needs
+from popstrat.pages.report.sections.care import Counted, may_be_larger, most_of
 from popstrat.pages.report.sections.inequality import widened
+from popstrat.pages.report.sections.prize import Prize, possible
 from popstrat.pages.report.signals import signal_of
 
 pytestmark = pytest.mark.smoke
@@ -123,13 +126,13 @@ def test_whether_a_gap_is_wider_than_a_year_ago(
     assert widened(None) == "–"
 
 
-def counted(people: int | None, of: int | None, other: int | None = None) -> Counted:
+def counted(people: int | None, of: int | None, other: int | None = None, among: int | None = None) -> Counted:
     none = dict.fromkeys(Figure.__slots__)
-    one, beside = (
+    one, beside, more = (
         Figure(**{**none, "numerator": n, "denominator": of, "suppressed": n is None})  # type: ignore[arg-type]
-        for n in (people, other)
+        for n in (people, other, among)
     )
-    return Counted("said", "label", "metric", one, other=beside)
+    return Counted("said", "label", "metric", one, other=beside, among=more)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +145,9 @@ def counted(people: int | None, of: int | None, other: int | None = None) -> Cou
         ([counted(110, 140), counted(None, 140)], None),
         ([counted(1365, 4755), counted(None, 560)], 0),  # a medicine that so few need
         ([counted(110, 140), counted(None, None)], None),
+        ([counted(150, 195), counted(None, 195, among=105)], 0),  # of all adults there are no more than 107
+        ([counted(110, 195), counted(None, 195, among=105)], 0),  # 107 against 108, the least that is shown as 110
+        ([counted(105, 195), counted(None, 195, among=105)], None),
         ([counted(None, 140), counted(None, 140)], None),
         ([], None),
     ],
@@ -150,3 +156,62 @@ def test_what_is_most_frequent_is_said_only_where_no_withheld_count_can_be_large
     found: list[Counted], most: int | None
 ) -> None:
     assert most_of(found) is (None if most is None else found[most])
+    sure = [one for one in found if one.people is None]
+    assert bool(may_be_larger(found)) == (most is None and bool(sure))
+
+
+@pytest.mark.parametrize(
+    ("points", "outer", "chance"),
+    [(666, 0, True), (666, 1, True), (666, 2, True), (666, 3, False), (48, 1, False), (20_000, 20, True),
+     (20_000, 40, False)],
+)  # fmt: skip
+def test_whether_chance_alone_would_put_as_many_outside(points: int, outer: int, chance: bool) -> None:
+    """1 in 1,000 points lies beyond an outer limit by chance: 0.67 of 666, and two are not rare."""
+    none = dict.fromkeys(Figure.__slots__)
+    limits = {
+        f"limit_{name}": at for name, at in (("998_low", 0.2), ("95_low", 0.3), ("95_high", 0.7), ("998_high", 0.8))
+    }
+    one = Figure(**{**none, **limits, "value": 0.9})  # type: ignore[arg-type]
+    made = report(RISING, None, "low")
+    point = needs.Point(made.top, made.definitions[METRIC], one, None)
+    assert needs.Tested(points, 1, 1, (point,) * outer, 0).by_chance == chance
+
+
+@pytest.mark.parametrize(
+    ("title", "good", "said"),
+    [
+        ("People who smoke", "low", "fewer people who smoke, possible"),
+        ("Hypertension undiagnosed", "low", "fewer people possible: hypertension undiagnosed"),
+        ("HbA1c at target", "high", "more people possible: HbA1c at target"),
+    ],
+)
+def test_people_to_gain_are_not_said_to_be_gained(title: str, good: str, said: str) -> None:
+    made = report(RISING, None, good).definitions[METRIC]
+    assert possible(Prize(replace(made, title=title), {}, None)) == said
+
+
+def test_a_signal_of_one_of_two_twins_is_listed() -> None:
+    """Of two figures that say the same, rounding can explain the signal of one and not of the other."""
+    told = [
+        {"id": name, "title": name, "version": "1", "measure": "proportion", "good": good}
+        for name, good in (("optimised", "high"), ("not_optimised", "low"))
+    ]
+    record: dict[str, Any] = {"metrics": told, "disclosure_control": False, "pack": {"id": "p", "version": "1"}}
+    for first, second in (("beyond_3_sigma", "none"), ("none", "beyond_3_sigma"), ("beyond_3_sigma",) * 2):
+        months = []
+        for i, people in enumerate([50] * 12 + [80]):
+            day = dt.date(2025 + (i + 5) // 12, (i + 5) % 12 + 1, 28)
+            rows = [
+                Row(as_of=day, metric=name, version="1", measure=Measure.PROPORTION, cohort="all", level=level,
+                    area=area, numerator=count, denominator=200, value=count / 200, signal=signal if i == 12 else None)
+                for level, area in ((Level.ICB, "all"), (Level.PRACTICE, "Y90001"))
+                for name, count, signal in (("optimised", people, first), ("not_optimised", 200 - people, second))
+            ]  # fmt: skip
+            months.append(Month(day, table_of(rows), record, Path(f"{day}.parquet"), "0", "1"))
+        made = Report(months)
+        page = page_of(made, made.top, page_names(made.areas), layout())
+        listed = next(one for one in page.tables() if one.id == "signals-t")
+        assert [str(row[0].__html__()) for row in listed.rows] == [  # type: ignore[union-attr]
+            '<a href="definitions.html#not_optimised">not_optimised</a>' if first == "none"
+            else '<a href="definitions.html#optimised">optimised</a>'
+        ]  # fmt: skip
