@@ -34,7 +34,8 @@ def read_names(path: Path, codes: Collection[str]) -> dict[str, str]:
     short = [number for number, row in enumerate(rows) if len(row) == 1 and row[0].strip()]
     if short:
         raise InputError("has a code and no name beside it; it needs two columns", file=file, rows=short)
-    known, found, twice = set(codes), {}, []
+    found: dict[str, str] = {}
+    known, twice = set(codes), []
     for number, row in enumerate(rows):
         if len(row) < 2 or row[0].strip() not in known:
             continue
