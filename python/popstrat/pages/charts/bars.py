@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from popstrat.core.numbers import NOTHING
-from popstrat.pages.charts.chart import ACROSS, LETTER, NARROW, Canvas, Chart, Scale, round_up
+from popstrat.pages.charts.chart import ACROSS, Canvas, Chart, Scale, round_up
 
 _ROW, _TALL, _MISSING = 46, 16, 20
 
@@ -38,7 +38,7 @@ def bars(rows: Sequence[Bar], *, unit: str, beside: str = "", top: float | None 
     reasons = {text: [r for r in missing if r.text == text] for text in dict.fromkeys(r.text for r in missing)}
     canvas.height = y + _ROW * len(shown) + sum(_MISSING * (len(some) + 1) + 6 for some in reasons.values())
     for row in shown:
-        canvas.label(y + 13, row.label, NARROW - LETTER * (len(row.text) + 2))
+        canvas.label(y + 13, row.label, row.text)
         canvas.text(ACROSS, y + 13, row.text, "strong", "end")
         canvas.bar(0, ACROSS, y + 20, _TALL, "sunken")
         if row.value is not None:
@@ -55,7 +55,7 @@ def bars(rows: Sequence[Bar], *, unit: str, beside: str = "", top: float | None 
         )
         for row in some:
             y += _MISSING
-            canvas.label(y + 14, row.label, NARROW)
+            canvas.label(y + 14, row.label)
         y += _MISSING + 6
     told = "; ".join(f"{r.label} {r.text}" + (f" ({beside} marked)" if r.beside is not None else "") for r in shown)
     kept = "; ".join(f"{r.label} ({r.text})" for r in missing)

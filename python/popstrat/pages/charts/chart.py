@@ -12,7 +12,7 @@ ACROSS = 1000
 """The width of a chart in its own units; across, everything is a share of this."""
 NARROW = 330
 """The narrowest that a chart is shown, in pixels: what must fit beside each other is laid out for this."""
-_SIZE = 13
+_SIZE, _BOLD, _BETWEEN = 13, 1.08, 14
 _WIDE = 0.79
 _WIDTHS = {
     one: width
@@ -121,10 +121,13 @@ class Canvas:
         moved = f' dx="{_n(dx)}"' if dx else ""
         self._out.append(f'<text x="{_pc(x)}" y="{_n(y)}"{moved}{placed}{named}>{escape(words)}</text>')
 
-    def label(self, y: float, words: str, room: float, kind: str = "") -> None:
-        """The name of a row at the left edge. Where it is too long for the narrowest chart, it is cut there, and less
-        or not at all where there is room: the style sheet shows one of the two."""
-        short, long = fit(words, room), fit(words, room + ROOMY - NARROW)
+    def label(self, y: float, words: str, beside: str = "", kind: str = "") -> None:
+        """The name of a row at the left edge, with words ``beside`` it at the right one. Where it is too long for the
+        narrowest chart, it is cut there, and less or not at all where there is room: the style sheet shows one of the
+        two."""
+        bold = _BOLD if "strong" in kind else 1.0
+        room = NARROW - (_long(beside) * _BOLD + _BETWEEN if beside else 0.0)
+        short, long = (fit(words, wide / bold) for wide in (room, room + ROOMY - NARROW))
         if short == long:
             self.text(0, y, short, kind)
         else:
@@ -204,7 +207,7 @@ def fit(words: str, room: float) -> str:
     if _long(words) <= room:
         return words
     most = next((n for n in range(len(words), 3, -1) if _long(words[:n]) + _SIZE <= room), 3)
-    return words[:most].rstrip() + "…"
+    return words[:most].rstrip(" ,(") + "…"
 
 
 def _long(words: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from popstrat.pages.charts.chart import ACROSS, LETTER, NARROW, Canvas, Chart, Scale, across_axis, ticks
+from popstrat.pages.charts.chart import ACROSS, Canvas, Chart, Scale, across_axis, ticks
 
 _ROW, _HEAD = 38, 30
 
@@ -62,7 +62,7 @@ def dots(
         if row.heading:
             canvas.text(0, y + 20, row.heading, "strong halo")
             y += _HEAD
-        canvas.label(y + 13, row.label, NARROW - LETTER * (len(row.text) + 2), "halo")
+        canvas.label(y + 13, row.label, row.text, "halo")
         canvas.text(ACROSS, y + 13, row.text, "tick halo", "end")
         canvas.line(0, y + _ROW - 1, ACROSS, y + _ROW - 1, "grid-line")
         if reference is not None:  # beside the values alone: a name is not crossed out

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from popstrat.core.numbers import percent
-from popstrat.pages.charts.chart import ACROSS, NARROW, Canvas, Chart, wide_enough
+from popstrat.pages.charts.chart import ACROSS, Canvas, Chart, wide_enough
 
 _ROW, _TALL = 52, 24
 
@@ -41,7 +41,7 @@ def stacked(rows: Sequence[Stack], parts: Sequence[PartOf], *, unit: str) -> Cha
     told = []
     for row in rows:
         whole = sum(v for v in row.values if v is not None)
-        canvas.label(y + 13, row.label, NARROW - 10 - 8 * (len(row.text) + 2), "strong")
+        canvas.label(y + 13, row.label, row.text, "strong")
         if row.text:
             canvas.text(ACROSS, y + 13, row.text, "tick", "end")
         x = 0.0

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from popstrat.pages.charts.chart import ACROSS, LETTER, NARROW, Canvas, Chart
+from popstrat.pages.charts.chart import ACROSS, Canvas, Chart
 
 _ROW, _HALF = 46, 9
 _INNER, _OUTER, _MOST = 1.96, 3.09, 5.0
@@ -40,7 +40,7 @@ def within(rows: Sequence[Lying], *, unit: str, called: str = "this place", aver
     y = canvas.swatch(0, key) + 4
     canvas.height = y + _ROW * len(rows)
     for row in rows:
-        canvas.label(y + 13, row.label, NARROW - LETTER * (len(row.text) + 2), "halo")
+        canvas.label(y + 13, row.label, row.text, "halo")
         canvas.text(ACROSS, y + 13, row.text, "strong halo", "end")
         middle = y + 30
         canvas.bar(_at(-_INNER), _at(_INNER), middle - _HALF, 2 * _HALF, "band-fill")
