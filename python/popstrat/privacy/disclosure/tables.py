@@ -97,7 +97,8 @@ def withheld(
     off = small | rest if earlier is None else small | rest | earlier
     something: Bools = np.asarray((~small & ~nobody).any(axis=1))
     kept = nobody if told is None else nobody | told
-    regions = layout.regions or (Around(*[np.arange(len(layout))] * 3),)
+    every = np.arange(len(layout))
+    regions = layout.regions or (Around(every, every, every),)
     off = find(
         regions_of(layout.starts, layout.counts, layout.signs, regions, layout.ranks),
         layout.ranks, layout.same(), counts, parts, small, off, nobody, kept, asked=something, dearer=_DEARER,
