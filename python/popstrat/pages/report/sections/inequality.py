@@ -19,7 +19,7 @@ WIDER, NARROWER = "wider", "narrower"
 _SINCE = f"Since then: {WIDER} or {NARROWER} where the gap of a year ago lies outside this 95% interval."
 _NO_PAST = "Whether a gap is widening needs the months before, back to a year ago (popstrat metrics --history)."
 _BY = "imd_quintile"
-_NAMED = 4
+_NAMED = 6
 _FIFTHS = {"1": "1, most deprived", "2": "2", "3": "3", "4": "4", "5": "5, least deprived"}
 _ETHNICITY = {name: name.capitalize() for name in ("white", "mixed", "asian", "black", "other")}
 
@@ -58,7 +58,7 @@ def _told(t: Teller, metrics: list[Definition]) -> str:
             continue
         text = (
             f"“{d.title}” is {written(d, first.value)} in the most deprived fifth and {written(d, last.value)} in the "
-            f"least deprived one: {'more than chance' if clear(gap) else 'which may be chance'}. "
+            f"least deprived one: {'more than chance' if clear(gap) else 'the difference may be chance'}. "
         )
         break
     worse = [d.title for d, *_ in clear_gaps(t)]
