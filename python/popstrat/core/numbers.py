@@ -10,7 +10,9 @@ import datetime as dt
 
 WITHHELD = "withheld"
 """In the place of a figure that disclosure control keeps back; `WITHHELD_MEANS` stands beside the table."""
-WITHHELD_MEANS = "“withheld”: too few people to publish, or another figure could be worked out from it. It may be small or large."
+WITHHELD_MEANS = (
+    "“withheld”: too few people to publish, or another figure could be worked out from it. It may be small or large."
+)
 NOTHING = "–"
 """In the place of a figure that there is not: not asked for, or not defined."""
 _MONTHS = (
