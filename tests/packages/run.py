@@ -62,7 +62,8 @@ NEEDING = {
 
 
 UV = (sys.executable, "-m", "uv", "pip")
-WHEELS_ALONE = ("--quiet", "--only-binary", ":all:")
+WHEELS_ALONE = ("--quiet", "--only-binary", ":all:", "--no-binary", "pyspark")
+"""Nothing is built, but pyspark, of which there are no wheels, and in which is nothing to compile."""
 INSTALL = (*UV, "install", *WHEELS_ALONE, "--compile-bytecode")
 
 
@@ -98,7 +99,7 @@ class Environment:
         self.has.pop("PYTHONPATH", None)
 
     def install(self, *what: str | Path) -> None:
-        must([self.python, "-m", "pip", "install", "-q", "--only-binary", ":all:", *what], env=self.has, cwd=ROOT)
+        must([*INSTALL, "--python", self.python, *what], env=self.has, cwd=ROOT)
 
     def megabytes(self) -> float:
         files = self.python.parents[1].joinpath("lib").rglob("*")
@@ -141,7 +142,11 @@ def extras(python: str, built: Path, work: Path, tried: Tried) -> None:
     for extra in ("", *offered):
         name = f"[{extra}]" if extra else "without extras"
         place = Environment(work / f"env-{extra or 'none'}", python)
-        place.install(f"popstrat{f'[{extra}]' if extra else ''} @ {built.as_uri()}")
+        try:
+            place.install(f"popstrat{f'[{extra}]' if extra else ''} @ {built.as_uri()}")
+        except SystemExit as error:  # the others are tried all the same
+            tried.told(f"{name}: is not installed", str(error))
+            continue
         folder = work / f"work-{extra or 'none'}"
         folder.mkdir()
         problems = []
@@ -158,6 +163,7 @@ def extras(python: str, built: Path, work: Path, tried: Tried) -> None:
             if not runs and not says and extra not in (needed, "all"):
                 problems.append(f"{command[0]} does not say that it needs [{needed}]: {done.stderr[-600:]}")
         tried.told(f"{name}: {place.megabytes():,.0f} MB installed", "\n".join(problems))
+        shutil.rmtree(place.python.parents[1])
 
 
 def lowest_versions(python: Path) -> list[str]:
@@ -186,7 +192,7 @@ def tests(python: str, built: Path, unpacked: Path, work: Path, tried: Tried, *,
         pinned = work / "lowest.txt"
         pinned.write_text("\n".join(lowest_versions(place.python)))
         wanted += ["--constraint", str(pinned)]
-    must([*INSTALL, "--python", place.python, *wanted], env=place.has, cwd=ROOT)
+    place.install(*wanted)
     done = run(
         [place.python, "-m", "pytest", "-q", "-n", "2", *(["-m", marked] if marked else [])],
         cwd=unpacked,
