@@ -25,9 +25,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
+from damaged_views import of_buffers
 from generated import Table, bits, compare, score_at, table_of
 
 import popstrat
+from popstrat.core.soundness import exportable
 from popstrat.engine import levels
 from popstrat.errors import InputError
 from popstrat.formats.registry import open_source
@@ -58,7 +60,7 @@ def buffer(values: Any) -> pa.Buffer:
 
 
 def rebuilt(array: pa.Array, buffers: list[Any], nulls: int = -1) -> pa.Array:
-    return pa.Array.from_buffers(array.type, len(array), buffers, nulls, array.offset)
+    return of_buffers(array.type, len(array), buffers, nulls, array.offset)
 
 
 def numbers_of(array: pa.Array, which: int, dtype: Any) -> Any:
@@ -124,7 +126,7 @@ def false_views(array: pa.Array, rng: Rng) -> tuple[pa.Array, list[Any] | None]:
     words[row, 2] = int(rng.choice([0, 1, 7, -1, 2**31 - 1]))
     words[row, 3] = int(rng.choice([0, 1, -1, 2**30, 2**31 - 1]))
     texts = [t for t in texts if t is not None]
-    lies = pa.Array.from_buffers(array.type, len(array), [valid, buffer(words), *texts], -1, array.offset)
+    lies = of_buffers(array.type, len(array), [valid, buffer(words), *texts], -1, array.offset)
     length, _, which, start = (int(x) for x in words[row])
     inside = 0 <= which < len(texts) and start >= 0 and start + length <= texts[which].size
     honest = not valid_rows(lies)[row - array.offset] or 0 <= length <= 12 or (length > 12 and inside)
@@ -316,9 +318,10 @@ def damaged(number: int, folder: Path) -> tuple[str, list[str]]:
     stream = rng.random() < 0.3
     compression = [None, None, "lz4", "zstd"][int(rng.integers(4))]
     options = pa.ipc.IpcWriteOptions(compression=compression)
-    with (pa.ipc.new_stream if stream else pa.ipc.new_file)(path, table.batch.schema, options=options) as out:
+    batch = pa.record_batch([exportable(c) for c in table.batch.columns], schema=table.batch.schema)
+    with (pa.ipc.new_stream if stream else pa.ipc.new_file)(path, batch.schema, options=options) as out:
         for _ in range(int(rng.integers(1, 3))):
-            out.write_batch(table.batch)
+            out.write_batch(batch)
     content = bytearray(path.read_bytes())
     way = ["byte", "byte", "word", "cut", "swap"][int(rng.integers(5))]
     for _ in range(int(rng.choice([1, 2, 8]))):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from damaged_views import of_buffers
 
 import popstrat
 import popstrat.validation
@@ -172,7 +173,7 @@ def view(row: int) -> pa.Array:
     honest = pa.array([f"a key that is long {i}" for i in range(5)], pa.string_view())
     views = np.frombuffer(honest.buffers()[1], np.int32).copy().reshape(-1, 4)
     views[row, 2] = 9
-    return pa.Array.from_buffers(pa.string_view(), 5, [None, pa.py_buffer(views), honest.buffers()[2]])
+    return of_buffers(pa.string_view(), 5, [None, pa.py_buffer(views), honest.buffers()[2]])
 
 
 @pytest.mark.parametrize(("name", "make", "rows"), KEYS)
@@ -242,9 +243,7 @@ def test_views_under_nulls_may_be_anything() -> None:
     honest = pa.array(["a text that is long", None, "another one, long too"], pa.string_view())
     views = np.frombuffer(honest.buffers()[1], np.int32).copy().reshape(-1, 4)
     views[1] = [2**31 - 1, 7, 2**31 - 1, -5]
-    lies = pa.Array.from_buffers(
-        pa.string_view(), 3, [honest.buffers()[0], pa.py_buffer(views), honest.buffers()[2]], offset=0
-    )
+    lies = of_buffers(pa.string_view(), 3, [honest.buffers()[0], pa.py_buffer(views), honest.buffers()[2]])
     refuse_unsound(lies, "x")
     assert cleared(lies).cast(pa.large_string()).to_pylist() == honest.to_pylist()
     assert cleared(lies.slice(1)).cast(pa.string()).to_pylist() == honest.to_pylist()[1:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+from damaged_views import of_buffers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +28,7 @@ def view(length: int, text: bytes = b"", buffer: int = 0, start: int = 0) -> byt
 
 def made(views: list[bytes], texts: list[bytes], valid: bytes | None = None) -> pa.Array:
     held = [None if valid is None else pa.py_buffer(valid), pa.py_buffer(b"".join(views)), *map(pa.py_buffer, texts)]
-    return pa.Array.from_buffers(pa.string_view(), len(views), held)
+    return of_buffers(pa.string_view(), len(views), held)
 
 
 @given(TEXTS, st.integers(0, 20))

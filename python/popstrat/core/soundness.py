@@ -178,7 +178,11 @@ def cleared(array: pa.Array) -> pa.Array:
     views = np.frombuffer(values, np.uint8).copy()
     rows = views[16 * array.offset : 16 * (array.offset + len(array))].reshape(-1, 16)
     rows[~np.asarray(array.is_valid())] = 0
-    return pa.Array.from_buffers(array.type, len(array), [valid, pa.py_buffer(views), *texts], offset=array.offset)
+    held = [valid, pa.py_buffer(views), *texts]
+    try:
+        return pa.Array.from_buffers(array.type, len(array), held, offset=array.offset)
+    except ValueError:  # by pyarrow 18, where there are texts
+        return pa.array(array.to_pylist(), array.type)
 
 
 def text_of_sound_views(array: pa.Array) -> pa.Array | None:
