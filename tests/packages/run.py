@@ -61,10 +61,11 @@ NEEDING = {
 """For each extra a command that needs it."""
 
 
+FRAMES = ("polars", "pandas")
 UV = (sys.executable, "-m", "uv", "pip")
 WHEELS_ALONE = ("--quiet", "--only-binary", ":all:", "--no-binary", "pyspark")
 """Nothing is built, but pyspark, of which there are no wheels, and in which is nothing to compile."""
-INSTALL = (*UV, "install", *WHEELS_ALONE, "--compile-bytecode")
+INSTALL = (*UV, "install", *WHEELS_ALONE)
 
 
 class Tried:
@@ -102,7 +103,8 @@ class Environment:
         must([*INSTALL, "--python", self.python, *what], env=self.has, cwd=ROOT)
 
     def megabytes(self) -> float:
-        files = self.python.parents[1].joinpath("lib").rglob("*")
+        """Of what lies there, without what Python compiles of it as it is imported."""
+        files = [f for f in self.python.parents[1].joinpath("lib").rglob("*") if f.suffix != ".pyc"]
         return sum(f.stat().st_size for f in files if f.is_file() and not f.is_symlink()) / 1e6
 
 
@@ -167,13 +169,16 @@ def extras(python: str, built: Path, work: Path, tried: Tried) -> None:
 
 
 def lowest_versions(python: Path) -> list[str]:
-    """The oldest version of each thing that popstrat and its extras ask for, of those with a wheel for this Python.
+    """The oldest version of each thing that popstrat and its extras ask for, of those with a wheel for this Python; and
+    of Polars and pandas, whose frames it takes: the newest pandas does not go with the oldest statsmodels.
 
     Of Spark's extra none: its tests want Java, and are not among these.
     """
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    said = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = said["project"]
+    frames = [one for one in said["dependency-groups"]["test"] if isinstance(one, str) and one.startswith(FRAMES)]
     extras = [extra for name, extra in project["optional-dependencies"].items() if name not in ("spark", "all")]
-    asked = [one for one in [*project["dependencies"], *itertools.chain(*extras)] if ">=" in one]
+    asked = [one for one in [*project["dependencies"], *itertools.chain(*extras), *frames] if ">=" in one]
     compiling = [*UV, "compile", *WHEELS_ALONE, "--python", python, "--resolution", "lowest-direct", "--no-header",
                  "--no-annotate", "-"]  # fmt: skip
     done = run(compiling, input="\n".join(asked))
