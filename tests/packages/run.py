@@ -199,12 +199,12 @@ def tests(python: str, built: Path, unpacked: Path, work: Path, tried: Tried, *,
         wanted += ["--constraint", str(pinned)]
     place.install(*wanted)
     done = run(
-        [place.python, "-m", "pytest", "-q", "-n", "2", *(["-m", marked] if marked else [])],
+        [place.python, "-m", "pytest", "-n", "2", *(["-m", marked] if marked else [])],
         cwd=unpacked,
         env=place.has,
     )
-    last = done.stdout.strip().split("\n")[-1]
-    tried.told(f"{name}: {last}", "" if not done.returncode else done.stdout)
+    summary = re.findall(r"^(?=.*\d+ (?:passed|failed|error)).* in [\d.]+s.*$", done.stdout, re.MULTILINE)
+    tried.told(f"{name}: {(summary or ['no summary'])[-1]}", "" if not done.returncode else done.stdout)
 
 
 def main() -> int:
