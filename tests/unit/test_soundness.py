@@ -468,6 +468,26 @@ def test_short_views_can_be_handed_on(skip: int) -> None:
     assert exportable(plain) is plain
 
 
+WITHIN: dict[str, Callable[[pa.Array], pa.Array]] = {
+    "run ends": lambda v: pa.RunEndEncodedArray.from_arrays(pa.array([1, 2], pa.int32()), v),
+    "list": lambda v: pa.ListArray.from_arrays(pa.array([0, 1, 2], pa.int32()), v),
+    "structure": lambda v: pa.StructArray.from_arrays([v], ["a"]),
+    "dictionary in a structure": lambda v: pa.StructArray.from_arrays(
+        [pa.DictionaryArray.from_arrays(pa.array([0, 1]), v)], ["a"]
+    ),
+    "map": lambda v: pa.MapArray.from_arrays(pa.array([0, 1, 2], pa.int32()), v, v),
+}
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("within", WITHIN)
+def test_columns_that_nobody_reads_may_hold_short_views(scorer: Scorer, within: str) -> None:
+    """The whole process ended as they were exported, with pyarrow 18 to 23."""
+    batch = people(2, shoes=WITHIN[within](pa.array(["a", "b"]).cast(pa.string_view())))
+    assert scorer.score_batch(batch).equals(scorer.score_batch(people(2)))
+    assert popstrat.score(batch, AS_OF).num_rows == 2
+
+
 @pytest.mark.smoke
 @pytest.mark.parametrize("profile", ["direct-care", "secondary-use"])
 def test_a_list_with_short_views_is_scored(profile: str) -> None:

@@ -93,6 +93,15 @@ def has_views(kind: pa.DataType) -> bool:
     return bool(pt.is_string_view(kind) or pt.is_binary_view(kind))
 
 
+def has_views_within(kind: pa.DataType) -> bool:
+    """As `has_views`, and of whatever a column of this type is made of: lists, structures, run ends, extensions."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return has_views_within(kind.storage_type)
+    if pt.is_dictionary(kind):
+        return has_views_within(kind.value_type)
+    return has_views(kind) or any(has_views_within(kind.field(i).type) for i in range(kind.num_fields))
+
+
 def exportable(array: pa.Array) -> pa.Array:
     """The column, its views with `buffers_of_views`: to hand on others as Arrow's C data kills the process."""
     if pt.is_dictionary(array.type):

@@ -19,7 +19,7 @@ from popstrat.core.lazy import compute as pc
 from popstrat.core.soundness import (
     cleared,
     exportable,
-    has_views,
+    has_views_within,
     looks_astray,
     refuse_astray,
     refuse_misfits,
@@ -149,7 +149,8 @@ class BoundScorer:
             (self.bindings[name], bind.label_codes(patient[name]) if kinds[name].startswith("str") else None)
             for name in self.compiled.columns
         ]
-        self._with_views = [i for i, field in enumerate(schema) if has_views(field.type)]
+        read = {b.position for b in self.bindings.values()}
+        self._with_views = {i: i in read for i, field in enumerate(schema) if has_views_within(field.type)}
         self._in_place: list[Any] = [(b.position, None, labels) for b, labels in self._read]
         self._to_bind = [
             (i, b, labels)
@@ -420,11 +421,11 @@ class BoundScorer:
         return Frame(self.compiled.program, columns, made, rows, self._exported(batch), sizes), made
 
     def _exported(self, batch: pa.RecordBatch) -> Any:
-        """The batch as Arrow's C data."""
+        """The batch as Arrow's C data, without columns that hold views and are not read: these may be of any type."""
         if self._with_views:
             columns = batch.columns
-            for i in self._with_views:
-                columns[i] = exportable(columns[i])
+            for i, read in self._with_views.items():
+                columns[i] = exportable(columns[i]) if read else pa.nulls(batch.num_rows)
             batch = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
         return batch.__arrow_c_array__()
 
