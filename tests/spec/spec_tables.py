@@ -190,6 +190,8 @@ def arrow(
             array, kind = (
                 (pa.array(values, pa.int64()), pa.int64()) if wide else (pa.array(values, pa.int16()), pa.int16())
             )
+        elif pa.types.is_float16(kind):  # which pyarrow 18 makes of NumPy's alone
+            array = pa.array(values, pa.float32()).cast(kind)
         else:
             array = pa.array(values, kind)
         arrays.append(array)
