@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import popstrat
+from popstrat import synthetic
 from popstrat.engine.arrays import letters
 from popstrat.errors import InputError
 from popstrat.packs.keys import MadeNumber, as_read, code, key, notes
@@ -232,3 +235,29 @@ def test_one_odd_name_among_many(kind: pa.DataType, name: str, together: bool) -
     assert read == as_read(pa.array(texts).dictionary_encode(), "name", "place").column.cast(pa.string()).to_pylist()
     assert read[317] == read_name(name)
     assert read[:317] == texts[:317]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("profile", ["direct-care", "secondary-use"])
+def test_keys_read_while_others_score_are_those_of_a_tidy_list(profile: str, threads: int) -> None:
+    """Chunk by chunk, with contributions too; what was respelt is counted, and an id that is repeated so is found."""
+    as_of = dt.date(2026, 6, 30)
+    tidy = synthetic.table(3_000, seed=2, as_of=as_of)
+    texts = {n: tidy[n].cast(pa.string()) for n in ("patient_id", "practice_code", "pcn_code", "place")}
+    for name, text in texts.items():
+        tidy = tidy.set_column(tidy.column_names.index(name), name, text)
+    untidy = tidy
+    for name, text in texts.items():
+        padded = pa.chunked_array([pa.array([f" {t} " if i % 7 == 0 else t for i, t in enumerate(text.to_pylist())])])
+        untidy = untidy.set_column(untidy.column_names.index(name), name, padded)
+    chunks = pa.concat_tables([untidy.slice(0, 1_001), untidy.slice(1_001)])
+    right = popstrat.score(tidy, as_of, profile=profile)
+    found, record = popstrat.score(chunks, as_of, profile=profile, threads=threads, record=True)
+    assert found.combine_chunks().equals(right.combine_chunks())
+    said = [note.split(" are written")[0] for note in record["notices"] if "in another form" in note]
+    assert sorted(said) == sorted(f"{name}: {len(range(0, 3_000, 7)):,} rows" for name in texts)
+    assert popstrat.contributions(chunks, as_of, threads=threads).equals(popstrat.contributions(tidy, as_of))
+    twice = pa.concat_tables([untidy, tidy.slice(0, 1)])
+    for call in (popstrat.score, popstrat.contributions):
+        with pytest.raises(InputError, match="more than once"):
+            call(twice, as_of, threads=threads)
