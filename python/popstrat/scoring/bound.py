@@ -33,7 +33,7 @@ from popstrat.packs import plausibility, questions
 from popstrat.packs.columns_read import read_columns
 from popstrat.packs.definition import Definition
 from popstrat.packs.flags import anybody, refuse_other_numbers, true_rows
-from popstrat.packs.keys import Kind, as_read, kind_of
+from popstrat.packs.keys import as_read, kind_of
 from popstrat.packs.pack import Pack
 from popstrat.packs.patient_table import KEY_COLUMNS, OPT_OUTS, PLACE_COLUMNS
 from popstrat.packs.resolved import Resolved
@@ -183,16 +183,11 @@ class BoundScorer:
             for c in (*KEY_COLUMNS, *self.place)
         ]
         self._positions = [b.position for b in self.bindings.values()]
-        spelt = [
+        self._spelt = [
             (b.position, name, kind)
             for name, b in self.bindings.items()
             if (kind := kind_of(name)) and is_text(schema.field(b.position).type)
         ]
-        # Others than the engine reads are read while it scores, unless rows are left out: their keys are looked at too.
-        engine = {b.position for b, _ in self._read}
-        meanwhile = scorer.profile != "secondary-use"
-        self._spelt_meanwhile = [one for one in spelt if meanwhile and one[0] not in engine]
-        self._spelt_first = [one for one in spelt if one not in self._spelt_meanwhile]
         self._check_only = check_only
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -238,13 +233,13 @@ class BoundScorer:
         return self.start(batch).run(threads)
 
     def start(self, batch: pa.RecordBatch) -> Started:
-        """The batch bound, ready to be run. Raises as `score` does, save for `read_keys`."""
+        """The batch bound, ready to be run. Raises as `score` does, save for `check_keys`."""
         self._refuse_other_schema(batch.schema)
         refuse_misfits(batch, self._positions)
         if self._made_plain:
             batch = bind.plainly(batch, self._made_plain, self.schema)
         tally = Tally(rows_in=batch.num_rows)
-        given = batch = self._with_keys(batch, tally, self._spelt_first)
+        given = batch = self._with_keys(batch, tally)
         kept = self._not_opted_out(batch, tally) if self.scorer.profile == "secondary-use" else None
         if kept is not None:
             batch = self._only(batch, kept)
@@ -277,12 +272,8 @@ class BoundScorer:
         if len(names) > len(wanted):
             raise InputError("the scorer is bound to tables without this column", column=names[len(wanted)])
 
-    def read_keys(self, started: Started) -> None:
-        """Have the keys and codes of a batch that is being scored as they are compared. Raises `InputError` where one
-        cannot be read so, where a key is null, or where a key or place leads outside its column."""
-        batch = started.given
-        if self._spelt_meanwhile:  # and nobody was left out, so that the two are one
-            batch = started.given = started.batch = self._with_keys(batch, started.tally, self._spelt_meanwhile)
+    def check_keys(self, batch: pa.RecordBatch) -> None:
+        """Raises `InputError` where a key is null, or where a key or place leads outside its column."""
         for position, name, look, key in self._keys:
             array = batch.column(position)
             if look is not None:
@@ -366,9 +357,9 @@ class BoundScorer:
         nan = np.isnan(np.frombuffer(numbers.buffers()[1], dtype, numbers.offset + len(numbers))[numbers.offset :])
         return int((nan & valid(numbers)).sum()) if nan.any() else 0
 
-    def _with_keys(self, batch: pa.RecordBatch, tally: Tally, spelt: Sequence[tuple[int, str, Kind]]) -> pa.RecordBatch:
-        """The batch with these of its keys and codes as they are compared."""
-        for position, name, kind in spelt:
+    def _with_keys(self, batch: pa.RecordBatch, tally: Tally) -> pa.RecordBatch:
+        """The batch with its keys and codes as they are compared."""
+        for position, name, kind in self._spelt:
             column, respelt = as_read(batch.column(position), kind, name)
             if respelt:
                 tally.respelt[name] = respelt
@@ -484,7 +475,7 @@ class Started:
     """A batch that is being scored: its frame may be run in pieces, by any threads, together with other batches'."""
 
     bound: BoundScorer
-    given: pa.RecordBatch  # with its keys and codes as they are compared, once `BoundScorer.read_keys` has them so
+    given: pa.RecordBatch  # with its keys and codes as they are compared
     batch: pa.RecordBatch  # those rows of it that are scored
     kept: pa.Array | None  # which rows those are, if not all
     tally: Tally
@@ -533,7 +524,7 @@ class Together:
         """Raises as `BoundScorer.score` does."""
         self._started.append(started)
         self._work.add(started.frame)
-        started.bound.read_keys(started)  # from here on other threads are at work already
+        started.bound.check_keys(started.given)  # from here on other threads are at work already
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:

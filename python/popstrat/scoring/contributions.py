@@ -75,8 +75,8 @@ def contributions(
     for batch in table.to_batches() or [no_rows(table.schema)]:
         try:
             started = bound.start(batch)
-            scored, tally = started.run(threads)
             ids.append(started.given.column(at))
+            scored, tally = started.run(threads)
         except InputError as error:
             raise with_remedy(error).located(None, first) from None
         batches.append(scored)
