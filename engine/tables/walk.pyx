@@ -58,7 +58,7 @@ cdef enum:
     SOLUTIONS = 8    # kept at once: of a table and those that it moves out of its way
     FEWEST = 2       # where they are large
     ROOM = 200000000 # bytes of all that are kept, unless they are the fewest
-    FRESH = 5000      # steps, after which a solution is made anew, for rounding
+    FRESH = 5000     # steps, after which a solution is made anew, for rounding
     IDLE = 6         # moves that lead nowhere
     MANY = 60        # counts withheld for one
     ROUNDS = 6
