@@ -1247,6 +1247,19 @@ def test_every_number_of_a_page_worked_out_again(work: Path, name: str, months: 
     assert cells > 600
 
 
+def test_records_that_nobody_could_hold_against_limits_are_not_called_well(tmp_path: Path) -> None:
+    """Of few practices no figure has limits: then nothing is said to lie within them."""
+    pq.write_table(synthetic.table(4_000, seed=9, as_of=DAY, practices=4), tmp_path / "list.parquet")
+    made = ["metrics", f"{tmp_path}/list.parquet", "-o", f"{tmp_path}/m.parquet", "--as-of", AS_OF, "-q"]
+    assert run(made) == 0
+    assert pl.read_parquet(tmp_path / "m.parquet")["limit_95_low"].is_null().all()
+    assert run(["report", f"{tmp_path}/m.parquet", "-o", f"{tmp_path}/pages", "-q"]) == 0
+    for path in (tmp_path / "pages").glob("*.html"):
+        assert "less often than the 99.8% limits" not in path.read_text(encoding="utf-8"), path.name
+    text = (tmp_path / "pages/index.html").read_text(encoding="utf-8")
+    assert "whether a practice records less than chance allows cannot be said" in text
+
+
 # -- what areas are called ---------------------------------------------------------------------------------------------
 
 

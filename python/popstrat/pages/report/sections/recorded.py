@@ -112,6 +112,11 @@ def _by_area(t: Teller) -> Table | None:
 def _where(t: Teller, poor: list[needs.Point]) -> Text:
     """Where the record is poor, in a sentence."""
     single = t.area.level is Level.PRACTICE
+    if not _looked_at(t):
+        return (
+            "No share here has limits to hold it against, so whether a practice records less than chance allows cannot "
+            "be said."
+        )
     if not poor:
         who = "This practice records" if single else "No practice here records"
         return f"{who} {'nothing' if single else 'anything'} less often than the 99.8% limits for its size allow."
@@ -123,6 +128,13 @@ def _where(t: Teller, poor: list[needs.Point]) -> Text:
     start = "This practice is below the 99.8% limits in" if single else "Below the 99.8% limits:"
     end = Markup('<a href="#{}">Records to complete</a> says by how much.').format(needs.ID)
     return Markup("{}{} {}{}. {}").format(_least(t, poor), start, Markup("; ").join(named), more, end)
+
+
+def _looked_at(t: Teller) -> bool:
+    """Whether a share recorded of a practice here lies in limits."""
+    records = [d for d in t.report.tested(t.layout.headline) if t.kind(d) is t.layout.kinds[-1]]
+    figures = (area.figures.get(d.key) for d in records for area in t.practices())
+    return any(one is not None and one.value is not None and one.limits is not None for one in figures)
 
 
 def _least(t: Teller, poor: list[needs.Point]) -> Markup:
