@@ -163,7 +163,7 @@ def test_what_is_most_frequent_is_said_only_where_no_withheld_count_can_be_large
 @pytest.mark.parametrize(
     ("points", "outer", "chance"),
     [(666, 0, True), (666, 1, True), (666, 2, True), (666, 3, False), (48, 1, False), (20_000, 20, True),
-     (20_000, 40, False)],
+     (20_000, 40, False), (400_000, 380, True), (400_000, 600, False), (2_000_000, 2_000, True)],
 )  # fmt: skip
 def test_whether_chance_alone_would_put_as_many_outside(points: int, outer: int, chance: bool) -> None:
     """1 in 1,000 points lies beyond an outer limit by chance: 0.67 of 666, and two are not rare."""

@@ -8,7 +8,6 @@ it.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -88,8 +87,9 @@ class Tested:
     @property
     def by_chance(self) -> bool:
         """Whether chance alone would often put as many points beyond the outer limits: one time in twenty or more."""
-        expected, fewer = self.points * OUTER, len(self.outer)
-        return sum(math.exp(-expected) * expected**k / math.factorial(k) for k in range(fewer)) <= 1 - _OFTEN
+        from scipy.special import pdtr  # here: a page without points does not wait for it
+
+        return not self.outer or bool(pdtr(len(self.outer) - 1, self.points * OUTER) <= 1 - _OFTEN)
 
 
 def of_records(t: Teller, one: Point) -> bool:
