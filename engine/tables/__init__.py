@@ -45,19 +45,22 @@ class Tables(NamedTuple):
 
 
 class Kin(NamedTuple):
-    """Which tables are parts of which: pairs, those of each table, all tables that hold one (the largest first), tables
-    in their order (wholes before parts). And rests: small ones, those of each table, and of pairs by cells which are
-    known to be wide, and how far each got. Lists stand after each other, each from its start."""
+    """Which tables are parts of which, as bonds: a whole and its parts, of which nobody is in two. A bond with one part is
+    a pair, of which rests are known, as of counts; of one with several it is known that nothing is left, where that is
+    so in every cell. Then the bonds of each table, all tables that hold one (the largest first), tables in their order
+    (wholes before parts). And rests: small ones of pairs, those of each table, and of bonds by cells which are known to
+    be wide, and how far each got. Lists stand after each other, each from its start."""
 
-    part: Ints
     whole: Ints
-    pair_starts: Ints
-    pairs: Ints
+    part_starts: Ints
+    parts: Ints
+    bond_starts: Ints
+    bonds: Ints
     above_starts: Ints
     above: Ints
     order: Ints
     few_starts: Ints
-    few_pair: Ints
+    few_bond: Ints
     few_cell: Ints
     shown: Bools
     top: Floats

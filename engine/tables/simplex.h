@@ -28,9 +28,20 @@ typedef struct {
     int64_t size, cells;
 } simplex_sums;
 
-/* The cells that a move leads by, each once: `among` has a 1 for each of them. */
+/* How far each cell may go. Of those that are not known yet (`known` is another number than `now`), `find` writes it;
+   without `find` all are known. */
+typedef struct {
+    const double *low, *high;
+    int64_t *known;
+    int64_t now;
+    void (*find)(void *of, int64_t cell);
+    void *of;
+} simplex_bounds;
+
+/* The cells that a move leads by, each once, and where each was before: `among` has a 1 for each of them. */
 typedef struct {
     int64_t *cells;
+    double *before;
     uint8_t *among;
     int64_t many;
 } simplex_path;
@@ -58,6 +69,7 @@ static inline int64_t simplex_next(const uint64_t *bits, int64_t from, int64_t c
     return 64 * word + __builtin_ctzll(left);
 }
 
+static inline int simplex_has(const uint64_t *bits, int64_t bit) { return bits[bit / 64] >> (bit % 64) & 1; }
 static inline void simplex_clear(uint64_t *bits, int64_t bit) { bits[bit / 64] &= ~((uint64_t)1 << (bit % 64)); }
 static inline void simplex_set(uint64_t *bits, int64_t bit) { bits[bit / 64] |= (uint64_t)1 << (bit % 64); }
 static inline void simplex_join(uint64_t *restrict bits, const uint64_t *restrict more, int64_t words) {
@@ -128,26 +140,36 @@ static void simplex_solve(const simplex_sums *s, const int64_t *order, uint8_t *
     }
 }
 
-static inline void simplex_by(simplex_path *path, int64_t cell) {
+/* Note that a cell is about to move. */
+static inline void simplex_by(simplex_path *path, int64_t cell, const double *at) {
     if (path->among[cell]) return;
     path->among[cell] = 1;
+    path->before[path->many] = at[cell];
     path->cells[path->many++] = cell;
+}
+
+static inline void simplex_know(const simplex_bounds *bounds, int64_t cell) {
+    if (!bounds->find || bounds->known[cell] == bounds->now) return;
+    bounds->known[cell] = bounds->now;
+    bounds->find(bounds->of, cell);
 }
 
 /* What it is worth to move a count that another follows at this rate, by the room that it has; 0 for nothing. */
 static inline double simplex_worth(double rate, double at, double low, double high) {
     const double room = rate > 0 ? high - at : at - low;
-    if (fabs(rate) <= SIMPLEX_PIVOT || room <= SIMPLEX_TIGHT) return 0.0;
+    if (room <= SIMPLEX_TIGHT) return 0.0;
     return fabs(rate) * (1.0 + (room < SIMPLEX_ROOMY ? room : SIMPLEX_ROOMY) / SIMPLEX_ROOMY);
 }
 
 /* Raise (`sign` 1) or lower (-1) `at` of a cell to `goal`, or as far as it goes; how many steps that took, negative
    where it did not get there. -SIMPLEX_STEPS says that it was given up. The cells whose place changes are
    added to `path`. */
-static int64_t simplex_push(const simplex_sums *s, const double *low, const double *high, double *at, int64_t cell,
-                            double sign, double goal, simplex_path *path, int64_t *there) {
+static int64_t simplex_push(const simplex_sums *s, const simplex_bounds *bounds, double *at, int64_t cell, double sign,
+                            double goal, simplex_path *path, int64_t *there) {
     const int64_t cells = s->cells, size = s->size;
+    const double *low = bounds->low, *high = bounds->high;
     int64_t idle = 0;
+    simplex_know(bounds, cell);
     for (int64_t taken = 1; taken < SIMPLEX_STEPS; taken++) {
         if (sign * (goal - at[cell]) <= SIMPLEX_TIGHT) return taken;
         const int64_t row = s->row_of[cell];
@@ -165,7 +187,10 @@ static int64_t simplex_push(const simplex_sums *s, const double *low, const doub
             const uint64_t *of_row = simplex_of_row(s, row);
             for (int64_t j = simplex_next(of_row, 0, cells); j < cells; j = simplex_next(of_row, j + 1, cells)) {
                 if (j == cell) continue; /* no other that rows are solved for is in one */
-                const double rate = -sign * own[j], worth = simplex_worth(rate, at[j], low[j], high[j]);
+                const double rate = -sign * own[j];
+                if (fabs(rate) <= SIMPLEX_PIVOT) continue;
+                simplex_know(bounds, j);
+                const double worth = simplex_worth(rate, at[j], low[j], high[j]);
                 if (worth <= best) continue;
                 best = worth;
                 enter = j;
@@ -183,6 +208,7 @@ static int64_t simplex_push(const simplex_sums *s, const double *low, const doub
             if (alpha == 0.0) simplex_clear(of_cell, r);
             if (fabs(alpha) <= SIMPLEX_PIVOT) continue;
             const int64_t b = s->basis[r];
+            simplex_know(bounds, b);
             const double room = alpha > 0 ? at[b] - low[b] : high[b] - at[b];
             const double limit = (room > 0.0 ? room : 0.0) / fabs(alpha);
             if (limit < step - SIMPLEX_TIGHT ||
@@ -196,23 +222,24 @@ static int64_t simplex_push(const simplex_sums *s, const double *low, const doub
         const int arrives = wanted <= step;
         if (arrives) step = wanted;
         if (step > 0.0) {
+            simplex_by(path, enter, at);
             at[enter] += way * step;
-            simplex_by(path, enter);
             for (int64_t r = simplex_next(of_cell, 0, size); r < size; r = simplex_next(of_cell, r + 1, size)) {
+                simplex_know(bounds, s->basis[r]);
+                simplex_by(path, s->basis[r], at);
                 at[s->basis[r]] -= s->rows[r * cells + enter] * way * step;
-                simplex_by(path, s->basis[r]);
             }
         }
         if (arrives) return taken;
         idle = step > SIMPLEX_TIGHT ? 0 : idle + 1;
         if (leave < 0) {
+            simplex_by(path, enter, at);
             at[enter] = way > 0 ? high[enter] : low[enter];
-            simplex_by(path, enter);
             continue;
         }
         const int64_t gone = s->basis[leave];
+        simplex_by(path, gone, at);
         at[gone] = s->rows[leave * cells + enter] * way > 0 ? low[gone] : high[gone];
-        simplex_by(path, gone);
         simplex_pivot(s, leave, enter, there);
         s->basis[leave] = enter;
         s->row_of[enter] = leave;
@@ -221,31 +248,12 @@ static int64_t simplex_push(const simplex_sums *s, const double *low, const doub
     return -SIMPLEX_STEPS;
 }
 
-/* Narrow the bounds of moves by what another table leaves: where that is (`at`), and what is known of the rest between
-   them (`least` and `most`). */
-static inline void simplex_narrow(double *restrict low, double *restrict high, const double *restrict at,
-                                  const double *restrict rest, const double *restrict least,
-                                  const double *restrict most, double sign, int64_t cells) {
-    if (sign > 0) { /* a whole, held by its part */
-        for (int64_t j = 0; j < cells; j++) {
-            const double by = at[j] - rest[j], l = by + least[j], h = by + most[j];
-            low[j] = l > low[j] ? l : low[j];
-            high[j] = h < high[j] ? h : high[j];
-        }
-    } else { /* a part, held by its whole */
-        for (int64_t j = 0; j < cells; j++) {
-            const double by = at[j] + rest[j], l = by - most[j], h = by - least[j];
-            low[j] = l > low[j] ? l : low[j];
-            high[j] = h < high[j] ? h : high[j];
-        }
-    }
-}
-
 /* Whether the cells of a path are within their bounds. */
-static int simplex_within(const double *low, const double *high, const double *at, const simplex_path *path) {
+static int simplex_within(const simplex_bounds *bounds, const double *at, const simplex_path *path) {
     for (int64_t k = 0; k < path->many; k++) {
         const int64_t j = path->cells[k];
-        if (!(low[j] - SIMPLEX_SAME <= at[j] && at[j] <= high[j] + SIMPLEX_SAME)) return 0;
+        simplex_know(bounds, j);
+        if (!(bounds->low[j] - SIMPLEX_SAME <= at[j] && at[j] <= bounds->high[j] + SIMPLEX_SAME)) return 0;
     }
     return 1;
 }

@@ -21,7 +21,7 @@ from popstrat.runs.in_memory import score_table
 AS_OF = "2026-06-30"
 SOME = (
     "hypertension_recorded", "blood_pressure_at_target", "hypertension_optimised", "hypertension_unoptimised",
-    "cvrm_rag_red", "in_frailty_int_priority", "smi_check", "ltc_0",
+    "cvrm_rag_red", "in_frailty_int_priority", "smi_check", "ltc_0", "ltc_1", "ltc_2", "ltc_3", "ltc_4_or_more",
 )  # fmt: skip
 
 
@@ -33,8 +33,8 @@ SOME = (
 def test_no_withheld_count_of_twenty_practices_can_be_bounded_closely(
     limits: tuple[int, int], sample: int, regions: int, least: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exactly, over all metrics together, for some of the withheld counts; each must have a width of 5. However many
-    cells are worked through at once, as in larger releases."""
+    """Exactly, over all metrics together, labels of one column among them, for some of the withheld counts; each must
+    have a width of 5. However many cells are worked through at once, as in larger releases."""
     for name, limit in zip(("_ALL_AT_ONCE", "_DIVISION_AT_ONCE"), limits, strict=True):
         monkeypatch.setattr(control, name, limit)
     monkeypatch.setattr(control, "_LARGE_PLACE", 6)
@@ -52,7 +52,7 @@ def test_no_withheld_count_of_twenty_practices_can_be_bounded_closely(
 
     def withheld(layout: Any, counts: Any, parts: Any, **given: Any) -> Any:
         found = tables.withheld(layout, counts, parts, **given)
-        kept.append((layout, counts, parts, found, given["nobody"]))
+        kept.append((layout, counts, parts, found, given["nobody"], given["apart"]))
         return found
 
     monkeypatch.setattr(control, "withheld", withheld)
@@ -62,9 +62,10 @@ def test_no_withheld_count_of_twenty_practices_can_be_bounded_closely(
     assert (figures.numerator[shown] >= SMALLEST).all()
     rest = (figures.denominator - figures.numerator)[shown & (figures.numerator <= figures.denominator)]
     assert not ((rest > 0) & (rest < SMALLEST)).any()
-    [(layout, counts, parts, why, nobody)] = kept
+    [(layout, counts, parts, why, nobody, apart)] = kept
+    assert sorted(len(labels) for _, labels in apart) == [2, 5]
     assert len(layout.regions) >= regions
-    problem = tables.published(layout, counts, parts, why, nobody)
+    problem = tables.published(layout, counts, parts, why, nobody, apart)
     of = np.full(len(problem.x), -1, np.int64)
     of[: counts.size] = np.arange(counts.size) // len(layout)
     guarded = np.flatnonzero(problem.guarded)

@@ -601,7 +601,9 @@ def walks() -> None:
     nothing, off, none = np.zeros((1, 3), bool), np.array([[False, True, False]]), np.zeros(0, np.int64)
     tables = Tables(x, x < 8, nothing, off, nothing, x, nothing.copy(), np.zeros((1, 3)), np.zeros((1, 3)))
     two, no_pair = np.zeros(2, np.int64), np.zeros((0, 3))
-    kin = Kin(none, none, two, none, two, none, two[:1], two, none, none, no_pair > 0, no_pair, no_pair)
+    kin = Kin(
+        none, two[:1], none, two, none, two, none, two[:1], two, none, none, no_pair > 0, no_pair, no_pair.copy()
+    )  # fmt: skip
     walk = Walk(cells, tables, kin, Limits(8, 5, 5))
     walk.show()
     walk.withhold(1)

@@ -76,6 +76,36 @@ def made(rng: np.random.Generator, many: bool = False) -> tuple[Placed, Counts, 
     return layout, found, [(1, 0), (2, 0), (3, 1)]
 
 
+def with_labels(
+    rng: np.random.Generator, layout: Placed, counts: Counts
+) -> tuple[Counts, list[tuple[int, int]], list[tuple[int, tuple[int, ...]]]]:
+    """The tables of `made` with two columns more: of the one everybody of the whole has a label, of the other only some
+    of the first part."""
+    starts = zip(layout.starts[:-1], layout.starts[1:], strict=True)
+    sums = [(int(layout.counts[a]), layout.counts[a + 1 : b]) for a, b in starts]
+    totals = {total for total, _ in sums}
+    parts = [(1, 0), (2, 0), (3, 1)]
+    labels, apart = list[Counts](), list[tuple[int, tuple[int, ...]]]()
+    for whole, shares in ((0, rng.dirichlet(np.full(int(rng.integers(2, 6)), 0.7))), (1, np.array([0.05, 0.3, 0.65]))):
+        new = np.zeros((len(shares), len(layout)), np.int64)
+        for cell in range(len(layout)):
+            if cell not in totals:
+                new[:, cell] = rng.multinomial(counts[whole, cell], shares)
+        known = {cell for cell in range(len(layout)) if cell not in totals}
+        while len(known) < len(layout):
+            for total, of in sums:
+                if total not in known and known.issuperset(of.tolist()):
+                    new[:, total] = new[:, of].sum(axis=1)
+                    known.add(total)
+        new = new if whole == 0 else new[:2]
+        first = len(counts) + sum(map(len, labels))
+        numbers = tuple(range(first, first + len(new)))
+        labels.append(new)
+        parts += [(number, whole) for number in numbers]
+        apart.append((whole, numbers))
+    return np.concatenate([counts, *labels]), parts, apart
+
+
 def with_regions(layout: Placed, kind: str) -> Placed:
     """The same layout, with witnesses looked for among all cells first, or place by place with all that is larger."""
     every = np.arange(len(layout))
@@ -107,6 +137,32 @@ def test_no_withheld_count_can_be_bounded_closely(seed: int, kind: str) -> None:
     some = np.flatnonzero(problem.guarded)
     chosen = np.random.default_rng(seed).choice(some, min(len(some), 25), replace=False)
     assert min(widths(problem, chosen).values(), default=np.inf) >= WIDTH - 1e-5
+
+
+@pytest.mark.parametrize("kind", ["none", "all", "places"])
+@pytest.mark.parametrize("seed", seeds(6, 16))
+def test_nor_with_what_labels_of_a_column_say_together(seed: int, kind: str) -> None:
+    rng = np.random.default_rng(700 + seed)
+    layout, counts, _ = made(rng, many=kind == "places" and seed % 2 == 1)
+    if kind != "none":
+        layout = with_regions(layout, kind)
+    counts, parts, apart = with_labels(rng, layout, counts)
+    assert (counts[list(apart[0][1])].sum(axis=0) == counts[0]).all()
+    why = withheld(layout, counts, parts, apart=apart)
+    problem = published(layout, counts, parts, why, apart=apart)
+    of_labels = np.zeros(len(problem.x), bool)
+    of_labels[4 * len(layout) : counts.size] = True
+    for some in (problem.guarded & of_labels, problem.guarded):
+        chosen = rng.choice(np.flatnonzero(some), min(int(some.sum()), 20), replace=False)
+        assert min(widths(problem, chosen).values(), default=np.inf) >= WIDTH - 1e-5
+
+
+def test_labels_that_do_not_fit_are_refused() -> None:
+    layout, counts, parts = made(np.random.default_rng(0))
+    with pytest.raises(ValueError, match="is not a part"):
+        withheld(layout, counts, parts, apart=[(0, (1, 3))])
+    with pytest.raises(ValueError, match="more than their whole"):
+        withheld(layout, np.concatenate([counts, counts[:1]]), [*parts, (4, 0)], apart=[(0, (1, 2, 4))])
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -142,6 +198,7 @@ def test_what_cannot_be_protected_goes_from_the_finest_upwards(rank: int, monkey
                 self.tables.shown[:] = True
 
     monkeypatch.setattr(witnesses, "Walk", Walk)
+    monkeypatch.setattr(witnesses, "_AT_ONCE", 0)
     why = withheld(layout, counts[:1], [])[0]
     assert (why[enough] != Why.SHOWN).all()
     assert not (why[~enough] == Why.PROTECTS).any()
@@ -169,6 +226,7 @@ def test_of_a_table_that_cannot_be_protected_nothing_follows(
             self.shown[table] = False
 
     monkeypatch.setattr(witnesses, "Walk", Walk)
+    monkeypatch.setattr(witnesses, "_AT_ONCE", 0)
     why = withheld(layout, counts, parts)
     within = {0: [0, 1, 2, 3], 1: [1, 3], 2: [2], 3: [3]}[table]
     if (why[table] == Why.SHOWN).all():

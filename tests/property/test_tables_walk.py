@@ -39,13 +39,15 @@ def given(x: Numbers, off: Numbers, matrix: Numbers) -> tuple[Cells, Tables, Kin
     solution, basis = solved(matrix, np.arange(n))
     rows, cells = np.nonzero(matrix)
     starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(matrix)))])
-    none, no_pair = np.zeros(0, np.int64), np.zeros((0, n))
+    none, no_bond = np.zeros(0, np.int64), np.zeros((0, n))
     tables = Tables(
         x[np.newaxis], (x < 8)[np.newaxis], np.zeros((1, n), bool), off[np.newaxis].copy(), np.zeros((1, n), bool),
         np.maximum(x, 1.0)[np.newaxis], np.zeros((1, n), bool), np.zeros((1, n)), np.zeros((1, n)),
     )  # fmt: skip
     two = np.zeros(2, np.int64)
-    kin = Kin(none, none, two, none, two, none, np.zeros(1, np.int64), two, none, none, no_pair > 0, no_pair, no_pair)
+    kin = Kin(
+        none, two[:1], none, two, none, two, none, two[:1], two, none, none, no_bond > 0, no_bond, no_bond.copy()
+    )  # fmt: skip
     ranks = np.zeros(n, np.int64)
     return Cells(solution, basis, starts, cells, matrix[rows, cells], np.ones(n, bool), ranks), tables, kin
 
@@ -119,15 +121,156 @@ def test_whole_and_part_that_hold_each_other_move_together() -> None:
     cells, tables, _ = given(x[0], x[0] < 8, matrix)
     both = Tables(*(np.repeat(one, 2, axis=0) for one in tables))
     both.off[:, 1] = True
-    one, two = np.zeros(1, np.int64), np.ones(1, np.int64)
-    each = np.array([0, 1, 2])
-    nothing = np.zeros((1, 3))
-    pair = Kin(
-        two, one, each, np.zeros(2, np.int64), np.array([0, 0, 1]), one, np.arange(2), np.zeros(3, np.int64), one[:0],
-        one[:0], nothing == 0, nothing, nothing.copy(),
-    )  # fmt: skip
-    Walk(cells, both, pair, LIMITS).show()
+    Walk(cells, both, bonds([(0, (1,))], x), LIMITS).show()
     assert both.shown[both.off].all()
+
+
+def bonds(given: list[tuple[int, tuple[int, ...]]], x: Numbers) -> Kin:
+    """Wholes and their parts, pairs first. What is small of a pair is asked too."""
+    count, n = x.shape
+    of = [[p for p, (whole, parts) in enumerate(given) if t in (whole, *parts)] for t in range(count)]
+    above = [[whole for whole, parts in given if t in parts and len(parts) == 1] for t in range(count)]
+    few = [
+        (p, c, t) for p, (whole, parts) in enumerate(given) if len(parts) == 1 for c in range(n)
+        for t in (whole, *parts) if 0 < x[whole, c] - x[parts[0], c] < 8
+    ]  # fmt: skip
+    of_few = [[one[:2] for one in few if one[2] == t] for t in range(count)]
+
+    def flat(lists: list[Any]) -> tuple[Numbers, list[Any]]:
+        return np.cumsum([0, *map(len, lists)]).astype(np.int64), [one for some in lists for one in some]
+
+    part_starts, parts = flat([parts for _, parts in given])
+    bond_starts, own = flat(of)
+    above_starts, wholes = flat(above)
+    few_starts, rests = flat(of_few)
+    shown = np.ones((len(given), n), bool)
+    for p, c in rests:
+        shown[p, c] = False
+    order = sorted(range(count), key=lambda t: len(above[t]))
+    entries = np.array(rests, np.int64).reshape(-1, 2).T.copy()
+    return Kin(
+        np.array([whole for whole, _ in given], np.int64), part_starts, np.array(parts, np.int64), bond_starts,
+        np.array(own, np.int64), above_starts, np.array(wholes, np.int64), np.array(order, np.int64), few_starts,
+        entries[0], entries[1], shown, np.zeros((len(given), n)), np.zeros((len(given), n)),
+    )  # fmt: skip
+
+
+def split(rng: np.random.Generator) -> tuple[Numbers, Numbers, list[tuple[int, tuple[int, ...]]]]:
+    """A whole of which everybody has one of several labels (parts 1 to k), another part, and some of a second column's
+    labels, which not everybody has; counts of tables by cells, and the sums of cells."""
+    one, matrix = grid(rng)
+    size = len(one)
+    solution, basis = solved(matrix, np.arange(size)[::-1])
+    free = np.setdiff1d(np.arange(size), basis)
+    labels = int(rng.integers(2, 5))
+    shares = rng.dirichlet(np.full(labels, rng.choice([0.4, 3.0])))
+
+    def whole_of(inner: Numbers) -> Numbers:
+        x = np.zeros(size)
+        x[free] = inner
+        x[basis] = -solution[:, free] @ inner
+        return x
+
+    inner = one[free].astype(np.int64)
+    by_label = np.array([rng.multinomial(n, shares) for n in inner]).T
+    other = rng.binomial(inner, rng.choice([0.2, 0.9]))
+    first = rng.binomial(inner, 0.3)
+    second = rng.binomial(inner - first, rng.choice([0.1, 0.6]))
+    x = np.array([whole_of(some) for some in (inner, *by_label, other, first, second)])
+    parts = tuple(range(1, labels + 1))
+    rest = [labels + 1, labels + 2, labels + 3]
+    return x, matrix, [*((0, (p,)) for p in (*parts, *rest)), (0, parts), (0, (labels + 2, labels + 3))]
+
+
+def widths_of_all(x: Numbers, off: Numbers, matrix: Numbers, given: list[tuple[int, tuple[int, ...]]]) -> Numbers:
+    """How far the values of each withheld count that fit are apart, by linear programming over all tables together."""
+    count, n = x.shape
+    near = (x + 2) // 5 * 5
+    low = np.where(off, 0.0, near - 2).ravel()
+    high = np.where(off, np.where(x < 8, 7.0, np.inf), near + 2).ravel()
+    equal, inside, least, sums = [], [], [], []
+    for t in range(count):
+        for row in matrix:
+            full = np.zeros(count * n)
+            full[t * n : (t + 1) * n] = row
+            equal.append(full)
+            sums.append(0.0)
+    for whole, parts in given:
+        rest = x[whole] - x[list(parts)].sum(axis=0)
+        for c in range(n):
+            full = np.zeros(count * n)
+            full[whole * n + c] = 1.0
+            for part in parts:
+                full[part * n + c] = -1.0
+            bounds = [0.0, np.inf]
+            if len(parts) > 1:
+                bounds[1] = 0.0 if (rest == 0).all() else np.inf
+            else:
+                out = not off[whole, c] and not off[parts[0], c]
+                if rest[c] == 0:
+                    bounds[1] = 0.0 if out else np.inf
+                elif rest[c] < 8:
+                    bounds[1] = np.inf if x[parts[0], c] < 8 else 7.0
+                elif out:
+                    bounds[0] = 8.0
+            inside.append(-full)
+            least.append(-bounds[0])
+            if np.isfinite(bounds[1]):
+                inside.append(full)
+                least.append(bounds[1])
+    found = np.full((count, n), np.nan)
+    for t, c in np.argwhere(off):
+        aim = np.zeros(count * n)
+        aim[t * n + c] = 1.0
+        ends = [
+            optimize.linprog(
+                s * aim, A_ub=np.array(inside), b_ub=least, A_eq=np.array(equal), b_eq=sums,
+                bounds=np.column_stack([low, high]), method="highs",
+            )
+            for s in (1, -1)
+        ]  # fmt: skip
+        found[t, c] = np.inf if ends[1].status == 3 else ends[1].x[t * n + c] - ends[0].x[t * n + c]
+    return found
+
+
+@pytest.mark.parametrize("seed", seeds(12, 60))
+def test_what_parts_that_are_all_of_a_whole_show_is_so(seed: int) -> None:
+    """Nothing is shown of them that a linear programme over all tables does not show; and most of what it does."""
+    rng = np.random.default_rng(seed)
+    x, matrix, given_bonds = split(rng)
+    off = (x < 8) | (rng.random(x.shape) < 0.3)
+    cells, alone, _ = given(x[0], off[0], matrix)
+    many = np.zeros(x.shape)
+    tables = Tables(
+        x, x < 8, many > 0, off.copy(), many > 0, np.maximum(x, 1.0), many > 0, many.copy(), many.copy()
+    )  # fmt: skip
+    assert alone.x.shape == (1, x.shape[1])
+    Walk(cells, tables, bonds(given_bonds, x), LIMITS).show()
+    assert np.array_equal(tables.off, off)
+    exact = widths_of_all(x, off, matrix, given_bonds)
+    wide = off & (exact >= 5 - 1e-6)
+    assert not (tables.shown & off & ~wide).any()
+    assert (tables.shown & wide).sum() >= 0.6 * wide.sum()
+
+
+@pytest.mark.parametrize("seed", seeds(12, 60))
+def test_what_is_withheld_for_parts_that_are_all_of_a_whole_is_enough(seed: int) -> None:
+    rng = np.random.default_rng(300 + seed)
+    x, matrix, given_bonds = split(rng)
+    small = x < 8
+    rests = np.zeros(x.shape, bool)
+    for whole, parts in given_bonds:
+        if len(parts) == 1:
+            left = x[whole] - x[parts[0]]
+            rests[parts[0]] |= (left > 0) & (left < 8)
+    cells, _, _ = given(x[0], small[0], matrix)
+    many = np.zeros(x.shape)
+    tables = Tables(
+        x, small, many > 0, small | rests, many > 0, np.maximum(x, 1.0), many > 0, many.copy(), many.copy()
+    )  # fmt: skip
+    Walk(cells, tables, bonds(given_bonds, x), LIMITS).withhold()
+    exact = widths_of_all(x, tables.off, matrix, given_bonds)
+    assert not (tables.shown & tables.off & (exact < 5 - 1e-6)).any()
 
 
 def test_sizes_that_do_not_fit_are_refused() -> None:
@@ -140,6 +283,13 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
         (cells, tables._replace(off=tables.off[:, 1:]), kin),
         (cells, tables, kin._replace(order=np.array([3]))),
         (cells, tables, kin._replace(above_starts=np.array([0, 5]))),
+        (cells, tables, kin._replace(part_starts=np.array([0, 1]))),
     ):
         with pytest.raises(ValueError, match="do not fit"):
             Walk(*wrong, LIMITS)
+    both = Tables(*(np.repeat(one, 2, axis=0) for one in tables))
+    good = bonds([(0, (1,))], np.stack([x, x]))
+    with pytest.raises(ValueError, match="in a bond twice"):
+        Walk(cells, both, good._replace(whole=np.array([1])), LIMITS)
+    with pytest.raises(ValueError, match="has no part"):
+        Walk(cells, both, good._replace(part_starts=np.array([0, 0]), parts=good.parts[:0]), LIMITS)

@@ -23,7 +23,7 @@ import pyarrow as pa
 from popstrat.errors import ExposedError, InputError
 from popstrat.metrics.figures import NOWHERE, Figures, Groups
 from popstrat.metrics.rows import LEVELS, SEPARATOR, Grouping, Level, Measure
-from popstrat.metrics.together import also_withheld, families
+from popstrat.metrics.together import Family, also_withheld, families
 from popstrat.privacy.disclosure import ROUND_TO, SMALLEST
 from popstrat.privacy.disclosure.tables import Layout, Why, nearest_five, withheld
 from popstrat.privacy.disclosure.witnesses import Around
@@ -135,7 +135,7 @@ def control(figures: Figures, earlier: Iterable[pa.Table] = (), *, threads: int 
             if kind.startswith(b"movers"):
                 _control_movers(figures, cells[there], found, before, why)
             else:
-                _control_metrics(figures, numbers, cells[there], found, before, why, threads)
+                _control_metrics(figures, numbers, cells[there], found, kin, before, why, threads)
     except ExposedError as error:
         raise InputError(f"disclosure control: {error}") from None
     shown = {name: found == Why.SHOWN for name, found in why.items()}
@@ -372,8 +372,8 @@ def _ranks(figures: Figures, cells: Numbers) -> Numbers:
 
 
 def _control_metrics(
-    figures: Figures, numbers: Sequence[int], cells: Numbers, rows: Sequence[Numbers], before: _Before,
-    why: Mapping[str, npt.NDArray[np.uint8]], threads: int,
+    figures: Figures, numbers: Sequence[int], cells: Numbers, rows: Sequence[Numbers], families_: Sequence[Family],
+    before: _Before, why: Mapping[str, npt.NDArray[np.uint8]], threads: int,
 ) -> None:  # fmt: skip
     """Metrics that have the same cells, all together."""
     tables: dict[bytes, int] = {}
@@ -415,9 +415,16 @@ def _control_metrics(
         if one != other and not metric.events and (numerator <= denominator).all():
             parts[one, other] = None
     layout = layout_of(figures, cells)
+    place = dict(zip(numbers, places, strict=True))
+    apart = dict.fromkeys(
+        (place[family.labels[0][0]][1], tuple(sorted(place[label[0]][0] for label in family.labels)))
+        for family in families_
+        if all(label[0] in place for label in family.labels)
+    )
     found = withheld(
-        layout, np.stack(counts), list(parts), few_seen=np.stack(few), earlier=np.stack(hidden),
-        told=np.stack(told), nobody=np.stack(nobody), threads=threads,
+        layout, np.stack(counts), list(parts), apart=[(whole, some) for whole, some in apart if whole not in some],
+        few_seen=np.stack(few), earlier=np.stack(hidden), told=np.stack(told), nobody=np.stack(nobody),
+        threads=threads,
     )  # fmt: skip
     for of, (one, other) in zip(rows, places, strict=True):
         there = of != _NOBODY

@@ -73,6 +73,7 @@ def withheld(
     counts: npt.NDArray[np.int64],
     parts: Sequence[tuple[int, int]],
     *,
+    apart: Sequence[tuple[int, tuple[int, ...]]] = (),
     few_seen: Bools | None = None,
     earlier: Bools | None = None,
     told: Bools | None = None,
@@ -81,13 +82,14 @@ def withheld(
 ) -> npt.NDArray[np.uint8]:
     """Why each count (table, cell) is withheld (`Why`).
 
-    ``parts`` are pairs of tables, a part and its whole. ``few_seen`` marks counts that rest on few people, withheld
-    like small ones, ``earlier`` those that an earlier release of the same people withheld, ``told`` those that it
-    showed, which it would help nobody to withhold now, ``nobody`` those that
-    everybody knows to be nought, of which nothing is published. Raises ``ValueError`` where
-    cells do not add up or a part exceeds its whole; `ExposedError` where a count cannot be protected.
+    ``parts`` are pairs of tables, a part and its whole. ``apart`` are tables with several of their parts, of which
+    nobody is in two: where these are all of it in every cell, that is known as well. ``few_seen`` marks counts that
+    rest on few people, withheld like small ones, ``earlier`` those that an earlier release of the same people withheld,
+    ``told`` those that it showed, which it would help nobody to withhold now, ``nobody`` those that everybody knows to
+    be nought, of which nothing is published. Raises ``ValueError`` where cells do not add up, a part exceeds its whole,
+    or parts of which nobody is in two exceed it together; `ExposedError` where a count cannot be protected.
     """
-    _check(layout, counts, parts)
+    _check(layout, counts, parts, apart)
     nobody = np.zeros(counts.shape, np.bool_) if nobody is None else nobody
     small = (counts < SMALLEST) & ~nobody
     rest = np.zeros_like(small) if few_seen is None else few_seen & ~small
@@ -96,13 +98,15 @@ def withheld(
         rest[part] |= (left > 0) & (left < SMALLEST) & ~small[part]
     off = small | rest if earlier is None else small | rest | earlier
     something: Bools = np.asarray((~small & ~nobody).any(axis=1))
+    for whole, some in apart:  # what the others leave of the whole says something of one that is not shown at all
+        something[list(some)] |= something[whole]
     kept = nobody if told is None else nobody | told
     every = np.arange(len(layout))
     regions = layout.regions or (Around(every, every, every),)
     off = find(
         regions_of(layout.starts, layout.counts, layout.signs, regions, layout.ranks),
-        layout.ranks, layout.same(), counts, parts, small, off, nobody, kept, asked=something, dearer=_DEARER,
-        threads=threads,
+        layout.ranks, layout.same(), counts, parts, small, off, nobody, kept, apart=apart, asked=something,
+        dearer=_DEARER, threads=threads,
     )  # fmt: skip
     why = np.where(off, np.uint8(Why.PROTECTS), np.uint8(Why.SHOWN))
     why[rest] = Why.REST
@@ -116,9 +120,10 @@ def published(
     parts: Sequence[tuple[int, int]],
     why: npt.NDArray[np.uint8],
     nobody: Bools | None = None,
+    apart: Sequence[tuple[int, tuple[int, ...]]] = (),
 ) -> Problem:
     """What is known of all tables together once they are published, for `popstrat.privacy.disclosure.audit`: the
-    counts of one table after those of the other, and then small rests."""
+    counts of one table after those of the other, then small rests, then what several parts leave of their whole."""
     tables, n = counts.shape
     small, off = why == Why.SMALL, why != Why.SHOWN
     near = nearest_five(counts)
@@ -149,6 +154,17 @@ def published(
         nought = np.where(both & (left == 0), 0.0, np.inf)
         highs.append(np.where(few, np.where(small[part], np.inf, SMALLEST - 1.0), nought)[some])
         guarded.append(few[some])
+    for whole, of in apart:
+        over = counts[whole] - counts[list(of)].sum(axis=0)
+        for cell in range(n):
+            one = (*(part * n + cell for part in of), *((first + cell,) if over.any() else ()))
+            relations.append((whole * n + cell, one))
+        if over.any():  # of which nobody is told anything
+            first += n
+            x.append(over.astype(np.float64))
+            lows.append(np.zeros(n))
+            highs.append(np.full(n, np.inf))
+            guarded.append(np.zeros(n, np.bool_))
     size = first
     return Problem(
         np.concatenate(x), np.concatenate(lows), np.concatenate(highs), np.concatenate(guarded), np.zeros(size, bool),
@@ -156,7 +172,10 @@ def published(
     )  # fmt: skip
 
 
-def _check(layout: Layout, counts: npt.NDArray[np.int64], parts: Sequence[tuple[int, int]]) -> None:
+def _check(
+    layout: Layout, counts: npt.NDArray[np.int64], parts: Sequence[tuple[int, int]],
+    apart: Sequence[tuple[int, tuple[int, ...]]],
+) -> None:  # fmt: skip
     if (counts < 0).any():
         raise ValueError("a count is under 0")
     if len(layout.counts):
@@ -165,3 +184,8 @@ def _check(layout: Layout, counts: npt.NDArray[np.int64], parts: Sequence[tuple[
             raise ValueError("cells do not add up")
     if any((counts[part] > counts[whole]).any() for part, whole in parts):
         raise ValueError("a part is more than its whole")
+    for whole, some in apart:
+        if not {(part, whole) for part in some} <= set(parts):
+            raise ValueError("one of several parts is not a part")
+        if (counts[list(some)].sum(axis=0) > counts[whole]).any():
+            raise ValueError("parts of which nobody is in two are more than their whole")

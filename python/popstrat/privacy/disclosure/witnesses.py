@@ -24,6 +24,7 @@ import numpy.typing as npt
 from popstrat.engine.tables import Cells, Kin, Limits, Tables
 from popstrat.engine.tables.walk import Walk, solved
 from popstrat.errors import ExposedError
+from popstrat.privacy.disclosure.jointly import Block, Bond, Ends, ends
 from popstrat.privacy.disclosure.rules import ROUND_TO, SMALLEST, WIDTH
 
 Floats = npt.NDArray[np.float64]
@@ -35,6 +36,11 @@ _LIMITS = Limits(SMALLEST, ROUND_TO, WIDTH)
 _ROUNDS = 6
 _RINGS = 3
 """What a count adds up with is a ring, what that adds up with the next."""
+_AT_ONCE = 13_000
+"""As many counts as one linear programme may have."""
+_MANY = 12
+"""As many counts as are withheld for one."""
+_SAME = 1e-6
 
 
 class Around(NamedTuple):
@@ -124,13 +130,16 @@ def each(pool: Executor, work: Callable[[_Given], _Made], given: Iterable[_Given
 
 def find(
     regions: Sequence[Region], ranks: Ints, same: Ints, counts: Ints, parts: Sequence[tuple[int, int]], small: Bools,
-    off: Bools, nobody: Bools, kept: Bools, *, asked: Bools, dearer: float, threads: int,
+    off: Bools, nobody: Bools, kept: Bools, *, apart: Sequence[tuple[int, tuple[int, ...]]] = (), asked: Bools,
+    dearer: float, threads: int,
 ) -> Bools:  # fmt: skip
     """Which counts are withheld, so that it can be shown that no withheld count and no small rest is known closely.
 
-    ``same`` numbers the cells, the same for those whose counts are always the same. ``asked`` are the tables that need
-    it; ``kept`` are counts that cannot be withheld, and those of the highest rank are not, if there are several ranks,
-    before all else is. Raises `ExposedError` where a count that must be kept would have to go.
+    ``parts`` are pairs of tables, a part and its whole; ``apart`` are wholes with several parts each, of which nobody
+    is in two: each of them is a part of it among ``parts`` too. ``same`` numbers the cells, the same for those whose
+    counts are always the same. ``asked`` are the tables that need it; ``kept`` are counts that cannot be withheld, and
+    those of the highest rank are not, if there are several ranks, before all else is. Raises `ExposedError` where a
+    count that must be kept would have to go.
     """
     pairs = np.array(parts, np.int64).reshape(-1, 2)
     left = counts[pairs[:, 1]] - counts[pairs[:, 0]]
@@ -143,7 +152,7 @@ def find(
     top = (highest[same] == ranks.max(initial=0)) & (ranks.max(initial=0) > 0)
     never = _alike(kept, same)
     of = _Counted(counts, small, nobody, kept, never, top, dearer ** highest[same].astype(np.float64))
-    families = [_Family(some, pairs, regions, ranks, of, found) for some in _families(len(counts), pairs)]
+    families = [_Family(some, pairs, apart, regions, ranks, of, found) for some in _families(len(counts), pairs)]
     with ThreadPoolExecutor(max(1, threads)) as pool:
         each(pool, _Family.protect, sorted(families, key=lambda one: len(one.tables), reverse=True))
     return found.off
@@ -185,11 +194,14 @@ class _Family:
     """Some tables that are parts of each other, by their numbers, and what is to be shown of them."""
 
     def __init__(
-        self, tables: Ints, pairs: Ints, regions: Sequence[Region], ranks: Ints, of: _Counted, found: Found
-    ) -> None:
+        self, tables: Ints, pairs: Ints, apart: Sequence[tuple[int, tuple[int, ...]]], regions: Sequence[Region],
+        ranks: Ints, of: _Counted, found: Found,
+    ) -> None:  # fmt: skip
         self.tables, self.regions, self.ranks, self.of, self.found = tables, regions, ranks, of, found
         self.pairs = np.flatnonzero(np.isin(pairs[:, 0], tables))
         self.part, self.whole = np.searchsorted(tables, pairs[self.pairs]).T.copy()
+        own = {int(table): number for number, table in enumerate(tables)}
+        self.apart = [(own[whole], [own[one] for one in some]) for whole, some in apart if whole in own]
         count = len(tables)
         holds = [set(self.whole[self.part == table].tolist()) - {table} for table in range(count)]
         for _ in range(count):
@@ -204,10 +216,14 @@ class _Family:
 
     def protect(self) -> None:
         """Withhold more and more until all is shown."""
-        for self.late in (False, True):
-            self._through(Walk.show)
-            self._withhold(0)
+        self._through(Walk.show)
+        self._withhold(0)
+        self.late = True
+        self._through(Walk.show)
+        self._jointly()
         self.spared[:] = False
+        self._withhold(0)
+        self._jointly()
         for rings in range(_RINGS + 1):
             self._withhold(rings)
         for rank in range(int(self.ranks.max(initial=0)) + 1):
@@ -217,6 +233,9 @@ class _Family:
             self.found.off[exposed] |= (self.ranks <= rank) & ~self.of.kept[exposed]
             self._withhold(0)
         exposed_whole = set(np.flatnonzero(self._exposed()).tolist())
+        for _, some in self.apart:  # what the others leave of the whole
+            if not exposed_whole.isdisjoint(some):
+                exposed_whole.update(some)
         for one, above in enumerate(self.above):
             if exposed_whole.isdisjoint((one, *above)):
                 continue
@@ -240,6 +259,119 @@ class _Family:
             self._through(lambda walk: walk.withhold(rings))
             if before == self._so_far():
                 return
+
+    # -- several tables at once ----------------------------------------------------------------------------------------
+
+    def _jointly(self) -> None:
+        """Show by several tables together what none shows by itself, and withhold for it what stands in the way."""
+        failed = set[tuple[int, int, int]]()
+        while True:
+            pairs, few = np.nonzero(~self.found.rest_shown[self.pairs])
+            left = [(one, cell, -1) for one, cell in np.argwhere(self._waiting()).tolist()]
+            left += [(-1, cell, pair) for pair, cell in zip(pairs.tolist(), few.tolist(), strict=True)]
+            before, tried = self.found.off[self.tables].sum(), len(failed)
+            for what in left:
+                if what not in failed and not self._one_jointly(*what):
+                    failed.add(what)
+            if self.found.off[self.tables].sum() > before:
+                self._withhold(0)
+            elif len(failed) == tried:
+                return
+
+    def _waiting(self) -> Bools:
+        waiting: Bools = self.found.off[self.tables] & ~self.found.shown[self.tables]
+        return waiting
+
+    def _one_jointly(self, one: int, cell: int, pair: int) -> bool:
+        """Show one count of a table, or the rest of a pair: in a small block, or else in larger ones; whether it is."""
+        found = self.found
+        region = next((some for some in reversed(self.regions) if cell in some.cells[some.within.asked]), None)
+        if region is None:
+            return False
+        asked = [(one, 1.0)] if one >= 0 else [(int(self.whole[pair]), 1.0), (int(self.part[pair]), -1.0)]
+        for rings in range(2, _RINGS + 2):
+            cells = _near(region, int(np.searchsorted(region.cells, cell)), rings)
+            if len(cells) * len(self.tables) > _AT_ONCE:
+                return False
+            if found.shown[self.tables[one], cell] if one >= 0 else found.rest_shown[self.pairs[pair], cell]:
+                return True
+            if self._block(region, cells, asked, cell):
+                return True
+        return False
+
+    def _block(self, region: Region, cells: Ints, asked: Sequence[tuple[int, float]], cell: int) -> bool:
+        """Show what is asked within a block, and note where that leads. What stands in the way is withheld, the
+        cheapest first, if that is enough in the end, and nothing without which it is enough too; whether it is."""
+        found = self.found
+        here, at = np.ix_(self.tables, region.cells[cells]), int(np.searchsorted(region.cells[cells], cell))
+        never = self.of.never[here] | ~region.own[cells] | self.spared[region.cells[cells]]
+        price = np.maximum(self.of.counts[here], 1) * self.of.dear[region.cells[cells]]
+        off, hidden = found.off[here], list[tuple[int, int]]()
+
+        def told() -> tuple[Ends, Floats]:
+            bonds, relieved = self._bonds(region.cells[cells], off)
+            low, high = _limits(self.of.counts[here], off, self.of.small[here], self.of.nobody[here])
+            block = Block(low, high, *_sums_of(region.within, cells), bonds)
+            best = ends(block, [(table, at, sign) for table, sign in asked], WIDTH - _SAME)
+            gain = best.counts
+            for bond, rest, more in zip(bonds, best.rests, relieved, strict=True):
+                for table in (bond.whole, *bond.parts):
+                    gain[table] = np.maximum(gain[table], np.where(more, rest, 0.0))
+            return best, gain
+
+        best, gain = told()
+        while best.width < WIDTH - _SAME:
+            costs = np.where(off | never | (gain <= 0), np.inf, price / np.clip(gain, 1e-3, 1.0))
+            table, there = (int(i) for i in np.unravel_index(int(costs.argmin()), costs.shape))
+            if len(hidden) == _MANY or not np.isfinite(costs[table, there]):
+                return False
+            off[table, there] = True
+            hidden.append((table, there))
+            best, gain = told()
+        for table, there in hidden[-2::-1]:  # the last was needed
+            off[table, there] = False
+            fewer = told()[0]
+            if fewer.width >= WIDTH - _SAME:
+                best = fewer
+            else:
+                off[table, there] = True
+        found.off[here] = off
+        self._note(best, region.cells[cells])
+        return True
+
+    def _note(self, told: Ends, names: Ints) -> None:
+        """The tables have come to two places that are possible."""
+        found, here, these = self.found, np.ix_(self.tables, names), np.ix_(self.pairs, names)
+        for at in told.at:
+            rest = at[self.whole] - at[self.part]
+            found.top[here], found.bottom[here] = np.maximum(found.top[here], at), np.minimum(found.bottom[here], at)
+            found.rest_top[these] = np.maximum(found.rest_top[these], rest)
+            found.rest_bottom[these] = np.minimum(found.rest_bottom[these], rest)
+        found.shown[here] |= found.top[here] - found.bottom[here] >= WIDTH - _SAME
+        found.rest_shown[these] |= found.rest_top[these] - found.rest_bottom[these] >= WIDTH - _SAME
+
+    def _bonds(self, names: Ints, off: Bools) -> tuple[list[Bond], list[Bools]]:
+        """The bonds in some cells, and in which of them less would be known of the rest once a count is withheld."""
+        counts, small = (values[self.tables][:, names] for values in (self.of.counts, self.of.small))
+        bonds, relieved = list[Bond](), list[Bools]()
+        for whole, parts in [*((int(w), [int(p)]) for w, p in zip(self.whole, self.part, strict=True)), *self.apart]:
+            rest = (counts[whole] - counts[parts].sum(axis=0)).astype(np.float64)
+            least, most, less = np.zeros(len(names)), np.full(len(names), np.inf), np.zeros(len(names), np.bool_)
+            if len(parts) == 1:
+                out = ~off[parts[0]] & ~off[whole]
+                most[(rest == 0) & out] = 0.0
+                most[(rest > 0) & (rest < SMALLEST) & ~small[parts[0]]] = SMALLEST - 1.0
+                least[(rest >= SMALLEST) & out] = SMALLEST
+                less = out & ((rest == 0) | (rest >= SMALLEST))
+            elif self._nothing_left(whole, parts):
+                most[:] = 0.0
+            bonds.append(Bond(whole, tuple(parts), least - rest, most - rest))
+            relieved.append(less)
+        return bonds, relieved
+
+    def _nothing_left(self, whole: int, parts: Sequence[int]) -> bool:
+        counts = self.of.counts[self.tables]
+        return bool((counts[whole] == counts[list(parts)].sum(axis=0)).all())
 
     def _so_far(self) -> tuple[int, int, int]:
         found = self.found
@@ -269,25 +401,63 @@ class _Family:
         own, these = (np.ix_(some, cells[region.own]) for some in (self.tables, self.pairs))
         found.off[own], found.shown[own] = tables.off[:, region.own], tables.shown[:, region.own]
         found.top[own], found.bottom[own] = tables.top[:, region.own], tables.bottom[:, region.own]
-        found.rest_shown[these] = kin.shown[:, region.own]
-        found.rest_top[these], found.rest_bottom[these] = kin.top[:, region.own], kin.bottom[:, region.own]
+        pairs = len(self.pairs)  # of which rests are asked, unlike what several parts leave
+        found.rest_shown[these] = kin.shown[:pairs, region.own]
+        found.rest_top[these], found.rest_bottom[these] = kin.top[:pairs, region.own], kin.bottom[:pairs, region.own]
 
     def _kin(self, x: Floats, shown: Bools, top: Floats, bottom: Floats) -> Kin:
         count = len(self.tables)
         left = x[self.whole] - x[self.part]
         few = (left > 0) & (left < SMALLEST)
         pair, cell = np.nonzero(few)
-        numbers = np.arange(len(self.part))
-        pair_starts, pairs = lists(count, np.concatenate([self.part, self.whole]), np.concatenate([numbers, numbers]))
+        of_bond = [*([one] for one in self.part.tolist()), *(some for _, some in self.apart)]
+        whole = np.concatenate([self.whole, np.array([one for one, _ in self.apart], np.int64)])
+        part_starts, parts = _flat(of_bond)
+        numbers = np.arange(len(whole))
+        bond_starts, bonds = lists(
+            count, np.concatenate([parts, whole]), np.concatenate([np.repeat(numbers, np.diff(part_starts)), numbers])
+        )
         either = np.arange(len(pair))
         few_starts, entry = lists(
             count, np.concatenate([self.part[pair], self.whole[pair]]), np.concatenate([either, either])
         )
         above_starts, above = _flat(self.above)
+        more = len(self.apart), x.shape[1]
         return Kin(
-            self.part, self.whole, pair_starts, pairs, above_starts, above, self.order, few_starts,
-            pair[entry], cell[entry], shown, top, bottom,
+            whole, part_starts, parts, bond_starts, bonds, above_starts, above, self.order, few_starts,
+            pair[entry], cell[entry], np.concatenate([shown, np.ones(more, np.bool_)]),
+            np.concatenate([top, np.zeros(more)]), np.concatenate([bottom, np.zeros(more)]),
         )  # fmt: skip
+
+
+def _near(region: Region, cell: int, rings: int) -> Ints:
+    """The cells of a region that one adds up with, and those that these add up with, and so on."""
+    within = region.within
+    row = np.repeat(np.arange(len(within.starts) - 1), np.diff(within.starts))
+    near = np.zeros(len(region.cells), np.bool_)
+    near[cell] = True
+    for _ in range(rings):
+        near[within.counts[np.isin(row, row[near[within.counts]])]] = True
+    return np.flatnonzero(near)
+
+
+def _sums_of(within: Cells, cells: Ints) -> tuple[Ints, Ints, Floats]:
+    """How some cells add up while all others stay where they are."""
+    at = np.full(len(within.asked), -1, np.int64)
+    at[cells] = np.arange(len(cells))
+    some = at[within.counts] >= 0
+    row = np.repeat(np.arange(len(within.starts) - 1), np.diff(within.starts))[some]
+    number = np.unique(row, return_inverse=True)[1].reshape(-1)
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(number))])
+    return starts, at[within.counts[some]], within.signs[some]
+
+
+def _limits(counts: Ints, off: Bools, small: Bools, nobody: Bools) -> tuple[Floats, Floats]:
+    """How far down and up each count may go by itself, from what it truly is."""
+    near = (counts + ROUND_TO // 2) // ROUND_TO * ROUND_TO
+    low = np.where(off, 0, near - ROUND_TO // 2) - counts
+    high = np.where(off, np.where(small, SMALLEST - 1.0, np.inf), near + ROUND_TO // 2) - counts
+    return np.where(nobody, 0.0, low), np.where(nobody, 0.0, high)
 
 
 def _flat(lists: Sequence[Sequence[int]]) -> tuple[Ints, Ints]:
