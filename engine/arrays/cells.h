@@ -15,6 +15,7 @@
 
 #define CELLS_BLOCK 512 /* rows: one line of the cache of each bitmap */
 #define CELLS_LANES 64  /* bitmaps whose bits are added at once */
+#define CELLS_FEW 3     /* times that many, as there usually are: loops over them are none */
 #define CELLS_TABLES 8
 #define CELLS_LOCKS 256
 #define CELLS_MANY 248 /* rows from which on a cell is handed over: a byte can count eight more, less one */

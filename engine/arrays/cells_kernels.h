@@ -138,39 +138,63 @@ static void FN(cells_see_ahead)(const cells_rows *rows, int64_t from, int64_t st
 /* Adds the bits of every row of a block to its cells, eight rows at a time: only after these it is seen whether a cell may
  * not hold another eight, since a call within the loop costs all that it keeps in registers. */
 typedef uint64_t FN(cells_lanes) __attribute__((vector_size(CELLS_LANES), aligned(CELLS_LANES), may_alias));
-static inline __attribute__((always_inline)) void FN(cells_add)(const cells_tally *to, int64_t n, int tables, int64_t units,
-                                                                uint32_t cells[][CELLS_BLOCK],
-                                                                uint8_t turned[][CELLS_BLOCK / 8][CELLS_LANES],
-                                                                const cells_ahead *ahead) {
+static inline __attribute__((always_inline)) void FN(cells_add_of)(const cells_tally *to, int64_t n, int tables, int64_t units,
+                                                                   uint32_t cells[][CELLS_BLOCK], const cells_ahead *ahead) {
     const int each = (ahead->lines + CELLS_BLOCK / 8 - 1) / (CELLS_BLOCK / 8);
     int line = 0;
     uint8_t *const all = to->few, *const since = to->since; /* which nothing that is stored can be */
     for (int64_t first = 0; first < n; first += 8) {
+        const FN(cells_lanes) *const eight = (const FN(cells_lanes) *)(to->turned + first / 8 * CELLS_LANES);
         const int some = n - first < 8 ? (int)(n - first) : 8;
         uint32_t full = 0;
         for (const int last = line + each < ahead->lines ? line + each : ahead->lines; line < last; line++)
             __builtin_prefetch(ahead->at[line]);
-#define ADD(i)                                                                                                         \
-    for (int t = 0; t < tables; t++) {                                                                                 \
-        const size_t cell = cells[t][first + (i)];                                                                     \
-        FN(cells_lanes) *const few = (FN(cells_lanes) *)(all + cell * (size_t)units * CELLS_LANES);                    \
-        for (int64_t u = 0; u < units; u++)                                                                            \
-            few[u] += *(const FN(cells_lanes) *)turned[u][first / 8] >> (i) & UINT64_C(0x0101010101010101);            \
-        const uint32_t rows = since[cell] + UINT32_C(1);                                                               \
-        since[cell] = (uint8_t)rows;                                                                                   \
-        full |= rows + (256 - CELLS_MANY);                                                                             \
-    }
-        if (some == 8) {
-            ADD(0) ADD(1) ADD(2) ADD(3) ADD(4) ADD(5) ADD(6) ADD(7)
-        } else {
-            for (int i = 0; i < some; i++) ADD(i)
-        }
-#undef ADD
+#define BITS(u) (eight[(u) * (CELLS_BLOCK / 8)] >> i & UINT64_C(0x0101010101010101))
+#define ROW                                                                                                            \
+    do {                                                                                                               \
+        FN(cells_lanes) bits[CELLS_FEW]; /* worked out before anything is stored, which might be where they are */      \
+        for (int64_t u = 0; u < units && u < CELLS_FEW; u++) bits[u] = BITS(u);                                        \
+        for (int t = 0; t < tables; t++) {                                                                             \
+            const size_t cell = cells[t][first + i];                                                                   \
+            const uint32_t rows = since[cell] + UINT32_C(1);                                                           \
+            FN(cells_lanes) *const few = (FN(cells_lanes) *)(all + cell * (size_t)units * CELLS_LANES);                \
+            for (int64_t u = 0; u < units; u++)                                                                        \
+                if (u < CELLS_FEW) few[u] += bits[u];                                                                  \
+                else few[u] += BITS(u);                                                                                \
+            since[cell] = (uint8_t)rows;                                                                               \
+            full |= rows + (256 - CELLS_MANY);                                                                         \
+        }                                                                                                              \
+    } while (0)
+        if (some == 8 && units <= CELLS_FEW) {
+            POPSTRAT_UNROLL
+            for (int i = 0; i < 8; i++) ROW;
+        } else
+            for (int i = 0; i < some; i++) ROW;
+#undef ROW
+#undef BITS
         if (__builtin_expect(full >= 256, 0))
             for (int t = 0; t < tables; t++)
                 for (int i = 0; i < some; i++)
                     if (since[cells[t][first + i]] >= CELLS_MANY) cells_hand_over(to, cells[t][first + i]);
     }
+}
+
+/* The usual numbers of tables and of units each by itself, so that the loops over them are none. */
+#define ADD(name, tables, units)                                                                                       \
+    static POPSTRAT_NOINLINE void FN(name)(const cells_tally *to, int64_t n, uint32_t cells[][CELLS_BLOCK],            \
+                                           const cells_ahead *ahead) {                                                 \
+        FN(cells_add_of)(to, n, tables, units, cells, ahead);                                                          \
+    }
+ADD(cells_add_one, 2, 1)
+ADD(cells_add_two, 2, 2)
+ADD(cells_add_three, 2, 3)
+#undef ADD
+static POPSTRAT_NOINLINE void FN(cells_add)(const cells_tally *to, int64_t n, int tables, uint32_t cells[][CELLS_BLOCK],
+                                            const cells_ahead *ahead) {
+    if (tables == 2 && to->units == 1) FN(cells_add_one)(to, n, cells, ahead);
+    else if (tables == 2 && to->units == 2) FN(cells_add_two)(to, n, cells, ahead);
+    else if (tables == 2 && to->units == 3) FN(cells_add_three)(to, n, cells, ahead);
+    else FN(cells_add_of)(to, n, tables, to->units, cells, ahead);
 }
 
 /* Which of 64 numbers of two bytes are not 0. */
@@ -191,23 +215,34 @@ static inline uint64_t FN(cells_some)(const int16_t *x) {
 }
 
 /* The sum of whole numbers, and of their squares, of the rows of a block that have one. */
-static void FN(cells_sum)(const cells_rows *rows, const cells_tally *to, int64_t number, int64_t from, int64_t n, int tables,
-                          uint32_t cells[][CELLS_BLOCK]) {
+static inline __attribute__((always_inline)) void FN(cells_sum)(const cells_rows *rows, const cells_tally *to, int64_t number,
+                                                                int is_short, int64_t from, int64_t n, int tables,
+                                                                uint32_t cells[][CELLS_BLOCK]) {
     const cells_number *of = rows->numbers + number;
+    const size_t step = (size_t)rows->count_numbers * 2;
+    int64_t *const all = to->sums + number * 2;
     for (int64_t word = from / 64; word * 64 < from + n; word++) {
         uint64_t some = cells_word(of->valid, word, rows->rows);
-        if (of->width == 2 && some && word * 64 + 64 <= rows->rows) /* most people have none */
+        if (is_short && some && word * 64 + 64 <= rows->rows) /* most people have none */
             some &= FN(cells_some)((const int16_t *)of->values + word * 64);
         for (; some; some &= some - 1) {
             const int64_t row = word * 64 + __builtin_ctzll(some);
-            const int64_t value =
-                of->width == 2 ? ((const int16_t *)of->values)[row] : (int64_t)((const double *)of->values)[row];
+            const int64_t value = is_short ? ((const int16_t *)of->values)[row] : (int64_t)((const double *)of->values)[row];
             for (int t = 0; t < tables; t++) {
-                int64_t *const sums = to->sums + ((size_t)cells[t][row - from] * (size_t)rows->count_numbers + (size_t)number) * 2;
+                int64_t *const sums = all + cells[t][row - from] * step;
                 sums[0] += value;
                 sums[1] += value * value;
             }
         }
+    }
+}
+
+static POPSTRAT_NOINLINE void FN(cells_sums)(const cells_rows *rows, const cells_tally *to, int64_t from, int64_t n,
+                                             uint32_t cells[][CELLS_BLOCK]) {
+    for (int64_t number = 0; number < rows->count_numbers; number++) {
+        const int is_short = rows->numbers[number].width == 2;
+        if (is_short && rows->tables == 2) FN(cells_sum)(rows, to, number, 1, from, n, 2, cells);
+        else FN(cells_sum)(rows, to, number, is_short, from, n, rows->tables, cells);
     }
 }
 
@@ -229,16 +264,8 @@ static int64_t FN(cells_count)(const cells_rows *rows, int64_t start, int64_t st
             FN(cells_turned)(rows->bits + u * CELLS_LANES, left < CELLS_LANES ? left : CELLS_LANES, from, n,
                              turned[u]);
         }
-        if (rows->tables == 2) /* as it usually is: so that the loops within are none */
-            switch (to->units) {
-            case 1: FN(cells_add)(to, n, 2, 1, cells, turned, &ahead); break;
-            case 2: FN(cells_add)(to, n, 2, 2, cells, turned, &ahead); break;
-            case 3: FN(cells_add)(to, n, 2, 3, cells, turned, &ahead); break;
-            default: FN(cells_add)(to, n, 2, to->units, cells, turned, &ahead);
-            }
-        else FN(cells_add)(to, n, rows->tables, to->units, cells, turned, &ahead);
-        for (int64_t number = 0; number < rows->count_numbers; number++)
-            FN(cells_sum)(rows, to, number, from, n, rows->tables, cells);
+        FN(cells_add)(to, n, rows->tables, cells, &ahead);
+        FN(cells_sums)(rows, to, from, n, cells);
     }
     return CELLS_FINE;
 }

@@ -249,6 +249,7 @@ class Counter:
         self._practices: dict[str, int] = {}
         self._names: dict[str, dict[str, int]] = {}
         self._held: dict[str, NDArray[np.int32]] = {}
+        self._tables: dict[str, tuple[pa.Array, NDArray[np.int32]]] = {}
         sizes = [[len(by.labels(plan.parts[part])) for part in table] for table in plan.tables]
         self._width = sum(prod(some) for some in sizes)
         held = {str(d.output): d.dtype for d in plan.definitions}
@@ -275,9 +276,9 @@ class Counter:
         rows = scored.num_rows
         if rows == 0:
             return
-        self._whole = _coded(scored.column(_PRACTICE), self._practices)
-        places = {column: scored.column(column) for column in _PLACES if column in scored.schema.names}
-        inside = {column: _coded(array, self._names.setdefault(column, {})) for column, array in places.items()}
+        self._whole = self._coded(scored, _PRACTICE, self._practices)
+        there = scored.schema.names
+        inside = {c: self._coded(scored, c, self._names.setdefault(c, {})) for c in _PLACES if c in there}
         self._make_room(inside)
         bits = {n: np.packbits(some, bitorder="little") for n, some in zip(self.plan.given, given, strict=True)}
         cells = Cells(
@@ -306,7 +307,7 @@ class Counter:
         if any(row == IN_TWO for row in found) or any(one is None for one in agreed):
             whole = self.whole
             for column, coded in inside.items():
-                self._look_within(whole, places[column], coded, column)
+                self._look_within(whole, scored.column(column), coded, column)
         assert all(row == FINE for row in found)
         self._held.update((column, one) for column, one in zip(inside, agreed, strict=True) if one is not None)
 
@@ -334,6 +335,24 @@ class Counter:
         )
 
     # -- practices and what they are in --
+
+    def _coded(self, scored: pa.RecordBatch, column: str, known: dict[str, int]) -> Coded:
+        """A column of text, and the number of each entry of its dictionary (-1: null or empty); ``known``, which has
+        the numbers so far, gets new ones."""
+        array = scored.column(column)
+        coded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+        last, table = self._tables.get(column, (None, np.empty(0, np.int32)))
+        if last is None or not last.equals(coded.dictionary):  # batches mostly come with the same one
+            texts = coded.dictionary.to_pylist()
+            numbers = (-1 if text is None or text == "" else known.setdefault(str(text), len(known)) for text in texts)
+            table = np.fromiter(numbers, np.int32, len(texts))
+            self._tables[column] = coded.dictionary, table
+        indices = coded.indices
+        if not pa.types.is_signed_integer(indices.type):
+            indices = indices.cast(pa.int64())
+        valid, values = indices.buffers()
+        width = indices.type.bit_width // 8
+        return Coded(values, width, valid if indices.null_count else None, indices.offset, len(indices), table)
 
     def _make_room(self, inside: Iterable[str]) -> None:
         if len(self._practices) > self._tally.most:
@@ -387,21 +406,6 @@ class Counter:
         if self._pool is None or len(jobs) == 1:
             return [job() for job in jobs]
         return [done.result() for done in [self._pool.submit(job) for job in jobs]]
-
-
-def _coded(column: pa.Array, known: dict[str, int]) -> Coded:
-    """A column of text, and the number of each entry of its dictionary (-1: null or empty); ``known``, which has the
-    numbers so far, gets new ones."""
-    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    texts = coded.dictionary.to_pylist()
-    numbers = (-1 if text is None or text == "" else known.setdefault(str(text), len(known)) for text in texts)
-    table = np.fromiter(numbers, np.int32, len(texts))
-    indices = coded.indices
-    if not pa.types.is_signed_integer(indices.type):
-        indices = indices.cast(pa.int64())
-    valid, values = indices.buffers()
-    width = indices.type.bit_width // 8
-    return Coded(values, width, valid if indices.null_count else None, indices.offset, len(indices), table)
 
 
 def table_axes(plan: Plan) -> list[tuple[tuple[str, ...], slice, tuple[int, ...]]]:
