@@ -203,7 +203,8 @@ cdef class Tally:
     """What is counted of many batches, by so many threads, each of which adds to what is its own.
 
     Of each cell, `width` of them a whole: how many rows there are, how many of each of `planes` bitmaps, and of each of
-    `numbers` the sum, and the sum of squares. Nothing is counted before there is room (`grow`)."""
+    `numbers` the sum, and the sum of squares. Nothing is counted before there is room (`grow`). A cell counts up to 2**32 - 1
+    rows. Raises ValueError for a size that is negative or too large."""
 
     cdef readonly int64_t width, planes, numbers, most, threads
     cdef int64_t units
@@ -245,7 +246,8 @@ cdef class Tally:
         instruction set, one of the values of `popstrat.engine.LEVELS`, or None for the best.
 
         `FINE`, or why it ends before all are counted: the row whose index of a whole lies outside its dictionary, `NOWHERE`
-        for a row without a whole, `IN_TWO` if `Coded.within` would find something wrong."""
+        for a row without a whole, `IN_TWO` if `Coded.within` would find something wrong. Raises ValueError for rows, a thread
+        or a level that there is not, and if the batch has not as many cells, bitmaps, numbers and things as are counted."""
         cdef cells_tally to
         cdef int32_t *kept[8]
         cdef int32_t[::1] one
