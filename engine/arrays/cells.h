@@ -3,7 +3,7 @@
    A row lies in one cell of each table. Blocks of rows are counted one after the other, all bitmaps at once: 64 bits of
    a row become 64 bytes of 0 or 1, which are added to 64 bytes of its cell. A byte holds 255 at most, so each cell is
    handed over to counts of 32 bits before it may hold more. What each thread adds to is its own and small (one whole's
-   cells stay in the first-level cache); the counts of 32 bits are shared, since they are written once in 255 rows. */
+   cells stay in the first-level cache); the counts of 32 bits are shared, since they are written once in some 250 rows. */
 #ifndef POPSTRAT_CELLS_H
 #define POPSTRAT_CELLS_H
 
@@ -18,7 +18,7 @@
 #define CELLS_FEW 3     /* times that many, as there usually are: loops over them are none */
 #define CELLS_TABLES 8
 #define CELLS_LOCKS 256
-#define CELLS_MANY 248 /* rows from which on a cell is handed over: a byte can count eight more, less one */
+#define CELLS_MANY 248 /* rows from which on a cell is handed over: with fewer its bytes have room for eight more */
 
 /* A dictionary's indices of `width` bytes, and a number of each entry, -1 for none. */
 typedef struct {
