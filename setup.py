@@ -34,7 +34,7 @@ MODULES = {
     "_engine": parts("engine", "engine/program", "engine/kernels"),
     "arrays._arrays": parts("engine", "engine/arrays"),
     "arrays.top_k": ["engine/arrays/top_k.h"],
-    "arrays.cells": ["engine/arrays/cells.h"],
+    "arrays.cells": parts("engine", "engine/arrays"),
     "arrays.check_digits": [],
     "arrays.letters": parts("engine", "engine/arrays"),
     "events._events": parts("engine/events"),

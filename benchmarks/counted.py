@@ -110,6 +110,39 @@ def _within() -> Case:
     return by_rows(lambda rows: engine.astray("offsets", 4, offsets, None, 0, rows, 12 * ROWS))
 
 
+def _cells(in_order: bool) -> Case:
+    from popstrat.engine.arrays.cells import BLOCK, Cells, Coded, Tally
+
+    rng, rows, wholes = np.random.default_rng(1), 2 * ROWS, 16
+    whole = rng.integers(0, wholes, rows).astype(np.int32)
+    numbers = np.arange(wholes, dtype=np.int32)
+    of = Coded(np.sort(whole) if in_order else whole, 4, None, 0, rows, numbers)
+    groups = [
+        [(rng.integers(0, size, rows).astype(np.uint8), None, 0, size) for size in some] for some in ((8, 6), (6, 4))
+    ]
+    planes = [np.packbits(rng.random(rows) < 0.1, bitorder="little") for _ in range(56)]
+    events = np.where(rng.random(rows) < 0.2, rng.integers(1, 9, rows), 0).astype(np.int16)
+    cells = Cells(of, wholes, groups, planes, [(events, 2, None)], [of])
+
+    def count(some: int) -> None:
+        tally = Tally(cells.width, len(planes), 1)
+        tally.grow(wholes)
+        assert some % BLOCK == 0
+        tally.add(cells, 0, some, held=[np.full(wholes, -1, np.int32)])
+
+    return by_rows(count)
+
+
+@case("56 bitmaps and a number counted by cell")
+def _counted() -> Case:
+    return _cells(in_order=True)
+
+
+@case("56 bitmaps and a number counted by cell, wholes in no order")
+def _counted_apart() -> Case:
+    return _cells(in_order=False)
+
+
 @case("coded events packed and folded, an event")
 def _events() -> Case:
     import derive_events as d

@@ -1,14 +1,34 @@
-/* Rows counted by cell: how many rows of a bitmap, and what sums, fall into each cell of several tables.
+/* Rows counted by cell: how many rows of each of many bitmaps, and what sums, fall into each cell of several tables.
 
-   A row lies in one cell of each table. Only set bits are looked at, or, where most are, only the others. */
+   A row lies in one cell of each table. Blocks of rows are counted one after the other, all bitmaps at once: 64 bits of
+   a row become 64 bytes of 0 or 1, which are added to 64 bytes of its cell. A byte holds 255 at most, so each cell is
+   handed over to counts of 32 bits before it may hold more. What each thread adds to is its own and small (one whole's
+   cells stay in the first-level cache); the counts of 32 bits are shared, since they are written once in some 250 rows. */
 #ifndef POPSTRAT_CELLS_H
 #define POPSTRAT_CELLS_H
 
+#include <sched.h>
 #include <stdint.h>
 #include <string.h>
 
-#define CELLS_BLOCK 65536 /* rows: their cells stay in the second-level cache while one bitmap after the other is counted */
+#include "isa.h"
+
+#define CELLS_BLOCK 512 /* rows: one line of the cache of each bitmap */
+#define CELLS_LANES 64  /* bitmaps whose bits are added at once */
+#define CELLS_FEW 3     /* times that many, as there usually are: loops over them are none */
 #define CELLS_TABLES 8
+#define CELLS_LOCKS 256
+#define CELLS_MANY 248 /* rows from which on a cell is handed over: with fewer its bytes have room for eight more */
+
+/* A dictionary's indices of `width` bytes, and a number of each entry, -1 for none. */
+typedef struct {
+    const uint8_t *indices;
+    const uint8_t *valid; /* NULL where none is null */
+    int64_t offset;       /* of both */
+    const int32_t *table;
+    int64_t entries;
+    int width;
+} cells_coded;
 
 typedef struct {
     const uint8_t *codes;
@@ -18,6 +38,48 @@ typedef struct {
     uint32_t stride;
     int table;
 } cells_group;
+
+/* Whole numbers, of 2 bytes or as doubles. */
+typedef struct {
+    const uint8_t *values;
+    const uint8_t *valid; /* NULL where none is null */
+    int width;
+} cells_number;
+
+typedef struct {
+    cells_coded whole;
+    const cells_coded *within; /* which things each whole may be in one of */
+    const cells_group *groups;
+    const uint8_t *const *bits;
+    const cells_number *numbers;
+    int64_t rows, wholes, planes, count_numbers;
+    uint32_t width, first[CELLS_TABLES]; /* cells of a whole; of each table the first of them */
+    int tables, count_groups, count_within;
+} cells_rows;
+
+/* What one thread adds to, and what all share. A cell has `units` times CELLS_LANES bytes and counts;
+   `few` and `turned` begin at a multiple of CELLS_LANES. */
+typedef struct {
+    uint8_t *few;      /* of each cell the rows of each bitmap since it was handed over, ... */
+    uint8_t *since;    /* ... and all its rows */
+    int64_t *sums;     /* of each cell and number the sum, and the sum of squares */
+    uint8_t *turned;   /* room for `units` times CELLS_BLOCK / 8 times CELLS_LANES bytes */
+    uint32_t *counts;  /* shared, with the two below */
+    uint32_t *everybody;
+    uint8_t *locks;
+    int64_t units;
+} cells_tally;
+
+#define CELLS_AHEAD 512
+typedef struct {
+    const uint8_t *at[CELLS_AHEAD];
+    int lines;
+} cells_ahead;
+
+/* Why a range of rows is not counted; a row from 0 on is one whose index lies outside the dictionary. */
+#define CELLS_FINE (-1)
+#define CELLS_NOWHERE (-2) /* a row without a whole */
+#define CELLS_IN_TWO (-3)  /* a whole in two things of one kind, or an index outside the dictionary of these */
 
 static inline int cells_bit(const uint8_t *bits, int64_t at) { return bits[at >> 3] >> (at & 7) & 1; }
 
@@ -30,82 +92,69 @@ static inline int64_t cells_index(const uint8_t *indices, int width, int64_t at)
     }
 }
 
-/* `out[row] = table[index]` for the rows of a dictionary's indices, -1 for null. The first row whose index lies outside
-   the table, or -1. */
-static int64_t cells_numbered(const uint8_t *indices, int width, const uint8_t *valid, int64_t offset, int64_t rows,
-                              const int32_t *table, int64_t entries, int32_t *out) {
+/* `out[row] = table[index]` for `rows` rows of a dictionary's indices from row `from` on, -1 for null. The first row whose
+   index lies outside the table, or -1. */
+static inline int64_t cells_numbered(const cells_coded *of, int64_t from, int64_t rows, int32_t *out) {
     for (int64_t row = 0; row < rows; row++) {
-        if (valid != NULL && !cells_bit(valid, offset + row)) {
+        const int64_t at = of->offset + from + row;
+        if (of->valid != NULL && !cells_bit(of->valid, at)) {
             out[row] = -1;
             continue;
         }
-        const int64_t index = cells_index(indices, width, offset + row);
-        if (index < 0 || index >= entries) return row;
-        out[row] = table[index];
+        const int64_t index = cells_index(of->indices, of->width, at);
+        if (index < 0 || index >= of->entries) return from + row;
+        out[row] = of->table[index];
     }
     return -1;
 }
 
-/* Which one thing each whole is in, by the rows of a dictionary's indices: `held[whole]` is set by the first row that says,
-   and -1 before; rows of null, and entries of -1, say nothing. -1 if no row says another; else that row, or -2 - row for
-   one whose index lies outside the table, or whose whole is not among `wholes`. Neighbours mostly say the same, and are passed over. */
-static inline __attribute__((always_inline)) int64_t cells_within_of(
-    const int32_t *whole, const uint8_t *indices, int width, const uint8_t *valid, int64_t offset, int64_t rows,
-    const int32_t *table, int64_t entries, int32_t *held, int64_t wholes) {
+/* Which one thing each whole is in, by the rows of a dictionary's indices from row `from` on: `held[whole]` is set by the
+   first row that says, and -1 before; rows of null, and entries of -1, say nothing. -1 if no row says another; else that
+   row, or -2 - row for one whose index lies outside the table, or whose whole is not among `wholes`. Neighbours mostly say
+   the same, and are passed over. */
+static inline __attribute__((always_inline)) int64_t cells_within_of(const cells_coded *of, int width, const uint8_t *valid,
+                                                                     const int32_t *whole, int64_t from, int64_t rows,
+                                                                     int32_t *held, int64_t wholes) {
     int64_t last = -1;
-    int32_t of = -1;
+    int32_t before = -1;
     for (int64_t row = 0; row < rows; row++) {
-        if (valid != NULL && !cells_bit(valid, offset + row)) continue;
-        const int64_t index = cells_index(indices, width, offset + row);
-        if (index == last && whole[row] == of) continue;
-        if (index < 0 || index >= entries || whole[row] >= wholes) return -2 - row;
+        const int64_t at = of->offset + from + row;
+        if (valid != NULL && !cells_bit(valid, at)) continue;
+        const int64_t index = cells_index(of->indices, width, at);
+        if (index == last && whole[row] == before) continue;
+        if (index < 0 || index >= of->entries || whole[row] >= wholes) return -2 - from - row;
         last = index;
-        of = whole[row];
-        if (of < 0 || table[index] < 0) continue;
-        if (held[of] < 0) held[of] = table[index];
-        else if (held[of] != table[index]) return row;
+        before = whole[row];
+        if (before < 0 || of->table[index] < 0) continue;
+        if (held[before] < 0) held[before] = of->table[index];
+        else if (held[before] != of->table[index]) return from + row;
     }
     return -1;
 }
 
-static int64_t cells_within(const int32_t *whole, const uint8_t *indices, int width, const uint8_t *valid, int64_t offset,
-                            int64_t rows, const int32_t *table, int64_t entries, int32_t *held, int64_t wholes) {
-    if (valid == NULL && width == 1)
-        return cells_within_of(whole, indices, 1, NULL, offset, rows, table, entries, held, wholes);
-    if (valid == NULL && width == 4)
-        return cells_within_of(whole, indices, 4, NULL, offset, rows, table, entries, held, wholes);
-    return cells_within_of(whole, indices, width, valid, offset, rows, table, entries, held, wholes);
+static int64_t cells_within(const cells_coded *of, const int32_t *whole, int64_t from, int64_t rows, int32_t *held,
+                            int64_t wholes) {
+    if (of->valid == NULL && of->width == 1) return cells_within_of(of, 1, NULL, whole, from, rows, held, wholes);
+    if (of->valid == NULL && of->width == 4) return cells_within_of(of, 4, NULL, whole, from, rows, held, wholes);
+    return cells_within_of(of, of->width, of->valid, whole, from, rows, held, wholes);
 }
 
-/* The cells of rows [start, stop), those of each table `rows` after those of the one before it: `whole` × `width`, and in
-   each table the groups' codes times their strides from its `first` cell on. The first row without a whole below `most`,
-   or -1. Passes of one kind, so that each is done in wide registers. */
-static int64_t cells_of(const int32_t *whole, int64_t most, int64_t width, const cells_group *groups, int count,
-                        const uint32_t *first, int tables, int64_t rows, int64_t start, int64_t stop, uint32_t *cells) {
-    uint32_t bad = 0;
-    for (int64_t row = start; row < stop; row++) bad |= (uint32_t)whole[row] >= (uint32_t)most;
-    if (bad)
-        for (int64_t row = start; row < stop; row++)
-            if ((uint32_t)whole[row] >= (uint32_t)most) return row;
-    for (int t = 0; t < tables; t++) {
-        uint32_t *out = cells + t * rows;
-        const uint32_t from = first[t], times = (uint32_t)width;
-        for (int64_t row = start; row < stop; row++) out[row] = (uint32_t)whole[row] * times + from;
-    }
-    for (int g = 0; g < count; g++) {
-        const cells_group *group = groups + g;
-        const uint32_t last = group->size - 1, stride = group->stride;
-        const uint8_t *codes = group->codes + group->offset;
-        uint32_t *out = cells + group->table * rows;
-        if (group->valid == NULL)
-            for (int64_t row = start; row < stop; row++) out[row] += (codes[row] > last ? last : codes[row]) * stride;
-        else
-            for (int64_t row = start; row < stop; row++) {
-                const uint32_t code = codes[row];
-                out[row] += (code > last || !cells_bit(group->valid, group->offset + row) ? last : code) * stride;
-            }
-    }
-    return -1;
+/* Adds what a thread has counted in a cell to the counts of all, and begins again. */
+static void cells_hand_over(const cells_tally *to, size_t cell) {
+    const size_t lanes = (size_t)to->units * CELLS_LANES;
+    uint8_t *const few = to->few + cell * lanes, *const lock = to->locks + cell % CELLS_LOCKS;
+    uint32_t *const counts = to->counts + cell * lanes;
+    while (__atomic_test_and_set(lock, __ATOMIC_ACQUIRE)) sched_yield();
+    for (size_t i = 0; i < lanes; i++) counts[i] += few[i];
+    to->everybody[cell] += to->since[cell];
+    __atomic_clear(lock, __ATOMIC_RELEASE);
+    memset(few, 0, lanes);
+    to->since[cell] = 0;
+}
+
+static void cells_hand_over_all(const cells_tally *to, int64_t cells) {
+    for (int64_t cell = 0; cell < cells; cell++)
+        if (to->since[cell]) cells_hand_over(to, (size_t)cell);
 }
 
 static inline uint64_t cells_word(const uint8_t *bits, int64_t word, int64_t rows) {
@@ -119,76 +168,14 @@ static inline uint64_t cells_word(const uint8_t *bits, int64_t word, int64_t row
     return left >= 64 ? out : out & ((UINT64_C(1) << left) - 1);
 }
 
-static inline __attribute__((always_inline)) void cells_block(const uint8_t *bits, uint64_t flip, int64_t rows,
-                                                              int64_t from, int64_t to, const uint32_t *cells, int tables,
-                                                              uint32_t *counts) {
-    const uint32_t step = flip ? UINT32_MAX : 1; /* less one, in a ring */
-    for (int64_t word = from / 64; word * 64 < to; word++) {
-        const int64_t left = rows - word * 64;
-        uint64_t set = cells_word(bits, word, rows) ^ flip;
-        if (left < 64) set &= (UINT64_C(1) << left) - 1;
-        for (; set; set &= set - 1) {
-            const uint32_t *at = cells + word * 64 + __builtin_ctzll(set);
-            for (int t = 0; t < tables; t++) counts[at[t * rows]] += step;
-        }
-    }
-}
+#define POPSTRAT_TEXT "arrays/cells_kernels.h"
+#include "each_isa.h"
 
-/* How many set bits of each bitmap (all rows where it is NULL) fall into each cell, added to its counts. `everybody` has
-   how many rows there are in each of the `width` cells, if it is known: of a bitmap that is mostly set, those that are not
-   are taken away from them. `dense` has room for a byte a bitmap. */
-static void cells_count(const uint8_t *const *bits, int64_t many, int64_t rows, const uint32_t *cells, int tables,
-                        const uint32_t *everybody, int64_t width, uint8_t *dense, uint32_t *const *counts) {
-    for (int64_t i = 0; i < many; i++) {
-        int64_t set = 0;
-        for (int64_t word = 0; everybody != NULL && word * 64 < rows; word++)
-            set += __builtin_popcountll(cells_word(bits[i], word, rows));
-        dense[i] = set * 2 > rows;
-        if (dense[i])
-            for (int64_t c = 0; c < width; c++) counts[i][c] += everybody[c];
-    }
-    for (int64_t from = 0; from < rows; from += CELLS_BLOCK) {
-        const int64_t to = rows - from < CELLS_BLOCK ? rows : from + CELLS_BLOCK;
-        for (int64_t i = 0; i < many; i++) {
-            const uint64_t flip = dense[i] ? ~UINT64_C(0) : 0;
-            switch (tables) { /* so that the loop over tables is none */
-            case 1: cells_block(bits[i], flip, rows, from, to, cells, 1, counts[i]); break;
-            case 2: cells_block(bits[i], flip, rows, from, to, cells, 2, counts[i]); break;
-            case 3: cells_block(bits[i], flip, rows, from, to, cells, 3, counts[i]); break;
-            default: cells_block(bits[i], flip, rows, from, to, cells, tables, counts[i]);
-            }
-        }
-    }
-}
-
-/* The sum of whole numbers, and of their squares, of the rows that have one. */
-static inline __attribute__((always_inline)) void cells_sum_of(const uint8_t *values, int is_short, const uint8_t *valid,
-                                                               int64_t rows, const uint32_t *cells, int tables,
-                                                               int64_t *sums, int64_t *squares) {
-    for (int64_t word = 0; word * 64 < rows; word++) {
-        uint64_t some = cells_word(valid, word, rows);
-        if (is_short && some && word * 64 + 64 <= rows) { /* most people have none: those are passed over by words */
-            uint64_t nothing = 0;
-            const int16_t *from = (const int16_t *)values + word * 64;
-            for (int i = 0; i < 64; i++) nothing |= (uint64_t)(from[i] == 0) << i;
-            some &= ~nothing;
-        }
-        for (uint64_t set = some; set; set &= set - 1) {
-            const int64_t row = word * 64 + __builtin_ctzll(set);
-            const int64_t value = is_short ? ((const int16_t *)values)[row] : (int64_t)((const double *)values)[row];
-            if (value == 0) continue;
-            for (int t = 0; t < tables; t++) {
-                sums[cells[t * rows + row]] += value;
-                squares[cells[t * rows + row]] += value * value;
-            }
-        }
-    }
-}
-
-static void cells_sum(const uint8_t *values, int is_short, const uint8_t *valid, int64_t rows, const uint32_t *cells,
-                      int tables, int64_t *sums, int64_t *squares) {
-    if (is_short) cells_sum_of(values, 1, valid, rows, cells, tables, sums, squares);
-    else cells_sum_of(values, 0, valid, rows, cells, tables, sums, squares);
+/* Counts rows [start, stop), `start` a multiple of CELLS_BLOCK; of each thing in `within` `held` has which one each whole is
+   in, as for `cells_within`. CELLS_FINE, or why not all are counted. */
+static int64_t cells_count(int level, const cells_rows *rows, int64_t start, int64_t stop, int32_t *const *held,
+                           const cells_tally *to) {
+    return POPSTRAT_FOR(level, cells_count)(rows, start, stop, held, to);
 }
 
 #endif

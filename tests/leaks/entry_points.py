@@ -338,28 +338,44 @@ def events_refused() -> None:
 
 @call
 def cells() -> None:
-    whole, codes, bits = np.zeros(640, np.int32), np.zeros(640, np.uint8), all_valid(640, 3)
-    made = counted.Cells(whole, 1, [[(codes, bits, 0, 3)], []])
-    assert (made.rows, made.width) == (640, 4)
-    made.fill(0, 640)
-    counts, sums, squares = np.zeros((2, 4), np.uint32), np.zeros(4, np.int64), np.zeros(4, np.int64)
-    made.count([None], [counts[1]])
-    made.count([bits, None], list(counts), counts[1].copy())
-    made.sum(doubles(640).tobytes(), 8, bits, sums, squares)
-    counted.numbered(codes, 1, bits, 0, 640, np.zeros(1, np.int32), np.zeros(640, np.int32))
-    counted.within(whole, codes, 1, bits, 0, np.zeros(1, np.int32), np.full(1, -1, np.int32))
-    refused(lambda: counted.Cells(whole, 1, [[(codes[:9], None, 0, 3)]]))
-    refused(lambda: counted.Cells(whole, 1, [[(codes, bits[:9], 0, 3)]]))
-    refused(lambda: counted.Cells(object(), 1, [[]]))
-    refused(lambda: made.fill(0, 641))
-    refused(lambda: made.count([bits[:9]], [counts[0]]))
-    refused(lambda: made.count([object()], [counts[0]]))
-    refused(lambda: made.count([None, None], [counts[0], sums]))
-    refused(lambda: made.sum(b"", 2, bits, sums, squares))
-    refused(lambda: made.sum(doubles(640).tobytes(), 2, object(), sums, squares))
-    refused(lambda: counted.numbered(codes, 1, object(), 0, 640, np.zeros(1, np.int32), np.zeros(640, np.int32)))
-    refused(lambda: counted.within(whole, codes[:9], 1, bits, 0, np.zeros(1, np.int32), whole.copy()))
-    refused(lambda: made.count([bits], [counts[0]], sums))
+    whole, codes, bits, shorts = np.zeros(640, np.int32), np.zeros(640, np.uint8), all_valid(640, 3), bytes(2 * 640)
+    coded = counted.Coded(codes, 1, None, 0, 640, np.zeros(1, np.int32))
+    null = counted.Coded(codes, 1, bits, 0, 640, np.zeros(1, np.int32))
+    tables, numbers = [[(codes, bits, 0, 3)], []], [(doubles(640).tobytes(), 8, bits), (shorts, 2, None)]
+    made = counted.Cells(coded, 1, tables, [bits, bits], numbers, [null])
+    assert (made.rows, made.width, coded.rows) == (640, 4, 640)
+    held = np.full(1, -1, np.int32)
+    null.numbers(whole)
+    coded.within(np.zeros(640, np.int32), held)
+    tally = counted.Tally(4, 2, 2, 2)
+    tally.grow(1)
+    tally.grow(3)
+    assert (tally.width, tally.planes, tally.numbers, tally.threads, tally.most) == (4, 2, 2, 2, 3)
+    assert tally.add(made, 0, 512, 0, [held]) == tally.add(made, 512, 640, 1, [held], 0) == counted.FINE
+    tally.finish()
+    assert tally.add(counted.Cells(null, 1, tables, [bits, bits], numbers), 0, 640) == counted.NOWHERE
+    other = counted.Coded(codes, 1, None, 0, 640, np.ones(1, np.int32))
+    assert (
+        tally.add(counted.Cells(coded, 1, tables, [bits, bits], numbers, [other]), 0, 640, 0, [held]) == counted.IN_TWO
+    )
+    refused(lambda: counted.Coded(codes[:9], 1, bits, 0, 640, whole))
+    refused(lambda: counted.Coded(codes, 1, object(), 0, 640, whole))
+    refused(lambda: counted.Coded(codes, 3, None, 0, 640, whole))
+    refused(lambda: null.numbers(whole[:9]))
+    refused(lambda: null.within(whole[:9], held))
+    refused(lambda: counted.Coded(codes, 1, None, 0, 640, whole[:0]).within(whole, held))
+    refused(lambda: counted.Cells(coded, 1, [[(codes[:9], None, 0, 3)]]))
+    refused(lambda: counted.Cells(coded, 1, [[(codes, bits[:9], 0, 3)]]))
+    refused(lambda: counted.Cells(object(), 1, [[]]))  # type: ignore[arg-type]
+    refused(lambda: counted.Cells(coded, 1, tables, [bits, object()]))
+    refused(lambda: counted.Cells(coded, 1, tables, [bits], [(b"", 2, None)]))
+    refused(lambda: counted.Cells(coded, 1, tables, [bits], [(shorts, 2, object())]))
+    refused(lambda: counted.Cells(coded, 1, tables, within=[coded, object()]))  # type: ignore[list-item]
+    refused(lambda: counted.Tally(0, 0, 0))
+    refused(lambda: tally.grow(1))
+    refused(lambda: tally.add(made, 0, 641, 0, [held]))
+    refused(lambda: tally.add(made, 0, 640, 0, [object()]))
+    refused(lambda: tally.add(made, 0, 640, 0, [held], 1))
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

@@ -53,3 +53,17 @@ def test_a_practice_is_in_one_area() -> None:
     one, other = (people.set_column(at, "place", pa.array([name] * 200)).to_batches() for name in ("Bexley", "Bromley"))
     with pytest.raises(InputError, match="'Bexley' and in 'Bromley': a practice is in one"):
         together([counted(*one), counted(*other)])
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("at", [1, 8_192, 12_000, 24_999])
+def test_a_practice_is_in_one_area_whoever_counts_it(threads: int, at: int) -> None:
+    """The two may be in one block, in blocks that two threads count, or in two batches."""
+    people = synthetic.table(25_000, seed=3, as_of=AS_OF, practices=1).combine_chunks()
+    column = people.column_names.index("place")
+    places = pa.array([*["Bexley"] * at, *["Bromley"] * (25_000 - at)]).dictionary_encode()
+    batch = people.set_column(column, "place", places).combine_chunks().to_batches()[0]
+    for parts in ([batch], [batch.slice(0, at), batch.slice(at)]):
+        counter, scored = Counter(REQUEST.counting(SCORER), threads), [SCORER.score_batch(part) for part in parts]
+        with pytest.raises(InputError, match="'Bexley' and in 'Bromley': a practice is in one"):
+            _ = [counter.add(part) for part in scored]

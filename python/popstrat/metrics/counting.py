@@ -19,7 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from popstrat.core.text import suggest
-from popstrat.engine.arrays.cells import MOST_TABLES, Cells, numbered, within
+from popstrat.engine.arrays.cells import BLOCK, FINE, IN_TWO, MOST_TABLES, NOWHERE, Cells, Coded, Tally
 from popstrat.errors import InputError, shown_name
 from popstrat.lang import nodes as n
 from popstrat.lang.parser import conjunction
@@ -38,6 +38,7 @@ _PLACES = ("pcn_code", "neighbourhood", "place")
 _PRACTICE = "practice_code"
 _WIDTHS = {"int16": 2, "float64": 8}
 """Bytes of a number of events, by what holds it."""
+_FEWEST = 8192  # people that a thread is worth
 
 
 @dataclass(frozen=True)
@@ -174,14 +175,28 @@ class Counted:
     practices: tuple[str, ...]
     within: Mapping[str, tuple[str | None, ...]]
     """Place column → of each practice what it is in; a column that the list lacks is not there."""
-    registered: NDArray[np.int64]
-    people: Mapping[str, NDArray[np.int64]]
-    """Column of a condition → people."""
-    events: Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]]
-    """Column of events → their sum, and the sum of squares."""
+    registered: NDArray[Any]
+    conditions: tuple[str, ...]
+    """Columns of conditions, in the order of the last axis of `counts`."""
+    counts: NDArray[Any]
+    """People: practice × cell × condition."""
+    numbers: tuple[str, ...]
+    """Columns of events, in the order of the third axis of `sums`."""
+    sums: NDArray[np.int64]
+    """Practice × cell × column × (sum of events, sum of squares)."""
 
     order: NDArray[np.int64]
     """The place among `practices` of each practice as it was numbered while it was counted."""
+
+    @property
+    def people(self) -> dict[str, NDArray[Any]]:
+        """Column of a condition → people."""
+        return {name: self.counts[..., i] for i, name in enumerate(self.conditions)}
+
+    @property
+    def events(self) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Column of events → their sum, and the sum of squares."""
+        return {name: (self.sums[..., i, 0], self.sums[..., i, 1]) for i, name in enumerate(self.numbers)}
 
     def areas(self) -> Areas:
         nothing = (None,) * len(self.practices)
@@ -203,8 +218,8 @@ def together(parts: Sequence[Counted]) -> Counted:
                     raise _in_two(code, areas[code], area, column)
         within[column] = tuple(areas.get(code) for code in codes)
 
-    def added(arrays: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
-        found = np.zeros((len(codes), parts[0].registered.shape[1]), np.int64)
+    def added(arrays: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
+        found = np.zeros((len(codes), *arrays[0].shape[1:]), np.int64)
         for part, array in zip(parts, arrays, strict=True):
             found[[place[code] for code in part.practices]] += array
         return found
@@ -212,12 +227,11 @@ def together(parts: Sequence[Counted]) -> Counted:
     return Counted(
         tuple(codes),
         within,
-        added(part.registered for part in parts),
-        {name: added(part.people[name] for part in parts) for name in parts[0].people},
-        {
-            name: (added(part.events[name][0] for part in parts), added(part.events[name][1] for part in parts))
-            for name in parts[0].events
-        },
+        added([part.registered for part in parts]),
+        parts[0].conditions,
+        added([part.counts for part in parts]),
+        parts[0].numbers,
+        added([part.sums for part in parts]),
         np.arange(len(codes)),
     )
 
@@ -235,107 +249,141 @@ class Counter:
         self._practices: dict[str, int] = {}
         self._names: dict[str, dict[str, int]] = {}
         self._held: dict[str, NDArray[np.int32]] = {}
-        self._room = 0
+        self._tables: dict[str, tuple[pa.Array, NDArray[np.int32]]] = {}
         sizes = [[len(by.labels(plan.parts[part])) for part in table] for table in plan.tables]
         self._width = sum(prod(some) for some in sizes)
         held = {str(d.output): d.dtype for d in plan.definitions}
         self._widths = {n: _WIDTHS[held[n]] for n in plan.numerators if n in held and held[n] in _WIDTHS}
-        conditions = [*(name for name, dtype in held.items() if dtype == "bool"), *plan.given]
-        self.whole: NDArray[np.int32] = np.empty(0, np.int32)
-        """The practices of the latest batch, as they are numbered."""
-        self._people: dict[str | None, NDArray[np.uint32]] = {c: np.zeros(0, np.uint32) for c in (None, *conditions)}
-        self._events = {c: (np.zeros(0, np.int64), np.zeros(0, np.int64)) for c in self._widths}
+        self._conditions = (*(name for name, dtype in held.items() if dtype == "bool"), *plan.given)
+        self._whole: Coded | None = None
+        self._tally = Tally(self._width, len(self._conditions), len(self._widths), self.threads)
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="popstrat-count") if threads > 1 else None
+
+    @property
+    def whole(self) -> NDArray[np.int32]:
+        """The practices of the latest batch, as they are numbered."""
+        found = np.empty(0 if self._whole is None else self._whole.rows, np.int32)
+        if self._whole is not None:
+            self._whole.numbers(found)
+        return found
 
     def add(self, scored: pa.RecordBatch, given: Sequence[NDArray[np.bool_]] = ()) -> None:
         """Count a batch, and the conditions that are ``given`` for it, in the plan's order.
 
-        Raises `InputError` for a practice that is in two PCNs, neighbourhoods or places.
+        Raises `InputError` for a practice that is in two PCNs, neighbourhoods or places. What was counted before it
+        does not hold then.
         """
         rows = scored.num_rows
         if rows == 0:
             return
-        self._each(self._practices_of(scored))
-        cells = Cells(self.whole, len(self._practices), [self._groups(scored, table) for table in self.plan.tables])
-        step = -(-rows // self.threads)
+        self._whole = self._coded(scored, _PRACTICE, self._practices)
+        there = scored.schema.names
+        inside = {c: self._coded(scored, c, self._names.setdefault(c, {})) for c in _PLACES if c in there}
+        self._make_room(inside)
+        bits = {n: np.packbits(some, bitorder="little") for n, some in zip(self.plan.given, given, strict=True)}
+        cells = Cells(
+            self._whole,
+            len(self._practices),
+            [self._groups(scored, table) for table in self.plan.tables],
+            [bits[name] if name in bits else scored.column(name).buffers()[1] for name in self._conditions],
+            [self._number(scored.column(name), width) for name, width in self._widths.items()],
+            list(inside.values()),
+        )
+        step = -(-max(-(-rows // self.threads), _FEWEST) // BLOCK) * BLOCK
         starts = range(0, rows, step)
-        self._each([partial(self._fill, cells, start, min(start + step, rows)) for start in starts])
-        everybody = np.zeros(max(1, len(self._practices) * self._width), np.uint32)
-        cells.count([None], [everybody])
-        self._people[None][: len(everybody)] += everybody
-        bits = {n: np.packbits(rows, bitorder="little") for n, rows in zip(self.plan.given, given, strict=True)}
-        names = [name for name in self._people if name is not None]
-        jobs: list[Callable[[], Any]] = []
-        for start in range(min(self.threads, len(names))):  # each thread goes over the cells once
-            some = names[start :: self.threads]
-            planes = [bits[name] if name in bits else scored.column(name).buffers()[1] for name in some]
-            jobs.append(partial(cells.count, planes, [self._people[name] for name in some], everybody))
-        for name, (sums, squares) in self._events.items():
-            valid, values = scored.column(name).buffers()
-            jobs.append(partial(cells.sum, values, self._widths[name], valid, sums, squares))
-        self._each(jobs)
+        held = [[self._held[column].copy() for column in inside] for _ in starts]
+        found = self._each(
+            [
+                partial(self._tally.add, cells, start, min(start + step, rows), thread, held[thread])
+                for thread, start in enumerate(starts)
+            ]
+        )
+        for row in found:
+            if row >= 0:
+                raise InputError("leads outside its dictionary", column=_PRACTICE, rows=[row])
+            if row == NOWHERE:
+                raise RuntimeError("internal error: somebody is in no practice")
+        agreed = [self._agreed(of_threads) for of_threads in zip(*held, strict=True)]
+        if any(row == IN_TWO for row in found) or any(one is None for one in agreed):
+            whole = self.whole
+            for column, coded in inside.items():
+                self._look_within(whole, scored.column(column), coded, column)
+        assert all(row == FINE for row in found)
+        self._held.update((column, one) for column, one in zip(inside, agreed, strict=True) if one is not None)
 
     def finish(self) -> Counted:
         """What was counted; practices in the order of their codes."""
         if self._pool is not None:
             self._pool.shutdown()
-        order = sorted(self._practices, key=self._practices.__getitem__)
+        order = list(self._practices)  # as they were numbered
         sort = np.array(sorted(range(len(order)), key=order.__getitem__), dtype=np.int64)
+        in_order = bool((sort[1:] > sort[:-1]).all())
 
-        def by_practice(counts: NDArray[Any]) -> NDArray[np.int64]:
-            found = counts[: len(order) * self._width].reshape(len(order), self._width)
-            return found[sort].astype(np.int64)
+        def by_practice(counts: NDArray[Any]) -> NDArray[Any]:
+            return counts[: len(order)] if in_order else counts[sort]
 
+        registered, counts, sums = self._tally.finish()
         return Counted(
             tuple(order[i] for i in sort),
             {column: self._within(column, sort) for column in self._held},
-            by_practice(self._people[None]),
-            {name: by_practice(counts) for name, counts in self._people.items() if name is not None},
-            {name: (by_practice(sums), by_practice(squares)) for name, (sums, squares) in self._events.items()},
+            by_practice(registered),
+            self._conditions,
+            by_practice(counts),
+            tuple(self._widths),
+            by_practice(sums),
             np.argsort(sort),
         )
 
     # -- practices and what they are in --
 
-    def _practices_of(self, scored: pa.RecordBatch) -> list[Callable[[], None]]:
-        """Number the batch's practices and make room for new ones; what is then to be done to see what they are in."""
-        coded = _Coded(scored.column(_PRACTICE), self._practices)
-        self.whole = np.empty(scored.num_rows, np.int32)
-        row = numbered(coded.values, coded.width, coded.valid, coded.offset, scored.num_rows, coded.table, self.whole)
-        if row >= 0:
-            raise InputError("leads outside its dictionary", column=_PRACTICE, rows=[row])
-        if len(self._practices) > self._room:
-            self._grow()
-        columns = [column for column in _PLACES if column in scored.schema.names]
-        for column in columns:
-            self._names.setdefault(column, {})
-            held = self._held.setdefault(column, np.full(self._room, -1, np.int32))
-            if len(held) < self._room:
-                self._held[column] = np.concatenate([held, np.full(self._room - len(held), -1, np.int32)])
-        return [partial(self._look_within, scored.column(column), column) for column in columns]
+    def _coded(self, scored: pa.RecordBatch, column: str, known: dict[str, int]) -> Coded:
+        """A column of text, and the number of each entry of its dictionary (-1: null or empty); ``known``, which has
+        the numbers so far, gets new ones."""
+        array = scored.column(column)
+        coded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+        last, table = self._tables.get(column, (None, np.empty(0, np.int32)))
+        if last is None or not last.equals(coded.dictionary):  # batches mostly come with the same one
+            texts = coded.dictionary.to_pylist()
+            numbers = (-1 if text is None or text == "" else known.setdefault(str(text), len(known)) for text in texts)
+            table = np.fromiter(numbers, np.int32, len(texts))
+            self._tables[column] = coded.dictionary, table
+        indices = coded.indices
+        if not pa.types.is_signed_integer(indices.type):
+            indices = indices.cast(pa.int64())
+        valid, values = indices.buffers()
+        width = indices.type.bit_width // 8
+        return Coded(values, width, valid if indices.null_count else None, indices.offset, len(indices), table)
 
-    def _look_within(self, column: pa.Array, name: str) -> None:
-        """See what each practice is in. Raises `InputError` for one that is in two."""
+    def _make_room(self, inside: Iterable[str]) -> None:
+        if len(self._practices) > self._tally.most:
+            # the first batch mostly has all, and what is left over is seldom touched
+            self._tally.grow(max(64, len(self._practices) + len(self._practices) // 2))
+        room = self._tally.most
+        for column in inside:
+            held = self._held.get(column, np.empty(0, np.int32))
+            if len(held) < room:
+                self._held[column] = np.concatenate([held, np.full(room - len(held), -1, np.int32)])
+
+    @staticmethod
+    def _agreed(held: Sequence[NDArray[np.int32]]) -> NDArray[np.int32] | None:
+        """What each practice is in by all threads; None if two of them say different things."""
+        found = np.maximum.reduce(held)
+        return found if all(((one < 0) | (one == found)).all() for one in held) else None
+
+    def _look_within(self, whole: NDArray[np.int32], column: pa.Array, coded: Coded, name: str) -> None:
+        """See what each practice is in, a row after the other. Raises `InputError` for one that is in two."""
         names, held = self._names[name], self._held[name]
-        coded = _Coded(column, names)
-        row = within(self.whole, coded.values, coded.width, coded.valid, coded.offset, coded.table, held)
+        row = coded.within(whole, held)
         if row < 0:
             return
-        practice = next(code for code, number in self._practices.items() if number == self.whole[row])
-        one = next(area for area, number in names.items() if number == held[self.whole[row]])
+        practice = next(code for code, number in self._practices.items() if number == whole[row])
+        one = next(area for area, number in names.items() if number == held[whole[row]])
         other = str(column[row].as_py())
         raise _in_two(practice, one, other, name)
 
-    def _grow(self) -> None:
-        self._room = max(64, 2 * len(self._practices))
-        cells = self._room * self._width
-        self._people = {name: _longer(counts, cells) for name, counts in self._people.items()}
-        self._events = {name: (_longer(a, cells), _longer(b, cells)) for name, (a, b) in self._events.items()}
-
     def _within(self, column: str, sort: NDArray[np.int64]) -> tuple[str | None, ...]:
         called: dict[int, str | None] = {number: name for name, number in self._names[column].items()}
-        held = self._held[column]
-        return tuple(called.get(int(held[i])) if i < len(held) else None for i in sort)
+        return tuple(called.get(int(self._held[column][i])) for i in sort)
 
     # -- cells --
 
@@ -350,38 +398,14 @@ class Counter:
         return found
 
     @staticmethod
-    def _fill(cells: Cells, start: int, stop: int) -> None:
-        if cells.fill(start, stop) >= 0:
-            raise RuntimeError("internal error: somebody is in no practice")
+    def _number(column: pa.Array, width: int) -> tuple[Any, int, Any | None]:
+        valid, values = column.buffers()
+        return values, width, valid
 
-    def _each(self, jobs: Sequence[Callable[[], Any]]) -> None:
-        if self._pool is None:
-            for job in jobs:
-                job()
-            return
-        for done in [self._pool.submit(job) for job in jobs]:
-            done.result()
-
-
-class _Coded:
-    """The indices of a column of text, and the number of each entry of its dictionary (-1: null or empty); ``known``,
-    which has the numbers so far, gets new ones."""
-
-    def __init__(self, column: pa.Array, known: dict[str, int]) -> None:
-        coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-        texts = coded.dictionary.to_pylist()
-        numbers = (-1 if text is None or text == "" else known.setdefault(str(text), len(known)) for text in texts)
-        self.table = np.fromiter(numbers, np.int32, len(texts))
-        indices = coded.indices
-        if not pa.types.is_signed_integer(indices.type):
-            indices = indices.cast(pa.int64())
-        valid, self.values = indices.buffers()
-        self.valid = valid if indices.null_count else None
-        self.offset, self.width = indices.offset, indices.type.bit_width // 8
-
-
-def _longer(counts: NDArray[Any], cells: int) -> NDArray[Any]:
-    return np.concatenate([counts, np.zeros(cells - len(counts), counts.dtype)])
+    def _each(self, jobs: Sequence[Callable[[], int]]) -> list[int]:
+        if self._pool is None or len(jobs) == 1:
+            return [job() for job in jobs]
+        return [done.result() for done in [self._pool.submit(job) for job in jobs]]
 
 
 def table_axes(plan: Plan) -> list[tuple[tuple[str, ...], slice, tuple[int, ...]]]:
@@ -394,16 +418,16 @@ def table_axes(plan: Plan) -> list[tuple[tuple[str, ...], slice, tuple[int, ...]
     return found
 
 
-def grouped(plan: Plan, counts: NDArray[np.int64], grouping: str) -> NDArray[np.int64]:
-    """Counts whose last axis is the cells of all tables, with the groups of one grouping in its place."""
+def grouped(plan: Plan, counts: NDArray[Any], grouping: str) -> NDArray[Any]:
+    """Counts of practice × cell × anything, with the groups of one grouping in place of the cells."""
     parts = by.parts(grouping)
     table, where, sizes = next(found for found in table_axes(plan) if set(parts) <= set(found[0]))
-    before = counts.ndim - 1
-    cube = counts[..., where].reshape(*counts.shape[:-1], *sizes)
-    found = cube.sum(axis=tuple(before + i for i, part in enumerate(table) if part not in parts))
+    cube = counts[:, where].reshape(counts.shape[0], *sizes, *counts.shape[2:])
+    found = cube.sum(axis=tuple(1 + i for i, part in enumerate(table) if part not in parts), dtype=counts.dtype)
     kept = [part for part in table if part in parts]
-    order = (*range(before), *(before + kept.index(part) for part in parts))
-    return np.transpose(found, order).reshape(*counts.shape[:-1], -1)
+    order = (0, *(1 + kept.index(part) for part in parts), *range(1 + len(kept), found.ndim))
+    groups = prod(found.shape[1 : 1 + len(kept)])
+    return np.transpose(found, order).reshape(counts.shape[0], groups, *counts.shape[2:])
 
 
 def all_groups(plan: Plan, groupings: Iterable[str]) -> tuple[Groups, ...]:
