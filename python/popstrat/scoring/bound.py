@@ -179,8 +179,8 @@ class BoundScorer:
             if o.definition is not None and o.kind == "codes" and o.definition.dtype == "dictionary"
         }
         self._keys = [
-            (self.bindings[c].position, c, looks_astray(schema.field(c).type), c in KEY_COLUMNS)
-            for c in (*KEY_COLUMNS, *self.place)
+            (self.bindings[c].position, c, None if _is_plain_text(kind) else looks_astray(kind), c in KEY_COLUMNS)
+            for c, kind in ((c, schema.field(c).type) for c in (*KEY_COLUMNS, *self.place))
         ]
         self._positions = [b.position for b in self.bindings.values()]
         self._spelt = [
@@ -273,7 +273,8 @@ class BoundScorer:
             raise InputError("the scorer is bound to tables without this column", column=names[len(wanted)])
 
     def check_keys(self, batch: pa.RecordBatch) -> None:
-        """Raises `InputError` where a key is null, or where a key or place leads outside its column."""
+        """Raises `InputError` where a key is null, or where a key or place leads outside its column. Plain text was
+        looked at when it was read (`_with_keys`)."""
         for position, name, look, key in self._keys:
             array = batch.column(position)
             if look is not None:
@@ -464,6 +465,11 @@ class BoundScorer:
                 tally.sums[output.name] = float(np.int64(counters[output.total]).view(np.float64))
             else:
                 tally.sums[output.name] = float(sum(counters[c] << bit for bit, c in enumerate(output.total_planes)))
+
+
+def _is_plain_text(kind: pa.DataType) -> bool:
+    """Whether it is text by offsets, in no dictionary."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _make_bound(scorer: Setting, schema: pa.Schema, counted: bool, check_only: bool) -> BoundScorer:
