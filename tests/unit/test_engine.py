@@ -739,6 +739,7 @@ def matched(codes: dict[str, int], word: str) -> int:
 
 SEVERAL = {
     "few": {"female": 0, "male": 1, "eight ch": 2, "of nine ch": 3},
+    "sixteen with no text": {f"l{i}": i for i in range(15)},
     "none of more than eight bytes": {f"{i:x}": i for i in range(20)} | {"a\0": 20, "é": 21},
     "more than there are slots for": {f"k{i}": i for i in range(60)},
     "with spaces": {"a": 0, " a": 1, "a ": 2},
@@ -747,8 +748,9 @@ SEVERAL = {
 
 @pytest.mark.parametrize("codes", SEVERAL.values(), ids=SEVERAL.keys())
 @pytest.mark.parametrize("odd", [0.0, 0.02, 0.6])
-@pytest.mark.parametrize("rows", [1, 8, 9, 63, 1000, BLOCK + 77])
-def test_many_labels_of_text(rows: int, odd: float, codes: dict[str, int]) -> None:
+@pytest.mark.parametrize("empty", [0.0, 0.95])
+@pytest.mark.parametrize("rows", [1, 16, 17, 63, 1000, BLOCK + 77])
+def test_many_labels_of_text(rows: int, empty: float, odd: float, codes: dict[str, int]) -> None:
     """However many labels are looked up at once, each comes out as by itself: few or many of them unusual, from any row."""
     rng = random.Random(rows)
     unusual = [
@@ -766,8 +768,11 @@ def test_many_labels_of_text(rows: int, odd: float, codes: dict[str, int]) -> No
         "É",
         "K59",
         "5",
+        "@[`{~",
+        "\u07ff" * 4,
     ]
     words = [rng.choice(unusual) if rng.random() < odd else rng.choice([*codes, ""]) for _ in range(rows + 3)]
+    words = ["" if rng.random() < empty else word for word in words]
     text = "".join(words).encode()
     offsets = np.cumsum([0, *(len(w.encode()) for w in words)])
     want = [matched(codes, w) for w in words[3:]]
