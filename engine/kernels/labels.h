@@ -32,15 +32,81 @@ static void FN(codes_i8)(uint8_t *out, const uint8_t *x, int64_t rows, const pop
     for (; j < rows; j++) out[j] = x[j] < c->table_size ? c->table[x[j]] : CODE_UNKNOWN;
 }
 
+#if LEVEL >= 4
+/* The entries of a dictionary that are labels: of one that columns share, few that lie close together. In sixteens from the
+ * first of them, of which those with no label are left out. */
+#define POPSTRAT_GROUPS 4
+#define POPSTRAT_WINDOW 240 /* entries, so that what is beyond has a byte of its own */
+#define POPSTRAT_ENTRIES 4096 /* that are looked through for each block of rows */
+typedef struct {
+    int64_t first;
+    int many;
+    __m512i number[POPSTRAT_GROUPS], codes[POPSTRAT_GROUPS];
+} FN(label_groups);
+
+/* Whether there are so few. */
+static inline int FN(label_groups_of)(FN(label_groups) *of, const popstrat_column *c) {
+    const uint8_t *const table = c->table;
+    uint8_t codes[POPSTRAT_WINDOW];
+    int64_t first = 0, last = c->table_size - 1;
+    if (last >= POPSTRAT_ENTRIES) return 0;
+    while (first <= last && table[first] == CODE_UNKNOWN) first++;
+    while (last > first && table[last] == CODE_UNKNOWN) last--;
+    if (last - first >= POPSTRAT_WINDOW) return 0;
+    memset(codes, CODE_UNKNOWN, sizeof codes);
+    if (first <= last) memcpy(codes, table + first, (size_t)(last - first + 1));
+    of->first = first, of->many = 0;
+    for (int group = 0; group < POPSTRAT_WINDOW / 16; group++) {
+        const __m128i found = _mm_loadu_si128((const __m128i *)(codes + 16 * group));
+        if (_mm_movemask_epi8(_mm_cmpeq_epi8(found, _mm_set1_epi8((char)CODE_UNKNOWN))) == 0xffff) continue;
+        if (of->many == POPSTRAT_GROUPS) return 0;
+        of->number[of->many] = _mm512_set1_epi8((char)group);
+        of->codes[of->many++] = _mm512_broadcast_i32x4(found);
+    }
+    return 1;
+}
+
+/* The codes of rows by indices of four bytes, sixty-four at a time; of how many. */
+static inline __m128i FN(near4)(const uint32_t *x, __m512i first) {
+    return _mm512_cvtusepi32_epi8(_mm512_sub_epi32(_mm512_loadu_si512((const void *)x), first));
+}
+static int64_t FN(grouped_i32)(uint8_t *out, const uint32_t *x, int64_t rows, const popstrat_column *c) {
+    FN(label_groups) of;
+    int64_t j = 0;
+    if (!FN(label_groups_of)(&of, c)) return 0;
+    const __m512i first = _mm512_set1_epi32((int)of.first), low = _mm512_set1_epi8(15);
+    for (; j + 64 <= rows; j += 64) {
+        const __m256i a = _mm256_set_m128i(FN(near4)(x + j + 16, first), FN(near4)(x + j, first));
+        const __m256i b = _mm256_set_m128i(FN(near4)(x + j + 48, first), FN(near4)(x + j + 32, first));
+        const __m512i v = _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1);
+        const __m512i group = _mm512_and_si512(_mm512_srli_epi16(v, 4), low), at = _mm512_and_si512(v, low);
+        __m512i found = _mm512_set1_epi8((char)CODE_UNKNOWN);
+        for (int k = 0; k < of.many; k++)
+            found = _mm512_mask_shuffle_epi8(found, _mm512_cmpeq_epi8_mask(group, of.number[k]), of.codes[k], at);
+        _mm512_storeu_si512((void *)(out + j), found);
+    }
+    return j;
+}
+#undef POPSTRAT_GROUPS
+#undef POPSTRAT_WINDOW
+#undef POPSTRAT_ENTRIES
+#define POPSTRAT_GROUPED_i32 FN(grouped_i32)(out, x, rows, c)
+#else
+#define POPSTRAT_GROUPED_i32 0
+#endif
+#define POPSTRAT_GROUPED_i16 0
+
 #define POPSTRAT_CODES(suffix, T)                                                                                      \
     static void FN(codes_##suffix)(uint8_t *restrict out, const T *x, int64_t rows, const popstrat_column *c) {       \
         const uint8_t *const table = c->table;                                                                        \
         const int64_t size = c->table_size;                                                                           \
-        for (int64_t j = 0; j < rows; j++) out[j] = x[j] < size ? table[x[j]] : CODE_UNKNOWN;                         \
+        for (int64_t j = POPSTRAT_GROUPED_##suffix; j < rows; j++) out[j] = x[j] < size ? table[x[j]] : CODE_UNKNOWN; \
     }
 POPSTRAT_CODES(i16, uint16_t)
 POPSTRAT_CODES(i32, uint32_t)
 #undef POPSTRAT_CODES
+#undef POPSTRAT_GROUPED_i16
+#undef POPSTRAT_GROUPED_i32
 
 static uint8_t FN(match_label)(const popstrat_labels *labels, const uint8_t *text, int64_t length) {
     uint8_t folded[32];

@@ -791,6 +791,42 @@ def test_many_labels_of_text(rows: int, empty: float, odd: float, codes: dict[st
             assert np.array(values)[bits.argmax(axis=0)].tolist() == want, level
 
 
+KNOWN = {
+    "close together": {5: 0, 6: 1, 9: CODE_NULL},
+    "in some places": {3: 0, 130: 1, 200: 2, 240: 3},
+    "in too many places": {20 * i: i for i in range(10)},
+    "far apart": {0: 0, 300: 1},
+    "none": {},
+    "the last": {366: 4},
+}
+
+
+@pytest.mark.parametrize("known", KNOWN.values(), ids=KNOWN.keys())
+@pytest.mark.parametrize("entries", [367, 5_000])
+@pytest.mark.parametrize("rows", [1, 64, 1000, BLOCK + 77])
+def test_labels_among_others_of_a_large_dictionary(rows: int, entries: int, known: dict[int, int]) -> None:
+    """Wherever they stand in it, and whatever the indices."""
+    rng = np.random.default_rng(rows)
+    table = np.full(entries, CODE_UNKNOWN, np.uint8)
+    for entry, code in known.items():
+        table[entry] = code
+    likely = np.array([*known, 0, 1, 255, 256, entries - 1, entries, 2**31, 2**32 - 1, 2**32 - 3], np.uint32)
+    indices = np.where(rng.random(rows + 3) < 0.7, rng.choice(likely, rows + 3), rng.integers(0, 400, rows + 3))
+    indices = indices.astype(np.uint32)
+    values = sorted({*known.values(), CODE_NULL, CODE_UNKNOWN})
+    code = [row("CODES_I32", 0, 0)]
+    for i in range(len(values)):
+        code += [row("RANGE_CODE", 0, 0, i, i), row("OUT_BITS", i, 0)]
+    made = program(code, ("dict32",), ("bits",) * len(values), integers=values)
+    want = [int(table[i]) if i < entries else CODE_UNKNOWN for i in indices[3:].tolist()]
+    for level in levels():
+        outs = [(np.zeros((rows + 7) // 8, np.uint8), None) for _ in values]
+        Frame(made, [column(indices, table=table, offset=3)], outs, rows, sizes={0: entries}).run(0, rows, level)
+        bits = np.array([np.unpackbits(out, bitorder="little")[:rows] for out, _ in outs])
+        assert (bits.sum(axis=0) == 1).all(), level
+        assert np.array(values)[bits.argmax(axis=0)].tolist() == want, level
+
+
 @pytest.mark.parametrize("kind", ["f32", "f64"])
 @pytest.mark.parametrize(
     ("low", "high"),
