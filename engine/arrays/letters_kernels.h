@@ -46,26 +46,29 @@ POPSTRAT_SHORTEST(i32, int32_t)
 POPSTRAT_SHORTEST(i64, int64_t)
 #undef POPSTRAT_SHORTEST
 
-/* The rows whose text is another one than that of the row before, the first one of them; how many. The offsets are sound.
- * Few rows differ in a list that is sorted: where those of a block have the length of the row before it, they are all that
- * text if the bytes of the block are the ones that lie a text further up, which is one comparison. */
+/* The rows whose text is another one than that of the row before, the first one of them; how many. -1 where a text ends before
+ * it begins, or lies outside the `size` bytes that there are. Few rows differ in a list that is sorted: where those of a block
+ * have the length of the row before it, they are all that text if the bytes of the block are the ones that lie a text further
+ * up, which is one comparison. */
 #define CHANGES_BLOCK 256
 #define POPSTRAT_CHANGES(suffix, T)                                                                                    \
-    static int64_t FN(changes_##suffix)(const T *x, int64_t n, const uint8_t *text, int64_t *found) {                 \
-        int64_t many = 0, size = -1, before = 0;                                                                      \
+    static int64_t FN(changes_##suffix)(const T *x, int64_t n, const uint8_t *text, int64_t size, int64_t *found) {   \
+        int64_t many = 0, last = -1, before = 0; /* length and place of the text before */                            \
         for (int64_t from = 0; from < n; from += CHANGES_BLOCK) {                                                     \
-            const int64_t to = from + CHANGES_BLOCK < n ? from + CHANGES_BLOCK : n;                                   \
+            const int64_t to = from + CHANGES_BLOCK < n ? from + CHANGES_BLOCK : n, first = (int64_t)x[from];         \
             T uneven = 0;                                                                                             \
-            for (int64_t i = from; i < to; i++) uneven |= (T)((T)(x[i + 1] - x[i]) ^ (T)size);                        \
-            if (!uneven && memcmp(text + x[from], text + before, (size_t)(x[to] - x[from])) == 0) {                   \
-                before = (int64_t)x[to] - size;                                                                       \
+            for (int64_t i = from; i < to; i++) uneven |= (T)((T)(x[i + 1] - x[i]) ^ (T)last);                        \
+            if (!uneven && last >= 0 && first >= 0 && first <= size && last * (to - from) <= size - first &&          \
+                memcmp(text + first, text + before, (size_t)(last * (to - from))) == 0) {                             \
+                before = (int64_t)x[to] - last;                                                                       \
                 continue;                                                                                             \
             }                                                                                                         \
             for (int64_t i = from; i < to; i++) {                                                                     \
-                const int64_t start = (int64_t)x[i], length = (int64_t)x[i + 1] - start;                              \
-                if (length != size || memcmp(text + start, text + before, (size_t)length) != 0) {                     \
+                const int64_t start = (int64_t)x[i], end = (int64_t)x[i + 1];                                         \
+                if (start < 0 || end < start || end > size) return -1;                                                \
+                if (end - start != last || memcmp(text + start, text + before, (size_t)last) != 0) {                  \
                     found[many++] = i;                                                                                \
-                    size = length;                                                                                    \
+                    last = end - start;                                                                               \
                 }                                                                                                     \
                 before = start;                                                                                       \
             }                                                                                                         \

@@ -48,7 +48,7 @@ class People:
         self._cells = np.zeros((_OTHER + 1, BANDS))
 
     def look(self, batch: pa.RecordBatch, of: int | None = None) -> None:
-        """Take another batch into account, which a scorer has found sound. ``of``: the rows of all batches, if known."""
+        """Take another batch into account, which a scorer has found sound; ``of`` so many rows in all, if known."""
         rows = batch.num_rows
         whole = rows if of is None else max(rows, of)
         if not rows or not self._known:
