@@ -125,12 +125,12 @@ typedef struct {
     int64_t planes, bytes, shorts, numbers; /* how many of each class */
 } popstrat_registers;
 
-/* A batch to be run: its counters are `counters` for each of its pieces. */
+/* A batch to be run: its counters are `counters` for each of its pieces; of its rows so many have been run. */
 typedef struct {
     popstrat_run run;
     popstrat_registers need;
     int level;
-    int64_t rows, counters;
+    int64_t rows, counters, done;
 } popstrat_job;
 
 /* Prefetch a share of the next block. A line beyond the end of a buffer does no harm; its address is worked out as a number,

@@ -369,13 +369,18 @@ def _adding(rows: int) -> tuple[Frame, Floats, Floats]:
 @pytest.mark.parametrize("sizes", [[0], [1], [100_000], [10, 0, 70_000, 16_384, 16_385], [50_000] * 12, []])
 def test_work_is_shared_and_nothing_is_done_twice(helpers: int, sizes: list[int]) -> None:
     """Every frame is run once, whoever runs it, and sums do not depend on who did; frames may be added as others run."""
-    for _ in range(5):
+    for turn in range(5):
         work = engine.Work(helpers)
         frames = []
         for size in sizes:
             frames.append(_adding(size))
             work.add(frames[-1][0])
+        for i, (_, x, out) in enumerate(frames[: turn % 4 * 3]):
+            if work.run_until(i):
+                assert (out == x + 0.1).all()
+                assert work.counters(i)[:, 0].sum() == len(x)
         work.run()
+        assert all(work.run_until(i) for i in range(len(sizes)))
         for i, (_, x, out) in enumerate(frames):
             assert (out == x + 0.1).all()
             counters = work.counters(i)
@@ -399,7 +404,11 @@ def test_work_may_be_added_after_a_run_and_left_undone() -> None:
         for _ in range(4):
             work.add(_adding(100_000)[0])
         work.stop()
+        assert not work.run_until(3)
         work.run()
+        for none in (-1, 4):
+            with pytest.raises(ValueError, match="no such frame"):
+                work.run_until(none)
     engine.Work(2).add(_adding(1_000_000)[0])  # dropped while helpers are at work
     with pytest.raises(ValueError, match="this processor has no"):
         engine.Work(level="sse9").add(_adding(10)[0])

@@ -517,11 +517,12 @@ def _together(frame: Frame, pieces: NDArray[np.int64]) -> list[int]:
 
 class Together:
     """Batches scored by several threads at once: they begin when a batch is added, and what is left when the ``with``
-    block ends, this thread works on too."""
+    block ends, this thread works on too; what is complete by then it makes Arrow while the others go on."""
 
     def __init__(self, threads: int, stream: bool | None = None) -> None:
         self._work = Work(threads - 1, stream)
         self._started: list[Started] = []
+        self._found: list[tuple[pa.RecordBatch, Tally]] = []
 
     def __enter__(self) -> Together:
         return self
@@ -535,16 +536,24 @@ class Together:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
             self._work.stop()
+        try:
+            while kind is None and len(self._found) < len(self._started) and self._work.run_until(len(self._found)):
+                self._finish_next()
+        except InputError:  # which comes again, and is for `finished` to raise
+            pass
         self._work.run()
+
+    def _finish_next(self) -> None:
+        i = len(self._found)
+        self._found.append(self._started[i].finish(self._work.counters(i)))
 
     def finished(self) -> list[tuple[pa.RecordBatch, Tally]]:
         """Each scored batch and what was counted, once the block has ended. Raises `InputError` with rows counted from
         the first of all batches."""
-        found, first = [], 0
-        for i, one in enumerate(self._started):
+        while len(self._found) < len(self._started):
             try:
-                found.append(one.finish(self._work.counters(i)))
+                self._finish_next()
             except InputError as error:
+                first = sum(one.given.num_rows for one in self._started[: len(self._found)])
                 raise error.located(None, first) from None
-            first += one.given.num_rows
-        return found
+        return self._found
