@@ -207,7 +207,7 @@ def score_table(
             for batch in sound:
                 people.look(batch, table.num_rows)
     finished = together.finished()
-    total = sum((tally for _, tally in finished), Tally())
+    total = Tally.of(tally for _, tally in finished)
     refuse_disorder(total.disorder, scorer.pack.schema)
     if scorer.profile == "secondary-use":
         said = OptOutsSaid()
