@@ -323,8 +323,8 @@ class BoundScorer:
             tally.disorder[name] = {"both": counters[both], "not_below": counters[wrong]}
         for name, places in self.compiled.recorded.items():
             count = 0
-            for place in places:  # there are many columns, and `sum` takes several times as long for one or two
-                count += counters[place]
+            for at in places:  # there are many columns, and `sum` takes several times as long for one or two
+                count += counters[at]
             if self.bindings[name].column.type != "bool":
                 implausible = any(counters[place] for place in places[1:])
                 tally.recorded[name] = count - (self._not_numbers(name, batch) if implausible else 0)
