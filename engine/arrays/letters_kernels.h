@@ -59,6 +59,7 @@ POPSTRAT_SHORTEST(i64, int64_t)
             T uneven = 0;                                                                                             \
             for (int64_t i = from; i < to; i++) uneven |= (T)((T)(x[i + 1] - x[i]) ^ (T)last);                        \
             if (!uneven && last >= 0 && first >= 0 && first <= size && last * (to - from) <= size - first &&          \
+                (int64_t)x[to] - first == last * (to - from) && /* else some differ by more than their type holds */  \
                 memcmp(text + first, text + before, (size_t)(last * (to - from))) == 0) {                             \
                 before = (int64_t)x[to] - last;                                                                       \
                 continue;                                                                                             \

@@ -171,8 +171,9 @@ static inline int FN(code1)(const uint8_t *text, uint64_t length, const popstrat
                        _mm256_set_m128i(POPSTRAT_PAIR((k) + 6), POPSTRAT_PAIR((k) + 4)), 1)
 
 /* Sixteens of texts as long as all are found; how many texts that were. Where all of sixteen are short, each begins where the
- * one before it ends, so that the first and the last say that they lie in the text. Of sixty-four that are nearly all empty,
- * the others are looked up one by one. */
+ * one before it ends, so that the first and the last say that they lie in the text; that the last is not before the first, that
+ * no difference was that of numbers too far apart for their type. Of sixty-four that are nearly all empty, the others are
+ * looked up one by one. */
 #define POPSTRAT_SPARSE 6
 #define POPSTRAT_SIXTEENS(suffix, T, THERE, LENGTHS)                                                                   \
     static inline __attribute__((always_inline)) int64_t FN(found_##suffix)(                                          \
@@ -184,7 +185,7 @@ static inline int FN(code1)(const uint8_t *text, uint64_t length, const popstrat
         int64_t j = 0;                                                                                                \
         while (j + 16 <= rows) {                                                                                      \
             __m512i low, high;                                                                                        \
-            if (offsets[j] < 0 || offsets[j + 16] > size) return j;                                                   \
+            if (offsets[j] < 0 || offsets[j + 16] < offsets[j] || offsets[j + 16] > size) return j;                   \
             if ((j & 63) == 0 && j + 64 <= rows && offsets[j + 64] <= size) {                                         \
                 uint64_t there;                                                                                       \
                 THERE                                                                                                 \

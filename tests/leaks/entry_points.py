@@ -176,6 +176,7 @@ def whole_columns() -> None:
         mine = values.tobytes()
         increasing(mine, 0, 3000)
         distinct([(mine, 0, 1500), (mine, 1500, 1500)])
+        distinct([(np.arange(70_000) * 10**6, 0, 70_000)])
         distinct([(mine, 0, 1500), (mine, 0, 1500)])
         refused(lambda mine=mine: increasing(mine, 0, 3001))
         refused(lambda mine=mine: distinct([(mine, 0, 10), (mine, 10, 4000)]))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import decimal
 import fractions
 import gc
+import itertools
 import math
 import pickle
 import random
@@ -798,6 +799,25 @@ def test_many_labels_of_text(rows: int, empty: float, odd: float, codes: dict[st
             bits = np.array([np.unpackbits(out, bitorder="little")[:rows] for out, _ in outs])
             assert (bits.sum(axis=0) == 1).all(), level
             assert np.array(values)[bits.argmax(axis=0)].tolist() == want, level
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [("str32", np.int32), ("str64", np.int64)])
+def test_offsets_whose_differences_are_too_large_for_their_type(kind: str, dtype: Any) -> None:
+    """They look like those of short texts, and lead far outside."""
+    info, rows = np.iinfo(dtype), 130
+    ends = [[info.max, *[info.min] * rows], [0] * 20 + [info.max - 3, info.max] + [info.min + 1] * (rows - 21)]
+    ends.append([*[5] * 64, info.max, *[info.min] * 3, *[6] * (rows - 67)])
+    code = [row(f"CODES_{kind.upper()}", 0, 0), row("RANGE_CODE", 0, 0, 0, 0), row("OUT_BITS", 0, 0)]
+    made = program(code, (kind,), ("bits",), integers=[CODE_UNKNOWN])
+    text, labels = b"abc" * 100, Labels({"abc": 0, "a": 1})
+    for offsets in ends:
+        inside = [0 <= a <= b <= len(text) for a, b in itertools.pairwise(offsets)]
+        for level in levels():
+            out = np.zeros((rows + 7) // 8, np.uint8)
+            read = column(np.array(offsets, dtype), characters=text, labels=labels)
+            Frame(made, [read], [(out, None)], rows).run(0, rows, level)
+            found = np.unpackbits(out, bitorder="little")[:rows].astype(bool)
+            assert (found == ~np.array(inside)).all(), level
 
 
 KNOWN = {
