@@ -55,6 +55,13 @@ cdef extern from "arrays/distinct.h" nogil:
         const int64_t *start
         int64_t count
 
+    enum:
+        DISTINCT_PARTS
+        DISTINCT_FEW
+
+    uint64_t popstrat_distinct_about(const popstrat_values *lists, int64_t many, int64_t *middle, int64_t *total)
+    int64_t popstrat_distinct_room(int64_t total)
+    int popstrat_distinct_window(const popstrat_values *lists, int64_t many, int64_t total, int64_t middle, uint32_t *parted)
     uint64_t popstrat_distinct_span(const popstrat_values *lists, int64_t many, int64_t *least, int64_t *total)
     int popstrat_distinct_is_near(uint64_t span, int64_t total)
     int popstrat_distinct_near(const popstrat_values *lists, int64_t many, int64_t least, uint64_t span)
@@ -107,7 +114,7 @@ def distinct(lists):
 
     Raises ValueError for a buffer that is too short, MemoryError."""
     cdef int64_t i, offset, rows, many = len(lists)
-    cdef int found
+    cdef int found = -2
     cdef int64_t held = 0, least = 0, total = 0
     cdef uint64_t span
     cdef bint near
@@ -126,19 +133,26 @@ def distinct(lists):
                 raise ValueError(f"a buffer of {views[i].len} bytes, where {(offset + rows) * 8} are needed")
             values[i].start = <const int64_t *>views[i].buf + offset
             values[i].count = rows
-        with nogil:
-            span = popstrat_distinct_span(values, many, &least, &total)
+        span = popstrat_distinct_about(values, many, &least, &total)
         if total < 2:
             return True
-        near = popstrat_distinct_is_near(span, total)
-        if near:
+        if total >= DISTINCT_FEW and not popstrat_distinct_is_near(span, total):
+            PyObject_GetBuffer(Memory(4 * DISTINCT_PARTS * popstrat_distinct_room(total)), &parted, PyBUF_WRITABLE)
             with nogil:
-                found = popstrat_distinct_near(values, many, least, span)
-        else:
-            PyObject_GetBuffer(Memory(8 * total), &parted, PyBUF_WRITABLE)
-            with nogil:
-                found = popstrat_distinct_far(values, many, total, <uint64_t *>parted.buf)
+                found = popstrat_distinct_window(values, many, total, least, <uint32_t *>parted.buf)
             PyBuffer_Release(&parted)
+        if found == -2:
+            with nogil:
+                span = popstrat_distinct_span(values, many, &least, &total)
+            near = popstrat_distinct_is_near(span, total)
+            if near:
+                with nogil:
+                    found = popstrat_distinct_near(values, many, least, span)
+            else:
+                PyObject_GetBuffer(Memory(8 * total), &parted, PyBUF_WRITABLE)
+                with nogil:
+                    found = popstrat_distinct_far(values, many, total, <uint64_t *>parted.buf)
+                PyBuffer_Release(&parted)
     finally:
         for i in range(held):
             PyBuffer_Release(&views[i])

@@ -2,6 +2,8 @@
 #ifndef POPSTRAT_LETTERS_H
 #define POPSTRAT_LETTERS_H
 
+#include <string.h>
+
 #include "isa.h"
 
 enum { BYTES_DIGIT = 1, BYTES_CAPITAL = 2, BYTES_SMALL = 4, BYTES_JOINING = 8, BYTES_OTHER = 16 };
@@ -19,6 +21,14 @@ static int64_t popstrat_shortest_i32(const int32_t *x, int64_t n, int64_t size) 
 
 static int64_t popstrat_shortest_i64(const int64_t *x, int64_t n, int64_t size) {
     return POPSTRAT_FOR(popstrat_best_level(), shortest_i64)(x, n, size);
+}
+
+static int64_t popstrat_changes_i32(const int32_t *x, int64_t n, const uint8_t *text, int64_t size, int64_t *found) {
+    return POPSTRAT_FOR(popstrat_best_level(), changes_i32)(x, n, text, size, found);
+}
+
+static int64_t popstrat_changes_i64(const int64_t *x, int64_t n, const uint8_t *text, int64_t size, int64_t *found) {
+    return POPSTRAT_FOR(popstrat_best_level(), changes_i64)(x, n, text, size, found);
 }
 
 /* The kinds of a few bytes. */

@@ -3,7 +3,6 @@
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int32_t, int64_t, uint8_t
-from libc.string cimport memcmp
 
 cdef extern from "arrays/letters.h" nogil:
     enum:
@@ -17,6 +16,8 @@ cdef extern from "arrays/letters.h" nogil:
     uint8_t popstrat_kinds_of_few(const uint8_t *x, int64_t n)
     int64_t popstrat_shortest_i32(const int32_t *x, int64_t n, int64_t size)
     int64_t popstrat_shortest_i64(const int64_t *x, int64_t n, int64_t size)
+    int64_t popstrat_changes_i32(const int32_t *x, int64_t n, const uint8_t *text, int64_t size, int64_t *found)
+    int64_t popstrat_changes_i64(const int64_t *x, int64_t n, const uint8_t *text, int64_t size, int64_t *found)
 
 DIGIT = BYTES_DIGIT
 CAPITAL = BYTES_CAPITAL
@@ -96,9 +97,7 @@ def changes(values, text, int64_t offset, int64_t rows, int width, out):
     cdef Py_buffer a, t, e
     cdef int held = 0
     cdef bint wide = width == 8
-    cdef int64_t i, start, stop, before, size = -1, n = 0, shortest
-    cdef const int32_t *ends = NULL
-    cdef const int64_t *long_ends = NULL
+    cdef int64_t n = 0
     cdef const uint8_t *letters
     cdef int64_t *found
     if not (width in (4, 8) and 0 <= offset <= _MOST_ROWS and 0 <= rows <= _MOST_ROWS):
@@ -117,23 +116,10 @@ def changes(values, text, int64_t offset, int64_t rows, int width, out):
         letters, found = <const uint8_t *>t.buf, <int64_t *>e.buf
         with nogil:
             if wide:
-                long_ends = <const int64_t *>a.buf + offset
-                shortest = popstrat_shortest_i64(long_ends, rows, t.len)
+                n = popstrat_changes_i64(<const int64_t *>a.buf + offset, rows, letters, t.len, found)
             else:
-                ends = <const int32_t *>a.buf + offset
-                shortest = popstrat_shortest_i32(ends, rows, t.len)
-            if shortest >= 0:
-                before = 0
-                stop = long_ends[0] if wide else ends[0]
-                for i in range(rows):
-                    start = stop
-                    stop = long_ends[i + 1] if wide else ends[i + 1]
-                    if stop - start != size or memcmp(letters + start, letters + before, <size_t>size) != 0:
-                        found[n] = i
-                        n += 1
-                        size = stop - start
-                    before = start
-        if shortest < 0:
+                n = popstrat_changes_i32(<const int32_t *>a.buf + offset, rows, letters, t.len, found)
+        if n < 0:
             raise ValueError("the offsets lead out of the text")
     finally:
         if held > 2:

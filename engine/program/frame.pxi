@@ -51,7 +51,7 @@ cdef extern from "program/run.h" nogil:
         popstrat_run run
         popstrat_registers need
         int level
-        int64_t rows, counters
+        int64_t rows, counters, done
 
 
 cdef extern from *:

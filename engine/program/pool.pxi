@@ -25,11 +25,12 @@ cdef struct popstrat_work:
     int64_t at, next, left  # the next piece: its job, and its first row; and pieces that no thread has taken
     int64_t helping, helpers
     bint failed, stopped
+    popstrat_workspace own  # of whoever calls `run_until`, kept from call to call
     long references
 
 
 cdef void _helper(void *work) noexcept nogil:
-    _work(<popstrat_work *>work, True)
+    _work(<popstrat_work *>work, True, -1)
     _decref(<popstrat_work *>work)
 
 
@@ -39,28 +40,40 @@ cdef void _decref(popstrat_work *work) noexcept nogil:
         PyThread_free_lock(work.lock)
         PyThread_free_lock(work.busy)
         free(work.jobs)
+        free(work.own.memory)
         free(work)
 
 
 @cython.cdivision(True)  # what holds a lock must not raise
-cdef void _work(popstrat_work *work, bint helping) noexcept nogil:
-    """Run pieces until there are none left, by guided self-scheduling: many at a time at first, since what a thread
-    prefetches at the end of them is for whoever comes next, fewer towards the end, so that all threads end together."""
+cdef void _work(popstrat_work *work, bint helping, int64_t until) noexcept nogil:
+    """Run pieces until there are none left, or all of the job `until` have been run (-1: of none), by guided self-scheduling:
+    many at a time at first, since what a thread prefetches at the end of them is for whoever comes next, fewer towards the
+    end, so that all threads end together."""
     cdef popstrat_workspace space
     cdef popstrat_job job
-    cdef int64_t start, stop, end
+    cdef int64_t start, stop, end, at = 0, ran = 0
     cdef int64_t *counters
     cdef bint failed = False
     memset(&space, 0, sizeof(space))
+    if not helping:
+        PyThread_acquire_lock(work.lock, WAIT_LOCK)
+        space = work.own
+        memset(&work.own, 0, sizeof(space))
+        PyThread_release_lock(work.lock)
     while True:
         PyThread_acquire_lock(work.lock, WAIT_LOCK)
         work.failed = work.failed or failed
+        if ran:
+            work.jobs[at].done += ran
+        if until >= 0 and work.jobs[until].done >= work.jobs[until].rows:
+            break
         while work.at < work.many and work.next >= work.jobs[work.at].rows:
             work.at += 1
             work.next = 0
         if work.failed or work.at == work.many:
             break
-        job = work.jobs[work.at]
+        at = work.at
+        job = work.jobs[at]
         start = work.next
         end = min(start + max(1, work.left // (SHARES * (work.helpers + 1))) * PIECE, job.rows)
         work.next = end
@@ -68,12 +81,16 @@ cdef void _work(popstrat_work *work, bint helping) noexcept nogil:
         PyThread_release_lock(work.lock)
         failed = lay_out(&job, &space) != 0
         counters = job.run.counters
+        ran = end - start
         while start < end and not failed and not work.stopped:
             stop = min(start + PIECE, end)
             job.run.counters = counters + start // PIECE * job.counters
             execute(&job, start, stop)
             start = stop
-    free(space.memory)
+    if until >= 0 and work.own.memory == NULL:
+        work.own = space
+    else:
+        free(space.memory)
     work.helping -= helping
     if helping and work.helping == 0:
         PyThread_release_lock(work.busy)
@@ -115,7 +132,7 @@ cdef class Work:
                 PyThread_free_lock(self.work.lock)
             if self.work.busy != NULL:
                 PyThread_free_lock(self.work.busy)
-            free(self.work)
+            free(self.work)  # nobody has worked yet
             return
         self.stop()
         self.wait()
@@ -163,10 +180,23 @@ cdef class Work:
     def run(self):
         """Work until all frames added so far have been run. Raises MemoryError."""
         with nogil:
-            _work(self.work, False)
+            _work(self.work, False, -1)
         self.wait()
         if self.work.failed:
             raise MemoryError
+
+    def run_until(self, int64_t frame):
+        """Work until the frame that was added so many frames after the first has been run; False if nothing is left to begin,
+        and others may still be at it. Only `run` raises what there is to raise."""
+        cdef bint done
+        if not 0 <= frame < self.work.many:
+            raise ValueError("there is no such frame")
+        with nogil:
+            _work(self.work, False, frame)
+        PyThread_acquire_lock(self.work.lock, WAIT_LOCK)
+        done = not self.work.failed and self.work.jobs[frame].done >= self.work.jobs[frame].rows
+        PyThread_release_lock(self.work.lock)
+        return done
 
     cdef void wait(self) noexcept:
         """Until no thread of its own is at work."""

@@ -39,9 +39,10 @@ typedef struct {
 } popstrat_column;
 
 /* Labels of a category, folded to lower case, for matching strings: `count` entries of at most 32 bytes. Those of at most
- * eight bytes, as words, each have a slot of their own, (word * multiplier) >> 59; `about` holds length << 8 | code. The
- * multiplier is 0 where none was found that keeps them apart. */
+ * eight bytes, as words, each have a slot of their own, (word * multiplier) >> 59, or >> 60 where there are `few`: which are
+ * quicker to look up; `about` holds length << 8 | code. The multiplier is 0 where none was found that keeps them apart. */
 #define LABEL_SLOTS 32
+#define LABEL_FEW 16
 #define LABEL_TRIES 50000 /* enough for 22 labels more often than not; a millisecond where there are too many */
 typedef struct popstrat_labels {
     int64_t count;
@@ -49,6 +50,7 @@ typedef struct popstrat_labels {
     uint8_t code[256];
     uint8_t text[256][32];
     uint64_t multiplier;
+    int few;
     uint64_t word[LABEL_SLOTS];
     uint16_t about[LABEL_SLOTS];
 } popstrat_labels;
@@ -123,12 +125,12 @@ typedef struct {
     int64_t planes, bytes, shorts, numbers; /* how many of each class */
 } popstrat_registers;
 
-/* A batch to be run: its counters are `counters` for each of its pieces. */
+/* A batch to be run: its counters are `counters` for each of its pieces; of its rows so many have been run. */
 typedef struct {
     popstrat_run run;
     popstrat_registers need;
     int level;
-    int64_t rows, counters;
+    int64_t rows, counters, done;
 } popstrat_job;
 
 /* Prefetch a share of the next block. A line beyond the end of a buffer does no harm; its address is worked out as a number,

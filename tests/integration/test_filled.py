@@ -148,6 +148,18 @@ def test_people_of_other_ages_are_not_expected_to_be_as_ill(people: pa.Table) ->
     assert of["old"] == pytest.approx(pc.sum(old["dementia"]).as_py(), rel=0.4)
 
 
+@pytest.mark.parametrize("rows", [1, 700, 5_001])
+@pytest.mark.parametrize("kind", [pa.date32(), pa.string()], ids=str)
+def test_of_many_batches_no_more_rows_are_looked_at_than_of_one(people: pa.Table, rows: int, kind: pa.DataType) -> None:
+    people = replaced(people, {"date_of_birth": people["date_of_birth"].cast(kind)}).slice(0, min(ROWS, 300 * rows))
+    whole, parts = (Scorer(as_of=DAY).bind(people.schema).people() for _ in range(2))
+    whole.look(people.combine_chunks().to_batches()[0])
+    for batch in people.to_batches(rows):
+        parts.look(batch, len(people))
+    assert parts.by_sex_and_age.sum() == pytest.approx(len(people))
+    assert np.abs(parts.by_sex_and_age - whole.by_sex_and_age).sum() < 0.25 * len(people)
+
+
 @pytest.mark.parametrize("kind", ["date", "timestamp", "text", "age", "float age", "strings", "numbers", "views"])
 def test_ages_and_sexes_of_any_type(people: pa.Table, kind: str) -> None:
     sex, born = people["sex"].cast(pa.string()), people["date_of_birth"]

@@ -135,6 +135,7 @@ def work() -> None:
         done = Work(helpers)
         for rows in (100, 40_000, 0):
             done.add(_frame(rows))
+        done.run_until(1)
         done.run()
         done.counters(1)
         done.add(_frame(100))
@@ -143,7 +144,9 @@ def work() -> None:
         left = Work(helpers)
         for _ in range(3):
             left.add(_frame(33_000))
+        left.run_until(0)
         left.stop()
+    refused(lambda: Work().run_until(0))
     refused(lambda: Work(level="no such").add(_frame(10)))
     refused(lambda: Work().add(None))  # type: ignore[arg-type]
 
@@ -173,6 +176,7 @@ def whole_columns() -> None:
         mine = values.tobytes()
         increasing(mine, 0, 3000)
         distinct([(mine, 0, 1500), (mine, 1500, 1500)])
+        distinct([(np.arange(70_000) * 10**6, 0, 70_000)])
         distinct([(mine, 0, 1500), (mine, 0, 1500)])
         refused(lambda mine=mine: increasing(mine, 0, 3001))
         refused(lambda mine=mine: distinct([(mine, 0, 10), (mine, 10, 4000)]))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import decimal
 import fractions
 import gc
+import itertools
 import math
 import pickle
 import random
@@ -369,13 +370,18 @@ def _adding(rows: int) -> tuple[Frame, Floats, Floats]:
 @pytest.mark.parametrize("sizes", [[0], [1], [100_000], [10, 0, 70_000, 16_384, 16_385], [50_000] * 12, []])
 def test_work_is_shared_and_nothing_is_done_twice(helpers: int, sizes: list[int]) -> None:
     """Every frame is run once, whoever runs it, and sums do not depend on who did; frames may be added as others run."""
-    for _ in range(5):
+    for turn in range(5):
         work = engine.Work(helpers)
         frames = []
         for size in sizes:
             frames.append(_adding(size))
             work.add(frames[-1][0])
+        for i, (_, x, out) in enumerate(frames[: turn % 4 * 3]):
+            if work.run_until(i):
+                assert (out == x + 0.1).all()
+                assert work.counters(i)[:, 0].sum() == len(x)
         work.run()
+        assert all(work.run_until(i) for i in range(len(sizes)))
         for i, (_, x, out) in enumerate(frames):
             assert (out == x + 0.1).all()
             counters = work.counters(i)
@@ -399,7 +405,11 @@ def test_work_may_be_added_after_a_run_and_left_undone() -> None:
         for _ in range(4):
             work.add(_adding(100_000)[0])
         work.stop()
+        assert not work.run_until(3)
         work.run()
+        for none in (-1, 4):
+            with pytest.raises(ValueError, match="no such frame"):
+                work.run_until(none)
     engine.Work(2).add(_adding(1_000_000)[0])  # dropped while helpers are at work
     with pytest.raises(ValueError, match="this processor has no"):
         engine.Work(level="sse9").add(_adding(10)[0])
@@ -739,6 +749,7 @@ def matched(codes: dict[str, int], word: str) -> int:
 
 SEVERAL = {
     "few": {"female": 0, "male": 1, "eight ch": 2, "of nine ch": 3},
+    "sixteen with no text": {f"l{i}": i for i in range(15)},
     "none of more than eight bytes": {f"{i:x}": i for i in range(20)} | {"a\0": 20, "é": 21},
     "more than there are slots for": {f"k{i}": i for i in range(60)},
     "with spaces": {"a": 0, " a": 1, "a ": 2},
@@ -747,8 +758,9 @@ SEVERAL = {
 
 @pytest.mark.parametrize("codes", SEVERAL.values(), ids=SEVERAL.keys())
 @pytest.mark.parametrize("odd", [0.0, 0.02, 0.6])
-@pytest.mark.parametrize("rows", [1, 8, 9, 63, 1000, BLOCK + 77])
-def test_many_labels_of_text(rows: int, odd: float, codes: dict[str, int]) -> None:
+@pytest.mark.parametrize("empty", [0.0, 0.95])
+@pytest.mark.parametrize("rows", [1, 16, 17, 63, 1000, BLOCK + 77])
+def test_many_labels_of_text(rows: int, empty: float, odd: float, codes: dict[str, int]) -> None:
     """However many labels are looked up at once, each comes out as by itself: few or many of them unusual, from any row."""
     rng = random.Random(rows)
     unusual = [
@@ -766,8 +778,11 @@ def test_many_labels_of_text(rows: int, odd: float, codes: dict[str, int]) -> No
         "É",
         "K59",
         "5",
+        "@[`{~",
+        "\u07ff" * 4,
     ]
     words = [rng.choice(unusual) if rng.random() < odd else rng.choice([*codes, ""]) for _ in range(rows + 3)]
+    words = ["" if rng.random() < empty else word for word in words]
     text = "".join(words).encode()
     offsets = np.cumsum([0, *(len(w.encode()) for w in words)])
     want = [matched(codes, w) for w in words[3:]]
@@ -784,6 +799,61 @@ def test_many_labels_of_text(rows: int, odd: float, codes: dict[str, int]) -> No
             bits = np.array([np.unpackbits(out, bitorder="little")[:rows] for out, _ in outs])
             assert (bits.sum(axis=0) == 1).all(), level
             assert np.array(values)[bits.argmax(axis=0)].tolist() == want, level
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [("str32", np.int32), ("str64", np.int64)])
+def test_offsets_whose_differences_are_too_large_for_their_type(kind: str, dtype: Any) -> None:
+    """They look like those of short texts, and lead far outside."""
+    info, rows = np.iinfo(dtype), 130
+    ends = [[info.max, *[info.min] * rows], [0] * 20 + [info.max - 3, info.max] + [info.min + 1] * (rows - 21)]
+    ends.append([*[5] * 64, info.max, *[info.min] * 3, *[6] * (rows - 67)])
+    code = [row(f"CODES_{kind.upper()}", 0, 0), row("RANGE_CODE", 0, 0, 0, 0), row("OUT_BITS", 0, 0)]
+    made = program(code, (kind,), ("bits",), integers=[CODE_UNKNOWN])
+    text, labels = b"abc" * 100, Labels({"abc": 0, "a": 1})
+    for offsets in ends:
+        inside = [0 <= a <= b <= len(text) for a, b in itertools.pairwise(offsets)]
+        for level in levels():
+            out = np.zeros((rows + 7) // 8, np.uint8)
+            read = column(np.array(offsets, dtype), characters=text, labels=labels)
+            Frame(made, [read], [(out, None)], rows).run(0, rows, level)
+            found = np.unpackbits(out, bitorder="little")[:rows].astype(bool)
+            assert (found == ~np.array(inside)).all(), level
+
+
+KNOWN = {
+    "close together": {5: 0, 6: 1, 9: CODE_NULL},
+    "in some places": {3: 0, 130: 1, 200: 2, 240: 3},
+    "in too many places": {20 * i: i for i in range(10)},
+    "far apart": {0: 0, 300: 1},
+    "none": {},
+    "the last": {366: 4},
+}
+
+
+@pytest.mark.parametrize("known", KNOWN.values(), ids=KNOWN.keys())
+@pytest.mark.parametrize("entries", [367, 5_000])
+@pytest.mark.parametrize("rows", [1, 64, 1000, BLOCK + 77])
+def test_labels_among_others_of_a_large_dictionary(rows: int, entries: int, known: dict[int, int]) -> None:
+    """Wherever they stand in it, and whatever the indices."""
+    rng = np.random.default_rng(rows)
+    table = np.full(entries, CODE_UNKNOWN, np.uint8)
+    for entry, code in known.items():
+        table[entry] = code
+    likely = np.array([*known, 0, 1, 255, 256, entries - 1, entries, 2**31, 2**32 - 1, 2**32 - 3], np.uint32)
+    indices = np.where(rng.random(rows + 3) < 0.7, rng.choice(likely, rows + 3), rng.integers(0, 400, rows + 3))
+    indices = indices.astype(np.uint32)
+    values = sorted({*known.values(), CODE_NULL, CODE_UNKNOWN})
+    code = [row("CODES_I32", 0, 0)]
+    for i in range(len(values)):
+        code += [row("RANGE_CODE", 0, 0, i, i), row("OUT_BITS", i, 0)]
+    made = program(code, ("dict32",), ("bits",) * len(values), integers=values)
+    want = [int(table[i]) if i < entries else CODE_UNKNOWN for i in indices[3:].tolist()]
+    for level in levels():
+        outs = [(np.zeros((rows + 7) // 8, np.uint8), None) for _ in values]
+        Frame(made, [column(indices, table=table, offset=3)], outs, rows, sizes={0: entries}).run(0, rows, level)
+        bits = np.array([np.unpackbits(out, bitorder="little")[:rows] for out, _ in outs])
+        assert (bits.sum(axis=0) == 1).all(), level
+        assert np.array(values)[bits.argmax(axis=0)].tolist() == want, level
 
 
 @pytest.mark.parametrize("kind", ["f32", "f64"])

@@ -174,7 +174,7 @@ def test_widths_and_signs_of_integers() -> None:
     check_unique(pa.chunked_array([], pa.string()))
 
 
-@pytest.mark.parametrize("spread", [1, 3, 10**9])
+@pytest.mark.parametrize("spread", [1, 3, 10**6, 10**9])
 @pytest.mark.parametrize("rows", [0, 1, 2, 3, 1000, 70_000])
 def test_distinct(rows: int, spread: int) -> None:
     """Close together or far apart, in one list or several, at any offset: one repeat is seen wherever it is."""
@@ -192,3 +192,25 @@ def test_distinct(rows: int, spread: int) -> None:
     assert engine.distinct([(extremes, 0, 4)])
     with pytest.raises(ValueError, match="needed"):
         engine.distinct([(ids, 1, rows)])
+
+
+@pytest.mark.parametrize("odd", ["far", "alike", "low", "high"])
+def test_distinct_where_few_of_many_are_odd(odd: str) -> None:
+    """Ids of which a few lie far from all others, or whose hashes are alike: the quick way for most lists is not for
+    those."""
+    window, first = 1 << 40, 7 * 10**12
+    inverse = pow(0x9E3779B97F4A7C15, -1, window)
+    hashes = np.arange(1, 100_001, dtype=np.uint64)
+    if odd != "alike":
+        hashes = hashes * np.uint64(window // 100_003)
+    found = hashes * np.uint64(inverse) & np.uint64(window - 1)
+    found ^= found >> np.uint64(20)
+    ends = np.array([0, window - 2], np.uint64)  # by which the window is known, since each list's first is looked at
+    ids, ends = (first + x.astype(np.int64) for x in (found[~np.isin(found, ends)], ends))
+    if odd != "alike":
+        ids[777] = {"far": 2**62, "low": first - 1, "high": first + window}[odd]
+    lists = [(ends, 0, 1), (ends, 1, 1), (ids, 0, len(ids))]
+    assert engine.distinct(lists)
+    assert not engine.distinct([*lists, (ids, 777, 1)])
+    ids[99_000] = ids[500]
+    assert not engine.distinct(lists)

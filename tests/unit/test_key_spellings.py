@@ -203,6 +203,22 @@ def test_buffers_that_are_too_short_are_refused() -> None:
     st.booleans(),
 )
 def test_where_texts_change(texts: list[str | None], skipped: int, wide: bool) -> None:
+    look_for_changes(texts, skipped, wide)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["", "a", "b", "Ash End", "Ash Ena", None]), st.sampled_from([1, 2, 255, 256, 700])),
+        max_size=8,
+    ),
+    st.integers(0, 300),
+    st.booleans(),
+)
+def test_where_texts_that_come_many_times_change(runs: list[tuple[str | None, int]], skipped: int, wide: bool) -> None:
+    look_for_changes([text for text, times in runs for _ in range(times)], skipped, wide)
+
+
+def look_for_changes(texts: list[str | None], skipped: int, wide: bool) -> None:
     column = pa.array(texts, pa.large_string() if wide else pa.string()).slice(skipped)
     _, ends, data = column.buffers()
     at = np.empty(len(column), np.int64)

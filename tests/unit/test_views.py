@@ -111,6 +111,18 @@ def test_buffers_that_are_too_short() -> None:
 
 @given(st.lists(st.none() | st.integers(0, 9), max_size=50), st.integers(0, 12))
 def test_entries_that_are_used(indices: list[int | None], start: int) -> None:
+    look_for_used(indices, start)
+
+
+@given(
+    st.lists(st.tuples(st.none() | st.integers(0, 9), st.sampled_from([1, 2, 255, 256, 700])), max_size=8),
+    st.integers(0, 300),
+)
+def test_entries_that_come_many_times(runs: list[tuple[int | None, int]], start: int) -> None:
+    look_for_used([index for index, times in runs for _ in range(times)], start)
+
+
+def look_for_used(indices: list[int | None], start: int) -> None:
     column = pa.array(indices, pa.uint32())[start:]
     out = np.full(len(column), 99, np.int32)
     found = used(column.buffers()[1], column.buffers()[0], column.offset, len(column), 10, out)

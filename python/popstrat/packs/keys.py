@@ -151,10 +151,15 @@ def as_read(column: pa.Array, kind: Kind, name: str) -> AsRead:
         return _of_names(column, name)
     if pt.is_dictionary(column.type):
         return _of_entries(column, kind, name)
-    refuse_astray(column, name)
     view = pt.is_string_view(column.type)
+    if view:
+        refuse_astray(column, name)
     texts = cleared(column).cast(pa.large_string()) if view else column
-    found = _read(texts, kind)
+    try:
+        found = _read(texts, kind)
+    except ValueError:  # offsets that lead outside, which it looks at itself; this names their rows
+        refuse_astray(column, name)
+        raise
     if found is None:
         return AsRead(column, 0)
     _refuse(found.bad, kind, name)
@@ -214,9 +219,16 @@ def _of_names(column: pa.Array, column_name: str) -> AsRead:
     """A column of names, of which there are few: blanks stand in many that are as they should be."""
     coded = column
     if not pt.is_dictionary(column.type):
-        refuse_astray(column, column_name)
-        plain = cleared(column).cast(pa.large_string()) if pt.is_string_view(column.type) else column
-        if _are_names(_where_it_changes(plain).dictionary_encode().dictionary):
+        view = pt.is_string_view(column.type)
+        if view:
+            refuse_astray(column, column_name)
+        plain = cleared(column).cast(pa.large_string()) if view else column
+        try:
+            changed = _where_it_changes(plain)
+        except ValueError:  # as in `as_read`
+            refuse_astray(column, column_name)
+            raise
+        if _are_names(changed.dictionary_encode().dictionary):
             return AsRead(column, 0)
         coded = plain.dictionary_encode()
     refuse_unsound_dictionary(coded.dictionary, column_name)

@@ -205,9 +205,9 @@ def score_table(
         unique_ids.check_unique(pa.chunked_array(ids, ids[0].type))
         if table.num_rows >= LEAST_EMPTY:  # of fewer there is nothing to expect
             for batch in sound:
-                people.look(batch)
+                people.look(batch, table.num_rows)
     finished = together.finished()
-    total = sum((tally for _, tally in finished), Tally())
+    total = Tally.of(tally for _, tally in finished)
     refuse_disorder(total.disorder, scorer.pack.schema)
     if scorer.profile == "secondary-use":
         said = OptOutsSaid()

@@ -179,8 +179,8 @@ class BoundScorer:
             if o.definition is not None and o.kind == "codes" and o.definition.dtype == "dictionary"
         }
         self._keys = [
-            (self.bindings[c].position, c, looks_astray(schema.field(c).type), c in KEY_COLUMNS)
-            for c in (*KEY_COLUMNS, *self.place)
+            (self.bindings[c].position, c, None if _is_plain_text(kind) else looks_astray(kind), c in KEY_COLUMNS)
+            for c, kind in ((c, schema.field(c).type) for c in (*KEY_COLUMNS, *self.place))
         ]
         self._positions = [b.position for b in self.bindings.values()]
         self._spelt = [
@@ -273,7 +273,8 @@ class BoundScorer:
             raise InputError("the scorer is bound to tables without this column", column=names[len(wanted)])
 
     def check_keys(self, batch: pa.RecordBatch) -> None:
-        """Raises `InputError` where a key is null, or where a key or place leads outside its column."""
+        """Raises `InputError` where a key is null, or where a key or place leads outside its column. Plain text was
+        looked at when it was read (`_with_keys`)."""
         for position, name, look, key in self._keys:
             array = batch.column(position)
             if look is not None:
@@ -321,7 +322,9 @@ class BoundScorer:
         for name, (both, wrong) in self.compiled.out_of_order.items():
             tally.disorder[name] = {"both": counters[both], "not_below": counters[wrong]}
         for name, places in self.compiled.recorded.items():
-            count = sum(counters[place] for place in places)
+            count = 0
+            for at in places:  # there are many columns, and `sum` takes several times as long for one or two
+                count += counters[at]
             if self.bindings[name].column.type != "bool":
                 implausible = any(counters[place] for place in places[1:])
                 tally.recorded[name] = count - (self._not_numbers(name, batch) if implausible else 0)
@@ -466,6 +469,11 @@ class BoundScorer:
                 tally.sums[output.name] = float(sum(counters[c] << bit for bit, c in enumerate(output.total_planes)))
 
 
+def _is_plain_text(kind: pa.DataType) -> bool:
+    """Whether it is text by offsets, in no dictionary."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
 def _make_bound(scorer: Setting, schema: pa.Schema, counted: bool, check_only: bool) -> BoundScorer:
     return scorer.checker(schema) if check_only else scorer.bind(schema, counted=counted)
 
@@ -511,11 +519,12 @@ def _together(frame: Frame, pieces: NDArray[np.int64]) -> list[int]:
 
 class Together:
     """Batches scored by several threads at once: they begin when a batch is added, and what is left when the ``with``
-    block ends, this thread works on too."""
+    block ends, this thread works on too; what is complete by then it makes Arrow while the others go on."""
 
     def __init__(self, threads: int, stream: bool | None = None) -> None:
         self._work = Work(threads - 1, stream)
         self._started: list[Started] = []
+        self._found: list[tuple[pa.RecordBatch, Tally]] = []
 
     def __enter__(self) -> Together:
         return self
@@ -529,16 +538,24 @@ class Together:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
             self._work.stop()
+        try:
+            while kind is None and len(self._found) < len(self._started) and self._work.run_until(len(self._found)):
+                self._finish_next()
+        except InputError:  # which comes again, and is for `finished` to raise
+            pass
         self._work.run()
+
+    def _finish_next(self) -> None:
+        i = len(self._found)
+        self._found.append(self._started[i].finish(self._work.counters(i)))
 
     def finished(self) -> list[tuple[pa.RecordBatch, Tally]]:
         """Each scored batch and what was counted, once the block has ended. Raises `InputError` with rows counted from
         the first of all batches."""
-        found, first = [], 0
-        for i, one in enumerate(self._started):
+        while len(self._found) < len(self._started):
             try:
-                found.append(one.finish(self._work.counters(i)))
+                self._finish_next()
             except InputError as error:
+                first = sum(one.given.num_rows for one in self._started[: len(self._found)])
                 raise error.located(None, first) from None
-            first += one.given.num_rows
-        return found
+        return self._found

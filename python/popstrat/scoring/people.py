@@ -1,13 +1,14 @@
 """Of what age and sex the people of a table are, by a sample of its rows, which is enough to know what to expect.
 
 The rows are evenly spaced, since lists are sorted by practice, and read where they lie, which takes less than a
-millisecond a batch.
+millisecond a batch; of a table in many batches no more rows are looked at than of one batch.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from popstrat.packs.patient_table import Schema
 from popstrat.scoring.columns import Binding, converted, label_numbers
 
 SAMPLED = 4096
-"""Rows of a batch that are looked at, about."""
+"""Rows of a batch, or of a table whose size is known, that are looked at, about."""
 _RUNS = 16  # runs of rows that are looked at together where a column has to be converted first
 _SEXES = ("female", "male")
 _OTHER = len(_SEXES)
@@ -46,17 +47,18 @@ class People:
         self._birthdays = np.array([days(latest_birth_for(BAND_YEARS * b, as_of)) for b in range(BANDS - 1, 0, -1)])
         self._cells = np.zeros((_OTHER + 1, BANDS))
 
-    def look(self, batch: pa.RecordBatch) -> None:
-        """Take another batch into account, which a scorer has found sound."""
+    def look(self, batch: pa.RecordBatch, of: int | None = None) -> None:
+        """Take another batch into account, which a scorer has found sound; ``of`` so many rows in all, if known."""
         rows = batch.num_rows
+        whole = rows if of is None else max(rows, of)
         if not rows or not self._known:
             return
         if not self._together or rows <= SAMPLED:
-            self._count(batch, max(1, rows // SAMPLED), rows)
+            self._count(batch, max(1, whole // SAMPLED), rows)
             return
-        run = SAMPLED // _RUNS
-        for i in range(_RUNS):
-            self._count(batch.slice(i * rows // _RUNS, run), 1, rows / _RUNS)
+        run, runs = SAMPLED // _RUNS, -(-_RUNS * rows // whole)
+        for i in range(runs):
+            self._count(batch.slice(i * rows // runs, run), 1, rows / runs)
 
     def _count(self, batch: pa.RecordBatch, every: int, weight: float) -> None:
         """Count each so many-th row; together they stand for so many people."""
@@ -124,17 +126,25 @@ def _picked(batch: pa.RecordBatch, binding: Binding, every: int) -> tuple[NDArra
 
 def _labels(binding: Binding, first: Any, last: Any, data: Any, there: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The code of the label that each text is, by its length and first letter; none of two that are alike in both."""
+    codes = _by_length_and_letter(tuple(binding.spellings.items()))
+    letters = np.frombuffer(data or b"", np.uint8)
+    size = np.asarray(last, np.int64) - first
+    inside = there & (first >= 0) & (size > 0) & (size < len(codes)) & (last <= len(letters))
+    out = np.full(len(size), -1, np.int64)
+    out[inside] = codes[size[inside], letters[np.asarray(first)[inside]]]
+    return out
+
+
+@lru_cache(maxsize=64)
+def _by_length_and_letter(spellings: tuple[tuple[str, int], ...]) -> NDArray[np.int64]:
+    """Of each length and each byte that a text may begin with the code of the label, by the codes of all spellings."""
     codes: dict[tuple[int, int], int] = {}
-    for spelling, code in binding.spellings.items():
+    for spelling, code in spellings:
         for first_of in {ord(spelling[0].lower()), ord(spelling[0].upper())}:
             key = len(spelling), first_of
             codes[key] = code if codes.setdefault(key, code) == code else -1
-    letters = np.frombuffer(data or b"", np.uint8)
-    size = np.asarray(last, np.int64) - first
-    inside = there & (first >= 0) & (size > 0) & (last <= len(letters))
-    letter = np.zeros(len(size), np.int64)
-    letter[inside] = letters[np.asarray(first)[inside]]
-    out = np.full(len(size), -1, np.int64)
-    for (length, char), label in codes.items():
-        out[(size == length) & (letter == char)] = label
-    return out
+    table = np.full((max((length for length, _ in codes), default=0) + 1, 256), -1, np.int64)
+    for (length, letter), code in codes.items():
+        if letter < 256:  # others begin with more than one byte
+            table[length, letter] = code
+    return table
