@@ -45,11 +45,11 @@ class Tables(NamedTuple):
 
 
 class Kin(NamedTuple):
-    """Which tables are parts of which, as bonds: a whole and its parts, of which nobody is in two. A bond with one part is
-    a pair, of which rests are known, as of counts; of one with several it is known that nothing is left, where that is
-    so in every cell. Then the bonds of each table, all tables that hold one (the largest first), tables in their order
-    (wholes before parts). And rests: small ones of pairs, those of each table, and of bonds by cells which are known to
-    be wide, and how far each got. Lists stand after each other, each from its start."""
+    """Which tables are parts of which, as bonds: a whole and its parts, of which nobody is in two. A bond with one part
+    is a pair, of which rests are known, as of counts; of one with several it is known that nothing is left, where that
+    is so in every cell. Then the bonds of each table, all tables that hold one (the largest first), tables in their
+    order (wholes before parts). And rests: small ones of pairs, those of each table, and of bonds by cells which are
+    known to be wide, and how far each got. Lists stand after each other, each from its start."""
 
     whole: Ints
     part_starts: Ints

@@ -64,7 +64,8 @@ cdef enum:
 
     DEPTH = 3        # tables that ask each other, one after the other
     TIED = 8         # tables that move with one, at most
-    PARTNERS = 12    # of parts that are all of their whole: so many others are tried
+    PARTNERS = 12    # of parts that are all of their whole: so many others are tried, one after the other
+    FEWER = 3        # before the last
     SOLUTIONS = 8    # kept at once: of a table and those that it moves out of its way
     FEWEST = 2       # where they are large
     ROOM = 200000000 # bytes of all that are kept, unless they are the fewest
@@ -76,7 +77,6 @@ cdef enum:
 cdef double ANY = 1e12    # without a limit
 cdef double LITTLE = 0.05
 cdef double TINY = 1e-7
-cdef double ROOMY = 60.0  # room beyond this is worth no more
 cdef double INDIRECT = 1e6  # how much dearer it is to withhold what only holds what holds a count
 
 cdef int64_t[4] MOVES
@@ -618,7 +618,7 @@ cdef class Walk:
         cdef double before
         self.asked_from = depth
         there = self.reach(t, c, goal, depth)
-        while there == 0 and self.bound_to[t] and nth < (PARTNERS if self.effort == LAST else 3) and self.moves > 0:
+        while there == 0 and self.bound_to[t] and nth < (PARTNERS if self.effort == LAST else FEWER) and self.moves > 0:
             before, self.partner = self.at[t, c], nth
             there = self.reach(t, c, goal, depth)
             nth = 0 if fabs(goal - self.at[t, c]) < fabs(goal - before) - LITTLE else nth + 1
@@ -666,9 +666,12 @@ cdef class Walk:
                 return True
         return False
 
-    cdef int64_t answer(self, int64_t p, int64_t t, int64_t c, bint rest_up, int depth, int64_t nth, bint tying) noexcept nogil:
-        """Of the tables of a bond that do not move with one, and may be tied to it, the ``nth`` best to keep the rest as it is, which is to go up
-        (or down) in a cell: who has most room, and parts rather than the whole. -1 for none."""
+    cdef int64_t answer(
+        self, int64_t p, int64_t t, int64_t c, bint rest_up, int depth, int64_t nth, bint tying
+    ) noexcept nogil:
+        """Of the tables of a bond that do not move with one, and may be tied to it (``tying``), the ``nth`` best to keep
+        the rest as it is, which is to go up (or down) in a cell: who has most room, there and everywhere, and parts rather
+        than the whole. -1 for none."""
         cdef int64_t k, o, best = -1, taken
         cdef double most, room, last = INFINITY
         cdef int64_t last_one = -1
@@ -750,15 +753,15 @@ cdef class Walk:
         if self.effort > ALONE and up:
             for k in range(self.above_starts[t], self.above_starts[t + 1]):
                 o = self.above[k]
-                if aim - self.x[o, c] <= 0.0 or (False and self.are_bound(o, t)):  # which is tied to it where that helps
+                if aim - self.x[o, c] <= 0.0 or (self.still_table == o and self.still_cell == c):
                     continue
-                if not (self.still_table == o and self.still_cell == c):
-                    self.ties[depth] = 0
-                    if (
-                        self.reach_with_any(o, c, aim - self.x[o, c], depth)
-                        if self.bound_to[o] else self.move(o, c, aim - self.x[o, c], depth)
-                    ) < 0:
-                        return
+                self.ties[depth] = 0
+                there = (
+                    self.reach_with_any(o, c, aim - self.x[o, c], depth)
+                    if self.bound_to[o] else self.move(o, c, aim - self.x[o, c], depth)
+                )
+                if there < 0:
+                    return
         there = self.reach_with_any(t, c, goal, depth)
         for turn in range(DEPTH + 1):
             if there or self.effort < WITHHOLDING or self.stands_in_the_way(t, c, goal, up, depth):
@@ -780,17 +783,6 @@ cdef class Walk:
             self.moves = MOVES[self.effort]
             there = self.reach_with_any(t, c, goal, depth)
 
-    cdef bint are_bound(self, int64_t whole, int64_t part) noexcept nogil:
-        """Whether a table is one of several parts that are all of a whole."""
-        cdef int64_t k, p, i
-        for k in range(self.bond_starts[whole], self.bond_starts[whole + 1]):
-            p = self.bonds[k]
-            if self.fixed[p] and self.whole[p] == whole:
-                for i in range(self.part_starts[p], self.part_starts[p + 1]):
-                    if self.parts[i] == part:
-                        return True
-        return False
-
     cdef bint stands_in_the_way(self, int64_t t, int64_t c, double goal, bint up, int depth) noexcept nogil:
         """Whether there is something `in_the_way` of a count that goes no further, or it goes after all; of parts that are
         all of their whole, with any partner."""
@@ -798,7 +790,7 @@ cdef class Walk:
         cdef bint found = False
         if not self.bound_to[t]:
             return self.move(t, c, goal, depth) or self.in_the_way(t, c, up, depth)
-        for nth in range(PARTNERS if self.effort == LAST else 3):
+        for nth in range(PARTNERS if self.effort == LAST else FEWER):
             self.partner, self.ties[depth] = nth, 0
             if not self.bind(t, c, up, depth):
                 break

@@ -3,11 +3,11 @@
 `popstrat.privacy.disclosure.tables` protects each metric with its denominator, over all areas and groups. Metrics that
 count labels of one column of the same people (``hypertension_status == "optimised"`` and ``… == "unoptimised"``, the
 groups of a segmentation) tell more: each person has one label, so that the withheld ones together are what the others
-leave of the denominator. And where two metrics are one count (a caseload today, and at the end of the month that ends
-today) either both are shown or neither.
+leave of the denominator. Which metrics are such a family is found here, and handed on. And where two metrics are one
+count (a caseload today, and at the end of the month that ends today) either both are shown or neither.
 
-Here intervals are worked out, cell by cell, from what is published of a family of labels; where a withheld count would
-be known too closely, the smallest of the others goes as well. Nothing that was withheld is shown again.
+Before, intervals are worked out cell by cell from what is published of a family; where a withheld count would be known
+too closely by that alone, the smallest of the others goes as well. Nothing that was withheld is shown again.
 """
 
 from __future__ import annotations

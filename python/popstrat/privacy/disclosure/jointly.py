@@ -83,9 +83,12 @@ def ends(block: Block, asked: Sequence[tuple[int, int, float]], enough: float) -
         first += cells
     row, column, value = (np.concatenate(some) for some in (rows, columns, values))
     least, most = np.concatenate(low), np.concatenate(high)
-    matrix = csr_array((value, (row, column)), shape=(first, tables * cells))
-    equal, up, down = least == most, (most < _FURTHER) & (least < most), (least > -_FURTHER) & (least < most)
     limits = np.column_stack([np.maximum(block.low, -_FURTHER).ravel(), np.minimum(block.high, _FURTHER).ravel()])
+    free = np.flatnonzero(limits[:, 0] < limits[:, 1])
+    matrix = csr_array((value, (row, column)), shape=(first, tables * cells))[:, free]
+    some = np.diff(matrix.indptr) > 0
+    equal = some & (least == most)
+    up, down = (some & (least < most) & one for one in (most < _FURTHER, least > -_FURTHER))
     wanted = np.zeros(tables * cells)
     for table, cell, sign in asked:
         wanted[table * cells + cell] += sign
@@ -94,13 +97,16 @@ def ends(block: Block, asked: Sequence[tuple[int, int, float]], enough: float) -
     at, counts, rests, width = [nowhere, nowhere], np.zeros(tables * cells), np.zeros(first), 0.0
     for turn, sign in enumerate((-1.0, 1.0)):
         solved = linprog(
-            sign * wanted, A_ub=inside, b_ub=bound, A_eq=matrix[equal], b_eq=least[equal], bounds=limits, method="highs"
-        )
+            sign * wanted[free], A_ub=inside, b_ub=bound, A_eq=matrix[equal], b_eq=least[equal], bounds=limits[free],
+            method="highs",
+        )  # fmt: skip
         if solved.status != 0:  # rounding: where all truly are is possible
             return Ends((nowhere, nowhere), 0.0, nowhere.copy(), np.zeros((len(block.bonds), cells)))
-        at[turn] = np.asarray(solved.x).reshape(tables, cells)
-        width += abs(float(wanted @ solved.x))
-        counts = np.maximum(counts, np.abs(solved.lower.marginals) + np.abs(solved.upper.marginals))
+        there = np.zeros(tables * cells)
+        there[free] = solved.x
+        at[turn] = there.reshape(tables, cells)
+        width += abs(float(wanted @ there))
+        counts[free] = np.maximum(counts[free], np.abs(solved.lower.marginals) + np.abs(solved.upper.marginals))
         gains = np.abs(solved.ineqlin.marginals)
         rests[up] = np.maximum(rests[up], gains[: up.sum()])
         rests[down] = np.maximum(rests[down], gains[up.sum() :])

@@ -38,8 +38,8 @@ _RINGS = 3
 """What a count adds up with is a ring, what that adds up with the next."""
 _AT_ONCE = 13_000
 """As many counts as one linear programme may have."""
-_MANY = 12
-"""As many counts as are withheld for one."""
+_IDLE = 4
+"""So many counts more that lead no further, and a block is given up."""
 _SAME = 1e-6
 
 
@@ -289,28 +289,54 @@ class _Family:
         if region is None:
             return False
         asked = [(one, 1.0)] if one >= 0 else [(int(self.whole[pair]), 1.0), (int(self.part[pair]), -1.0)]
+        if found.shown[self.tables[one], cell] if one >= 0 else found.rest_shown[self.pairs[pair], cell]:
+            return True
         for rings in range(2, _RINGS + 2):
             cells = _near(region, int(np.searchsorted(region.cells, cell)), rings)
-            if len(cells) * len(self.tables) > _AT_ONCE:
+            moving = self._moving(region.cells[cells], asked)
+            if len(cells) * len(moving) > _AT_ONCE:
                 return False
-            if found.shown[self.tables[one], cell] if one >= 0 else found.rest_shown[self.pairs[pair], cell]:
-                return True
-            if self._block(region, cells, asked, cell):
+            if self._block(region, cells, moving, asked, cell):
                 return True
         return False
 
-    def _block(self, region: Region, cells: Ints, asked: Sequence[tuple[int, float]], cell: int) -> bool:
-        """Show what is asked within a block, and note where that leads. What stands in the way is withheld, the
-        cheapest first, if that is enough in the end, and nothing without which it is enough too; whether it is."""
+    def _moving(self, names: Ints, asked: Sequence[tuple[int, float]]) -> Ints:
+        """Tables that are asked, all that hold them, parts that are all of a whole with one, and of other parts those
+        that leave one of these less room in these cells than it has by itself."""
+        found = {table for table, _ in asked}
+        for _ in range(2):
+            for whole, parts in self.apart:
+                if not found.isdisjoint((whole, *parts)) and self._nothing_left(whole, parts):
+                    found |= {whole, *parts}
+            found |= {far for one in found for far in self.above[one]}
+        numbers = self.tables
+        here = np.ix_(numbers, names)
+        counts, off = self.of.counts[here], self.found.off[here]
+        low, high = _limits(counts, off, self.of.small[here], self.of.nobody[here])
+        bonds, _ = self._bonds(names, off)
+        for bond in bonds:
+            for part in bond.parts if bond.whole in found and len(bond.parts) == 1 else ():
+                room_down, room_up = np.maximum(low[bond.whole], -WIDTH), np.minimum(high[bond.whole], WIDTH)
+                if part not in found and (((bond.least > room_down) | (bond.most < room_up)) & off[bond.whole]).any():
+                    found.add(part)
+        return np.array(sorted(found), np.int64)
+
+    def _block(self, region: Region, cells: Ints, moving: Ints, asked: Sequence[tuple[int, float]], cell: int) -> bool:
+        """Show what is asked within a block where some tables move, and note where that leads. What stands in the way
+        is withheld, the cheapest first, if that is enough in the end, and nothing without which it is enough too;
+        whether it is."""
         found = self.found
         here, at = np.ix_(self.tables, region.cells[cells]), int(np.searchsorted(region.cells[cells], cell))
-        never = self.of.never[here] | ~region.own[cells] | self.spared[region.cells[cells]]
+        stays = np.ones(len(self.tables), np.bool_)
+        stays[moving] = False
+        never = self.of.never[here] | ~region.own[cells] | self.spared[region.cells[cells]] | stays[:, np.newaxis]
         price = np.maximum(self.of.counts[here], 1) * self.of.dear[region.cells[cells]]
         off, hidden = found.off[here], list[tuple[int, int]]()
 
         def told() -> tuple[Ends, Floats]:
             bonds, relieved = self._bonds(region.cells[cells], off)
             low, high = _limits(self.of.counts[here], off, self.of.small[here], self.of.nobody[here])
+            low[stays], high[stays] = 0.0, 0.0
             block = Block(low, high, *_sums_of(region.within, cells), bonds)
             best = ends(block, [(table, at, sign) for table, sign in asked], WIDTH - _SAME)
             gain = best.counts
@@ -320,14 +346,17 @@ class _Family:
             return best, gain
 
         best, gain = told()
+        widest, since = best.width, 0
         while best.width < WIDTH - _SAME:
             costs = np.where(off | never | (gain <= 0), np.inf, price / np.clip(gain, 1e-3, 1.0))
             table, there = (int(i) for i in np.unravel_index(int(costs.argmin()), costs.shape))
-            if len(hidden) == _MANY or not np.isfinite(costs[table, there]):
+            if since == _IDLE or not np.isfinite(costs[table, there]):
                 return False
             off[table, there] = True
             hidden.append((table, there))
             best, gain = told()
+            since = 0 if best.width > widest + _SAME else since + 1
+            widest = max(widest, best.width)
         for table, there in hidden[-2::-1]:  # the last was needed
             off[table, there] = False
             fewer = told()[0]
