@@ -610,24 +610,26 @@ def _people() -> pa.Table:
 
 @call
 def walks() -> None:
-    """A table of 3 and 40 people and their sum, which is withheld too."""
+    """Three tables of two counts and their sum: a whole, and two parts that are all of it."""
     sums = np.array([[1.0, -1.0, -1.0]])
     solution, basis = solved(sums, np.arange(3))
     refused(lambda: solved(sums, np.zeros(3, np.int64)))
     cells = Cells(
         solution, basis, np.array([0, 3]), np.arange(3), sums[0], np.ones(3, bool), np.array([1, 0, 0])
     )  # fmt: skip
-    x = np.array([[43.0, 3.0, 40.0]])
-    nothing, off, none = np.zeros((1, 3), bool), np.array([[False, True, False]]), np.zeros(0, np.int64)
-    tables = Tables(x, x < 8, nothing, off, nothing, x, nothing.copy(), np.zeros((1, 3)), np.zeros((1, 3)))
-    two, no_pair = np.zeros(2, np.int64), np.zeros((0, 3))
+    x = np.array([[43.0, 3.0, 40.0], [21.0, 1.0, 20.0], [22.0, 2.0, 20.0]])
+    nothing, nowhere, no_way = np.zeros((3, 3), bool), np.zeros((3, 3)), np.zeros(4, np.int64)
+    tables = Tables(x, x < 8, nothing, x < 8, nothing, x, nothing.copy(), nowhere, nowhere.copy())
+    none, whole, parts = no_way[:0], no_way[:3], np.array([1, 2, 1, 2])
     kin = Kin(
-        none, two[:1], none, two, none, two, none, two[:1], two, none, none, no_pair > 0, no_pair, no_pair.copy()
+        whole, np.array([0, 1, 2, 4]), parts, np.array([0, 3, 5, 7]), np.array([0, 1, 2, 0, 2, 1, 2]),
+        np.array([0, 0, 1, 2]), whole[:2], np.arange(3), no_way, none, none, ~nothing, nowhere.copy(), nowhere.copy(),
     )  # fmt: skip
     walk = Walk(cells, tables, kin, Limits(8, 5, 5))
     walk.show()
     walk.withhold(1)
-    refused(lambda: Walk(cells, tables, kin._replace(order=two), Limits(8, 5, 5)))
+    refused(lambda: Walk(cells, tables, kin._replace(order=whole[:1]), Limits(8, 5, 5)))
+    refused(lambda: Walk(cells, tables, kin._replace(whole=np.array([0, 0, 1])), Limits(8, 5, 5)))
 
 
 @cache
