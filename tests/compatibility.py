@@ -62,6 +62,11 @@ def tried(pinned: dict[str, str], folder: Path) -> tuple[dict[str, str], str]:
     return json.loads(versions), f"{len(bad) or 'all'} failed" if done.returncode else "pass"
 
 
+def as_run(names: list[str], on: dt.date) -> str:
+    left = [name for name in ENVIRONMENTS if name not in names]
+    return f"As run by `tests/compatibility.py` on {on}." + (f" Not run: {', '.join(left)}." if left else "")
+
+
 def main() -> int:
     asked = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     asked.add_argument("names", nargs="*", metavar="NAME", help=", ".join(ENVIRONMENTS))
@@ -81,8 +86,7 @@ def main() -> int:
     if given.write:
         before, _, rest = given.write.read_text(encoding="utf-8").partition(BEGIN)
         after = rest.partition(END)[2]
-        lines += ["", f"As run by `make compatibility` on {dt.datetime.now(dt.UTC).date()}."]
-        made = "\n".join([BEGIN, "", *lines, "", END])
+        made = "\n".join([BEGIN, "", *lines, "", as_run(names, dt.datetime.now(dt.UTC).date()), "", END])
         given.write.write_text(f"{before}{made}{after}", encoding="utf-8")
     return int(not passed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import runpy
 from pathlib import Path
 
@@ -38,3 +39,10 @@ def test_an_interpreter_without_popstrat_is_refused(tmp_path: Path) -> None:
 def test_there_is_a_place_for_it_in_the_page() -> None:
     page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
     assert 0 < page.find(TABLE["BEGIN"]) < page.find(TABLE["END"])
+
+
+def test_what_was_not_run_is_named() -> None:
+    day = dt.date(2026, 11, 30)
+    every = list(TABLE["ENVIRONMENTS"])
+    assert TABLE["as_run"](every, day) == "As run by `tests/compatibility.py` on 2026-11-30."
+    assert TABLE["as_run"](every[:-2], day).endswith(f" Not run: {every[-2]}, {every[-1]}.")
