@@ -34,6 +34,15 @@ ENVIRONMENTS: dict[str, dict[str, str]] = {
 BEGIN, END = "<!-- compatibility: begin -->", "<!-- compatibility: end -->"
 
 
+def show(here: Path, there: Path) -> None:
+    """Let the popstrat that is installed here, from the sources or as a copy, be seen there too."""
+    found = [*here.glob("popstrat"), *here.glob("popstrat-*.dist-info"), *here.glob("__editable__*popstrat*")]
+    if len(found) < 2:
+        raise SystemExit(f"popstrat is not installed in {here}")
+    for one in found:
+        (there / one.name).symlink_to(one)
+
+
 def tried(pinned: dict[str, str], folder: Path) -> tuple[dict[str, str], str]:
     """The versions that were installed, and what came of the tests."""
     venv.create(folder, with_pip=True)
@@ -41,9 +50,7 @@ def tried(pinned: dict[str, str], folder: Path) -> tuple[dict[str, str], str]:
     wanted = [f"{name}=={pinned[name]}" if name in pinned else name for name in SHOWN]
     subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted, *BESIDES], check=True)
     there = next(folder.glob("[Ll]ib/**/site-packages"))
-    for file in Path(sysconfig.get_paths()["purelib"]).glob("*editable*popstrat*"):  # the same popstrat is seen there
-        if file.is_file():
-            (there / file.name).write_bytes(file.read_bytes())
+    show(Path(sysconfig.get_paths()["purelib"]), there)
     done = subprocess.run(
         [python, "-m", "pytest", "-p", "no:cacheprovider", *TESTS], cwd=ROOT, capture_output=True, text=True
     )
@@ -53,6 +60,11 @@ def tried(pinned: dict[str, str], folder: Path) -> tuple[dict[str, str], str]:
     if done.returncode:
         print(done.stdout[-20_000:], done.stderr[-2_000:], file=sys.stderr)
     return json.loads(versions), f"{len(bad) or 'all'} failed" if done.returncode else "pass"
+
+
+def as_run(names: list[str], on: dt.date) -> str:
+    left = [name for name in ENVIRONMENTS if name not in names]
+    return f"As run by `tests/compatibility.py` on {on}." + (f" Not run: {', '.join(left)}." if left else "")
 
 
 def main() -> int:
@@ -74,8 +86,7 @@ def main() -> int:
     if given.write:
         before, _, rest = given.write.read_text(encoding="utf-8").partition(BEGIN)
         after = rest.partition(END)[2]
-        lines += ["", f"As run by `make compatibility` on {dt.datetime.now(dt.UTC).date()}."]
-        made = "\n".join([BEGIN, "", *lines, "", END])
+        made = "\n".join([BEGIN, "", *lines, "", as_run(names, dt.datetime.now(dt.UTC).date()), "", END])
         given.write.write_text(f"{before}{made}{after}", encoding="utf-8")
     return int(not passed)
 

@@ -6,6 +6,7 @@ import csv
 import doctest
 import re
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def run_python(page: Path, names: dict[str, object]) -> None:
     text = "".join(BLOCK.findall(page.read_text(encoding="utf-8")))
     test = doctest.DocTestParser().get_doctest(text, names, page.name, str(page), 0)
     told: list[str] = []
-    doctest.DocTestRunner().run(test, out=told.append)
+    doctest.DocTestRunner(verbose=False).run(test, out=told.append)  # else pytest's -v is taken to be its own
     assert not told, "".join(told)
 
 
@@ -47,6 +48,16 @@ def test_a_page_that_is_not_true_is_found(tmp_path: Path) -> None:
     assert transcript["main"]([str(page)]) == 1
     assert transcript["main"]([str(page), "--write"]) == 0
     assert transcript["main"]([str(page)]) == 0
+
+
+def test_only_untrue_python_of_a_page_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["pytest", "-v"])
+    page = tmp_path / "page.md"
+    page.write_text("```pycon\n>>> 1 + 1\n2\n```\n")
+    run_python(page, {})
+    page.write_text("```pycon\n>>> 1 + 1\n3\n```\n")
+    with pytest.raises(AssertionError, match="Expected"):
+        run_python(page, {})
 
 
 def test_the_extract_is_made_up(tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ def tests(python: str, built: Path, unpacked: Path, work: Path, tried: Tried, *,
         env=place.has,
     )
     summary = re.findall(r"^(?=.*\d+ (?:passed|failed|error)).* in [\d.]+s.*$", done.stdout, re.MULTILINE)
-    tried.told(f"{name}: {(summary or ['no summary'])[-1]}", "" if not done.returncode else done.stdout)
+    tried.told(f"{name}: {(summary or ['no summary'])[-1]}", "" if not done.returncode else done.stdout + done.stderr)
 
 
 def main() -> int:
