@@ -259,7 +259,8 @@ def _are_plainly_names(texts: pa.Array, rows: NDArray[np.int64]) -> bool:
     _, ends, data = texts.buffers()
     if ends is None:
         return True
-    at = np.frombuffer(ends, np.int64 if pt.is_large_string(texts.type) else np.int32)[texts.offset :]
+    kind = np.int64 if pt.is_large_string(texts.type) else np.int32
+    at = np.frombuffer(ends, kind, texts.offset + len(texts) + 1)[texts.offset :]
     letters = memoryview(data or b"")
     found = {bytes(letters[i:j]) for i, j in zip(at[rows].tolist(), at[rows + 1].tolist(), strict=True)}
     try:
