@@ -253,6 +253,21 @@ def test_one_odd_name_among_many(kind: pa.DataType, name: str, together: bool) -
     assert read[:317] == texts[:317]
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()], ids=str)
+@pytest.mark.parametrize("hidden", [b" Ash End", b"NULL", b"\xff"], ids=repr)
+def test_names_of_a_chunk_as_they_should_be(kind: pa.DataType, hidden: bytes) -> None:
+    """Of a chunk in the middle of a column, nulls over anything: all stays where it is."""
+    raw = pa.large_binary() if kind == pa.large_string() else pa.binary()
+    texts = [b" odd "] * 7 + [b"Ash End"] * 300 + [hidden] + [b"Market"] * 300
+    whole = pa.array(texts, raw)
+    there = np.packbits(np.array([text != hidden for text in texts]), bitorder="little")
+    column = pa.Array.from_buffers(kind, len(texts), [pa.py_buffer(there), *whole.buffers()[1:]])
+    found = as_read(column.slice(7), "name", "place")
+    assert found.respelt == 0
+    assert found.column.equals(column.slice(7))
+    assert as_read(column, "name", "place").respelt == 7
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("profile", ["direct-care", "secondary-use"])
 def test_keys_read_while_others_score_are_those_of_a_tidy_list(profile: str, threads: int) -> None:

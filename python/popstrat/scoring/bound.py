@@ -49,6 +49,7 @@ _IN_ONE = 8 << 20  # bytes of all outputs of a batch that are allocated as one
 _STORED = {
     "bits": pa.bool_(), "codes": pa.uint8(), "short": pa.int16(), "number": pa.float64(), "flags": pa.uint64(),
 }  # fmt: skip
+_CODES = pa.int8()
 _BYTES = {"codes": 1, "short": 2, "number": 8, "flags": 8}
 _ARROW = {
     "bool": pa.bool_(), "uint8": pa.uint8(), "int16": pa.int16(), "int32": pa.int32(), "float64": pa.float64(),
@@ -160,6 +161,7 @@ class BoundScorer:
         self._flags = {
             c: counter for (c, why), counter in self.compiled.quality.items() if why == plausibility.FLAG_REASON
         }
+        self._of_yes_and_no = {name for name, b in self.bindings.items() if b.column.type == "bool"}
         self._tables: dict[int, tuple[pa.Array, NDArray[np.uint8], int]] = {}
         self.ignored: tuple[str, ...] = tuple(
             recorded_name(name, i) for i, name in enumerate(schema.names, 1) if name not in patient
@@ -325,8 +327,8 @@ class BoundScorer:
             count = 0
             for at in places:  # there are many columns, and `sum` takes several times as long for one or two
                 count += counters[at]
-            if self.bindings[name].column.type != "bool":
-                implausible = any(counters[place] for place in places[1:])
+            if name not in self._of_yes_and_no:
+                implausible = count and count != counters[places[0]]
                 tally.recorded[name] = count - (self._not_numbers(name, batch) if implausible else 0)
                 continue
             tally.true[name] = count
@@ -445,12 +447,14 @@ class BoundScorer:
     def _array(self, output: Output, rows: int, made: Made, counters: Sequence[int]) -> pa.Array:
         nulls = 0 if output.valid is None else rows - counters[output.valid]
         buffers = [None if made[1] is None else pa.py_buffer(made[1]), pa.py_buffer(made[0])]
-        if output.name in self._dictionaries:
-            codes = pa.Array.from_buffers(pa.int8(), rows, buffers, nulls)
-            return pa.DictionaryArray.from_arrays(codes, self._dictionaries[output.name], safe=False)
-        array = pa.Array.from_buffers(_STORED[output.kind], rows, buffers, nulls)
+        dictionary = self._dictionaries.get(output.name)
+        if dictionary is not None:
+            codes = pa.Array.from_buffers(_CODES, rows, buffers, nulls)
+            return pa.DictionaryArray.from_arrays(codes, dictionary, safe=False)
+        stored = _STORED[output.kind]
+        array = pa.Array.from_buffers(stored, rows, buffers, nulls)
         kind = self._type(output)
-        return array if array.type == kind else array.cast(kind)  # the program has seen to it that numbers fit
+        return array if stored == kind else array.cast(kind)  # the program has seen to it that numbers fit
 
     def _count(self, output: Output, counters: Sequence[int], tally: Tally) -> None:
         definition = output.definition
@@ -539,6 +543,10 @@ class Together:
         if kind is not None:
             self._work.stop()
         try:
+            # what this thread makes Arrow it makes of many batches in a row: running what is left in between would put
+            # all that this takes out of the caches, which of small batches is most of the time
+            if kind is None and self._started:
+                self._work.run_until(len(self._started) * 7 // 8)
             while kind is None and len(self._found) < len(self._started) and self._work.run_until(len(self._found)):
                 self._finish_next()
         except InputError:  # which comes again, and is for `finished` to raise

@@ -110,18 +110,20 @@ def _picked(batch: pa.RecordBatch, binding: Binding, every: int) -> tuple[NDArra
     """Each so many-th value of a column, and where there is one; of text the code of the label that it begins like."""
     column = converted(batch.column(binding.position), binding)
     start, end = column.offset, column.offset + len(column)
-    rows = np.arange(start, end, every)
     held = column.indices if isinstance(column, pa.DictionaryArray) else column
     buffers = held.buffers()
-    there = np.ones(len(rows), np.bool_)
-    if buffers[0] is not None:
-        bitmap = np.frombuffer(buffers[0], np.uint8)
-        there = (bitmap[rows >> 3] >> (rows & 7) & 1).astype(np.bool_)
     text = binding.kind.startswith("str")
     values = np.frombuffer(buffers[1] or b"", _NUMPY[binding.kind], end + text)
+    picked = values[start:end:every]
+    if buffers[0] is None:
+        there = np.ones(len(picked), np.bool_)
+    else:
+        rows = np.arange(start, end, every)
+        bitmap = np.frombuffer(buffers[0], np.uint8)
+        there = (bitmap[rows >> 3] >> (rows & 7) & 1).astype(np.bool_)
     if not text:
-        return np.asarray(values[rows]), there
-    return _labels(binding, values[rows], values[rows + 1], buffers[2], there), there
+        return picked, there
+    return _labels(binding, picked, values[start + 1 : end + 1 : every], buffers[2], there), there
 
 
 def _labels(binding: Binding, first: Any, last: Any, data: Any, there: NDArray[np.bool_]) -> NDArray[np.int64]:
