@@ -94,7 +94,7 @@ SHAPES = st.fixed_dictionaries({
     st.integers(1, 3),
     st.integers(0, 2**32),
 )
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 def test_as_a_plain_loop_counts(shape: dict[str, Any], sizes: list[int], most: int, threads: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     batches: list[Rows] = []
@@ -169,7 +169,7 @@ def test_numbers_of_a_dictionary() -> None:
 
 
 @given(st.integers(0, 2**32), st.booleans(), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 def test_what_each_whole_is_in(seed: int, in_order: bool, nulls: bool) -> None:
     """As a plain loop sees it; counting says where there is anything to see, and else keeps the same."""
     rng = np.random.default_rng(seed)
