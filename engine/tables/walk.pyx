@@ -803,8 +803,6 @@ cdef class Walk:
         """Whether there is a count of a table, or of one tied to it, that can be withheld so that another goes further from
         here; or else one of a table that holds one of these. The cheapest is kept, if it costs less than what is kept."""
         cdef int64_t s = self.solution_of(t), row, j, i, k, m, o, p
-        cdef simplex_sums sums
-        cdef uint64_t *of_row
         cdef double by
         cdef bint found = False, j_up, rest_up
         for i in range(self.ties[depth] if self.bound_to[t] else 0):
@@ -812,32 +810,22 @@ cdef class Walk:
                 found = True
         if s < 0 or self.row_of[s, c] < 0:
             return found
-        row, sums = self.row_of[s, c], self.sums_of(s)
-        of_row = simplex_of_row(&sums, row)
+        row = self.row_of[s, c]
         for i in range(-1, self.ties[depth]):
             o = t if i < 0 else self.tied[depth, i]
-            j = -1
-            while True:
-                j = simplex_next(of_row, j + 1, self.n)
-                if j == self.n:
-                    break
+            j = self.next_followed(s, row, -1)
+            while j < self.n:
                 by = self.solutions[s, row, j]
-                if self.row_of[s, j] >= 0 or fabs(by) < SIMPLEX_FOLLOWS:
-                    continue
                 j_up = ((by < 0) == up) == (i < 0 or self.tied_sign[depth, i] > 0.0)
                 if self.would_help(o, j, j_up, by, 1.0):
                     found = True
+                j = self.next_followed(s, row, j)
         if found:
             return True
         self.gather(t, depth)
-        j = -1
-        while True:
-            j = simplex_next(of_row, j + 1, self.n)
-            if j == self.n:
-                break
+        j = self.next_followed(s, row, -1)
+        while j < self.n:
             by = self.solutions[s, row, j]
-            if self.row_of[s, j] >= 0 or fabs(by) < SIMPLEX_FOLLOWS:
-                continue
             for k in range(self.strains):
                 p = self.strained[k]
                 rest_up = ((by < 0) == up) == (self.strain_of[k] > 0.0)
@@ -848,7 +836,16 @@ cdef class Walk:
                     if not self.moves_with(o, t, depth):
                         if self.would_help(o, j, self.goes_up(p, o, rest_up), by, INDIRECT):
                             found = True
+            j = self.next_followed(s, row, j)
         return found
+
+    cdef int64_t next_followed(self, int64_t s, int64_t row, int64_t j) noexcept nogil:
+        """The next free cell that the count of a row follows noticeably; as many as there are cells for none."""
+        cdef simplex_sums sums = self.sums_of(s)
+        while True:
+            j = simplex_next(simplex_of_row(&sums, row), j + 1, self.n)
+            if j == self.n or (self.row_of[s, j] < 0 and fabs(self.solutions[s, row, j]) >= SIMPLEX_FOLLOWS):
+                return j
 
     cdef bint would_help(self, int64_t o, int64_t j, bint up, double follows, double dearer) noexcept nogil:
         """Whether a count is held by nothing but that it is published: then it is kept, if it is the cheapest."""
