@@ -23,12 +23,12 @@ static int64_t popstrat_shortest_i64(const int64_t *x, int64_t n, int64_t size) 
     return POPSTRAT_FOR(popstrat_best_level(), shortest_i64)(x, n, size);
 }
 
-static int64_t popstrat_changes_i32(const int32_t *x, int64_t n, const uint8_t *text, int64_t size, int64_t *found) {
-    return POPSTRAT_FOR(popstrat_best_level(), changes_i32)(x, n, text, size, found);
+static int64_t popstrat_changes_i32(const int32_t *x, int64_t n, const uint8_t *text, int64_t size, int64_t *found, int64_t most) {
+    return POPSTRAT_FOR(popstrat_best_level(), changes_i32)(x, n, text, size, found, most);
 }
 
-static int64_t popstrat_changes_i64(const int64_t *x, int64_t n, const uint8_t *text, int64_t size, int64_t *found) {
-    return POPSTRAT_FOR(popstrat_best_level(), changes_i64)(x, n, text, size, found);
+static int64_t popstrat_changes_i64(const int64_t *x, int64_t n, const uint8_t *text, int64_t size, int64_t *found, int64_t most) {
+    return POPSTRAT_FOR(popstrat_best_level(), changes_i64)(x, n, text, size, found, most);
 }
 
 /* The kinds of a few bytes. */

@@ -16,8 +16,8 @@ cdef extern from "arrays/letters.h" nogil:
     uint8_t popstrat_kinds_of_few(const uint8_t *x, int64_t n)
     int64_t popstrat_shortest_i32(const int32_t *x, int64_t n, int64_t size)
     int64_t popstrat_shortest_i64(const int64_t *x, int64_t n, int64_t size)
-    int64_t popstrat_changes_i32(const int32_t *x, int64_t n, const uint8_t *text, int64_t size, int64_t *found)
-    int64_t popstrat_changes_i64(const int64_t *x, int64_t n, const uint8_t *text, int64_t size, int64_t *found)
+    int64_t popstrat_changes_i32(const int32_t *x, int64_t n, const uint8_t *text, int64_t size, int64_t *found, int64_t most)
+    int64_t popstrat_changes_i64(const int64_t *x, int64_t n, const uint8_t *text, int64_t size, int64_t *found, int64_t most)
 
 DIGIT = BYTES_DIGIT
 CAPITAL = BYTES_CAPITAL
@@ -88,16 +88,17 @@ def made_of(values, text, int64_t offset, int64_t rows, int width, each=None):
     return kinds, shortest
 
 
-def changes(values, text, int64_t offset, int64_t rows, int width, out):
+def changes(values, text, int64_t offset, int64_t rows, int width, out, most=None):
     """The rows whose text is another one than that of the row before; the first row is one. They are put into `out`
-    (eight bytes a row), and their number is returned. What lies under a null is a text too. Releases the GIL.
+    (eight bytes a row), and their number is returned. What lies under a null is a text too. Releases the GIL. Once more than
+    `most` rows are found, if that is given, the rest is not looked at; `out` then has room for one row more than that.
 
     Of `values`, `text`, `offset`, `rows` and `width`, and of what is raised, see `made_of`.
     """
     cdef Py_buffer a, t, e
     cdef int held = 0
     cdef bint wide = width == 8
-    cdef int64_t n = 0
+    cdef int64_t n = 0, limit = rows if most is None else min(rows, max(0, most))
     cdef const uint8_t *letters
     cdef int64_t *found
     if not (width in (4, 8) and 0 <= offset <= _MOST_ROWS and 0 <= rows <= _MOST_ROWS):
@@ -111,14 +112,14 @@ def changes(values, text, int64_t offset, int64_t rows, int width, out):
         held = 2
         PyObject_GetBuffer(out, &e, PyBUF_WRITABLE)
         held = 3
-        if a.len < (offset + rows + 1) * width or e.len < 8 * rows:
+        if a.len < (offset + rows + 1) * width or e.len < 8 * min(rows, limit + 1):
             raise ValueError("a buffer is too short")
         letters, found = <const uint8_t *>t.buf, <int64_t *>e.buf
         with nogil:
             if wide:
-                n = popstrat_changes_i64(<const int64_t *>a.buf + offset, rows, letters, t.len, found)
+                n = popstrat_changes_i64(<const int64_t *>a.buf + offset, rows, letters, t.len, found, limit)
             else:
-                n = popstrat_changes_i32(<const int32_t *>a.buf + offset, rows, letters, t.len, found)
+                n = popstrat_changes_i32(<const int32_t *>a.buf + offset, rows, letters, t.len, found, limit)
         if n < 0:
             raise ValueError("the offsets lead out of the text")
     finally:

@@ -46,13 +46,14 @@ POPSTRAT_SHORTEST(i32, int32_t)
 POPSTRAT_SHORTEST(i64, int64_t)
 #undef POPSTRAT_SHORTEST
 
-/* The rows whose text is another one than that of the row before, the first one of them; how many. -1 where a text ends before
- * it begins, or lies outside the `size` bytes that there are. Few rows differ in a list that is sorted: where those of a block
+/* The rows whose text is another one than that of the row before, the first one of them; how many, and no more than one over
+ * `most`, where it ends. -1 where a text ends before it begins, or lies outside the `size` bytes that there are. Few rows differ in a list that is sorted: where those of a block
  * have the length of the row before it, they are all that text if the bytes of the block are the ones that lie a text further
  * up, which is one comparison. */
 #define CHANGES_BLOCK 256
 #define POPSTRAT_CHANGES(suffix, T)                                                                                    \
-    static int64_t FN(changes_##suffix)(const T *x, int64_t n, const uint8_t *text, int64_t size, int64_t *found) {   \
+    static int64_t FN(changes_##suffix)(const T *x, int64_t n, const uint8_t *text, int64_t size, int64_t *found,     \
+                                        int64_t most) {                                                               \
         int64_t many = 0, last = -1, before = 0; /* length and place of the text before */                            \
         for (int64_t from = 0; from < n; from += CHANGES_BLOCK) {                                                     \
             const int64_t to = from + CHANGES_BLOCK < n ? from + CHANGES_BLOCK : n, first = (int64_t)x[from];         \
@@ -65,6 +66,7 @@ POPSTRAT_SHORTEST(i64, int64_t)
                 continue;                                                                                             \
             }                                                                                                         \
             for (int64_t i = from; i < to; i++) {                                                                     \
+                if (many > most) return many;                                                                         \
                 const int64_t start = (int64_t)x[i], end = (int64_t)x[i + 1];                                         \
                 if (start < 0 || end < start || end > size) return -1;                                                \
                 if (end - start != last || memcmp(text + start, text + before, (size_t)last) != 0) {                  \

@@ -244,6 +244,8 @@ def letters() -> None:
     changes(ends, text, 0, 500, 4, at)
     changes(ends.astype(np.int64), text, 3, 400, 8, at)
     changes(ends, None, 0, 0, 4, at)
+    changes(ends, text, 0, 500, 4, at[:4], 3)
+    refused(lambda: changes(ends, text, 0, 500, 4, at[:3], 3))
     for offsets, data, room in (
         (ends[:9], text, at), (ends, text[:90], at), (ends[::-1].copy(), text, at), (ends, text, at[:9]),
         (object(), text, at), (ends, object(), at), (ends, text, object()), (ends, text, b"x" * 4000),

@@ -17,6 +17,7 @@ import popstrat
 from popstrat import synthetic
 from popstrat.engine.arrays import letters
 from popstrat.errors import InputError
+from popstrat.packs import keys
 from popstrat.packs.keys import MadeNumber, as_read, code, key, notes
 from popstrat.packs.keys import name as read_name
 
@@ -139,6 +140,38 @@ def test_columns_are_read_as_their_texts(values: list[str | None], form: str, ki
     assert found.respelt == sum(a != b for a, b in zip(values[skip:], meant[skip:], strict=True))
 
 
+CODES = ["Y00001", "A81001", "a81002", " B82003", "C83004", "NA", "", None, "1.5E+4", "Ä1"]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(CODES), st.sampled_from([1, 2, 300])), max_size=8),
+    st.integers(0, 300),
+    st.booleans(),
+    st.sampled_from([0, 3, 1024]),
+)
+def test_codes_of_a_sorted_list_are_read_as_their_texts(
+    runs: list[tuple[str | None, int]], skip: int, wide: bool, few: int
+) -> None:
+    values = [text for text, times in runs for _ in range(times)]
+    meant = [None if v is None else code(v) for v in values][skip:]
+    kind = pa.large_string() if wide else pa.string()
+    # under a null lies the text of the row before it, as where somebody set nulls by a mask
+    under = [(values[i - 1] if i else None) or "C83004" if v is None else v for i, v in enumerate(values)]
+    mask = np.array([v is None for v in values], np.bool_)
+    held = pa.array(under, kind)
+    bitmap = pa.py_buffer(np.packbits(~mask, bitorder="little").tobytes())
+    column = pa.Array.from_buffers(kind, len(held), [bitmap, *held.buffers()[1:]]).slice(skip)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys, "_FEW_CODES", few)
+        if any(isinstance(m, MadeNumber) for m in meant):
+            with pytest.raises(InputError, match="turned a code into a number"):
+                as_read(column, "code", "x")
+            return
+        found = as_read(column, "code", "x")
+    assert found.column.to_pylist() == meant
+    assert found.respelt == sum(a != b for a, b in zip(values[skip:], meant, strict=True))
+
+
 def test_numbers_and_clean_columns_are_passed_on() -> None:
     for column in (pa.array([1, 2]), pa.nulls(2), pa.array(["A1", "a-2"]), pa.array([NUMBER, None])):
         assert as_read(column, "key", "x").column is column
@@ -226,6 +259,11 @@ def look_for_changes(texts: list[str | None], skipped: int, wide: bool) -> None:
     given_texts = [text or "" for text in column.to_pylist()]
     expected = [i for i, text in enumerate(given_texts) if i == 0 or text != given_texts[i - 1]]
     assert at[:found].tolist() == expected
+    for most in (0, 1, 3, len(column)):
+        at = np.full(min(most + 1, len(column)) + 1, -7)
+        found = letters.changes(ends, data, column.offset, len(column), 8 if wide else 4, at[:-1], most)
+        assert at[:found].tolist() == expected[: most + 1]
+        assert at[-1] == -7
 
 
 def test_changes_refuse_what_lies() -> None:

@@ -63,6 +63,7 @@ _ODS = re.compile(r"(?=(?:[A-Za-z]*[0-9]){3})[A-Za-z][A-Za-z0-9]{4,8}")
 _LONGEST_WORD = 4  # of those in _NO_RECORD that are letters alone, and of the shortest keys that were made numbers
 _LONGEST_GROUPED = 24
 _FEW_CHANGES = 256  # rows whose names are looked at without a dictionary of them
+_FEW_CODES = 1024  # rows whose codes are looked at in place of all
 
 
 class MadeNumber:
@@ -157,6 +158,10 @@ def as_read(column: pa.Array, kind: Kind, name: str) -> AsRead:
         refuse_astray(column, name)
     texts = cleared(column).cast(pa.large_string()) if view else column
     try:
+        if kind == "code":  # few in a list that is sorted by practice
+            changed = _where_it_changes(texts, _FEW_CODES)
+            if len(changed) <= _FEW_CODES and _are_plain(texts, changed, kind):
+                return AsRead(column, 0)
         found = _read(texts, kind)
     except ValueError:  # offsets that lead outside, which it looks at itself; this names their rows
         refuse_astray(column, name)
@@ -229,7 +234,7 @@ def _of_names(column: pa.Array, column_name: str) -> AsRead:
         except ValueError:  # as in `as_read`
             refuse_astray(column, column_name)
             raise
-        if len(changed) <= _FEW_CHANGES and _are_plainly_names(plain, changed):
+        if len(changed) <= _FEW_CHANGES and _are_plain(plain, changed, "name"):
             return AsRead(column, 0)
         if _are_names(plain.take(from_numpy(changed)).dictionary_encode().dictionary):
             return AsRead(column, 0)
@@ -253,29 +258,30 @@ def _are_names(entries: pa.Array) -> bool:
     return all(text is None or name(text) == text for text in texts)
 
 
-def _are_plainly_names(texts: pa.Array, rows: NDArray[np.int64]) -> bool:
-    """Whether all texts of those few rows are as they should be, also those that lie under a null. Where not, others
-    tell; this takes a fourth of their time, and a table may come in many chunks."""
+def _are_plain(texts: pa.Array, rows: NDArray[np.int64], kind: Kind) -> bool:
+    """Whether all codes or names of those few rows are as they should be, also those that lie under a null. Where not,
+    others tell; this takes a fourth of their time, and a table may come in many chunks."""
     _, ends, data = texts.buffers()
     if ends is None:
         return True
-    kind = np.int64 if pt.is_large_string(texts.type) else np.int32
-    at = np.frombuffer(ends, kind, texts.offset + len(texts) + 1)[texts.offset :]
+    width = np.int64 if pt.is_large_string(texts.type) else np.int32
+    at = np.frombuffer(ends, width, texts.offset + len(texts) + 1)[texts.offset :]
     letters = memoryview(data or b"")
     found = {bytes(letters[i:j]) for i, j in zip(at[rows].tolist(), at[rows + 1].tolist(), strict=True)}
     try:
-        return all(name(text) == text for text in (one.decode() for one in found))
+        return all(READERS[kind](text) == text for text in (one.decode() for one in found))
     except UnicodeDecodeError:
         return False
 
 
-def _where_it_changes(texts: pa.Array) -> NDArray[np.int64]:
-    """The rows of a plain column whose texts are not those of the row before: few in a list that is sorted by place."""
+def _where_it_changes(texts: pa.Array, most: int | None = None) -> NDArray[np.int64]:
+    """The rows of a plain column whose texts are not those of the row before: few in a list that is sorted by place. No
+    more are looked for than one over ``most``. Raises ValueError for offsets that lead outside."""
     _, ends, data = texts.buffers()
     if not len(texts) or ends is None:
         return np.arange(len(texts))
-    at = np.empty(len(texts), np.int64)
-    found = changes(ends, data, texts.offset, len(texts), 8 if pt.is_large_string(texts.type) else 4, at)
+    at = np.empty(len(texts) if most is None else min(len(texts), most + 1), np.int64)
+    found = changes(ends, data, texts.offset, len(texts), 8 if pt.is_large_string(texts.type) else 4, at, most)
     return at[:found]
 
 

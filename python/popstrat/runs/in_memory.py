@@ -206,8 +206,7 @@ def score_table(
         if table.num_rows >= LEAST_EMPTY:  # of fewer there is nothing to expect
             for batch in sound:
                 people.look(batch, table.num_rows)
-    finished = together.finished()
-    total = Tally.of(tally for _, tally in finished)
+    finished, total = together.finished()
     refuse_disorder(total.disorder, scorer.pack.schema)
     if scorer.profile == "secondary-use":
         said = OptOutsSaid()
@@ -223,4 +222,4 @@ def score_table(
         doubted += near_misses(
             scorer, [table.schema.names], [[recorded_name(n, i) for i, n in enumerate(passed_over, 1)]]
         )
-    return Scored([scored for scored, _ in finished], total, bound, facts, first_ids, doubted, column_map)
+    return Scored(finished, total, bound, facts, first_ids, doubted, column_map)

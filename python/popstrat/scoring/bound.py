@@ -26,7 +26,7 @@ from popstrat.core.soundness import (
     refuse_nulls,
     refuse_unsound_dictionary,
 )
-from popstrat.engine import NEWEST_SHIFT, Frame, Labels, Memory, Work
+from popstrat.engine import NEWEST_SHIFT, Frame, Labels, Memory, Program, Work
 from popstrat.errors import InputError, recorded_name, shown_name
 from popstrat.lang.nodes import Node
 from popstrat.packs import plausibility, questions
@@ -316,11 +316,14 @@ class BoundScorer:
             column = batch.column(binding.position)
             refuse_other_numbers(bind.converted(column, binding), name)
 
-    def tally(self, counters: Sequence[int], tally: Tally, batch: pa.RecordBatch) -> None:
-        """Add what a frame counted in a batch. Raises as `refuse_flags`."""
+    def refuse_flags_counted(self, counters: Sequence[int], batch: pa.RecordBatch) -> None:
+        """Raises as `refuse_flags`, by what a frame counted in a batch."""
         if any(counters[counter] for counter in self._flags.values()):
             self.refuse_flags(batch)
             raise RuntimeError("internal error: flags were counted as neither true nor false, and are not found")
+
+    def tally(self, counters: Sequence[int], tally: Tally, batches: Sequence[pa.RecordBatch]) -> None:
+        """Add what frames counted in these batches, all together."""
         for name, (both, wrong) in self.compiled.out_of_order.items():
             tally.disorder[name] = {"both": counters[both], "not_below": counters[wrong]}
         for name, places in self.compiled.recorded.items():
@@ -329,13 +332,14 @@ class BoundScorer:
                 count += counters[at]
             if name not in self._of_yes_and_no:
                 implausible = count and count != counters[places[0]]
-                tally.recorded[name] = count - (self._not_numbers(name, batch) if implausible else 0)
+                no_record = sum(self._not_numbers(name, batch) for batch in batches) if implausible else 0
+                tally.recorded[name] = count - no_record
                 continue
             tally.true[name] = count
             if places and not count:
-                tally.false[name] = int(anybody(batch.column(self.bindings[name].position), False))
+                tally.false[name] = int(self._anybody_without(name, batches))
         if not all(tally.false.values()) and not any(tally.false.values()):  # is any flag ever said to be false?
-            said = (f for f in tally.true if anybody(batch.column(self.bindings[f].position), False))
+            said = (f for f in tally.true if self._anybody_without(f, batches))
             tally.false.update(dict.fromkeys(itertools.islice(said, 1), 1))
         for name, conditions in self.compiled.asked.items():
             tally.asked[name] = [0 if place is None else counters[place] for place in conditions]
@@ -351,6 +355,10 @@ class BoundScorer:
             self._count(output, counters, tally)
         newest = max((counters[c] for c in self.compiled.newest.values()), default=0)
         tally.newest_date = from_days(newest - NEWEST_SHIFT) if newest else None
+
+    def _anybody_without(self, flag: str, batches: Sequence[pa.RecordBatch]) -> bool:
+        """Whether anybody is recorded as not having it."""
+        return any(anybody(batch.column(self.bindings[flag].position), False) for batch in batches)
 
     def _not_numbers(self, name: str, batch: pa.RecordBatch) -> int:
         """How many values of a column are NaN, which is no record."""
@@ -498,43 +506,47 @@ class Started:
         """The scored batch and what was counted. Raises as `BoundScorer.score`."""
         with Together(threads) as together:
             together.add(self)
-        return together.finished()[0]
+        (scored,), tally = together.finished()
+        return scored, tally
 
-    def finish(self, pieces: NDArray[np.int64]) -> tuple[pa.RecordBatch, Tally]:
-        """The scored batch and what was counted, from the counters of all pieces, once all have been run. Raises as
-        `BoundScorer.tally`."""
-        counters = _together(self.frame, pieces)
+    def finish(self, pieces: NDArray[np.int64]) -> pa.RecordBatch:
+        """The scored batch, from the counters of all pieces, once all have been run. Raises as
+        `BoundScorer.refuse_flags`."""
+        counters = _added(self.frame.program, pieces)
         try:
-            self.bound.tally(counters, self.tally, self.batch)
+            self.bound.refuse_flags_counted(counters, self.batch)
         except InputError as error:
             raise (error if self.kept is None else error.among(np.flatnonzero(self.kept).tolist())) from None
-        return self.bound.wrap(self.batch, self.made, counters), self.tally
+        return self.bound.wrap(self.batch, self.made, counters)
 
 
-def _together(frame: Frame, pieces: NDArray[np.int64]) -> list[int]:
+def _added(program: Program, pieces: NDArray[np.int64]) -> list[int]:
     """Counters of pieces add up, as whole numbers or doubles; and of the newest dates the newest counts."""
     counters = pieces.sum(axis=0)
-    for counter in frame.program.newest:
+    for counter in program.newest:
         counters[counter] = pieces[:, counter].max(initial=0)
-    for counter in frame.program.sums:
+    for counter in program.sums:
         counters[counter] = np.ascontiguousarray(pieces[:, counter]).view(np.float64).sum().view(np.int64)
     return counters.tolist()  # type: ignore[no-any-return]
 
 
 class Together:
-    """Batches scored by several threads at once: they begin when a batch is added, and what is left when the ``with``
-    block ends, this thread works on too; what is complete by then it makes Arrow while the others go on."""
+    """Batches of one bound scorer, scored by several threads at once: they begin when a batch is added, and what is
+    left when the ``with`` block ends, this thread works on too; what is complete by then it makes Arrow while the
+    others go on. What was counted is added up once, for all of them: a table may come in many batches."""
 
     def __init__(self, threads: int, stream: bool | None = None) -> None:
         self._work = Work(threads - 1, stream)
         self._started: list[Started] = []
-        self._found: list[tuple[pa.RecordBatch, Tally]] = []
+        self._found: list[pa.RecordBatch] = []
 
     def __enter__(self) -> Together:
         return self
 
     def add(self, started: Started) -> None:
-        """Raises as `BoundScorer.score` does."""
+        """Raises as `BoundScorer.score` does, and ValueError for a batch of another bound scorer."""
+        if self._started and started.bound is not self._started[0].bound:
+            raise ValueError("a batch of another bound scorer")
         self._started.append(started)
         self._work.add(started.frame)
         started.bound.check_keys(started.given)  # from here on other threads are at work already
@@ -557,13 +569,18 @@ class Together:
         i = len(self._found)
         self._found.append(self._started[i].finish(self._work.counters(i)))
 
-    def finished(self) -> list[tuple[pa.RecordBatch, Tally]]:
-        """Each scored batch and what was counted, once the block has ended. Raises `InputError` with rows counted from
-        the first of all batches."""
+    def finished(self) -> tuple[list[pa.RecordBatch], Tally]:
+        """The scored batches and what was counted in all of them, once the block has ended. Raises `InputError` with
+        rows counted from the first of all batches."""
         while len(self._found) < len(self._started):
             try:
                 self._finish_next()
             except InputError as error:
                 first = sum(one.given.num_rows for one in self._started[: len(self._found)])
                 raise error.located(None, first) from None
-        return self._found
+        tally = Tally.of(started.tally for started in self._started)
+        if self._started:
+            bound = self._started[0].bound
+            pieces = np.concatenate([self._work.counters(i) for i in range(len(self._started))])
+            bound.tally(_added(bound.compiled.program, pieces), tally, [started.batch for started in self._started])
+        return self._found, tally
