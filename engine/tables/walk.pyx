@@ -127,6 +127,7 @@ cdef class Walk:
     cdef double[:, ::1] top, bottom, rest_top, rest_bottom
     cdef const int64_t[::1] whole, part_starts, parts, bond_starts, bonds, above_starts, above, order
     cdef const int64_t[::1] few_starts, few_bond, few_cell
+    cdef uint8_t[:, ::1] few
     cdef uint8_t[::1] fixed
     # the tables that have a bond with each
     cdef const int64_t[::1] other_starts, others
@@ -204,6 +205,8 @@ cdef class Walk:
         self.bond_starts, self.bonds = held["kin.bond_starts"], held["kin.bonds"]
         self.above_starts, self.above, self.order = held["kin.above_starts"], held["kin.above"], held["kin.order"]
         self.few_starts, self.few_bond, self.few_cell = held["kin.few_starts"], held["kin.few_bond"], held["kin.few_cell"]
+        self.few = np.zeros((len(kin.whole), self.n), np.uint8)
+        np.asarray(self.few)[kin.few_bond, kin.few_cell] = True
         self.rest_shown, self.rest_top, self.rest_bottom = held["kin.shown"], held["kin.top"], held["kin.bottom"]
         self.at, self.box, self.known = np.zeros((self.count, self.n)), np.zeros((2, self.n)), np.zeros(self.n, np.int64)
         self.bounds.known, self.bounds.now = &self.known[0], 0
@@ -546,10 +549,19 @@ cdef class Walk:
 
     cdef void note(self, int64_t t, const simplex_path *path) noexcept nogil:
         """A table has come to somewhere possible, by these cells."""
-        cdef int64_t c, k, p
+        cdef int64_t c, k, p, b
         cdef double by
         for k in range(path.many):
             c = path.cells[k]
+            for b in range(self.bond_starts[t], self.bond_starts[t + 1]):
+                p = self.bonds[b]
+                if not self.few[p, c] or self.rest_shown[p, c]:
+                    continue
+                by = self.left(p, c) - self.rest[p, c]
+                self.rest_top[p, c] = fmax(self.rest_top[p, c], by)
+                self.rest_bottom[p, c] = fmin(self.rest_bottom[p, c], by)
+                if self.rest_top[p, c] - self.rest_bottom[p, c] >= self.width - TINY:
+                    self.rest_shown[p, c] = True
             by = self.at[t, c]
             if by > self.top[t, c]:
                 self.top[t, c] = by
@@ -559,14 +571,6 @@ cdef class Walk:
                 continue
             if self.top[t, c] - self.bottom[t, c] >= self.width - TINY:
                 self.shown[t, c] = True
-        for k in range(self.few_starts[t], self.few_starts[t + 1]):
-            p, c = self.few_bond[k], self.few_cell[k]
-            if not path.among[c] or self.rest_shown[p, c]:
-                continue
-            by = self.left(p, c) - self.rest[p, c]
-            self.rest_top[p, c], self.rest_bottom[p, c] = fmax(self.rest_top[p, c], by), fmin(self.rest_bottom[p, c], by)
-            if self.rest_top[p, c] - self.rest_bottom[p, c] >= self.width - TINY:
-                self.rest_shown[p, c] = True
 
     # ---- others make way ---------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -69,6 +69,18 @@ def regions_of(
     """The regions in their order; those in which nothing can move are left out."""
     found = (_region(starts, counts, signs, around, ranks) for around in arounds)
     return [one for one in found if one is not None]
+
+
+def _each_once(regions: Sequence[Region], cells: int) -> list[Region]:
+    """Regions in which each cell is asked of once, in the smallest that asks of it: most of what can be shown is shown
+    there, and takes least time."""
+    found, before = list[Region](), np.zeros(cells, np.bool_)
+    for one in sorted(regions, key=lambda region: len(region.cells)):
+        asked = one.within.asked & ~before[one.cells]
+        if asked.any() and not one.late:
+            found.append(replace(one, within=one.within._replace(asked=asked)))
+            before[one.cells[asked]] = True
+    return found
 
 
 def _region(starts: Ints, counts: Ints, signs: Floats, around: Around, ranks: Ints) -> Region | None:
@@ -216,7 +228,8 @@ class _Family:
 
     def protect(self) -> None:
         """Withhold more and more until all is shown."""
-        self._through(Walk.show)
+        for region in _each_once(self.regions, len(self.ranks)):
+            self._walk(region, Walk.show)
         self._withhold(0)
         self.late = True
         self._through(Walk.show)
