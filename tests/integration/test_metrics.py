@@ -147,7 +147,28 @@ def test_a_practice_in_two_networks_is_refused(tmp_path: Path, capsys: pytest.Ca
     practice = list_of["practice_code"].to_pylist()[-1]
     assert f"list.parquet: column 'pcn_code': the practice '{practice}' is in" in message
     assert "'U99999'" in message
+    assert f"(row {list_of.num_rows:,})" in message
     assert not (tmp_path / "m.parquet").exists()
+
+
+def test_the_row_is_that_of_the_file_where_people_have_opted_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    list_of, half = people(), people().num_rows // 2
+    moved, out = list_of["pcn_code"].to_pylist(), [i % 3 == 0 for i in range(list_of.num_rows)]
+    said = next(i for i in range(half + 20, list_of.num_rows) if not out[i])
+    moved[said] = "U99999"
+    changed = list_of.set_column(list_of.schema.names.index("pcn_code"), "pcn_code", pa.array(moved))
+    for name in ("national_data_opt_out", "type1_opt_out"):
+        if name in changed.schema.names:
+            changed = changed.drop_columns(name)
+        changed = changed.append_column(name, pa.array(out))
+    pq.write_table(changed.slice(0, half), tmp_path / "a.parquet")
+    pq.write_table(changed.slice(half), tmp_path / "b.parquet")
+    given = (tmp_path / "a.parquet", tmp_path / "b.parquet", "-o", tmp_path / "m.parquet")
+    message = told(capsys, "metrics", *given, "--as-of", AS_OF, "--profile", "secondary-use")
+    assert "b.parquet: column 'pcn_code': the practice" in message
+    assert f"(row {said - half + 1})" in message
 
 
 @pytest.mark.parametrize(

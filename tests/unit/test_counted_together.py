@@ -65,5 +65,6 @@ def test_a_practice_is_in_one_area_whoever_counts_it(threads: int, at: int) -> N
     batch = people.set_column(column, "place", places).combine_chunks().to_batches()[0]
     for parts in ([batch], [batch.slice(0, at), batch.slice(at)]):
         counter, scored = Counter(REQUEST.counting(SCORER), threads), [SCORER.score_batch(part) for part in parts]
-        with pytest.raises(InputError, match="'Bexley' and in 'Bromley': a practice is in one"):
+        with pytest.raises(InputError, match="'Bexley' and in 'Bromley': a practice is in one") as told:
             _ = [counter.add(part) for part in scored]
+        assert told.value.rows == (at if len(parts) == 1 else 0,)

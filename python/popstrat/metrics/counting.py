@@ -236,9 +236,10 @@ def together(parts: Sequence[Counted]) -> Counted:
     )
 
 
-def _in_two(practice: str, one: str, other: str, column: str) -> InputError:
+def _in_two(practice: str, one: str, other: str, column: str, rows: Sequence[int] = ()) -> InputError:
     told = " and in ".join(map(shown_name, sorted((one, other))))
-    return InputError(f"the practice {shown_name(practice)} is in {told}: a practice is in one", column=column)
+    problem = f"the practice {shown_name(practice)} is in {told}: a practice is in one"
+    return InputError(problem, column=column, rows=rows)
 
 
 class Counter:
@@ -371,7 +372,8 @@ class Counter:
         return found if all(((one < 0) | (one == found)).all() for one in held) else None
 
     def _look_within(self, whole: NDArray[np.int32], column: pa.Array, coded: Coded, name: str) -> None:
-        """See what each practice is in, a row after the other. Raises `InputError` for one that is in two."""
+        """See what each practice is in, a row after the other. Raises `InputError` with the first row that says something
+        else of its practice than those before."""
         names, held = self._names[name], self._held[name]
         row = coded.within(whole, held)
         if row < 0:
@@ -379,7 +381,7 @@ class Counter:
         practice = next(code for code, number in self._practices.items() if number == whole[row])
         one = next(area for area, number in names.items() if number == held[whole[row]])
         other = str(column[row].as_py())
-        raise _in_two(practice, one, other, name)
+        raise _in_two(practice, one, other, name, [row])
 
     def _within(self, column: str, sort: NDArray[np.int64]) -> tuple[str | None, ...]:
         called: dict[int, str | None] = {number: name for name, number in self._names[column].items()}

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import numpy as np
 import pyarrow as pa
 
 from popstrat.core.progress import Progress
@@ -164,7 +165,13 @@ def _score(
         raise file.located(error, batch.first_row) from None
     counts.rows += batch.data.num_rows
     counts.files[batch.file].add(started.given, tally)
-    put(scored)
+    try:
+        put(scored)
+    except InputError as error:
+        if error.file is not None or not error.rows:  # of something else than these people
+            raise
+        among = error if started.kept is None else error.among(np.flatnonzero(started.kept).tolist())
+        raise file.located(among, batch.first_row) from None
     return started.given
 
 
