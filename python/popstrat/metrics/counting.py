@@ -372,8 +372,8 @@ class Counter:
         return found if all(((one < 0) | (one == found)).all() for one in held) else None
 
     def _look_within(self, whole: NDArray[np.int32], column: pa.Array, coded: Coded, name: str) -> None:
-        """See what each practice is in, a row after the other. Raises `InputError` with the first row that says something
-        else of its practice than those before."""
+        """See what each practice is in, a row after the other. Raises `InputError` with the first row that says
+        something else of its practice than those before."""
         names, held = self._names[name], self._held[name]
         row = coded.within(whole, held)
         if row < 0:
