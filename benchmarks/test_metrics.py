@@ -35,7 +35,7 @@ class Forty:
         with Together(CORES) as together:
             for batch in self.table.to_batches():
                 together.add(bound.start(batch))
-        return [scored for scored, _ in together.finished()]
+        return together.finished()[0]
 
     def counted(self, batches: list[pa.RecordBatch]) -> Counted:
         counter = Counter(self.plan, CORES)
