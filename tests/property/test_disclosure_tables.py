@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
@@ -155,6 +156,24 @@ def test_nor_with_what_labels_of_a_column_say_together(seed: int, kind: str) -> 
     for some in (problem.guarded & of_labels, problem.guarded):
         chosen = rng.choice(np.flatnonzero(some), min(int(some.sum()), 20), replace=False)
         assert min(widths(problem, chosen).values(), default=np.inf) >= WIDTH - 1e-5
+
+
+@pytest.mark.parametrize("seed", seeds(3, 8))
+def test_more_threads_withhold_the_same(seed: int) -> None:
+    """What regions write down side by side, no other of them reads; and blocks are tried in the same order."""
+    rng = np.random.default_rng(900 + seed)
+    layout, counts, _ = made(rng, many=True)
+    layout = with_regions(layout, "places")
+    counts, parts, apart = with_labels(rng, layout, counts)
+    one, three = (withheld(layout, counts, parts, apart=apart, threads=threads) for threads in (1, 3))
+    assert np.array_equal(one, three)
+    of = witnesses.regions_of(layout.starts, layout.counts, layout.signs, layout.regions, layout.ranks)
+    runs = witnesses._runs(of, len(layout))
+    assert [one for run in runs for one in run] == of
+    assert max(map(len, runs)) > 1
+    for run in runs:
+        for a, b in itertools.permutations(run, 2):
+            assert not set(a.cells[a.own].tolist()) & set(b.cells.tolist())
 
 
 def test_labels_that_do_not_fit_are_refused() -> None:

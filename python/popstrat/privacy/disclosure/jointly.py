@@ -105,7 +105,7 @@ def ends(block: Block, asked: Sequence[tuple[int, int, float]], enough: float) -
         there = np.zeros(tables * cells)
         there[free] = solved.x
         at[turn] = there.reshape(tables, cells)
-        width += abs(float(wanted @ there))
+        width += abs(sum(sign_of * there[table * cells + cell] for table, cell, sign_of in asked))
         counts[free] = np.maximum(counts[free], np.abs(solved.lower.marginals) + np.abs(solved.upper.marginals))
         gains = np.abs(solved.ineqlin.marginals)
         rests[up] = np.maximum(rests[up], gains[: up.sum()])

@@ -13,7 +13,7 @@ Whatever is found is possible in the whole release, and stays so when more is wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
@@ -36,6 +36,10 @@ _LIMITS = Limits(SMALLEST, ROUND_TO, WIDTH)
 _ROUNDS = 6
 _RINGS = 3
 """What a count adds up with is a ring, what that adds up with the next."""
+_RINGS_MOVING = (3, 4)
+"""Of the blocks in which several tables move: fewer seldom lead anywhere."""
+_SIDE_BY_SIDE = 8
+"""So many blocks are tried before what they show is noted, however many threads there are."""
 _AT_ONCE = 13_000
 """As many counts as one linear programme may have."""
 _IDLE = 4
@@ -51,6 +55,14 @@ class Around(NamedTuple):
     asked: Ints
     own: Ints
     late: bool = False
+
+
+class _Asked(NamedTuple):
+    """What is asked of a cell: a ``sum`` of tables with their signs, of which ``pair`` is the rest (-1: a count)."""
+
+    cell: int
+    sum: tuple[tuple[int, float], ...]
+    pair: int
 
 
 @dataclass(frozen=True)
@@ -78,8 +90,23 @@ def _each_once(regions: Sequence[Region], cells: int) -> list[Region]:
     for one in sorted(regions, key=lambda region: len(region.cells)):
         asked = one.within.asked & ~before[one.cells]
         if asked.any() and not one.late:
-            found.append(replace(one, within=one.within._replace(asked=asked)))
+            found.append(replace(one, own=asked, within=one.within._replace(asked=asked)))
             before[one.cells[asked]] = True
+    return found
+
+
+def _runs(regions: Sequence[Region], cells: int) -> list[list[Region]]:
+    """Regions in their order, those together that follow each other and of which none writes down what another reads:
+    these can be walked through side by side."""
+    found = list[list[Region]]()
+    read, written = np.zeros(cells, np.bool_), np.zeros(cells, np.bool_)
+    for one in regions:
+        own = one.cells[one.own]
+        if not found or written[one.cells].any() or read[own].any():
+            found.append([])
+            read[:], written[:] = False, False
+        found[-1].append(one)
+        read[one.cells], written[own] = True, True
     return found
 
 
@@ -164,8 +191,11 @@ def find(
     top = (highest[same] == ranks.max(initial=0)) & (ranks.max(initial=0) > 0)
     never = _alike(kept, same)
     of = _Counted(counts, small, nobody, kept, never, top, dearer ** highest[same].astype(np.float64))
-    families = [_Family(some, pairs, apart, regions, ranks, of, found) for some in _families(len(counts), pairs)]
-    with ThreadPoolExecutor(max(1, threads)) as pool:
+    # Others than those that wait for them.
+    with ThreadPoolExecutor(max(1, threads)) as pool, ThreadPoolExecutor(max(1, threads)) as helpers:
+        families = [
+            _Family(some, pairs, apart, regions, ranks, of, found, helpers) for some in _families(len(counts), pairs)
+        ]
         each(pool, _Family.protect, sorted(families, key=lambda one: len(one.tables), reverse=True))
     return found.off
 
@@ -207,9 +237,10 @@ class _Family:
 
     def __init__(
         self, tables: Ints, pairs: Ints, apart: Sequence[tuple[int, tuple[int, ...]]], regions: Sequence[Region],
-        ranks: Ints, of: _Counted, found: Found,
+        ranks: Ints, of: _Counted, found: Found, helpers: Executor,
     ) -> None:  # fmt: skip
         self.tables, self.regions, self.ranks, self.of, self.found = tables, regions, ranks, of, found
+        self.helpers = helpers
         self.pairs = np.flatnonzero(np.isin(pairs[:, 0], tables))
         self.part, self.whole = np.searchsorted(tables, pairs[self.pairs]).T.copy()
         own = {int(table): number for number, table in enumerate(tables)}
@@ -228,8 +259,7 @@ class _Family:
 
     def protect(self) -> None:
         """Withhold more and more until all is shown."""
-        for region in _each_once(self.regions, len(self.ranks)):
-            self._walk(region, Walk.show)
+        self._through(Walk.show, _each_once(self.regions, len(self.ranks)))
         self._withhold(0)
         self.late = True
         self._through(Walk.show)
@@ -277,41 +307,63 @@ class _Family:
 
     def _jointly(self) -> None:
         """Show by several tables together what none shows by itself, and withhold for it what stands in the way."""
-        failed = set[tuple[int, int, int]]()
+        failed = set[_Asked]()
         while True:
-            pairs, few = np.nonzero(~self.found.rest_shown[self.pairs])
-            left = [(one, cell, -1) for one, cell in np.argwhere(self._waiting()).tolist()]
-            left += [(-1, cell, pair) for pair, cell in zip(pairs.tolist(), few.tolist(), strict=True)]
+            left = [what for what in self._left() if what not in failed]
             before, tried = self.found.off[self.tables].sum(), len(failed)
+            for first in range(0, len(left), _SIDE_BY_SIDE):
+                some = [what for what in left[first : first + _SIDE_BY_SIDE] if not self._is_shown(what)]
+                for told in each(self.helpers, self._in_blocks, some):
+                    if told is not None:
+                        self._note(*told)
             for what in left:
-                if what not in failed and not self._one_jointly(*what):
+                if not self._is_shown(what) and not any(
+                    self._withhold_in(*block, what) for block in self._blocks(what)
+                ):
                     failed.add(what)
             if self.found.off[self.tables].sum() > before:
                 self._withhold(0)
             elif len(failed) == tried:
                 return
 
+    def _left(self) -> list[_Asked]:
+        """What is still to be shown: counts first, then rests."""
+        pairs, few = np.nonzero(~self.found.rest_shown[self.pairs])
+        counts = [_Asked(cell, ((one, 1.0),), -1) for one, cell in np.argwhere(self._waiting()).tolist()]
+        return counts + [
+            _Asked(cell, ((int(self.whole[pair]), 1.0), (int(self.part[pair]), -1.0)), pair)
+            for pair, cell in zip(pairs.tolist(), few.tolist(), strict=True)
+        ]
+
     def _waiting(self) -> Bools:
         waiting: Bools = self.found.off[self.tables] & ~self.found.shown[self.tables]
         return waiting
 
-    def _one_jointly(self, one: int, cell: int, pair: int) -> bool:
-        """Show one count of a table, or the rest of a pair: in a small block, or else in larger ones; whether it is."""
+    def _is_shown(self, what: _Asked) -> bool:
         found = self.found
-        region = next((some for some in reversed(self.regions) if cell in some.cells[some.within.asked]), None)
-        if region is None:
-            return False
-        asked = [(one, 1.0)] if one >= 0 else [(int(self.whole[pair]), 1.0), (int(self.part[pair]), -1.0)]
-        if found.shown[self.tables[one], cell] if one >= 0 else found.rest_shown[self.pairs[pair], cell]:
-            return True
-        for rings in range(2, _RINGS + 2):
-            cells = _near(region, int(np.searchsorted(region.cells, cell)), rings)
-            moving = self._moving(region.cells[cells], asked)
+        if what.pair >= 0:
+            return bool(found.rest_shown[self.pairs[what.pair], what.cell])
+        return bool(found.shown[self.tables[what.sum[0][0]], what.cell])
+
+    def _blocks(self, what: _Asked) -> Iterator[tuple[Region, Ints, Ints]]:
+        """Cells of a region around what is asked, and the tables that move there: in a small block, then in larger
+        ones, as long as these are no programme too large."""
+        region = next((some for some in reversed(self.regions) if what.cell in some.cells[some.within.asked]), None)
+        for rings in _RINGS_MOVING if region is not None else ():
+            cells = _near(region, int(np.searchsorted(region.cells, what.cell)), rings)
+            moving = self._moving(region.cells[cells], what.sum)
             if len(cells) * len(moving) > _AT_ONCE:
-                return False
-            if self._block(region, cells, moving, asked, cell):
-                return True
-        return False
+                return
+            yield region, cells, moving
+
+    def _in_blocks(self, what: _Asked) -> tuple[Ends, Ints] | None:
+        """Where the tables come to that show what is asked while nothing more is withheld, and in which cells."""
+        for region, cells, moving in self._blocks(what):
+            off = self.found.off[np.ix_(self.tables, region.cells[cells])]
+            best, _ = self._told(region, cells, moving, what, off)
+            if best.width >= WIDTH - _SAME:
+                return best, region.cells[cells]
+        return None
 
     def _moving(self, names: Ints, asked: Sequence[tuple[int, float]]) -> Ints:
         """Tables that are asked, all that hold them, parts that are all of a whole with one, and of other parts those
@@ -334,29 +386,37 @@ class _Family:
                     found.add(part)
         return np.array(sorted(found), np.int64)
 
-    def _block(self, region: Region, cells: Ints, moving: Ints, asked: Sequence[tuple[int, float]], cell: int) -> bool:
+    def _told(self, region: Region, cells: Ints, moving: Ints, what: _Asked, off: Bools) -> tuple[Ends, Floats]:
+        """The most and the least of what is asked within a block where some tables move, if so much is withheld there;
+        and what would be gained if more were, by count."""
+        names, at = region.cells[cells], int(np.searchsorted(region.cells[cells], what.cell))
+        here = np.ix_(self.tables, names)
+        stays = np.ones(len(self.tables), np.bool_)
+        stays[moving] = False
+        bonds, relieved = self._bonds(names, off)
+        low, high = _limits(self.of.counts[here], off, self.of.small[here], self.of.nobody[here])
+        low[stays], high[stays] = 0.0, 0.0
+        block = Block(low, high, *_sums_of(region.within, cells), bonds)
+        best = ends(block, [(table, at, sign) for table, sign in what.sum], WIDTH - _SAME)
+        gain = best.counts
+        for bond, rest, more in zip(bonds, best.rests, relieved, strict=True):
+            for table in (bond.whole, *bond.parts):
+                gain[table] = np.maximum(gain[table], np.where(more, rest, 0.0))
+        gain[stays] = 0.0
+        return best, gain
+
+    def _withhold_in(self, region: Region, cells: Ints, moving: Ints, what: _Asked) -> bool:
         """Show what is asked within a block where some tables move, and note where that leads. What stands in the way
         is withheld, the cheapest first, if that is enough in the end, and nothing without which it is enough too;
         whether it is."""
-        found = self.found
-        here, at = np.ix_(self.tables, region.cells[cells]), int(np.searchsorted(region.cells[cells], cell))
-        stays = np.ones(len(self.tables), np.bool_)
-        stays[moving] = False
-        never = self.of.never[here] | ~region.own[cells] | self.spared[region.cells[cells]] | stays[:, np.newaxis]
-        price = np.maximum(self.of.counts[here], 1) * self.of.dear[region.cells[cells]]
+        found, names = self.found, region.cells[cells]
+        here = np.ix_(self.tables, names)
+        never = self.of.never[here] | ~region.own[cells] | self.spared[names]
+        price = np.maximum(self.of.counts[here], 1) * self.of.dear[names]
         off, hidden = found.off[here], list[tuple[int, int]]()
 
         def told() -> tuple[Ends, Floats]:
-            bonds, relieved = self._bonds(region.cells[cells], off)
-            low, high = _limits(self.of.counts[here], off, self.of.small[here], self.of.nobody[here])
-            low[stays], high[stays] = 0.0, 0.0
-            block = Block(low, high, *_sums_of(region.within, cells), bonds)
-            best = ends(block, [(table, at, sign) for table, sign in asked], WIDTH - _SAME)
-            gain = best.counts
-            for bond, rest, more in zip(bonds, best.rests, relieved, strict=True):
-                for table in (bond.whole, *bond.parts):
-                    gain[table] = np.maximum(gain[table], np.where(more, rest, 0.0))
-            return best, gain
+            return self._told(region, cells, moving, what, off)
 
         best, gain = told()
         widest, since = best.width, 0
@@ -378,7 +438,7 @@ class _Family:
             else:
                 off[table, there] = True
         found.off[here] = off
-        self._note(best, region.cells[cells])
+        self._note(best, names)
         return True
 
     def _note(self, told: Ends, names: Ints) -> None:
@@ -420,10 +480,10 @@ class _Family:
         off, shown, rests = found.off[self.tables], found.shown[self.tables], found.rest_shown[self.pairs]
         return int(off.sum()), int(shown.sum()), int(rests.sum())
 
-    def _through(self, act: Callable[[Walk], None]) -> None:
-        for region in self.regions:
-            if self.late or not region.late:
-                self._walk(region, act)
+    def _through(self, act: Callable[[Walk], None], regions: Sequence[Region] | None = None) -> None:
+        some = self.regions if regions is None else regions
+        for run in _runs([one for one in some if self.late or not one.late], len(self.ranks)):
+            each(self.helpers, lambda region: self._walk(region, act), run)
 
     def _walk(self, region: Region, act: Callable[[Walk], None]) -> None:
         """Have the tables walk about a region, and write down what came of it, unless nothing is to be shown there."""
