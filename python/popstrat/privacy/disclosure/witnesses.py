@@ -349,7 +349,9 @@ class _Family:
         """Cells of a region around what is asked, and the tables that move there: in a small block, then in larger
         ones, as long as these are no programme too large."""
         region = next((some for some in reversed(self.regions) if what.cell in some.cells[some.within.asked]), None)
-        for rings in _RINGS_MOVING if region is not None else ():
+        if region is None:
+            return
+        for rings in _RINGS_MOVING:
             cells = _near(region, int(np.searchsorted(region.cells, what.cell)), rings)
             moving = self._moving(region.cells[cells], what.sum)
             if len(cells) * len(moving) > _AT_ONCE:
