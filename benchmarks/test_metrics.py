@@ -1,14 +1,20 @@
-"""Figures by area in memory, scoring included on both sides, against Polars; and what counting adds to scoring."""
+"""Figures by area in memory, scoring included on both sides, against Polars; what counting adds to scoring; and the
+whole command with disclosure control, which no other program does."""
 
 from __future__ import annotations
 
 import datetime as dt
+import json
+import statistics
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import peer_metrics
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from measuring import CORES, Versus
+from measuring import CORES, Versus, popstrat, process
 
 from popstrat.metrics.counting import Counted, Counter, besides, plan
 from popstrat.metrics.figures import Figures
@@ -76,3 +82,25 @@ def test_against_scoring(forty: Forty, table: pa.Table, versus: Versus) -> None:
         peer=("scoring it", lambda: forty.scored(forty.alone)),
         faster="metrics-scoring",
     )
+
+
+def test_command(
+    make_list: Callable[[int, str], Path], patients: int, smoke: bool, as_of: dt.date, versus: Versus, tmp_path: Path
+) -> None:
+    """From a Parquet file to figures under disclosure control, with the same metrics: seconds, and the most memory."""
+    source, target = make_list(patients, ".parquet"), tmp_path / "figures.parquet"
+    names = list(peer_metrics.metrics(as_of))
+    only = [part for name in names for part in ("--metric", name)]
+    command = [*popstrat(), "metrics", str(source), "-o", str(target), "--as-of", str(as_of), "--pack", PACK, "--quiet"]
+
+    def measure() -> None:
+        spent = [process([*command, *only]) for _ in range(1 if smoke else 3)]
+        record = json.loads(target.with_name(f"{target.name}.run.json").read_text(encoding="utf-8"))
+        assert record["disclosure_control"] is True
+        found = pq.read_table(target, columns=["metric", "suppressed"])
+        assert set(names) <= set(found["metric"].to_pylist())
+        assert any(found["suppressed"].to_pylist())
+        versus.note("metrics-command", statistics.median(one.seconds for one in spent), patients)
+        versus.note("metrics-memory", max(one.memory for one in spent) / 1e6, patients)
+
+    versus.once(measure)
