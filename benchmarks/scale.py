@@ -61,7 +61,9 @@ def table(sizes: Sequence[int], rows: Sequence[Mapping[str, float]]) -> str:
     about = machine()
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items() if name != "popstrat")
     told = f"{about['cpu']}, {about['cores']} cores, Python {about['python']}, {versions}; {about['date']}"
-    return "\n".join([*lines, "", f"Measured by `python benchmarks/scale.py --write docs/scale.md` on: {told}."])
+    asked = "" if tuple(sizes) == SIZES else f" --patients {' '.join(map(str, sizes))}"
+    command = f"python benchmarks/scale.py{asked} --write docs/scale.md"
+    return "\n".join([*lines, "", f"Measured by `{command}` on: {told}."])
 
 
 def main() -> None:
