@@ -47,9 +47,9 @@ POPSTRAT_SHORTEST(i64, int64_t)
 #undef POPSTRAT_SHORTEST
 
 /* The rows whose text is another one than that of the row before, the first one of them; how many, and no more than one over
- * `most`, where it ends. -1 where a text ends before it begins, or lies outside the `size` bytes that there are. Few rows differ in a list that is sorted: where those of a block
- * have the length of the row before it, they are all that text if the bytes of the block are the ones that lie a text further
- * up, which is one comparison. */
+ * `most`, where it ends. -1 where a text ends before it begins, or lies outside the `size` bytes that there are. Few rows
+ * differ in a list that is sorted: where those of a block have the length of the row before it, they are all that text if the
+ * bytes of the block are the ones that lie a text further up, which is one comparison. */
 #define CHANGES_BLOCK 256
 #define POPSTRAT_CHANGES(suffix, T)                                                                                    \
     static int64_t FN(changes_##suffix)(const T *x, int64_t n, const uint8_t *text, int64_t size, int64_t *found,     \

@@ -162,7 +162,7 @@ def test_codes_of_a_sorted_list_are_read_as_their_texts(
     bitmap = pa.py_buffer(np.packbits(~mask, bitorder="little").tobytes())
     column = pa.Array.from_buffers(kind, len(held), [bitmap, *held.buffers()[1:]]).slice(skip)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keys, "_FEW_CODES", few)
+        patch.setattr(keys, "_FEW_CHANGES", few)
         if any(isinstance(m, MadeNumber) for m in meant):
             with pytest.raises(InputError, match="turned a code into a number"):
                 as_read(column, "code", "x")

@@ -62,8 +62,7 @@ _ODS = re.compile(r"(?=(?:[A-Za-z]*[0-9]){3})[A-Za-z][A-Za-z0-9]{4,8}")
 
 _LONGEST_WORD = 4  # of those in _NO_RECORD that are letters alone, and of the shortest keys that were made numbers
 _LONGEST_GROUPED = 24
-_FEW_CHANGES = 256  # rows whose names are looked at without a dictionary of them
-_FEW_CODES = 1024  # rows whose codes are looked at in place of all
+_FEW_CHANGES = 1024  # rows whose names or codes are looked at in place of all
 
 
 class MadeNumber:
@@ -159,8 +158,8 @@ def as_read(column: pa.Array, kind: Kind, name: str) -> AsRead:
     texts = cleared(column).cast(pa.large_string()) if view else column
     try:
         if kind == "code":  # few in a list that is sorted by practice
-            changed = _where_it_changes(texts, _FEW_CODES)
-            if len(changed) <= _FEW_CODES and _are_plain(texts, changed, kind):
+            changed = _where_it_changes(texts, _FEW_CHANGES)
+            if len(changed) <= _FEW_CHANGES and _are_plain(texts, changed, kind):
                 return AsRead(column, 0)
         found = _read(texts, kind)
     except ValueError:  # offsets that lead outside, which it looks at itself; this names their rows

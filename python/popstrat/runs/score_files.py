@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-import numpy as np
 import pyarrow as pa
 
 from popstrat.core.progress import Progress
@@ -170,8 +169,7 @@ def _score(
     except InputError as error:
         if error.file is not None or not error.rows:  # of something else than these people
             raise
-        among = error if started.kept is None else error.among(np.flatnonzero(started.kept).tolist())
-        raise file.located(among, batch.first_row) from None
+        raise file.located(started.in_given(error), batch.first_row) from None
     return started.given
 
 

@@ -516,8 +516,12 @@ class Started:
         try:
             self.bound.refuse_flags_counted(counters, self.batch)
         except InputError as error:
-            raise (error if self.kept is None else error.among(np.flatnonzero(self.kept).tolist())) from None
+            raise self.in_given(error) from None
         return self.bound.wrap(self.batch, self.made, counters)
+
+    def in_given(self, error: InputError) -> InputError:
+        """An error about rows of the scored batch as one about rows of the given one."""
+        return error if self.kept is None else error.among(np.flatnonzero(self.kept).tolist())
 
 
 def _added(program: Program, pieces: NDArray[np.int64]) -> list[int]:

@@ -36,8 +36,8 @@ _LIMITS = Limits(SMALLEST, ROUND_TO, WIDTH)
 _ROUNDS = 6
 _RINGS = 3
 """What a count adds up with is a ring, what that adds up with the next."""
-_RINGS_MOVING = (3, 4)
-"""Of the blocks in which several tables move: fewer seldom lead anywhere."""
+_RINGS_MOVING = (2, 3, 4)
+"""Of the blocks in which several tables move: the fewest seldom lead anywhere, and are for where more are too many."""
 _SIDE_BY_SIDE = 8
 """So many blocks are tried before what they show is noted, however many threads there are."""
 _AT_ONCE = 13_000
@@ -191,7 +191,7 @@ def find(
     top = (highest[same] == ranks.max(initial=0)) & (ranks.max(initial=0) > 0)
     never = _alike(kept, same)
     of = _Counted(counts, small, nobody, kept, never, top, dearer ** highest[same].astype(np.float64))
-    # Others than those that wait for them.
+    # Families wait for what the helpers do: if these were one pool, all of it might wait.
     with ThreadPoolExecutor(max(1, threads)) as pool, ThreadPoolExecutor(max(1, threads)) as helpers:
         families = [
             _Family(some, pairs, apart, regions, ranks, of, found, helpers) for some in _families(len(counts), pairs)
@@ -347,16 +347,23 @@ class _Family:
 
     def _blocks(self, what: _Asked) -> Iterator[tuple[Region, Ints, Ints]]:
         """Cells of a region around what is asked, and the tables that move there: in a small block, then in larger
-        ones, as long as these are no programme too large."""
+        ones, as long as these are no programme too large. The smallest only if no other is left."""
         region = next((some for some in reversed(self.regions) if what.cell in some.cells[some.within.asked]), None)
         if region is None:
             return
+        smallest: tuple[Region, Ints, Ints] | None = None
         for rings in _RINGS_MOVING:
             cells = _near(region, int(np.searchsorted(region.cells, what.cell)), rings)
             moving = self._moving(region.cells[cells], what.sum)
             if len(cells) * len(moving) > _AT_ONCE:
-                return
+                break
+            if rings == _RINGS_MOVING[0]:
+                smallest = region, cells, moving
+                continue
+            smallest = None
             yield region, cells, moving
+        if smallest is not None:
+            yield smallest
 
     def _in_blocks(self, what: _Asked) -> tuple[Ends, Ints] | None:
         """Where the tables come to that show what is asked while nothing more is withheld, and in which cells."""
